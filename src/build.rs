@@ -1,0 +1,73 @@
+//! The build, as it happens inside the pod of a build Job: resolve, ask, fetch, verify, detect, build, report.
+//!
+//! Nothing here talks to the Kubernetes API or knows the resource: it takes an [`order::Order`] and ends with a
+//! [`report::Report`].
+//!
+//! ```text
+//! run       the stages on one screen, deadline and cancellation
+//! ├── git, address, source   where the source comes from and whether it may be touched
+//! ├── registry               what the registries know: tags, digests, users, ports
+//! ├── detect, dockerfile     which way leads to an image
+//! ├── buildkit               the daemon, its solves, what their failures mean
+//! └── log, outcome           what a person and the operator get to read
+//! ```
+use std::path::Path;
+
+mod address;
+mod buildkit;
+mod detect;
+mod dockerfile;
+mod git;
+mod log;
+mod outcome;
+mod program;
+mod registry;
+mod run;
+mod source;
+
+pub mod order;
+pub mod reason;
+pub mod report;
+
+/// The whole build of the order in the environment; the report goes to the termination log.
+///
+/// Reads `DOCE_ORDER`, `DOCE_CA_BUNDLE`, `DOCE_WORKSPACE` and `DOCE_TERMINATION_LOG`. Expects a rustls provider to be
+/// installed for the process.
+pub async fn run() -> std::process::ExitCode {
+    run::run().await
+}
+
+/// Why the running binary could not be copied.
+#[derive(Debug, thiserror::Error)]
+#[error("copying this program to {target}: {source}; mount a writable volume there")]
+pub struct InstallError {
+    target: String,
+    source: std::io::Error,
+}
+
+/// Copies the running program to `target`, executable by everyone: an image without a shell hands it on this way.
+pub fn install(target: &Path) -> Result<(), InstallError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let partial = target.with_extension("partial");
+    std::fs::copy("/proc/self/exe", &partial)
+        .and_then(|_| std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o755)))
+        .and_then(|()| std::fs::rename(&partial, target))
+        .map_err(|source| InstallError { target: target.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn the_installed_program_is_executable_and_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("doce-operator");
+        super::install(&target).unwrap();
+        let own = std::env::current_exe().unwrap();
+        assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(std::fs::metadata(&target).unwrap().len(), std::fs::metadata(own).unwrap().len());
+        assert!(super::install(std::path::Path::new("/nowhere/doce-operator")).is_err());
+    }
+}

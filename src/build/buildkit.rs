@@ -1,0 +1,161 @@
+//! BuildKit without root in the same pod: its daemon, and solves through `buildctl`. It decides nothing about a source.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+
+use super::dockerfile::CA_SECRET;
+use super::log::Log;
+use super::order::Settings;
+use super::outcome::Failure;
+use super::program;
+use super::reason::Reason;
+use super::report::Stage;
+
+mod attributes;
+mod failure;
+pub(super) mod user;
+
+const READY: Duration = Duration::from_mins(1);
+
+/// Where the daemon works and what it may talk to.
+pub(super) struct Settled<'a> {
+    /// Directory for its socket, configuration and log.
+    pub(super) work: &'a Path,
+    /// Registries that speak plain HTTP.
+    pub(super) plain: &'a [String],
+    /// Mirror for docker.io, plain HTTP.
+    pub(super) mirror: Option<&'a str>,
+    /// CA certificates to trust, as a file.
+    pub(super) ca: Option<&'a Path>,
+}
+
+/// A running daemon; it ends with this value.
+pub(super) struct Daemon {
+    address: String,
+    process: Child,
+}
+
+/// What to make of which files.
+pub(super) struct Solve<'a> {
+    pub(super) context: &'a Path,
+    /// Directory that the Dockerfile is in, and its name there.
+    pub(super) dockerfile: (&'a Path, &'a str),
+    pub(super) settings: &'a Settings,
+    /// Repository that the image and the cache go to.
+    pub(super) repository: &'a str,
+    pub(super) tag: &'a str,
+    /// The repository holds the cache of an earlier build.
+    pub(super) cached: bool,
+    /// Annotations of the image's manifest.
+    pub(super) annotations: &'a [(&'a str, String)],
+    /// CA certificates for the steps that ask for them, as a secret that no layer holds.
+    pub(super) step_ca: Option<&'a Path>,
+    /// File that BuildKit writes its metadata to.
+    pub(super) metadata: &'a Path,
+}
+
+impl Daemon {
+    /// Starts the daemon and waits until it answers.
+    pub(super) async fn start(settled: &Settled<'_>) -> Result<Self, Failure> {
+        let file = |name: &str| settled.work.join(name);
+        let failed =
+            |error| Failure::workspace(Stage::Build, "the build daemon could not be configured", &error);
+        std::fs::create_dir_all(settled.work).map_err(failed)?;
+        let config = attributes::daemon_config(settled.plain, settled.mirror);
+        std::fs::write(file("buildkitd.toml"), config).map_err(failed)?;
+        let log = std::fs::File::create(file("buildkitd.log")).map_err(failed)?;
+        let address = format!("unix://{}", file("buildkitd.sock").display());
+
+        let mut command = Command::new("rootlesskit");
+        command.arg("buildkitd").arg("--oci-worker-no-process-sandbox");
+        command.arg("--addr").arg(&address).arg("--config").arg(file("buildkitd.toml"));
+        clean(&mut command, settled.ca);
+        command.stdout(log.try_clone().map_err(failed)?).stderr(log);
+        let process = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
+        let mut daemon = Self { address, process };
+        daemon.wait(&file("buildkitd.log")).await?;
+        Ok(daemon)
+    }
+
+    async fn wait(&mut self, log: &Path) -> Result<(), Failure> {
+        let last_words = || {
+            let text = std::fs::read(log).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let lines: Vec<&str> = text.lines().rev().take(3).collect();
+            super::log::printable(&lines.into_iter().rev().collect::<Vec<_>>().join(" | "))
+        };
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(150));
+        loop {
+            tick.tick().await;
+            let mut command = self.buildctl();
+            let answer = program::output(command.args(["debug", "workers"]), 64 << 10, READY).await;
+            if answer.is_ok_and(|output| output.success) {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Err(unavailable(&format!("it ended with {status}: {}", last_words())));
+            }
+            if started.elapsed() > READY {
+                let why = format!("it did not answer within {} s: {}", READY.as_secs(), last_words());
+                return Err(unavailable(&why));
+            }
+        }
+    }
+
+    /// Builds and pushes; the digest of the image's manifest. `pushing` is called once the image is made.
+    pub(super) async fn solve(
+        &self,
+        solve: &Solve<'_>,
+        log: &Log,
+        pushing: impl Fn(),
+    ) -> Result<String, Failure> {
+        let mut command = self.buildctl();
+        command.args(attributes::solve(solve));
+        if let Some(ca) = solve.step_ca {
+            command.arg("--secret").arg(format!("id={CA_SECRET},src={}", ca.display()));
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
+        if let Some(stderr) = child.stderr.take() {
+            log.follow(stderr, |line| {
+                if failure::is_pushing(line) {
+                    pushing();
+                }
+            })
+            .await;
+        }
+        let status = child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
+        if !status.success() {
+            return Err(failure::classify(&log.lines()));
+        }
+        let metadata = std::fs::read(solve.metadata).unwrap_or_default();
+        attributes::digest(&metadata)
+            .ok_or_else(|| unavailable("it named no digest for the image that it pushed"))
+    }
+
+    fn buildctl(&self) -> Command {
+        let mut command = Command::new("buildctl");
+        command.arg("--addr").arg(&self.address);
+        clean(&mut command, None);
+        command
+    }
+}
+
+/// Leaves the build's own variables out of a program's environment and adds the certificates.
+fn clean(command: &mut Command, ca: Option<&Path>) {
+    let own =
+        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("DOCE_"));
+    for name in own {
+        command.env_remove(name);
+    }
+    command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
+}
+
+fn unavailable(why: &str) -> Failure {
+    let message = format!("the build daemon is not usable: {why}; check that nodes allow user namespaces");
+    Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
+}

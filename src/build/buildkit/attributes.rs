@@ -1,0 +1,139 @@
+//! What BuildKit is told and what it hands back: arguments, configuration, metadata. Texts only.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::Solve;
+
+/// The arguments of one build that pushes its image.
+pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
+    let (dockerfile, name) = solve.dockerfile;
+    let mut arguments: Vec<String> =
+        ["build", "--progress=plain", "--frontend=dockerfile.v0"].map(str::to_owned).into();
+    let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
+    add("--local", format!("context={}", solve.context.display()));
+    add("--local", format!("dockerfile={}", dockerfile.display()));
+    add("--opt", format!("filename={name}"));
+    // With a command line given, BuildKit does not look for `# syntax=`, so that no source brings its own frontend and
+    // the usual `docker/dockerfile:1` needs no download: the daemon's own frontend reads every Dockerfile.
+    add("--opt", "cmdline=docker/dockerfile:1".to_owned());
+    if let Some(target) = &solve.settings.target {
+        add("--opt", format!("target={target}"));
+    }
+    for (key, value) in &solve.settings.args {
+        add("--opt", format!("build-arg:{key}={value}"));
+    }
+    let Solve { repository, tag, .. } = solve;
+    let mut output = format!("type=image,name={repository}:{tag},push=true,oci-mediatypes=true");
+    for (key, value) in solve.annotations {
+        output.push(',');
+        output.push_str(&field(&format!("annotation.{key}={value}")));
+    }
+    add("--output", output);
+    // The first build of a repository has no cache yet; asking for it would put an error at the top of every log.
+    if solve.cached {
+        add("--import-cache", format!("type=registry,ref={repository}:cache"));
+    }
+    let cache = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true";
+    add("--export-cache", format!("type=registry,ref={repository}:cache,{cache}"));
+    add("--metadata-file", solve.metadata.display().to_string());
+    arguments
+}
+
+/// The arguments of a solve that copies the user database out of an image.
+pub(super) fn user_database(dockerfile: &std::path::Path, to: &std::path::Path) -> Vec<String> {
+    let arguments = [
+        "build".to_owned(),
+        "--progress=plain".to_owned(),
+        "--frontend=dockerfile.v0".to_owned(),
+        format!("--local=context={}", dockerfile.display()),
+        format!("--local=dockerfile={}", dockerfile.display()),
+        "--opt=cmdline=docker/dockerfile:1".to_owned(),
+        format!("--output=type=local,dest={}", to.display()),
+    ];
+    arguments.into()
+}
+
+/// A field of a line of comma-separated values.
+fn field(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// The daemon's configuration: which registries speak plain HTTP and which one stands for docker.io.
+pub(super) fn daemon_config(plain: &[String], mirror: Option<&str>) -> String {
+    // A JSON string is a TOML string.
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut config = String::from("[worker.oci]\n  gc = false\n[worker.containerd]\n  enabled = false\n");
+    if let Some(mirror) = mirror {
+        let _ = write!(config, "[registry.\"docker.io\"]\n  mirrors = [{}]\n", quoted(mirror));
+    }
+    let mut hosts: Vec<&str> = plain.iter().map(String::as_str).chain(mirror).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    for host in hosts {
+        let _ = write!(config, "[registry.{}]\n  http = true\n", quoted(host));
+    }
+    config
+}
+
+/// The digest of the image in the metadata of a build.
+pub(super) fn digest(metadata: &[u8]) -> Option<String> {
+    let metadata: Value = serde_json::from_slice(metadata).ok()?;
+    let digest = metadata.get("containerimage.digest")?.as_str()?;
+    digest.starts_with("sha256:").then(|| digest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::super::order::Settings;
+    use super::*;
+
+    #[test]
+    fn a_build_is_told_everything_in_its_own_argument() {
+        let settings = Settings {
+            target: Some("prod".into()),
+            args: [("A".to_owned(), "x,y=\"z\" --flag".to_owned())].into(),
+            ..Settings::default()
+        };
+        let arguments = super::solve(&Solve {
+            context: Path::new("/w/tree"),
+            dockerfile: (Path::new("/w/tree"), "docker/web"),
+            settings: &settings,
+            repository: "r:5000/ns/shop",
+            tag: "k1",
+            cached: true,
+            annotations: &[("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())],
+            step_ca: None,
+            metadata: Path::new("/w/metadata.json"),
+        });
+        for part in [
+            "build-arg:A=x,y=\"z\" --flag",
+            "target=prod",
+            "filename=docker/web",
+            "cmdline=docker/dockerfile:1",
+            "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,\"annotation.doce.dev/message=say \"\"hi\"\", then leave\"",
+            "type=registry,ref=r:5000/ns/shop:cache",
+        ] {
+            assert!(arguments.iter().any(|argument| argument == part), "{part} in {arguments:#?}");
+        }
+    }
+
+    #[test]
+    fn registries_are_configured_once_each() {
+        let config = daemon_config(&["r:5000".to_owned(), "m:5001".to_owned()], Some("m:5001"));
+        assert_eq!(config.matches("http = true").count(), 2, "{config}");
+        assert!(config.contains("[registry.\"docker.io\"]\n  mirrors = [\"m:5001\"]"), "{config}");
+        assert!(!daemon_config(&[], None).contains("registry"));
+    }
+
+    #[test]
+    fn the_digest_is_read_from_the_metadata() {
+        let text = br#"{"containerimage.digest":"sha256:ab","x":1}"#;
+        assert_eq!(digest(text).as_deref(), Some("sha256:ab"));
+        assert_eq!(digest(b"{}"), None);
+        assert_eq!(digest(b""), None);
+    }
+}

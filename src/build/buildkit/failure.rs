@@ -1,0 +1,153 @@
+//! What the last lines of a failed build mean: whose fault it is and which step it was. It only reads text.
+
+use super::super::outcome::Failure;
+use super::super::reason::Reason;
+use super::super::report::Stage;
+
+const FINAL: &str = "error: failed to solve: ";
+
+/// Whether this line of progress says that the image is made and goes to the registry now.
+pub(super) fn is_pushing(line: &str) -> bool {
+    line.starts_with('#') && (line.contains(" pushing layers") || line.contains(" pushing manifest for "))
+}
+
+/// The failure that the lines of a build end with.
+pub(super) fn classify(lines: &[String]) -> Failure {
+    let last = lines.iter().rev().find_map(|line| line.strip_prefix(FINAL));
+    let Some(error) = last else {
+        let end = lines.last().map_or("it said nothing", String::as_str);
+        let message = format!("BuildKit went away: {}", short(end));
+        return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
+    };
+    if error.contains("failed to push") || error.contains("exporting to image: push") {
+        return push(error);
+    }
+    if let Some((_, rest)) = error.split_once("failed to resolve source metadata for ") {
+        return base_image(rest);
+    }
+    if is_network(error) && (error.contains("failed to copy") || error.contains("failed to do request")) {
+        let message = format!("a base image could not be pulled: {}", short(error));
+        return Failure::new(Stage::Build, Reason::BaseImageUnreachable, message);
+    }
+    if is_daemon(error) || lines.iter().rev().take(20).any(|line| is_runtime(line)) {
+        let message =
+            format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
+        return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
+    }
+    Failure::new(Stage::Build, Reason::BuildFailed, step(lines, error))
+}
+
+fn push(error: &str) -> Failure {
+    let denied = ["denied", "401", "403", "insufficient_scope", "authorization failed"];
+    if denied.iter().any(|word| error.contains(word)) {
+        let message = format!("the registry refused the image: {}; check the push credentials", short(error));
+        return Failure::new(Stage::Push, Reason::RegistryDenied, message);
+    }
+    let message = format!("the image is built, but the registry did not take it: {}", short(error));
+    Failure::new(Stage::Push, Reason::RegistryUnavailable, message)
+}
+
+/// `rest` is `image: why`.
+fn base_image(rest: &str) -> Failure {
+    let (image, why) = rest.split_once(": ").unwrap_or((rest, ""));
+    let missing =
+        ["not found", "pull access denied", "repository does not exist", "insufficient_scope", "401", "403"];
+    if missing.iter().any(|word| why.contains(word)) && !is_network(why) {
+        let message = format!(
+            "the base image {image} does not exist, or not for everyone; correct FROM: {}",
+            short(why)
+        );
+        return Failure::new(Stage::Build, Reason::BaseImageNotFound, message);
+    }
+    if why.contains("no match for platform") || why.contains("invalid reference format") {
+        let message = format!("the base image {image} cannot be used: {}", short(why));
+        return Failure::new(Stage::Build, Reason::BuildFailed, message);
+    }
+    let message = format!("the base image {image} could not be pulled: {}", short(why));
+    Failure::new(Stage::Build, Reason::BaseImageUnreachable, message)
+}
+
+/// The user's error: which step, which line, which exit code, and what the well-known codes mean.
+fn step(lines: &[String], error: &str) -> String {
+    let line =
+        lines.iter().rev().find_map(|line| line.strip_suffix(':').and_then(|line| line.strip_prefix(" > [")));
+    let place = lines.iter().rev().find_map(|line| dockerfile_line(line));
+    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    let code = error.rsplit_once("exit code: ").map(|(_, code)| code.trim());
+    let step = line.map(|step| format!("step [{}{place}", short(step)));
+    let full = lines.iter().rev().take(60).any(|line| line.contains("no space left on device"));
+    let hint = match code {
+        _ if full || error.contains("no space left on device") => {
+            "; there was no space left on the build's disk"
+        }
+        Some(code) if code.starts_with("137") => "; it was killed, most likely for want of memory",
+        Some("127") => "; the command was not found",
+        Some("126") => "; the command is not executable",
+        _ => "",
+    };
+    match (step, code) {
+        (Some(step), Some(code)) => format!("{step} ended with exit code {code}{hint}"),
+        (Some(step), None) => format!("{step} failed: {}{hint}", short(error)),
+        (None, _) => format!("{}{place}{hint}", short(error)),
+    }
+}
+
+/// `Dockerfile:5`, as BuildKit prints above the lines of the Dockerfile that failed.
+fn dockerfile_line(line: &str) -> Option<String> {
+    let (name, number) = line.rsplit_once(':')?;
+    let fits = !name.is_empty()
+        && !name.contains(' ')
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit());
+    fits.then(|| format!("{name}, line {number}"))
+}
+
+fn is_network(error: &str) -> bool {
+    let words = [
+        "no such host",
+        "connection refused",
+        "connection reset",
+        "i/o timeout",
+        "TLS handshake",
+        "x509:",
+        "no route to host",
+        "network is unreachable",
+        "unexpected EOF",
+        "context deadline exceeded",
+        "429 Too Many",
+        "500 Internal",
+        "502 Bad",
+        "503 Service",
+        "504 Gateway",
+        "server misbehaving",
+        "server gave HTTP response",
+    ];
+    words.iter().any(|word| error.contains(word))
+}
+
+/// The pod could not run a step at all; a program that the image does not have is the user's error.
+fn is_runtime(line: &str) -> bool {
+    line.contains(" runc run failed: ")
+        && !line.contains(": exec: ")
+        && !line.contains("unable to start container process")
+}
+
+fn is_daemon(error: &str) -> bool {
+    [
+        "rpc error: code = Unavailable",
+        "error reading from server",
+        "connection error: desc",
+        "closing transport",
+    ]
+    .iter()
+    .any(|word| error.contains(word))
+}
+
+fn short(text: &str) -> String {
+    let text = text.trim();
+    let short: String = text.chars().take(400).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use super::*;
+
+fn of(text: &str) -> Failure {
+    classify(&text.lines().map(str::to_owned).collect::<Vec<_>>())
+}
+
+const END: &str = "error: failed to solve: process \"x\" did not complete successfully: exit code: 1";
+
+const NPM: &str = r#"#6 ERROR: failed to configure registry cache importer: r/x:cache: not found
+#9 [build 3/5] RUN npm ci
+#9 0.9 npm error E404
+#9 ERROR: process "/bin/sh -c npm ci" did not complete successfully: exit code: 1
+------
+ > [build 3/5] RUN npm ci:
+0.9 npm error E404
+------
+Dockerfile:5
+--------------------
+   5 | >>> RUN npm ci
+--------------------
+error: failed to solve: process "/bin/sh -c npm ci" did not complete successfully: exit code: 1"#;
+
+#[test]
+fn a_failed_step_is_named_with_line_and_code() {
+    let failure = of(NPM);
+    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
+    assert_eq!(failure.message, "step [build 3/5] RUN npm ci (Dockerfile, line 5) ended with exit code 1");
+}
+
+#[test]
+fn well_known_ends_are_explained() {
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
+    let killed = of(&format!(" > [2/2] RUN node big.js:\n{end} 137"));
+    assert!(
+        killed.message.ends_with("137; it was killed, most likely for want of memory"),
+        "{}",
+        killed.message
+    );
+    let full = of(&format!("#7 write: no space left on device\n > [2/2] RUN yes > /f:\n{end} 1"));
+    assert!(full.message.contains("no space left"), "{}", full.message);
+    assert_eq!(full.reason, Reason::BuildFailed);
+    let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
+    let missing = of(&format!(" > [2/2] COPY nope .:\nerror: failed to solve: {copy}"));
+    assert_eq!(missing.reason, Reason::BuildFailed);
+    assert!(
+        missing.message.contains("COPY nope . failed") && missing.message.contains("\"/nope\": not found")
+    );
+}
+
+#[test]
+fn errors_of_the_dockerfile_are_verdicts() {
+    for (error, part) in [
+        ("dockerfile parse error on line 1: unknown instruction: HELLO", "unknown instruction"),
+        ("the Dockerfile cannot be empty", "cannot be empty"),
+        ("file with no instructions", "no instructions"),
+        ("target stage \"prod\" could not be found", "prod"),
+    ] {
+        let failure = of(&format!("Dockerfile:1\nerror: failed to solve: {error}"));
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{error}");
+        assert!(failure.message.contains(part), "{}", failure.message);
+    }
+}
+
+#[test]
+fn base_images_that_are_missing_differ_from_those_out_of_reach() {
+    let at = "error: failed to solve: failed to resolve source metadata for docker.io/library/nope:1: ";
+    for why in [
+        "docker.io/library/nope:1: not found",
+        "pull access denied, repository does not exist or may require authorization: insufficient_scope",
+        "unexpected status from HEAD request to https://x/v2/: 403 Forbidden",
+    ] {
+        let failure = of(&format!("{at}{why}"));
+        assert_eq!(failure.reason, Reason::BaseImageNotFound, "{why}");
+        assert!(failure.message.contains("docker.io/library/nope:1"), "{}", failure.message);
+    }
+    for why in [
+        "failed to do request: Head \"https://x/v2/\": dial tcp: lookup x on 10.0.0.1:53: no such host",
+        "failed to do request: Head \"https://x/v2/\": dial tcp 1.2.3.4:443: connect: connection refused",
+        "failed to do request: Head \"https://x/\": tls: failed to verify certificate: x509: unknown authority",
+        "unexpected status from HEAD request to https://x/v2/: 429 Too Many Requests",
+        "unexpected status from HEAD request to https://x/v2/: 503 Service Unavailable",
+    ] {
+        assert_eq!(of(&format!("{at}{why}")).reason, Reason::BaseImageUnreachable, "{why}");
+    }
+    let layer = "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"http://x\": dial tcp: i/o timeout";
+    assert_eq!(of(&format!("error: failed to solve: {layer}")).reason, Reason::BaseImageUnreachable);
+}
+
+#[test]
+fn pushes_fail_as_faults() {
+    for (why, reason) in [
+        (
+            "failed to do request: dial tcp 1.2.3.4:5000: connect: connection refused",
+            Reason::RegistryUnavailable,
+        ),
+        (
+            "unexpected status from POST request to http://r/: 500 Internal Server Error",
+            Reason::RegistryUnavailable,
+        ),
+        (
+            "push access denied, repository does not exist or may require authorization",
+            Reason::RegistryDenied,
+        ),
+    ] {
+        let failure = of(&format!("error: failed to solve: failed to push r:5000/a:k1: {why}"));
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, reason), "{why}");
+    }
+}
+
+#[test]
+fn a_daemon_that_goes_away_is_no_verdict() {
+    let gone = "error: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF";
+    let runtime = format!("0.07 runc run failed: no cgroup mount found in mountinfo\n{END}");
+    for text in ["", "#5 [2/2] RUN x", gone, &runtime] {
+        assert_eq!(of(text).reason, Reason::BuilderUnavailable, "{text:?}");
+    }
+}
+
+#[test]
+fn a_program_that_the_image_lacks_is_the_users_error() {
+    let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
+    assert_eq!(of(&format!(" > [2/2] RUN x:\n0.1 {why}\n{END}")).reason, Reason::BuildFailed);
+}
+
+#[test]
+fn what_a_step_prints_is_not_taken_for_the_end() {
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 3";
+    let failure =
+        of(&format!("#7 1.0 error: failed to solve: failed to push x\n > [2/2] RUN fake:\n{end}\n#8 x"));
+    assert_eq!(failure.reason, Reason::BuildFailed);
+    assert_eq!(of("#7 1.0 error: failed to solve: failed to push x").reason, Reason::BuilderUnavailable);
+    assert!(is_pushing("#12 pushing layers 0.3s done"));
+    assert!(!is_pushing("#7 [2/2] RUN x") && !is_pushing("pushing layers"));
+}

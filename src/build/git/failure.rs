@@ -1,0 +1,119 @@
+//! What the error output of Git means. It only reads text; with `LC_ALL=C` the sentences are stable.
+
+use super::super::log::printable;
+use super::super::outcome::Failure;
+use super::super::program;
+use super::super::reason::Reason;
+use super::super::report::Stage;
+
+/// Why the remote repository could not be read.
+pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
+    let has = |needles: &[&str]| needles.iter().any(|needle| stderr.contains(needle));
+    let last = last_line(stderr);
+    let (reason, message) = if has(&["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"]) {
+        let message =
+            format!("{url} redirects to another address, which is never followed; write the final URL");
+        (Reason::SourceForbidden, message)
+    } else if has(&["could not read Username", "Authentication failed", "error: 401", "error: 403"]) {
+        let message =
+            format!("{url} asks for credentials: the repository is private, or the URL has a mistake");
+        (Reason::SourceAuthFailed, message)
+    } else if has(&["not found", "error: 404", "error: 410"]) {
+        (Reason::SourceNotFound, format!("there is no repository at {url}; check the URL"))
+    } else if has(&[
+        "is this a git repository?",
+        "not a git repository",
+        "not valid: could not determine hash",
+    ]) {
+        (Reason::SourceNotFound, format!("{url} answers, but not as a Git repository; check the URL"))
+    } else {
+        (Reason::SourceUnreachable, format!("{url} cannot be reached from the build: {last}"))
+    };
+    Failure::new(stage, reason, message)
+}
+
+/// Why the program gave no answer.
+pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failure {
+    match error {
+        program::Error::Timeout { seconds, .. } => {
+            let message = format!("{url} did not hand its source out within {seconds} s");
+            Failure::new(stage, Reason::SourceUnreachable, message)
+        }
+        other => Failure::workspace(stage, "the source could not be fetched", other),
+    }
+}
+
+/// Whether the server hands out only the tips of its references.
+pub(super) fn refuses_commits(stderr: &str) -> bool {
+    ["does not allow request for unadvertised object", "not advertised", "Server does not allow"]
+        .iter()
+        .any(|needle| stderr.contains(needle))
+}
+
+/// Whether the server looked for the commit and does not have it.
+pub(super) fn lacks_commit(stderr: &str) -> bool {
+    ["not our ref", "couldn't find remote ref"].iter().any(|needle| stderr.contains(needle))
+}
+
+/// The last line that says something.
+pub(super) fn last_line(stderr: &str) -> String {
+    let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
+    printable(last.trim().trim_start_matches("fatal: ")).chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_remote_are_told_apart() {
+        for (stderr, reason) in [
+            ("fatal: unable to access 'https://h/x/': Could not resolve host: h", Reason::SourceUnreachable),
+            (
+                "fatal: unable to access 'https://h/': Failed to connect to h port 443: Connection refused",
+                Reason::SourceUnreachable,
+            ),
+            (
+                "fatal: unable to access 'https://h/': server certificate verification failed.",
+                Reason::SourceUnreachable,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Operation too slow. Less than 1000 bytes/sec",
+                Reason::SourceUnreachable,
+            ),
+            (
+                "fatal: unable to access 'https://h/': The requested URL returned error: 503",
+                Reason::SourceUnreachable,
+            ),
+            (
+                "fatal: unable to access 'https://h/': The requested URL returned error: 301",
+                Reason::SourceForbidden,
+            ),
+            (
+                "fatal: unable to access 'https://h/': The requested URL returned error: 403",
+                Reason::SourceAuthFailed,
+            ),
+            (
+                "fatal: could not read Username for 'https://h': terminal prompts disabled",
+                Reason::SourceAuthFailed,
+            ),
+            ("remote: gone\nfatal: repository 'https://h/x/' not found", Reason::SourceNotFound),
+            ("fatal: https://h/info/refs not valid: is this a git repository?", Reason::SourceNotFound),
+            ("", Reason::SourceUnreachable),
+        ] {
+            let failure = remote(Stage::Resolve, "https://h/x", stderr);
+            assert_eq!(failure.reason, reason, "{stderr}");
+            assert!(failure.message.contains("https://h/x"));
+        }
+    }
+
+    #[test]
+    fn servers_that_hand_out_tips_only_are_recognised() {
+        assert!(refuses_commits("error: Server does not allow request for unadvertised object 1234"));
+        assert!(lacks_commit("fatal: remote error: upload-pack: not our ref 1234"));
+        assert!(
+            !refuses_commits("fatal: repository not found") && !lacks_commit("fatal: repository not found")
+        );
+        assert_eq!(last_line("a\nfatal: b \n\n"), "b");
+    }
+}

@@ -1,0 +1,186 @@
+//! What Git prints, read; what it may be given, checked. Nothing here runs a program.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::super::address::Host;
+use super::super::log::printable;
+
+/// References and what they point to.
+pub(super) type Refs = BTreeMap<String, String>;
+
+/// Whether this is a commit's full name.
+pub(super) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether Git allows this as the name of a branch or tag (`git check-ref-format`), and no program reads it as an option.
+pub(super) fn is_ref_name(name: &str) -> bool {
+    let part = |part: &str| {
+        let extension = Path::new(part).extension().is_some_and(|extension| extension == "lock");
+        !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !extension
+    };
+    !name.starts_with('-')
+        && name.len() <= 250
+        && name != "@"
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name.chars().any(|char| char.is_control() || char.is_whitespace() || "~^:?*[\\".contains(char))
+        && name.split('/').all(part)
+}
+
+/// The lines of `git ls-remote`.
+pub(super) fn refs(text: &str) -> Refs {
+    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    lines
+        .filter(|(commit, _)| is_commit(commit))
+        .map(|(commit, name)| (name.to_owned(), commit.to_owned()))
+        .collect()
+}
+
+/// Files and bytes in the output of `git ls-tree -r -l -z`.
+pub(super) fn measure(listing: &[u8]) -> (u64, u64) {
+    let entries = listing.split(|&byte| byte == 0).filter(|entry| !entry.is_empty());
+    entries.fold((0, 0), |(files, bytes), entry| {
+        let fields = entry.split(|&byte| byte == b'\t').next().unwrap_or_default();
+        let size =
+            String::from_utf8_lossy(fields).split_whitespace().nth(3).and_then(|size| size.parse().ok());
+        (files + 1, u64::saturating_add(bytes, size.unwrap_or(0)))
+    })
+}
+
+/// Bytes below a directory. What vanishes while looking counts nothing.
+pub(super) fn size(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// The value of `http.curloptResolve`.
+pub(super) fn pin(host: &Host, addresses: &[IpAddr]) -> Option<String> {
+    // A literal address resolves to itself; curl does not take it as a name.
+    if host.name.parse::<IpAddr>().is_ok() || addresses.is_empty() {
+        return None;
+    }
+    let list: Vec<String> = addresses
+        .iter()
+        .map(|address| match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        })
+        .collect();
+    Some(format!("{}:{}:{}", host.name, host.port, list.join(",")))
+}
+
+/// Says that a branch or tag is not there, and which ones with a similar name are.
+pub(super) fn missing(kind: &str, name: &str, url: &str, all: &Refs) -> String {
+    let what = if kind == "heads" { "branch" } else { "tag" };
+    let prefix = format!("refs/{kind}/");
+    let mut near: Vec<(usize, String)> = all
+        .keys()
+        .filter_map(|full| full.strip_prefix(&prefix).filter(|other| !other.ends_with("^{}")))
+        .take(2000)
+        .map(|other| (distance(name, other), printable(other)))
+        .collect();
+    near.sort();
+    let near: Vec<String> =
+        near.into_iter().take(5).map(|(_, other)| other.chars().take(60).collect()).collect();
+    let there = if near.is_empty() {
+        format!("it has no {what} at all")
+    } else {
+        format!("there is {}", near.join(", "))
+    };
+    match name {
+        "HEAD" => format!("the default branch of {url} is not there; {there}: push to it, or name a branch"),
+        _ => format!("{url} has no {what} {name:?}; {there}"),
+    }
+}
+
+/// Edits that lead from one name to the other (Levenshtein), case aside.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.to_lowercase().chars().take(250).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, char) in one.to_lowercase().chars().take(250).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, &wanted) in other.iter().enumerate() {
+            let change = diagonal + usize::from(char != wanted);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_git_forbids_or_reads_as_options_are_refused() {
+        for name in ["main", "feature/a-b", "v1.2.3", "0123456789012345678901234567890123456789", "ü"] {
+            assert!(is_ref_name(name), "{name}");
+        }
+        for name in [
+            "-h",
+            "--upload-pack=x",
+            "refs/heads/../x",
+            "a..b",
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.",
+            "a b",
+            "a\nb",
+            "a~1",
+            "a^{}",
+            "a:b",
+            "a*",
+            "a?",
+            "a[b",
+            "a\\b",
+            "@",
+            "a@{1}",
+            "a\u{0}",
+        ] {
+            assert!(!is_ref_name(name), "{name:?}");
+        }
+        assert!(is_commit(&"a1".repeat(20)));
+        assert!(!is_commit(&"A1".repeat(20)) && !is_commit("a1") && !is_commit(&"g1".repeat(20)));
+    }
+
+    #[test]
+    fn missing_branches_are_answered_with_the_nearest() {
+        let names = ["main", "maint", "develop", "release/1", "release/2", "zzzzzzzzzzzz"];
+        let all = names.iter().map(|name| (format!("refs/heads/{name}"), "x".repeat(40))).collect();
+        let text = missing("heads", "Mian", "https://h/x", &all);
+        assert!(text.starts_with("https://h/x has no branch \"Mian\"; there is main, maint, "), "{text}");
+        assert!(!text.contains("zzzz"), "{text}");
+        assert!(missing("tags", "v1", "https://h/x", &all).ends_with("it has no tag at all"));
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn listings_are_measured() {
+        let listing = b"100644 blob aaaa      12\ta\tb\x00120000 blob bbbb       5\tlink\x00160000 commit cc       -\tsub\0";
+        assert_eq!(measure(listing), (3, 17));
+        assert_eq!(measure(b""), (0, 0));
+    }
+
+    #[test]
+    fn names_are_pinned_to_the_checked_addresses() {
+        let host = Host { name: "git.example".into(), port: 443 };
+        let addresses = ["10.0.0.1".parse().unwrap(), "fd12::1".parse().unwrap()];
+        assert_eq!(pin(&host, &addresses).as_deref(), Some("git.example:443:10.0.0.1,[fd12::1]"));
+        assert_eq!(pin(&Host { name: "10.0.0.1".into(), port: 80 }, &addresses), None);
+    }
+}

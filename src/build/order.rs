@@ -1,0 +1,116 @@
+//! What a build pod is told to do. It holds no secret and nothing that only one of operator and pod understands.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One build, as the operator writes it into the Job (environment variable `DOCE_ORDER`, JSON).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Order {
+    /// Where the source is.
+    pub source: Source,
+    /// Everything besides the source that makes the image what it is: with the digest of the source, the build key.
+    pub settings: Settings,
+    /// Repository that the image is pushed to, `host[:port]/path`, without tag.
+    pub repository: String,
+    /// The registry of `repository` speaks plain HTTP.
+    #[serde(default)]
+    pub insecure: bool,
+    /// Mirror for docker.io, `host[:port]`, plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+    /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
+    pub deadline_seconds: u64,
+}
+
+/// Where the source of a build is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Source {
+    /// A repository, fetched over http or https.
+    Git {
+        /// URL without user information.
+        url: String,
+        /// What to check out.
+        reference: Reference,
+    },
+    /// The keys of a ConfigMap, mounted as files below [`CONFIG_MAP_DIR`].
+    ConfigMap {
+        /// Digest of the keys (see [`crate::version::files_digest`]); the mounted files must have it.
+        digest: String,
+    },
+    /// A prebuilt image named by tag: the pod resolves it to a digest once and builds nothing.
+    Image {
+        /// Reference as the user wrote it.
+        reference: String,
+    },
+}
+
+/// Directory that a ConfigMap source is mounted at.
+pub const CONFIG_MAP_DIR: &str = "/source";
+
+/// File that the platform's extra CA certificates are written to for tools in the pod (environment `DOCE_CA_BUNDLE`, PEM).
+pub const CA_BUNDLE_ENV: &str = "DOCE_CA_BUNDLE";
+
+/// What to check out of a Git repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Reference {
+    /// Tip of a branch at the time of the build.
+    Branch(String),
+    /// Commit that a tag points to at the time of the build.
+    Tag(String),
+    /// A commit, 40 lower-case hex digits.
+    Commit(String),
+    /// Tip of the repository's default branch at the time of the build.
+    Default,
+}
+
+/// How the image is made. Part of the build key: a field that is at its default is left out of the canonical form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Directory of the source that is the build context, relative, without `..`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Which way to an image.
+    #[serde(skip_serializing_if = "Strategy::is_auto")]
+    pub strategy: Strategy,
+    /// Dockerfile below the context; unset: `Dockerfile.prod`, then `Dockerfile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// Stage of the Dockerfile to build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Build arguments.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
+    /// Changed by a person who wants the same source built again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub epoch: i64,
+}
+
+/// Which way leads from source to image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Strategy {
+    /// A Dockerfile if there is one, else one is generated.
+    #[default]
+    Auto,
+    /// A Dockerfile must be there.
+    Dockerfile,
+    /// A Dockerfile is generated even if there is one.
+    Generated,
+}
+
+impl Strategy {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,294 @@
+//! What registries know about images: does a tag exist, what is its digest, user, platform and ports. It never pushes.
+
+use std::time::Duration;
+
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+
+use super::outcome::Failure;
+use super::reason::Reason;
+use super::report::Stage;
+
+const TIME: Duration = Duration::from_mins(1);
+
+/// An image as a registry describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Image {
+    /// Digest that its reference points to; of the index when it is made for several platforms.
+    pub(super) digest: String,
+    /// User as the image says it: empty, a name, a number, either with a group.
+    pub(super) user: String,
+    /// `os/architecture`.
+    pub(super) platform: String,
+    /// TCP ports that it exposes, ascending.
+    pub(super) ports: Vec<u16>,
+    /// Annotations of the manifest.
+    pub(super) annotations: std::collections::BTreeMap<String, String>,
+}
+
+/// Why a registry did not describe an image.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The registry answers, the image is not there.
+    #[error("there is no image {0}")]
+    NotFound(String),
+    /// The registry wants credentials or refuses.
+    #[error("the registry does not hand out {0} without credentials, or it does not exist")]
+    Denied(String),
+    /// No answer, or none that makes sense.
+    #[error("the registry of {image} does not answer: {why}")]
+    Unreachable { image: String, why: String },
+    /// A reference that is none.
+    #[error("{0:?} is no reference of an image")]
+    Reference(String),
+}
+
+impl Error {
+    /// Seen from the source: an image that a person named.
+    pub(super) fn of_source(&self) -> Failure {
+        let reason = match self {
+            Self::NotFound(_) | Self::Reference(_) => Reason::SourceNotFound,
+            Self::Denied(_) => Reason::SourceAuthFailed,
+            Self::Unreachable { .. } => Reason::SourceUnreachable,
+        };
+        Failure::new(
+            Stage::Resolve,
+            reason,
+            format!("{self}; check the reference and that pods reach the registry"),
+        )
+    }
+
+    /// Seen from the repository that builds are pushed to.
+    pub(super) fn of_push(&self) -> Failure {
+        let reason = match self {
+            Self::Denied(_) => Reason::RegistryDenied,
+            _ => Reason::RegistryUnavailable,
+        };
+        Failure::new(Stage::Push, reason, format!("{self}; check the registry that builds are pushed to"))
+    }
+}
+
+/// The registries, seen from the pod.
+pub(super) struct Registry {
+    client: Client,
+    mirror: Option<String>,
+}
+
+impl Registry {
+    /// `plain` are registries that speak HTTP; `ca` is a PEM text with further certificates to trust.
+    pub(super) fn new(
+        plain: Vec<String>,
+        mirror: Option<String>,
+        ca: &str,
+    ) -> Result<Self, OciDistributionError> {
+        let plain = plain.into_iter().chain(mirror.clone()).collect();
+        let config = ClientConfig {
+            protocol: ClientProtocol::HttpsExcept(plain),
+            extra_root_certificates: certificates(ca),
+            connect_timeout: Some(Duration::from_secs(10)),
+            read_timeout: Some(Duration::from_secs(30)),
+            user_agent: concat!("doce-operator/", env!("CARGO_PKG_VERSION")),
+            ..ClientConfig::default()
+        };
+        Ok(Self { client: Client::try_from(config)?, mirror })
+    }
+
+    /// Describes an image that a person named; images of docker.io are looked for at the mirror first.
+    pub(super) async fn describe_source(&self, reference: &Reference) -> Result<Image, Error> {
+        if let Some(mirror) = self.mirror.as_ref().filter(|_| reference.registry() == "docker.io") {
+            let mirrored = at_mirror(mirror, reference);
+            if let Ok(image) = self.describe_reference(&mirrored).await {
+                return Ok(image);
+            }
+        }
+        self.describe_reference(reference).await
+    }
+
+    /// Describes the image of a reference that this program made.
+    pub(super) async fn describe(&self, reference: &str) -> Result<Image, Error> {
+        self.describe_reference(&parse(reference)?).await
+    }
+
+    /// Whether a reference that this program made points to anything.
+    pub(super) async fn exists(&self, reference: &str) -> bool {
+        let Ok(reference) = parse(reference) else { return false };
+        let work = self.client.fetch_manifest_digest(&reference, &RegistryAuth::Anonymous);
+        tokio::time::timeout(TIME, work).await.is_ok_and(|answer| answer.is_ok())
+    }
+
+    async fn describe_reference(&self, reference: &Reference) -> Result<Image, Error> {
+        let auth = RegistryAuth::Anonymous;
+        let work = self.client.pull_manifest_and_config_and_list_digest(reference, &auth);
+        let unreachable = |why: String| Error::Unreachable { image: reference.to_string(), why };
+        let answer = tokio::time::timeout(TIME, work)
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", TIME.as_secs())))?;
+        let (manifest, digest, config, list) = answer.map_err(|error| explain(reference, &error))?;
+        let config = serde_json::from_str::<Config>(&config).map_err(|error| {
+            unreachable(format!("the configuration of the image cannot be read: {error}"))
+        })?;
+        Ok(Image {
+            digest: list.unwrap_or(digest),
+            annotations: manifest.annotations.unwrap_or_default(),
+            ..config.image()
+        })
+    }
+}
+
+/// A reference as a person writes it.
+pub(super) fn parse(reference: &str) -> Result<Reference, Error> {
+    Reference::try_from(reference).map_err(|_| Error::Reference(reference.chars().take(200).collect()))
+}
+
+/// The registry of a reference, as host and port.
+pub(super) fn host(reference: &Reference) -> Result<super::address::Host, Failure> {
+    super::address::host(reference.resolve_registry(), 443).map_err(|refusal| refusal.at(Stage::Resolve))
+}
+
+fn at_mirror(mirror: &str, reference: &Reference) -> Reference {
+    let (mirror, repository) = (mirror.to_owned(), reference.repository().to_owned());
+    match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => Reference::with_digest(mirror, repository, digest.to_owned()),
+        (None, tag) => Reference::with_tag(mirror, repository, tag.unwrap_or("latest").to_owned()),
+    }
+}
+
+/// The part of an image's configuration that matters here; what else is in it may have any shape.
+#[derive(serde::Deserialize)]
+struct Config {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    #[serde(default, rename = "config")]
+    execution: Option<Execution>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Execution {
+    user: Option<String>,
+    exposed_ports: Option<std::collections::BTreeMap<String, serde_json::Value>>,
+}
+
+impl Config {
+    fn image(self) -> Image {
+        let execution = self.execution.unwrap_or_default();
+        let exposed = execution.exposed_ports.unwrap_or_default();
+        let mut ports: Vec<u16> = exposed.keys().filter_map(|port| tcp(port)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports.truncate(32);
+        Image {
+            user: execution.user.unwrap_or_default(),
+            platform: format!("{}/{}", self.os, self.architecture),
+            ports,
+            ..Image::default()
+        }
+    }
+}
+
+fn tcp(port: &str) -> Option<u16> {
+    port.strip_suffix("/tcp").unwrap_or(port).parse().ok().filter(|&port| port > 0)
+}
+
+fn explain(reference: &Reference, error: &OciDistributionError) -> Error {
+    use OciDistributionError as E;
+
+    let image = reference.to_string();
+    match error {
+        E::ImageManifestNotFoundError(_) | E::ServerError { code: 404, .. } => Error::NotFound(image),
+        E::AuthenticationFailure(_)
+        | E::UnauthorizedError { .. }
+        | E::ServerError { code: 401 | 403, .. } => Error::Denied(image),
+        E::RegistryError { envelope, .. } => {
+            let has =
+                |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
+            if has(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
+                Error::NotFound(image)
+            } else if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
+                Error::Denied(image)
+            } else {
+                Error::Unreachable { image, why: error.to_string() }
+            }
+        }
+        other => Error::Unreachable { image, why: chain(other) },
+    }
+}
+
+/// An error and what caused it: the outermost sentence alone never says "connection refused".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    super::log::printable(&text).chars().take(500).collect()
+}
+
+fn certificates(pem: &str) -> Vec<Certificate> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = pem.split_inclusive(END).filter(|block| block.contains(END));
+    blocks
+        .map(|block| Certificate { encoding: CertificateEncoding::Pem, data: block.as_bytes().to_vec() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_of_images_are_read() {
+        let text = r#"{"os":"linux","architecture":"amd64","future":[1],
+            "config":{"User":"node","ExposedPorts":{"3000/tcp":{},"53/udp":{},"80":{},"x":{},"0":{}},"Shell":["a"]}}"#;
+        let image = serde_json::from_str::<Config>(text).unwrap().image();
+        assert_eq!((image.user.as_str(), image.platform.as_str()), ("node", "linux/amd64"));
+        assert_eq!(image.ports, [80, 3000]);
+        let empty = serde_json::from_str::<Config>(r#"{"config":{"User":null,"ExposedPorts":null}}"#)
+            .unwrap()
+            .image();
+        assert_eq!((empty.user.as_str(), empty.ports.len()), ("", 0));
+    }
+
+    #[test]
+    fn references_go_to_the_mirror_under_the_same_name() {
+        let moved = |text| at_mirror("10.0.0.1:5000", &parse(text).unwrap()).to_string();
+        assert_eq!(moved("nginx"), "10.0.0.1:5000/library/nginx:latest");
+        assert_eq!(moved("docker.io/library/node:22"), "10.0.0.1:5000/library/node:22");
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(moved(&format!("a/b@{digest}")), format!("10.0.0.1:5000/a/b@{digest}"));
+    }
+
+    #[test]
+    fn references_that_are_none_are_refused() {
+        for text in ["", "a b", "a/UPPER", "x@sha256:12", &format!("a:{}", "t".repeat(129)), "-x", "a\n"] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_references_are_found() {
+        for (text, name, port) in [
+            ("localhost:5000/x:1", "localhost", 5000),
+            ("nginx", "index.docker.io", 443),
+            ("10.0.0.1/x/y", "10.0.0.1", 443),
+        ] {
+            let host = host(&parse(text).unwrap()).unwrap();
+            assert_eq!((host.name.as_str(), host.port), (name, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn bundles_are_split_into_certificates() {
+        let block = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+        assert_eq!(certificates(&format!("# a comment\n{block}\n{block}")).len(), 2);
+        assert!(certificates("").is_empty());
+    }
+}

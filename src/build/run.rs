@@ -1,0 +1,130 @@
+//! The stages of a build in their order, with the two things that end it early: its deadline and a signal. Each stage is
+//! a function of its own; none is skipped silently.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::git::Commit;
+use super::log::Log;
+use super::order::{CA_BUNDLE_ENV, Order, Source};
+use super::outcome::{self, Failure};
+use super::reason::Reason;
+use super::registry::Registry;
+use super::report::{Built, EXIT_FAULT, Report, Stage};
+use crate::version::build_key;
+
+mod facts;
+mod stages;
+mod workspace;
+
+use facts::{failed, plain_registries, told_to_end};
+use workspace::Workspace;
+
+/// What is left of the Job's deadline for reporting, before its controller deletes the pod and its words.
+const LAST_WORDS: u64 = 30;
+
+/// One build under way.
+struct Build {
+    order: Order,
+    log: Log,
+    workspace: Workspace,
+    registry: Registry,
+    progress: Mutex<Progress>,
+}
+
+/// How far it came: what a failure report says about the source.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    stage: Option<Stage>,
+    source: Option<String>,
+    key: Option<String>,
+    commit: Commit,
+}
+
+/// The whole build; see [`super::run`].
+pub(super) async fn run() -> ExitCode {
+    let started = Instant::now();
+    let report = match Build::from_environment(started) {
+        Ok(build) => build.report(started).await,
+        Err(failure) => {
+            Log::new(started).line(&format!("error: {failure}"));
+            failed(&failure, Progress::default(), String::new())
+        }
+    };
+    let path = std::env::var_os("DOCE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
+    let code = outcome::exit_code(&report);
+    let code = match std::fs::write(&path, outcome::encode(report)) {
+        Ok(()) => code,
+        Err(error) => {
+            Log::new(started).line(&format!("error: writing the report to {}: {error}", path.display()));
+            EXIT_FAULT
+        }
+    };
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+impl Build {
+    fn from_environment(started: Instant) -> Result<Self, Failure> {
+        let text = std::env::var("DOCE_ORDER").unwrap_or_default();
+        let order: Order = serde_json::from_str(&text).map_err(|error| {
+            let message = format!(
+                "DOCE_ORDER cannot be read: {error}; operator and build image must be of one version"
+            );
+            Failure::new(Stage::Resolve, Reason::InvalidOrder, message)
+        })?;
+        let directory =
+            std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from);
+        let extra = std::env::var(CA_BUNDLE_ENV).unwrap_or_default();
+        let workspace = Workspace::prepare(directory, &extra)?;
+        let registry =
+            Registry::new(plain_registries(&order), order.mirror.clone(), &extra).map_err(|error| {
+                Failure::workspace(Stage::Resolve, "the client of the registries could not be made", &error)
+            })?;
+        Ok(Self { order, log: Log::new(started), workspace, registry, progress: Mutex::default() })
+    }
+
+    /// Runs the stages until they end, the deadline is near, or the pod is told to go.
+    async fn report(&self, started: Instant) -> Report {
+        let seconds = self.order.deadline_seconds.saturating_sub(LAST_WORDS).max(1);
+        let deadline = tokio::time::Instant::from_std(started + Duration::from_secs(seconds));
+        let result = tokio::select! {
+            result = self.stages() => result,
+            () = tokio::time::sleep_until(deadline) => Err(self.timeout(seconds)),
+            () = told_to_end() => Err(Failure::new(self.stage(), Reason::Cancelled, "the build was cancelled")),
+        };
+        match result {
+            Ok(built) => {
+                let how = if built.reused { "already built" } else { "done" };
+                self.log.stage("report", &format!("{how}: {}", built.digest));
+                Report::Built(built)
+            }
+            Err(failure) => {
+                // Taken first: the log of the report need not repeat its message.
+                let tail = self.log.tail();
+                self.log.line(&format!("error: {}: {failure}", failure.reason));
+                failed(&failure, self.progress(), tail)
+            }
+        }
+    }
+
+    async fn stages(&self) -> Result<Built, Failure> {
+        if let Source::Image { reference } = &self.order.source {
+            return self.prebuilt(reference).await;
+        }
+        let (digest, git) = self.resolve().await?;
+        let key = build_key(&digest, &self.order.settings);
+        self.change(|progress| progress.key = Some(key.clone()));
+        if let Some(built) = self.ask(&key, &digest).await? {
+            return Ok(built);
+        }
+        self.fetch(git.as_ref(), &digest).await?;
+        let context = self.verify().await?;
+        let recipe = self.detect(&context)?;
+        self.build(&context, &recipe, &key, &digest).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

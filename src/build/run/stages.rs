@@ -1,0 +1,162 @@
+//! Each stage of a build: what it does, what the log says about it. None knows what comes before or after it.
+
+use std::path::{Path, PathBuf};
+
+use super::Build;
+use super::facts::{AUTHOR, KEY, MESSAGE, shown, tag};
+use crate::build::detect::{self, Recipe};
+use crate::build::git::{Commit, Git};
+use crate::build::order::{CONFIG_MAP_DIR, Source};
+use crate::build::outcome::Failure;
+use crate::build::registry;
+use crate::build::report::{Built, Stage};
+use crate::build::{address, buildkit, dockerfile, source};
+
+impl Build {
+    /// An image named by tag: its digest, and what the rollout must know about it.
+    pub(super) async fn prebuilt(&self, name: &str) -> Result<Built, Failure> {
+        self.enter(Stage::Resolve, "resolve", name);
+        let reference = registry::parse(name).map_err(|error| error.of_source())?;
+        // The mirror is the platform's own choice; every other registry is the user's.
+        if self.order.mirror.is_none() || reference.registry() != "docker.io" {
+            address::resolve(&registry::host(&reference)?, Stage::Resolve, address::system_lookup).await?;
+        }
+        let image = self.registry.describe_source(&reference).await.map_err(|error| error.of_source())?;
+        let place = format!("{}/{}@{}", reference.registry(), reference.repository(), image.digest);
+        let uid = self.uid(&image, &place, None).await;
+        let (digest, platform, ports) = (image.digest.clone(), image.platform, image.ports);
+        Ok(Built { source: image.digest, digest, uid, platform, ports, ..Built::default() })
+    }
+
+    /// What the source is at this moment, and the repository when it comes from one.
+    pub(super) async fn resolve(&self) -> Result<(String, Option<Git>), Failure> {
+        let (digest, git) = match &self.order.source {
+            Source::Git { url, reference } => {
+                // A refused URL is not shown: it may hold a password.
+                let host = address::parse(url).map_err(|refusal| refusal.at(Stage::Resolve))?;
+                self.enter(Stage::Resolve, "resolve", &format!("{} of {url}", shown(reference)));
+                let addresses = address::resolve(&host, Stage::Resolve, address::system_lookup).await?;
+                let git =
+                    Git::new(url, &self.workspace.directory, &host, &addresses, self.workspace.ca.clone());
+                git.init(Stage::Resolve).await?;
+                (git.resolve(reference).await?, Some(git))
+            }
+            Source::ConfigMap { digest } => {
+                self.enter(Stage::Resolve, "resolve", &format!("files of a ConfigMap, {digest}"));
+                (digest.clone(), None)
+            }
+            Source::Image { reference } => (reference.clone(), None),
+        };
+        self.change(|progress| progress.source = Some(digest.clone()));
+        Ok((digest, git))
+    }
+
+    /// Whether the registry holds the image of this key already.
+    pub(super) async fn ask(&self, key: &str, digest: &str) -> Result<Option<Built>, Failure> {
+        let repository = &self.order.repository;
+        self.log.stage("ask", &format!("is {} in {repository}?", tag(key)));
+        let image = match self.registry.describe(&format!("{repository}:{}", tag(key))).await {
+            Ok(image) => image,
+            Err(registry::Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.of_push()),
+        };
+        let noted = |name: &str| image.annotations.get(name).cloned();
+        // The tag has only the beginning of the key, and a person may have put another image there.
+        if noted(KEY).as_deref() != Some(key) {
+            return Ok(None);
+        }
+        let commit = Commit { subject: noted(MESSAGE), author: noted(AUTHOR) };
+        self.change(|progress| progress.commit = commit);
+        let built = self.built(image, key, digest, None).await;
+        Ok(Some(Built { reused: true, ..built }))
+    }
+
+    /// The source, as files below the workspace's tree.
+    pub(super) async fn fetch(&self, git: Option<&Git>, digest: &str) -> Result<(), Failure> {
+        let tree = &self.workspace.tree;
+        if let (Source::Git { url, reference }, Some(git)) = (&self.order.source, git) {
+            self.enter(Stage::Fetch, "fetch", &format!("{url} @ {}", digest.get(..7).unwrap_or(digest)));
+            git.fetch(digest, reference).await?;
+            git.checkout(digest, tree).await?;
+            let commit = git.describe(digest).await?;
+            self.change(|progress| progress.commit = commit);
+        } else {
+            self.enter(Stage::Fetch, "fetch", "files of the ConfigMap");
+            source::copy_config_map(Path::new(CONFIG_MAP_DIR), digest, tree)?;
+        }
+        Ok(())
+    }
+
+    /// The directory to build, once nothing of the source leaves its tree.
+    pub(super) async fn verify(&self) -> Result<PathBuf, Failure> {
+        self.enter(Stage::Verify, "verify", "links and sizes");
+        let tree = self.workspace.tree.clone();
+        let path = self.order.settings.path.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let size = source::verify(&tree)?;
+            Ok((size, source::context(&tree, path.as_deref())?))
+        });
+        let (size, context) = work
+            .await
+            .map_err(|error| Failure::workspace(Stage::Verify, "the source could not be read", &error))??;
+        self.log.line(&format!("{} entries, {} KiB", size.files, size.bytes.div_ceil(1024)));
+        Ok(context)
+    }
+
+    pub(super) fn detect(&self, context: &Path) -> Result<Recipe, Failure> {
+        self.enter(Stage::Detect, "detect", self.order.settings.path.as_deref().unwrap_or("."));
+        let recipe = detect::detect(context, &self.order.settings)?;
+        match &recipe {
+            Recipe::Dockerfile(name) => self.log.line(&format!("{name} of the source")),
+            Recipe::Generated { framework, text, notes } => {
+                self.log.line(&format!("{framework}; this Dockerfile was written for it:"));
+                for line in text.lines() {
+                    self.log.line(&format!("    {line}"));
+                }
+                for note in notes {
+                    self.log.line(&format!("note: {note}"));
+                }
+            }
+        }
+        Ok(recipe)
+    }
+
+    pub(super) async fn build(
+        &self,
+        context: &Path,
+        recipe: &Recipe,
+        key: &str,
+        digest: &str,
+    ) -> Result<Built, Failure> {
+        self.enter(Stage::Build, "build", recipe.framework());
+        let directory = match recipe {
+            Recipe::Dockerfile(_) => context.to_owned(),
+            Recipe::Generated { text, .. } => {
+                self.workspace.write_dockerfile(context, text, dockerfile::IGNORE)?
+            }
+        };
+        let name = match recipe {
+            Recipe::Dockerfile(name) => name,
+            Recipe::Generated { .. } => "Dockerfile",
+        };
+        let daemon = self.daemon().await?;
+        let annotations = self.annotations(key, digest, recipe);
+        let solve = buildkit::Solve {
+            context,
+            dockerfile: (&directory, name),
+            settings: &self.order.settings,
+            repository: &self.order.repository,
+            tag: &tag(key),
+            cached: self.registry.exists(&format!("{}:cache", self.order.repository)).await,
+            annotations: &annotations,
+            step_ca: self.workspace.step_ca.as_deref(),
+            metadata: &self.workspace.directory.join("metadata.json"),
+        };
+        let pushing = || self.change(|progress| progress.stage = Some(Stage::Push));
+        let pushed = daemon.solve(&solve, &self.log, pushing).await?;
+        self.enter(Stage::Push, "push", &format!("{}@{pushed}", self.order.repository));
+        let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
+        let image = image.map_err(|error| error.of_push())?;
+        Ok(self.built(image, key, digest, Some(&daemon)).await)
+    }
+}

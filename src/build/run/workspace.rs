@@ -1,0 +1,111 @@
+//! The directory that a build works in. Everything in it belongs to one build; what an earlier one left is removed.
+
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Stage};
+
+/// Where Linux distributions keep the certificates that programs trust.
+const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The places of a build.
+pub(super) struct Workspace {
+    pub(super) directory: PathBuf,
+    /// The files of the source.
+    pub(super) tree: PathBuf,
+    /// Every CA certificate that programs of the build shall trust, when there are more than the system's.
+    pub(super) ca: Option<PathBuf>,
+    /// What the steps of a build may trust: the same, or the system's certificates.
+    pub(super) step_ca: Option<PathBuf>,
+}
+
+impl Workspace {
+    /// Empties the directory and writes the certificates, `extra` (PEM, may be empty) after the system's.
+    pub(super) fn prepare(directory: PathBuf, extra: &str) -> Result<Self, Failure> {
+        let what = format!("the workspace {} could not be prepared", directory.display());
+        let failed = |error: std::io::Error| Failure::workspace(Stage::Resolve, &what, &error);
+        std::fs::create_dir_all(&directory).map_err(failed)?;
+        for entry in std::fs::read_dir(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            // A mount point such as lost+found cannot be removed and does not matter; our own names must be free.
+            let removed = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                std::fs::remove_dir_all(entry.path())
+            } else {
+                std::fs::remove_file(entry.path())
+            };
+            if OWN.iter().any(|name| entry.file_name() == *name) {
+                removed.map_err(failed)?;
+            }
+        }
+        let tree = directory.join("tree");
+        std::fs::create_dir(&tree).map_err(failed)?;
+        let ca = directory.join("ca.pem");
+        let ca = (!extra.trim().is_empty())
+            .then(|| {
+                let system = std::fs::read_to_string(system_bundle()).unwrap_or_default();
+                std::fs::write(&ca, format!("{system}\n{extra}\n")).map(|()| ca)
+            })
+            .transpose()
+            .map_err(failed)?;
+        let step_ca = ca.clone().or_else(|| Some(system_bundle()).filter(|bundle| bundle.is_file()));
+        Ok(Self { directory, tree, ca, step_ca })
+    }
+
+    /// Writes a generated Dockerfile beside the source, never into it, and what is ignored unless the source says so.
+    pub(super) fn write_dockerfile(
+        &self,
+        context: &Path,
+        text: &str,
+        ignore: &str,
+    ) -> Result<PathBuf, Failure> {
+        let directory = self.directory.join("generated");
+        let failed = |error| Failure::workspace(Stage::Build, "the Dockerfile could not be written", &error);
+        std::fs::create_dir_all(&directory).map_err(failed)?;
+        std::fs::write(directory.join("Dockerfile"), text).map_err(failed)?;
+        if !context.join(".dockerignore").is_file() {
+            std::fs::write(directory.join("Dockerfile.dockerignore"), ignore).map_err(failed)?;
+        }
+        Ok(directory)
+    }
+}
+
+const OWN: [&str; 8] =
+    ["tree", "objects.git", "ca.pem", "generated", "buildkit", "metadata.json", "user", "user-result"];
+
+fn system_bundle() -> PathBuf {
+    std::env::var_os("SSL_CERT_FILE").map_or_else(|| PathBuf::from(SYSTEM_BUNDLE), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_build_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("tree/old")).unwrap();
+        std::fs::write(dir.path().join("metadata.json"), "old").unwrap();
+        let workspace = Workspace::prepare(dir.path().to_owned(), "").unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(&workspace.tree).unwrap().count(), 0);
+        assert_eq!(workspace.ca, None);
+    }
+
+    #[test]
+    fn certificates_follow_those_of_the_system() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::prepare(dir.path().join("new"), "EXTRA").unwrap();
+        assert!(std::fs::read_to_string(workspace.ca.unwrap()).unwrap().ends_with("EXTRA\n"));
+    }
+
+    #[test]
+    fn a_source_keeps_its_own_dockerignore() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::prepare(dir.path().to_owned(), "").unwrap();
+        let made = workspace.write_dockerfile(&workspace.tree, "FROM x", "a").unwrap();
+        assert!(made.join("Dockerfile.dockerignore").is_file());
+        std::fs::remove_dir_all(&made).unwrap();
+        std::fs::write(workspace.tree.join(".dockerignore"), "b").unwrap();
+        let made = workspace.write_dockerfile(&workspace.tree, "FROM x", "a").unwrap();
+        assert!(!made.join("Dockerfile.dockerignore").exists());
+    }
+}

@@ -1,0 +1,82 @@
+//! The only door to the API server: every request of the operator to it is made in this file and those below it, and
+//! nothing here decides.
+
+pub mod cache;
+pub mod caches;
+pub mod config_maps;
+pub mod error;
+pub mod events;
+pub mod writes;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::{Client, ResourceExt as _};
+
+use crate::crd::ProjectDeployment;
+pub use cache::Cache;
+pub use caches::Caches;
+pub use error::{Error, Refused};
+
+/// The cluster as the operator reaches it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    caches: Arc<Caches>,
+    events: events::Recorder,
+    /// Objects as our own last status write left them, until the watch has told of it.
+    reported: Arc<Mutex<HashMap<String, ProjectDeployment>>>,
+}
+
+impl Cluster {
+    /// A door through `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        let events = events::Recorder::new(client.clone());
+        Self { client, caches: Arc::default(), events, reported: Arc::default() }
+    }
+
+    /// The client, for the watch of the resource itself.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The caches, to be fed.
+    #[must_use]
+    pub fn shared_caches(&self) -> Arc<Caches> {
+        self.caches.clone()
+    }
+
+    /// Takes in the object that a status write returned.
+    pub fn remember(&self, written: ProjectDeployment) {
+        let Some(uid) = written.uid() else { return };
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, written);
+    }
+
+    /// The newer of what the watch told and what our own last status write returned.
+    #[must_use]
+    pub fn newest(&self, told: &Arc<ProjectDeployment>) -> Arc<ProjectDeployment> {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let uid = told.uid().unwrap_or_default();
+        match reported.get(&uid) {
+            Some(written) if cache::age(written) > cache::age(&**told) => Arc::new(written.clone()),
+            Some(_) => {
+                reported.remove(&uid);
+                told.clone()
+            }
+            None => told.clone(),
+        }
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// What the watches have told.
+    #[must_use]
+    pub fn caches(&self) -> &Caches {
+        &self.caches
+    }
+}

@@ -1,0 +1,127 @@
+//! The watches: one a kind, for children by their label, thinned before they are kept. Each feeds a cache and tells
+//! which projects to look at; none is fatal when it breaks, all come back with growing pauses.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, mpsc};
+
+use super::cache::{Cache, Key};
+use super::config_maps::ConfigMaps;
+use crate::desired::names;
+
+/// What the watches have told, a cache a kind.
+#[derive(Debug, Default)]
+pub struct Caches {
+    /// Ledgers and records.
+    pub revisions: Cache<ControllerRevision>,
+    /// Deployments.
+    pub deployments: Cache<Deployment>,
+    /// Their ReplicaSets.
+    pub sets: Cache<ReplicaSet>,
+    /// Services.
+    pub services: Cache<Service>,
+    /// Build Jobs.
+    pub jobs: Cache<Job>,
+    /// Pods of apps and builds.
+    pub pods: Cache<Pod>,
+    /// Digests of ConfigMaps that are a source.
+    pub config_maps: ConfigMaps,
+    /// Told whenever a Job changes, for the queue of builds.
+    pub jobs_changed: Notify,
+}
+
+/// A watch is given up by the server after this many seconds and begun anew: a half-open connection is noticed by then.
+const WATCH_SECONDS: u32 = 60;
+
+impl Caches {
+    /// Every first list is complete.
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        self.revisions.synced()
+            && self.deployments.synced()
+            && self.sets.synced()
+            && self.services.synced()
+            && self.jobs.synced()
+            && self.pods.synced()
+            && self.config_maps.synced()
+    }
+
+    /// Runs every watch and tells `changed` which projects to look at, until the receiver is gone.
+    pub async fn watch(self: Arc<Self>, client: Client, namespace: Option<String>, changed: mpsc::Sender<Key>) {
+        let namespace = namespace.as_deref();
+        let jobs = children::<Job>(&client, namespace).inspect(|_| self.jobs_changed.notify_one());
+        let maps = events(Api::<PartialObjectMeta<ConfigMap>>::all_or(&client, namespace), watcher::Config::default());
+        tokio::join!(
+            feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
+            feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
+            feed(children(&client, namespace), |event| self.sets.heard(event), &changed),
+            feed(children(&client, namespace), |event| self.services.heard(event), &changed),
+            feed(jobs, |event| self.jobs.heard(event), &changed),
+            feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
+            feed(maps, |event| self.config_maps.heard(event), &changed),
+        );
+    }
+}
+
+async fn feed<K>(stream: impl Stream<Item = watcher::Event<K>>, hear: impl Fn(watcher::Event<K>) -> Vec<Key>, changed: &mpsc::Sender<Key>) {
+    let mut stream = std::pin::pin!(stream);
+    while let Some(event) = stream.next().await {
+        for key in hear(event) {
+            if changed.send(key).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn children<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = watcher::Event<K>> + use<K>
+where
+    K: Watched,
+{
+    events(Api::<K>::all_or(client, namespace), watcher::Config::default().labels(names::PROJECT))
+}
+
+fn events<K: Watched>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Event<K>> + use<K> {
+    watcher(api, config.timeout(WATCH_SECONDS))
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .filter_map(|event| async {
+            event.inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "watch broke, beginning it anew")).ok()
+        })
+}
+
+/// Of a pod, its state is all that matters.
+fn thin_pod(mut event: watcher::Event<Pod>) -> watcher::Event<Pod> {
+    use watcher::Event::{Apply, Delete, InitApply};
+    if let Apply(pod) | Delete(pod) | InitApply(pod) = &mut event {
+        pod.spec = None;
+    }
+    event
+}
+
+/// A namespaced kind that can be watched.
+trait Watched: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static {}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static
+{
+}
+
+trait AllOr: Sized {
+    fn all_or(client: &Client, namespace: Option<&str>) -> Self;
+}
+
+impl<K: Watched> AllOr for Api<K> {
+    fn all_or(client: &Client, namespace: Option<&str>) -> Self {
+        namespace.map_or_else(|| Self::all(client.clone()), |namespace| Self::namespaced(client.clone(), namespace))
+    }
+}

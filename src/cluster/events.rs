@@ -1,0 +1,49 @@
+//! Kubernetes Events on the resource: what `kubectl describe` shows. Repeats are merged by kube's recorder.
+
+use kube::runtime::events::{Event, EventType, Recorder as Published, Reporter};
+use kube::{Client, Resource as _};
+
+use crate::crd::ProjectDeployment;
+
+/// Longest note of an event in bytes (events.k8s.io/v1).
+const MAX_NOTE: usize = 1000;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// It is something to look at.
+    pub warning: bool,
+    /// One CamelCase word.
+    pub reason: String,
+    /// What was done about it, one CamelCase word.
+    pub action: &'static str,
+    /// What happened and what to do.
+    pub note: String,
+}
+
+/// Publishes events.
+#[derive(Clone)]
+pub struct Recorder(Published);
+
+impl Recorder {
+    pub(super) fn new(client: Client) -> Self {
+        let reporter = Reporter { controller: crate::desired::names::MANAGER.to_owned(), instance: std::env::var("HOSTNAME").ok() };
+        Self(Published::new(client, reporter))
+    }
+}
+
+impl super::Cluster {
+    /// Publishes what happened. An event that cannot be published is logged: it must not stop the loop.
+    pub async fn publish(&self, object: &ProjectDeployment, happening: Happening) {
+        let event = Event {
+            type_: if happening.warning { EventType::Warning } else { EventType::Normal },
+            reason: happening.reason,
+            note: Some(crate::crd::conditions::bounded(&happening.note, MAX_NOTE)),
+            action: happening.action.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.events.0.publish(&event, &object.object_ref(&())).await {
+            tracing::warn!(%error, reason = event.reason, "cannot publish an event");
+        }
+    }
+}

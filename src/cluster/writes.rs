@@ -1,0 +1,209 @@
+//! Every write, each with its guard: creations are by deterministic name, changes are server-side apply with one field
+//! manager on the object that was seen (uid and resource version), the ledger is compare-and-swap, and an object of
+//! somebody else is refused, never adopted.
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Cache, Cluster, Error};
+use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use crate::desired::names;
+use crate::project::Project;
+
+/// A kind of child.
+pub(super) trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug {}
+
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug> Kind for K {}
+
+impl Cluster {
+    /// Creates the ledger or a record. Another operator that was faster is a conflict.
+    pub async fn create_revision(&self, project: &Project, object: &ControllerRevision) -> Result<(), Error> {
+        self.create(project, object, &self.caches.revisions).await
+    }
+
+    /// Creates a build Job.
+    pub async fn create_job(&self, project: &Project, object: &Job) -> Result<(), Error> {
+        self.create(project, object, &self.caches.jobs).await
+    }
+
+    /// Sets one annotation of a ledger or record, if it is still the one that was seen.
+    pub async fn annotate_revision(&self, seen: &ControllerRevision, annotation: &str, text: &str) -> Result<(), Error> {
+        let patch = json!({ "metadata": {
+            "uid": seen.uid(), "resourceVersion": seen.resource_version(), "annotations": { annotation: text },
+        }});
+        let api: Api<ControllerRevision> = self.api(&seen.namespace().unwrap_or_default());
+        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
+        let written = sent.map_err(|error| Error::sort(&format!("write ControllerRevision {}", seen.name_any()), error))?;
+        self.caches.revisions.wrote(thin(written));
+        Ok(())
+    }
+
+    /// Creates or changes the Deployment.
+    pub async fn apply_deployment(&self, project: &Project, seen: Option<&Deployment>, want: Value) -> Result<(), Error> {
+        self.apply(project, seen, want, &self.caches.deployments).await
+    }
+
+    /// Changes the replicas of the Deployment and nothing else.
+    pub async fn scale_deployment(&self, seen: &Deployment, replicas: i32) -> Result<(), Error> {
+        let patch = json!({ "metadata": { "uid": seen.uid(), "resourceVersion": seen.resource_version() }, "spec": { "replicas": replicas } });
+        let api: Api<Deployment> = self.api(&seen.namespace().unwrap_or_default());
+        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
+        let written = sent.map_err(|error| Error::sort(&format!("scale Deployment {}", seen.name_any()), error))?;
+        self.caches.deployments.wrote(thin(written));
+        Ok(())
+    }
+
+    /// Creates or changes the Service.
+    pub async fn apply_service(&self, project: &Project, seen: Option<&Service>, want: Value) -> Result<(), Error> {
+        self.apply(project, seen, want, &self.caches.services).await
+    }
+
+    /// Lets a queued build start.
+    pub async fn release_job(&self, seen: &Job) -> Result<(), Error> {
+        let patch = json!({ "metadata": { "uid": seen.uid(), "resourceVersion": seen.resource_version() }, "spec": { "suspend": false } });
+        let api: Api<Job> = self.api(&seen.namespace().unwrap_or_default());
+        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
+        let written = sent.map_err(|error| Error::sort(&format!("start Job {}", seen.name_any()), error))?;
+        self.caches.jobs.wrote(thin(written));
+        Ok(())
+    }
+
+    /// Deletes a Job with its pods.
+    pub async fn delete_job(&self, seen: &Job) -> Result<(), Error> {
+        self.delete(seen, &self.caches.jobs).await
+    }
+
+    /// Deletes a ReplicaSet.
+    pub async fn delete_set(&self, seen: &ReplicaSet) -> Result<(), Error> {
+        self.delete(seen, &self.caches.sets).await
+    }
+
+    /// Deletes a record.
+    pub async fn delete_revision(&self, seen: &ControllerRevision) -> Result<(), Error> {
+        self.delete(seen, &self.caches.revisions).await
+    }
+
+    /// Writes `status` as a whole.
+    pub async fn write_status(&self, seen: &ProjectDeployment, status: &ProjectDeploymentStatus) -> Result<ProjectDeployment, Error> {
+        let mut object = seen.clone();
+        object.status = Some(status.clone());
+        object.metadata.managed_fields = None;
+        let api: Api<ProjectDeployment> = self.api(&seen.namespace().unwrap_or_default());
+        let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+        let sent = api.replace_status(&seen.name_any(), &params, &object).await;
+        sent.map_err(|error| Error::sort(&format!("write status of ProjectDeployment {}", seen.name_any()), error))
+    }
+
+    /// Reads the content of a ConfigMap; none where there is none.
+    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
+        let api: Api<ConfigMap> = self.api(namespace);
+        api.get_opt(name).await.map_err(|error| Error::sort(&format!("read ConfigMap {name}"), error))
+    }
+
+    /// Which Service holds a node port, `namespace/name`. Asked only to name the culprit of a refusal.
+    pub async fn holder_of_port(&self, port: u16) -> Option<String> {
+        let api: Api<Service> = Api::all(self.client.clone());
+        let services = api.list(&ListParams::default()).await.ok()?;
+        let holds = |service: &&Service| {
+            let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+            ports.into_iter().any(|there| there.node_port == Some(i32::from(port)))
+        };
+        let holder = services.items.iter().find(holds)?;
+        Some(format!("{}/{}", holder.namespace().unwrap_or_default(), holder.name_any()))
+    }
+
+    /// The API server answers.
+    pub async fn reachable(&self) -> bool {
+        self.client.apiserver_version().await.is_ok()
+    }
+
+    fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    async fn create<K: Kind>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
+        let what = format!("create {} {}", K::kind(&()), object.name_any());
+        let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+        match self.api::<K>(&project.namespace).create(&params, object).await {
+            Ok(written) => {
+                cache.wrote(thin(written));
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 && status.is_already_exists() => {
+                self.refuse_stranger::<K>(project, &object.name_any(), &what).await?;
+                Err(Error::Conflict { what })
+            }
+            Err(error) => Err(Error::sort(&what, error)),
+        }
+    }
+
+    /// Server-side apply. Where no child was seen, the API server is asked first, so that an object of somebody else
+    /// is refused instead of adopted.
+    async fn apply<K: Kind>(&self, project: &Project, seen: Option<&K>, mut want: Value, cache: &Cache<K>) -> Result<(), Error> {
+        let what = format!("apply {} {}", K::kind(&()), project.name);
+        match seen {
+            Some(seen) => {
+                want["metadata"]["uid"] = json!(seen.uid());
+                want["metadata"]["resourceVersion"] = json!(seen.resource_version());
+            }
+            None => self.refuse_stranger::<K>(project, &project.name, &what).await?,
+        }
+        let params = PatchParams::apply(names::MANAGER).force();
+        let sent = self.api::<K>(&project.namespace).patch(&project.name, &params, &Patch::Apply(want)).await;
+        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
+        Ok(())
+    }
+
+    async fn refuse_stranger<K: Kind>(&self, project: &Project, name: &str, what: &str) -> Result<(), Error> {
+        let there = self.api::<K>(&project.namespace).get_opt(name).await.map_err(|error| Error::sort(what, error))?;
+        let Some(there) = there.filter(|there| !is_ours(project, there)) else { return Ok(()) };
+        let owner = there.owner_references().iter().find(|owner| owner.controller == Some(true));
+        let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
+        let kind = K::kind(&());
+        let plural = K::plural(&());
+        Err(Error::name_taken(what, format!(
+            "{kind} {name} exists and is owned by {owner}, not by this project. Delete or rename it (kubectl delete {plural} {name} -n {}), or give this project another name",
+            project.namespace
+        )))
+    }
+
+    async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>) -> Result<(), Error> {
+        let what = format!("delete {} {}", K::kind(&()), seen.name_any());
+        let preconditions = Preconditions { uid: seen.uid(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let sent = self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
+        match sent.map(|answer| answer.left()) {
+            Ok(Some(ending)) if ending.meta().deletion_timestamp.is_some() => cache.wrote(thin(ending)),
+            Ok(_) => cache.removed(seen),
+            Err(kube::Error::Api(status)) if status.code == 404 => cache.removed(seen),
+            Err(error) => return Err(Error::sort(&what, error)),
+        }
+        Ok(())
+    }
+}
+
+/// Whether an object belongs to this very project: by its controller, or, where somebody stripped that, by our label.
+#[must_use]
+pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
+    match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
+        Some(owner) => owner.uid == project.uid,
+        None => object.labels().get(names::UID) == Some(&project.uid),
+    }
+}
+
+fn manager() -> PatchParams {
+    PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+/// What is kept of an object needs no record of who set which field.
+fn thin<K: Resource>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    object
+}

@@ -1,0 +1,114 @@
+//! Watches to reconcile: which project is looked at and when. It waits for the caches, bounds concurrency, lets pauses
+//! grow per project, and never gives up on a watch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _, stream};
+use kube::runtime::controller::{Action, Config as Concurrency, applier};
+use kube::runtime::reflector::{self, ObjectRef, store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, ResourceExt as _};
+use tokio::sync::mpsc;
+
+use crate::cluster::cache::Key;
+use crate::crd::ProjectDeployment;
+use crate::queue;
+use crate::reconcile::{Error, Next, Shared, reconcile};
+
+/// A look without any news: it writes nothing when nothing has changed, and is there against news that got lost.
+const SAFETY_NET: Duration = Duration::from_mins(10);
+
+/// News that wait; a watch that is faster than the loop is held up.
+const NEWS: usize = 1024;
+
+/// Runs until `shutdown` completes; work that has begun is finished.
+pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
+    let (changed, news) = mpsc::channel(NEWS);
+    let caches = context.cluster.shared_caches();
+    let namespace = context.config.namespace.clone();
+    let watches = tokio::spawn(caches.clone().watch(context.cluster.client(), namespace, changed));
+    let builds = tokio::spawn(queue::run(context.clone()));
+    let mut shutdown = Box::pin(shutdown);
+    let synced = async {
+        while !caches.synced() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = synced => loop_until(context, news, shutdown).await,
+        () = &mut shutdown => {}
+    }
+    watches.abort();
+    builds.abort();
+}
+
+async fn loop_until(context: Shared, news: mpsc::Receiver<Key>, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let (reader, writer) = reflector::store();
+    let projects = projects(&context, writer);
+    let children = stream::unfold(news, |mut news| async { news.recv().await.map(|key| (key, news)) });
+    let children = children.map(|(namespace, name)| ObjectRef::<ProjectDeployment>::new(&name).within(&namespace));
+    let queue = stream::select(projects, children).take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
+    let concurrency = Concurrency::default().concurrency(context.config.concurrency);
+    let passes = applier(
+        |object, context: Shared2| Box::pin(pass(object, context)),
+        |object, error, context: Shared2| after_error(&object, error, &context),
+        Arc::new(context),
+        reader,
+        queue,
+        concurrency,
+    );
+    passes.for_each(|_| std::future::ready(())).await;
+}
+
+/// The applier shares its context in an `Arc` of its own.
+type Shared2 = Arc<Shared>;
+
+fn projects(context: &Shared, writer: store::Writer<ProjectDeployment>) -> impl Stream<Item = ObjectRef<ProjectDeployment>> + use<> {
+    let client = context.cluster.client();
+    let api = match &context.config.namespace {
+        Some(namespace) => Api::<ProjectDeployment>::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let cluster = context.cluster.clone();
+    let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
+    let events = events.modify(|object| object.metadata.managed_fields = None).reflect(writer).inspect(move |event| {
+        if let Ok(watcher::Event::Delete(object)) = event {
+            cluster.forget(&object.uid().unwrap_or_default());
+        }
+    });
+    events.touched_objects().filter_map(|touched| async {
+        let touched = touched.inspect_err(|error| tracing::warn!(%error, "the watch of ProjectDeployments broke, beginning it anew"));
+        touched.ok().map(|object| ObjectRef::from_obj(&object))
+    })
+}
+
+async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action, Error> {
+    let uid = object.uid().unwrap_or_default();
+    let next = reconcile(&context.cluster.newest(&object), &context).await?;
+    Ok(Action::requeue(match next {
+        Next::After(pause) => {
+            context.backoff.succeeded(&uid);
+            pause.max(Duration::from_millis(200)).min(SAFETY_NET)
+        }
+        Next::Growing => context.backoff.failed(&uid),
+        Next::Rest => {
+            context.backoff.succeeded(&uid);
+            SAFETY_NET
+        }
+    }))
+}
+
+/// A conflict only means that the caches are behind; anything else is said, and tried again after a growing pause.
+fn after_error(object: &ProjectDeployment, error: &Error, context: &Shared) -> Action {
+    let pause = context.backoff.failed(&object.uid().unwrap_or_default());
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. }) | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error {
+        tracing::debug!(namespace, name, error = %conflict, "looking again");
+    } else {
+        let error: &dyn std::error::Error = error;
+        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        tracing::warn!(namespace, name, error = chain.join(": "), pause_ms = pause.as_millis(), "a pass failed");
+    }
+    Action::requeue(pause)
+}

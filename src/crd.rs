@@ -1,0 +1,51 @@
+//! The resource `ProjectDeployment` (`doce.dev/v1alpha1`): what a person writes ([`spec`]) and reads ([`status`]).
+//!
+//! Only shapes and their validation; nothing here knows what the operator does with them. Every description is
+//! written for the person who types the field and shows up in `kubectl explain`.
+
+pub mod annotations;
+pub mod conditions;
+pub mod source;
+pub mod spec;
+pub mod status;
+
+use kube::CustomResourceExt;
+pub use spec::{ProjectDeployment, ProjectDeploymentSpec};
+pub use status::ProjectDeploymentStatus;
+
+/// Group of the resource and prefix of every label and annotation.
+pub const GROUP: &str = "doce.dev";
+
+/// The CustomResourceDefinition as YAML, as `doce-operator crd` prints it and `crds/` holds it.
+pub fn yaml() -> Result<String, serde_yaml::Error> {
+    let mut crd = serde_yaml::to_value(definition())?;
+    prune_nulls(&mut crd);
+    serde_yaml::to_string(&crd)
+}
+
+/// The CustomResourceDefinition with what the derive macro cannot say: a fresh object's status is not taken for ready.
+#[must_use]
+pub fn definition() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+    let mut crd = ProjectDeployment::crd();
+    for version in &mut crd.spec.versions {
+        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else { continue };
+        let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status")) else { continue };
+        let fresh = serde_json::json!({ "observedGeneration": -1 });
+        status.default = Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(fresh));
+    }
+    crd
+}
+
+fn prune_nulls(value: &mut serde_yaml::Value) {
+    match value {
+        serde_yaml::Value::Mapping(map) => {
+            let nulls: Vec<_> = map.iter().filter(|(_, v)| v.is_null()).map(|(k, _)| k.clone()).collect();
+            for key in nulls {
+                map.remove(&key);
+            }
+            map.iter_mut().for_each(|(_, child)| prune_nulls(child));
+        }
+        serde_yaml::Value::Sequence(items) => items.iter_mut().for_each(prune_nulls),
+        _ => {}
+    }
+}

@@ -1,0 +1,200 @@
+//! Condition types and reasons: closed lists, each documented where it is declared. No other file names one.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Types of the conditions on a `ProjectDeployment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// What is asked for serves.
+    Ready,
+    /// Something good serves.
+    Available,
+    /// The wanted version has an image.
+    Built,
+    /// The project has its node port.
+    PortAllocated,
+    /// There is a version that one can go back to without a build.
+    RollbackAvailable,
+    /// Work is under way (kstatus). Only there while true.
+    Reconciling,
+    /// Nothing more happens without a person (kstatus). Only there while true.
+    Stalled,
+}
+
+impl ConditionType {
+    /// The name on the resource.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Available => "Available",
+            Self::Built => "Built",
+            Self::PortAllocated => "PortAllocated",
+            Self::RollbackAvailable => "RollbackAvailable",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Why a condition is as it is. Stable: scripts may compare it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word on the resource.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The operator has not looked at this generation yet.
+    Unseen,
+    /// The ref, tag or ConfigMap is being looked up.
+    Resolving,
+    /// A build waits for its turn.
+    Queued,
+    /// The image is being built.
+    Building,
+    /// The version is being rolled out.
+    Starting,
+    /// Pods are being started anew.
+    Restarting,
+    /// What is asked for serves.
+    Serving,
+    /// A rollback holds: an older version serves, as asked.
+    Held,
+    /// pinnedVersion serves, as asked.
+    Pinned,
+    /// The project is stopped or scaled to 0, as asked.
+    Stopped,
+    /// The pods that served do not, or not all of them.
+    Unavailable,
+    /// The source could not be looked up or fetched; tried again with growing pauses.
+    SourceUnavailable,
+    /// The ConfigMap that spec.source names does not exist.
+    ConfigMapNotFound,
+    /// The image could not be pushed or asked for; tried again with growing pauses.
+    RegistryUnavailable,
+    /// The build pod could not run or ended without a report; tried again with growing pauses.
+    BuildFault,
+    /// The source does not build.
+    BuildFailed,
+    /// Somebody cancelled the build.
+    Cancelled,
+    /// The version did not become ready within its deadline, or cannot.
+    RolloutFailed,
+    /// pinnedVersion names no version that is remembered, or more than one.
+    VersionUnknown,
+    /// An object of another owner has the name of one of ours.
+    NameTaken,
+    /// Children of a deleted namesake are still there.
+    Predecessor,
+    /// The API server refuses a child that the spec asks for.
+    InvalidSpec,
+    /// No port of the range is free.
+    PortsExhausted,
+    /// The port that the spec asks for is taken or not in the API server's range.
+    PortUnavailable,
+    /// The port is allocated.
+    Allocated,
+    /// The wanted version has an image.
+    ImageReady,
+    /// The source is a prebuilt image.
+    Prebuilt,
+    /// A version can be gone back to.
+    VersionKept,
+    /// There is no other version that served.
+    NoOtherVersion,
+    /// Nothing has been built yet.
+    NothingYet,
+}
+
+/// Status of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It is so.
+    True,
+    /// It is not so.
+    False,
+    /// Not known yet.
+    Unknown,
+}
+
+impl Truth {
+    /// The word on the resource.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(so: bool) -> Self {
+        if so { Self::True } else { Self::False }
+    }
+}
+
+/// Longest message of a condition, in bytes.
+pub const MAX_MESSAGE: usize = 1024;
+
+/// A condition as it should be, before it is compared with what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which condition.
+    pub kind: ConditionType,
+    /// Whether it is so.
+    pub truth: Truth,
+    /// Why, in one word.
+    pub reason: Reason,
+    /// What happened and what to do next.
+    pub message: String,
+}
+
+/// The list of conditions for `generation`: transition times of `old` are kept where the status did not change.
+#[must_use]
+pub fn merge(old: &[Condition], verdicts: &[Verdict], generation: i64, now: &Time) -> Vec<Condition> {
+    let before = |name: &str| old.iter().find(|condition| condition.type_ == name);
+    let condition = |verdict: &Verdict| {
+        let (name, status) = (verdict.kind.name(), verdict.truth.name());
+        let unchanged = before(name).filter(|condition| condition.status == status);
+        Condition {
+            type_: name.to_owned(),
+            status: status.to_owned(),
+            reason: verdict.reason.name().to_owned(),
+            message: bounded(&verdict.message, MAX_MESSAGE),
+            observed_generation: Some(generation),
+            last_transition_time: unchanged.map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+        }
+    };
+    verdicts.iter().map(condition).collect()
+}
+
+/// A text for people, cut at a character and free of control characters other than line breaks.
+#[must_use]
+pub fn bounded(text: &str, bytes: usize) -> String {
+    let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    if clean.len() <= bytes {
+        return clean;
+    }
+    let mut end = bytes.saturating_sub(3);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &clean[..end])
+}

@@ -1,0 +1,368 @@
+//! `spec`: what a person writes. Values that the API server can judge are refused at apply, with a sentence.
+#![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use super::source::{ConfigMapSource, Git, GitRef, Image, Source};
+use super::status::ProjectDeploymentStatus;
+
+/// A web project that runs on this cluster: where its source is and how it runs. The operator builds the image, rolls
+/// it out behind a node port that never changes, keeps the last two versions so that going back needs no build, and
+/// says in status what happened and what to do next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "doce.dev",
+    version = "v1alpha1",
+    kind = "ProjectDeployment",
+    plural = "projectdeployments",
+    namespaced,
+    shortname = "pd",
+    category = "doce",
+    category = "all",
+    status = "ProjectDeploymentStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "A web project that runs on this cluster: where its source is and how it runs.",
+    scale(spec_replicas_path = ".spec.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "What is asked for serves"),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#, description = "Why it is or is not ready, in one word"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "The version that serves"),
+    printcolumn(name = "Port", type_ = "integer", json_path = ".status.nodePort", description = "The port on every node, the same for the life of the project"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Desired", type_ = "string", priority = 1, json_path = ".status.desiredVersion", description = "The version that is asked for"),
+    printcolumn(name = "Previous", type_ = "string", priority = 1, json_path = ".status.previousVersion", description = "The version that a rollback would go to"),
+    printcolumn(name = "Message", type_ = "string", priority = 1, json_path = r#".status.conditions[?(@.type=="Ready")].message"#, description = "What happened and what to do next"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40").message("metadata.name must be at most 40 characters, start with a letter and hold only a-z, 0-9 and '-': Services and Jobs are named after it")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectDeploymentSpec {
+    /// Where the source is: exactly one of git, configMap or image.
+    pub source: Source,
+    /// Running, or Stopped: no pods, while the port and the versions are kept.
+    #[serde(default)]
+    pub state: State,
+    /// How many pods. Leave it out of Git when an autoscaler sets it. 0 stops the project too.
+    #[serde(default = "one")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.replicas must be between 0 and 1000"))]
+    pub replicas: i32,
+    /// How the image is built. Not for source.image.
+    #[serde(default)]
+    pub build: Build,
+    /// How the image runs. All of it, and nothing else, is part of the version besides the image.
+    #[serde(default)]
+    pub run: Run,
+    /// How a new version takes over.
+    #[serde(default)]
+    pub rollout: Rollout,
+    /// How the project is reached.
+    #[serde(default)]
+    pub expose: Expose,
+    /// Run exactly this version, as status.history shows it (v9f2c41d7). source and run are not looked at meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 65))]
+    #[x_kube(validation = Rule::new("self.matches('^v?[0-9a-f]{6,64}$')").message("spec.pinnedVersion must be a version as status.history shows it, such as v9f2c41d7"))]
+    pub pinned_version: Option<String>,
+    /// What is remembered.
+    #[serde(default)]
+    pub history: History,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// Whether the project runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum State {
+    /// Pods run.
+    #[default]
+    Running,
+    /// No pods; port and versions are kept.
+    Stopped,
+}
+
+/// How the image is built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    /// Auto: a Dockerfile if there is one, else one is generated. Dockerfile: there must be one. Generated: one is
+    /// generated even if there is one.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Path of the Dockerfile below the source directory; left out: Dockerfile.prod, then Dockerfile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@\\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@\\-]*)*$') && !self.split('/').exists(p, p == '..')").message("spec.build.dockerfile must be a relative path inside the source without '..', such as Dockerfile.prod"))]
+    pub dockerfile: Option<String>,
+    /// Stage of the Dockerfile to build; left out: the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9][A-Za-z0-9_.\\-]*$')").message("spec.build.target must be the name of a stage of the Dockerfile"))]
+    pub target: Option<String>,
+    /// Build arguments. They can be read in the image's history: nothing secret belongs here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]*$'))").message("the names in spec.build.args must hold only letters, digits and '_', and not start with a digit"))]
+    pub args: BTreeMap<String, BoundedString>,
+    /// Change it to build the same source again, for example onto a newer base image.
+    #[serde(default)]
+    pub epoch: i64,
+    /// Seconds that one build may take, 60 to 86400.
+    #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.build.timeoutSeconds must be between 60 and 86400"))]
+    #[serde(default = "Build::timeout")]
+    pub timeout_seconds: i64,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self { strategy: Strategy::Auto, dockerfile: None, target: None, args: BTreeMap::new(), epoch: 0, timeout_seconds: Self::timeout() }
+    }
+}
+
+/// A text of at most 4,096 characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct BoundedString(#[schemars(length(max = 4096))] pub String);
+
+/// Which way leads from source to image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Strategy {
+    /// A Dockerfile if there is one, else one is generated.
+    #[default]
+    Auto,
+    /// There must be a Dockerfile.
+    Dockerfile,
+    /// A Dockerfile is generated even if there is one.
+    Generated,
+}
+
+/// How the image runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Port that the app listens on; the environment variable PORT is set to it.
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 65535").message("spec.run.port must be between 1 and 65535: the port that the app listens on"))]
+    #[serde(default = "Run::listening")]
+    pub port: i32,
+    /// Replaces the image's entrypoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub command: Vec<BoundedString>,
+    /// Replaces the image's arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub args: Vec<BoundedString>,
+    /// Directory that the app starts in; left out: the image's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub working_dir: Option<String>,
+    /// Environment variables, as in a Pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<EnvVar>,
+    /// ConfigMaps and Secrets whose keys become environment variables, as in a Pod. What is in them is not part of the
+    /// version: annotate the resource with doce.dev/restart="@1" (any new value) to pick a change up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub env_from: Vec<EnvFromSource>,
+    /// CPU and memory, as in a Pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+    /// Secrets of type kubernetes.io/dockerconfigjson that the image is pulled with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub image_pull_secrets: Vec<SecretName>,
+    /// When a pod counts as ready.
+    #[serde(default)]
+    pub health: Health,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            port: Self::listening(),
+            command: vec![],
+            args: vec![],
+            working_dir: None,
+            env: vec![],
+            env_from: vec![],
+            resources: None,
+            image_pull_secrets: vec![],
+            health: Health::default(),
+        }
+    }
+}
+
+/// A Secret of the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretName {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// When a pod counts as ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.type == 'HTTP' || self.path == '/'").message("spec.run.health.path is only for type HTTP"))]
+pub struct Health {
+    /// HTTP: a GET of path answers with 200 to 399. TCP: the port takes connections. None: the process runs.
+    #[serde(rename = "type", default)]
+    pub kind: HealthType,
+    /// Path that is asked, for type HTTP.
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new(r"self.matches('^/[!-~]*$')").message("spec.run.health.path must start with '/' and hold no blanks"))]
+    #[serde(default = "Health::root")]
+    pub path: String,
+    /// Seconds between two looks, 1 to 300.
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 300").message("spec.run.health.periodSeconds must be between 1 and 300"))]
+    #[serde(default = "Health::period")]
+    pub period_seconds: i32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { kind: HealthType::Http, path: Self::root(), period_seconds: Self::period() }
+    }
+}
+
+/// What is looked at to call a pod ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HealthType {
+    /// A GET answers with 200 to 399.
+    #[default]
+    #[serde(rename = "HTTP")]
+    Http,
+    /// The port takes connections.
+    #[serde(rename = "TCP")]
+    Tcp,
+    /// The process runs.
+    None,
+}
+
+/// How a new version takes over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// Seconds that a version has to become ready, 10 to 3600.
+    #[x_kube(validation = Rule::new("self >= 10 && self <= 3600").message("spec.rollout.deadlineSeconds must be between 10 and 3600"))]
+    #[serde(default = "Rollout::deadline")]
+    pub deadline_seconds: i32,
+    /// Seconds that a version which never served before must stay ready before the old one leaves, 0 to 600. Both
+    /// answer meanwhile.
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.rollout.minReadySeconds must be between 0 and 600"))]
+    #[serde(default = "Rollout::guard")]
+    pub min_ready_seconds: i32,
+    /// Return: a version that fails is left for the one that served last. Stay: it stays where it is.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { deadline_seconds: Self::deadline(), min_ready_seconds: Self::guard(), on_failure: OnFailure::Return }
+    }
+}
+
+/// What happens when a version fails on trial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnFailure {
+    /// Go back to the version that served last.
+    #[default]
+    Return,
+    /// Record the failure and move nothing.
+    Stay,
+}
+
+/// How the project is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Expose {
+    /// The port on every node.
+    #[serde(default)]
+    pub node_port: NodePort,
+}
+
+/// The port on every node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(self.mode == 'Fixed') == has(self.port)").message("spec.expose.nodePort.port goes with mode: Fixed, and mode: Fixed needs it"))]
+pub struct NodePort {
+    /// Auto: the operator picks a port once and keeps it. Fixed: the port below.
+    #[serde(default)]
+    pub mode: NodePortMode,
+    /// The port for mode Fixed; it must lie in the API server's node port range, 30000 to 32767 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 65535").message("spec.expose.nodePort.port must be between 1 and 65535, and in the API server's node port range"))]
+    pub port: Option<i32>,
+}
+
+/// Who picks the port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NodePortMode {
+    /// The operator.
+    #[default]
+    Auto,
+    /// The user.
+    Fixed,
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// How many versions are remembered, 2 to 100. Those that run or that one may go back to at once are never forgotten.
+    #[x_kube(validation = Rule::new("self >= 2 && self <= 100").message("spec.history.limit must be between 2 and 100"))]
+    #[serde(default = "History::remembered")]
+    pub limit: i32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { limit: Self::remembered() }
+    }
+}
+
+// The defaults of the schema, one function a field: the API server writes them into every object.
+impl Build {
+    fn timeout() -> i64 {
+        1800
+    }
+}
+
+impl Run {
+    fn listening() -> i32 {
+        3000
+    }
+}
+
+impl Health {
+    fn root() -> String {
+        "/".to_owned()
+    }
+
+    fn period() -> i32 {
+        2
+    }
+}
+
+impl Rollout {
+    fn deadline() -> i32 {
+        300
+    }
+
+    fn guard() -> i32 {
+        10
+    }
+}
+
+impl History {
+    fn remembered() -> i32 {
+        10
+    }
+}

@@ -1,0 +1,30 @@
+//! The shapes of the children that a project should have, one file a kind. Pure; nothing here decides, and nothing
+//! here is compared with status.
+
+pub mod build_job;
+pub mod deployment;
+pub mod meta;
+pub mod names;
+pub mod record;
+pub mod service;
+pub mod settled;
+pub mod template;
+
+/// What the platform adds to the shapes: addresses and images, the same for every project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Platform {
+    /// Registry that build pods push to.
+    pub push_registry: String,
+    /// It speaks plain HTTP.
+    pub push_insecure: bool,
+    /// The same registry as nodes pull from it.
+    pub pull_registry: String,
+    /// Image of the build pods.
+    pub buildkit_image: String,
+    /// Image with the binary that does the work in build pods.
+    pub operator_image: String,
+    /// Mirror for docker.io in build pods.
+    pub mirror: Option<String>,
+    /// CA certificates for build pods, PEM.
+    pub ca_bundle: String,
+}

@@ -1,0 +1,46 @@
+//! Labels, selectors and owner references. Labels and annotations of the `ProjectDeployment` are never copied: tools
+//! that track it by them would take a child for theirs.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::names;
+use crate::project::Project;
+
+/// Metadata of a child.
+#[must_use]
+pub fn child(project: &Project, name: &str, role: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(project.namespace.clone()),
+        labels: Some(labels(project, role)),
+        owner_references: Some(vec![project.owner()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Labels of a child.
+#[must_use]
+pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
+    let pairs = [
+        ("app.kubernetes.io/name", project.name.as_str()),
+        ("app.kubernetes.io/managed-by", names::MANAGER),
+        (names::PROJECT, &project.name),
+        (names::UID, &project.uid),
+        (names::ROLE, role),
+    ];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Selector of the app's pods. It never holds a version: it cannot be changed.
+#[must_use]
+pub fn selector(project: &str) -> BTreeMap<String, String> {
+    [(names::PROJECT, project), (names::ROLE, names::ROLE_APP)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// The selector as the scale subresource shows it.
+#[must_use]
+pub fn selector_text(project: &str) -> String {
+    selector(project).iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,88 @@
+//! Every derived name. Names are functions of what they stand for, so that asking twice makes one object.
+
+use crate::project::Project;
+use crate::reconcile::world::BuildOf;
+use crate::version::{short, text_digest};
+
+/// Label on every child: the project's name.
+pub const PROJECT: &str = "doce.dev/project";
+/// Label on every child: the uid of the `ProjectDeployment` that it belongs to.
+pub const UID: &str = "doce.dev/uid";
+/// Label that tells apart what a child is for: see the constants `ROLE_…`.
+pub const ROLE: &str = "doce.dev/role";
+/// Role of Deployment, Service and the app's pods.
+pub const ROLE_APP: &str = "app";
+/// Role of build Jobs and their pods.
+pub const ROLE_BUILD: &str = "build";
+/// Role of the ledger.
+pub const ROLE_LEDGER: &str = "ledger";
+/// Role of a record.
+pub const ROLE_RECORD: &str = "record";
+/// Label (short) and annotation (64 hex digits) of a pod template: its version.
+pub const VERSION: &str = "doce.dev/version";
+/// Annotation of a pod template: changed to start the pods anew.
+pub const RESTARTED: &str = "doce.dev/restarted";
+/// Annotation of the ledger: its content.
+pub const LEDGER: &str = "doce.dev/ledger";
+/// Annotation of a record: the image of the version.
+pub const IMAGE: &str = "doce.dev/image";
+/// Annotation of a Job: what it builds.
+pub const BUILD_OF: &str = "doce.dev/build-of";
+/// Annotation of a Job: which attempt it is.
+pub const ATTEMPT: &str = "doce.dev/attempt";
+/// Annotation of a Job: why somebody wanted it.
+pub const BUILD_REASON: &str = "doce.dev/build-reason";
+/// Name of the app's container, of its port, and of the Service's port.
+pub const APP: &str = "app";
+/// Name of the container port that the Service targets, so that a change of the number breaks nobody.
+pub const PORT: &str = "http";
+/// Name of the build container.
+pub const BUILD: &str = "build";
+/// The field manager of every write.
+pub const MANAGER: &str = "doce-operator";
+
+/// Name of a version's record.
+#[must_use]
+pub fn record(project: &str, version: &str) -> String {
+    format!("{project}-{}", short(version))
+}
+
+/// Name of a build Job: another one for every attempt, the same one however often it is asked for.
+#[must_use]
+pub fn job(project: &Project, of: &BuildOf, attempt: u32) -> String {
+    let digest = text_digest(&format!("{} {} {attempt}", project.uid, build_of(of)));
+    format!("{}-{}", project.name, &digest[..8])
+}
+
+/// What a Job builds, as its annotation says it.
+#[must_use]
+pub fn build_of(of: &BuildOf) -> String {
+    match of {
+        BuildOf::Key(key) => format!("key/{key}"),
+        BuildOf::Lookup(number) => format!("lookup/{number}"),
+    }
+}
+
+/// Reads [`build_of`] back.
+#[must_use]
+pub fn parse_build_of(text: &str) -> Option<BuildOf> {
+    match text.split_once('/')? {
+        ("key", key) => Some(BuildOf::Key(key.to_owned())),
+        ("lookup", number) => number.parse().ok().map(BuildOf::Lookup),
+        _ => None,
+    }
+}
+
+/// Repository of the project's images in `registry`.
+#[must_use]
+pub fn repository(registry: &str, project: &Project) -> String {
+    format!("{}/{}/{}", registry.trim_end_matches('/'), project.namespace, project.name)
+}
+
+/// The ports of `first..=last` in the order in which this project tries them: a candidate of its own, then on.
+pub fn ports(project: &Project, first: u16, last: u16) -> impl Iterator<Item = u16> + use<> {
+    let digest = text_digest(&format!("{}/{}", project.namespace, project.name));
+    let size = u32::from(last.saturating_sub(first)) + 1;
+    let start = u32::from_str_radix(&digest[..7], 16).unwrap_or(0) % size;
+    (0..size).filter_map(move |step| u16::try_from(u32::from(first) + (start + step) % size).ok())
+}

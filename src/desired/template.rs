@@ -1,0 +1,114 @@
+//! The pod template of a version. It is rendered once, into the record, without the image; a running version keeps it
+//! whatever a later operator would render.
+
+use serde_json::{Value, json};
+
+use super::{meta, names};
+use crate::crd::spec::{HealthType, Run};
+use crate::project::Project;
+use crate::record::Record;
+use crate::version::short;
+
+/// Seconds that a pod goes on answering after it was told to end, so that no request is lost while the node ports
+/// learn of it.
+const DRAIN_SECONDS: i64 = 5;
+
+/// The template as it goes into the record: everything but the image and what depends on it.
+#[must_use]
+pub fn render(project: &Project, version: &str) -> Value {
+    let run = &project.run;
+    let mut labels = meta::labels(project, names::ROLE_APP);
+    labels.insert(names::VERSION.to_owned(), short(version));
+    json!({
+        "metadata": {
+            "labels": labels,
+            "annotations": { names::VERSION: version },
+        },
+        "spec": {
+            "containers": [container(project)],
+            "imagePullSecrets": run.image_pull_secrets,
+            "enableServiceLinks": false,
+            "automountServiceAccountToken": false,
+            "terminationGracePeriodSeconds": 30 + DRAIN_SECONDS,
+        },
+    })
+}
+
+fn container(project: &Project) -> Value {
+    let run = &project.run;
+    let mut env = vec![json!({ "name": "PORT", "value": run.port.to_string() })];
+    env.extend(run.env.iter().map(|variable| json!(variable)));
+    json!({
+        "name": names::APP,
+        "command": run.command,
+        "args": run.args,
+        "workingDir": run.working_dir,
+        "env": env,
+        "envFrom": run.env_from,
+        "resources": run.resources,
+        "ports": [{ "name": names::PORT, "containerPort": run.port, "protocol": "TCP" }],
+        "startupProbe": probe(run, startup_failures(project)),
+        "readinessProbe": probe(run, 3),
+        "lifecycle": { "preStop": { "sleep": { "seconds": DRAIN_SECONDS } } },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    })
+}
+
+fn probe(run: &Run, failures: i32) -> Option<Value> {
+    let health = &run.health;
+    let timings = json!({ "periodSeconds": health.period_seconds, "failureThreshold": failures, "timeoutSeconds": health.period_seconds.min(5) });
+    let (kind, action) = match health.kind {
+        HealthType::None => return None,
+        HealthType::Http => ("httpGet", json!({ "path": health.path, "port": names::PORT, "scheme": "HTTP" })),
+        HealthType::Tcp => ("tcpSocket", json!({ "port": names::PORT })),
+    };
+    let mut probe = timings;
+    probe[kind] = action;
+    Some(probe)
+}
+
+/// The startup budget ends slightly before the deadline, so that a slow start is named before it is judged.
+fn startup_failures(project: &Project) -> i32 {
+    let budget = project.rollout.deadline_seconds - 5;
+    (budget / project.run.health.period_seconds).max(1)
+}
+
+/// The template that the Deployment gets: the recorded one with the image, what the image asks for, and the restart
+/// stamp. None where the record has no image yet.
+#[must_use]
+pub fn complete(record: &Record, stamp: Option<&str>) -> Option<Value> {
+    let image = record.image.as_ref()?;
+    let mut template = record.facts.template.clone();
+    template["spec"]["containers"][0]["image"] = json!(image.reference);
+    let port = template["spec"]["containers"][0]["ports"][0]["containerPort"].as_i64().unwrap_or(0);
+    let low = port < 1024;
+    template["spec"]["securityContext"] = pod_security(image.uid, low);
+    template["spec"]["containers"][0]["securityContext"] = container_security(image.uid);
+    if let Some((_, architecture)) = image.platform.split_once('/') {
+        template["spec"]["nodeSelector"] = json!({ "kubernetes.io/arch": architecture.split('/').next() });
+    }
+    if let Some(stamp) = stamp {
+        template["metadata"]["annotations"][names::RESTARTED] = json!(stamp);
+    }
+    Some(template)
+}
+
+/// Pod Security "restricted" where the image has a user of its own, "baseline" where it wants root or is not known.
+fn pod_security(uid: Option<i64>, low_port: bool) -> Value {
+    let mut context = json!({ "seccompProfile": { "type": "RuntimeDefault" } });
+    if let Some(uid) = uid.filter(|uid| *uid > 0) {
+        context["runAsNonRoot"] = json!(true);
+        context["runAsUser"] = json!(uid);
+        if low_port {
+            context["sysctls"] = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+        }
+    }
+    context
+}
+
+fn container_security(uid: Option<i64>) -> Value {
+    if uid.is_some_and(|uid| uid > 0) {
+        return json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+    }
+    json!({ "allowPrivilegeEscalation": false })
+}

@@ -1,0 +1,216 @@
+//! The ledger: the only mutable memory of a project. Pure data; it is written by compare-and-swap before the act that
+//! it justifies, and `status` is never read instead of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::build::report;
+use crate::crd::annotations::Verb;
+
+/// Format of the ledger's text.
+pub const FORMAT: u32 = 1;
+
+/// What is remembered of one project besides its records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ledger {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// The node port, from first apply to delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The last value of each request that was seen, and what became of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub seen: BTreeMap<Verb, Seen>,
+    /// What a branch or tag was looked up to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
+    /// The last rollback that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// By build key: how building went. A verdict here belongs to the key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub builds: BTreeMap<String, Attempts>,
+    /// By version: how running went.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, Life>,
+    /// The last running number given to a version that went live.
+    pub last: u64,
+}
+
+/// A request that was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Value of the annotation.
+    pub value: String,
+    /// What became of it, for a person.
+    pub outcome: String,
+}
+
+/// A rollback: while the spec asks for `left` and no version other than `target` has gone live since, `target` runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The version that the spec asked for.
+    pub left: String,
+    /// The version that runs instead.
+    pub target: String,
+    /// The running number at that time.
+    pub since: u64,
+}
+
+/// The looking-up of a branch or tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lookup {
+    /// What is looked up (see [`crate::project::Origin::LookedUp`]).
+    pub of: String,
+    /// Counts the times that somebody wished it looked up.
+    pub number: u64,
+    /// What came out last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+    /// How asking for `number` goes.
+    pub attempts: Attempts,
+}
+
+/// What a branch or tag was at the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Answer {
+    /// The lookup that this answers.
+    pub number: u64,
+    /// Commit or image digest.
+    pub digest: String,
+    /// The ref as a person reads it.
+    pub reference: String,
+    /// First line of the commit's message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Author of the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
+/// How building one key, or one lookup, goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Attempts {
+    /// Number of the attempt that is due: part of the Job's name.
+    pub attempt: u32,
+    /// The source does not build: nothing happens until a retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failure>,
+    /// A person ended it: nothing happens until a retry.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+    /// The last fault, which is tried again after a pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+/// Something that may pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// How many came in a row.
+    pub count: u32,
+    /// When the Job ended, by Kubernetes' clock.
+    pub at: Timestamp,
+    /// What it was.
+    pub failure: Failure,
+}
+
+impl Fault {
+    /// Seconds between this fault and the next attempt: they grow from `base`, doubled each time, to ten minutes.
+    #[must_use]
+    pub fn pause(&self, base: u32) -> i64 {
+        let doublings = self.count.saturating_sub(1).min(10);
+        (i64::from(base) << doublings).min(600)
+    }
+
+    /// Seconds left of the pause.
+    #[must_use]
+    pub fn left(&self, base: u32, now: Timestamp) -> i64 {
+        (self.at.as_second() + self.pause(base) - now.as_second()).max(0)
+    }
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Failure {
+    /// Resolve, Fetch, Verify, Detect, Build, Push or Rollout.
+    pub stage: String,
+    /// One word.
+    pub reason: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Last lines of the log.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub log: String,
+}
+
+impl From<&report::Failed> for Failure {
+    fn from(failed: &report::Failed) -> Self {
+        Self {
+            stage: format!("{:?}", failed.stage),
+            reason: failed.reason.clone(),
+            message: failed.message.clone(),
+            log: failed.log.clone(),
+        }
+    }
+}
+
+/// How running a version went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Life {
+    /// Running number of the last time that it went live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<u64>,
+    /// The verdict that only a retry lifts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failure>,
+    /// The restart stamp that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
+    /// The last restart stamp that became Available.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good: Option<String>,
+}
+
+impl Life {
+    /// A restart was asked for that has not become Available yet.
+    #[must_use]
+    pub fn restarting(&self) -> bool {
+        self.restart != self.good
+    }
+}
+
+impl Ledger {
+    /// How running `version` went; the default where nothing is remembered.
+    #[must_use]
+    pub fn life(&self, version: &str) -> Life {
+        self.versions.get(version).cloned().unwrap_or_default()
+    }
+
+    /// How building `key` goes; the default where nothing is remembered.
+    #[must_use]
+    pub fn attempts(&self, key: &str) -> Attempts {
+        self.builds.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Whether `value` of `verb` has not been seen yet.
+    #[must_use]
+    pub fn is_new(&self, verb: Verb, value: &str) -> bool {
+        self.seen.get(&verb).is_none_or(|seen| seen.value != value)
+    }
+
+    /// Marks a request as seen, in the same write as its effect.
+    #[must_use]
+    pub fn with_seen(mut self, verb: Verb, value: &str, outcome: impl Into<String>) -> Self {
+        self.seen.insert(verb, Seen { value: value.to_owned(), outcome: outcome.into() });
+        self
+    }
+}

@@ -1,0 +1,53 @@
+//! doce-operator: from a source to a URL on your own Kubernetes cluster.
+//!
+//! # The loop
+//!
+//! ```text
+//!            watches                                                     a person
+//!               │                                                            │ kubectl apply, annotate
+//!               ▼                                                            ▼
+//!    cluster::caches ──► controller ──► reconcile ◄───────────── crd (ProjectDeployment)
+//!                                           │
+//!        ┌──────────────────────────────────┴───────────────────────────────────────┐
+//!        │  observe ──► World ──► decide ──► Step ──► act ──┐                       │
+//!        │     ▲      (facts)    (a table)      (one write) │  until no step is left│
+//!        │     └────────────────────────────────────────────┘                       │
+//!        │  then: summarize ──► status, events ──► report                           │
+//!        └──────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! I/O: `observe`, `act`, `report`, `cluster`, `controller`, `queue`, `probes`, `build`. Everything else is pure:
+//! no client, no clock, the same answer for the same input.
+//!
+//! # The modules
+//!
+//! | module | what it is | may use of ours |
+//! |---|---|---|
+//! | [`crd`] | what a person writes and reads | nothing |
+//! | [`version`] | build keys and version hashes | `build::order` |
+//! | [`project`] | one object, parsed | `crd`, `version`, `build::order` |
+//! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `build::report` |
+//! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `crd`, `build`, `reconcile::world::BuildOf` |
+//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize` are pure | all above; `observe`, `act`, `report` also `cluster` |
+//! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version` |
+//! | [`queue`], [`controller`], [`backoff`] | which project, which build, when | `reconcile`, `cluster`, `crd` |
+//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`; nothing |
+//! | [`build`] | what happens inside a build pod | `version` |
+//!
+//! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
+//! nothing reads `status` to decide; Kubernetes keeps the clocks. `tests/offline/architecture.rs` keeps them.
+
+pub mod backoff;
+pub mod build;
+pub mod cluster;
+pub mod config;
+pub mod controller;
+pub mod crd;
+pub mod desired;
+pub mod ledger;
+pub mod probes;
+pub mod project;
+pub mod queue;
+pub mod reconcile;
+pub mod record;
+pub mod version;

@@ -1,0 +1,103 @@
+//! The process: settings, log, client; then the operator, or one of the small jobs that the same binary does in pods.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use doce_operator::cluster::Cluster;
+use doce_operator::config::Config;
+use doce_operator::desired::Platform;
+use doce_operator::reconcile::{Context, Shared};
+use doce_operator::{build, controller, crd, probes};
+use tracing_subscriber::EnvFilter;
+
+/// Runs web projects on Kubernetes: source in, image built, rolled out, rolled back, on a port that never changes.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator.
+    Run(Box<Config>),
+    /// Print the `CustomResourceDefinition` as YAML.
+    Crd,
+    /// Build one image, as the environment variable `DOCE_ORDER` says. For build pods.
+    Build,
+    /// Copy this program to a file. For build pods.
+    Install {
+        /// Where to.
+        target: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("error: another TLS provider is installed");
+        return ExitCode::FAILURE;
+    }
+    let done = match Arguments::parse().command {
+        Command::Build => return build::run().await,
+        Command::Install { target } => build::install(&target).map_err(Into::into),
+        Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
+        Command::Run(config) => run(*config).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    chain.join(": ")
+}
+
+async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let filter = EnvFilter::try_from_env("DOCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).init();
+    config.validate()?;
+    let address = config.probe_address.parse()?;
+    let client = kube::Client::try_default().await?;
+    let context: Shared = Arc::new(Context {
+        cluster: Cluster::new(client),
+        platform: platform(&config)?,
+        config,
+        backoff: doce_operator::backoff::Backoff::default(),
+    });
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = context.config.namespace, "operator starts");
+    let probes = tokio::spawn(probes::serve(context.clone(), address));
+    tokio::select! {
+        () = controller::run(context, asked_to_end()) => Ok(()),
+        ended = probes => Ok(ended??),
+    }
+}
+
+fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid> {
+    Ok(Platform {
+        push_registry: config.push_registry.clone(),
+        push_insecure: config.push_insecure,
+        pull_registry: config.pull_registry.clone().unwrap_or_else(|| config.push_registry.clone()),
+        buildkit_image: config.buildkit_image.clone(),
+        operator_image: config.operator_image.clone(),
+        mirror: config.mirror.clone(),
+        ca_bundle: config.ca_bundle()?,
+    })
+}
+
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

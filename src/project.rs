@@ -1,0 +1,213 @@
+//! A `ProjectDeployment` parsed once, valid from here on. Pure: it knows what is asked for, not what there is.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource as _;
+
+use crate::build::order::{self, Settings};
+use crate::crd::annotations::{self, Verb};
+use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
+use crate::crd::{ProjectDeployment, spec::Source};
+use crate::version::text_digest;
+
+/// Everything that one object asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Project {
+    /// Namespace of the object and of every child.
+    pub namespace: String,
+    /// Name of the object, of its Deployment, Service and ledger.
+    pub name: String,
+    /// Identity: a namesake made later is another project.
+    pub uid: String,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// The object is being deleted: nothing is written any more.
+    pub deleting: bool,
+    /// Where the source is.
+    pub source: Source,
+    /// How the image is built: all that enters the build key besides the source.
+    pub settings: Settings,
+    /// Seconds that one build may take.
+    pub build_timeout: i64,
+    /// How the image runs: all that enters the version besides the image.
+    pub run: Run,
+    /// How a new version takes over.
+    pub rollout: spec::Rollout,
+    /// Pods that are asked for; 0 when stopped.
+    pub replicas: i32,
+    /// The port that is asked for, in mode Fixed.
+    pub fixed_port: Option<u16>,
+    /// Version or prefix that the spec pins, without the `v`.
+    pub pin: Option<String>,
+    /// How many records are kept.
+    pub limit: usize,
+    /// The requests that the object carries.
+    pub requests: BTreeMap<Verb, String>,
+}
+
+/// How the digest of the source is had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It stands in the spec: a commit, or an image by digest.
+    Fixed(String),
+    /// It is the digest of the content of this ConfigMap.
+    ConfigMap(String),
+    /// It must be looked up by a Job; the text names what is looked up (URL and ref, or tag).
+    LookedUp(String),
+}
+
+/// The object lacks what the API server gives to every object.
+#[derive(Debug, thiserror::Error)]
+#[error("the object has no {0}: it does not come from an API server")]
+pub struct Incomplete(&'static str);
+
+impl Project {
+    /// Reads an object of the API server.
+    pub fn parse(object: &ProjectDeployment) -> Result<Self, Incomplete> {
+        let (meta, spec) = (&object.metadata, &object.spec);
+        let stopped = spec.state == State::Stopped;
+        let port = spec.expose.node_port.port.and_then(|port| u16::try_from(port).ok());
+        Ok(Self {
+            namespace: meta.namespace.clone().ok_or(Incomplete("namespace"))?,
+            name: meta.name.clone().ok_or(Incomplete("name"))?,
+            uid: meta.uid.clone().ok_or(Incomplete("uid"))?,
+            generation: meta.generation.unwrap_or(0),
+            deleting: meta.deletion_timestamp.is_some(),
+            source: spec.source.clone(),
+            settings: settings(spec),
+            build_timeout: spec.build.timeout_seconds,
+            run: spec.run.clone(),
+            rollout: spec.rollout.clone(),
+            replicas: if stopped { 0 } else { spec.replicas },
+            fixed_port: port.filter(|_| spec.expose.node_port.mode == NodePortMode::Fixed),
+            pin: spec.pinned_version.as_deref().map(|pin| pin.trim_start_matches('v').to_owned()),
+            limit: usize::try_from(spec.history.limit).unwrap_or(2),
+            requests: annotations::requests(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),
+        })
+    }
+
+    /// No pods are asked for.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.replicas == 0
+    }
+
+    /// A version that fails is left for the one that served last.
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        self.rollout.on_failure == OnFailure::Return
+    }
+
+    /// How the digest of the source is had.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        if let Some(git) = &self.source.git {
+            return match git.reference.as_ref().and_then(|reference| reference.commit.clone()) {
+                Some(commit) => Origin::Fixed(commit),
+                None => Origin::LookedUp(text_digest(&format!("git {} {}", git.url, self.reference()))),
+            };
+        }
+        if let Some(map) = &self.source.config_map {
+            return Origin::ConfigMap(map.name.clone());
+        }
+        let reference = self.image_reference();
+        match reference.split_once('@') {
+            Some((_, digest)) => Origin::Fixed(digest.to_owned()),
+            None => Origin::LookedUp(text_digest(&format!("image {reference}"))),
+        }
+    }
+
+    /// The ref as a person reads it: `main`, `v1.4.0`, a commit, a ConfigMap, an image.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        if let Some(git) = &self.source.git {
+            return match self.git_reference(git) {
+                order::Reference::Branch(name) => format!("branch {name}"),
+                order::Reference::Tag(name) => format!("tag {name}"),
+                order::Reference::Commit(commit) => format!("commit {commit}"),
+                order::Reference::Default => "the default branch".to_owned(),
+            };
+        }
+        match &self.source.config_map {
+            Some(map) => format!("ConfigMap {}", map.name),
+            None => format!("image {}", self.image_reference()),
+        }
+    }
+
+    fn git_reference(&self, git: &spec::Git) -> order::Reference {
+        let reference = git.reference.clone().unwrap_or_default();
+        match (reference.branch, reference.tag, reference.commit) {
+            (Some(branch), _, _) => order::Reference::Branch(branch),
+            (_, Some(tag), _) => order::Reference::Tag(tag),
+            (_, _, Some(commit)) => order::Reference::Commit(commit),
+            _ => order::Reference::Default,
+        }
+    }
+
+    /// What a build pod is told of the source; `digest` is what the content must be, where it is known.
+    #[must_use]
+    pub fn order_source(&self, digest: Option<&str>) -> order::Source {
+        if let Some(git) = &self.source.git {
+            let commit = digest.map(|commit| order::Reference::Commit(commit.to_owned()));
+            return order::Source::Git {
+                url: git.url.clone(),
+                reference: commit.unwrap_or_else(|| self.git_reference(git)),
+            };
+        }
+        if self.source.config_map.is_some() {
+            return order::Source::ConfigMap { digest: digest.unwrap_or_default().to_owned() };
+        }
+        order::Source::Image { reference: self.image_reference().to_owned() }
+    }
+
+    /// Whether the source is a prebuilt image, which has no build key.
+    #[must_use]
+    pub fn prebuilt(&self) -> bool {
+        self.source.image.is_some()
+    }
+
+    /// The image by `digest`, as nodes pull it.
+    #[must_use]
+    pub fn prebuilt_image(&self, digest: &str) -> String {
+        let reference = self.image_reference();
+        let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+        let slash = name.rfind('/').map_or(0, |at| at + 1);
+        let name = name[slash..].find(':').map_or(name, |colon| &name[..slash + colon]);
+        format!("{name}@{digest}")
+    }
+
+    fn image_reference(&self) -> &str {
+        self.source.image.as_ref().map_or("", |image| image.reference.as_str())
+    }
+
+    /// The owner reference that every child carries.
+    #[must_use]
+    pub fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: ProjectDeployment::api_version(&()).into_owned(),
+            kind: ProjectDeployment::kind(&()).into_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}
+
+fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
+    let build = &spec.build;
+    let path = spec.source.git.as_ref().and_then(|git| git.path.as_deref());
+    Settings {
+        path: path.map(|path| path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty() && path != "."),
+        strategy: match build.strategy {
+            spec::Strategy::Auto => order::Strategy::Auto,
+            spec::Strategy::Dockerfile => order::Strategy::Dockerfile,
+            spec::Strategy::Generated => order::Strategy::Generated,
+        },
+        dockerfile: build.dockerfile.clone(),
+        target: build.target.clone(),
+        args: build.args.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
+        epoch: build.epoch,
+    }
+}

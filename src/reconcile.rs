@@ -1,0 +1,123 @@
+//! The loop on one screen: observe → decide → act, until nothing is left to do, then summarize → report.
+
+pub mod act;
+pub mod asked;
+pub mod decide;
+pub mod facts;
+pub mod observe;
+pub mod report;
+pub mod summarize;
+pub mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::{self, Cluster};
+use crate::config::Config;
+use crate::crd::ProjectDeployment;
+use crate::desired::Platform;
+use crate::ledger::{Attempts, Fault};
+use crate::project::{Incomplete, Project};
+
+use act::{Hand, Outcome, act};
+use decide::decide;
+use observe::{Surroundings, observe};
+use report::report;
+use summarize::summarize;
+use world::{Refusal, World};
+
+/// What one pass works with.
+pub struct Context {
+    /// The door to the API server.
+    pub cluster: Cluster,
+    /// Settings of the operator.
+    pub config: Config,
+    /// What the platform adds to the children.
+    pub platform: Platform,
+    /// How often in a row each project failed.
+    pub backoff: crate::backoff::Backoff,
+}
+
+/// Why a pass ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object did not come from an API server.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// A look at the cluster failed.
+    #[error("cannot look at the children")]
+    Observe(#[source] cluster::Error),
+    /// A write failed.
+    #[error("cannot go on")]
+    Act(#[source] cluster::Error),
+    /// The status could not be written.
+    #[error("cannot report")]
+    Report(#[source] cluster::Error),
+}
+
+/// When to look again if no watch tells of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// After this time.
+    After(Duration),
+    /// Refused: after a pause that grows each time.
+    Growing,
+    /// Only the slow safety net.
+    Rest,
+}
+
+/// A pass ends after this many writes; a watch will begin another. It only bounds a defect.
+const MAX_STEPS: usize = 64;
+
+/// Brings the cluster as far towards what `object` asks for as can be gone now.
+pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<Next, Error> {
+    let project = Project::parse(object)?;
+    if project.deleting {
+        return Ok(Next::Rest); // Owner references do all that is left to do.
+    }
+    let (world, next) = settle(&project, context).await?;
+    let status = summarize(object.status.as_ref(), &project, &world, context.config.node_address.as_deref());
+    report(&context.cluster, object, status).await.map_err(Error::Report)?;
+    Ok(next)
+}
+
+async fn settle(project: &Project, context: &Context) -> Result<(World, Next), Error> {
+    let hand = Hand { cluster: &context.cluster, platform: &context.platform, config: &context.config };
+    let mut refusals: Vec<Refusal> = vec![];
+    for _ in 0..MAX_STEPS {
+        let around = Surroundings {
+            pull_registry: &context.platform.pull_registry,
+            retry_base: context.config.retry_seconds,
+            refusals: &refusals,
+        };
+        let world = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
+        let Some(step) = decide(project, &world) else {
+            let next = next(&world, project);
+            return Ok((world, next));
+        };
+        tracing::debug!(namespace = project.namespace, name = project.name, ?step, "next step");
+        match act(&hand, project, &world, step).await.map_err(Error::Act)? {
+            Outcome::Done => {}
+            Outcome::Refused(refusal) => refusals.push(refusal),
+        }
+    }
+    Err(Error::Act(cluster::Error::Conflict { what: format!("settle within {MAX_STEPS} steps") }))
+}
+
+/// Pauses after faults end by the clock; everything else is told by a watch.
+fn next(world: &World, project: &Project) -> Next {
+    if !world.refusals.is_empty() {
+        return Next::Growing;
+    }
+    let left = |attempts: &Attempts| -> Option<i64> {
+        let pause = |fault: &Fault| fault.left(world.retry_base, world.now);
+        attempts.fault.as_ref().filter(|_| attempts.failed.is_none()).map(pause).filter(|left| *left > 0)
+    };
+    let Some(ledger) = world.ledger.as_ref().filter(|_| !project.stopped()) else { return Next::Rest };
+    let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
+    let soonest = ledger.builds.values().chain(lookup).filter_map(left).min();
+    soonest.map_or(Next::Rest, |seconds| Next::After(Duration::from_secs(seconds.unsigned_abs())))
+}
+
+/// A shared context.
+pub type Shared = Arc<Context>;

@@ -1,0 +1,179 @@
+//! Third step of the loop (I/O): performs the one write that was decided. It chooses nothing but a free port.
+
+use crate::cluster::{Cluster, Error, Refused};
+use crate::config::Config;
+use crate::desired::build_job::Wish;
+use crate::desired::deployment::Watch;
+use crate::desired::{Platform, build_job, deployment, names, record, service, template};
+use crate::ledger::Ledger;
+use crate::project::Project;
+use crate::record::Facts;
+use crate::version;
+
+use super::decide::{Step, Target};
+use super::facts::rollout::{version_in_place, watch_in_place};
+use super::observe::ours;
+use super::world::{Cause, Child, Refusal, World};
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done: look again.
+    Done,
+    /// It was refused for a reason that a person must know: go on without it.
+    Refused(Refusal),
+}
+
+/// Ports that are tried in one pass, so that a crowded range does not hold up everything else.
+const MAX_PORTS_TRIED: usize = 64;
+
+/// Where writes go and what the platform adds to them.
+pub struct Hand<'a> {
+    /// The door.
+    pub cluster: &'a Cluster,
+    /// Addresses and images.
+    pub platform: &'a Platform,
+    /// Settings of the operator.
+    pub config: &'a Config,
+}
+
+/// Performs `step`.
+pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) -> Result<Outcome, Error> {
+    let (child, done) = match step {
+        Step::Ledger(ledger) => (Child::Memory, write_ledger(hand.cluster, project, &ledger).await),
+        Step::Record { version, key, source, image } => {
+            let template = template::render(project, &version);
+            let facts = Facts { format: version::FORMAT, version, key, source, template };
+            let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
+            let object = record::create(project, &facts, image.as_ref(), number);
+            (Child::Memory, hand.cluster.create_revision(project, &object).await)
+        }
+        Step::Image { version, image } => {
+            let revisions = hand.cluster.caches().revisions.of(&key(project));
+            let Some(seen) = ours(project, &revisions, &names::record(&project.name, &version)) else { return Ok(Outcome::Done) };
+            let text = record::text(&image);
+            (Child::Memory, hand.cluster.annotate_revision(&seen, names::IMAGE, &text).await)
+        }
+        Step::Build { of, attempt, digest, reason } => {
+            let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
+            (Child::Job, create_job(hand, project, &wish).await)
+        }
+        Step::Roll(target) => (Child::Deployment, roll(hand.cluster, project, world, &target).await),
+        Step::Serve { port } => return serve(hand, project, port).await,
+        Step::EndBuild { .. } | Step::ForgetSet { .. } | Step::ForgetRecord { .. } => {
+            return forget(hand.cluster, project, &step).await.map(|()| Outcome::Done);
+        }
+    };
+    match done {
+        Ok(()) => Ok(Outcome::Done),
+        Err(Error::Refused { refused, what }) => Ok(Outcome::Refused(refusal(child, &what, &refused))),
+        Err(error) => Err(error),
+    }
+}
+
+fn key(project: &Project) -> (String, String) {
+    (project.namespace.clone(), project.name.clone())
+}
+
+fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
+    let cause = if refused.name_taken { Cause::NameTaken } else { Cause::Invalid };
+    let message = if refused.name_taken { refused.message.clone() } else { format!("cannot {what}: {}", refused.message) };
+    Refusal { child, cause, message }
+}
+
+async fn write_ledger(cluster: &Cluster, project: &Project, ledger: &Ledger) -> Result<(), Error> {
+    let revisions = cluster.caches().revisions.of(&key(project));
+    match ours(project, &revisions, &project.name) {
+        Some(seen) => cluster.annotate_revision(&seen, names::LEDGER, &record::text(ledger)).await,
+        None => cluster.create_revision(project, &record::ledger(project, ledger)).await,
+    }
+}
+
+async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Result<(), Error> {
+    let job = build_job::create(project, hand.platform, wish).map_err(|error| Error::malformed("build Job", &error))?;
+    hand.cluster.create_job(project, &job).await
+}
+
+async fn roll(cluster: &Cluster, project: &Project, world: &World, target: &Target) -> Result<(), Error> {
+    let seen = ours(project, &cluster.caches().deployments.of(&key(project)), &project.name);
+    let record = target.version.as_ref().and_then(|version| world.records.get(version));
+    let stamp = target.stamp.as_deref();
+    let same = world.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
+        && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
+    let watch = match &seen {
+        Some(seen) if same => watch_in_place(seen),
+        _ => Watch::of(project, target.trial),
+    };
+    let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
+    match (want, seen) {
+        (Some(want), seen) => cluster.apply_deployment(project, seen.as_deref(), want).await,
+        (None, Some(seen)) => cluster.scale_deployment(&seen, target.replicas).await,
+        (None, None) => Ok(()),
+    }
+}
+
+/// With a port: that one. Without: the first of the range, from the project's own candidate on, that the API server
+/// gives. The API server is the arbiter; ports of our own Services are not even tried.
+async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<Outcome, Error> {
+    let seen = ours(project, &hand.cluster.caches().services.of(&key(project)), &project.name);
+    let (first, last) = (hand.config.port_first, hand.config.port_last);
+    let used = if port.is_some() { vec![] } else { ports_in_use(hand.cluster) };
+    let candidates: Vec<u16> = match port {
+        Some(port) => vec![port],
+        None => names::ports(project, first, last).filter(|port| !used.contains(port)).take(MAX_PORTS_TRIED).collect(),
+    };
+    for candidate in candidates {
+        let want = service::apply(project, Some(candidate));
+        match hand.cluster.apply_service(project, seen.as_deref(), want).await {
+            Ok(()) => return Ok(Outcome::Done),
+            Err(Error::Refused { refused, .. }) if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
+            Err(Error::Refused { refused, what }) => {
+                return Ok(Outcome::Refused(service_refusal(hand.cluster, candidate, &what, &refused).await));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let message = format!(
+        "no node port between {first} and {last} is free. Delete a project that is not needed, or widen the range (the operator's port range within the API server's --service-node-port-range)"
+    );
+    Ok(Outcome::Refused(Refusal { child: Child::Service, cause: Cause::PortsExhausted, message }))
+}
+
+async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Refused) -> Refusal {
+    if refused.port_taken {
+        let holder = cluster.holder_of_port(port).await.unwrap_or_else(|| "another Service".to_owned());
+        let message = format!("node port {port} is held by Service {holder}. Free it, or write another spec.expose.nodePort");
+        return Refusal { child: Child::Service, cause: Cause::PortUnavailable, message };
+    }
+    if refused.port_out_of_range {
+        let message = format!("node port {port} is not in the API server's range: {}", refused.message);
+        return Refusal { child: Child::Service, cause: Cause::PortUnavailable, message };
+    }
+    refusal(Child::Service, what, refused)
+}
+
+fn ports_in_use(cluster: &Cluster) -> Vec<u16> {
+    let services = cluster.caches().services.all();
+    let specs = services.iter().filter_map(|service| service.spec.as_ref());
+    let ports = specs.flat_map(|spec| spec.ports.iter().flatten()).filter_map(|port| port.node_port);
+    ports.filter_map(|port| u16::try_from(port).ok()).collect()
+}
+
+async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(), Error> {
+    let (caches, key) = (cluster.caches(), key(project));
+    match step {
+        Step::EndBuild { job } => match ours(project, &caches.jobs.of(&key), job) {
+            Some(seen) => cluster.delete_job(&seen).await,
+            None => Ok(()),
+        },
+        Step::ForgetSet { name } => match caches.sets.of(&key).iter().find(|set| set.metadata.name.as_ref() == Some(name)) {
+            Some(seen) => cluster.delete_set(seen).await,
+            None => Ok(()),
+        },
+        Step::ForgetRecord { version } => match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
+            Some(seen) => cluster.delete_revision(&seen).await,
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}

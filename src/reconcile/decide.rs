@@ -1,0 +1,174 @@
+//! The decision: project and world in, one step out. A table read from the top; the first row that matches wins, does
+//! one thing, and then everything is looked at again. Pure: no client, no clock, no shapes of children.
+
+mod builds;
+mod memory;
+mod requests;
+mod run;
+mod verdicts;
+
+use crate::ledger::Ledger;
+use crate::project::Project;
+use crate::record::{Facts, ImageFact, SourceFact};
+
+use super::asked::{Asked, asked};
+use super::world::{BuildOf, World};
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Write the ledger as a whole, by compare-and-swap.
+    Ledger(Box<Ledger>),
+    /// Make a record; the pod template is rendered from the project's `run`.
+    Record {
+        /// Version, 64 hex digits.
+        version: String,
+        /// Build key.
+        key: Option<String>,
+        /// What the version is made from.
+        source: SourceFact,
+        /// The image, where there is one already.
+        image: Option<ImageFact>,
+    },
+    /// Note the image of a version in its record.
+    Image {
+        /// Version of the record.
+        version: String,
+        /// The image.
+        image: ImageFact,
+    },
+    /// Create a build Job, suspended.
+    Build {
+        /// What to build.
+        of: BuildOf,
+        /// Which attempt.
+        attempt: u32,
+        /// Digest of the source, where it is known.
+        digest: Option<String>,
+        /// Why, for a person.
+        reason: &'static str,
+    },
+    /// Delete a build Job that nobody wants any more.
+    EndBuild {
+        /// Name of the Job.
+        job: String,
+    },
+    /// Create or change the Deployment.
+    Roll(Target),
+    /// Create or change the Service.
+    Serve {
+        /// The port to ask for; none: the first free one from the candidate on.
+        port: Option<u16>,
+    },
+    /// Delete a ReplicaSet without pods.
+    ForgetSet {
+        /// Its name.
+        name: String,
+    },
+    /// Delete a record.
+    ForgetRecord {
+        /// Its version.
+        version: String,
+    },
+}
+
+/// What the Deployment should run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Version whose recorded template is used; none: the template is not touched.
+    pub version: Option<String>,
+    /// Restart stamp of the template.
+    pub stamp: Option<String>,
+    /// Pods.
+    pub replicas: i32,
+    /// The version was never live: it has to survive the guard.
+    pub trial: bool,
+}
+
+/// Everything that a row may look at.
+struct Situation<'a> {
+    project: &'a Project,
+    world: &'a World,
+    ledger: &'a Ledger,
+    asked: Asked,
+}
+
+/// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
+const ROWS: [(&str, fn(&Situation<'_>) -> Option<Step>); 16] = [
+    ("a source that must be looked up is asked for anew", memory::lookup_changed),
+    ("1: what is asked for has no record", memory::record),
+    ("2: a new cancel", requests::cancel),
+    ("3: a new retry", requests::retry),
+    ("4: a new rollback", requests::rollback),
+    ("5: a new restart", requests::restart),
+    ("5: a new deploy", requests::deploy),
+    ("6: a Job finished", verdicts::job_finished),
+    ("7, 8: the version in place is Available", verdicts::live),
+    ("9: a restart does not become Available", verdicts::restart_failed),
+    ("10: a version on trial failed", verdicts::trial_failed),
+    ("11: a Job that nobody wants", builds::unwanted),
+    ("12: a build is due", builds::due),
+    ("13, 14: Deployment and Service differ", run::roll_or_serve),
+    ("15: a ReplicaSet that is not kept", run::forget_set),
+    ("16: more records than the limit", memory::forget_record),
+];
+
+/// The next step, or none: then the project is settled or waits for something that a watch will tell.
+#[must_use]
+pub fn decide(project: &Project, world: &World) -> Option<Step> {
+    if project.deleting || !world.predecessors.is_empty() {
+        return None;
+    }
+    let Some(ledger) = &world.ledger else {
+        return Some(memory::first_ledger(project, world));
+    };
+    let situation = Situation { project, world, ledger, asked: asked(project, world) };
+    ROWS.iter().find_map(|(_, row)| row(&situation))
+}
+
+impl Situation<'_> {
+    /// A ledger write, with what is learned in passing and without what no record and no wish needs.
+    fn note(&self, mut ledger: Ledger) -> Option<Step> {
+        ledger.port = ledger.port.or_else(|| self.world.service.as_ref().and_then(|service| service.port));
+        let yielded = self.asked.yielded.as_ref();
+        let records = &self.world.records;
+        let known = |version: &String| records.contains_key(version) || self.asked.version.as_ref() == Some(version);
+        ledger.versions.retain(|version, _| known(version));
+        let key_of = |facts: &Facts| facts.key.clone();
+        let keys: Vec<String> = records.values().filter_map(|record| key_of(&record.facts)).collect();
+        let asked_key = yielded.and_then(|yielded| yielded.key.as_ref());
+        let job_of = |key: &String| self.world.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
+        ledger.builds.retain(|key, _| keys.contains(key) || asked_key == Some(key) || job_of(key));
+        Some(Step::Ledger(Box::new(ledger)))
+    }
+
+    fn request(&self, verb: crate::crd::annotations::Verb) -> Option<&str> {
+        let value = self.project.requests.get(&verb)?;
+        self.ledger.is_new(verb, value).then_some(value.as_str())
+    }
+
+    fn key_of(&self, version: &str) -> Option<&str> {
+        self.world.records.get(version).and_then(|record| record.facts.key.as_deref())
+    }
+
+    fn built(&self, version: &str) -> bool {
+        self.world.records.get(version).is_some_and(|record| record.image.is_some())
+    }
+
+    /// A verdict stands against the version or its build key.
+    fn failed(&self, version: &str) -> bool {
+        self.ledger.life(version).failed.is_some()
+    }
+
+    /// The lookup that is not answered yet.
+    fn pending(&self) -> Option<&crate::ledger::Lookup> {
+        let crate::project::Origin::LookedUp(of) = self.project.origin() else { return None };
+        if matches!(self.asked.pin, super::asked::Pin::Known(_)) {
+            return None; // A pin is not looked beyond.
+        }
+        let open = |lookup: &&crate::ledger::Lookup| {
+            lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
+        };
+        self.ledger.lookup.as_ref().filter(open)
+    }
+}

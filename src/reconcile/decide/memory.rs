@@ -1,0 +1,111 @@
+//! Rows that begin, widen and shorten the memory: the first ledger, lookups, records, pruning.
+
+use crate::crd::annotations::Verb;
+use crate::ledger::{Attempts, FORMAT, Ledger, Life, Lookup, Seen};
+use crate::project::{Origin, Project};
+use crate::version::short;
+
+use super::super::asked::{Pin, newest_live};
+use super::super::world::{BuildOf, Child, World};
+use super::{Situation, Step};
+
+/// There is no ledger. Port and live version are learned again from Service and Deployment, and the requests that are
+/// there count as seen: a ledger that somebody deleted fires nothing twice.
+pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
+    let seen = |(verb, value): (&Verb, &String)| {
+        let outcome = "was there when the project was first looked at: not acted on".to_owned();
+        (*verb, Seen { value: value.clone(), outcome })
+    };
+    let mut ledger = Ledger {
+        format: FORMAT,
+        port: world.service.as_ref().and_then(|service| service.port),
+        seen: project.requests.iter().map(seen).collect(),
+        ..Ledger::default()
+    };
+    if let Some((rollout, version)) = world.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?))) {
+        let life = if rollout.serving > 0 {
+            ledger.last = 1;
+            Life { live: Some(1), restart: rollout.stamp.clone(), good: rollout.stamp.clone(), failed: None }
+        } else {
+            Life { restart: rollout.stamp.clone(), ..Life::default() }
+        };
+        ledger.versions.insert(version, life);
+    }
+    if let Origin::LookedUp(of) = project.origin() {
+        ledger.lookup = Some(Lookup { of, number: fresh_number(world), ..Lookup::default() });
+    }
+    Step::Ledger(Box::new(ledger))
+}
+
+/// A number that no Job of a forgotten ledger carries, so that no old answer is taken for a new one.
+fn fresh_number(world: &World) -> u64 {
+    let numbers = world.jobs.iter().filter_map(|job| match &job.of {
+        BuildOf::Lookup(number) => Some(*number),
+        BuildOf::Key(_) => None,
+    });
+    numbers.max().unwrap_or(0) + 1
+}
+
+/// The spec names another branch or tag than the one that was looked up last.
+pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
+    let Origin::LookedUp(of) = situation.project.origin() else { return None };
+    if matches!(situation.asked.pin, Pin::Known(_)) || situation.ledger.lookup.as_ref().is_some_and(|lookup| lookup.of == of) {
+        return None;
+    }
+    let last = situation.ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
+    let number = (last + 1).max(fresh_number(situation.world));
+    let lookup = Lookup { of, number, answer: None, attempts: Attempts::default() };
+    situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
+}
+
+/// Row 1: the version is remembered as soon as the digest of its source is known.
+pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
+    let yielded = situation.asked.yielded.as_ref()?;
+    let asked = situation.asked.version.as_ref() == Some(&yielded.version);
+    let known = situation.world.records.contains_key(&yielded.version) || situation.world.refused(Child::Memory);
+    (asked && !known).then(|| Step::Record {
+        version: yielded.version.clone(),
+        key: yielded.key.clone(),
+        source: yielded.source.clone(),
+        image: yielded.image.clone(),
+    })
+}
+
+/// Row 16: the oldest record beyond the limit goes, those that never served first; none that anything still needs.
+pub(super) fn forget_record(situation: &Situation<'_>) -> Option<Step> {
+    let records = &situation.world.records;
+    if records.len() <= situation.project.limit {
+        return None;
+    }
+    let unprotected = records.values().filter(|record| !is_protected(situation, &record.facts.version));
+    let age = |version: &str| (situation.ledger.life(version).live.unwrap_or(0), records[version].created);
+    let oldest = unprotected.map(|record| record.facts.version.as_str()).min_by_key(|version| age(version))?;
+    Some(Step::ForgetRecord { version: oldest.to_owned() })
+}
+
+fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
+    let asked = &situation.asked;
+    let is = |other: &Option<String>| other.as_deref() == Some(version);
+    let hold = situation.ledger.hold.as_ref();
+    let pinned = situation.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
+    let key = situation.key_of(version);
+    let has_set = situation.world.sets.iter().any(|set| is(&set.version));
+    let has_job = situation.world.jobs.iter().any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
+    let kept = newest_live(situation.ledger, asked.in_place.as_deref());
+    is(&asked.in_place)
+        || is(&asked.wanted)
+        || is(&asked.version)
+        || asked.yielded.as_ref().is_some_and(|yielded| yielded.version == version)
+        || hold.is_some_and(|hold| hold.left == version || hold.target == version)
+        || is(&kept)
+        || pinned
+        || has_set
+        || has_job
+}
+
+/// The versions that can be gone back to, as a person reads them.
+pub(super) fn choices(situation: &Situation<'_>) -> String {
+    let can = |version: &&String| situation.built(version) && !situation.failed(version);
+    let list: Vec<String> = situation.world.records.keys().filter(can).map(|version| short(version)).collect();
+    if list.is_empty() { "none yet".to_owned() } else { list.join(", ") }
+}

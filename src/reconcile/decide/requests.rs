@@ -1,0 +1,186 @@
+//! Rows 2 to 5: requests. A request is marked seen in the same write as its effect, a refused one too, with what to
+//! type instead.
+
+use crate::crd::annotations::{Verb, argument};
+use crate::ledger::{Attempts, Failure, Hold, Ledger};
+use crate::version::{short, text_digest};
+
+use super::super::asked::newest_live;
+use super::super::world::BuildOf;
+use super::memory::choices;
+use super::{Situation, Step};
+
+/// Row 2: end the build that is named.
+pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
+    let value = situation.request(Verb::Cancel)?;
+    let id = argument(value);
+    let ledger = situation.ledger.clone();
+    let job = situation.world.jobs.iter().find(|job| job.name == id && job.state.is_active());
+    let Some(job) = job.filter(|job| super::builds::is_wanted(situation, &job.of, job.attempt)) else {
+        let outcome = format!("no wanted build {id:?} is queued or running: status.build.id names the one that is");
+        return situation.note(ledger.with_seen(Verb::Cancel, value, outcome));
+    };
+    let failure = Failure {
+        stage: "Build".to_owned(),
+        reason: "Cancelled".to_owned(),
+        message: format!("build {id} was cancelled"),
+        log: String::new(),
+    };
+    let cancelled = |attempts: Attempts| Attempts { cancelled: true, failed: Some(failure.clone()), ..attempts };
+    let mut ledger = ledger.with_seen(Verb::Cancel, value, format!("cancelled {id}"));
+    match &job.of {
+        BuildOf::Key(key) => {
+            let attempts = cancelled(ledger.attempts(key));
+            ledger.builds.insert(key.clone(), attempts);
+        }
+        BuildOf::Lookup(_) => {
+            ledger.lookup = ledger.lookup.map(|mut lookup| {
+                lookup.attempts = cancelled(lookup.attempts);
+                lookup
+            });
+        }
+    }
+    situation.note(ledger)
+}
+
+/// Row 3: lift the verdict on what is wanted, end the pause after a fault, or start the pods anew.
+pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
+    let value = situation.request(Verb::Retry)?;
+    if situation.request(Verb::Rollback).is_some() {
+        return None; // A rollback beside it decides what is tried again.
+    }
+    let ledger = situation.ledger.clone();
+    if let Some(lookup) = situation.pending().filter(|lookup| lookup.attempts.failed.is_some() || lookup.attempts.fault.is_some()) {
+        let again = again(&lookup.attempts);
+        let lookup = crate::ledger::Lookup { attempts: again, ..lookup.clone() };
+        let ledger = Ledger { lookup: Some(lookup), ..ledger };
+        return situation.note(ledger.with_seen(Verb::Retry, value, "looks the source up again"));
+    }
+    let Some(wanted) = situation.asked.wanted.as_deref() else {
+        return situation.note(ledger.with_seen(Verb::Retry, value, "nothing has failed: nothing to try again"));
+    };
+    match lifted(situation, ledger.clone(), wanted, value) {
+        Some(lifted) => situation.note(lifted.with_seen(Verb::Retry, value, format!("tries {} again", short(wanted)))),
+        None => restart_unavailable(situation, ledger, wanted, value),
+    }
+}
+
+fn restart_unavailable(situation: &Situation<'_>, mut ledger: Ledger, wanted: &str, value: &str) -> Option<Step> {
+    let rollout = situation.world.rollout.as_ref().filter(|rollout| rollout.version.as_deref() == Some(wanted));
+    if rollout.is_some_and(|rollout| rollout.current && rollout.replicas > 0 && !rollout.available) {
+        ledger.versions.entry(wanted.to_owned()).or_default().restart = Some(stamp(value));
+        return situation.note(ledger.with_seen(Verb::Retry, value, format!("starts the pods of {} anew", short(wanted))));
+    }
+    situation.note(ledger.with_seen(Verb::Retry, value, "nothing has failed: nothing to try again"))
+}
+
+/// The ledger without the verdicts against `version` and its build; none where there are none.
+fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &str) -> Option<Ledger> {
+    let key = situation.key_of(version).map(str::to_owned);
+    let build = key.as_deref().map(|key| ledger.attempts(key)).unwrap_or_default();
+    let build_is_stuck = !situation.built(version) && (build.failed.is_some() || build.fault.is_some());
+    if let Some(key) = key.filter(|_| build_is_stuck) {
+        ledger.builds.insert(key, again(&build));
+        return Some(ledger);
+    }
+    situation.failed(version).then(|| {
+        let in_place = situation.asked.in_place.as_deref() == Some(version);
+        let life = ledger.versions.entry(version.to_owned()).or_default();
+        life.failed = None;
+        if in_place {
+            life.restart = Some(stamp(value));
+        }
+        ledger
+    })
+}
+
+fn again(attempts: &Attempts) -> Attempts {
+    Attempts { attempt: attempts.attempt + 1, ..Attempts::default() }
+}
+
+/// Row 4: go back. The hold lasts until a version other than the target goes live.
+pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
+    let value = situation.request(Verb::Rollback)?;
+    let refuse = |outcome: String| situation.note(situation.ledger.clone().with_seen(Verb::Rollback, value, outcome));
+    let target = match target(situation, argument(value)) {
+        Ok(target) => target,
+        Err(refusal) => return refuse(refusal),
+    };
+    if !situation.built(&target) {
+        return refuse(format!("refused: {} has no image. Can be had: {}", short(&target), choices(situation)));
+    }
+    let mut ledger = situation.ledger.clone();
+    if let Some(retry) = situation.request(Verb::Retry) {
+        let lift = lifted(situation, ledger.clone(), &target, retry);
+        ledger = lift.unwrap_or(ledger).with_seen(Verb::Retry, retry, format!("tries {} again", short(&target)));
+    } else if situation.failed(&target) {
+        let again = format!("annotate doce.dev/retry=\"@<new>\" beside a new doce.dev/rollback=\"{}@<new>\"", short(&target));
+        return refuse(format!("refused: {} failed before. To try it all the same, {again}", short(&target)));
+    }
+    let asked = situation.asked.version.clone();
+    let runs = situation.asked.in_place.as_deref() == Some(target.as_str());
+    let already = runs && situation.asked.wanted.as_deref() == Some(target.as_str());
+    let outcome = if already { format!("{} runs already", short(&target)) } else { format!("goes to {}", short(&target)) };
+    if asked.as_deref() == Some(target.as_str()) {
+        ledger.hold = None;
+    } else if !already {
+        ledger.hold = asked.map(|left| Hold { left, target: target.clone(), since: ledger.last });
+        if ledger.hold.is_none() {
+            return refuse("refused: the source has not been looked up yet, so there is nothing to go back from".to_owned());
+        }
+    }
+    situation.note(ledger.with_seen(Verb::Rollback, value, outcome))
+}
+
+fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
+    if argument == "previous" {
+        let previous = newest_live(situation.ledger, situation.asked.in_place.as_deref());
+        return previous.ok_or_else(|| "refused: there is no other version that served".to_owned());
+    }
+    let prefix = argument.trim_start_matches('v');
+    let matches: Vec<&String> = situation.world.records.keys().filter(|version| version.starts_with(prefix)).collect();
+    match matches[..] {
+        [version] if !prefix.is_empty() => Ok(version.clone()),
+        _ => Err(format!("refused: {argument:?} names no one version. Can be had: previous, {}", choices(situation))),
+    }
+}
+
+/// Row 5: start the pods of the live version anew.
+pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
+    let value = situation.request(Verb::Restart)?;
+    let mut ledger = situation.ledger.clone();
+    let in_place = situation.asked.in_place.as_deref();
+    let live = in_place.filter(|version| ledger.life(version).live.is_some() && !situation.project.stopped());
+    let outcome = match live {
+        Some(version) => {
+            ledger.versions.entry(version.to_owned()).or_default().restart = Some(stamp(value));
+            format!("starts the pods of {} anew", short(version))
+        }
+        None => "refused: no version serves that could be started anew".to_owned(),
+    };
+    situation.note(ledger.with_seen(Verb::Restart, value, outcome))
+}
+
+/// Row 5: look at the source again.
+pub(super) fn deploy(situation: &Situation<'_>) -> Option<Step> {
+    let value = situation.request(Verb::Deploy)?;
+    let mut ledger = situation.ledger.clone();
+    let outcome = match ledger.lookup.as_mut().filter(|_| looks_up(situation)) {
+        Some(lookup) => {
+            lookup.number += 1;
+            lookup.attempts = Attempts::default();
+            format!("looks up {}", situation.project.reference())
+        }
+        None => format!("{} is fixed: there is nothing to look up", situation.project.reference()),
+    };
+    situation.note(ledger.with_seen(Verb::Deploy, value, outcome))
+}
+
+fn looks_up(situation: &Situation<'_>) -> bool {
+    matches!(situation.project.origin(), crate::project::Origin::LookedUp(_))
+}
+
+/// A stamp for the pod template: short, and safe whatever a person typed.
+fn stamp(value: &str) -> String {
+    text_digest(value)[..12].to_owned()
+}

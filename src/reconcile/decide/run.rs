@@ -1,0 +1,108 @@
+//! Rows 13 to 15: what runs, and which ReplicaSets are kept.
+
+use crate::ledger::Ledger;
+
+use super::super::asked::newest_live;
+use super::super::world::{Child, Set};
+use super::{Situation, Step, Target};
+
+/// Rows 13 and 14: Deployment and Service follow what runs. A restart that is under way is taken back before a switch,
+/// so that coming back later matches a ReplicaSet that is known to be good.
+pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
+    restart_back(situation).or_else(|| roll(situation)).or_else(|| serve(situation)).or_else(|| remember_port(situation))
+}
+
+/// Row 13: the version that runs; none while there is nothing to run yet.
+fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
+    let in_place = situation.asked.in_place.as_deref();
+    if situation.project.stopped() {
+        return in_place;
+    }
+    let wanted = situation.asked.wanted.as_deref();
+    let good = wanted.filter(|wanted| situation.built(wanted) && !situation.failed(wanted));
+    let stays = in_place.filter(|version| !situation.failed(version) || !situation.project.returns());
+    let last_live = newest_live(situation.ledger, None);
+    let last_live = situation.ledger.versions.keys().find(|version| last_live.as_ref() == Some(version));
+    good.or(stays).or(last_live.map(String::as_str)).or(in_place)
+}
+
+fn restart_back(situation: &Situation<'_>) -> Option<Step> {
+    let in_place = situation.asked.in_place.as_deref()?;
+    let life = situation.ledger.life(in_place);
+    if runs(situation) == Some(in_place) || !life.restarting() {
+        return None;
+    }
+    let mut ledger: Ledger = situation.ledger.clone();
+    ledger.versions.entry(in_place.to_owned()).or_default().restart = life.good;
+    situation.note(ledger)
+}
+
+fn roll(situation: &Situation<'_>) -> Option<Step> {
+    if situation.world.refused(Child::Deployment) {
+        return None;
+    }
+    let target = target(situation)?;
+    let same = situation.world.rollout.as_ref().is_some_and(|rollout| {
+        let template = target.version.is_none()
+            || rollout.version == target.version && rollout.stamp == target.stamp && rollout.faithful;
+        template && rollout.replicas == target.replicas
+    });
+    (!same).then_some(Step::Roll(target))
+}
+
+fn target(situation: &Situation<'_>) -> Option<Target> {
+    let replicas = situation.project.replicas;
+    if situation.project.stopped() {
+        let there = situation.world.rollout.as_ref()?;
+        return Some(Target { version: None, stamp: there.stamp.clone(), replicas, trial: false });
+    }
+    let version = runs(situation)?;
+    let life = situation.ledger.life(version);
+    let in_place = situation.asked.in_place.as_deref() == Some(version);
+    let stamp = if in_place { life.restart } else { life.good };
+    let known = situation.built(version);
+    Some(Target { version: known.then(|| version.to_owned()), stamp, replicas, trial: life.live.is_none() })
+}
+
+fn serve(situation: &Situation<'_>) -> Option<Step> {
+    if situation.world.refused(Child::Service) {
+        return None;
+    }
+    let wished = situation.project.fixed_port.or(situation.ledger.port);
+    let there = situation.world.service.as_ref();
+    let same = there.is_some_and(|service| service.faithful && (wished.is_none() || service.port == wished));
+    (!same).then_some(Step::Serve { port: wished.or_else(|| there.and_then(|service| service.port)) })
+}
+
+/// The port that the API server gave is remembered for the life of the project.
+fn remember_port(situation: &Situation<'_>) -> Option<Step> {
+    let port = situation.world.service.as_ref()?.port?;
+    let differs = situation.ledger.port != Some(port);
+    let ours = situation.ledger.port.is_none() || situation.project.fixed_port == Some(port);
+    if differs && ours {
+        return situation.note(Ledger { port: Some(port), ..situation.ledger.clone() });
+    }
+    None
+}
+
+/// Row 15: a ReplicaSet without pods that nobody would go back to. The set of the version that went live last before
+/// the one in place is kept, in the template that was good.
+pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
+    let rollout = situation.world.rollout.as_ref().filter(|rollout| rollout.current)?;
+    if situation.project.stopped() || rollout.replicas == 0 {
+        return None;
+    }
+    let in_place = situation.asked.in_place.as_deref()?;
+    let life = situation.ledger.life(in_place);
+    let on_top = life.live.is_some_and(|live| live == situation.ledger.last) && life.failed.is_none();
+    let settled = on_top && rollout.available && rollout.faithful && !life.restarting() && runs(situation) == Some(in_place);
+    let kept = newest_live(situation.ledger, Some(in_place));
+    let is_kept = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == situation.ledger.life(kept.as_deref().unwrap_or("")).good;
+    let goes = |set: &Set| {
+        let same = set.version.as_deref() == Some(in_place);
+        let failed = set.version.as_deref().is_some_and(|version| situation.failed(version)) && !same;
+        settled && !is_kept(set) || failed || same && set.stamp != rollout.stamp
+    };
+    let idle = situation.world.sets.iter().filter(|set| set.pods == 0 && !set.current);
+    idle.into_iter().find(|set| goes(set)).map(|set| Step::ForgetSet { name: set.name.clone() })
+}

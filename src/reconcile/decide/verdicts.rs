@@ -1,0 +1,175 @@
+//! Rows 6 to 10: what happened to builds and rollouts becomes a fact in the memory.
+
+use crate::build::report::Failed;
+use crate::crd::annotations::Verb;
+use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger};
+use crate::version::short;
+
+use super::super::asked::newest_live;
+use super::super::world::{BuildJob, BuildOf, JobState, Rollout};
+use super::{Situation, Step};
+
+/// Row 6: a Job ended. An image goes into the records of its key, an answer or a failure into the ledger.
+pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
+    image(situation).or_else(|| situation.world.jobs.iter().find_map(|job| ended(situation, job)))
+}
+
+fn image(situation: &Situation<'_>) -> Option<Step> {
+    situation.world.records.values().filter(|record| record.image.is_none()).find_map(|record| {
+        let image = situation.world.image_of(record.facts.key.as_deref()?)?;
+        Some(Step::Image { version: record.facts.version.clone(), image })
+    })
+}
+
+fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
+    match (&job.of, &job.state) {
+        (BuildOf::Lookup(number), JobState::Built(built)) => {
+            let answer = Answer {
+                number: *number,
+                digest: built.source.clone(),
+                reference: situation.project.reference(),
+                message: built.message.clone(),
+                author: built.author.clone(),
+            };
+            answered(situation, answer).and_then(|ledger| situation.note(ledger))
+        }
+        (BuildOf::Lookup(number), JobState::Failed(failed)) if failed.source.is_some() => {
+            let answer = Answer {
+                number: *number,
+                digest: failed.source.clone().unwrap_or_default(),
+                reference: situation.project.reference(),
+                message: failed.subject.clone(),
+                author: failed.author.clone(),
+            };
+            let mut ledger = answered(situation, answer)?;
+            if let Some(key) = &failed.key {
+                let before = Attempts { failed: None, cancelled: false, ..ledger.attempts(key) };
+                ledger.builds.insert(key.clone(), after_failure(before, failed, job));
+            }
+            situation.note(ledger)
+        }
+        (BuildOf::Lookup(number), JobState::Failed(_) | JobState::Lost(_)) => {
+            let pending = situation.pending().filter(|lookup| lookup.number == *number)?;
+            let mut lookup = pending.clone();
+            lookup.attempts = counted(lookup.attempts, job)?;
+            situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
+        }
+        (BuildOf::Key(key), JobState::Failed(_) | JobState::Lost(_)) => {
+            if situation.world.image_of(key).is_some() {
+                return None;
+            }
+            let mut ledger = situation.ledger.clone();
+            ledger.builds.insert(key.clone(), counted(ledger.attempts(key), job)?);
+            situation.note(ledger)
+        }
+        _ => None,
+    }
+}
+
+fn answered(situation: &Situation<'_>, answer: Answer) -> Option<Ledger> {
+    let pending = situation.pending().filter(|lookup| lookup.number == answer.number)?;
+    let lookup = crate::ledger::Lookup { answer: Some(answer), attempts: Attempts::default(), ..pending.clone() };
+    Some(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
+}
+
+/// The attempts after the end of `job`; none where that attempt is old news.
+fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
+    if attempts.attempt != job.attempt || attempts.failed.is_some() {
+        return None;
+    }
+    match &job.state {
+        JobState::Failed(failed) => Some(after_failure(attempts, failed, job)),
+        JobState::Lost(why) => {
+            let message = format!("build {} ended without a report ({why}); kubectl describe job {} says more", job.name, job.name);
+            let failure = Failure { stage: "Build".into(), reason: "BuildFault".into(), message, log: String::new() };
+            Some(after_fault(attempts, failure, job))
+        }
+        _ => None,
+    }
+}
+
+fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempts {
+    if failed.is_verdict() {
+        return Attempts { failed: Some(Failure::from(failed)), fault: None, ..attempts };
+    }
+    after_fault(attempts, Failure::from(failed), job)
+}
+
+fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts {
+    let count = attempts.fault.as_ref().map_or(0, |fault| fault.count) + 1;
+    let at = job.finished.or(job.started).unwrap_or_default();
+    Attempts { attempt: attempts.attempt + 1, fault: Some(Fault { count, at, failure }), ..attempts }
+}
+
+/// The Deployment as far as a verdict may rest on it: its status counts, pods are asked for, and the template is the
+/// recorded one.
+fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
+    let rollout = situation.world.rollout.as_ref()?;
+    let version = rollout.version.as_deref()?;
+    let counts = rollout.current && rollout.replicas > 0 && rollout.faithful && !situation.project.stopped();
+    (counts && situation.world.records.contains_key(version)).then_some((rollout, version))
+}
+
+/// Rows 7 and 8: it is Available, so it is live now, or its restart succeeded.
+pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
+    let (rollout, version) = judged(situation).filter(|(rollout, _)| rollout.available)?;
+    let life = situation.ledger.life(version);
+    let on_top = life.live.is_some_and(|live| live == situation.ledger.last);
+    let alone = newest_live(situation.ledger, Some(version)).is_none();
+    let goes_live = if life.failed.is_some() { alone } else { !on_top };
+    let restarted = life.failed.is_none() && life.restarting() && rollout.stamp == life.restart;
+    if !goes_live && !restarted {
+        return None;
+    }
+    let mut ledger = situation.ledger.clone();
+    if goes_live {
+        ledger.last += 1;
+    }
+    let last = ledger.last;
+    let entry = ledger.versions.entry(version.to_owned()).or_default();
+    entry.failed = None;
+    entry.good.clone_from(&rollout.stamp);
+    if goes_live {
+        entry.live = Some(last);
+    }
+    situation.note(ledger)
+}
+
+/// Row 9: the pods of a live version do not come up anew: the restart is taken back, without a verdict.
+pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
+    let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available && rollout.deadline_over)?;
+    let life = situation.ledger.life(version);
+    let under_way = life.live.is_some() && life.restarting() && rollout.stamp == life.restart;
+    if !under_way {
+        return None;
+    }
+    let mut ledger = situation.ledger.clone();
+    ledger.versions.entry(version.to_owned()).or_default().restart = life.good;
+    if let Some(seen) = ledger.seen.get_mut(&Verb::Restart) {
+        let why = rollout.trouble.as_ref().map_or("they were not ready by the deadline", |trouble| &trouble.message);
+        seen.outcome = format!("taken back: the new pods of {} did not become ready ({why})", short(version));
+    }
+    situation.note(ledger)
+}
+
+/// Row 10: the version on trial did not become Available in time, or cannot. Only what is wanted and was never live is
+/// judged, so that one cause (a dead database) cannot condemn every version.
+pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
+    let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available)?;
+    let life = situation.ledger.life(version);
+    let on_trial = situation.asked.wanted.as_deref() == Some(version) && life.live.is_none() && life.failed.is_none();
+    let hopeless = rollout.hopeless.as_ref();
+    if !on_trial || !(rollout.deadline_over || hopeless.is_some()) {
+        return None;
+    }
+    let deadline = situation.project.rollout.deadline_seconds;
+    let trouble = hopeless.or(rollout.trouble.as_ref());
+    let (reason, message) = trouble.map_or_else(
+        || ("ProgressDeadlineExceeded".to_owned(), format!("its pods were not ready within {deadline} s")),
+        |trouble| (trouble.reason.clone(), trouble.message.clone()),
+    );
+    let failure = Failure { stage: "Rollout".to_owned(), reason, message, log: String::new() };
+    let mut ledger = situation.ledger.clone();
+    ledger.versions.entry(version.to_owned()).or_default().failed = Some(failure);
+    situation.note(ledger)
+}

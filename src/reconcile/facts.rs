@@ -1,0 +1,5 @@
+//! Facts read off Kubernetes' own objects. Pure: timestamps of objects become facts here, and nowhere else is the status
+//! of a child interpreted.
+
+pub mod build;
+pub mod rollout;

@@ -1,0 +1,86 @@
+//! What a build Job and its pods say.
+
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use std::sync::Arc;
+
+use super::super::world::{BuildJob, JobState};
+use super::rollout::waiting;
+use crate::build::report::Report;
+use crate::desired::names;
+
+/// Reads a Job; none where somebody has stripped what tells what it builds.
+#[must_use]
+pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
+    let annotation = |name: &str| job.annotations().get(name).map(String::as_str);
+    let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();
+    let status = job.status.as_ref();
+    Some(BuildJob {
+        name: job.name_any(),
+        of: names::parse_build_of(annotation(names::BUILD_OF)?)?,
+        attempt: annotation(names::ATTEMPT)?.parse().ok()?,
+        reason: annotation(names::BUILD_REASON).unwrap_or_default().to_owned(),
+        state: state(job, &pods),
+        started: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
+        finished: finished(job).map(|(_, time)| time).or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
+        trouble: pods.iter().find_map(|pod| waiting(pod)).map(|trouble| format!("{}: {}", trouble.reason, trouble.message)),
+    })
+}
+
+fn belongs(pod: &Pod, job: &Job) -> bool {
+    pod.owner_references().iter().any(|owner| Some(&owner.uid) == job.uid().as_ref())
+}
+
+fn state(job: &Job, pods: &[&Pod]) -> JobState {
+    if job.metadata.deletion_timestamp.is_some() {
+        return JobState::Ending;
+    }
+    let Some((condition, _)) = finished(job) else {
+        let suspended = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
+        return if suspended { JobState::Queued } else { JobState::Running };
+    };
+    let statuses: Vec<&ContainerStatus> = pods.iter().filter_map(|pod| build_status(pod)).collect();
+    let ended = statuses.iter().filter_map(|status| status.state.as_ref()?.terminated.as_ref());
+    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0));
+    match last {
+        // The watch of pods is behind the watch of Jobs: the pod's own end has yet to be told.
+        None if !statuses.is_empty() && statuses.iter().any(|status| is_running(status)) => JobState::Running,
+        None => JobState::Lost(why(condition, None)),
+        Some(last) => match report(last) {
+            Some(Report::Built(built)) => JobState::Built(built),
+            Some(Report::Failed(failed)) => JobState::Failed(failed),
+            None => JobState::Lost(why(condition, Some(last))),
+        },
+    }
+}
+
+fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let ended = conditions.iter().find(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True")?;
+    Some((ended, ended.last_transition_time.as_ref().map(|time| time.0).unwrap_or_default()))
+}
+
+fn build_status(pod: &Pod) -> Option<&ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.iter().flatten().find(|status| status.name == names::BUILD)
+}
+
+fn is_running(status: &ContainerStatus) -> bool {
+    status.state.as_ref().is_some_and(|state| state.running.is_some())
+}
+
+fn report(ended: &ContainerStateTerminated) -> Option<Report> {
+    serde_json::from_str(ended.message.as_deref()?).ok()
+}
+
+fn why(condition: &JobCondition, ended: Option<&ContainerStateTerminated>) -> String {
+    let job = condition.reason.clone().unwrap_or_else(|| condition.type_.clone());
+    match ended {
+        Some(ended) => {
+            let reason = ended.reason.clone().unwrap_or_default();
+            format!("{job}, {reason}, exit code {}", ended.exit_code)
+        }
+        None => job,
+    }
+}

@@ -1,0 +1,123 @@
+//! First step of the loop (I/O): what the caches know of one project's children becomes a [`World`]. It reads nothing
+//! from the API server but the content of a ConfigMap that is the source and has changed. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::{Resource, ResourceExt as _};
+
+use super::facts;
+use super::world::{ConfigMap, Refusal, World};
+use super::world;
+use crate::cluster::config_maps::Known;
+use crate::cluster::writes::is_ours;
+use crate::cluster::{Cluster, Error};
+use crate::desired::{names, record, service, settled::settled};
+use crate::project::{Origin, Project};
+use crate::record::Record;
+
+/// What does not come from the children.
+#[derive(Clone, Debug)]
+pub struct Surroundings<'a> {
+    /// Registry that nodes pull from.
+    pub pull_registry: &'a str,
+    /// Seconds of the first pause after a fault.
+    pub retry_base: u32,
+    /// Writes that were refused in this pass.
+    pub refusals: &'a [Refusal],
+}
+
+/// Looks at everything that belongs to `project`.
+pub async fn observe(cluster: &Cluster, project: &Project, around: &Surroundings<'_>) -> Result<World, Error> {
+    let config_map = config_map(cluster, project).await?;
+    let key = (project.namespace.clone(), project.name.clone());
+    let caches = cluster.caches();
+    let (revisions, deployments) = (caches.revisions.of(&key), caches.deployments.of(&key));
+    let (services, jobs) = (caches.services.of(&key), caches.jobs.of(&key));
+    let predecessors = [
+        predecessors(project, &revisions),
+        predecessors(project, &deployments),
+        predecessors(project, &services),
+        predecessors(project, &jobs),
+    ];
+    let records = records(project, &revisions);
+    let labelled = |uid: Option<&String>| uid == Some(&project.uid);
+    let pods: Vec<Arc<Pod>> = caches.pods.of(&key).into_iter().filter(|pod| labelled(pod.labels().get(names::UID))).collect();
+    let sets: Vec<Arc<ReplicaSet>> = caches.sets.of(&key).into_iter().filter(|set| labelled(set.labels().get(names::UID))).collect();
+    let deployment = ours(project, &deployments, &project.name);
+    let rollout = deployment.as_ref().map(|deployment| {
+        let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
+        facts::rollout::rollout(project, deployment, record, &sets, &pods)
+    });
+    Ok(World {
+        now: now(),
+        ledger: ours(project, &revisions, &project.name).and_then(|ledger| record::read_ledger(&ledger)),
+        jobs: jobs.iter().filter(|job| is_ours(project, &***job)).filter_map(|job| facts::build::job(job, &pods)).collect(),
+        rollout,
+        sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), set)).collect(),
+        service: ours(project, &services, &project.name).map(|object| read_service(project, &object)),
+        records,
+        config_map,
+        predecessors: predecessors.concat(),
+        refusals: around.refusals.to_vec(),
+        retry_base: around.retry_base,
+        repository: names::repository(around.pull_registry, project),
+    })
+}
+
+/// The one look at a clock: compared with timestamps of objects, never remembered.
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The child of that name which belongs to this very project.
+#[must_use]
+pub fn ours<K: Resource>(project: &Project, objects: &[Arc<K>], name: &str) -> Option<Arc<K>> {
+    objects.iter().find(|object| object.name_any() == name && is_ours(project, &***object)).cloned()
+}
+
+fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap<String, Record> {
+    let ours = revisions.iter().filter(|object| is_ours(project, &***object) && object.name_any() != project.name);
+    let alive = ours.filter(|object| object.metadata.deletion_timestamp.is_none());
+    alive.filter_map(|object| record::read(object)).map(|record| (record.facts.version.clone(), record)).collect()
+}
+
+/// Children of a deleted namesake: garbage collection is on its way.
+fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc<K>]) -> Vec<String> {
+    let of_namesake = |object: &&Arc<K>| {
+        let owner = project.owner();
+        object.owner_references().iter().any(|there| there.kind == owner.kind && there.name == owner.name && there.uid != owner.uid)
+    };
+    objects.iter().filter(of_namesake).map(|object| format!("{}/{}", K::kind(&()), object.name_any())).collect()
+}
+
+fn read_service(project: &Project, object: &Service) -> world::Service {
+    let ports = object.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    let port = ports.into_iter().find(|port| port.name.as_deref() == Some(names::PORT) || port.port == 80);
+    let mut want = service::apply(project, None);
+    if let Some(want) = want.as_object_mut() {
+        want.remove("apiVersion");
+        want.remove("kind");
+    }
+    world::Service {
+        port: port.and_then(|port| port.node_port).and_then(|port| u16::try_from(port).ok()),
+        faithful: serde_json::to_value(object).is_ok_and(|live| settled(&live, &want)),
+    }
+}
+
+async fn config_map(cluster: &Cluster, project: &Project) -> Result<ConfigMap, Error> {
+    let Origin::ConfigMap(name) = project.origin() else { return Ok(ConfigMap::NotAsked) };
+    let maps = &cluster.caches().config_maps;
+    let map = (project.namespace.clone(), name.clone());
+    match maps.known(&map, &(project.namespace.clone(), project.name.clone())) {
+        Known::Missing => Ok(ConfigMap::Missing),
+        Known::Digest(digest) => Ok(ConfigMap::Digest(digest)),
+        Known::Unread => {
+            let read = cluster.config_map(&project.namespace, &name).await?;
+            Ok(read.map_or(ConfigMap::Missing, |object| ConfigMap::Digest(maps.read(&object))))
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Last step of the loop (I/O): writes the status if it differs and publishes what happened. It decides nothing.
+
+use crate::cluster::{Cluster, Error};
+use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
+
+use super::summarize::happenings;
+
+/// Writes `status` and tells the difference. A settled project costs nothing here.
+pub async fn report(cluster: &Cluster, object: &ProjectDeployment, status: ProjectDeploymentStatus) -> Result<(), Error> {
+    if object.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let told = happenings(object.status.as_ref(), &status);
+    let written = cluster.write_status(object, &status).await?;
+    cluster.remember(written);
+    for happening in told {
+        cluster.publish(object, happening).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The versions that are remembered, for a person.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{View, whole_seconds};
+use crate::crd::status::HistoryEntry;
+use crate::record::Record;
+use crate::version::short;
+
+/// Newest first.
+pub(super) fn history(view: &View<'_>) -> Vec<HistoryEntry> {
+    let mut records: Vec<&Record> = view.world.records.values().collect();
+    records.sort_by(|a, b| (b.created, &b.name).cmp(&(a.created, &a.name)));
+    records.into_iter().map(|record| entry(view, record)).collect()
+}
+
+fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
+    let version = &record.facts.version;
+    let life = view.ledger.life(version);
+    let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
+    let in_place = view.asked.in_place.as_ref() == Some(version);
+    let no_image = record.image.is_none();
+    let state = match () {
+        () if no_image && attempts.cancelled => "Cancelled",
+        () if no_image && attempts.failed.is_some() || life.failed.is_some() => "Failed",
+        () if no_image => "Building",
+        () if in_place && life.live.is_some() => "Serving",
+        () if life.live.is_some() => "Live",
+        () => "Built",
+    };
+    let failed = life.failed.or_else(|| attempts.failed.filter(|_| no_image));
+    let source = record.source();
+    HistoryEntry {
+        version: short(version),
+        state: state.to_owned(),
+        source: source.digest,
+        message: source.message,
+        created_at: record.created.map(whole_seconds).map(Time),
+        reason: failed.map(|failed| failed.reason),
+    }
+}

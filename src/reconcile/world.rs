@@ -1,0 +1,236 @@
+//! What can be seen of one project: facts read off the children, no thought. Pure: no client, no clock of its own.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::build::report;
+use crate::ledger::Ledger;
+use crate::record::{ImageFact, Record};
+
+/// Everything that one pass sees.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// When the pass began; compared with the timestamps of objects, never remembered.
+    pub now: Timestamp,
+    /// The memory, if there is one yet.
+    pub ledger: Option<Ledger>,
+    /// The records by version.
+    pub records: BTreeMap<String, Record>,
+    /// The build Jobs.
+    pub jobs: Vec<BuildJob>,
+    /// The Deployment.
+    pub rollout: Option<Rollout>,
+    /// The Deployment's ReplicaSets.
+    pub sets: Vec<Set>,
+    /// The Service.
+    pub service: Option<Service>,
+    /// The ConfigMap that the spec names as source.
+    pub config_map: ConfigMap,
+    /// Children of a deleted namesake, `kind/name`: wait until they are gone.
+    pub predecessors: Vec<String>,
+    /// Children of which the API server or another owner refused a write in this pass.
+    pub refusals: Vec<Refusal>,
+    /// Seconds of the first pause after a fault.
+    pub retry_base: u32,
+    /// Repository that nodes pull this project's images from, without tag.
+    pub repository: String,
+}
+
+/// The content of the ConfigMap that is the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ConfigMap {
+    /// The source is something else.
+    #[default]
+    NotAsked,
+    /// There is none of that name.
+    Missing,
+    /// Digest of its content.
+    Digest(String),
+}
+
+/// A build Job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildJob {
+    /// Name of the Job: the build's id.
+    pub name: String,
+    /// What it builds.
+    pub of: BuildOf,
+    /// Which attempt at it.
+    pub attempt: u32,
+    /// Why somebody wanted it.
+    pub reason: String,
+    /// How far it is.
+    pub state: JobState,
+    /// When it was started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// Why its pod does not run, if Kubernetes says so.
+    pub trouble: Option<String>,
+}
+
+/// What a Job builds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BuildOf {
+    /// A build key that is known.
+    Key(String),
+    /// A branch or tag that must be looked up first: the number of the lookup.
+    Lookup(u64),
+}
+
+/// How far a Job is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobState {
+    /// Suspended: it waits for its turn.
+    Queued,
+    /// Its pod runs or is being started.
+    Running,
+    /// It ended with an image.
+    Built(report::Built),
+    /// It ended with a report of failure.
+    Failed(report::Failed),
+    /// It ended without a report.
+    Lost(String),
+    /// It is being deleted.
+    Ending,
+}
+
+impl JobState {
+    /// Neither ended nor ending.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// The Deployment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rollout {
+    /// Version of the pod template; none if somebody removed it.
+    pub version: Option<String>,
+    /// Restart stamp of the pod template.
+    pub stamp: Option<String>,
+    /// Pods that its spec asks for.
+    pub replicas: i32,
+    /// Pods there are.
+    pub pods: i32,
+    /// Pods that have been ready for `minReadySeconds`.
+    pub serving: i32,
+    /// The template, and all else that we set but replicas, is as it should be for that version and stamp.
+    pub faithful: bool,
+    /// Its status is about its newest generation. Where not, nothing of the status below counts.
+    pub current: bool,
+    /// Every pod is of this template and has been ready for `minReadySeconds`.
+    pub available: bool,
+    /// The progress deadline of this template is over.
+    pub deadline_over: bool,
+    /// Why it can never become available, if that is certain.
+    pub hopeless: Option<Trouble>,
+    /// Why its pods are not ready, if Kubernetes says so.
+    pub trouble: Option<Trouble>,
+}
+
+/// What keeps pods from being ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// One CamelCase word, mostly Kubernetes' own.
+    pub reason: String,
+    /// For a person.
+    pub message: String,
+}
+
+/// A ReplicaSet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// Version of its pod template.
+    pub version: Option<String>,
+    /// Restart stamp of its pod template.
+    pub stamp: Option<String>,
+    /// Pods that it has or should have.
+    pub pods: i32,
+    /// It has the template that the Deployment has now.
+    pub current: bool,
+}
+
+/// The Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its node port.
+    pub port: Option<u16>,
+    /// All that we set is as it should be, whatever the port.
+    pub faithful: bool,
+}
+
+/// A write that was refused for a reason that a person must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was to be written.
+    pub child: Child,
+    /// Why it was refused.
+    pub cause: Cause,
+    /// The sentence for a person.
+    pub message: String,
+}
+
+/// Kinds of children, as far as a refusal stops one and not the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Child {
+    /// The ledger or a record.
+    Memory,
+    /// A build Job.
+    Job,
+    /// The Deployment.
+    Deployment,
+    /// The Service.
+    Service,
+}
+
+/// Why a write was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An object of that name belongs to somebody else.
+    NameTaken,
+    /// The API server finds the child invalid or forbids it (quota, policy).
+    Invalid,
+    /// No port of the range was free.
+    PortsExhausted,
+    /// The port that the spec asks for is taken or out of range.
+    PortUnavailable,
+}
+
+impl World {
+    /// Whether a write to `child` was refused in this pass.
+    #[must_use]
+    pub fn refused(&self, child: Child) -> bool {
+        self.refusals.iter().any(|refusal| refusal.child == child)
+    }
+
+    /// The image of a build key: a record has it, or a Job that has just ended reports it.
+    #[must_use]
+    pub fn image_of(&self, key: &str) -> Option<ImageFact> {
+        let of_key = |record: &&Record| record.facts.key.as_deref() == Some(key);
+        let recorded = self.records.values().filter(of_key).find_map(|record| record.image.clone());
+        recorded.or_else(|| self.reports().find(|built| built.key == key).map(|built| self.image(built)))
+    }
+
+    /// What the Jobs that ended with an image say.
+    pub fn reports(&self) -> impl Iterator<Item = &report::Built> {
+        self.jobs.iter().filter_map(|job| match &job.state {
+            JobState::Built(built) => Some(built),
+            _ => None,
+        })
+    }
+
+    fn image(&self, built: &report::Built) -> ImageFact {
+        ImageFact {
+            reference: format!("{}@{}", self.repository, built.digest),
+            uid: built.uid,
+            platform: built.platform.clone(),
+            message: built.message.clone(),
+            author: built.author.clone(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The cluster that the demo, the tests and the benchmarks run on: real Kubernetes, started as plain processes.
+//! It knows nothing of the operator and links none of its code; commands get the cluster through their environment.
+//!
+//! ```text
+//! main ──► launch (up, down, env) ──► tools          builds what is pinned, once, into the cache
+//!      └─► session (with)         ├─► control_plane  etcd, API server, controllers, scheduler; certificates
+//!                                 ├─► kwok           mode control-plane: one pretended node
+//!                                 └─► node           mode node: kubelet, containerd, kube-proxy, images, Git
+//!                                        └──────────► supervisor   starts, watches and ends processes
+//! ```
+
+pub mod control_plane;
+pub mod error;
+pub mod kwok;
+pub mod launch;
+pub mod mode;
+pub mod node;
+pub mod paths;
+pub mod ports;
+pub mod probe;
+pub mod progress;
+pub mod session;
+pub mod state;
+pub mod supervisor;
+pub mod tools;
+pub mod versions;
+
+pub use control_plane::ControlPlane;
+pub use error::{Attempt, Error};
+pub use mode::Mode;
+pub use paths::Paths;
+pub use supervisor::Supervisor;
+pub use tools::Tools;

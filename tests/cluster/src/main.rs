@@ -1,0 +1,127 @@
+//! The command line of the cluster: `doce-cluster up | down | env | with | tools`.
+//! Results go to standard output, progress and errors to standard error.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use clap::{Parser, Subcommand};
+use doce_cluster::{
+    Attempt, Error, Mode, Paths, Tools, launch, node, paths,
+    progress::{say, seconds},
+    session,
+    state::{State, quoted},
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// A real Kubernetes cluster as plain processes, for the demo, the tests and the benchmarks.
+#[derive(Parser)]
+#[command(name = "doce-cluster", version, arg_required_else_help = true)]
+struct Arguments {
+    /// The directory of the cluster; each has its own [default: clusters/default in the cache]
+    #[arg(long, global = true, env = "DOCE_CLUSTER_DIR")]
+    dir: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start the cluster, or say that it runs; prints the line that makes kubectl use it
+    Up {
+        /// What stands behind the API server
+        #[arg(long, value_enum, default_value_t = Mode::ControlPlane)]
+        mode: Mode,
+    },
+    /// Take the cluster down and leave nothing but its logs
+    Down,
+    /// Print the variables of the cluster as lines for a shell
+    Env,
+    /// Run a command with a cluster of its own, which is taken down at its end
+    With {
+        /// What stands behind the API server
+        #[arg(value_enum)]
+        mode: Mode,
+        /// The command and its arguments, behind `--`
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// Build the pinned programs that are not in the cache yet, and print where they are
+    Tools {
+        /// Only what this mode needs
+        #[arg(long = "for", value_enum)]
+        mode: Option<Mode>,
+    },
+    /// Serve images and Git repositories to a node; `up` starts this
+    #[command(hide = true)]
+    Serve {
+        /// What is served where
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(format_args!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: Arguments) -> Result<u8, Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            .attempt(|| "listen for signals".to_owned())?;
+    }
+    let cache = paths::cache_dir()?;
+    let dir = arguments.dir.unwrap_or_else(|| cache.join("clusters/default"));
+    let paths = Paths::new(std::path::absolute(&dir).attempt(|| format!("find {}", dir.display()))?, cache);
+    match arguments.verb {
+        Verb::Up { mode } => print_line(&launch::up(&paths, mode, &interrupted)?),
+        Verb::Down => take_down(&paths, &interrupted)?,
+        Verb::Env => print_variables(&launch::state(&paths)?),
+        Verb::With { mode, command } => return session::with(mode, &command, paths.cache(), &interrupted),
+        Verb::Serve { config } => node::serve::run(&config)?,
+        Verb::Tools { mode } => {
+            for (name, path) in Tools::ensure(paths.cache(), mode, &interrupted)?.programs() {
+                println!("{name} {}", path.display());
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn take_down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
+    let began = Instant::now();
+    let dir = paths.dir().display();
+    if launch::down(paths, interrupted)? {
+        say(format_args!(
+            "took down the cluster in {dir} in {}; its logs are in {}",
+            seconds(began),
+            paths.logs().display()
+        ));
+    } else {
+        say(format_args!("there is no cluster in {dir}"));
+    }
+    Ok(())
+}
+
+fn print_line(state: &State) {
+    if let Some(kubeconfig) = state.environment.get("KUBECONFIG") {
+        println!("export KUBECONFIG={}", quoted(kubeconfig));
+    }
+}
+
+fn print_variables(state: &State) {
+    for (name, value) in state.variables(&env::var("PATH").unwrap_or_default()) {
+        println!("export {name}={}", quoted(&value));
+    }
+}

@@ -1,0 +1,136 @@
+//! What the machine was like before the node came: kernel settings, shared directories, packet filter chains.
+//! It puts back only what the node's components are known to change, and only as far as it was recorded.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::firewall;
+use crate::{Attempt, Error, Paths};
+
+/// Kernel settings that kubelet, kube-proxy and the bridge change, below `/proc/sys`.
+const SETTINGS: [&str; 9] = [
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "net/bridge/bridge-nf-call-iptables",
+    "net/ipv4/conf/all/route_localnet",
+    "net/ipv4/ip_forward",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+];
+
+/// Directories with a fixed place that containerd, kubelet and CNI plugins make, the inner ones first.
+const DIRECTORIES: [&str; 10] = [
+    "/run/containerd/s",
+    "/run/containerd/runc/k8s.io",
+    "/run/containerd/runc",
+    "/run/containerd",
+    "/var/lib/cni/results",
+    "/var/lib/cni",
+    KUBELET,
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/var/log/pods",
+];
+/// kubelet's socket for device plugins is here wherever the rest of kubelet's files is.
+const KUBELET: &str = "/var/lib/kubelet/device-plugins";
+
+/// The record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Before {
+    settings: BTreeMap<String, String>,
+    /// Those of the directories that existed.
+    directories: BTreeSet<PathBuf>,
+    chains: BTreeSet<String>,
+}
+
+impl Before {
+    /// Looks at the machine and writes the record, which must be done before anything is changed.
+    pub(super) fn record(paths: &Paths) -> Result<Self, Error> {
+        let chains = firewall::chains()?;
+        if chains.iter().any(|chain| chain.starts_with("KUBE-")) {
+            let why = "there are packet filter chains of another kube-proxy (KUBE-…); end that node first";
+            return Err(Error::failed("make this machine a node", why));
+        }
+        let mut before = Self { settings: BTreeMap::new(), directories: BTreeSet::new(), chains };
+        for name in SETTINGS {
+            if let Some(value) = read(&setting(name))? {
+                before.settings.insert(name.to_owned(), value.trim().to_owned());
+            }
+        }
+        before.directories.extend(DIRECTORIES.map(PathBuf::from).into_iter().filter(|path| path.is_dir()));
+        let text =
+            serde_json::to_vec_pretty(&before).map_err(|error| Error::failed("record the machine", error))?;
+        let file = Self::file(paths)?;
+        fs::write(&file, text).attempt(|| format!("write {}", file.display()))?;
+        Ok(before)
+    }
+
+    /// The record of this cluster, if its node ever began to start.
+    pub(super) fn read(paths: &Paths) -> Result<Option<Self>, Error> {
+        let file = Self::file(paths)?;
+        let Some(text) = read(&file)? else { return Ok(None) };
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|error| Error::failed(format!("understand {}", file.display()), error))
+    }
+
+    /// The packet filter chains of others.
+    pub(super) fn chains(&self) -> &BTreeSet<String> {
+        &self.chains
+    }
+
+    /// Gives settings their old values and removes directories that came with the node and are empty; then forgets the
+    /// record.
+    pub(super) fn put_back(&self, paths: &Paths) -> Result<(), Error> {
+        for (name, value) in &self.settings {
+            let path = setting(name);
+            if read(&path)?.is_some_and(|now| now.trim() != value) {
+                fs::write(&path, value).attempt(|| format!("write {}", path.display()))?;
+            }
+        }
+        for path in DIRECTORIES.map(PathBuf::from) {
+            self.remove_unless_there(&path)?;
+        }
+        let file = Self::file(paths)?;
+        fs::remove_file(&file).attempt(|| format!("remove {}", file.display()))
+    }
+
+    fn remove_unless_there(&self, path: &Path) -> Result<(), Error> {
+        if self.directories.contains(path) {
+            return Ok(());
+        }
+        let removed =
+            if path == Path::new(KUBELET) { fs::remove_dir_all(path) } else { fs::remove_dir(path) };
+        match removed {
+            // Not empty: somebody else has come to use it.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
+            {
+                Ok(())
+            }
+            other => other.attempt(|| format!("remove {}", path.display())),
+        }
+    }
+
+    fn file(paths: &Paths) -> Result<PathBuf, Error> {
+        Ok(paths.component("node")?.join("before.json"))
+    }
+}
+
+fn setting(name: &str) -> PathBuf {
+    Path::new("/proc/sys").join(name)
+}
+
+fn read(path: &Path) -> Result<Option<String>, Error> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).attempt(|| format!("read {}", path.display())),
+    }
+}

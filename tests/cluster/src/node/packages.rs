@@ -1,0 +1,52 @@
+//! The Debian packages that the node is made of.
+//! It installs what is missing from the machine's own archives and removes nothing.
+
+use std::{collections::BTreeSet, process::Command};
+
+use crate::{Attempt, Error, error::run, progress, versions::Versions};
+
+/// Installs the pinned packages that are not there.
+pub(super) fn install() -> Result<(), Error> {
+    let wanted = Versions::pinned()?.debian.packages;
+    let missing = missing(&wanted)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    progress::say(format_args!("installing Debian packages: {}", missing.join(" ")));
+    run(apt_get().arg("update"), "read the lists of Debian packages")?;
+    let attempt = format!("install {} (as root, on Debian 12)", missing.join(", "));
+    run(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(&missing), &attempt)?;
+    Ok(())
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+    command
+}
+
+fn missing(wanted: &[String]) -> Result<Vec<&str>, Error> {
+    // It ends with 1 when it does not know one of them, which is an answer too.
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .args(wanted)
+        .output()
+        .attempt(|| "ask dpkg-query which packages are installed (mode node needs Debian 12)".to_owned())?;
+    let installed = installed(&String::from_utf8_lossy(&output.stdout));
+    Ok(wanted.iter().map(String::as_str).filter(|name| !installed.contains(*name)).collect())
+}
+
+fn installed(answer: &str) -> BTreeSet<String> {
+    answer.lines().filter_map(|line| line.strip_suffix(" installed")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removed_packages_do_not_count() {
+        let answer = "git installed\nrunc config-files\ncontainerd not-installed\n";
+        assert_eq!(installed(answer), BTreeSet::from(["git".to_owned()]));
+    }
+}

@@ -1,0 +1,83 @@
+//! Looks at a component from outside: does it listen, does it say that it is well.
+//! It never waits; waiting, with a deadline, is the supervisor's.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    time::Duration,
+};
+
+use crate::error::last_lines;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Something accepts connections at `address`.
+pub fn listens(address: SocketAddr) -> Result<(), String> {
+    TcpStream::connect_timeout(&address, PATIENCE)
+        .map(drop)
+        .map_err(|error| format!("{address} does not accept connections ({error})"))
+}
+
+/// `http://<address><path>` answers 200.
+pub fn http(address: SocketAddr, path: &str) -> Result<(), String> {
+    let answer =
+        get(address, path).map_err(|error| format!("http://{address}{path} does not answer ({error})"))?;
+    let status = answer.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) == Some("200") {
+        return Ok(());
+    }
+    Err(format!("http://{address}{path} answers {status:?}"))
+}
+
+fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A program ends well; what it printed is returned.
+pub fn succeeds(command: &mut Command) -> Result<String, String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{} cannot be run ({error})", command.get_program().display()))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(last_lines(&String::from_utf8_lossy(&output.stderr), 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, thread};
+
+    use super::*;
+
+    fn answering(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 512];
+            let _length = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        address
+    }
+
+    #[test]
+    fn only_200_is_well() {
+        assert_eq!(http(answering("HTTP/1.0 200 OK\r\n\r\nok"), "/health"), Ok(()));
+        let error = http(answering("HTTP/1.0 503 Service Unavailable\r\n\r\n"), "/health").unwrap_err();
+        assert!(error.contains("503"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_fails_says_why() {
+        let error = succeeds(Command::new("ls").arg("/does/not/exist")).unwrap_err();
+        assert!(error.contains("/does/not/exist"), "{error}");
+    }
+}

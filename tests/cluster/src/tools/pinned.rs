@@ -1,0 +1,171 @@
+//! Which Go programs there are, each pinned by a `go.mod` of its own.
+//! It runs nothing: what is here is known when the launcher is compiled.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::Mode;
+
+/// One module under `tools/` and the programs that are built from it.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    /// Its directory under `tools/`.
+    pub(super) name: &'static str,
+    pub(super) go_mod: &'static str,
+    pub(super) go_sum: &'static str,
+    /// Build tags.
+    tags: &'static str,
+    /// The module whose version is stamped into the programs, which would report v0.0.0 otherwise.
+    stamp: Option<&'static str>,
+    /// Which modes need it.
+    pub(super) modes: &'static [Mode],
+}
+
+macro_rules! pinned {
+    ($name:literal, $tags:literal, $stamp:expr, $modes:expr) => {
+        Pinned {
+            name: $name,
+            go_mod: include_str!(concat!("../../tools/", $name, "/go.mod")),
+            go_sum: include_str!(concat!("../../tools/", $name, "/go.sum")),
+            tags: $tags,
+            stamp: $stamp,
+            modes: $modes,
+        }
+    };
+}
+
+const BOTH: &[Mode] = &[Mode::ControlPlane, Mode::Node];
+
+/// In the order in which they are built: the longest last, so that a broken pin shows early.
+pub(super) const ALL: &[Pinned] = &[
+    pinned!("etcd", "", None, BOTH),
+    pinned!("rootlesskit", "osusergo netgo static_build", None, &[Mode::Node]),
+    pinned!("buildkit", "osusergo netgo static_build seccomp", None, &[Mode::Node]),
+    pinned!("coredns", "", None, &[Mode::Node]),
+    pinned!("kwok", "", None, &[Mode::ControlPlane]),
+    pinned!("helm", "", None, BOTH),
+    pinned!("kubernetes", "", Some("k8s.io/kubernetes"), BOTH),
+];
+
+impl Pinned {
+    /// The packages to build, which `go.mod` lists as tools.
+    pub(super) fn packages(&self) -> impl Iterator<Item = &'static str> {
+        let mut in_block = false;
+        self.go_mod.lines().filter_map(move |line| match line.trim() {
+            "tool (" => {
+                in_block = true;
+                None
+            }
+            ")" => {
+                in_block = false;
+                None
+            }
+            package if in_block => Some(package),
+            line => line.strip_prefix("tool "),
+        })
+    }
+
+    /// The names of the programs.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &'static str> {
+        self.packages().map(program)
+    }
+
+    /// The arguments of `go build` that decide what comes out.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let mut linker = "-s -w".to_owned();
+        if let Some(version) = self.stamp.and_then(|module| self.version(module)) {
+            let mut numbers = version.trim_start_matches('v').split('.');
+            let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+            for (name, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
+                linker.push_str(" -X k8s.io/component-base/version.");
+                linker.push_str(name);
+                linker.push('=');
+                linker.push_str(value);
+            }
+        }
+        let mut flags =
+            vec!["-trimpath".to_owned(), "-mod=readonly".to_owned(), "-ldflags".to_owned(), linker];
+        if !self.tags.is_empty() {
+            flags.extend(["-tags".to_owned(), self.tags.to_owned()]);
+        }
+        flags
+    }
+
+    /// The version of a module that `go.mod` requires.
+    pub(super) fn version(&self, module: &str) -> Option<&'static str> {
+        self.go_mod.lines().find_map(|line| {
+            let line = line.trim().trim_start_matches("require ");
+            line.strip_prefix(module)?.strip_prefix(' ')?.split_ascii_whitespace().next()
+        })
+    }
+
+    /// Where it is in the cache: another pin or another flag is another directory.
+    pub(super) fn dir(&self, cache: &Path) -> PathBuf {
+        let mut hash = Sha256::new();
+        for part in [self.go_mod, self.go_sum, &self.flags().join("\0")] {
+            hash.update(part);
+            hash.update("\0");
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        // Six bytes are enough to tell pins apart and short enough to be read.
+        let short = hash.first_chunk().map_or(0, |eight| u64::from_be_bytes(*eight) >> 16);
+        cache.join(format!("{}-{short:012x}", self.name))
+    }
+}
+
+/// The name of the program that a package becomes.
+pub(super) fn program(package: &'static str) -> &'static str {
+    // etcd's package is called "server".
+    if package == "go.etcd.io/etcd/server/v3" {
+        "etcd"
+    } else {
+        package.rsplit('/').next().unwrap_or(package)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> &'static Pinned {
+        ALL.iter().find(|tool| tool.name == name).unwrap()
+    }
+
+    #[test]
+    fn programs_are_read_from_go_mod() {
+        let kubernetes: Vec<_> = named("kubernetes").programs().collect();
+        for program in [
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kubectl",
+            "kubelet",
+            "kube-proxy",
+        ] {
+            assert!(kubernetes.contains(&program), "{program} is not in {kubernetes:?}");
+        }
+        assert_eq!(named("etcd").programs().collect::<Vec<_>>(), ["etcd"]);
+        assert_eq!(named("kwok").programs().collect::<Vec<_>>(), ["kwok"]);
+        assert!(ALL.iter().all(|tool| tool.programs().count() > 0));
+    }
+
+    #[test]
+    fn kubernetes_reports_the_version_it_is_pinned_to() {
+        let tool = named("kubernetes");
+        let version = tool.version("k8s.io/kubernetes").unwrap();
+        assert!(version.starts_with("v1."), "{version}");
+        let flags = tool.flags().join(" ");
+        assert!(flags.contains(&format!("version.gitVersion={version} ")), "{flags}");
+        assert!(flags.contains("version.gitMajor=1 "), "{flags}");
+    }
+
+    #[test]
+    fn another_pin_is_another_directory() {
+        let cache = Path::new("/cache");
+        let tool = named("etcd");
+        let other = Pinned { go_sum: "", ..*tool };
+        assert!(tool.dir(cache).starts_with(cache));
+        assert_ne!(tool.dir(cache), other.dir(cache));
+    }
+}

@@ -1,0 +1,150 @@
+//! The Deployment controller and the pods, as far as the operator can tell them from the real ones: `maxSurge` 1,
+//! `maxUnavailable` 0, a template that was there before finds its `ReplicaSet` again.
+
+use super::cluster::{Cluster, Deployment, Pod, Set, TICK};
+use super::nature::Health;
+
+impl Cluster {
+    /// Pods become ready, or fall.
+    pub fn tick_pods(&mut self) {
+        let mut moved = false;
+        for (template, set) in &mut self.sets {
+            let version = template.version.as_deref().unwrap_or_default();
+            let health = self.nature.health(version);
+            let mut ready_ones = set.pods.iter().filter(|pod| pod.ready.is_some()).count();
+            for pod in &mut set.pods {
+                let health = pod.sick.unwrap_or(health);
+                let old_enough = pod.born + TICK <= self.clock;
+                let well = match health {
+                    Health::Good => true,
+                    Health::Bad | Health::Hopeless => false,
+                    Health::Crashing => pod.ready.is_none(),
+                    Health::Partial => pod.ready.is_some() || ready_ones == 0,
+                };
+                match (pod.ready.is_some(), well && old_enough) {
+                    (false, true) => {
+                        pod.ready = Some(self.clock);
+                        ready_ones += 1;
+                        moved = true;
+                    }
+                    (true, false) => {
+                        pod.ready = None;
+                        pod.born = self.clock;
+                        pod.exits += 1;
+                        ready_ones -= 1;
+                        moved = true;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if moved {
+            self.touch();
+        }
+    }
+
+    /// One pass of the Deployment controller.
+    pub fn tick_deployment(&mut self) {
+        let Some(mut deployment) = self.deployment.take() else {
+            if !self.sets.is_empty() {
+                self.sets.clear(); // The garbage collector follows the owner.
+                self.touch();
+            }
+            return;
+        };
+        if deployment.observed == deployment.generation {
+            self.scale(&deployment);
+        } else {
+            self.notice(&mut deployment);
+        }
+        self.deployment = Some(deployment);
+        self.follow_progress();
+    }
+
+    fn notice(&mut self, deployment: &mut Deployment) {
+        deployment.observed = deployment.generation;
+        self.sets.entry(deployment.template.clone()).or_default();
+        if deployment.rolling.as_ref() != Some(&deployment.template) {
+            deployment.rolling = Some(deployment.template.clone());
+            deployment.complete = false;
+            deployment.timed_out = false;
+            deployment.progressed = self.clock;
+            deployment.counts = (0, 0, 0);
+        }
+        self.touch();
+    }
+
+    fn scale(&mut self, deployment: &Deployment) {
+        let before: Vec<usize> = self.sets.values().map(|set| set.pods.len()).collect();
+        let wish = deployment.replicas;
+        let total: usize = before.iter().sum();
+        let template = &deployment.template;
+        let newborn = |clock| {
+            let sick = template.version.as_ref().and_then(|version| self.nature.sick_newborn.get(version)).copied();
+            Pod { born: clock, ready: None, sick, exits: 0 }
+        };
+        let newborn = newborn(self.clock);
+        let new = self.sets.entry(template.clone()).or_default();
+        let room = (wish + usize::from(wish > 0)).saturating_sub(total);
+        let grow = wish.saturating_sub(new.pods.len()).min(room);
+        new.pods.extend(std::iter::repeat_n(newborn, grow));
+        shrink(new, new.pods.len().saturating_sub(wish));
+        let (available, sick) = (new.available(deployment.guard, self.clock), new.pods.len());
+        let new_unavailable = sick - available;
+        let total: usize = self.sets.values().map(|set| set.pods.len()).sum();
+        let mut spare = total.saturating_sub(wish + if wish == 0 { 0 } else { new_unavailable });
+        for (_, set) in self.sets.iter_mut().filter(|(of, _)| *of != template) {
+            let unready = set.pods.iter().filter(|pod| pod.ready.is_none()).count();
+            let goes = if wish == 0 { set.pods.len() } else { spare.min(unready) };
+            shrink(set, goes);
+            spare -= goes.min(spare);
+        }
+        let all_available: usize = self.sets.values().map(|set| set.available(deployment.guard, self.clock)).sum();
+        let mut spare = all_available.saturating_sub(wish);
+        for (_, set) in self.sets.iter_mut().filter(|(of, _)| *of != template) {
+            let goes = spare.min(set.pods.len());
+            shrink(set, goes);
+            spare -= goes;
+        }
+        let after: Vec<usize> = self.sets.values().map(|set| set.pods.len()).collect();
+        for set in self.sets.values_mut() {
+            set.desired = set.pods.len();
+        }
+        if before != after {
+            self.touch();
+        }
+    }
+
+    /// Condition Progressing: once complete it says so for ever, until the template changes; scaling starts no clock.
+    fn follow_progress(&mut self) {
+        let complete = self.complete();
+        let clock = self.clock;
+        let Some(deployment) = &mut self.deployment else { return };
+        if deployment.observed != deployment.generation || deployment.complete {
+            return;
+        }
+        let set = self.sets.get(&deployment.template).cloned().unwrap_or_default();
+        let ready = set.pods.iter().filter(|pod| pod.ready.is_some()).count();
+        let counts = (set.pods.len(), ready, set.available(deployment.guard, clock));
+        let before = deployment.counts;
+        if counts.0 > before.0 || counts.1 > before.1 || counts.2 > before.2 {
+            deployment.progressed = clock;
+            deployment.timed_out = false;
+        }
+        deployment.counts = counts;
+        if complete {
+            deployment.complete = true;
+            deployment.timed_out = false;
+            self.touch();
+        } else if !deployment.timed_out && deployment.progressed + deployment.deadline < clock {
+            deployment.timed_out = true;
+            self.touch();
+        }
+    }
+}
+
+/// Takes pods away, those that are not ready first.
+fn shrink(set: &mut Set, by: usize) {
+    set.pods.sort_by_key(|pod| (pod.ready.is_none(), pod.ready, pod.born));
+    set.pods.truncate(set.pods.len().saturating_sub(by));
+}

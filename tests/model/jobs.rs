@@ -1,0 +1,77 @@
+//! The build Jobs and what runs in them: released in their turn, ended as nature says.
+
+use doce_operator::build::report::{Built, Failed, Stage};
+use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::version::{build_key, text_digest};
+
+use super::cluster::{Cluster, Job, TICK};
+use super::nature::{self, Building};
+
+impl Cluster {
+    /// Every Job goes one state on.
+    pub fn tick_jobs(&mut self) {
+        let names: Vec<String> = self.jobs.keys().cloned().collect();
+        for name in names {
+            let Some(mut job) = self.jobs.remove(&name) else { continue };
+            let waited = self.clock - job.since;
+            let next = match job.state {
+                JobState::Queued if waited >= TICK => Some(JobState::Running),
+                JobState::Running if waited >= 2 * TICK => Some(self.outcome(&job)),
+                JobState::Ending => {
+                    self.touch();
+                    continue; // Its pod is gone.
+                }
+                _ => None,
+            };
+            if let Some(next) = next {
+                job.started = job.started.or(Some(self.clock));
+                job.state = next;
+                job.since = self.clock;
+                self.touch();
+            }
+            self.jobs.insert(name, job);
+        }
+    }
+
+    fn outcome(&mut self, job: &Job) -> JobState {
+        let source = job.digest.as_deref().map_or(self.nature.tip, nature::source);
+        let looks_up = matches!(job.of, BuildOf::Lookup(_));
+        let building = nature::building(source, job.order.settings.epoch);
+        if let Building::Unresolved(times) = building
+            && looks_up
+            && self.nature.faulty(format!("resolve {source}"), times)
+        {
+            return JobState::Failed(failed(Stage::Resolve, "SourceUnreachable", None, None));
+        }
+        if job.order.prebuilt() {
+            let digest = nature::image(source);
+            return JobState::Built(Built { source: digest.clone(), digest, platform: "linux/amd64".to_owned(), ..Built::default() });
+        }
+        let commit = job.digest.clone().unwrap_or_else(|| nature::commit(source));
+        let key = build_key(&commit, &job.order.settings);
+        let (told_key, told_source) = (Some(key.clone()), Some(commit.clone()));
+        match building {
+            Building::Bad => JobState::Failed(failed(Stage::Build, "BuildFailed", told_key, told_source)),
+            Building::Faults(times) if self.nature.faulty(format!("build {key}"), times) => {
+                let stage = if source == 12 { Stage::Fetch } else { Stage::Push };
+                JobState::Failed(failed(stage, "RegistryUnavailable", told_key, told_source))
+            }
+            Building::Lost(times) if self.nature.faulty(format!("build {key}"), times) => {
+                JobState::Lost("DeadlineExceeded".to_owned())
+            }
+            _ => JobState::Built(Built {
+                digest: format!("sha256:{}", text_digest(&key)),
+                key,
+                source: commit,
+                message: Some(format!("commit {source}")),
+                platform: "linux/amd64".to_owned(),
+                ..Built::default()
+            }),
+        }
+    }
+}
+
+fn failed(stage: Stage, reason: &str, key: Option<String>, source: Option<String>) -> Failed {
+    let message = "the model says so".to_owned();
+    Failed { stage, reason: reason.to_owned(), message, log: String::new(), key, source, subject: None, author: None }
+}

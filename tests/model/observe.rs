@@ -1,0 +1,85 @@
+//! The world as observe would read it off the model. No thought: what the real one reads off objects.
+
+use doce_operator::reconcile::world::{BuildJob, ConfigMap, Rollout, Service, Set, Trouble, World};
+
+use super::cluster::{Cluster, PAUSE, Template, timestamp};
+use super::nature::{self, Health};
+
+/// What can be seen now.
+pub fn observe(cluster: &Cluster) -> World {
+    let names_map = cluster.project.source.config_map.is_some();
+    World {
+        now: timestamp(cluster.clock),
+        ledger: cluster.ledger.as_ref().map(|(ledger, _)| ledger.clone()),
+        records: cluster.records.clone(),
+        jobs: jobs(cluster),
+        rollout: rollout(cluster),
+        sets: sets(cluster),
+        service: cluster.service.map(|service| Service { port: Some(service.port), faithful: !service.edited }),
+        config_map: if names_map { ConfigMap::Digest(nature::commit(cluster.nature.tip)) } else { ConfigMap::NotAsked },
+        retry_base: PAUSE,
+        repository: "registry.test/shop".to_owned(),
+        ..World::default()
+    }
+}
+
+fn jobs(cluster: &Cluster) -> Vec<BuildJob> {
+    let job = |(name, job): (&String, &super::cluster::Job)| BuildJob {
+        name: name.clone(),
+        of: job.of.clone(),
+        attempt: job.attempt,
+        reason: String::new(),
+        state: job.state.clone(),
+        started: job.started.map(timestamp),
+        finished: Some(timestamp(job.since)).filter(|_| !job.state.is_active()),
+        trouble: None,
+    };
+    cluster.jobs.iter().map(job).collect()
+}
+
+fn rollout(cluster: &Cluster) -> Option<Rollout> {
+    let deployment = cluster.deployment.as_ref()?;
+    let set = cluster.sets.get(&deployment.template).cloned().unwrap_or_default();
+    let health = cluster.nature.health(deployment.template.version.as_deref().unwrap_or_default());
+    let looped = set.pods.iter().any(|pod| pod.exits > 1 && pod.ready.is_none());
+    let trouble = |reason: &str| Trouble { reason: reason.to_owned(), message: format!("the pods say {reason}") };
+    let hopeless = match health {
+        Health::Hopeless if !set.pods.is_empty() => Some(trouble("ImagePullBackOff")),
+        Health::Crashing if looped => Some(trouble("CrashLoopBackOff")),
+        _ => None,
+    };
+    let counted = deployment.observed == deployment.generation;
+    Some(Rollout {
+        version: deployment.template.version.clone(),
+        stamp: deployment.template.stamp.clone(),
+        replicas: i32::try_from(deployment.replicas).unwrap_or(0),
+        pods: i32::try_from(cluster.sets.values().map(|set| set.pods.len()).sum::<usize>()).unwrap_or(0),
+        serving: i32::try_from(
+            cluster.sets.values().map(|set| set.available(deployment.guard, cluster.clock)).sum::<usize>(),
+        )
+        .unwrap_or(0),
+        faithful: deployment.template.edit == 0,
+        current: counted,
+        available: counted && cluster.complete(),
+        deadline_over: counted && deployment.timed_out,
+        hopeless,
+        trouble: None,
+    })
+}
+
+fn sets(cluster: &Cluster) -> Vec<Set> {
+    let current = cluster.deployment.as_ref().map(|deployment| &deployment.template);
+    let set = |(template, set): (&Template, &super::cluster::Set)| Set {
+        name: set_name(template),
+        version: template.version.clone(),
+        stamp: template.stamp.clone(),
+        pods: i32::try_from(set.pods.len()).unwrap_or(0),
+        current: current == Some(template),
+    };
+    cluster.sets.iter().map(set).collect()
+}
+
+/// Name of the `ReplicaSet` of a template.
+pub fn set_name(template: &Template) -> String {
+    format!("{:?}", template)
+}
