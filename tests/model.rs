@@ -5,21 +5,21 @@
 //! life that still fails and every write of it.
 
 mod model {
-    pub mod act;
-    pub mod cluster;
-    pub mod demands;
-    pub mod deployment;
-    pub mod end;
-    pub mod event;
-    pub mod happen;
-    pub mod jobs;
-    pub mod life;
-    pub mod nature;
-    pub mod observe;
-    pub mod oracles;
-    pub mod planted;
-    pub mod play;
-    pub mod settled;
+    pub(crate) mod act;
+    pub(crate) mod cluster;
+    pub(crate) mod demands;
+    pub(crate) mod deployment;
+    pub(crate) mod end;
+    pub(crate) mod event;
+    pub(crate) mod happen;
+    pub(crate) mod jobs;
+    pub(crate) mod life;
+    pub(crate) mod nature;
+    pub(crate) mod observe;
+    pub(crate) mod oracles;
+    pub(crate) mod planted;
+    pub(crate) mod play;
+    pub(crate) mod settled;
 }
 
 use doce_operator::reconcile::decide::decide;

@@ -1,1 +1,7 @@
-//! Tests.
+//! What can be said of the project without a cluster: its packaging and its architecture. No network, no cluster, no
+//! clock; what is generated is compared with what is committed (`BLESS=1` writes it anew).
+
+mod offline {
+    mod architecture;
+    mod packaging;
+}

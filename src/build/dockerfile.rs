@@ -136,7 +136,7 @@ http {{
         listen @PORT@;
         root /srv/www;
         absolute_redirect off;
-        location / {{ try_files $uri $uri/index.html $uri.html {otherwise}; }}
+        location / {{ try_files $uri $uri/ $uri.html {otherwise}; }}
         location ~ /\.(?!well-known/) {{ return 404; }}
     }}
 }}

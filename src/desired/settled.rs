@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 pub fn settled(live: &Value, want: &Value) -> bool {
     match (live, want) {
         (_, want) if is_nothing(want) => true,
+        (Value::Null, want) => is_zero(want),
         (Value::Object(live), Value::Object(want)) => want.iter().all(|(key, want)| field(live, key, want)),
         (Value::Array(live), Value::Array(want)) => list(live, want),
         (live, want) => live == want,
@@ -41,6 +42,11 @@ fn is_nothing(value: &Value) -> bool {
         Value::Object(map) => map.is_empty(),
         _ => false,
     }
+}
+
+/// The API server leaves out a zero where that is what absence means (`minReadySeconds`).
+fn is_zero(value: &Value) -> bool {
+    value.as_i64() == Some(0) || value.as_bool() == Some(false)
 }
 
 /// The API server rewrites quantities (`1000m` as `1`), so they are compared by value.

@@ -153,6 +153,8 @@ pub struct Set {
     pub pods: i32,
     /// It has the template that the Deployment has now.
     pub current: bool,
+    /// Its template is the recorded one, not one that somebody edited.
+    pub faithful: bool,
 }
 
 /// The Service.

@@ -12,7 +12,7 @@ use super::nature;
 use super::observe::set_name;
 
 /// Performs a step that was decided with the ledger of resourceVersion `seen`.
-pub fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
+pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
     match step {
         Step::Ledger(ledger) => remember(cluster, ledger, seen),
         Step::Record { version, key, source, image } => {
@@ -106,6 +106,6 @@ fn guard(trial: bool) -> i64 {
 }
 
 /// Name of the Job for this attempt: always the same.
-pub fn job_name(of: &BuildOf, attempt: u32) -> String {
+pub(crate) fn job_name(of: &BuildOf, attempt: u32) -> String {
     format!("shop-{}", &text_digest(&format!("{of:?} {attempt}"))[..8])
 }

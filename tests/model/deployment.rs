@@ -6,7 +6,7 @@ use super::nature::Health;
 
 impl Cluster {
     /// Pods become ready, or fall.
-    pub fn tick_pods(&mut self) {
+    pub(crate) fn tick_pods(&mut self) {
         let mut moved = false;
         for (template, set) in &mut self.sets {
             let version = template.version.as_deref().unwrap_or_default();
@@ -18,7 +18,7 @@ impl Cluster {
                 let well = match health {
                     Health::Good => true,
                     Health::Bad | Health::Hopeless => false,
-                    Health::Crashing => pod.ready.is_none(),
+                    Health::Crashing => pod.ready.is_none() && pod.exits < 3, // Then the pauses are long.
                     Health::Partial => pod.ready.is_some() || ready_ones == 0,
                 };
                 match (pod.ready.is_some(), well && old_enough) {
@@ -44,7 +44,7 @@ impl Cluster {
     }
 
     /// One pass of the Deployment controller.
-    pub fn tick_deployment(&mut self) {
+    pub(crate) fn tick_deployment(&mut self) {
         let Some(mut deployment) = self.deployment.take() else {
             if !self.sets.is_empty() {
                 self.sets.clear(); // The garbage collector follows the owner.

@@ -6,7 +6,7 @@ use super::nature::{BAD_EPOCH, RUNS, SOURCES};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// The spec names another source.
     Source(Source),
     /// Branch, tag and `ConfigMap` move to this source.
@@ -59,7 +59,7 @@ pub enum Event {
 
 /// What the spec names as source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     Commit(u8),
     Branch,
     ConfigMap,
@@ -69,7 +69,7 @@ pub enum Source {
 
 /// A version that a person names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     /// None (pin), or `previous` (rollback).
     Usual,
     /// One of the records, by its place in the list.
@@ -86,7 +86,7 @@ pub enum Which {
 
 /// How much happens until the next event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gap {
+pub(crate) enum Gap {
     /// Nothing: both are seen at once.
     None,
     /// So many passes of the operator, and a tick after about half of them.
@@ -95,18 +95,31 @@ pub enum Gap {
     Settle,
 }
 
+impl Event {
+    /// People wrote it into the resource, and the operator sees at once all that it means. A deploy request is not of
+    /// these: until the branch is looked up, what it resolved to last is asked for.
+    pub(crate) fn is_plain_wish(self) -> bool {
+        use Event::{
+            Cancel, CancelNothing, Epoch, Limit, Pin, Replicas, RequestsVanish, Restart, Retry, RetryAndRollback, Rollback, Run,
+            Source, Stays, Stopped,
+        };
+        let requests = matches!(self, Rollback(_) | Retry | RetryAndRollback(_) | Restart | Cancel | CancelNothing | RequestsVanish);
+        requests || matches!(self, Source(_) | Run(_) | Epoch(_) | Limit(_) | Pin(_) | Stopped(_) | Replicas(_) | Stays(_))
+    }
+}
+
 /// A gap in which the project comes to rest, except that two events may come at once.
-pub fn calm_gap() -> impl Strategy<Value = Gap> {
+pub(crate) fn calm_gap() -> impl Strategy<Value = Gap> {
     prop_oneof![6 => Just(Gap::Settle), 1 => Just(Gap::None)]
 }
 
 /// Any gap.
-pub fn hasty_gap() -> impl Strategy<Value = Gap> {
+pub(crate) fn hasty_gap() -> impl Strategy<Value = Gap> {
     prop_oneof![2 => Just(Gap::Settle), 1 => Just(Gap::None), 6 => (1..24_u8).prop_map(Gap::Passes)]
 }
 
 /// Any source: the good ones are the likely ones.
-pub fn source() -> impl Strategy<Value = Source> {
+pub(crate) fn source() -> impl Strategy<Value = Source> {
     prop_oneof![
         8 => number().prop_map(Source::Commit),
         3 => Just(Source::Branch),
@@ -132,7 +145,7 @@ fn which() -> impl Strategy<Value = Which> {
 }
 
 /// Any event.
-pub fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     prop_oneof![spec(), spec(), requests(), requests(), nature(), other_hands()]
 }
 

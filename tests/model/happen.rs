@@ -15,7 +15,7 @@ use super::nature::{self, Health, Nature};
 use super::observe::observe;
 
 /// A project that has just been applied.
-pub fn applied(source: Source) -> Cluster {
+pub(crate) fn applied(source: Source) -> Cluster {
     let spec: ProjectDeploymentSpec = serde_json::from_value(serde_json::json!({
         "source": {},
         "rollout": { "deadlineSeconds": DEADLINE, "minReadySeconds": GUARD },
@@ -38,6 +38,7 @@ pub fn applied(source: Source) -> Cluster {
         deployment: None,
         sets: BTreeMap::new(),
         service: None,
+        forgotten: false,
         nature: Nature::default(),
         changes: 0,
     }
@@ -62,7 +63,7 @@ fn of(source: Source) -> spec::Source {
 
 impl Cluster {
     /// The event happens; `token` makes its requests new.
-    pub fn happen(&mut self, event: Event, token: usize) {
+    pub(crate) fn happen(&mut self, event: Event, token: usize) {
         match event {
             Event::Source(source) => self.object.spec.source = of(source),
             Event::Push(source) => self.nature.tip = source,
@@ -110,7 +111,10 @@ impl Cluster {
                 self.nature.sick_newborn.clear();
                 self.sets.values_mut().flat_map(|set| &mut set.pods).for_each(|pod| pod.sick = None);
             }
-            Event::LoseLedger => self.ledger = None,
+            Event::LoseLedger => {
+                self.ledger = None;
+                self.forgotten = true;
+            }
             Event::LoseDeployment => {
                 self.deployment = None;
                 self.sets.clear();

@@ -9,7 +9,7 @@ use super::nature::{self, Building};
 
 impl Cluster {
     /// Every Job goes one state on.
-    pub fn tick_jobs(&mut self) {
+    pub(crate) fn tick_jobs(&mut self) {
         let names: Vec<String> = self.jobs.keys().cloned().collect();
         for name in names {
             let Some(mut job) = self.jobs.remove(&name) else { continue };

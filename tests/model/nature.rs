@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// How the pods of a version do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
+pub(crate) enum Health {
     /// Ready soon, for good.
     Good,
     /// Never ready, and Kubernetes gives no reason.
@@ -20,7 +20,7 @@ pub enum Health {
 
 /// How a build ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Building {
+pub(crate) enum Building {
     /// With an image.
     Good,
     /// With a verdict.
@@ -34,16 +34,16 @@ pub enum Building {
 }
 
 /// Commits and images that there are: all others behave like the first.
-pub const SOURCES: u8 = 13;
+pub(crate) const SOURCES: u8 = 13;
 
 /// Ways to run: the last makes any source bad.
-pub const RUNS: u8 = 4;
+pub(crate) const RUNS: u8 = 4;
 
 /// The epoch with which nothing builds.
-pub const BAD_EPOCH: u8 = 3;
+pub(crate) const BAD_EPOCH: u8 = 3;
 
 /// How source number `source` builds with the settings of `epoch`.
-pub fn building(source: u8, epoch: i64) -> Building {
+pub(crate) fn building(source: u8, epoch: i64) -> Building {
     match source {
         _ if epoch == i64::from(BAD_EPOCH) => Building::Bad,
         4 => Building::Bad,
@@ -55,38 +55,38 @@ pub fn building(source: u8, epoch: i64) -> Building {
 }
 
 /// The commit of source number `source`.
-pub fn commit(source: u8) -> String {
+pub(crate) fn commit(source: u8) -> String {
     format!("{:040x}", 0x00c0_ffee_0000_0000_u64 + u64::from(source))
 }
 
 /// The image digest of source number `source`.
-pub fn image(source: u8) -> String {
+pub(crate) fn image(source: u8) -> String {
     format!("sha256:{:064x}", 0x00ba_da55_0000_0000_u64 + u64::from(source))
 }
 
 /// The number of a commit or image.
-pub fn source(digest: &str) -> u8 {
+pub(crate) fn source(digest: &str) -> u8 {
     digest.get(digest.len().saturating_sub(2)..).and_then(|tail| u8::from_str_radix(tail, 16).ok()).unwrap_or(0)
 }
 
 /// What nature knows.
 #[derive(Clone, Debug, Default)]
-pub struct Nature {
+pub(crate) struct Nature {
     /// Source that the branch, the tag and the `ConfigMap` have now.
-    pub tip: u8,
+    pub(crate) tip: u8,
     /// Source and run of each version that was ever recorded.
-    pub origins: BTreeMap<String, (u8, u8)>,
+    pub(crate) origins: BTreeMap<String, (u8, u8)>,
     /// Versions that have become better or worse since.
-    pub changed: BTreeMap<String, Health>,
+    pub(crate) changed: BTreeMap<String, Health>,
     /// Versions whose new pods are born sick, while the ones that are there go on.
-    pub sick_newborn: BTreeMap<String, Health>,
+    pub(crate) sick_newborn: BTreeMap<String, Health>,
     /// Faults that have happened, by what was tried.
-    pub faults: BTreeMap<String, u32>,
+    pub(crate) faults: BTreeMap<String, u32>,
 }
 
 impl Nature {
     /// How the pods of a version do now.
-    pub fn health(&self, version: &str) -> Health {
+    pub(crate) fn health(&self, version: &str) -> Health {
         if let Some(changed) = self.changed.get(version) {
             return *changed;
         }
@@ -96,17 +96,18 @@ impl Nature {
             Some((6, _)) => Health::Hopeless,
             Some((9, _)) => Health::Crashing,
             Some((10, _)) => Health::Partial,
-            _ => Health::Good,
+            Some(_) => Health::Good,
+            None => Health::Bad,
         }
     }
 
     /// A version whose pods, old and new, are well.
-    pub fn is_good(&self, version: &str) -> bool {
+    pub(crate) fn is_good(&self, version: &str) -> bool {
         self.health(version) == Health::Good && !self.sick_newborn.contains_key(version)
     }
 
     /// Whether this try meets one of the first `count` faults.
-    pub fn faulty(&mut self, what: String, count: u32) -> bool {
+    pub(crate) fn faulty(&mut self, what: String, count: u32) -> bool {
         let met = self.faults.entry(what).or_default();
         *met += 1;
         *met <= count

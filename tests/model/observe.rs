@@ -6,7 +6,7 @@ use super::cluster::{Cluster, PAUSE, Template, timestamp};
 use super::nature::{self, Health};
 
 /// What can be seen now.
-pub fn observe(cluster: &Cluster) -> World {
+pub(crate) fn observe(cluster: &Cluster) -> World {
     let names_map = cluster.project.source.config_map.is_some();
     World {
         now: timestamp(cluster.clock),
@@ -75,11 +75,12 @@ fn sets(cluster: &Cluster) -> Vec<Set> {
         stamp: template.stamp.clone(),
         pods: i32::try_from(set.pods.len()).unwrap_or(0),
         current: current == Some(template),
+        faithful: template.edit == 0,
     };
     cluster.sets.iter().map(set).collect()
 }
 
 /// Name of the `ReplicaSet` of a template.
-pub fn set_name(template: &Template) -> String {
+pub(crate) fn set_name(template: &Template) -> String {
     format!("{:?}", template)
 }

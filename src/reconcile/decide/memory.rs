@@ -23,7 +23,8 @@ pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
         ..Ledger::default()
     };
     if let Some((rollout, version)) = world.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?))) {
-        let life = if rollout.serving > 0 {
+        // Pods of an older template may serve meanwhile: only what is Available as a whole was live.
+        let life = if rollout.current && rollout.available && rollout.replicas > 0 {
             ledger.last = 1;
             Life { live: Some(1), restart: rollout.stamp.clone(), good: rollout.stamp.clone(), failed: None }
         } else {

@@ -19,11 +19,13 @@ fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
         return in_place;
     }
     let wanted = situation.asked.wanted.as_deref();
-    let good = wanted.filter(|wanted| situation.built(wanted) && !situation.failed(wanted));
+    let built = wanted.filter(|wanted| situation.built(wanted));
+    let good = built.filter(|wanted| !situation.failed(wanted));
     let stays = in_place.filter(|version| !situation.failed(version) || !situation.project.returns());
     let last_live = newest_live(situation.ledger, None);
     let last_live = situation.ledger.versions.keys().find(|version| last_live.as_ref() == Some(version));
-    good.or(stays).or(last_live.map(String::as_str)).or(in_place)
+    // A first version that failed stays; if somebody took it away, it comes back.
+    good.or(stays).or(last_live.map(String::as_str)).or(in_place).or(built)
 }
 
 fn restart_back(situation: &Situation<'_>) -> Option<Step> {
@@ -97,11 +99,12 @@ pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last) && life.failed.is_none();
     let settled = on_top && rollout.available && rollout.faithful && !life.restarting() && runs(situation) == Some(in_place);
     let kept = newest_live(situation.ledger, Some(in_place));
-    let is_kept = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == situation.ledger.life(kept.as_deref().unwrap_or("")).good;
+    let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good;
+    let is_kept = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
     let goes = |set: &Set| {
         let same = set.version.as_deref() == Some(in_place);
         let failed = set.version.as_deref().is_some_and(|version| situation.failed(version)) && !same;
-        settled && !is_kept(set) || failed || same && set.stamp != rollout.stamp
+        settled && !is_kept(set) || failed || same && (set.stamp != rollout.stamp || !set.faithful)
     };
     let idle = situation.world.sets.iter().filter(|set| set.pods == 0 && !set.current);
     idle.into_iter().find(|set| goes(set)).map(|set| Step::ForgetSet { name: set.name.clone() })

@@ -159,7 +159,8 @@ pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let life = situation.ledger.life(version);
     let on_trial = situation.asked.wanted.as_deref() == Some(version) && life.live.is_none() && life.failed.is_none();
     let hopeless = rollout.hopeless.as_ref();
-    if !on_trial || !(rollout.deadline_over || hopeless.is_some()) {
+    let about_to_start_anew = rollout.stamp != life.restart; // A retry: the old pods say nothing about it.
+    if !on_trial || about_to_start_anew || !(rollout.deadline_over || hopeless.is_some()) {
         return None;
     }
     let deadline = situation.project.rollout.deadline_seconds;

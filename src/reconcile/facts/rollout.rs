@@ -1,5 +1,6 @@
 //! What the Deployment, its ReplicaSets and its pods say.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
@@ -87,19 +88,26 @@ pub(super) fn without_kind(mut want: Value) -> Value {
     want
 }
 
-/// Reads a ReplicaSet.
+/// Reads a ReplicaSet. `records` are those of the project.
 #[must_use]
-pub fn set(deployment: Option<&Deployment>, object: &ReplicaSet) -> Set {
-    let annotations = object.spec.as_ref().and_then(|spec| spec.template.as_ref()?.metadata.as_ref()?.annotations.clone());
-    let annotation = |name: &str| annotations.as_ref().and_then(|annotations| annotations.get(name).cloned());
+pub fn set(project: &Project, deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, object: &ReplicaSet) -> Set {
+    let template = object.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    let annotations = template.and_then(|template| template.metadata.as_ref()?.annotations.as_ref());
+    let annotation = |name: &str| annotations.and_then(|annotations| annotations.get(name).cloned());
+    let (version, stamp) = (annotation(names::VERSION), annotation(names::RESTARTED));
     let asked = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let there = object.status.as_ref().map_or(0, |status| status.replicas);
+    let want = version.as_ref().and_then(|version| records.get(version)).and_then(|record| {
+        apply(project, record, stamp.as_deref(), asked, Watch { guard: 0, deadline: 0 })
+    });
+    let live = serde_json::to_value(template).unwrap_or(Value::Null);
     Set {
         name: object.name_any(),
-        version: annotation(names::VERSION),
-        stamp: annotation(names::RESTARTED),
         pods: asked.max(there),
         current: deployment.is_none_or(|deployment| is_current(deployment, object)),
+        faithful: want.is_none_or(|want| settled(&live, &want["spec"]["template"])),
+        version,
+        stamp,
     }
 }
 

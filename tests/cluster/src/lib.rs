@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! main ──► launch (up, down, env) ──► tools          builds what is pinned, once, into the cache
+//!      ├─► demo (demo, render) installs the operator and a sample as users do: git, helm, kubectl
 //!      └─► session (with)         ├─► control_plane  etcd, API server, controllers, scheduler; certificates
 //!                                 ├─► kwok           mode control-plane: one pretended node
 //!                                 └─► node           mode node: kubelet, containerd, kube-proxy, images, Git
@@ -10,6 +11,7 @@
 //! ```
 
 pub mod control_plane;
+pub mod demo;
 pub mod error;
 pub mod kwok;
 pub mod launch;

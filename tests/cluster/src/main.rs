@@ -1,4 +1,4 @@
-//! The command line of the cluster: `doce-cluster up | down | env | with | tools`.
+//! The command line of the cluster: `doce-cluster up | down | env | with | tools | demo | render`.
 //! Results go to standard output, progress and errors to standard error.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use doce_cluster::{
-    Attempt, Error, Mode, Paths, Tools, launch, node, paths,
+    Attempt, Error, Mode, Paths, Tools, demo, launch, node, paths,
     progress::{say, seconds},
     session,
     state::{State, quoted},
@@ -57,6 +57,21 @@ enum Verb {
         #[arg(long = "for", value_enum)]
         mode: Option<Mode>,
     },
+    /// From nothing to a URL: a cluster, the operator, a sample that answers, and what to try next
+    Demo {
+        /// Undo it
+        #[arg(long)]
+        down: bool,
+    },
+    /// Render the operator's chart with its default values into one manifest
+    Render {
+        /// Where to
+        #[arg(long)]
+        output: PathBuf,
+        /// Write nothing, only compare
+        #[arg(long)]
+        check: bool,
+    },
     /// Serve images and Git repositories to a node; `up` starts this
     #[command(hide = true)]
     Serve {
@@ -89,6 +104,9 @@ fn perform(arguments: Arguments) -> Result<u8, Error> {
         Verb::Down => take_down(&paths, &interrupted)?,
         Verb::Env => print_variables(&launch::state(&paths)?),
         Verb::With { mode, command } => return session::with(mode, &command, paths.cache(), &interrupted),
+        Verb::Demo { down: false } => demo::run(&paths, &interrupted)?,
+        Verb::Demo { down: true } => demo::down(&paths, &interrupted)?,
+        Verb::Render { output, check } => demo::render(&paths, &output, check, &interrupted)?,
         Verb::Serve { config } => node::serve::run(&config)?,
         Verb::Tools { mode } => {
             for (name, path) in Tools::ensure(paths.cache(), mode, &interrupted)?.programs() {

@@ -90,9 +90,11 @@ fn start_servers(
     repositories: &Path,
 ) -> Result<(), Error> {
     let Images { manifests, blobs } = images;
-    let served = Served { registry: REGISTRY, manifests, blobs, git: GIT, repositories: repositories.to_owned() };
+    let served =
+        Served { registry: REGISTRY, manifests, blobs, git: GIT, repositories: repositories.to_owned() };
     let config = paths.component("node")?.join("served.json");
-    let text = serde_json::to_vec_pretty(&served).map_err(|error| Error::failed("configure the servers", error))?;
+    let text =
+        serde_json::to_vec_pretty(&served).map_err(|error| Error::failed("configure the servers", error))?;
     fs::write(&config, text).attempt(|| format!("write {}", config.display()))?;
     let program = env::current_exe().attempt(|| "find the launcher's own program".to_owned())?;
     let mut command = Command::new(program);

@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     process::Command,
     time::Duration,
 };
@@ -28,6 +28,22 @@ pub fn http(address: SocketAddr, path: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("http://{address}{path} answers {status:?}"))
+}
+
+/// What an `http://host:port[/path]` answers with 200.
+pub fn body(url: &str) -> Result<String, String> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url} is no http:// URL"))?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let resolved = host.to_socket_addrs().map_err(|error| format!("{host} cannot be resolved ({error})"))?;
+    let address = resolved.into_iter().next().ok_or_else(|| format!("{host} has no address"))?;
+    let answer = get(address, if path.is_empty() { "/" } else { path })
+        .map_err(|error| format!("{url} does not answer ({error})"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) != Some("200") {
+        return Err(format!("{url} answers {status:?}"));
+    }
+    Ok(body.to_owned())
 }
 
 fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
@@ -73,6 +89,13 @@ mod tests {
         assert_eq!(http(answering("HTTP/1.0 200 OK\r\n\r\nok"), "/health"), Ok(()));
         let error = http(answering("HTTP/1.0 503 Service Unavailable\r\n\r\n"), "/health").unwrap_err();
         assert!(error.contains("503"), "{error}");
+    }
+
+    #[test]
+    fn the_body_of_an_answer_is_what_curl_prints() {
+        let address = answering("HTTP/1.0 200 OK\r\na: b\r\n\r\nhello\n");
+        assert_eq!(body(&format!("http://{address}")).unwrap(), "hello\n");
+        assert!(body("https://h").unwrap_err().contains("no http://"));
     }
 
     #[test]

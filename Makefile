@@ -1,0 +1,65 @@
+# One program call a line. `make` alone says what there is.
+
+CARGO ?= cargo
+ENGINE ?= docker
+IMAGE ?= ghcr.io/doce-dev/doce-operator:dev
+HOST := $(shell rustc --print host-tuple)
+CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
+
+.DEFAULT_GOAL := help
+.PHONY: help build binary image lint test test-offline test-control-plane test-node generate verify \
+	cluster cluster-down demo demo-down clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+
+demo: ## From nothing to a URL: a cluster, the operator, a sample that answers (as root, on Debian 12)
+	$(CLUSTER) demo
+
+demo-down: ## Undo make demo
+	$(CLUSTER) demo --down
+
+test: test-offline test-control-plane test-node ## All tests: unit, model, control plane, node (as root, on Debian 12)
+
+test-offline: ## Unit tests, model, packaging, architecture: no cluster, no network
+	$(CARGO) test --workspace --locked
+
+test-control-plane: ## Tests on a real control plane with played pods
+	$(CARGO) test --locked --test control_plane --no-run
+	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test control_plane -- --include-ignored --test-threads=4
+
+test-node: ## Tests on a real node: real builds, real requests
+	$(CARGO) test --locked --test node --no-run
+	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
+
+lint: ## Format and lints, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+build: ## The operator and the cluster launcher, for this machine
+	$(CARGO) build --workspace --locked
+
+binary: export RUSTFLAGS = -C target-feature=+crt-static
+binary: ## The operator as a static release binary
+	$(CARGO) build --release --locked --package doce-operator --bin doce-operator --target $(HOST)
+
+image: ## The operator's image, with a container engine (ENGINE=podman, IMAGE=…)
+	$(ENGINE) build --tag $(IMAGE) .
+
+generate: export BLESS = 1
+generate: ## Write anew what is generated: the definition, its copy in the chart, manifests/install.yaml
+	$(CARGO) test --quiet --locked --test offline the_definition_is_as_the_code_says
+	$(CLUSTER) render --output manifests/install.yaml
+
+verify: ## Prove that what is generated is fresh
+	$(CARGO) test --quiet --locked --test offline
+	$(CLUSTER) render --output manifests/install.yaml --check
+
+cluster: ## A real node for work by hand (as root, on Debian 12); prints the KUBECONFIG line
+	$(CLUSTER) up --mode node
+
+cluster-down: ## Take it down
+	$(CLUSTER) down
+
+clean: ## Remove what was compiled; tools and images stay in the cache
+	$(CARGO) clean

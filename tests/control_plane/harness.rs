@@ -1,0 +1,185 @@
+//! What every control-plane test works with: a namespace, an operator with the chart's own rights, waiting, and builds
+//! that end as the test says, by the status that a kubelet would write.
+
+#[path = "harness/builds.rs"]
+pub mod builds;
+#[path = "harness/door.rs"]
+pub mod door;
+#[path = "harness/operator.rs"]
+pub mod operator;
+#[path = "harness/setup.rs"]
+mod setup;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::wait::{Condition, await_condition};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+pub use builds::Built;
+pub use door::Death;
+pub use operator::{Operator, Options};
+
+/// Longest wait for anything that should come by itself.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A namespaced kind.
+pub trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static {}
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static> Kind for K {}
+
+/// A namespace of one test's own; it is deleted, without waiting, when the test ends well.
+pub struct World {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// An administrator's client.
+    pub client: Client,
+}
+
+impl World {
+    /// A new namespace; the first caller also installs CRD and rights from the chart.
+    pub async fn new(test: &str) -> Self {
+        let client = setup::client().await;
+        let random = doce_operator::version::text_digest(&format!("{test} {:?} {}", std::time::Instant::now(), std::process::id()));
+        let prefix: String = test.replace('_', "-").chars().take(40).collect();
+        let namespace = format!("{}-{}", prefix.trim_matches('-'), &random[..6]);
+        let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
+        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        Self { namespace, client }
+    }
+
+    /// Objects of a kind in this namespace.
+    pub fn api<K: Kind>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Applies a `ProjectDeployment` as `kubectl apply --server-side` does.
+    pub async fn apply(&self, name: &str, spec: Value) -> ProjectDeployment {
+        self.try_apply(name, spec).await.unwrap()
+    }
+
+    /// The same, with the API server's refusal.
+    pub async fn try_apply(&self, name: &str, spec: Value) -> Result<ProjectDeployment, kube::Error> {
+        let object = json!({ "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": name }, "spec": spec });
+        let params = PatchParams::apply("test").force();
+        self.api::<ProjectDeployment>().patch(name, &params, &Patch::Apply(object)).await
+    }
+
+    /// Sets an annotation of a `ProjectDeployment`, as `kubectl annotate --overwrite` does.
+    pub async fn annotate(&self, name: &str, annotation: &str, value: &str) {
+        let patch = json!({ "metadata": { "annotations": { annotation: value } } });
+        self.patch::<ProjectDeployment>(name, patch).await;
+    }
+
+    /// A merge patch, as a person's hand.
+    pub async fn patch<K: Kind>(&self, name: &str, patch: Value) -> K {
+        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+    }
+
+    /// The object of that name.
+    pub async fn get<K: Kind>(&self, name: &str) -> K {
+        self.api::<K>().get(name).await.unwrap()
+    }
+
+    /// All objects of a kind, ordered by name.
+    pub async fn list<K: Kind>(&self) -> Vec<K> {
+        let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
+        items.sort_by_key(ResourceExt::name_any);
+        items
+    }
+
+    /// Deletes an object and does not wait.
+    pub async fn delete<K: Kind>(&self, name: &str) {
+        let _ = self.api::<K>().delete(name, &DeleteParams::background()).await.unwrap();
+    }
+
+    /// Waits, by watch, until the object of that name is as `condition` says; panics with what it is instead.
+    pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
+        self.until_within(PATIENCE, name, what, condition).await
+    }
+
+    /// The same with another patience.
+    pub async fn until_within<K: Kind>(&self, patience: Duration, name: &str, what: &str, condition: impl Condition<K>) -> K {
+        let waited = tokio::time::timeout(patience, await_condition(self.api::<K>(), name, condition)).await;
+        match waited {
+            Ok(Ok(Some(object))) => object,
+            other => {
+                let there = self.api::<K>().get_opt(name).await;
+                let there = there.map(|object| object.map(|object| serde_json::to_value(&object).unwrap()));
+                panic!("waited for {} {name}: {what}; {}; it is {there:#?}", K::kind(&()), if other.is_err() { "in vain" } else { "the watch ended" });
+            }
+        }
+    }
+
+    /// Waits until Ready is `status` with `reason`, for the newest generation.
+    pub async fn until_ready(&self, name: &str, status: &str, reason: &str) -> ProjectDeployment {
+        let (status, reason) = (status.to_owned(), reason.to_owned());
+        let what = format!("Ready={status}/{reason}");
+        self.until(name, &what, move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| is(object, "Ready", &status, &reason))
+        })
+        .await
+    }
+
+    /// Waits until that version serves and Ready says so.
+    pub async fn until_serving(&self, name: &str, version: &str) -> ProjectDeployment {
+        let version = version.to_owned();
+        let what = format!("{version} serves");
+        self.until(name, &what, move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                let status = object.status.clone().unwrap_or_default();
+                let ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
+                ready && status.version.as_deref() == Some(version.as_str()) && status.observed_generation == object.metadata.generation.unwrap_or(0)
+            })
+        })
+        .await
+    }
+}
+
+/// A condition of the newest status.
+pub fn condition(object: &ProjectDeployment, kind: &str) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind).cloned()
+}
+
+/// Whether a condition has this status and reason, for the newest generation.
+pub fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &str) -> bool {
+    condition(object, kind).is_some_and(|condition| {
+        condition.status == status && condition.reason == reason && condition.observed_generation == object.metadata.generation
+    })
+}
+
+/// A spec with a prebuilt image by digest: nothing is built. Different `n`, different version.
+pub fn prebuilt(n: u8) -> Value {
+    json!({
+        "source": { "image": { "reference": format!("registry.test/app@sha256:{}", format!("{n:02x}").repeat(32)) } },
+        "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
+    })
+}
+
+/// A spec with a commit: the record is made before the build. Different `n`, different version.
+pub fn commit(n: u8) -> Value {
+    json!({
+        "source": { "git": { "url": "https://git.test/app.git", "ref": { "commit": format!("{n:02x}").repeat(20) } } },
+        "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
+    })
+}
+
+/// A spec with a branch, which a Job must look up.
+pub fn branch(name: &str) -> Value {
+    json!({
+        "source": { "git": { "url": "https://git.test/app.git", "ref": { "branch": name } } },
+        "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
+    })
+}
+
+/// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`…
+pub fn behaving(mut spec: Value, how: &str) -> Value {
+    spec["run"]["env"] = json!([{ "name": "TEST_POD", "value": how }]);
+    spec
+}

@@ -1,0 +1,101 @@
+//! How builds end in a cluster without nodes: the status that the kubelet would write for the pod of a build Job.
+
+use doce_operator::build::order::{Order, Reference, Source};
+use doce_operator::build::report::{Built as Report, EXIT_FAULT, EXIT_VERDICT, Failed, Report as Outcome};
+use doce_operator::version::{build_key, text_digest};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use super::World;
+
+/// An image that a build should end with.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    /// Commit that a branch is at; for a lookup.
+    pub commit: Option<String>,
+}
+
+impl World {
+    /// Waits for a build Job that runs and whose pod is there.
+    pub async fn running_build(&self) -> (Job, Pod) {
+        let found = tokio::time::timeout(super::PATIENCE, async {
+            loop {
+                if let Some(found) = self.find_running_build().await {
+                    return found;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        found.await.expect("no build Job got a pod")
+    }
+
+    async fn find_running_build(&self) -> Option<(Job, Pod)> {
+        let pods = self.api::<Pod>().list(&ListParams::default().labels("doce.dev/role=build")).await.unwrap();
+        let running = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone()).is_some_and(|phase| phase == "Running");
+        let pod = pods.items.into_iter().find(|pod| running(pod) && pod.metadata.deletion_timestamp.is_none())?;
+        let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job")?.name.clone();
+        Some((self.api::<Job>().get_opt(&owner).await.unwrap()?, pod))
+    }
+
+    /// The build that runs ends with an image; returns the name of its Job.
+    pub async fn finish_build(&self, built: Built) -> String {
+        let (job, pod) = self.running_build().await;
+        let order = order(&job);
+        let source = match (&order.source, built.commit) {
+            (_, Some(commit)) => commit,
+            (Source::Git { reference: Reference::Commit(commit), .. }, None) => commit.clone(),
+            (Source::ConfigMap { digest }, None) => digest.clone(),
+            (source, None) => text_digest(&format!("{source:?}"))[..40].to_owned(),
+        };
+        let prebuilt = matches!(order.source, Source::Image { .. });
+        let key = build_key(&source, &order.settings);
+        let digest = format!("sha256:{}", text_digest(&key));
+        let report = Report {
+            source: if prebuilt { digest.clone() } else { source },
+            key: if prebuilt { String::new() } else { key },
+            digest,
+            message: Some("A change".to_owned()),
+            author: Some("Ann <ann@example.org>".to_owned()),
+            uid: Some(1000),
+            platform: "linux/amd64".to_owned(),
+            ..Report::default()
+        };
+        self.end(&pod, &Outcome::Built(report), 0).await;
+        job.name_any()
+    }
+
+    /// The build that runs ends with a failure; returns the name of its Job.
+    pub async fn fail_build(&self, failed: Failed) -> String {
+        let (job, pod) = self.running_build().await;
+        let code = if failed.is_verdict() { EXIT_VERDICT } else { EXIT_FAULT };
+        self.end(&pod, &Outcome::Failed(failed), code).await;
+        job.name_any()
+    }
+
+    async fn end(&self, pod: &Pod, report: &Outcome, code: i32) {
+        let ended = json!({
+            "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
+            "message": serde_json::to_string(report).unwrap(),
+            "startedAt": k8s_openapi::jiff::Timestamp::now(), "finishedAt": k8s_openapi::jiff::Timestamp::now(),
+        });
+        let patch = json!({ "status": {
+            "phase": if code == 0 { "Succeeded" } else { "Failed" },
+            "containerStatuses": [{
+                "name": "build", "image": "buildkit.test/rootless:1", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "terminated": ended },
+            }],
+        }});
+        self.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    }
+}
+
+/// What the Job's pod is told to do.
+pub fn order(job: &Job) -> Order {
+    let pod = job.spec.clone().unwrap().template.spec.unwrap();
+    let env = pod.containers[0].env.clone().unwrap();
+    let text = env.into_iter().find(|variable| variable.name == "DOCE_ORDER").unwrap().value.unwrap();
+    serde_json::from_str(&text).unwrap()
+}

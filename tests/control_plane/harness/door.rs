@@ -1,0 +1,158 @@
+//! The way from the operator under test to the real API server: every request is noted, and the process can be made to
+//! die at any write, before or after the API server has taken it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use http::{Method, Request, Response};
+use kube::client::Body;
+use tokio::sync::Notify;
+use tower::{Layer, Service};
+
+/// One request that was answered.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// HTTP method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// Query.
+    pub query: String,
+    /// Status of the answer.
+    pub status: u16,
+}
+
+impl Noted {
+    /// A change of an object other than an Event.
+    pub fn is_write(&self) -> bool {
+        self.method != "GET" && !self.path.contains("/events")
+    }
+}
+
+/// Where the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The n-th write is never sent.
+    Before(usize),
+    /// The n-th write is made, its answer never seen.
+    After(usize),
+}
+
+/// What was asked of the API server, and where the process dies.
+#[derive(Clone, Default)]
+pub struct Journal {
+    noted: Arc<Mutex<Vec<Noted>>>,
+    plan: Arc<Mutex<Option<Death>>>,
+    sent: Arc<Mutex<usize>>,
+    dead: Arc<Mutex<bool>>,
+    died: Arc<Notify>,
+}
+
+impl Journal {
+    /// A journal of a process that dies as planned.
+    pub fn with_death(death: Death) -> Self {
+        let journal = Self::default();
+        *journal.plan.lock().unwrap() = Some(death);
+        journal
+    }
+
+    /// Everything noted so far.
+    pub fn noted(&self) -> Vec<Noted> {
+        self.noted.lock().unwrap().clone()
+    }
+
+    /// The writes noted so far, Events left out.
+    pub fn writes(&self) -> Vec<Noted> {
+        self.noted().into_iter().filter(Noted::is_write).collect()
+    }
+
+    /// Waits until the process is dead.
+    pub async fn died(&self) {
+        let died = self.died.notified();
+        if *self.dead.lock().unwrap() {
+            return;
+        }
+        died.await;
+    }
+
+    fn is_dead(&self) -> bool {
+        *self.dead.lock().unwrap()
+    }
+
+    fn die(&self) {
+        *self.dead.lock().unwrap() = true;
+        self.died.notify_waiters();
+    }
+}
+
+impl<S> Layer<S> for Journal {
+    type Service = Noting<S>;
+
+    fn layer(&self, inner: S) -> Noting<S> {
+        Noting { inner, journal: self.clone() }
+    }
+}
+
+/// See [`Journal`].
+#[derive(Clone)]
+pub struct Noting<S> {
+    inner: S,
+    journal: Journal,
+}
+
+impl<S, B> Service<Request<Body>> for Noting<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Send,
+    B: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let journal = self.journal.clone();
+        let uri = request.uri().clone();
+        let method = request.method().clone();
+        let sent = self.inner.call(request); // Nothing leaves the process before it is polled.
+        Box::pin(async move {
+            let counts = method != Method::GET && !uri.path().contains("/events");
+            let number = if counts {
+                let mut count = journal.sent.lock().unwrap();
+                *count += 1;
+                Some(*count)
+            } else {
+                None
+            };
+            let plan = *journal.plan.lock().unwrap();
+            if number.is_some() && plan == number.map(Death::Before) {
+                journal.die();
+            }
+            if journal.is_dead() {
+                return std::future::pending().await;
+            }
+            let answer = sent.await?;
+            let noted = Noted {
+                method: method.to_string(),
+                path: uri.path().to_owned(),
+                query: uri.query().unwrap_or_default().to_owned(),
+                status: answer.status().as_u16(),
+            };
+            journal.noted.lock().unwrap().push(noted);
+            if number.is_some() && plan == number.map(Death::After) {
+                journal.die();
+            }
+            if journal.is_dead() {
+                return std::future::pending().await;
+            }
+            Ok(answer)
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Once per test run: CRD and rights from the chart, as real Helm renders it.
+
+use std::path::Path;
+use std::process::Command;
+
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::ApiResource;
+use kube::runtime::wait::{await_condition, conditions::is_crd_established};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+/// The group that every operator of these tests acts as.
+pub const GROUP: &str = "doce-test:operators";
+
+static INSTALLED: OnceCell<()> = OnceCell::const_new();
+
+/// An administrator's client, for a cluster with CRD and rights.
+pub async fn client() -> Client {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("DOCE_LOG") {
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::try_default().await.expect("KUBECONFIG: start these tests with `doce-cluster with control-plane --`");
+    INSTALLED.get_or_init(|| install(client.clone())).await;
+    client
+}
+
+async fn install(client: Client) {
+    let mut role = None;
+    for object in rendered() {
+        let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+        match kind.as_str() {
+            "CustomResourceDefinition" => apply(&client, &object).await,
+            "ClusterRole" => {
+                let aggregated = object.labels().keys().any(|label| label.contains("aggregate-to"));
+                if !aggregated {
+                    role = Some(object.name_any());
+                }
+                apply(&client, &object).await;
+            }
+            _ => {}
+        }
+    }
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "doce-test" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role.expect("the chart has a ClusterRole") },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP }],
+    });
+    apply(&client, &serde_json::from_value(binding).unwrap()).await;
+    let crds = Api::all(client);
+    await_condition(crds, "projectdeployments.doce.dev", is_crd_established()).await.unwrap();
+}
+
+fn rendered() -> Vec<DynamicObject> {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
+    let output = Command::new("helm").arg("template").arg("doce").arg(chart).args(["--namespace", "doce-system"]).output().expect("helm is among the tools of doce-cluster");
+    assert!(output.status.success(), "helm template: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let documents = serde_yaml::Deserializer::from_str(&text).map(|document| serde_yaml::Value::deserialize(document).unwrap());
+    documents.filter(|document| !document.is_null()).map(|document| serde_yaml::from_value(document).unwrap()).collect()
+}
+
+async fn apply(client: &Client, object: &DynamicObject) {
+    let types = object.types.as_ref().expect("kind");
+    let kind = GroupVersionKind::try_from(types).expect("apiVersion");
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+    api.patch(&object.name_any(), &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap();
+}
+
+use serde::Deserialize as _;

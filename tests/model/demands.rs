@@ -1,0 +1,108 @@
+//! What a single event must lead to when it comes to a project at rest and nothing else comes: requests arrive, refusals
+//! move nothing, a rollback builds nothing. Nothing is demanded of nature.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::reconcile::asked::{Pin, asked, newest_live};
+
+use super::cluster::Cluster;
+use super::event::{Event, Which};
+use super::observe::observe;
+use super::play::Violation;
+
+/// What must be so at the next rest.
+pub(crate) enum Demand {
+    /// This version is in place, and nothing was built for it.
+    GoneBackTo(String),
+    /// This version serves.
+    Serves(String),
+    /// The pods of the version in place are other ones and serve.
+    Restarted(Option<String>),
+    /// The pods of the version in place are other ones.
+    TriedAgain(Option<String>),
+    /// The same version is in place, the hold is the same.
+    Unmoved(Option<String>),
+}
+
+impl Demand {
+    /// What `event` demands now, if anything.
+    pub(crate) fn of(cluster: &Cluster, event: Event) -> Option<Self> {
+        if cluster.project.stopped() || cluster.ledger.is_none() {
+            return None;
+        }
+        match event {
+            Event::Rollback(which) => Self::of_rollback(cluster, which),
+            Event::Retry => Self::of_retry(cluster),
+            Event::Restart => {
+                let version = cluster.in_place()?;
+                let live = cluster.memory().life(version).live.is_some();
+                let can = live && cluster.complete() && cluster.nature.is_good(version);
+                can.then(|| Self::Restarted(cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone())))
+            }
+            Event::CancelNothing | Event::RequestsVanish | Event::EditTemplate | Event::EditService | Event::SweepJobs => {
+                Some(Self::Unmoved(cluster.in_place().map(str::to_owned)))
+            }
+            _ => None,
+        }
+    }
+
+    fn of_rollback(cluster: &Cluster, which: Which) -> Option<Self> {
+        let ledger = cluster.memory();
+        let asked = asked(&cluster.project, &observe(cluster));
+        let unmoved = || Self::Unmoved(cluster.in_place().map(str::to_owned));
+        let target = match which {
+            Which::Usual => newest_live(&ledger, cluster.in_place()),
+            Which::Nth(nth) => cluster.records.keys().nth(usize::from(nth)).cloned(),
+            Which::InPlace => cluster.in_place().map(str::to_owned),
+            Which::Own => asked.yielded.as_ref().map(|yielded| yielded.version.clone()),
+            Which::Failed => cluster.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned(),
+            Which::Unknown => None,
+        };
+        let built = |version: &String| cluster.records.get(version).is_some_and(|record| record.image.is_some());
+        let Some(target) = target.filter(built) else { return Some(unmoved()) };
+        if ledger.life(&target).failed.is_some() {
+            return Some(unmoved());
+        }
+        if matches!(asked.pin, Pin::Unknown(_)) || asked.version.is_none() {
+            return None;
+        }
+        cluster.nature.is_good(&target).then_some(Self::GoneBackTo(target))
+    }
+
+    fn of_retry(cluster: &Cluster) -> Option<Self> {
+        let wanted = asked(&cluster.project, &observe(cluster)).wanted?;
+        let (ledger, record) = (cluster.memory(), cluster.records.get(&wanted)?);
+        if ledger.life(&wanted).failed.is_none() || record.image.is_none() {
+            return None;
+        }
+        if cluster.nature.is_good(&wanted) {
+            return Some(Self::Serves(wanted));
+        }
+        let stamp = cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
+        (cluster.in_place() == Some(&wanted)).then_some(Self::TriedAgain(stamp))
+    }
+
+    /// Looks at the next rest.
+    pub(crate) fn check(&self, cluster: &Cluster, builds: usize) -> Result<(), Violation> {
+        let in_place = cluster.in_place();
+        let says = cluster.memory().seen.get(&Verb::Rollback).map(|seen| seen.outcome.clone());
+        let stamp = cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
+        let fails = |oracle: &'static str, what: String| Err(Violation { oracle, what });
+        match self {
+            Self::GoneBackTo(target) if in_place != Some(target) => {
+                fails("a_rollback_arrives", format!("{in_place:?} is in place, not {target}: {says:?}"))
+            }
+            Self::GoneBackTo(_) if builds > 0 => fails("a_rollback_builds_nothing", format!("{builds} builds")),
+            Self::Serves(version) if in_place != Some(version) || !cluster.complete() => {
+                fails("a_retry_arrives", format!("{in_place:?} is in place, not {version}"))
+            }
+            Self::Restarted(before) if stamp == *before || !cluster.complete() => {
+                fails("a_restart_arrives", format!("the stamp is {stamp:?}"))
+            }
+            Self::TriedAgain(before) if stamp == *before => fails("a_retry_arrives", format!("the stamp is {stamp:?}")),
+            Self::Unmoved(before) if in_place != before.as_deref() => {
+                fails("a_refusal_moves_nothing", format!("{in_place:?} is in place, not {before:?}: {says:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One life, played: events come, the operator passes, time goes by, and every oracle looks on. The dice here only say
+//! when things happen and what goes wrong with the operator, never what nature does.
+
+use std::collections::VecDeque;
+
+use doce_operator::project::Project;
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::World;
+
+use super::act::act;
+use super::cluster::Cluster;
+use super::demands::Demand;
+use super::end::End;
+use super::event::{Event, Gap};
+use super::happen::applied;
+use super::life::Life;
+use super::observe::observe;
+use super::oracles::{self, Watch, Write};
+use super::settled;
+
+/// The function under test.
+pub(crate) type Decide = fn(&Project, &World) -> Option<Step>;
+
+/// What goes wrong with the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing.
+    Smooth,
+    /// It is killed after any write, or before it, and stays away for a while.
+    Crashes,
+    /// What it reads may be older than what there is, each kind of object for itself.
+    StaleReads,
+}
+
+/// An oracle has spoken.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    /// Name of the oracle.
+    pub(crate) oracle: &'static str,
+    /// What it saw.
+    pub(crate) what: String,
+}
+
+/// Ticks without any change after which everything is quiet: longer than the deadline with the guard, and than the
+/// pauses that come up.
+const QUIET: u32 = 14;
+/// Writes in which a project must come to rest.
+const WRITES: u32 = 70;
+/// Ticks in which a project must come to rest.
+const TICKS: u32 = 400;
+/// How many states back a read may lie.
+const LAG: usize = 5;
+
+/// A play.
+pub(crate) struct Play {
+    cluster: Cluster,
+    decide: Decide,
+    fate: Fate,
+    dice: Dice,
+    past: VecDeque<Cluster>,
+    watch: Watch,
+    /// Everything that happened, if somebody wants to read it.
+    pub(crate) story: Option<Vec<String>>,
+}
+
+impl Play {
+    /// A project that was applied a moment ago.
+    pub(crate) fn new(life: &Life, fate: Fate, decide: Decide, tell: bool) -> Self {
+        Self {
+            cluster: applied(life.source),
+            decide,
+            fate,
+            dice: Dice(life.dice),
+            past: VecDeque::new(),
+            watch: Watch::default(),
+            story: tell.then(Vec::new),
+        }
+    }
+
+    /// Plays all events; the state at each rest.
+    pub(crate) fn run(&mut self, events: &[(Event, Gap)]) -> Result<Vec<End>, Violation> {
+        self.settle()?;
+        let mut ends = vec![End::of(&self.cluster)];
+        let mut rested = true;
+        for (token, (event, gap)) in events.iter().enumerate() {
+            let demand = Demand::of(&self.cluster, *event).filter(|_| rested && *gap == Gap::Settle);
+            self.cluster.happen(*event, token);
+            self.remember();
+            self.tell(|cluster| format!("== {event:?} {:?}", cluster.project.requests));
+            let jobs = self.watch.builds;
+            match gap {
+                Gap::None => {}
+                Gap::Passes(passes) => self.pass_by(*passes)?,
+                Gap::Settle => {
+                    self.settle()?;
+                    ends.push(End::of(&self.cluster));
+                }
+            }
+            rested = *gap == Gap::Settle;
+            if let Some(demand) = demand {
+                demand.check(&self.cluster, self.watch.builds - jobs)?;
+            }
+        }
+        if !rested {
+            self.settle()?;
+            ends.push(End::of(&self.cluster));
+        }
+        Ok(ends)
+    }
+
+    fn pass_by(&mut self, passes: u8) -> Result<(), Violation> {
+        for _ in 0..passes {
+            let wrote = self.pass()?;
+            if !wrote || self.dice.one_in(2) {
+                self.tick()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), Violation> {
+        let (mut quiet, mut writes, mut ticks) = (0, 0, 0);
+        while quiet < QUIET {
+            let changes = self.cluster.changes;
+            if self.pass()? {
+                writes += 1;
+            } else {
+                ticks += 1;
+                self.tick()?;
+            }
+            quiet = if self.cluster.changes == changes { quiet + 1 } else { 0 };
+            if writes > WRITES || ticks > TICKS {
+                let what = format!("not at rest after {writes} writes and {ticks} ticks");
+                return Err(Violation { oracle: "it_comes_to_rest", what });
+            }
+        }
+        settled::check(&self.cluster, &mut self.watch)
+    }
+
+    /// One look, at most one write.
+    fn pass(&mut self) -> Result<bool, Violation> {
+        let (seen, world) = self.look();
+        let Some(step) = (self.decide)(&seen.project, &world) else { return Ok(false) };
+        let before = self.cluster.clone();
+        let lost = self.fate == Fate::Crashes && self.dice.one_in(8);
+        self.tell(|_| format!("{}{step:?}", if lost { "LOST " } else { "" }));
+        if !lost {
+            act(&mut self.cluster, &step, seen.ledger.as_ref().map(|(_, version)| *version));
+            self.remember();
+            let write = Write { before: &before, seen: &seen, world: &world, step: &step, after: &self.cluster };
+            oracles::check(&write, &mut self.watch)?;
+        }
+        if self.fate == Fate::Crashes && self.dice.one_in(3) {
+            for _ in 0..self.dice.below(8) {
+                self.tick()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn look(&mut self) -> (Cluster, World) {
+        let mut seen = self.cluster.clone();
+        if self.fate != Fate::StaleReads || self.past.is_empty() || !self.dice.one_in(3) {
+            let world = observe(&seen);
+            return (seen, world);
+        }
+        let all = self.dice.one_in(3);
+        let whole = self.dice.below(self.past.len());
+        let mut pick = |cluster: &Cluster| {
+            let nth = if all { whole } else { self.dice.below(self.past.len()) };
+            if all || self.dice.one_in(2) { self.past[nth].clone() } else { cluster.clone() }
+        };
+        seen.project = pick(&self.cluster).project;
+        seen.ledger = pick(&self.cluster).ledger;
+        seen.records = pick(&self.cluster).records;
+        seen.jobs = pick(&self.cluster).jobs;
+        seen.service = pick(&self.cluster).service;
+        let rollout = pick(&self.cluster);
+        (seen.deployment, seen.sets) = (rollout.deployment, rollout.sets);
+        let world = World { sets: observe(&pick(&self.cluster)).sets, ..observe(&seen) };
+        self.tell(|_| "STALE".to_owned());
+        (seen, world)
+    }
+
+    fn tick(&mut self) -> Result<(), Violation> {
+        let before = self.cluster.clone();
+        self.cluster.tick();
+        self.past.pop_front();
+        if self.cluster.changes != before.changes {
+            self.remember();
+            self.tell(|_| "tick".to_owned());
+        }
+        oracles::moment(&before, &self.cluster, &mut self.watch)
+    }
+
+    fn remember(&mut self) {
+        if self.fate == Fate::StaleReads {
+            self.past.push_back(self.cluster.clone());
+            if self.past.len() > LAG {
+                self.past.pop_front();
+            }
+        }
+    }
+
+    fn tell(&mut self, what: impl FnOnce(&Cluster) -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:>4} s  {}\n        {}", self.cluster.clock, what(&self.cluster), End::line(&self.cluster)));
+        }
+    }
+}
+
+/// When things happen (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) >> 33).unwrap_or(0) % bound.max(1)
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+}

@@ -1,0 +1,314 @@
+//! The import rule: who may use whom (the map in `src/lib.rs`), which files are pure, and what no file may be. It reads
+//! text, tests apart, and knows no more of Rust than paths.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a module may use of ours besides itself and what is below it. The longest matching name counts.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("crd", &[]),
+    ("version", &["build::order"]),
+    ("project", &["crd", "version", "build::order"]),
+    ("ledger", &["crd::annotations", "build::report"]),
+    ("record", &["crd::annotations", "build::report"]),
+    (
+        "desired",
+        &[
+            "project",
+            "ledger",
+            "record",
+            "version",
+            "crd",
+            "build::order",
+            "build::report",
+            "reconcile::world::BuildOf",
+        ],
+    ),
+    (
+        "reconcile",
+        &[
+            "crd",
+            "project",
+            "ledger",
+            "record",
+            "version",
+            "desired",
+            "build::order",
+            "build::report",
+            "cluster",
+            "config",
+            "backoff",
+        ],
+    ),
+    ("reconcile::world", PURE),
+    ("reconcile::asked", PURE),
+    ("reconcile::decide", PURE),
+    ("reconcile::facts", PURE),
+    ("reconcile::summarize", PURE),
+    // An event as data; who publishes it is `reconcile::report`.
+    (
+        "reconcile::summarize::events",
+        &["cluster::events::Happening", "crd", "project", "reconcile::world", "reconcile::summarize"],
+    ),
+    ("cluster", &["crd", "project", "desired::names", "version"]),
+    ("backoff", &[]),
+    ("config", &[]),
+    ("controller", &["reconcile", "cluster", "crd", "queue", "backoff"]),
+    ("queue", &["reconcile", "cluster", "crd"]),
+    ("probes", &["reconcile"]),
+    ("build", &["version"]),
+];
+
+const PURE: &[&str] = &[
+    "crd",
+    "project",
+    "ledger",
+    "record",
+    "version",
+    "desired",
+    "build::order",
+    "build::report",
+    "reconcile::world",
+    "reconcile::asked",
+    "reconcile::decide",
+    "reconcile::facts",
+    "reconcile::summarize",
+];
+
+/// Modules that answer the same for the same input.
+const NO_IO: &[&str] = &[
+    "crd",
+    "version",
+    "project",
+    "ledger",
+    "record",
+    "desired",
+    "backoff",
+    "reconcile::world",
+    "reconcile::asked",
+    "reconcile::decide",
+    "reconcile::facts",
+    "reconcile::summarize",
+];
+
+const IO: &[&str] = &[
+    "kube::Client",
+    "kube::Api",
+    "Client::",
+    "tokio",
+    "Timestamp::now",
+    "SystemTime",
+    "Instant::now",
+    "std::fs",
+    "std::net",
+];
+
+/// Longest file in lines, unit tests apart.
+const LONGEST: usize = 300;
+
+struct Module {
+    /// `reconcile::decide`, empty for the root.
+    name: String,
+    path: PathBuf,
+    /// The text without comments and unit tests.
+    code: String,
+    lines: usize,
+}
+
+fn modules() -> Vec<Module> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&src, &src, &mut found);
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(found.len() > 40, "only {} modules found", found.len());
+    found
+}
+
+fn collect(src: &Path, dir: &Path, found: &mut Vec<Module>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(src, &path, found);
+            continue;
+        }
+        let inside =
+            path.strip_prefix(src).unwrap().with_extension("").display().to_string().replace('/', "::");
+        if path.extension().is_none_or(|extension| extension != "rs") || inside.ends_with("tests") {
+            continue;
+        }
+        let name = if inside == "lib" || inside == "main" { String::new() } else { inside };
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
+        let code =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        found.push(Module { name, path, code, lines: text.lines().count() });
+    }
+}
+
+fn below(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Every path of ours that a module names, from the root on: `build::order::Order`.
+fn uses(module: &Module) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = module.code.as_str();
+    while let Some(at) = ["crate::", "super::"].iter().filter_map(|start| rest.find(start)).min() {
+        let begins = rest[..at]
+            .chars()
+            .next_back()
+            .is_none_or(|before| !before.is_alphanumeric() && before != '_' && before != '$');
+        let mut tree = &rest[at..];
+        rest = &rest[at + "crate::".len()..];
+        if !begins
+            || tree.starts_with("super::")
+                && module.code[..module.code.len() - tree.len()].ends_with("super::")
+        {
+            continue;
+        }
+        let mut base: Vec<&str> = module.name.split("::").filter(|part| !part.is_empty()).collect();
+        if let Some(after) = tree.strip_prefix("crate::") {
+            base.clear();
+            tree = after;
+        }
+        while let Some(after) = tree.strip_prefix("super::") {
+            base.pop();
+            tree = after;
+        }
+        expand(&base.join("::"), tree, &mut found);
+    }
+    found
+}
+
+/// `a::{b, c::{d}}` behind `base`; returns what follows the tree.
+fn expand<'a>(base: &str, tree: &'a str, found: &mut BTreeSet<String>) -> &'a str {
+    let end = tree.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tree.len());
+    let (word, mut rest) = tree.split_at(end);
+    let path = [base, word]
+        .iter()
+        .filter(|part| !part.is_empty() && **part != "self")
+        .copied()
+        .collect::<Vec<_>>()
+        .join("::");
+    if let Some(group) =
+        rest.strip_prefix("::{").or_else(|| rest.strip_prefix('{').filter(|_| word.is_empty()))
+    {
+        rest = group;
+        loop {
+            rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+            if rest.is_empty() {
+                return rest;
+            }
+            if let Some(after) = rest.strip_prefix('}') {
+                return after;
+            }
+            let before = rest.len();
+            rest = expand(&path, rest, found);
+            rest = rest.trim_start_matches(|c: char| !matches!(c, ',' | '}'));
+            assert!(rest.len() < before, "cannot read the use of {path}");
+        }
+    }
+    match rest.strip_prefix("::").filter(|after| after.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
+        Some(after) => expand(&path, after, found),
+        None => {
+            found.insert(path);
+            rest
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_what_the_map_allows() {
+    let mut wrong = Vec::new();
+    for module in modules().iter().filter(|module| !module.name.is_empty()) {
+        let rule = MAY_USE
+            .iter()
+            .filter(|(subject, _)| below(&module.name, subject))
+            .max_by_key(|(subject, _)| subject.len());
+        let Some((subject, allowed)) = rule else {
+            wrong.push(format!("{} is not on the map: give it a row in src/lib.rs and here", module.name));
+            continue;
+        };
+        let is_right = |used: &String| below(used, subject) || allowed.iter().any(|may| below(used, may));
+        // What a parent declares of itself is no use of a neighbour.
+        let own = |used: &String| !used.contains("::") && below(&module.name, used);
+        wrong.extend(
+            uses(module)
+                .iter()
+                .filter(|used| !is_right(used) && !own(used))
+                .map(|used| format!("{} uses {used}", module.name)),
+        );
+    }
+    assert!(wrong.is_empty(), "not allowed by the map in src/lib.rs:\n  {}", wrong.join("\n  "));
+}
+
+#[test]
+fn pure_modules_name_no_client_no_runtime_and_no_clock() {
+    let mut wrong = Vec::new();
+    for module in modules().iter().filter(|module| NO_IO.iter().any(|pure| below(&module.name, pure))) {
+        wrong.extend(
+            IO.iter()
+                .filter(|word| module.code.contains(**word))
+                .map(|word| format!("{} names {word}", module.name)),
+        );
+    }
+    assert!(wrong.is_empty(), "pure modules do no I/O:\n  {}", wrong.join("\n  "));
+}
+
+#[test]
+fn only_the_door_reaches_the_api_server() {
+    let mut wrong = Vec::new();
+    for module in modules() {
+        let api = ["kube::Api", "Api<", "Api::"].iter().any(|word| module.code.contains(word));
+        // The controller hands the client to one watch and asks for nothing with it.
+        if api && !below(&module.name, "cluster") && module.name != "controller" {
+            wrong.push(format!("{} names kube's Api", module.name));
+        }
+        let build_knows = below(&module.name, "build")
+            && ["kube::", "k8s_openapi", "crate::crd"].iter().any(|word| module.code.contains(word));
+        if build_knows {
+            wrong.push(format!("{} knows Kubernetes: it runs in a pod without rights", module.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_can_be_read_in_one_go() {
+    let mut wrong = Vec::new();
+    for module in modules() {
+        if module.lines > LONGEST {
+            wrong.push(format!("{} has {} lines, more than {LONGEST}", module.path.display(), module.lines));
+        }
+        if module.path.ends_with("mod.rs") {
+            wrong.push(format!("{}: name it after its module", module.path.display()));
+        }
+        let vague = ["utils", "util", "manager", "helpers", "helper", "common", "misc"];
+        if module.name.rsplit("::").next().is_some_and(|last| vague.contains(&last)) {
+            wrong.push(format!("{}: the name says nothing", module.path.display()));
+        }
+        if !module.name.is_empty() && !fs::read_to_string(&module.path).unwrap().starts_with("//! ") {
+            wrong.push(format!("{} does not say what it is", module.path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_are_read_as_rust_reads_them() {
+    let module = |name: &str, code: &str| Module {
+        name: name.to_owned(),
+        path: PathBuf::new(),
+        code: code.to_owned(),
+        lines: 1,
+    };
+    let read = |name: &str, code: &str| uses(&module(name, code)).into_iter().collect::<Vec<_>>();
+    assert_eq!(read("a::b", "use crate::x::{y, z::{self, W}};"), ["x::y", "x::z", "x::z::W"]);
+    assert_eq!(
+        read("a::b::c", "super::super::q::f(); use super::{d, e::G};"),
+        ["a::b::d", "a::b::e::G", "a::q::f"]
+    );
+    assert_eq!(read("a", "use crate::{b, c::D};\nlet x = crate::e::f();"), ["b", "c::D", "e::f"]);
+    assert_eq!(read("a", "pub(in crate::node) fn f() {}"), ["node"]);
+}

@@ -1,0 +1,237 @@
+//! What is generated is fresh, samples are valid, and the operator may not do more than it says. It renders nothing:
+//! `make verify` compares the rendered chart.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use doce_operator::crd::ProjectDeployment;
+use serde::Deserialize as _;
+use serde_yaml::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let all =
+        serde_yaml::Deserializer::from_str(text).map(|document| Value::deserialize(document).expect("YAML"));
+    all.filter(|document| !document.is_null()).collect()
+}
+
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("cannot list {}: {error}", dir.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|there| there == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_definition_is_as_the_code_says() {
+    let text = doce_operator::crd::yaml().unwrap();
+    for path in [
+        "crds/projectdeployments.doce.dev.yaml",
+        "charts/doce-operator/files/projectdeployments.doce.dev.yaml",
+    ] {
+        if std::env::var_os("BLESS").is_some() {
+            fs::create_dir_all(root().join(path).parent().unwrap()).unwrap();
+            fs::write(root().join(path), &text).unwrap();
+        }
+        assert!(read(path) == text, "{path} is not what src/crd says: run make generate");
+    }
+}
+
+#[test]
+fn every_sample_is_a_project() {
+    let mut names = BTreeSet::new();
+    for path in files(&root().join("manifests/samples"), "yaml") {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut projects = 0;
+        for document in documents(&text) {
+            assert!(
+                document["metadata"]["namespace"].is_null(),
+                "{}: the namespace is the reader's",
+                path.display()
+            );
+            if document["kind"] != "ProjectDeployment" {
+                continue;
+            }
+            projects += 1;
+            let project: ProjectDeployment = serde_yaml::from_value(document.clone())
+                .unwrap_or_else(|error| panic!("{} is no ProjectDeployment: {error}", path.display()));
+            let name = project.metadata.name.clone().unwrap();
+            assert!(names.insert(name.clone()), "{}: there is another sample {name}", path.display());
+            let again = serde_yaml::to_value(&project).unwrap();
+            assert_within(&document, &again, &path.display().to_string());
+        }
+        assert_eq!(projects, 1, "{} should hold one ProjectDeployment", path.display());
+    }
+    assert!(names.len() >= 3, "{names:?}");
+}
+
+/// All that `written` says is in `understood`: no field of a sample is ignored.
+fn assert_within(written: &Value, understood: &Value, place: &str) {
+    match written {
+        Value::Mapping(fields) => {
+            for (name, value) in fields {
+                let name = name.as_str().unwrap();
+                assert_within(value, &understood[name], &format!("{place}: {name}"));
+            }
+        }
+        Value::Sequence(items) => {
+            for (index, item) in items.iter().enumerate() {
+                assert_within(item, &understood[index], &format!("{place}[{index}]"));
+            }
+        }
+        other => assert_eq!(other, understood, "{place} is not understood"),
+    }
+}
+
+#[test]
+fn the_sample_of_the_demo_has_one_url_to_put_in_place() {
+    assert_eq!(
+        read("manifests/samples/hello-git.yaml").matches("https://git.example.com/hello.git").count(),
+        1
+    );
+    for file in ["package.json", "package-lock.json", "server.js"] {
+        assert!(
+            root().join("manifests/samples/repositories/hello").join(file).is_file(),
+            "{file} is missing"
+        );
+    }
+}
+
+/// Rules of a rendered role, as `group/resource verb`.
+fn rights(role: &Value) -> BTreeSet<String> {
+    let words = |value: &Value| -> Vec<String> {
+        value.as_sequence().into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rights = BTreeSet::new();
+    for rule in role["rules"].as_sequence().into_iter().flatten() {
+        for group in words(&rule["apiGroups"]) {
+            for resource in words(&rule["resources"]) {
+                rights.extend(words(&rule["verbs"]).iter().map(|verb| format!("{group}/{resource} {verb}")));
+            }
+        }
+    }
+    rights
+}
+
+#[test]
+fn the_operator_may_do_little() {
+    let all = documents(&read("manifests/install.yaml"));
+    let roles =
+        all.iter().filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Role")));
+    for role in roles.clone() {
+        for right in rights(role) {
+            assert!(!right.contains('*'), "{right}: no wildcard");
+            assert!(!right.starts_with("/secrets"), "{right}: nothing on Secrets");
+            let (resource, verb) = right.split_once(' ').unwrap();
+            assert!(!["escalate", "bind", "impersonate", "approve"].contains(&verb), "{right}");
+            assert!(!resource.starts_with("/pods/") && !resource.starts_with("rbac"), "{right}");
+        }
+    }
+    let operator =
+        roles.clone().find(|role| role["metadata"]["name"] == "doce-operator").expect("the operator's role");
+    let rights = rights(operator);
+    let writes =
+        rights.iter().filter(|right| !["get", "list", "watch"].iter().any(|verb| right.ends_with(verb)));
+    let resources: BTreeSet<&str> = writes.filter_map(|right| right.split(' ').next()).collect();
+    let expected = [
+        "/services",
+        "apps/controllerrevisions",
+        "apps/deployments",
+        "apps/replicasets",
+        "batch/jobs",
+        "doce.dev/projectdeployments/finalizers",
+        "doce.dev/projectdeployments/status",
+        "events.k8s.io/events",
+    ];
+    assert_eq!(resources, BTreeSet::from(expected), "what the operator may write to");
+    assert!(!rights.contains("doce.dev/projectdeployments update"), "the operator never writes spec");
+}
+
+#[test]
+fn no_template_names_secrets_or_a_wildcard() {
+    for path in files(&root().join("charts/doce-operator/templates"), "yaml") {
+        let text = fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|line| line.contains("resources: [") || line.contains("verbs: [")) {
+            assert!(!line.contains("secrets") && !line.contains('*'), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_value_is_explained_and_in_the_schema() {
+    let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
+    let schema: Value = serde_yaml::from_str(&read("charts/doce-operator/values.schema.json")).unwrap();
+    for (name, value) in values.as_mapping().unwrap() {
+        let name = name.as_str().unwrap();
+        let described = &schema["properties"][name];
+        assert!(!described.is_null(), "{name} is not in values.schema.json");
+        for (inner, _) in value.as_mapping().into_iter().flatten() {
+            let inner = inner.as_str().unwrap();
+            let open = described["properties"].is_null();
+            assert!(
+                open || !described["properties"][inner].is_null(),
+                "{name}.{inner} is not in values.schema.json"
+            );
+        }
+    }
+    assert!(schema["additionalProperties"] == false);
+}
+
+#[test]
+fn every_setting_of_the_operator_can_be_reached_from_the_chart() {
+    let deployment = read("charts/doce-operator/templates/deployment.yaml");
+    let config = read("src/config.rs");
+    let main = read("src/main.rs");
+    let known = config.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    for variable in known.clone().filter(|variable| *variable != "DOCE_PROBE_ADDRESS") {
+        assert!(deployment.contains(&format!("name: {variable}\n")), "the chart does not set {variable}");
+    }
+    let set = deployment.split("- name: DOCE_").skip(1).filter_map(|rest| rest.split('\n').next());
+    for name in set {
+        let variable = format!("DOCE_{name}");
+        assert!(
+            known.clone().any(|there| there == variable) || main.contains(&variable),
+            "nothing reads {variable}"
+        );
+    }
+}
+
+#[test]
+fn one_version_everywhere() {
+    let chart: Value = serde_yaml::from_str(&read("charts/doce-operator/Chart.yaml")).unwrap();
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").contains(concat!("## ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn what_the_cluster_is_built_from_and_what_the_chart_names_is_the_same() {
+    let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
+    let recipe = |name: &str| read(&format!("tests/cluster/images/{name}.toml"));
+    for (image, name) in [
+        (&values["build"]["buildkitImage"], "buildkit"),
+        (&values["registry"]["embedded"]["image"], "registry"),
+    ] {
+        let reference = format!("reference = \"{}\"", image.as_str().unwrap());
+        assert!(
+            recipe(name).contains(&reference),
+            "tests/cluster/images/{name}.toml makes another image than {reference}"
+        );
+    }
+    assert!(read("src/config.rs").contains(values["build"]["buildkitImage"].as_str().unwrap()));
+}
