@@ -10,6 +10,7 @@ use kube::runtime::reflector::{self, ObjectRef, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::cluster::cache::Key;
 use crate::crd::ProjectDeployment;
@@ -27,8 +28,9 @@ pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sy
     let (changed, news) = mpsc::channel(NEWS);
     let caches = context.cluster.shared_caches();
     let namespace = context.config.namespace.clone();
-    let watches = tokio::spawn(caches.clone().watch(context.cluster.client(), namespace, changed));
-    let builds = tokio::spawn(queue::run(context.clone()));
+    let mut beside = JoinSet::new(); // Ends with this function, also when that is given up halfway.
+    beside.spawn(caches.clone().watch(context.cluster.client(), namespace, changed));
+    beside.spawn(queue::run(context.clone()));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
         while !caches.synced() {
@@ -39,8 +41,6 @@ pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sy
         () = synced => loop_until(context, news, shutdown).await,
         () = &mut shutdown => {}
     }
-    watches.abort();
-    builds.abort();
 }
 
 async fn loop_until(context: Shared, news: mpsc::Receiver<Key>, shutdown: impl Future<Output = ()> + Send + 'static) {

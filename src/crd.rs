@@ -5,6 +5,7 @@
 
 pub mod annotations;
 pub mod conditions;
+pub mod run;
 pub mod source;
 pub mod spec;
 pub mod status;

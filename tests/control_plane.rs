@@ -7,3 +7,12 @@ mod harness;
 
 #[path = "control_plane/first_deploy.rs"]
 mod first_deploy;
+#[path = "control_plane/apply.rs"]
+mod apply;
+
+#[path = "control_plane/crashes.rs"]
+mod crashes;
+#[path = "control_plane/mending.rs"]
+mod mending;
+#[path = "control_plane/other_hands.rs"]
+mod other_hands;

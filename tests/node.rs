@@ -1,1 +1,17 @@
-//! Tests.
+//! Node tests: a real node with kubelet, containerd and kube-proxy, a real registry, real builds, Git over HTTP and real
+//! requests through the node port. The operator runs as users run it: installed by Helm from the chart. They must not
+//! run anything of the operator in their own process. Started by `doce-cluster with node -- cargo test --test node`.
+
+#[path = "node/harness.rs"]
+mod harness;
+#[path = "node/repository.rs"]
+mod repository;
+#[path = "node/traffic.rs"]
+mod traffic;
+
+#[path = "node/life.rs"]
+mod life;
+#[path = "node/sources.rs"]
+mod sources;
+#[path = "node/wrong_sources.rs"]
+mod wrong_sources;

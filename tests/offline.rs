@@ -5,3 +5,8 @@ mod offline {
     mod architecture;
     mod packaging;
 }
+
+#[path = "offline/children.rs"]
+mod children;
+#[path = "offline/versions.rs"]
+mod versions;

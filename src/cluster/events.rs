@@ -15,8 +15,8 @@ pub struct Happening {
     pub warning: bool,
     /// One CamelCase word.
     pub reason: String,
-    /// What was done about it, one CamelCase word.
-    pub action: &'static str,
+    /// What it is about, at most 128 characters.
+    pub action: String,
     /// What happened and what to do.
     pub note: String,
 }
@@ -39,7 +39,7 @@ impl super::Cluster {
             type_: if happening.warning { EventType::Warning } else { EventType::Normal },
             reason: happening.reason,
             note: Some(crate::crd::conditions::bounded(&happening.note, MAX_NOTE)),
-            action: happening.action.to_owned(),
+            action: happening.action,
             secondary: None,
         };
         if let Err(error) = self.events.0.publish(&event, &object.object_ref(&())).await {

@@ -75,19 +75,19 @@ impl Cluster {
         Ok(())
     }
 
-    /// Deletes a Job with its pods.
+    /// Deletes a Job with its pods. It is there, ending, until the last of them is gone: only then has a build ended.
     pub async fn delete_job(&self, seen: &Job) -> Result<(), Error> {
-        self.delete(seen, &self.caches.jobs).await
+        self.delete(seen, &self.caches.jobs, DeleteParams::foreground()).await
     }
 
     /// Deletes a ReplicaSet.
     pub async fn delete_set(&self, seen: &ReplicaSet) -> Result<(), Error> {
-        self.delete(seen, &self.caches.sets).await
+        self.delete(seen, &self.caches.sets, DeleteParams::background()).await
     }
 
     /// Deletes a record.
     pub async fn delete_revision(&self, seen: &ControllerRevision) -> Result<(), Error> {
-        self.delete(seen, &self.caches.revisions).await
+        self.delete(seen, &self.caches.revisions, DeleteParams::background()).await
     }
 
     /// Writes `status` as a whole.
@@ -174,10 +174,10 @@ impl Cluster {
         )))
     }
 
-    async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>) -> Result<(), Error> {
+    async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
         let what = format!("delete {} {}", K::kind(&()), seen.name_any());
         let preconditions = Preconditions { uid: seen.uid(), resource_version: None };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let params = DeleteParams { preconditions: Some(preconditions), ..way };
         let sent = self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
         match sent.map(|answer| answer.left()) {
             Ok(Some(ending)) if ending.meta().deletion_timestamp.is_some() => cache.wrote(thin(ending)),

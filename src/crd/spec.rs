@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::run::{BoundedString, Health, HealthType, Run, SecretName};
 pub use super::source::{ConfigMapSource, Git, GitRef, Image, Source};
 use super::status::ProjectDeploymentStatus;
 
@@ -124,11 +124,6 @@ impl Default for Build {
     }
 }
 
-/// A text of at most 4,096 characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct BoundedString(#[schemars(length(max = 4096))] pub String);
-
 /// Which way leads from source to image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Strategy {
@@ -139,110 +134,6 @@ pub enum Strategy {
     Dockerfile,
     /// A Dockerfile is generated even if there is one.
     Generated,
-}
-
-/// How the image runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Run {
-    /// Port that the app listens on; the environment variable PORT is set to it.
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 65535").message("spec.run.port must be between 1 and 65535: the port that the app listens on"))]
-    #[serde(default = "Run::listening")]
-    pub port: i32,
-    /// Replaces the image's entrypoint.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    pub command: Vec<BoundedString>,
-    /// Replaces the image's arguments.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256))]
-    pub args: Vec<BoundedString>,
-    /// Directory that the app starts in; left out: the image's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub working_dir: Option<String>,
-    /// Environment variables, as in a Pod.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub env: Vec<EnvVar>,
-    /// ConfigMaps and Secrets whose keys become environment variables, as in a Pod. What is in them is not part of the
-    /// version: annotate the resource with doce.dev/restart="@1" (any new value) to pick a change up.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    pub env_from: Vec<EnvFromSource>,
-    /// CPU and memory, as in a Pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
-    /// Secrets of type kubernetes.io/dockerconfigjson that the image is pulled with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    pub image_pull_secrets: Vec<SecretName>,
-    /// When a pod counts as ready.
-    #[serde(default)]
-    pub health: Health,
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self {
-            port: Self::listening(),
-            command: vec![],
-            args: vec![],
-            working_dir: None,
-            env: vec![],
-            env_from: vec![],
-            resources: None,
-            image_pull_secrets: vec![],
-            health: Health::default(),
-        }
-    }
-}
-
-/// A Secret of the same namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SecretName {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-}
-
-/// When a pod counts as ready.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.type == 'HTTP' || self.path == '/'").message("spec.run.health.path is only for type HTTP"))]
-pub struct Health {
-    /// HTTP: a GET of path answers with 200 to 399. TCP: the port takes connections. None: the process runs.
-    #[serde(rename = "type", default)]
-    pub kind: HealthType,
-    /// Path that is asked, for type HTTP.
-    #[schemars(length(max = 1024))]
-    #[x_kube(validation = Rule::new(r"self.matches('^/[!-~]*$')").message("spec.run.health.path must start with '/' and hold no blanks"))]
-    #[serde(default = "Health::root")]
-    pub path: String,
-    /// Seconds between two looks, 1 to 300.
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 300").message("spec.run.health.periodSeconds must be between 1 and 300"))]
-    #[serde(default = "Health::period")]
-    pub period_seconds: i32,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self { kind: HealthType::Http, path: Self::root(), period_seconds: Self::period() }
-    }
-}
-
-/// What is looked at to call a pod ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum HealthType {
-    /// A GET answers with 200 to 399.
-    #[default]
-    #[serde(rename = "HTTP")]
-    Http,
-    /// The port takes connections.
-    #[serde(rename = "TCP")]
-    Tcp,
-    /// The process runs.
-    None,
 }
 
 /// How a new version takes over.
@@ -332,22 +223,6 @@ impl Default for History {
 impl Build {
     fn timeout() -> i64 {
         1800
-    }
-}
-
-impl Run {
-    fn listening() -> i32 {
-        3000
-    }
-}
-
-impl Health {
-    fn root() -> String {
-        "/".to_owned()
-    }
-
-    fn period() -> i32 {
-        2
     }
 }
 

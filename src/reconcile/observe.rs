@@ -57,7 +57,7 @@ pub async fn observe(cluster: &Cluster, project: &Project, around: &Surroundings
         ledger: ours(project, &revisions, &project.name).and_then(|ledger| record::read_ledger(&ledger)),
         jobs: jobs.iter().filter(|job| is_ours(project, &***job)).filter_map(|job| facts::build::job(job, &pods)).collect(),
         rollout,
-        sets: sets.iter().map(|set| facts::rollout::set(project, deployment.as_deref(), &records, set)).collect(),
+        sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         service: ours(project, &services, &project.name).map(|object| read_service(project, &object)),
         records,
         config_map,

@@ -123,6 +123,8 @@ pub struct Rollout {
     pub current: bool,
     /// Every pod is of this template and has been ready for `minReadySeconds`.
     pub available: bool,
+    /// It was available in this template before, or at 0 replicas: Kubernetes sets it no deadline any more.
+    pub completed: bool,
     /// The progress deadline of this template is over.
     pub deadline_over: bool,
     /// Why it can never become available, if that is certain.

@@ -7,8 +7,16 @@ pub mod builds;
 pub mod door;
 #[path = "harness/operator.rs"]
 pub mod operator;
+#[path = "harness/person.rs"]
+pub mod person;
+#[path = "harness/reading.rs"]
+pub mod reading;
+#[path = "harness/picture.rs"]
+pub mod picture;
 #[path = "harness/setup.rs"]
 mod setup;
+#[path = "harness/watch.rs"]
+mod watch;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -26,6 +34,7 @@ use serde_json::{Value, json};
 pub use builds::Built;
 pub use door::Death;
 pub use operator::{Operator, Options};
+pub use picture::Picture;
 
 /// Longest wait for anything that should come by itself.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,6 +148,17 @@ impl World {
             })
         })
         .await
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return; // What failed may be looked at.
+        }
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let deleted = async { namespaces.delete(&self.namespace, &DeleteParams::background()).await };
+        let _ = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(deleted));
     }
 }
 

@@ -2,25 +2,38 @@
 //! resourceVersions.
 
 use doce_operator::ledger::{Attempts, Fault, Ledger};
+use doce_operator::reconcile::asked::newest_live;
 
 use super::cluster::{Cluster, Set, Template, timestamp};
+use super::play::Fate;
 
 /// See the module: one line a fact.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct End(Vec<String>);
 
 impl End {
-    /// Of this state.
-    pub(crate) fn of(cluster: &Cluster) -> Self {
-        let mut facts = vec![rollout(cluster), format!("{:?}", cluster.service)];
-        facts.extend(cluster.records.iter().map(|(version, record)| format!("record {version}: {}", record.image.is_some())));
-        facts.extend(cluster.jobs.values().filter(|job| job.state.is_active()).map(|job| format!("{:?} {:?}", job.of, job.state)));
+    /// Of this state. After stale reads, or once the ledger was lost, what is remembered beside what runs and what one
+    /// would go back to is a matter of time.
+    pub(crate) fn of(cluster: &Cluster, fate: Fate) -> Self {
+        let place = cluster.deployment.as_ref().map(|deployment| (&deployment.template, deployment.replicas));
+        let mut facts = vec![format!("{place:?}"), format!("{:?}", cluster.service)];
+        if cluster.forgotten {
+            return Self(facts);
+        }
         let mut ledger = cluster.memory();
-        // What belongs to no record any more is swept out with the next write, whenever that is.
-        let recorded = |key: &String| cluster.records.values().any(|record| record.facts.key.as_ref() == Some(key));
-        ledger.builds.retain(|key, _| recorded(key));
-        ledger.versions.retain(|version, _| cluster.records.contains_key(version));
+        let kept = newest_live(&ledger, cluster.in_place());
+        let hold = ledger.hold.clone();
+        let told = |version: &String| {
+            let held = hold.as_ref().is_some_and(|hold| hold.target == *version || hold.left == *version);
+            fate != Fate::StaleReads || cluster.in_place() == Some(version) || kept.as_ref() == Some(version) || held
+        };
+        let records = cluster.records.iter().filter(|(version, _)| told(version));
+        let of_record = |key: &String| records.clone().any(|(_, record)| record.facts.key.as_ref() == Some(key));
+        ledger.versions.retain(|version, _| cluster.records.contains_key(version) && told(version));
+        ledger.builds.retain(|key, _| of_record(key));
         let ledger = masked(ledger);
+        facts.push(sets(cluster));
+        facts.extend(records.map(|(version, record)| format!("record {version}: {}", record.image.is_some())));
         facts.extend(ledger.versions.iter().map(|(version, life)| format!("{version}: {life:?}")));
         facts.extend(ledger.builds.iter().map(|(key, attempts)| format!("build {key}: {attempts:?}")));
         facts.extend(ledger.seen.iter().map(|(verb, seen)| format!("{verb:?}: {seen:?}")));
@@ -51,11 +64,11 @@ impl End {
     }
 }
 
-/// Where the version in place is not complete, whose pods are left and which are empty is a matter of time.
-fn rollout(cluster: &Cluster) -> String {
-    let place = cluster.deployment.as_ref().map(|deployment| (&deployment.template, deployment.replicas));
+/// Where the version in place is not well, whose pods are left and which are ready is a matter of time.
+fn sets(cluster: &Cluster) -> String {
     let sets: Vec<_> = cluster.sets.iter().map(|(template, set)| (template, ready(set))).collect();
-    if cluster.complete() { format!("{place:?} {sets:?}") } else { format!("{place:?} {} ready", cluster.ready()) }
+    let well = cluster.complete() && cluster.in_place().is_some_and(|version| cluster.nature.is_good(version));
+    if well { format!("{sets:?}") } else { String::new() }
 }
 
 fn ready(set: &Set) -> usize {

@@ -34,23 +34,24 @@ pub(crate) struct Found {
     pub(crate) story: String,
 }
 
-fn life(pace: Pace) -> impl Strategy<Value = Life> {
+fn life(pace: Pace, fate: Fate) -> impl Strategy<Value = Life> {
     let gap = match pace {
         Pace::Calm => calm_gap().boxed(),
         Pace::Hasty => hasty_gap().boxed(),
     };
     let events = prop::collection::vec((event(), gap), 1..14);
     (source(), events, any::<u64>().no_shrink()).prop_map(move |(source, events, dice)| {
-        let events = if pace == Pace::Calm { apart(events) } else { events };
+        let events = if pace == Pace::Calm { apart(events, fate) } else { events };
         Life { source, events, dice }
     })
 }
 
 /// Anything but a plain wish comes alone: whether it comes before or after another event would be chance.
-fn apart(mut events: Vec<(Event, Gap)>) -> Vec<(Event, Gap)> {
+/// A stale read may see the one without the other.
+fn apart(mut events: Vec<(Event, Gap)>, fate: Fate) -> Vec<(Event, Gap)> {
     for at in 0..events.len() {
         let plain = |at: usize| events.get(at).is_some_and(|(event, _)| event.is_plain_wish());
-        if !plain(at) || !plain(at + 1) {
+        if !plain(at) || !plain(at + 1) || fate == Fate::StaleReads {
             events[at].1 = Gap::Settle;
         }
     }
@@ -74,7 +75,7 @@ pub(crate) fn search(pace: Pace, fate: Fate, decide: Decide, sequences: u64, see
     let cases = u32::try_from(sequences).unwrap_or(u32::MAX);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let outcome = runner.run(&life(pace), |life| {
+    let outcome = runner.run(&life(pace, fate), |life| {
         play(&life, pace, fate, decide).map_err(|violation| TestCaseError::fail(violation.oracle))
     });
     match outcome {
@@ -85,11 +86,11 @@ pub(crate) fn search(pace: Pace, fate: Fate, decide: Decide, sequences: u64, see
 }
 
 fn play(life: &Life, pace: Pace, fate: Fate, decide: Decide) -> Result<(), Violation> {
-    let ends = Play::new(life, fate, decide, false).run(&life.events)?;
+    let ends = Play::new(life, fate, fate, decide, false).run(&life.events)?;
     if pace == Pace::Hasty {
         return Ok(());
     }
-    let smooth = Play::new(life, Fate::Smooth, decide, false).run(&life.events)?;
+    let smooth = Play::new(life, Fate::Smooth, fate, decide, false).run(&life.events)?;
     match ends.iter().zip(&smooth).position(|(end, smooth)| end != smooth) {
         Some(at) => {
             let (this, that) = (ends[at].differs_from(&smooth[at]), smooth[at].differs_from(&ends[at]));
@@ -105,10 +106,10 @@ fn tell(life: &Life, pace: Pace, fate: Fate, decide: Decide) -> Found {
         return Found { oracle: "a_life_plays_the_same_twice", story: format!("{life:?}") };
     };
     let mut story = format!("{}\n{life:?}\n", violation.what);
-    for fate in if pace == Pace::Calm { vec![Fate::Smooth, fate] } else { vec![fate] } {
-        let mut play = Play::new(life, fate, decide, true);
+    for played in if pace == Pace::Calm { vec![Fate::Smooth, fate] } else { vec![fate] } {
+        let mut play = Play::new(life, played, fate, decide, true);
         let result = play.run(&life.events);
-        let _ = write!(story, "--- {fate:?}\n{}\n", play.story.unwrap_or_default().join("\n"));
+        let _ = write!(story, "--- {played:?}\n{}\n", play.story.unwrap_or_default().join("\n"));
         if result.is_err() {
             break;
         }

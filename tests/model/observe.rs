@@ -61,6 +61,7 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
         faithful: deployment.template.edit == 0,
         current: counted,
         available: counted && cluster.complete(),
+        completed: counted && deployment.complete,
         deadline_over: counted && deployment.timed_out,
         hopeless,
         trouble: None,

@@ -181,12 +181,13 @@ fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch) -> Result
             why.iter().find(|(is, _)| *is).map_or(Ok(()), |(_, why)| Err(format!("{version}: {why}")))
         }
         Step::ForgetSet { name } => {
-            let set = write.seen.sets.iter().find(|(template, _)| set_name(template) == *name);
+            let pods = write.world.sets.iter().any(|set| set.name == *name && set.pods > 0);
+            let set = write.before.sets.keys().find(|template| set_name(template) == *name);
             let good = |version: &str| ledger.life(version).good;
             let keep = kept.filter(|kept| write.seen.records.get(*kept).is_some_and(|record| record.image.is_some()));
             match (set, keep) {
-                (Some((_, set)), _) if !set.pods.is_empty() => Err(format!("{name} has pods")),
-                (Some((template, _)), Some(kept))
+                _ if pods => Err(format!("{name} has pods")),
+                (Some(template), Some(kept))
                     if template.version.as_deref() == Some(kept) && template.stamp == good(kept) && template.edit == 0 =>
                 {
                     Err(format!("{name}: one would go back to it"))

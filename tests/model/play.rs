@@ -56,6 +56,8 @@ pub(crate) struct Play {
     cluster: Cluster,
     decide: Decide,
     fate: Fate,
+    /// The fate of the play that this one's rests are compared with, or its own.
+    compared: Fate,
     dice: Dice,
     past: VecDeque<Cluster>,
     watch: Watch,
@@ -65,11 +67,12 @@ pub(crate) struct Play {
 
 impl Play {
     /// A project that was applied a moment ago.
-    pub(crate) fn new(life: &Life, fate: Fate, decide: Decide, tell: bool) -> Self {
+    pub(crate) fn new(life: &Life, fate: Fate, compared: Fate, decide: Decide, tell: bool) -> Self {
         Self {
             cluster: applied(life.source),
             decide,
             fate,
+            compared,
             dice: Dice(life.dice),
             past: VecDeque::new(),
             watch: Watch::default(),
@@ -80,7 +83,7 @@ impl Play {
     /// Plays all events; the state at each rest.
     pub(crate) fn run(&mut self, events: &[(Event, Gap)]) -> Result<Vec<End>, Violation> {
         self.settle()?;
-        let mut ends = vec![End::of(&self.cluster)];
+        let mut ends = vec![End::of(&self.cluster, self.compared)];
         let mut rested = true;
         for (token, (event, gap)) in events.iter().enumerate() {
             let demand = Demand::of(&self.cluster, *event).filter(|_| rested && *gap == Gap::Settle);
@@ -93,7 +96,7 @@ impl Play {
                 Gap::Passes(passes) => self.pass_by(*passes)?,
                 Gap::Settle => {
                     self.settle()?;
-                    ends.push(End::of(&self.cluster));
+                    ends.push(End::of(&self.cluster, self.compared));
                 }
             }
             rested = *gap == Gap::Settle;
@@ -103,7 +106,7 @@ impl Play {
         }
         if !rested {
             self.settle()?;
-            ends.push(End::of(&self.cluster));
+            ends.push(End::of(&self.cluster, self.compared));
         }
         Ok(ends)
     }
@@ -164,22 +167,28 @@ impl Play {
             let world = observe(&seen);
             return (seen, world);
         }
-        let all = self.dice.one_in(3);
-        let whole = self.dice.below(self.past.len());
-        let mut pick = |cluster: &Cluster| {
-            let nth = if all { whole } else { self.dice.below(self.past.len()) };
-            if all || self.dice.one_in(2) { self.past[nth].clone() } else { cluster.clone() }
-        };
-        seen.project = pick(&self.cluster).project;
-        seen.ledger = pick(&self.cluster).ledger;
-        seen.records = pick(&self.cluster).records;
-        seen.jobs = pick(&self.cluster).jobs;
-        seen.service = pick(&self.cluster).service;
-        let rollout = pick(&self.cluster);
-        (seen.deployment, seen.sets) = (rollout.deployment, rollout.sets);
-        let world = World { sets: observe(&pick(&self.cluster)).sets, ..observe(&seen) };
+        // The object is never older than the ledger: one that carries an earlier request would make it again.
+        let now = self.past.len();
+        let object = self.dice.below(now + 1);
+        let ledger = self.dice.below(object + 1);
+        seen.project = self.at(object).project.clone();
+        seen.ledger = self.at(ledger).ledger.clone();
+        let mut any = || self.dice.below(now + 1);
+        let (records, jobs, service, rollout, sets) = (any(), any(), any(), any(), any());
+        seen.records = self.at(records).records.clone();
+        seen.jobs = self.at(jobs).jobs.clone();
+        seen.service = self.at(service).service;
+        seen.sets = self.at(rollout).sets.clone();
+        seen.deployment = self.at(rollout).deployment.clone();
+        let (rollout, sets) = (observe(self.at(rollout)).rollout, observe(self.at(sets)).sets);
+        let world = World { rollout, sets, ..observe(&seen) };
         self.tell(|_| "STALE".to_owned());
         (seen, world)
+    }
+
+    /// The state so far back, or that of now.
+    fn at(&self, nth: usize) -> &Cluster {
+        self.past.get(nth).unwrap_or(&self.cluster)
     }
 
     fn tick(&mut self) -> Result<(), Violation> {

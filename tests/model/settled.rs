@@ -117,7 +117,9 @@ fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
 }
 
 fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
-    let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped()) else { return Ok(()) };
+    let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
+    let recorded = |version: &&str| built(version) && !cluster.project.stopped();
+    let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
     let life = cluster.memory().life(version);
     if life.live.is_some() && life.failed.is_none() && life.restarting() { Err(format!("{version}: {life:?}")) } else { Ok(()) }
 }

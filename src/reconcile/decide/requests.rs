@@ -181,6 +181,6 @@ fn looks_up(situation: &Situation<'_>) -> bool {
 }
 
 /// A stamp for the pod template: short, and safe whatever a person typed.
-fn stamp(value: &str) -> String {
+pub(super) fn stamp(value: &str) -> String {
     text_digest(value)[..12].to_owned()
 }

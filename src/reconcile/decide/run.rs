@@ -4,12 +4,13 @@ use crate::ledger::Ledger;
 
 use super::super::asked::newest_live;
 use super::super::world::{Child, Set};
+use super::requests::stamp;
 use super::{Situation, Step, Target};
 
 /// Rows 13 and 14: Deployment and Service follow what runs. A restart that is under way is taken back before a switch,
 /// so that coming back later matches a ReplicaSet that is known to be good.
 pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
-    restart_back(situation).or_else(|| roll(situation)).or_else(|| serve(situation)).or_else(|| remember_port(situation))
+    restart_back(situation).or_else(|| start_anew(situation)).or_else(|| roll(situation)).or_else(|| serve(situation)).or_else(|| remember_port(situation))
 }
 
 /// Row 13: the version that runs; none while there is nothing to run yet.
@@ -36,6 +37,22 @@ fn restart_back(situation: &Situation<'_>) -> Option<Step> {
     }
     let mut ledger: Ledger = situation.ledger.clone();
     ledger.versions.entry(in_place.to_owned()).or_default().restart = life.good;
+    situation.note(ledger)
+}
+
+/// At 0 replicas Kubernetes calls every template a success, and scaling up starts no deadline: what has still to prove
+/// itself starts with a new stamp, so that template and replicas change in one write.
+fn start_anew(situation: &Situation<'_>) -> Option<Step> {
+    let rollout = situation.world.rollout.as_ref().filter(|rollout| rollout.replicas == 0 && !situation.project.stopped())?;
+    let version = runs(situation).filter(|version| rollout.version.as_deref() == Some(version) && situation.built(version))?;
+    let life = situation.ledger.life(version);
+    let proven = life.live.is_some() && !life.restarting();
+    if proven || rollout.stamp != life.restart {
+        return None;
+    }
+    let mut ledger: Ledger = situation.ledger.clone();
+    let stamp = stamp(&format!("start after {:?}", rollout.stamp));
+    ledger.versions.entry(version.to_owned()).or_default().restart = Some(stamp);
     situation.note(ledger)
 }
 

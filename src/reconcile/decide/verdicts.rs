@@ -112,7 +112,8 @@ fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
 
 /// Rows 7 and 8: it is Available, so it is live now, or its restart succeeded.
 pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
-    let (rollout, version) = judged(situation).filter(|(rollout, _)| rollout.available)?;
+    // What was Available and fell while nobody looked was live too: no deadline would ever judge it.
+    let (rollout, version) = judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
     let life = situation.ledger.life(version);
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last);
     let alone = newest_live(situation.ledger, Some(version)).is_none();

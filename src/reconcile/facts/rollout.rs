@@ -13,6 +13,7 @@ use crate::crd::conditions::bounded;
 use crate::desired::deployment::{Watch, apply};
 use crate::desired::names;
 use crate::desired::settled::settled;
+use crate::desired::template;
 use crate::project::Project;
 use crate::record::Record;
 
@@ -45,7 +46,8 @@ pub fn rollout(project: &Project, object: &Deployment, record: Option<&Record>, 
         faithful: faithful(project, object, record, replicas),
         current,
         available: current && complete && replicas > 0,
-        deadline_over: current && set.is_some_and(|set| deadline_over(&conditions, set)),
+        completed: current && set.is_some_and(|set| progressing(&conditions, set, "NewReplicaSetAvailable")),
+        deadline_over: current && set.is_some_and(|set| progressing(&conditions, set, "ProgressDeadlineExceeded")),
         hopeless: trouble.clone().filter(|trouble| of_set.iter().any(|pod| hopeless(pod, trouble))),
         trouble,
     }
@@ -90,22 +92,21 @@ pub(super) fn without_kind(mut want: Value) -> Value {
 
 /// Reads a ReplicaSet. `records` are those of the project.
 #[must_use]
-pub fn set(project: &Project, deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, object: &ReplicaSet) -> Set {
-    let template = object.spec.as_ref().and_then(|spec| spec.template.as_ref());
-    let annotations = template.and_then(|template| template.metadata.as_ref()?.annotations.as_ref());
+pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, object: &ReplicaSet) -> Set {
+    let live = object.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    let annotations = live.and_then(|template| template.metadata.as_ref()?.annotations.as_ref());
     let annotation = |name: &str| annotations.and_then(|annotations| annotations.get(name).cloned());
     let (version, stamp) = (annotation(names::VERSION), annotation(names::RESTARTED));
     let asked = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let there = object.status.as_ref().map_or(0, |status| status.replicas);
-    let want = version.as_ref().and_then(|version| records.get(version)).and_then(|record| {
-        apply(project, record, stamp.as_deref(), asked, Watch { guard: 0, deadline: 0 })
-    });
-    let live = serde_json::to_value(template).unwrap_or(Value::Null);
+    let record = version.as_ref().and_then(|version| records.get(version));
+    let want = record.and_then(|record| template::complete(record, stamp.as_deref()));
+    let live = serde_json::to_value(live).unwrap_or(Value::Null);
     Set {
         name: object.name_any(),
         pods: asked.max(there),
         current: deployment.is_none_or(|deployment| is_current(deployment, object)),
-        faithful: want.is_none_or(|want| settled(&live, &want["spec"]["template"])),
+        faithful: want.is_none_or(|want| settled(&live, &want)),
         version,
         stamp,
     }
@@ -120,14 +121,14 @@ fn owned_by(pod: &Pod, set: &ReplicaSet) -> bool {
     pod.metadata.deletion_timestamp.is_none() && pod.owner_references().iter().any(|owner| Some(&owner.uid) == set.uid().as_ref())
 }
 
-/// The condition may be left over from the template before (kubernetes/kubernetes 49637): it counts only if it was
-/// written after the ReplicaSet of this template was made.
-fn deadline_over(conditions: &[DeploymentCondition], set: &ReplicaSet) -> bool {
-    let made = set.creation_timestamp().map(|time| time.0);
+/// The condition may be left over from the template before, even where the generation is observed
+/// (kubernetes/kubernetes 49637): it counts only if it names the ReplicaSet of this template.
+fn progressing(conditions: &[DeploymentCondition], set: &ReplicaSet, reason: &str) -> bool {
+    let name = format!("\"{}\"", set.name_any());
     conditions.iter().any(|condition| {
         condition.type_ == "Progressing"
-            && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
-            && condition.last_update_time.as_ref().map(|time| time.0) > made
+            && condition.reason.as_deref() == Some(reason)
+            && condition.message.as_ref().is_some_and(|message| message.contains(&name))
     })
 }
 

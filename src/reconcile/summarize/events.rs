@@ -1,6 +1,7 @@
 //! Events, from the difference of the old and the new status: nothing is said twice about the same fact.
 
 use crate::cluster::events::Happening;
+use crate::crd::conditions::bounded;
 use crate::crd::ProjectDeploymentStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -29,9 +30,16 @@ fn changed(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus, kind: &
     (!same).then(|| Happening {
         warning: kind == "Ready" && (stalled || fault) || kind != "Ready" && now.status == "False",
         reason: now.reason.clone(),
-        action: if kind == "Ready" { "Reconcile" } else { "AllocatePort" },
+        action: format!("{kind}:{}", subject(new)),
         note: now.message.clone(),
     })
+}
+
+/// The recorder merges events of the same reason and action into one with the first one's note, so what an event is
+/// about is part of its action.
+fn subject(status: &ProjectDeploymentStatus) -> String {
+    let build = status.build.as_ref().map(|build| build.id.clone());
+    format!("{}:{}", status.desired_version.as_deref().unwrap_or_default(), build.unwrap_or_default())
 }
 
 fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec<Happening> {
@@ -42,7 +50,7 @@ fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec
         Happening {
             warning: request.outcome.starts_with("refused"),
             reason,
-            action: "Request",
+            action: format!("Request:{}", bounded(&request.value, 100)),
             note: format!("doce.dev/{verb}={:?}: {}", request.value, request.outcome),
         }
     };

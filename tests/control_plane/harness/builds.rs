@@ -5,7 +5,7 @@ use doce_operator::build::report::{Built as Report, EXIT_FAULT, EXIT_VERDICT, Fa
 use doce_operator::version::{build_key, text_digest};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use kube::ResourceExt as _;
 use serde_json::json;
 
@@ -21,23 +21,10 @@ pub struct Built {
 impl World {
     /// Waits for a build Job that runs and whose pod is there.
     pub async fn running_build(&self) -> (Job, Pod) {
-        let found = tokio::time::timeout(super::PATIENCE, async {
-            loop {
-                if let Some(found) = self.find_running_build().await {
-                    return found;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        });
-        found.await.expect("no build Job got a pod")
-    }
-
-    async fn find_running_build(&self) -> Option<(Job, Pod)> {
-        let pods = self.api::<Pod>().list(&ListParams::default().labels("doce.dev/role=build")).await.unwrap();
-        let running = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone()).is_some_and(|phase| phase == "Running");
-        let pod = pods.items.into_iter().find(|pod| running(pod) && pod.metadata.deletion_timestamp.is_none())?;
-        let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job")?.name.clone();
-        Some((self.api::<Job>().get_opt(&owner).await.unwrap()?, pod))
+        let found = self.until_labelled::<Pod>("doce.dev/role=build", "a build Job has a running pod", |pods| pods.iter().any(is_running)).await;
+        let pod = found.into_iter().find(is_running).unwrap();
+        let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job").unwrap().name.clone();
+        (self.get::<Job>(&owner).await, pod)
     }
 
     /// The build that runs ends with an image; returns the name of its Job.
@@ -90,6 +77,11 @@ impl World {
         }});
         self.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
     }
+}
+
+fn is_running(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
 }
 
 /// What the Job's pod is told to do.

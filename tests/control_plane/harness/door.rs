@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
 use kube::client::Body;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tower::{Layer, Service};
 
 /// One request that was answered.
@@ -47,7 +47,9 @@ pub struct Journal {
     plan: Arc<Mutex<Option<Death>>>,
     sent: Arc<Mutex<usize>>,
     dead: Arc<Mutex<bool>>,
+    last_write: Arc<Mutex<String>>,
     died: Arc<Notify>,
+    under_way: Arc<watch::Sender<usize>>,
 }
 
 impl Journal {
@@ -70,20 +72,50 @@ impl Journal {
 
     /// Waits until the process is dead.
     pub async fn died(&self) {
-        let died = self.died.notified();
+        let died = self.died.notified(); // Told from here on, whether polled or not.
         if *self.dead.lock().unwrap() {
             return;
         }
         died.await;
     }
 
-    fn is_dead(&self) -> bool {
+    /// Waits until every request has been answered and noted: a watch of the test can be faster than the answer.
+    pub async fn at_rest(&self) {
+        let mut under_way = self.under_way.subscribe();
+        let waited = tokio::time::timeout(super::PATIENCE, under_way.wait_for(|number| *number == 0)).await;
+        waited.expect("a request was never answered").expect("the journal is there");
+    }
+
+    /// Whether the process is dead.
+    pub fn is_dead(&self) -> bool {
         *self.dead.lock().unwrap()
     }
 
-    fn die(&self) {
+    /// The write that it died at, as `METHOD path`.
+    pub fn last_write(&self) -> String {
+        self.last_write.lock().unwrap().clone()
+    }
+
+    /// Kills the process: nothing leaves it from now on.
+    pub fn die(&self) {
         *self.dead.lock().unwrap() = true;
         self.died.notify_waiters();
+    }
+}
+
+/// A request that is under way.
+struct UnderWay(Journal);
+
+impl UnderWay {
+    fn new(journal: &Journal) -> Self {
+        journal.under_way.send_modify(|number| *number += 1);
+        Self(journal.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|number| *number -= 1);
     }
 }
 
@@ -122,7 +154,9 @@ where
         let uri = request.uri().clone();
         let method = request.method().clone();
         let sent = self.inner.call(request); // Nothing leaves the process before it is polled.
+        let under_way = UnderWay::new(&journal);
         Box::pin(async move {
+            let _under_way = under_way;
             let counts = method != Method::GET && !uri.path().contains("/events");
             let number = if counts {
                 let mut count = journal.sent.lock().unwrap();
@@ -132,7 +166,9 @@ where
                 None
             };
             let plan = *journal.plan.lock().unwrap();
+            let sentence = format!("{method} {}", uri.path());
             if number.is_some() && plan == number.map(Death::Before) {
+                journal.last_write.lock().unwrap().clone_from(&sentence);
                 journal.die();
             }
             if journal.is_dead() {
@@ -147,6 +183,7 @@ where
             };
             journal.noted.lock().unwrap().push(noted);
             if number.is_some() && plan == number.map(Death::After) {
+                *journal.last_write.lock().unwrap() = sentence;
                 journal.die();
             }
             if journal.is_dead() {

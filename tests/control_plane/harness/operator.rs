@@ -87,6 +87,7 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
+        self.journal.die();
         self.task.abort();
     }
 }

@@ -48,7 +48,16 @@ pub(super) enum Git {
 impl Target {
     /// The cluster that `KUBECONFIG` names, or one of the demo's own, started if need be.
     pub(super) fn find(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Self, Error> {
-        if let Some(given) = Self::given(paths)? {
+        if let Some(mut given) = Self::given(paths)? {
+            given.operator_image =
+                wanted(IMAGE, "an image of the operator that it can pull (make image, then push it)")?;
+            given.git = Git::Given(wanted(
+                GIT_URL,
+                "the http(s) URL of a repository with a program, which it can reach",
+            )?);
+            let path = r#"jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}"#;
+            let attempt = "ask the cluster that KUBECONFIG names for its nodes";
+            given.node_address = given.run("kubectl", &["get", "nodes", "--output", path], attempt)?;
             return Ok(given);
         }
         let state = launch::up(paths, Mode::Node, interrupted)?;
@@ -71,7 +80,7 @@ impl Target {
         })
     }
 
-    /// The cluster that `KUBECONFIG` names, if it names one that is not the demo's own.
+    /// The cluster that `KUBECONFIG` names, if it names one that is not the demo's own; nothing more is known of it.
     pub(super) fn given(paths: &Paths) -> Result<Option<Self>, Error> {
         let Some(kubeconfig) = env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) else {
             return Ok(None);
@@ -79,36 +88,16 @@ impl Target {
         if Path::new(&kubeconfig).starts_with(paths.dir()) {
             return Ok(None);
         }
-        let kubeconfig = kubeconfig.to_string_lossy().into_owned();
-        let wanted = |name: &str, what: &str| {
-            env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-                let why = format!("KUBECONFIG names a cluster of yours ({kubeconfig}), so set {name} to {what}; or unset KUBECONFIG, and the demo starts a cluster of its own");
-                Error::failed("run the demo", why)
-            })
-        };
         let files = paths.cache().join("demo");
         fs::create_dir_all(&files).attempt(|| format!("make {}", files.display()))?;
-        let mut target = Self {
-            operator_image: wanted(
-                IMAGE,
-                "an image of the operator that this cluster can pull (make image, then push it)",
-            )?,
-            git: Git::Given(wanted(
-                GIT_URL,
-                "the http(s) URL of a repository with a program that this cluster can reach",
-            )?),
-            node_address: String::new(),
+        Ok(Some(Self {
             environment: BTreeMap::new(),
+            git: Git::Given(String::new()),
+            operator_image: String::new(),
+            node_address: String::new(),
             files,
             own: false,
-        };
-        let path = r#"jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}"#;
-        target.node_address = target.run(
-            "kubectl",
-            &["get", "nodes", "--output", path],
-            "ask the cluster of KUBECONFIG for its nodes",
-        )?;
-        Ok(Some(target))
+        }))
     }
 
     /// A variable of the cluster.
@@ -127,4 +116,15 @@ impl Target {
     pub(super) fn run(&self, program: &str, arguments: &[&str], attempt: &str) -> Result<String, Error> {
         error::run(self.command(program).args(arguments), attempt)
     }
+}
+
+/// A variable that must be set where the cluster is not the demo's own.
+fn wanted(name: &str, what: &str) -> Result<String, Error> {
+    env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+        let ours = "or unset KUBECONFIG, and the demo starts a cluster of its own";
+        Error::failed(
+            "run the demo",
+            format!("KUBECONFIG names a cluster of yours: set {name} to {what}; {ours}"),
+        )
+    })
 }

@@ -1,0 +1,225 @@
+//! The condition table of the design, a test a row, read as its readers do: by the rules of kstatus (Flux, Argo CD,
+//! Helm) and by `kubectl wait`.
+
+use doce_operator::build::report::{Failed, Stage};
+use doce_operator::crd::ProjectDeployment;
+use serde_json::json;
+
+use crate::harness::reading::message;
+use crate::harness::{Built, Operator, Options, World, behaving, commit, condition, prebuilt};
+
+/// What kstatus makes of an object.
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    InProgress,
+    Failed,
+    Current,
+    Terminating,
+}
+
+/// The rules of sigs.k8s.io/cli-utils/pkg/kstatus for a kind that it does not know.
+fn kstatus(object: &ProjectDeployment) -> Read {
+    let seen = object.status.as_ref().map(|status| status.observed_generation);
+    let is_true = |kind| condition(object, kind).is_some_and(|condition| condition.status == "True");
+    match () {
+        () if object.metadata.deletion_timestamp.is_some() => Read::Terminating,
+        () if seen.is_some() && seen != object.metadata.generation => Read::InProgress,
+        () if is_true("Reconciling") => Read::InProgress,
+        () if is_true("Stalled") => Read::Failed,
+        () if condition(object, "Ready").is_none() || is_true("Ready") => Read::Current,
+        () => Read::InProgress,
+    }
+}
+
+/// A row: Ready, Available, Reconciling, Stalled, each `status/reason` or `-` where it must not be there.
+#[track_caller]
+fn row(object: &ProjectDeployment, expected: [&str; 4]) {
+    let said = ["Ready", "Available", "Reconciling", "Stalled"].map(|kind| {
+        let found = condition(object, kind);
+        if let Some(found) = &found {
+            assert_eq!(found.observed_generation, object.metadata.generation, "{kind} is about another generation");
+        }
+        found.map_or("-".to_owned(), |found| format!("{}/{}", found.status, found.reason))
+    });
+    assert_eq!(said, expected, "{:#?}", object.status);
+}
+
+impl World {
+    async fn kubectl_waits_until_ready(&self) {
+        self.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=60s"]).await.well();
+    }
+
+    async fn kubectl_wait_does_not_return(&self) {
+        let said = self.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=1s"]).await.refused();
+        assert!(said.contains("timed out waiting for the condition"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_fresh_object_is_never_taken_for_ready() {
+    let world = World::new("row-new").await;
+    let fresh = world.apply("shop", prebuilt(1)).await;
+    assert_eq!(fresh.status.as_ref().unwrap().observed_generation, -1);
+    assert_eq!(kstatus(&fresh), Read::InProgress);
+    world.kubectl_wait_does_not_return().await;
+    let _operator = Operator::start(&world).await;
+    world.kubectl_waits_until_ready().await;
+    let ready = world.get("shop").await;
+    row(&ready, ["True/Serving", "True/Serving", "-", "-"]);
+    assert_eq!(kstatus(&ready), Read::Current);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn while_the_next_version_is_built_the_old_one_is_available() {
+    let world = World::new("row-building").await;
+    let _operator = Operator::start(&world).await;
+    world.apply("shop", commit(1)).await;
+    let first = world.until_ready("shop", "False", "Building").await;
+    row(&first, ["False/Building", "Unknown/NothingYet", "True/Building", "-"]);
+    world.finish_build(Built::default()).await;
+    world.kubectl_waits_until_ready().await;
+    world.apply("shop", commit(2)).await;
+    let building = world.until_ready("shop", "False", "Building").await;
+    row(&building, ["False/Building", "True/Serving", "True/Building", "-"]);
+    assert_eq!(kstatus(&building), Read::InProgress);
+    world.kubectl_wait_does_not_return().await;
+    assert!(message(&building, "Ready").contains("kubectl logs -f job/"), "{}", message(&building, "Ready"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn while_the_next_version_is_started_the_old_one_is_available() {
+    let world = World::new("row-starting").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let mut slow = behaving(prebuilt(2), "manual");
+    slow["rollout"]["deadlineSeconds"] = json!(600);
+    world.apply("shop", slow).await;
+    let starting = world.until_ready("shop", "False", "Starting").await;
+    row(&starting, ["False/Starting", "True/Serving", "True/Starting", "-"]);
+    assert_eq!(starting.status.as_ref().unwrap().version.as_deref(), Some(first.as_str()));
+    assert_eq!(kstatus(&starting), Read::InProgress);
+    world.kubectl_wait_does_not_return().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works() {
+    let world = World::new("row-failed").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    world.apply("shop", commit(2)).await;
+    let failed = Failed {
+        stage: Stage::Build,
+        reason: "BuildFailed".to_owned(),
+        message: "RUN npm ci ended with exit code 1".to_owned(),
+        log: "npm error code E404".to_owned(),
+        key: None,
+        source: None,
+        subject: None,
+        author: None,
+    };
+    world.fail_build(failed).await;
+    let stalled = world.until_ready("shop", "False", "BuildFailed").await;
+    row(&stalled, ["False/BuildFailed", "True/Serving", "-", "True/BuildFailed"]);
+    assert_eq!(kstatus(&stalled), Read::Failed);
+    world.kubectl_wait_does_not_return().await;
+    let said = message(&stalled, "Stalled");
+    for word in ["npm ci ended with exit code 1", &format!("{first} goes on serving")] {
+        assert!(said.contains(word), "{said:?} does not say {word:?}");
+    }
+    let command = &said[said.find("kubectl annotate").expect("a command")..];
+    world.paste(command).await.well();
+    world.finish_build(Built::default()).await;
+    world.kubectl_waits_until_ready().await;
+    assert_ne!(world.get::<ProjectDeployment>("shop").await.status.unwrap().version, Some(first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_version_that_does_not_run_stalls_and_the_old_one_is_available() {
+    let world = World::new("row-crash").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let stalled = world.fail("shop", behaving(prebuilt(2), "crash"), "RolloutFailed").await;
+    row(&stalled, ["False/RolloutFailed", "True/Serving", "-", "True/RolloutFailed"]);
+    assert_eq!(kstatus(&stalled), Read::Failed);
+    let said = message(&stalled, "Ready");
+    assert!(said.contains("exit code 1") && said.contains(&first) && said.contains("doce.dev/retry"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_hold_is_ready_and_says_what_waits_and_how_to_end_it() {
+    let world = World::new("row-held").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let second = world.serve("shop", prebuilt(2)).await;
+    let kept = message(&world.get("shop").await, "RollbackAvailable");
+    world.paste(&kept[kept.find("kubectl annotate").expect("a command")..]).await.well();
+    let held = world.until_ready("shop", "True", "Held").await;
+    row(&held, ["True/Held", "True/Serving", "-", "-"]);
+    assert_eq!(kstatus(&held), Read::Current);
+    world.kubectl_waits_until_ready().await;
+    let said = message(&held, "Ready");
+    assert!(said.starts_with(&format!("{first} serves")) && said.contains(&second), "{said}");
+    world.paste(&said[said.find("kubectl annotate").expect("a command")..]).await.well();
+    world.until_serving("shop", &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_pin_is_ready_and_says_what_is_not_looked_at() {
+    let world = World::new("row-pinned").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let mut pinned = prebuilt(2);
+    pinned["pinnedVersion"] = json!(first);
+    world.apply("shop", pinned).await;
+    let pinned = world.until_ready("shop", "True", "Pinned").await;
+    row(&pinned, ["True/Pinned", "True/Serving", "-", "-"]);
+    assert_eq!(kstatus(&pinned), Read::Current);
+    world.kubectl_waits_until_ready().await;
+    assert!(message(&pinned, "Ready").contains("spec.source and spec.run are not looked at meanwhile"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn stopped_or_scaled_to_zero_is_ready_and_not_available() {
+    let world = World::new("row-stopped").await;
+    let _operator = Operator::start(&world).await;
+    world.serve("shop", prebuilt(1)).await;
+    world.kubectl(&["scale", "pd/shop", "--replicas=0"]).await.well();
+    let scaled = world.until_ready("shop", "True", "Stopped").await;
+    row(&scaled, ["True/Stopped", "False/Stopped", "-", "-"]);
+    assert_eq!(kstatus(&scaled), Read::Current);
+    world.kubectl_waits_until_ready().await;
+    world.kubectl(&["scale", "pd/shop", "--current-replicas=0", "--replicas=2"]).await.well();
+    let back = world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(back.status.unwrap().replicas, Some(2));
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "state": "Stopped" } })).await;
+    let stopped = world.until_ready("shop", "True", "Stopped").await;
+    row(&stopped, ["True/Stopped", "False/Stopped", "-", "-"]);
+    assert_eq!(kstatus(&stopped), Read::Current);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_full_port_range_is_said_and_stops_nothing_else() {
+    let world = World::new("row-ports").await;
+    world.take_port("holder", 32741).await;
+    let _operator = Operator::start_with(&world, Options { ports: (32741, 32741), ..Options::default() }).await;
+    world.apply("shop", prebuilt(1)).await;
+    let what = "the pods run without a port";
+    let full = world
+        .until("shop", what, |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| condition(object, "Available").is_some_and(|available| available.status == "True"))
+        })
+        .await;
+    row(&full, ["False/PortsExhausted", "True/Serving", "True/PortsExhausted", "-"]);
+    assert_eq!(kstatus(&full), Read::InProgress);
+    world.kubectl_wait_does_not_return().await;
+    assert!(message(&full, "Ready").contains("no node port between 32741 and 32741 is free"), "{}", message(&full, "Ready"));
+}

@@ -1,0 +1,144 @@
+//! The lives in which the operator dies. A story waits only for what must come, whoever is alive meanwhile, and ends
+//! when everything is settled.
+
+use doce_operator::build::report::{Failed, Stage};
+use doce_operator::crd::ProjectDeployment;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::harness::{Built, World, behaving, branch, commit, is, prebuilt};
+
+/// A part of a life.
+pub type Part = for<'a> fn(&'a World) -> BoxFuture<'a, ()>;
+
+/// A life of the project `shop`.
+pub struct Story {
+    /// For names and messages.
+    pub name: &'static str,
+    /// What happened before, with an operator that lived.
+    pub before: Option<Part>,
+    /// What happens while the operator dies.
+    pub then: Part,
+}
+
+pub const FIRST_DEPLOY: Story = Story { name: "first-deploy", before: None, then: |world| first_build(world).boxed() };
+
+pub const BRANCH_MOVES: Story = Story { name: "branch-moves", before: None, then: |world| branch_moves(world).boxed() };
+
+pub const NEW_VERSION: Story = Story {
+    name: "new-version",
+    before: Some(|world| first_build(world).boxed()),
+    then: |world| {
+        async {
+            world.apply("shop", commit(2)).await;
+            world.finish_build(Built::default()).await;
+            world.settled_as("True", "Serving", 2, 2).await;
+        }
+        .boxed()
+    },
+};
+
+pub const ROLLBACK: Story = Story {
+    name: "rollback",
+    before: Some(|world| {
+        async {
+            image(world, 1).await;
+            image(world, 2).await;
+        }
+        .boxed()
+    }),
+    then: |world| {
+        async {
+            world.annotate("shop", "doce.dev/rollback", "previous@1").await;
+            world.settled_as("True", "Held", 2, 0).await;
+        }
+        .boxed()
+    },
+};
+
+pub const BUILD_FAILURE: Story = Story {
+    name: "build-failure",
+    before: Some(|world| first_build(world).boxed()),
+    then: |world| {
+        async {
+            world.apply("shop", commit(2)).await;
+            world.fail_build(does_not_compile()).await;
+            world.settled_as("False", "BuildFailed", 1, 2).await;
+        }
+        .boxed()
+    },
+};
+
+pub const NEVER_READY: Story = Story { name: "never-ready", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "never-ready").boxed() };
+
+pub const CRASHING: Story = Story { name: "crashing", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "crash").boxed() };
+
+pub const RESTART: Story = Story {
+    name: "restart",
+    before: Some(|world| image(world, 1).boxed()),
+    then: |world| {
+        async {
+            world.annotate("shop", "doce.dev/restart", "@1").await;
+            world
+                .until("shop", "the restart is seen", |object: Option<&ProjectDeployment>| {
+                    object.is_some_and(|object| object.status.iter().any(|status| status.handled.contains_key("restart")) && is(object, "Ready", "True", "Serving"))
+                })
+                .await;
+            world.settled_as("True", "Serving", 1, 0).await;
+        }
+        .boxed()
+    },
+};
+
+async fn first_build(world: &World) {
+    world.apply("shop", commit(1)).await;
+    world.finish_build(Built::default()).await;
+    world.settled_as("True", "Serving", 1, 1).await;
+}
+
+async fn image(world: &World, n: u8) {
+    world.apply("shop", prebuilt(n)).await;
+    world.settled_as("True", "Serving", usize::from(n), 0).await;
+}
+
+async fn branch_moves(world: &World) {
+    world.apply("shop", branch("main")).await;
+    world.finish_build(Built { commit: Some("a1".repeat(20)) }).await;
+    world.settled_as("True", "Serving", 1, 1).await;
+    world.annotate("shop", "doce.dev/deploy", "@1").await;
+    world.finish_build(Built { commit: Some("a2".repeat(20)) }).await;
+    world.settled_as("True", "Serving", 2, 2).await;
+}
+
+async fn fails(world: &World, how: &str) {
+    world.apply("shop", behaving(prebuilt(2), how)).await;
+    world.settled_as("False", "RolloutFailed", 1, 0).await;
+}
+
+fn does_not_compile() -> Failed {
+    Failed {
+        stage: Stage::Build,
+        reason: "BuildFailed".to_owned(),
+        message: "npm ci ended with exit code 1".to_owned(),
+        log: "error: no such package".to_owned(),
+        key: None,
+        source: None,
+        subject: None,
+        author: None,
+    }
+}
+
+impl World {
+    /// Waits until `shop` says so and there are so many ReplicaSets, one app pod, and so many Jobs, all of them ended.
+    pub async fn settled_as(&self, status: &str, reason: &str, sets: usize, jobs: usize) {
+        self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets"), |there| there.len() == sets).await;
+        self.until_ready("shop", status, reason).await;
+        self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets, settled"), |there| there.len() == sets).await;
+        self.until_labelled::<Pod>("doce.dev/project=shop,doce.dev/role=app", "one pod", |there| there.len() == 1).await;
+        let ended = |job: &Job| job.status.iter().any(|status| status.succeeded.is_some() || status.failed.is_some());
+        self.until_labelled::<Job>("doce.dev/project=shop", &format!("{jobs} Jobs that have ended"), |there| there.len() == jobs && there.iter().all(ended)).await;
+    }
+}

@@ -1,0 +1,70 @@
+//! A person at a terminal: the real kubectl, in the namespace of a test. It knows nothing of the operator.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::World;
+
+/// What kubectl printed, and whether it was content.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Exit code 0.
+    pub ok: bool,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// Standard output of a command that has to succeed.
+    #[track_caller]
+    pub fn well(self) -> String {
+        assert!(self.ok, "kubectl failed: {}{}", self.out, self.err);
+        self.out
+    }
+
+    /// Standard error of a command that has to fail.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert!(!self.ok, "kubectl succeeded: {}", self.out);
+        self.err
+    }
+}
+
+impl World {
+    /// Runs kubectl in the namespace of this test.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Said {
+        self.kubectl_reading(arguments, "").await
+    }
+
+    /// The same with standard input, as in `kubectl apply -f -`.
+    pub async fn kubectl_reading(&self, arguments: &[&str], input: &str) -> Said {
+        let mut command = Command::new("kubectl");
+        command.args(["--namespace", &self.namespace]).args(arguments);
+        run(command, input).await
+    }
+
+    /// Runs a line in a shell, as somebody who pastes a command out of a message.
+    pub async fn paste(&self, line: &str) -> Said {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        run(command, "").await
+    }
+}
+
+async fn run(mut command: Command, input: &str) -> Said {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("kubectl is among the tools of doce-cluster");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    Said {
+        ok: output.status.success(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,1 @@
+//! Status and children that somebody deletes or edits.

@@ -1,0 +1,102 @@
+//! Wishes that are written in the spec: stopped, pinned, and staying with what failed.
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt;
+use serde_json::json;
+
+use crate::harness::reading::{message, version_of};
+use crate::harness::{Operator, World, behaving, is, prebuilt};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_after_its_start() {
+    let world = World::new("stopped").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let second = world.serve("shop", prebuilt(2)).await;
+    let kept = |sets: Vec<ReplicaSet>| sets.iter().map(ResourceExt::name_any).collect::<Vec<_>>();
+    let mut sets = kept(world.until_sets(2).await);
+    sets.sort();
+    let (deployment, service) = (world.get::<Deployment>("shop").await, world.get::<Service>("shop").await);
+
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "state": "Stopped" } })).await;
+    let stopped = world.until_ready("shop", "True", "Stopped").await;
+    assert!(is(&stopped, "Available", "False", "Stopped"));
+    world.until_list("no pods", |pods: &[Pod]| pods.is_empty()).await;
+    let at_rest = world.get::<Deployment>("shop").await;
+    assert_eq!(at_rest.spec.as_ref().unwrap().template, deployment.spec.as_ref().unwrap().template);
+    assert_eq!(world.get::<Service>("shop").await.spec, service.spec);
+    assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
+    assert_eq!(stopped.status.unwrap().node_port, service.spec.unwrap().ports.unwrap()[0].node_port);
+
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "state": "Running" } })).await;
+    world.until_serving("shop", &second).await;
+    assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    world.until_serving("shop", &first).await;
+    assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
+    assert!(world.list::<Job>().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_pin_runs_exactly_that_version_and_its_end_the_specs_own() {
+    let world = World::new("pinned").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let second = world.serve("shop", prebuilt(2)).await;
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "pinnedVersion": first } })).await;
+    let pinned = world.until_ready("shop", "True", "Pinned").await;
+    assert_eq!(pinned.status.unwrap().version.as_deref(), Some(first.as_str()));
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "pinnedVersion": null } })).await;
+    world.until_ready("shop", "True", "Serving").await;
+    world.until_serving("shop", &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_unknown_pin_stalls_names_what_can_be_had_and_disturbs_nothing() {
+    let world = World::new("pin-unknown").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let before = world.get::<Deployment>("shop").await;
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "pinnedVersion": "v00000000" } })).await;
+    let stalled = world.until_ready("shop", "False", "VersionUnknown").await;
+    assert!(is(&stalled, "Stalled", "True", "VersionUnknown") && is(&stalled, "Available", "True", "Serving"));
+    assert!(message(&stalled, "Stalled").contains(&first), "{}", message(&stalled, "Stalled"));
+    assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_manifest_with_its_own_version_pinned_works_on_a_new_cluster() {
+    let world = World::new("pin-own").await;
+    let _operator = Operator::start(&world).await;
+    let version = world.serve("shop", prebuilt(1)).await;
+    let mut twin = prebuilt(1);
+    twin["pinnedVersion"] = json!(version);
+    world.apply("twin", twin).await;
+    let pinned = world.until_ready("twin", "True", "Pinned").await;
+    assert_eq!(pinned.status.unwrap().version, Some(version));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn on_failure_stay_records_the_verdict_and_moves_nothing() {
+    let world = World::new("stay").await;
+    let _operator = Operator::start(&world).await;
+    let good = world.serve("shop", prebuilt(1)).await;
+    let mut spec = behaving(prebuilt(2), "crash");
+    spec["rollout"]["onFailure"] = json!("Stay");
+    let failed = world.fail("shop", spec, "RolloutFailed").await;
+    let status = failed.status.clone().unwrap();
+    let bad = status.desired_version.unwrap();
+    assert_eq!(version_of(&world.get("shop").await), bad, "the template stays where it is");
+    assert!(is(&failed, "Available", "True", "Serving"), "the old pods go on serving: {:#?}", failed.status);
+    assert_eq!(status.version.as_deref(), Some(good.as_str()));
+    world.until_list("the pod that serves and the one that fails", |pods: &[Pod]| pods.len() == 2).await;
+    world.until_sets(2).await;
+}

@@ -1,0 +1,151 @@
+//! What every node test works with: the operator installed by Helm, a namespace of its own, waiting by watch.
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::wait::{Condition, await_condition};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::repository::variable;
+
+/// Longest wait for anything that involves a build.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A namespaced kind.
+pub trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static {}
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static> Kind for K {}
+
+static INSTALLED: OnceCell<()> = OnceCell::const_new();
+
+/// A namespace of one test's own.
+pub struct World {
+    /// Its name.
+    pub namespace: String,
+    /// Address at which node ports answer.
+    pub address: String,
+    client: Client,
+}
+
+impl World {
+    /// A new namespace; the first caller installs the operator.
+    pub async fn new(namespace: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::try_default().await.expect("KUBECONFIG: start these tests with `doce-cluster with node --`");
+        INSTALLED.get_or_init(|| async { install() }).await;
+        let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
+        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        Self { namespace: namespace.to_owned(), address: variable("DOCE_NODE_ADDRESS"), client }
+    }
+
+    /// Objects of a kind in this namespace.
+    pub fn api<K: Kind>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// All objects of a kind, ordered by name.
+    pub async fn list<K: Kind>(&self) -> Vec<K> {
+        let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
+        items.sort_by_key(ResourceExt::name_any);
+        items
+    }
+
+    /// Applies an object of any kind as `kubectl apply --server-side` does.
+    pub async fn apply<K: Kind>(&self, name: &str, mut object: Value) -> K {
+        object["apiVersion"] = json!(K::api_version(&()));
+        object["kind"] = json!(K::kind(&()));
+        object["metadata"]["name"] = json!(name);
+        self.api::<K>().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap()
+    }
+
+    /// Applies a project.
+    pub async fn deploy(&self, name: &str, spec: &Value) -> ProjectDeployment {
+        self.apply(name, json!({ "spec": spec })).await
+    }
+
+    /// Makes a request, as `kubectl annotate --overwrite` does.
+    pub async fn annotate(&self, name: &str, annotation: &str, value: &str) {
+        let patch = json!({ "metadata": { "annotations": { annotation: value } } });
+        self.api::<ProjectDeployment>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Waits, by watch, for a condition of any object.
+    pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
+        match tokio::time::timeout(PATIENCE, await_condition(self.api::<K>(), name, condition)).await {
+            Ok(Ok(Some(object))) => object,
+            _ => {
+                let there = self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
+                panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
+            }
+        }
+    }
+
+    /// Waits until there is no object of that name any more.
+    pub async fn until_gone<K: Kind>(&self, name: &str) {
+        let gone = await_condition(self.api::<K>(), name, |object: Option<&K>| object.is_none());
+        let waited = tokio::time::timeout(PATIENCE, gone).await;
+        assert!(matches!(waited, Ok(Ok(_))), "waited in vain for {} {name} to be gone", K::kind(&()));
+    }
+
+    /// Waits until a status of the newest generation is as `test` says.
+    pub async fn until_status(&self, name: &str, what: &str, test: impl Fn(&ProjectDeploymentStatus) -> bool + Send) -> ProjectDeploymentStatus {
+        let current = |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                let status = object.status.clone().unwrap_or_default();
+                Some(status.observed_generation) == object.metadata.generation && test(&status)
+            })
+        };
+        self.until(name, what, current).await.status.unwrap()
+    }
+
+    /// Waits until that commit message is what serves and Ready.
+    pub async fn until_serves(&self, name: &str, message: &str) -> ProjectDeploymentStatus {
+        self.until_status(name, &format!("{message:?} serves"), |status| {
+            let source = status.source.as_ref().and_then(|source| source.message.as_deref());
+            ready(status).is_some_and(|(truth, _)| truth == "True") && source == Some(message)
+        })
+        .await
+    }
+}
+
+/// Status and reason of Ready.
+pub fn ready(status: &ProjectDeploymentStatus) -> Option<(String, String)> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    Some((ready.status.clone(), ready.reason.clone()))
+}
+
+/// Whether a condition is True.
+pub fn holds(status: &ProjectDeploymentStatus, kind: &str) -> bool {
+    status.conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")
+}
+
+/// As the README says it, with the addresses of this cluster.
+fn install() {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
+    let (repository, tag) = variable("DOCE_OPERATOR_IMAGE").rsplit_once(':').map(|(name, tag)| (name.to_owned(), tag.to_owned())).unwrap();
+    let mut values = json!({
+        "image": { "repository": repository, "tag": tag },
+        "nodeAddress": variable("DOCE_NODE_ADDRESS"),
+        "retrySeconds": 2,
+        "build": { "buildkitImage": variable("DOCE_BUILDKIT_IMAGE"), "mirror": variable("DOCE_MIRROR") },
+    });
+    if let Ok(bundle) = std::env::var("DOCE_CA_BUNDLE") {
+        values["build"]["caBundle"] = json!(std::fs::read_to_string(bundle).unwrap());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("values.json");
+    std::fs::write(&file, values.to_string()).unwrap();
+    let mut helm = Command::new("helm");
+    helm.args(["upgrade", "--install", "doce"]).arg(chart).args(["--namespace", "doce-system", "--create-namespace", "--wait", "--timeout", "5m", "--values"]).arg(&file);
+    let output = helm.output().expect("helm is among the tools of doce-cluster");
+    assert!(output.status.success(), "helm: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}

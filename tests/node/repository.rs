@@ -1,0 +1,55 @@
+//! A Git repository that the cluster reaches over smart HTTP.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A bare repository behind HTTP and a work tree to commit from.
+pub struct Repository {
+    /// URL as build pods reach it.
+    pub url: String,
+    tree: TempDir,
+    bare: PathBuf,
+}
+
+impl Repository {
+    /// An empty repository of that name.
+    pub fn new(name: &str) -> Self {
+        let root = PathBuf::from(variable("DOCE_GIT_ROOT"));
+        let bare = root.join(format!("{name}.git"));
+        git(&root, &["init", "--quiet", "--bare", "--initial-branch=main", &bare.display().to_string()]);
+        let tree = tempfile::tempdir().unwrap();
+        git(tree.path(), &["init", "--quiet", "--initial-branch=main"]);
+        Self { url: format!("{}/{name}.git", variable("DOCE_GIT_URL")), tree, bare }
+    }
+
+    /// Writes the files, commits and pushes; returns the commit.
+    pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
+        for (name, text) in files {
+            let path = self.tree.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        git(self.tree.path(), &["add", "--all"]);
+        git(self.tree.path(), &["commit", "--quiet", "--message", message]);
+        git(self.tree.path(), &["push", "--quiet", &self.bare.display().to_string(), "main"]);
+        git(self.tree.path(), &["rev-parse", "HEAD"])
+    }
+}
+
+/// An environment variable of the launcher.
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start these tests with `doce-cluster with node --`"))
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(directory).args(arguments);
+    for (name, value) in [("NAME", "Ann"), ("EMAIL", "ann@example.org")] {
+        command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,134 @@
+//! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
+//! them anew; read the difference.
+
+use doce_operator::crd::ProjectDeployment;
+use doce_operator::desired::build_job::{self, Wish};
+use doce_operator::desired::deployment::{Watch, apply};
+use doce_operator::desired::settled::settled;
+use doce_operator::desired::{Platform, names, record, service, template};
+use doce_operator::project::Project;
+use doce_operator::reconcile::world::BuildOf;
+use doce_operator::record::{Facts, ImageFact, Record, SourceFact};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const VERSION: &str = "9f2c41d7000000000000000000000000000000000000000000000000000000ff";
+
+fn project(spec: Value) -> Project {
+    let object = json!({
+        "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment",
+        "metadata": { "name": "shop", "namespace": "tenant", "uid": "11111111-2222-3333-4444-555555555555", "generation": 1 },
+        "spec": spec,
+    });
+    Project::parse(&serde_json::from_value::<ProjectDeployment>(object).unwrap()).unwrap()
+}
+
+fn full() -> Project {
+    project(json!({
+        "source": { "git": { "url": "https://git.example.org/shop.git", "ref": { "branch": "main" }, "path": "apps/shop" } },
+        "replicas": 2,
+        "build": { "args": { "MODE": "prod" } },
+        "run": {
+            "port": 80, "command": ["node"], "args": ["server.js"], "workingDir": "/srv",
+            "env": [{ "name": "COLOUR", "value": "blue" }],
+            "envFrom": [{ "secretRef": { "name": "shop-env" } }],
+            "resources": { "requests": { "cpu": "1000m" }, "limits": { "memory": "256Mi" } },
+            "imagePullSecrets": [{ "name": "pull" }],
+            "health": { "path": "/health", "periodSeconds": 3 },
+        },
+    }))
+}
+
+fn recorded(project: &Project, uid: i64) -> Record {
+    let facts = Facts { format: 1, version: VERSION.to_owned(), key: Some("a".repeat(64)), source: SourceFact::default(), template: template::render(project, VERSION) };
+    let image = ImageFact { reference: format!("localhost:30050/tenant/shop@sha256:{}", "b".repeat(64)), uid: Some(uid), platform: "linux/amd64".to_owned(), ..ImageFact::default() };
+    Record { name: names::record("shop", VERSION), created: None, facts, image: Some(image) }
+}
+
+#[test]
+fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
+    let project = full();
+    let deployment = apply(&project, &recorded(&project, 1000), Some("stamp"), 2, Watch::of(&project, true)).unwrap();
+    insta::assert_yaml_snapshot!(deployment);
+}
+
+#[test]
+fn an_image_that_wants_root_gets_baseline_pod_security() {
+    let project = full();
+    let complete = template::complete(&recorded(&project, 0), None).unwrap();
+    assert_eq!(complete["spec"]["securityContext"], json!({ "seccompProfile": { "type": "RuntimeDefault" } }));
+}
+
+#[test]
+fn the_service_targets_the_port_by_name_and_has_port_80_for_ever() {
+    insta::assert_yaml_snapshot!(service::apply(&full(), Some(31000)));
+}
+
+#[test]
+fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
+    let platform = Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        push_insecure: true,
+        pull_registry: "localhost:30050".to_owned(),
+        buildkit_image: "docker.io/moby/buildkit:v0.33.1-rootless".to_owned(),
+        operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
+        mirror: None,
+        ca_bundle: String::new(),
+    };
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
+}
+
+#[test]
+fn a_record_reads_back_as_it_was_written() {
+    let project = full();
+    let written = recorded(&project, 1000);
+    let object = record::create(&project, &written.facts, written.image.as_ref(), 1);
+    assert_eq!(record::read(&object).unwrap(), written);
+}
+
+#[test]
+fn what_the_api_server_writes_back_counts_as_settled() {
+    let want = json!({ "spec": { "minReadySeconds": 0, "template": { "containers": [{
+        "name": "app", "env": [{ "name": "A", "value": "" }], "args": [],
+        "resources": { "requests": { "cpu": "1000m", "memory": "0.5Gi" } },
+    }] } } });
+    let live = json!({ "spec": { "template": { "containers": [
+        { "name": "sidecar" },
+        { "name": "app", "imagePullPolicy": "IfNotPresent", "env": [{ "name": "A" }, { "name": "OTHER" }],
+          "resources": { "requests": { "cpu": "1", "memory": "512Mi" } } },
+    ] } } });
+    assert!(settled(&live, &want));
+}
+
+#[test]
+fn what_somebody_changed_does_not_count_as_settled() {
+    let want = json!({ "replicas": 2, "cpu": { "requests": { "cpu": "500m" } }, "args": ["a", "b"], "labels": { "x": "y" } });
+    for other in [
+        json!({ "replicas": 3, "cpu": { "requests": { "cpu": "500m" } }, "args": ["a", "b"], "labels": { "x": "y" } }),
+        json!({ "replicas": 2, "cpu": { "requests": { "cpu": "501m" } }, "args": ["a", "b"], "labels": { "x": "y" } }),
+        json!({ "replicas": 2, "cpu": { "requests": { "cpu": "500m" } }, "args": ["b", "a"], "labels": { "x": "y" } }),
+        json!({ "replicas": 2, "cpu": { "requests": { "cpu": "500m" } }, "args": ["a", "b"], "labels": {} }),
+    ] {
+        assert!(!settled(&other, &want), "{other}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_derived_name_is_a_valid_label(name in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?", number in 0u64..1000, attempt in 0u32..1000) {
+        let mut project = full();
+        project.name = name;
+        let names = [names::job(&project, &BuildOf::Lookup(number), attempt), names::record(&project.name, VERSION)];
+        for name in names {
+            prop_assert!(name.len() <= 63 && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_project_tries_every_port_of_its_range_once(first in 30000u16..32000, size in 0u16..700) {
+        let mut ports: Vec<u16> = names::ports(&full(), first, first + size).collect();
+        ports.sort_unstable();
+        prop_assert_eq!(ports, (first..=first + size).collect::<Vec<_>>());
+    }
+}

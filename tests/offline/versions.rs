@@ -1,0 +1,105 @@
+//! Golden hashes: what a released operator called a version, every later one must call so too, or an upgrade would
+//! rebuild and restart everybody.
+
+use std::collections::BTreeMap;
+
+use doce_operator::build::order::{Settings, Strategy};
+use doce_operator::crd::spec::{Health, HealthType, Run};
+use doce_operator::version::{build_key, canonical, files_digest, short, version};
+use k8s_openapi::api::core::v1::EnvVar;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn all_settings() -> Settings {
+    Settings {
+        path: Some("apps/shop".to_owned()),
+        strategy: Strategy::Dockerfile,
+        dockerfile: Some("Dockerfile.prod".to_owned()),
+        target: Some("run".to_owned()),
+        args: BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]),
+        epoch: 3,
+    }
+}
+
+fn full_run() -> Run {
+    Run {
+        port: 8080,
+        args: vec![doce_operator::crd::spec::BoundedString("--verbose".to_owned())],
+        env: vec![EnvVar { name: "COLOUR".to_owned(), value: Some("blue".to_owned()), ..EnvVar::default() }],
+        health: Health { kind: HealthType::Tcp, path: "/".to_owned(), period_seconds: 5 },
+        ..Run::default()
+    }
+}
+
+#[test]
+fn format_1_has_the_hashes_that_release_0_1_gave() {
+    let plain = build_key(COMMIT, &Settings::default());
+    let full = build_key(COMMIT, &all_settings());
+    assert_eq!(plain, "98982402fc3d9227070db19fabad70ed9c13db3b3dcb2e7621a0cad9ae515b22");
+    assert_eq!(full, "55af0caa7d5bbe47b8a599d65d8b7740bda28deded7cc77ddfa47cb6ae343d15");
+    assert_eq!(version(&plain, &Run::default()), "b76c4404553e2e7859a3438e8b36c72335c41665659f57350ecc969072448124");
+    assert_eq!(version(&full, &full_run()), "cf1c19f3c988ababa3389f6206e98df6cd6fdda51e019df0192a1b450c236243");
+    let files = BTreeMap::from([("index.html".to_owned(), b"hello".to_vec()), ("style.css".to_owned(), vec![])]);
+    assert_eq!(files_digest(&files), "sha256:4a51c499ece604939e9288bb46cd824251905af3600e89523d07f2d12baab315");
+}
+
+#[test]
+fn a_setting_at_its_default_does_not_enter_the_key() {
+    let settings: Settings = serde_json::from_value(json!({})).unwrap();
+    assert_eq!(serde_json::to_value(&settings).unwrap(), json!({}));
+    assert_eq!(build_key(COMMIT, &settings), build_key(COMMIT, &Settings { strategy: Strategy::Auto, epoch: 0, ..Settings::default() }));
+}
+
+#[test]
+fn every_setting_and_every_field_of_run_makes_another_version() {
+    let plain = Settings::default();
+    let others = [
+        Settings { path: Some("a".into()), ..plain.clone() },
+        Settings { strategy: Strategy::Generated, ..plain.clone() },
+        Settings { dockerfile: Some("a".into()), ..plain.clone() },
+        Settings { target: Some("a".into()), ..plain.clone() },
+        Settings { args: BTreeMap::from([("a".into(), String::new())]), ..plain.clone() },
+        Settings { epoch: 1, ..plain.clone() },
+    ];
+    let mut keys: Vec<String> = others.iter().map(|settings| build_key(COMMIT, settings)).collect();
+    keys.push(build_key(COMMIT, &plain));
+    keys.push(build_key("another", &plain));
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+    assert_ne!(version("k", &Run::default()), version("k", &full_run()));
+}
+
+#[test]
+fn files_are_told_apart_however_their_bytes_are_cut() {
+    let files = |pairs: &[(&str, &str)]| {
+        let map = pairs.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+        files_digest(&map.collect())
+    };
+    assert_ne!(files(&[("a", "bc")]), files(&[("ab", "c")]));
+    assert_ne!(files(&[("a", ""), ("b", "")]), files(&[("a", "b")]));
+}
+
+#[test]
+fn a_version_is_shown_so_that_yaml_cannot_read_it_as_a_number() {
+    assert_eq!(short("1234567890"), "v12345678");
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_keys_never_matters(pairs in proptest::collection::btree_map("[a-z]{1,8}", 0i64..100, 0..8)) {
+        let forward: Value = pairs.iter().map(|(key, value)| (key.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into();
+        let backward: Value = pairs.iter().rev().map(|(key, value)| (key.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into();
+        prop_assert_eq!(canonical(&forward), canonical(&backward));
+    }
+
+    #[test]
+    fn what_is_empty_means_the_same_as_what_is_left_out(key in "[a-z]{1,8}") {
+        for nothing in [json!(null), json!([]), json!({}), json!({ "inner": null })] {
+            prop_assert_eq!(canonical(&json!({ (key.clone()): nothing })), canonical(&json!({})));
+        }
+    }
+}
