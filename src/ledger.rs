@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::report;
 use crate::crd::annotations::Verb;
+use crate::crd::conditions::{MAX_MESSAGE, bounded};
 
 /// Format of the ledger's text.
 pub const FORMAT: u32 = 1;
@@ -110,6 +111,14 @@ pub struct Attempts {
     pub fault: Option<Fault>,
 }
 
+impl Attempts {
+    /// Only the build that is asked for keeps its last words: the ledger must stay small.
+    pub fn forget_logs(&mut self) {
+        let failures = [self.failed.as_mut(), self.fault.as_mut().map(|fault| &mut fault.failure)];
+        failures.into_iter().flatten().for_each(|failure| failure.log.clear());
+    }
+}
+
 /// Something that may pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -136,6 +145,9 @@ impl Fault {
     }
 }
 
+/// Longest log tail in bytes.
+const MAX_LOG: usize = 2048;
+
 /// Why something failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -156,8 +168,8 @@ impl From<&report::Failed> for Failure {
         Self {
             stage: format!("{:?}", failed.stage),
             reason: failed.reason.clone(),
-            message: failed.message.clone(),
-            log: failed.log.clone(),
+            message: bounded(&failed.message, MAX_MESSAGE),
+            log: bounded(&failed.log, MAX_LOG),
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::version::short;
 /// learn of it.
 const DRAIN_SECONDS: i64 = 5;
 
+/// Seconds between two looks at a pod that starts: it serves as soon as it can.
+const STARTUP_PERIOD: i32 = 1;
+
 /// The template as it goes into the record: everything but the image and what depends on it.
 #[must_use]
 pub fn render(project: &Project, version: &str) -> Value {
@@ -47,16 +50,17 @@ fn container(project: &Project) -> Value {
         "envFrom": run.env_from,
         "resources": run.resources,
         "ports": [{ "name": names::PORT, "containerPort": run.port, "protocol": "TCP" }],
-        "startupProbe": probe(run, startup_failures(project)),
-        "readinessProbe": probe(run, 3),
+        "startupProbe": probe(run, STARTUP_PERIOD, startup_failures(project)),
+        "readinessProbe": probe(run, run.health.period_seconds, 3),
         "lifecycle": { "preStop": { "sleep": { "seconds": DRAIN_SECONDS } } },
         "terminationMessagePolicy": "FallbackToLogsOnError",
     })
 }
 
-fn probe(run: &Run, failures: i32) -> Option<Value> {
+fn probe(run: &Run, period: i32, failures: i32) -> Option<Value> {
     let health = &run.health;
-    let timings = json!({ "periodSeconds": health.period_seconds, "failureThreshold": failures, "timeoutSeconds": health.period_seconds.min(5) });
+    let timeout = health.period_seconds.min(5);
+    let timings = json!({ "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": timeout });
     let (kind, action) = match health.kind {
         HealthType::None => return None,
         HealthType::Http => ("httpGet", json!({ "path": health.path, "port": names::PORT, "scheme": "HTTP" })),
@@ -69,8 +73,7 @@ fn probe(run: &Run, failures: i32) -> Option<Value> {
 
 /// The startup budget ends slightly before the deadline, so that a slow start is named before it is judged.
 fn startup_failures(project: &Project) -> i32 {
-    let budget = project.rollout.deadline_seconds - 5;
-    (budget / project.run.health.period_seconds).max(1)
+    ((project.rollout.deadline_seconds - 5) / STARTUP_PERIOD).max(1)
 }
 
 /// The template that the Deployment gets: the recorded one with the image, what the image asks for, and the restart

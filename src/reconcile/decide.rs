@@ -139,6 +139,8 @@ impl Situation<'_> {
         let asked_key = yielded.and_then(|yielded| yielded.key.as_ref());
         let job_of = |key: &String| self.world.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
         ledger.builds.retain(|key, _| keys.contains(key) || asked_key == Some(key) || job_of(key));
+        let others = ledger.builds.iter_mut().filter(|(key, _)| asked_key != Some(*key));
+        others.for_each(|(_, attempts)| attempts.forget_logs());
         Some(Step::Ledger(Box::new(ledger)))
     }
 

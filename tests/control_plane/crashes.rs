@@ -2,9 +2,9 @@
 //! in the same state with the same number of objects as a life without a death. Each run has a namespace of its own.
 
 #[path = "crashes/run.rs"]
-mod run;
+pub mod run;
 #[path = "crashes/stories.rs"]
-mod stories;
+pub mod stories;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;

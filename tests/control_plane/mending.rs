@@ -1,1 +1,69 @@
-//! Status and children that somebody deletes or edits.
+//! Status and children that somebody deletes or edits come back as they were; what others add stays; and where nothing
+//! is to be mended nothing is written.
+
+#[path = "mending/deleted.rs"]
+mod deleted;
+#[path = "mending/edited.rs"]
+mod edited;
+#[path = "mending/nothing_to_do.rs"]
+mod nothing_to_do;
+#[path = "mending/status.rs"]
+mod status;
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
+use serde_json::Value;
+
+use crate::crashes::run::canary;
+use crate::harness::{Kind, Operator, Picture, World, prebuilt};
+
+/// `shop` serves its second version and could go back to the first. Its pods have been started anew once.
+async fn two_versions(test: &str) -> (World, Operator, Picture) {
+    let world = World::new(test).await;
+    let operator = Operator::start(&world).await;
+    for n in [1, 2] {
+        world.apply("shop", prebuilt(n)).await;
+        world.settled_as("True", "Serving", usize::from(n), 0).await;
+    }
+    world.annotate("shop", "doce.dev/restart", "@1").await;
+    world.until("shop", "it has been started anew", restarted).await;
+    world.settled_as("True", "Serving", 2, 0).await;
+    let picture = world.picture("shop").await;
+    assert!(picture.ports_agree, "{picture:#?}");
+    operator.journal.at_rest().await;
+    (world, operator, picture)
+}
+
+fn restarted(object: Option<&ProjectDeployment>) -> bool {
+    object.is_some_and(|object| {
+        let handled = object.status.iter().any(|status| status.handled.contains_key("restart"));
+        handled && crate::harness::is(object, "Ready", "True", "Serving")
+    })
+}
+
+impl World {
+    /// A strategic merge patch, as `kubectl edit` and `kubectl patch` make it.
+    async fn edit<K: Kind>(&self, name: &str, patch: Value) -> K {
+        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap()
+    }
+
+    /// An operator has looked at everything that changed before this: it serves a project that was applied later.
+    async fn looked(&self) {
+        self.apply("canary", canary()).await;
+        self.until_ready("canary", "True", "Stopped").await;
+    }
+
+    /// Uids of the app's pods.
+    async fn pod_uids(&self) -> Vec<String> {
+        let pods = self.children::<Pod>("shop").await;
+        pods.iter().filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app")).filter_map(|pod| pod.uid()).collect()
+    }
+}
+
+/// The writes that concern `shop`.
+fn writes_to_shop(operator: &Operator, after: usize) -> Vec<String> {
+    let writes = operator.journal.writes().split_off(after);
+    writes.iter().filter(|write| !write.path.contains("canary")).map(|write| format!("{} {}", write.method, write.path)).collect()
+}

@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &[]),
     ("version", &["build::order"]),
     ("project", &["crd", "version", "build::order"]),
-    ("ledger", &["crd::annotations", "build::report"]),
+    ("ledger", &["crd::annotations", "crd::conditions", "build::report"]),
     ("record", &["crd::annotations", "build::report"]),
     (
         "desired",

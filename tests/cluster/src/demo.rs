@@ -55,7 +55,7 @@ pub fn run(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     if let Outcome::Serves { failure: Some(failure) } = outcome {
         say(format_args!("an older version answers, for what is asked for failed:\n  {failure}\n"));
     }
-    println!("$ curl {address}\n{answer}");
+    println!("$ curl {address}\n{}", answer.trim_end());
     next::print(&target, &address);
     Ok(())
 }

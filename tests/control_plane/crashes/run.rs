@@ -118,7 +118,8 @@ fn kind(path: &str) -> String {
 }
 
 impl World {
-    async fn node_port(&self, project: &str) -> Option<i32> {
+    /// The port of the Service of a project.
+    pub async fn node_port(&self, project: &str) -> Option<i32> {
         let services = self.children::<k8s_openapi::api::core::v1::Service>(project).await;
         services.first()?.spec.as_ref()?.ports.as_ref()?.first()?.node_port
     }

@@ -4,6 +4,9 @@
 use super::{NAMESPACE, PROJECT, Target, repository, target::Git};
 use crate::state::quoted;
 
+/// kube-proxy hears of a pod's end a moment later than the operator.
+const ENDING: &str = "# for a second, a pod that ends may still answer";
+
 /// Prints them.
 pub(super) fn print(target: &Target, address: &str) {
     println!("\nWhat to try next: paste into this shell.\n");
@@ -43,7 +46,7 @@ fn commits(tree: &str, address: &str) -> String {
          {deploy}\n\
          kubectl wait {pd} --for=jsonpath='{{.status.source.message}}'='Say version two'\n\
          kubectl wait {pd} --for=condition=Ready\n\
-         curl {address}\n\
+         curl {address}    {ENDING}\n\
          \n\
          # A commit that does not build: what answered goes on answering\n\
          sed -i 's/\"start\":/\"build\": \"node missing.js\",\\n    \"start\":/' {tree}/package.json\n\
@@ -60,7 +63,7 @@ fn rollback(address: &str) -> String {
         "# Back to the version before, without a build\n\
          kubectl annotate pd {PROJECT} -n {NAMESPACE} --overwrite doce.dev/rollback=previous@$(date +%s)\n\
          kubectl wait pd/{PROJECT} -n {NAMESPACE} --timeout=1m --for=jsonpath='{{.status.conditions[?(@.type==\"Ready\")].reason}}'=Held\n\
-         curl {address}\n\
+         curl {address}    {ENDING}\n\
          \n\
          # What happened\n\
          kubectl get pd {PROJECT} -n {NAMESPACE} -o wide\n\
