@@ -1,8 +1,11 @@
 //! What can be said of the project without a cluster: its packaging and its architecture. No network, no cluster, no
 //! clock; what is generated is compared with what is committed (`BLESS=1` writes it anew).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod offline {
     mod architecture;
+    mod decisions;
     mod packaging;
 }
 

@@ -58,14 +58,18 @@ impl Caches {
     /// Runs every watch and tells `changed` which projects to look at, until the receiver is gone.
     pub async fn watch(self: Arc<Self>, client: Client, namespace: Option<String>, changed: mpsc::Sender<Key>) {
         let namespace = namespace.as_deref();
-        let jobs = children::<Job>(&client, namespace).inspect(|_| self.jobs_changed.notify_one());
+        let jobs_heard = |event| {
+            let keys = self.jobs.heard(event);
+            self.jobs_changed.notify_one(); // Not before: the queue must find what it is told of.
+            keys
+        };
         let maps = events(Api::<PartialObjectMeta<ConfigMap>>::all_or(&client, namespace), watcher::Config::default());
         tokio::join!(
             feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
             feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
             feed(children(&client, namespace), |event| self.sets.heard(event), &changed),
             feed(children(&client, namespace), |event| self.services.heard(event), &changed),
-            feed(jobs, |event| self.jobs.heard(event), &changed),
+            feed(children(&client, namespace), jobs_heard, &changed),
             feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
             feed(maps, |event| self.config_maps.heard(event), &changed),
         );

@@ -6,6 +6,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
@@ -45,6 +46,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Gives labels and owner back to the ledger or a record.
+    pub async fn mark_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
+        self.mark(seen, want, &self.caches.revisions).await
+    }
+
+    /// Gives labels and owner back to a build Job.
+    pub async fn mark_job(&self, seen: &Job, want: &ObjectMeta) -> Result<(), Error> {
+        self.mark(seen, want, &self.caches.jobs).await
+    }
+
     /// Creates or changes the Deployment.
     pub async fn apply_deployment(&self, project: &Project, seen: Option<&Deployment>, want: Value) -> Result<(), Error> {
         self.apply(project, seen, want, &self.caches.deployments).await
@@ -67,7 +78,7 @@ impl Cluster {
 
     /// Lets a queued build start.
     pub async fn release_job(&self, seen: &Job) -> Result<(), Error> {
-        let patch = json!({ "metadata": { "uid": seen.uid(), "resourceVersion": seen.resource_version() }, "spec": { "suspend": false } });
+        let patch = json!({ "metadata": { "uid": seen.uid() }, "spec": { "suspend": false } }); // The Job controller writes too.
         let api: Api<Job> = self.api(&seen.namespace().unwrap_or_default());
         let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
         let written = sent.map_err(|error| Error::sort(&format!("start Job {}", seen.name_any()), error))?;
@@ -137,11 +148,36 @@ impl Cluster {
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.code == 409 && status.is_already_exists() => {
-                self.refuse_stranger::<K>(project, &object.name_any(), &what).await?;
+                if let Some(there) = self.refuse_stranger::<K>(project, &object.name_any(), &what).await? {
+                    self.mark_unseen(&there, object.meta(), cache).await?;
+                }
                 Err(Error::Conflict { what })
             }
             Err(error) => Err(Error::sort(&what, error)),
         }
+    }
+
+    /// A child of ours that no watch told of has lost the label that watches go by; or the watch is behind.
+    async fn mark_unseen<K: Kind>(&self, there: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
+        let watched = want.labels.iter().flatten().all(|(key, value)| there.labels().get(key) == Some(value));
+        if watched || there.meta().deletion_timestamp.is_some() {
+            return Ok(());
+        }
+        self.mark(there, want, cache).await
+    }
+
+    async fn mark<K: Kind>(&self, seen: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
+        let ours = want.owner_references.iter().flatten();
+        let others = seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
+        let owners: Vec<_> = others.chain(ours.clone()).collect();
+        let patch = json!({ "metadata": {
+            "uid": seen.uid(), "resourceVersion": seen.resource_version(), "labels": want.labels, "ownerReferences": owners,
+        }});
+        let api: Api<K> = self.api(&seen.namespace().unwrap_or_default());
+        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
+        let what = format!("give labels and owner back to {} {}", K::kind(&()), seen.name_any());
+        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
+        Ok(())
     }
 
     /// Server-side apply. Where no child was seen, the API server is asked first, so that an object of somebody else
@@ -153,7 +189,9 @@ impl Cluster {
                 want["metadata"]["uid"] = json!(seen.uid());
                 want["metadata"]["resourceVersion"] = json!(seen.resource_version());
             }
-            None => self.refuse_stranger::<K>(project, &project.name, &what).await?,
+            None => {
+                self.refuse_stranger::<K>(project, &project.name, &what).await?;
+            }
         }
         let params = PatchParams::apply(names::MANAGER).force();
         let sent = self.api::<K>(&project.namespace).patch(&project.name, &params, &Patch::Apply(want)).await;
@@ -161,9 +199,13 @@ impl Cluster {
         Ok(())
     }
 
-    async fn refuse_stranger<K: Kind>(&self, project: &Project, name: &str, what: &str) -> Result<(), Error> {
+    /// The object of that name, if it is ours; none if there is none.
+    async fn refuse_stranger<K: Kind>(&self, project: &Project, name: &str, what: &str) -> Result<Option<K>, Error> {
         let there = self.api::<K>(&project.namespace).get_opt(name).await.map_err(|error| Error::sort(what, error))?;
-        let Some(there) = there.filter(|there| !is_ours(project, there)) else { return Ok(()) };
+        let Some(there) = there else { return Ok(None) };
+        if is_ours(project, &there) {
+            return Ok(Some(there));
+        }
         let owner = there.owner_references().iter().find(|owner| owner.controller == Some(true));
         let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
         let kind = K::kind(&());

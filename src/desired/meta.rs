@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt as _};
 
 use super::names;
 use crate::project::Project;
@@ -31,6 +32,13 @@ pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
         (names::ROLE, role),
     ];
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Labels and owner are as they should be; others may be there beside them.
+#[must_use]
+pub fn is_marked<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
+    let owned = object.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == project.uid);
+    owned && labels(project, role).iter().all(|(key, value)| object.labels().get(key) == Some(value))
 }
 
 /// Selector of the app's pods. It never holds a version: it cannot be changed.

@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::Wish;
 use crate::desired::deployment::Watch;
-use crate::desired::{Platform, build_job, deployment, names, record, service, template};
+use crate::desired::{Platform, build_job, deployment, meta, names, record, service, template};
 use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::record::Facts;
@@ -13,7 +13,7 @@ use crate::version;
 use super::decide::{Step, Target};
 use super::facts::rollout::{version_in_place, watch_in_place};
 use super::observe::ours;
-use super::world::{Cause, Child, Refusal, World};
+use super::world::{Cause, Child, Refusal, Unmarked, World};
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let facts = Facts { format: version::FORMAT, version, key, source, template };
             let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
             let object = record::create(project, &facts, image.as_ref(), number);
-            (Child::Memory, hand.cluster.create_revision(project, &object).await)
+            (Child::Record, hand.cluster.create_revision(project, &object).await)
         }
         Step::Image { version, image } => {
             let revisions = hand.cluster.caches().revisions.of(&key(project));
@@ -59,6 +59,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             (Child::Job, create_job(hand, project, &wish).await)
         }
         Step::Roll(target) => (Child::Deployment, roll(hand.cluster, project, world, &target).await),
+        Step::Mark(unmarked) => (unmarked.child, mark(hand.cluster, project, &unmarked).await),
         Step::Serve { port } => return serve(hand, project, port).await,
         Step::EndBuild { .. } | Step::ForgetSet { .. } | Step::ForgetRecord { .. } => {
             return forget(hand.cluster, project, &step).await.map(|()| Outcome::Done);
@@ -92,6 +93,26 @@ async fn write_ledger(cluster: &Cluster, project: &Project, ledger: &Ledger) -> 
 async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Result<(), Error> {
     let job = build_job::create(project, hand.platform, wish).map_err(|error| Error::malformed("build Job", &error))?;
     hand.cluster.create_job(project, &job).await
+}
+
+async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
+    let (caches, name) = (cluster.caches(), &unmarked.name);
+    let metadata = |role: &str| meta::child(project, name, role);
+    let revisions = || ours(project, &caches.revisions.of(&key(project)), name);
+    match unmarked.child {
+        Child::Memory => match revisions() {
+            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_LEDGER)).await,
+            None => Ok(()),
+        },
+        Child::Record => match revisions() {
+            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_RECORD)).await,
+            None => Ok(()),
+        },
+        _ => match ours(project, &caches.jobs.of(&key(project)), name) {
+            Some(seen) => cluster.mark_job(&seen, &metadata(names::ROLE_BUILD)).await,
+            None => Ok(()),
+        },
+    }
 }
 
 async fn roll(cluster: &Cluster, project: &Project, world: &World, target: &Target) -> Result<(), Error> {

@@ -7,12 +7,12 @@ mod requests;
 mod run;
 mod verdicts;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Attempts, Ledger};
 use crate::project::Project;
 use crate::record::{Facts, ImageFact, SourceFact};
 
 use super::asked::{Asked, asked};
-use super::world::{BuildOf, World};
+use super::world::{BuildOf, Child, Unmarked, World};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +65,8 @@ pub enum Step {
         /// Its name.
         name: String,
     },
+    /// Give labels and owner back to a child.
+    Mark(Unmarked),
     /// Delete a record.
     ForgetRecord {
         /// Its version.
@@ -94,7 +96,7 @@ struct Situation<'a> {
 }
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, fn(&Situation<'_>) -> Option<Step>); 16] = [
+const ROWS: [(&str, fn(&Situation<'_>) -> Option<Step>); 17] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -109,6 +111,7 @@ const ROWS: [(&str, fn(&Situation<'_>) -> Option<Step>); 16] = [
     ("11: a Job that nobody wants", builds::unwanted),
     ("12: a build is due", builds::due),
     ("13, 14: Deployment and Service differ", run::roll_or_serve),
+    ("a child that somebody took a label or the owner from", memory::mark),
     ("15: a ReplicaSet that is not kept", run::forget_set),
     ("16: more records than the limit", memory::forget_record),
 ];
@@ -120,15 +123,19 @@ pub fn decide(project: &Project, world: &World) -> Option<Step> {
         return None;
     }
     let Some(ledger) = &world.ledger else {
-        return Some(memory::first_ledger(project, world));
+        return (!world.refused(Child::Memory)).then(|| memory::first_ledger(project, world));
     };
     let situation = Situation { project, world, ledger, asked: asked(project, world) };
     ROWS.iter().find_map(|(_, row)| row(&situation))
 }
 
 impl Situation<'_> {
-    /// A ledger write, with what is learned in passing and without what no record and no wish needs.
+    /// A ledger write, with what is learned in passing and without what no record and no wish needs. None once the
+    /// ledger was refused: what cannot be remembered is not acted on.
     fn note(&self, mut ledger: Ledger) -> Option<Step> {
+        if self.world.refused(Child::Memory) {
+            return None;
+        }
         ledger.port = ledger.port.or_else(|| self.world.service.as_ref().and_then(|service| service.port));
         let yielded = self.asked.yielded.as_ref();
         let records = &self.world.records;
@@ -138,8 +145,9 @@ impl Situation<'_> {
         let keys: Vec<String> = records.values().filter_map(|record| key_of(&record.facts)).collect();
         let asked_key = yielded.and_then(|yielded| yielded.key.as_ref());
         let job_of = |key: &String| self.world.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
-        ledger.builds.retain(|key, _| keys.contains(key) || asked_key == Some(key) || job_of(key));
-        let others = ledger.builds.iter_mut().filter(|(key, _)| asked_key != Some(*key));
+        let news = |key: &String, attempts: &Attempts| self.ledger.builds.get(key) != Some(attempts);
+        ledger.builds.retain(|key, attempts| keys.contains(key) || asked_key == Some(key) || job_of(key) || news(key, attempts));
+        let others = ledger.builds.iter_mut().filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
         others.for_each(|(_, attempts)| attempts.forget_logs());
         Some(Step::Ledger(Box::new(ledger)))
     }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt as _};
 
 use super::facts;
-use super::world::{ConfigMap, Refusal, World};
+use super::world::{Child, ConfigMap, Refusal, Unmarked, World};
 use super::world;
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
 use crate::cluster::{Cluster, Error};
-use crate::desired::{names, record, service, settled::settled};
+use crate::desired::{meta, names, record, service, settled::settled};
 use crate::project::{Origin, Project};
 use crate::record::Record;
 
@@ -62,6 +63,7 @@ pub async fn observe(cluster: &Cluster, project: &Project, around: &Surroundings
         records,
         config_map,
         predecessors: predecessors.concat(),
+        unmarked: unmarked(project, &revisions, &jobs),
         refusals: around.refusals.to_vec(),
         retry_base: around.retry_base,
         repository: names::repository(around.pull_registry, project),
@@ -83,6 +85,19 @@ fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap
     let ours = revisions.iter().filter(|object| is_ours(project, &***object) && object.name_any() != project.name);
     let alive = ours.filter(|object| object.metadata.deletion_timestamp.is_none());
     alive.filter_map(|object| record::read(object)).map(|record| (record.facts.version.clone(), record)).collect()
+}
+
+fn unmarked(project: &Project, revisions: &[Arc<ControllerRevision>], jobs: &[Arc<Job>]) -> Vec<Unmarked> {
+    let ledger_or_record = |object: &Arc<ControllerRevision>| {
+        let (child, role) = if object.name_any() == project.name { (Child::Memory, names::ROLE_LEDGER) } else { (Child::Record, names::ROLE_RECORD) };
+        lost_marks(project, &**object, role).then(|| Unmarked { child, name: object.name_any() })
+    };
+    let job = |object: &Arc<Job>| lost_marks(project, &**object, names::ROLE_BUILD).then(|| Unmarked { child: Child::Job, name: object.name_any() });
+    revisions.iter().filter_map(ledger_or_record).chain(jobs.iter().filter_map(job)).collect()
+}
+
+fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
+    is_ours(project, object) && object.meta().deletion_timestamp.is_none() && !meta::is_marked(project, object, role)
 }
 
 /// Children of a deleted namesake: garbage collection is on its way.

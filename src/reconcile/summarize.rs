@@ -122,7 +122,12 @@ fn built(view: &View<'_>, headline: &Headline) -> Verdict {
             let reason = if record.facts.key.is_none() { Reason::Prebuilt } else { Reason::ImageReady };
             verdict(Truth::True, reason, format!("{} has an image", short(&record.facts.version)))
         }
-        Some(record) => verdict(Truth::False, headline.reason, format!("{} has no image yet: {}", short(&record.facts.version), headline.message)),
+        Some(record) => {
+            let version = short(&record.facts.version);
+            let says = headline.message.contains(&version);
+            let message = if says { headline.message.clone() } else { format!("{version} has no image yet: {}", headline.message) };
+            verdict(Truth::False, headline.reason, message)
+        }
         None => verdict(Truth::Unknown, Reason::NothingYet, "no version is known yet".to_owned()),
     }
 }

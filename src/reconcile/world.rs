@@ -29,12 +29,23 @@ pub struct World {
     pub config_map: ConfigMap,
     /// Children of a deleted namesake, `kind/name`: wait until they are gone.
     pub predecessors: Vec<String>,
+    /// Ledger, records and Jobs that somebody took a label or the owner from.
+    pub unmarked: Vec<Unmarked>,
     /// Children of which the API server or another owner refused a write in this pass.
     pub refusals: Vec<Refusal>,
     /// Seconds of the first pause after a fault.
     pub retry_base: u32,
     /// Repository that nodes pull this project's images from, without tag.
     pub repository: String,
+}
+
+/// A child of ours that somebody took a label or the owner from: nothing would delete it with the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmarked {
+    /// The ledger, a record or a build Job.
+    pub child: Child,
+    /// Its name.
+    pub name: String,
 }
 
 /// The content of the ConfigMap that is the source.
@@ -182,8 +193,10 @@ pub struct Refusal {
 /// Kinds of children, as far as a refusal stops one and not the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Child {
-    /// The ledger or a record.
+    /// The ledger, or the image in a record: without it nothing that happens can be remembered.
     Memory,
+    /// A new record.
+    Record,
     /// A build Job.
     Job,
     /// The Deployment.

@@ -1,6 +1,8 @@
 //! What every control-plane test works with: a namespace, an operator with the chart's own rights, waiting, and builds
 //! that end as the test says, by the status that a kubelet would write.
 
+#[path = "harness/audit.rs"]
+pub mod audit;
 #[path = "harness/builds.rs"]
 pub mod builds;
 #[path = "harness/door.rs"]

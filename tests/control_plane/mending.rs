@@ -10,6 +10,8 @@ mod nothing_to_do;
 #[path = "mending/status.rs"]
 mod status;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
@@ -23,6 +25,7 @@ use crate::harness::{Kind, Operator, Picture, World, prebuilt};
 async fn two_versions(test: &str) -> (World, Operator, Picture) {
     let world = World::new(test).await;
     let operator = Operator::start(&world).await;
+    world.with_canary().await;
     for n in [1, 2] {
         world.apply("shop", prebuilt(n)).await;
         world.settled_as("True", "Serving", usize::from(n), 0).await;
@@ -49,10 +52,17 @@ impl World {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap()
     }
 
-    /// An operator has looked at everything that changed before this: it serves a project that was applied later.
-    async fn looked(&self) {
+    /// A project by which one sees that an operator looks; it is stopped, and so costs no pod.
+    async fn with_canary(&self) {
         self.apply("canary", canary()).await;
         self.until_ready("canary", "True", "Stopped").await;
+    }
+
+    /// An operator has looked at everything that changed before this: it answers a request to the canary.
+    async fn looked(&self) {
+        static REQUESTS: AtomicU32 = AtomicU32::new(0);
+        let value = format!("@{}", REQUESTS.fetch_add(1, Ordering::Relaxed));
+        self.ask("canary", "deploy", &value).await;
     }
 
     /// Uids of the app's pods.

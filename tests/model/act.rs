@@ -41,9 +41,11 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
             }
         }
         Step::Roll(target) => roll(cluster, target),
+        Step::Mark(_) => {} // Nobody takes labels or owners here.
         Step::Serve { port } => {
             let kept = cluster.service.map(|service| service.port);
-            cluster.service = Some(Port { port: port.or(kept).unwrap_or(30_100), edited: false });
+            let free = 30_100 + u16::try_from(cluster.changes % 100).unwrap_or(0); // Another one each time.
+            cluster.service = Some(Port { port: port.or(kept).unwrap_or(free), edited: false });
         }
         Step::ForgetSet { name } => {
             let scaled_since = |set: &super::cluster::Set| !set.pods.is_empty(); // The delete names its resourceVersion.

@@ -1,7 +1,7 @@
 //! The state of a project at rest, without what may differ between two plays of one life: times, running numbers and
 //! resourceVersions.
 
-use doce_operator::ledger::{Attempts, Fault, Ledger};
+use doce_operator::ledger::{Attempts, Fault, Ledger, Seen};
 use doce_operator::reconcile::asked::newest_live;
 
 use super::cluster::{Cluster, Set, Template, timestamp};
@@ -16,7 +16,7 @@ impl End {
     /// would go back to is a matter of time.
     pub(crate) fn of(cluster: &Cluster, fate: Fate) -> Self {
         let place = cluster.deployment.as_ref().map(|deployment| (&deployment.template, deployment.replicas));
-        let mut facts = vec![format!("{place:?}"), format!("{:?}", cluster.service)];
+        let mut facts = vec![format!("{place:?}"), format!("{:?}", cluster.service.map(|service| service.edited))];
         if cluster.forgotten {
             return Self(facts);
         }
@@ -36,7 +36,8 @@ impl End {
         facts.extend(records.map(|(version, record)| format!("record {version}: {}", record.image.is_some())));
         facts.extend(ledger.versions.iter().map(|(version, life)| format!("{version}: {life:?}")));
         facts.extend(ledger.builds.iter().map(|(key, attempts)| format!("build {key}: {attempts:?}")));
-        facts.extend(ledger.seen.iter().map(|(verb, seen)| format!("{verb:?}: {seen:?}")));
+        let outcome = |seen: &Seen| if fate == Fate::StaleReads { String::new() } else { seen.outcome.clone() };
+        facts.extend(ledger.seen.iter().map(|(verb, seen)| format!("{verb:?} {:?}: {}", seen.value, outcome(seen))));
         facts.push(format!("{:?} {:?}", ledger.hold, ledger.lookup));
         Self(facts)
     }

@@ -91,13 +91,12 @@ impl Nature {
             return *changed;
         }
         match self.origins.get(version) {
-            Some((_, run)) if *run + 1 == RUNS => Health::Bad,
-            Some((5, _)) => Health::Bad,
+            Some((source, run)) if *source == 5 || *run + 1 == RUNS => Health::Bad,
             Some((6, _)) => Health::Hopeless,
             Some((9, _)) => Health::Crashing,
             Some((10, _)) => Health::Partial,
             Some(_) => Health::Good,
-            None => Health::Bad,
+            None => Health::Bad, // Somebody took the version off the template.
         }
     }
 

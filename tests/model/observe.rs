@@ -83,5 +83,5 @@ fn sets(cluster: &Cluster) -> Vec<Set> {
 
 /// Name of the `ReplicaSet` of a template.
 pub(crate) fn set_name(template: &Template) -> String {
-    format!("{:?}", template)
+    format!("{template:?}")
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::Ledger;
+use doce_operator::ledger::{Hold, Ledger};
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::world::{BuildOf, World};
 
@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     pub(crate) ill: BTreeMap<String, i64>,
     /// Requests that were acted on or refused.
     pub(crate) spent: BTreeSet<(Verb, String)>,
+    /// The last hold, until somebody wishes for something else.
+    pub(crate) granted: Option<Hold>,
     /// The port, once there was one.
     pub(crate) port: Option<u16>,
     /// Builds that were started.
@@ -47,7 +49,7 @@ const ORACLES: [(&str, Oracle); 9] = [
     ("what_one_would_go_back_to_is_kept", what_one_would_go_back_to_is_kept),
     ("a_stopped_project_is_left_as_it_is", a_stopped_project_is_left_as_it_is),
     ("the_port_never_changes", the_port_never_changes),
-    ("only_a_builds_owner_ends_it", a_running_build_that_is_wanted_goes_on),
+    ("a_build_that_is_wanted_goes_on", a_build_that_is_wanted_goes_on),
 ];
 
 /// Looks at a write.
@@ -134,8 +136,11 @@ fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch) -> Result<
     Ok(())
 }
 
-fn only_a_request_makes_a_hold_or_lifts_a_verdict(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+fn only_a_request_makes_a_hold_or_lifts_a_verdict(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let Some((before, after)) = ledgers(write) else { return Ok(()) };
+    if after.hold != before.hold {
+        watch.granted.clone_from(&after.hold);
+    }
     let asked = |verb: Verb| after.seen.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
     if after.hold != before.hold && !asked(Verb::Rollback) {
         return Err("the hold changed without a rollback".to_owned());
@@ -218,12 +223,15 @@ fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watch) -> Resul
 
 fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let port = write.after.service.map(|service| service.port);
+    if write.before.ledger.is_none() && write.before.service.is_none() {
+        watch.port = None; // Nobody knows it any more.
+    }
     let was = watch.port.or(port);
     watch.port = was;
     if port.is_some() && port != was { Err(format!("{was:?} became {port:?}")) } else { Ok(()) }
 }
 
-fn a_running_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let Step::EndBuild { job } = write.step else { return Ok(()) };
     let Some(job) = write.seen.jobs.get(job) else { return Ok(()) };
     let BuildOf::Key(key) = &job.of else { return Ok(()) };

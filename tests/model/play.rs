@@ -88,6 +88,7 @@ impl Play {
         for (token, (event, gap)) in events.iter().enumerate() {
             let demand = Demand::of(&self.cluster, *event).filter(|_| rested && *gap == Gap::Settle);
             self.cluster.happen(*event, token);
+            self.watch.granted = None;
             self.remember();
             self.tell(|cluster| format!("== {event:?} {:?}", cluster.project.requests));
             let jobs = self.watch.builds;
@@ -171,7 +172,7 @@ impl Play {
         let now = self.past.len();
         let object = self.dice.below(now + 1);
         let ledger = self.dice.below(object + 1);
-        seen.project = self.at(object).project.clone();
+        seen.project.clone_from(&self.at(object).project);
         seen.ledger = self.at(ledger).ledger.clone();
         let mut any = || self.dice.below(now + 1);
         let (records, jobs, service, rollout, sets) = (any(), any(), any(), any(), any());
@@ -179,7 +180,7 @@ impl Play {
         seen.jobs = self.at(jobs).jobs.clone();
         seen.service = self.at(service).service;
         seen.sets = self.at(rollout).sets.clone();
-        seen.deployment = self.at(rollout).deployment.clone();
+        seen.deployment.clone_from(&self.at(rollout).deployment);
         let (rollout, sets) = (observe(self.at(rollout)).rollout, observe(self.at(sets)).sets);
         let world = World { rollout, sets, ..observe(&seen) };
         self.tell(|_| "STALE".to_owned());

@@ -30,9 +30,18 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
     for (oracle, look) in ORACLES {
         look(cluster, &asked).map_err(|what| Violation { oracle, what })?;
     }
+    a_rollback_that_was_granted_arrives(cluster, watch)
+        .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
     // Whatever a request was to cause has happened by now.
     watch.spent.extend(cluster.project.requests.clone());
     Ok(())
+}
+
+/// Whatever was under way when it was granted.
+fn a_rollback_that_was_granted_arrives(cluster: &Cluster, watch: &Watch) -> Result<(), String> {
+    let Some(hold) = watch.granted.as_ref().filter(|_| !cluster.project.stopped()) else { return Ok(()) };
+    let good = cluster.nature.is_good(&hold.target) && cluster.records.contains_key(&hold.target);
+    if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
 
 fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), String> {

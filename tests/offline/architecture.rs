@@ -209,13 +209,13 @@ fn expand<'a>(base: &str, tree: &'a str, found: &mut BTreeSet<String>) -> &'a st
             assert!(rest.len() < before, "cannot read the use of {path}");
         }
     }
-    match rest.strip_prefix("::").filter(|after| after.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
-        Some(after) => expand(&path, after, found),
-        None => {
-            found.insert(path);
-            rest
-        }
+    if let Some(after) =
+        rest.strip_prefix("::").filter(|after| after.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+    {
+        return expand(&path, after, found);
     }
+    found.insert(path);
+    rest
 }
 
 #[test]

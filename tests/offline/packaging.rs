@@ -53,6 +53,18 @@ fn the_definition_is_as_the_code_says() {
 }
 
 #[test]
+fn the_manifest_installs_this_definition() {
+    let code: Value = serde_yaml::from_str(&doce_operator::crd::yaml().unwrap()).unwrap();
+    let all = documents(&read("manifests/install.yaml"));
+    let installed =
+        all.iter().find(|object| object["kind"] == "CustomResourceDefinition").expect("the definition");
+    assert!(
+        installed["spec"] == code["spec"],
+        "manifests/install.yaml has another definition: run make generate"
+    );
+}
+
+#[test]
 fn every_sample_is_a_project() {
     let mut names = BTreeSet::new();
     for path in files(&root().join("manifests/samples"), "yaml") {

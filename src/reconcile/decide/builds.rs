@@ -25,10 +25,11 @@ fn key_to_build<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     (yielded.as_ref()?.key.as_deref() == Some(key)).then_some(key)
 }
 
-/// Row 11: a build that is no longer wanted, or was cancelled. Cancelled is said only once its pod is gone.
+/// Row 11: a build that is no longer wanted, or was cancelled, or waits while the project is stopped. Cancelled is said only once its pod is gone.
 pub(super) fn unwanted(situation: &Situation<'_>) -> Option<Step> {
     let unwanted = |job: &&super::super::world::BuildJob| {
-        job.state.is_active() && !is_wanted(situation, &job.of, job.attempt)
+        let waits_in_vain = situation.project.stopped() && job.state == super::super::world::JobState::Queued;
+        job.state.is_active() && (waits_in_vain || !is_wanted(situation, &job.of, job.attempt))
     };
     situation.world.jobs.iter().find(unwanted).map(|job| Step::EndBuild { job: job.name.clone() })
 }

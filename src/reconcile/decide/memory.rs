@@ -63,13 +63,19 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
 pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
     let yielded = situation.asked.yielded.as_ref()?;
     let asked = situation.asked.version.as_ref() == Some(&yielded.version);
-    let known = situation.world.records.contains_key(&yielded.version) || situation.world.refused(Child::Memory);
+    let known = situation.world.records.contains_key(&yielded.version) || situation.world.refused(Child::Record);
     (asked && !known).then(|| Step::Record {
         version: yielded.version.clone(),
         key: yielded.key.clone(),
         source: yielded.source.clone(),
         image: yielded.image.clone(),
     })
+}
+
+/// Deleting the project would leave behind a child without owner, and nobody would find one without labels.
+pub(super) fn mark(situation: &Situation<'_>) -> Option<Step> {
+    let mut unmarked = situation.world.unmarked.iter();
+    unmarked.find(|unmarked| !situation.world.refused(unmarked.child)).cloned().map(Step::Mark)
 }
 
 /// Row 16: the oldest record beyond the limit goes, those that never served first; none that anything still needs.

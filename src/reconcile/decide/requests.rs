@@ -141,7 +141,7 @@ fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
     let matches: Vec<&String> = situation.world.records.keys().filter(|version| version.starts_with(prefix)).collect();
     match matches[..] {
         [version] if !prefix.is_empty() => Ok(version.clone()),
-        _ => Err(format!("refused: {argument:?} names no one version. Can be had: previous, {}", choices(situation))),
+        _ => Err(format!("refused: {argument:?} names no version, or more than one. Can be had: {}", choices(situation))),
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::build::report::Failed;
 use crate::crd::annotations::Verb;
 use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger};
+use crate::record::ImageFact;
 use crate::version::short;
 
 use super::super::asked::newest_live;
-use super::super::world::{BuildJob, BuildOf, JobState, Rollout};
+use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
 use super::{Situation, Step};
 
 /// Row 6: a Job ended. An image goes into the records of its key, an answer or a failure into the ledger.
@@ -15,10 +16,21 @@ pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
 }
 
 fn image(situation: &Situation<'_>) -> Option<Step> {
+    if situation.world.refused(Child::Memory) {
+        return None;
+    }
     situation.world.records.values().filter(|record| record.image.is_none()).find_map(|record| {
-        let image = situation.world.image_of(record.facts.key.as_deref()?)?;
+        let image = match record.facts.key.as_deref() {
+            Some(key) => situation.world.image_of(key)?,
+            None => prebuilt(situation, &record.facts.version)?, // Somebody took it away.
+        };
         Some(Step::Image { version: record.facts.version.clone(), image })
     })
+}
+
+fn prebuilt(situation: &Situation<'_>, version: &str) -> Option<ImageFact> {
+    let yielded = situation.asked.yielded.as_ref().filter(|yielded| yielded.version == version);
+    yielded?.image.clone()
 }
 
 fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {

@@ -4,12 +4,12 @@
 use super::{View, failure};
 use crate::crd::conditions::{Reason, Truth};
 use crate::crd::status::FailureStatus;
-use crate::ledger::{Attempts, Fault, Ledger};
+use crate::ledger::{Attempts, Fault, Ledger, Life};
 use crate::project::Project;
 use crate::version::short;
 
 use super::super::asked::{Pin, asked};
-use super::super::world::{BuildJob, BuildOf, Cause, Child, ConfigMap, JobState, World};
+use super::super::world::{BuildJob, BuildOf, Cause, Child, ConfigMap, JobState, Rollout, World};
 
 /// What Ready, Reconciling and Stalled say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn pin_unknown(view: &View<'_>) -> Option<Headline> {
     let list = versions.iter().map(|version| short(version)).collect::<Vec<_>>().join(", ");
     let list = if list.is_empty() { "none yet".to_owned() } else { list };
     let pin = view.project.pin.as_deref().unwrap_or_default();
-    Some(Headline::stalled(Reason::VersionUnknown, format!("spec.pinnedVersion v{pin} names no one version; what runs stays. Can be had: {list}")))
+    Some(Headline::stalled(Reason::VersionUnknown, format!("spec.pinnedVersion v{pin} names no version, or more than one; what runs stays. Can be had: {list}")))
 }
 
 fn config_map_missing(view: &View<'_>) -> Option<Headline> {
@@ -207,6 +207,7 @@ fn running(view: &View<'_>) -> Option<Headline> {
     let trouble = in_place.and_then(|rollout| rollout.trouble.as_ref()).map(|trouble| format!(" ({}: {})", trouble.reason, trouble.message)).unwrap_or_default();
     Some(match in_place {
         Some(rollout) if rollout.current && rollout.available && life.live.is_some() && !life.restarting() => serving(view, wanted),
+        Some(rollout) if goes_on(view, rollout, &life) => serving(view, wanted),
         Some(_) if life.restarting() && life.live.is_some() => Headline::working(Reason::Restarting, format!("the pods of {} are being started anew{trouble}", short(wanted))),
         Some(rollout) if life.live == Some(view.ledger.last) && rollout.current => {
             let some = format!("{} of {} pods of {} are ready", rollout.serving, rollout.replicas, short(wanted));
@@ -215,6 +216,13 @@ fn running(view: &View<'_>) -> Option<Headline> {
         }
         _ => Headline::working(Reason::Starting, format!("{} is being started{trouble}{}", short(wanted), stays(view))),
     })
+}
+
+/// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
+/// of somebody else: that is no news.
+fn goes_on(view: &View<'_>, rollout: &Rollout, life: &Life) -> bool {
+    let whole = rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
+    !rollout.current && rollout.faithful && whole && life.live == Some(view.ledger.last) && !life.restarting()
 }
 
 fn serving(view: &View<'_>, wanted: &str) -> Headline {

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, select_all};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use kube::runtime::reflector::store;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
@@ -40,17 +40,21 @@ impl World {
     }
 }
 
-/// Looks again and again, whenever one of `changes` ticks, until the look is as expected or patience is over.
+/// Looks again and again, whenever one of `changes` ticks, until the look is as expected or patience is over; then
+/// returns the last look that was not.
 pub async fn until_equal<T: PartialEq, F: Future<Output = T>>(changes: Vec<BoxStream<'static, ()>>, expected: &T, look: impl Fn() -> F) -> Result<(), T> {
     let mut changes = select_all(changes);
+    let mut last = None;
     let waited = tokio::time::timeout(PATIENCE, async {
-        while look().await != *expected {
+        loop {
+            let there = look().await;
+            if there == *expected {
+                return;
+            }
+            last = Some(there);
             changes.next().await;
-            while let Some(Some(())) = changes.next().now_or_never() {}
         }
     });
-    match waited.await {
-        Ok(()) => Ok(()),
-        Err(_) => Err(look().await),
-    }
+    let waited = waited.await;
+    waited.or_else(|_| last.map_or(Ok(()), Err))
 }

@@ -108,6 +108,32 @@ async fn owners_taken_off_ledger_records_and_jobs_come_back() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn labels_taken_off_ledger_records_and_jobs_come_back_and_nothing_is_built_again() {
+    let world = World::new("unlabel-memory").await;
+    let operator = Operator::start(&world).await;
+    (stories::FIRST_DEPLOY.then)(&world).await;
+    let picture = world.picture("shop").await;
+    for revision in world.children::<ControllerRevision>("shop").await {
+        labels_come_back(&world, &revision).await;
+    }
+    for job in world.children::<Job>("shop").await {
+        world.patch::<Job>(&job.name_any(), json!({ "metadata": { "labels": { names::ROLE: null } } })).await;
+        world.until::<Job>(&job.name_any(), "its label is back", |there: Option<&Job>| there.is_some_and(|there| there.labels().contains_key(names::ROLE))).await;
+    }
+    world.until_picture("shop", &picture, "labels taken off").await;
+    let made = operator.journal.writes().into_iter().filter(|write| write.method == "POST" && write.path.ends_with("/jobs")).count();
+    assert_eq!(made, 1);
+}
+
+async fn labels_come_back<K: Kind>(world: &World, object: &K) {
+    let labels = object.labels().clone();
+    let none: serde_json::Map<String, Value> = labels.keys().map(|key| (key.clone(), Value::Null)).collect();
+    world.patch::<K>(&object.name_any(), json!({ "metadata": { "labels": none } })).await;
+    world.until::<K>(&object.name_any(), "its labels are back", move |there: Option<&K>| there.is_some_and(|there| *there.labels() == labels)).await;
+}
+
 async fn owner_comes_back<K: Kind>(world: &World, object: &K) {
     let owners = object.owner_references().to_vec();
     assert_eq!(owners.len(), 1);

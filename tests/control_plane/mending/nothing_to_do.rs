@@ -4,7 +4,7 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
 
 use super::{two_versions, writes_to_shop};
-use crate::crashes::{run::canary, stories};
+use crate::crashes::stories;
 use crate::harness::{Operator, World, branch, commit, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,8 +17,7 @@ async fn a_new_operator_writes_nothing_to_settled_projects() {
             before(&world).await;
         }
         (story.then)(&world).await;
-        world.apply("stopped", canary()).await;
-        world.until_ready("stopped", "True", "Stopped").await;
+        world.with_canary().await;
         operator.stop().await;
         let second = Operator::start(&world).await;
         world.looked().await;
@@ -54,6 +53,7 @@ async fn the_same_source_again_is_not_built_again() {
     for (story, spec) in [(&stories::FIRST_DEPLOY, commit(1)), (&stories::BRANCH_MOVES, branch("main"))] {
         let world = World::new(&format!("same-source-{}", story.name)).await;
         let operator = Operator::start(&world).await;
+        world.with_canary().await;
         (story.then)(&world).await;
         let jobs = world.children::<Job>("shop").await.len();
         operator.journal.at_rest().await;

@@ -11,6 +11,7 @@ use crate::harness::{Operator, World};
 async fn comes_back(story: &Story, status: Value) {
     let world = World::new(&format!("status-{}", story.name)).await;
     let operator = Operator::start(&world).await;
+    world.with_canary().await;
     if let Some(before) = story.before {
         before(&world).await;
     }
@@ -30,8 +31,7 @@ async fn comes_back(story: &Story, status: Value) {
     world.set_status(&status).await;
     let operator = Operator::start(&world).await;
     world.until_picture("shop", &picture, "status deleted while no operator runs").await;
-    world.apply("canary2", crate::crashes::run::canary()).await;
-    world.until_ready("canary2", "True", "Stopped").await;
+    world.looked().await;
     operator.journal.at_rest().await;
     let written = writes_to_shop(&operator, 0);
     assert!(written.len() == 1 && written[0].ends_with("/projectdeployments/shop/status"), "{written:?}");

@@ -46,14 +46,14 @@ async fn a_service_of_another_owner_is_refused_until_it_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_controller_revision_in_the_place_of_the_ledger_is_refused_until_it_is_gone() {
-    refused_until_gone::<ControllerRevision>("stranger-ledger", "shop", json!({ "revision": 7 }), true).await;
+    refused_until_gone::<ControllerRevision>("stranger-ledger", "shop", json!({ "revision": 7, "data": { "theirs": true } }), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_controller_revision_in_the_place_of_a_record_is_refused_until_it_is_gone() {
     let name = names::record("shop", &version_of_first_image().await);
-    refused_until_gone::<ControllerRevision>("stranger-record", &name, json!({ "revision": 7 }), false).await;
+    refused_until_gone::<ControllerRevision>("stranger-record", &name, json!({ "revision": 7, "data": { "theirs": true } }), false).await;
 }
 
 /// Versions do not depend on the namespace.

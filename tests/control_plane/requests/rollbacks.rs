@@ -78,7 +78,7 @@ async fn a_rollback_that_cannot_be_is_refused_with_what_can_be_typed() {
     let first = world.serve("shop", prebuilt(1)).await;
     assert_eq!(world.ask("shop", "rollback", "previous@1").await, "refused: there is no other version that served");
     let unknown = world.ask("shop", "rollback", "v00000000@1").await;
-    assert!(unknown.contains("\"v00000000\" names no one version") && unknown.contains(&first), "{unknown}");
+    assert!(unknown.contains("\"v00000000\" names no version, or more than one") && unknown.contains(&first), "{unknown}");
 
     let failed = world.fail("shop", behaving(prebuilt(2), "crash"), "RolloutFailed").await;
     let bad = failed.status.unwrap().desired_version.unwrap();

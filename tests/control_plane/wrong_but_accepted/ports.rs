@@ -1,0 +1,92 @@
+//! Ports that cannot be had: the range is full, somebody has it, the API server does not give it.
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::core::v1::Service;
+use serde_json::{Value, json};
+
+use crate::harness::reading::message;
+use crate::harness::{Operator, Options, World, condition, is, prebuilt};
+
+fn fixed(port: u16) -> Value {
+    let mut spec = prebuilt(1);
+    spec["expose"] = json!({ "nodePort": { "mode": "Fixed", "port": port } });
+    spec
+}
+
+/// The app runs; only its port is missing.
+async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeployment {
+    world
+        .until("shop", &format!("it runs and says {reason}"), move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                is(object, "Ready", "False", reason) && condition(object, "Available").is_some_and(|available| available.status == "True")
+            })
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
+    let world = World::new("ports-full").await;
+    world.take_port("one", 32751).await;
+    world.take_port("two", 32752).await;
+    let operator = Operator::start_with(&world, Options { ports: (32751, 32752), ..Options::default() }).await;
+    world.apply("shop", prebuilt(1)).await;
+    let full = runs_without_port(&world, "PortsExhausted").await;
+    assert!(is(&full, "PortAllocated", "False", "PortsExhausted"));
+    assert_eq!(full.status.unwrap().node_port, None);
+    let written = status_writes(&operator);
+    world.delete::<Service>("two").await;
+    let freed = world.until_ready("shop", "True", "Serving").await;
+    assert!(is(&freed, "PortAllocated", "True", "Allocated"));
+    assert_eq!(freed.status.unwrap().node_port, Some(32752));
+    assert!(status_writes(&operator) <= written + 1, "trying again writes no status");
+}
+
+fn status_writes(operator: &Operator) -> usize {
+    operator.journal.writes().iter().filter(|write| write.path.ends_with("/status")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_fixed_port_that_is_taken_names_its_holder_and_is_given_once_it_is_free() {
+    let world = World::new("port-taken").await;
+    world.take_port("other-shop", 32753).await;
+    let _operator = Operator::start(&world).await;
+    world.apply("shop", fixed(32753)).await;
+    let taken = runs_without_port(&world, "PortUnavailable").await;
+    let said = message(&taken, "PortAllocated");
+    assert!(said.contains(&format!("32753 is held by Service {}/other-shop", world.namespace)), "{said}");
+    assert!(said.contains("spec.expose.nodePort"), "{said}");
+    world.delete::<Service>("other-shop").await;
+    let given = world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(given.status.unwrap().node_port, Some(32753));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_change_to_a_port_that_is_taken_keeps_the_port_that_works() {
+    let world = World::new("port-change").await;
+    world.take_port("other-shop", 32754).await;
+    let _operator = Operator::start(&world).await;
+    world.serve("shop", prebuilt(1)).await;
+    let port = |service: &Service| service.spec.clone().unwrap().ports.unwrap()[0].node_port;
+    let before = port(&world.get("shop").await);
+    world.apply("shop", fixed(32754)).await;
+    runs_without_port(&world, "PortUnavailable").await;
+    assert_eq!(port(&world.get("shop").await), before);
+    world.apply("shop", prebuilt(1)).await;
+    let back = world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(back.status.unwrap().node_port, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_fixed_port_outside_the_api_servers_range_is_said_with_the_range() {
+    let world = World::new("port-range").await;
+    let _operator = Operator::start(&world).await;
+    world.apply("shop", fixed(8080)).await;
+    let out = runs_without_port(&world, "PortUnavailable").await;
+    let said = message(&out, "PortAllocated");
+    assert!(said.contains("node port 8080 is not in the API server's range") && said.contains("30000-32767"), "{said}");
+}

@@ -1,0 +1,10 @@
+//! The table of the design, row by row: a world in, one step out. No model of the cluster here (that is the model test),
+//! and nothing that a row does not look at.
+
+mod builds;
+mod case;
+mod hold;
+mod requests;
+mod sets;
+mod verdicts;
+mod wanted;

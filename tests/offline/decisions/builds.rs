@@ -1,0 +1,164 @@
+//! Rows 1, 6, 11 and 12: records, the end of Jobs, which Jobs there should be, and the pauses after faults.
+
+use doce_operator::build::report::{Built, Stage};
+use doce_operator::crd::annotations::Verb;
+use doce_operator::ledger::{Answer, Attempts, Failure, Fault, Lookup};
+use doce_operator::project::Origin;
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::{BuildOf, JobState};
+
+use super::case::{Case, at, commit, failed, key, v};
+
+fn built(number: u8) -> JobState {
+    let digest = format!("sha256:{number}");
+    JobState::Built(Built { digest, key: key(number), source: commit(number), ..Built::default() })
+}
+
+fn of(number: u8) -> BuildOf {
+    BuildOf::Key(key(number))
+}
+
+/// A branch that was asked for and is not looked up yet.
+fn looking_up() -> Case {
+    let case = Case::branch();
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    case.ledger(|ledger| ledger.lookup = Some(Lookup { of, number: 1, ..Lookup::default() }))
+}
+
+#[test]
+fn a_project_without_memory_begins_one_in_which_old_requests_count_as_seen() {
+    let mut case = Case::new(1).asks(Verb::Restart, "@1");
+    case.world.ledger = None;
+    assert_eq!(case.remembers().seen[&Verb::Restart].value, "@1");
+    assert_eq!(case.remembers().port, Some(30_100));
+}
+
+#[test]
+fn a_memory_that_is_lost_learns_what_serves_as_live_and_nothing_else() {
+    let mut case = Case::serving(1);
+    case.world.ledger = None;
+    assert_eq!(case.remembers().life(&v(1)).live, Some(1));
+    let mut case = Case::serving(1).on_trial(2).rollout(|rollout| rollout.serving = 1);
+    case.world.ledger = None;
+    assert_eq!(case.remembers().life(&v(2)).live, None, "the pods that serve are those of the version before");
+}
+
+#[test]
+fn a_version_is_recorded_before_it_is_built() {
+    let Some(Step::Record { version, key: of, image: None, .. }) = Case::new(1).step() else { panic!("no record") };
+    assert_eq!((version, of), (v(1), Some(key(1))));
+}
+
+#[test]
+fn a_recorded_version_without_an_image_is_built_once() {
+    let case = Case::new(1).recorded(1);
+    let Some(Step::Build { of: what, attempt: 0, digest, reason }) = case.step() else { panic!("no build") };
+    assert_eq!((what, digest, reason), (of(1), Some(commit(1)), "FirstBuild"));
+    assert_eq!(case.job(of(1), 0, JobState::Running).step(), None);
+}
+
+#[test]
+fn a_stopped_project_builds_nothing() {
+    assert_eq!(Case::new(1).recorded(1).stopped().step(), None);
+}
+
+#[test]
+fn an_image_goes_into_every_record_of_its_build_key() {
+    let case = Case::new(1).recorded(1).job(of(1), 0, built(1));
+    let Some(Step::Image { version, image }) = case.step() else { panic!("no image") };
+    assert_eq!((version, image.reference), (v(1), "registry.test/shop@sha256:1".to_owned()));
+}
+
+#[test]
+fn a_build_failure_is_a_verdict_of_the_build_key_and_is_not_tried_again() {
+    let state = JobState::Failed(failed(Stage::Build, "BuildFailed"));
+    let case = Case::new(1).recorded(1).job(of(1), 0, state);
+    let after = case.remembers();
+    assert_eq!(after.attempts(&key(1)).failed.unwrap().reason, "BuildFailed");
+    assert_eq!(case.ledger(|ledger| *ledger = after).step(), None);
+}
+
+#[test]
+fn a_fault_is_no_verdict_and_is_tried_again_after_a_pause_that_grows() {
+    let state = JobState::Failed(failed(Stage::Push, "RegistryUnavailable"));
+    let case = Case::new(1).recorded(1).job(of(1), 0, state);
+    let after = case.remembers();
+    let attempts = after.attempts(&key(1));
+    assert_eq!((attempts.attempt, attempts.failed.is_some(), attempts.fault.clone().unwrap().count), (1, false, 1));
+    let mut case = case.ledger(|ledger| *ledger = after);
+    case.world.now = at(9);
+    assert_eq!(case.step(), None, "the pause is not over");
+    case.world.now = at(10);
+    assert!(matches!(case.step(), Some(Step::Build { attempt: 1, .. })));
+    let pauses: Vec<i64> = (1..9).map(|count| Fault { count, at: at(0), failure: Failure::default() }.pause(10)).collect();
+    assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600]);
+}
+
+#[test]
+fn a_job_that_ends_without_a_report_is_a_fault() {
+    let case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost("Evicted".into()));
+    assert_eq!(case.remembers().attempts(&key(1)).fault.unwrap().failure.reason, "BuildFault");
+}
+
+#[test]
+fn a_build_that_nobody_wants_any_more_is_ended() {
+    let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Running);
+    assert_eq!(case.step(), Some(Step::EndBuild { job: "shop-build".into() }));
+}
+
+#[test]
+fn a_job_that_is_ending_is_waited_for() {
+    let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Ending);
+    assert_eq!(case.step(), None);
+    let wanted_again = Case::new(1).recorded(1).job(of(1), 0, JobState::Ending);
+    assert_eq!(wanted_again.step(), None, "its name is not free yet");
+}
+
+#[test]
+fn a_branch_is_looked_up_by_a_numbered_job() {
+    let number = Case::branch().remembers().lookup.unwrap().number;
+    assert_eq!(number, 1);
+    assert!(matches!(looking_up().step(), Some(Step::Build { of: BuildOf::Lookup(1), digest: None, .. })));
+}
+
+#[test]
+fn what_a_branch_comes_to_is_remembered_and_recorded_with_its_image() {
+    let case = looking_up().job(BuildOf::Lookup(1), 0, built(1));
+    let after = case.remembers();
+    assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
+    let Some(Step::Record { version, image: Some(_), .. }) = case.ledger(|ledger| *ledger = after).step() else {
+        panic!("no record with an image")
+    };
+    assert_eq!(version, v(1));
+}
+
+#[test]
+fn an_answer_to_an_older_lookup_is_not_taken() {
+    let case = looking_up().ledger(|ledger| ledger.lookup.as_mut().unwrap().number = 2);
+    let case = case.job(BuildOf::Lookup(1), 0, built(1));
+    assert!(matches!(case.step(), Some(Step::Build { of: BuildOf::Lookup(2), .. })));
+}
+
+#[test]
+fn a_lookup_that_fails_to_build_names_the_commit_and_its_verdict() {
+    let mut report = failed(Stage::Build, "BuildFailed");
+    (report.source, report.key, report.log) = (Some(commit(1)), Some(key(1)), "last words".into());
+    let after = looking_up().job(BuildOf::Lookup(1), 0, JobState::Failed(report)).remembers();
+    assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
+    assert_eq!(after.attempts(&key(1)).failed.unwrap().log, "last words");
+}
+
+#[test]
+fn until_a_branch_is_looked_up_anew_what_it_came_to_last_is_asked_for() {
+    let answer = Some(Answer { number: 1, digest: commit(1), ..Answer::default() });
+    let case = looking_up().live(1, 1).in_place(1).ledger(|ledger| {
+        let lookup = ledger.lookup.as_mut().unwrap();
+        (lookup.answer, lookup.attempts) = (answer, Attempts::default());
+    });
+    assert_eq!(case.step(), None);
+    let deploys = case.asks(Verb::Deploy, "@1");
+    let after = deploys.remembers();
+    assert_eq!((after.lookup.as_ref().unwrap().number, after.is_new(Verb::Deploy, "@1")), (2, false));
+    let next = deploys.ledger(|ledger| *ledger = after).step();
+    assert!(matches!(next, Some(Step::Build { of: BuildOf::Lookup(2), .. })), "{next:?}");
+}

@@ -1,0 +1,207 @@
+//! Projects and worlds in a few words. Commits are numbers; a version is what its commit yields with the usual settings.
+
+use doce_operator::build::report::{Failed, Stage};
+use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec};
+use doce_operator::ledger::{Failure, Ledger, Life};
+use doce_operator::project::Project;
+use doce_operator::reconcile::decide::{Step, Target, decide};
+use doce_operator::reconcile::world::{BuildJob, BuildOf, JobState, Rollout, Service, Set, World};
+use doce_operator::record::{Facts, ImageFact, Record, SourceFact};
+use doce_operator::version;
+use jiff::Timestamp;
+
+/// A project and what is seen of it.
+pub(super) struct Case {
+    pub(super) project: Project,
+    pub(super) world: World,
+}
+
+/// The clock in every case.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a small number of seconds")
+}
+
+pub(super) fn commit(number: u8) -> String {
+    format!("{number:040x}")
+}
+
+fn object(reference: &serde_json::Value) -> ProjectDeployment {
+    let spec: ProjectDeploymentSpec = serde_json::from_value(serde_json::json!({
+        "source": { "git": { "url": "https://git.test/shop.git", "ref": reference } },
+        "history": { "limit": 2 },
+    }))
+    .expect("the case's spec is one");
+    let mut object = ProjectDeployment::new("shop", spec);
+    object.metadata.namespace = Some("test".to_owned());
+    object.metadata.uid = Some("uid".to_owned());
+    object
+}
+
+fn project(reference: &serde_json::Value) -> Project {
+    Project::parse(&object(reference)).expect("the case's object is complete")
+}
+
+/// Build key of a commit.
+pub(super) fn key(number: u8) -> String {
+    version::build_key(&commit(number), &project(&serde_json::json!({ "branch": "main" })).settings)
+}
+
+/// Version of a commit.
+pub(super) fn v(number: u8) -> String {
+    version::version(&key(number), &project(&serde_json::json!({ "branch": "main" })).run)
+}
+
+/// A verdict or fault with this reason.
+pub(super) fn failed(stage: Stage, reason: &str) -> Failed {
+    let message = "it says so".to_owned();
+    Failed { stage, reason: reason.into(), message, log: String::new(), key: None, source: None, subject: None, author: None }
+}
+
+impl Case {
+    /// The spec names this commit; there is nothing but an empty ledger.
+    pub(super) fn new(number: u8) -> Self {
+        let project = project(&serde_json::json!({ "commit": commit(number) }));
+        let ledger = Some(Ledger { port: Some(30_100), ..Ledger::default() });
+        let service = Some(Service { port: Some(30_100), faithful: true });
+        let world = World { now: at(0), ledger, service, retry_base: 10, repository: "registry.test/shop".into(), ..World::default() };
+        Self { project, world }
+    }
+
+    /// The spec names this commit, and it serves.
+    pub(super) fn serving(number: u8) -> Self {
+        Self::new(number).live(number, 1).in_place(number)
+    }
+
+    /// The spec names a branch.
+    pub(super) fn branch() -> Self {
+        Self { project: project(&serde_json::json!({ "branch": "main" })), ..Self::new(0) }
+    }
+
+    /// The spec names this commit now.
+    pub(super) fn spec(mut self, number: u8) -> Self {
+        self.project.source = project(&serde_json::json!({ "commit": commit(number) })).source;
+        self
+    }
+
+    /// There is a record without an image.
+    pub(super) fn recorded(mut self, number: u8) -> Self {
+        let source = SourceFact { digest: commit(number), ..SourceFact::default() };
+        let facts = Facts { version: v(number), key: Some(key(number)), source, ..Facts::default() };
+        let record = Record { name: v(number), created: Some(at(i64::from(number))), facts, image: None };
+        self.world.records.insert(v(number), record);
+        self
+    }
+
+    /// There is a record with an image.
+    pub(super) fn built(mut self, number: u8) -> Self {
+        self = self.recorded(number);
+        let image = ImageFact { reference: format!("registry.test/shop@sha256:{number}"), ..ImageFact::default() };
+        self.world.records.get_mut(&v(number)).expect("it was recorded").image = Some(image);
+        self
+    }
+
+    /// It is built and went live with this running number.
+    pub(super) fn live(self, number: u8, last: u64) -> Self {
+        let with = |ledger: &mut Ledger| {
+            ledger.versions.insert(v(number), Life { live: Some(last), ..Life::default() });
+            ledger.last = ledger.last.max(last);
+        };
+        self.built(number).ledger(with)
+    }
+
+    /// It is built and failed on trial.
+    pub(super) fn failed(self, number: u8) -> Self {
+        let with = |ledger: &mut Ledger| ledger.versions.entry(v(number)).or_default().failed = Some(Failure::default());
+        self.built(number).ledger(with)
+    }
+
+    /// It is what the Deployment runs, and Available.
+    pub(super) fn in_place(mut self, number: u8) -> Self {
+        self.world.rollout = Some(Rollout {
+            version: Some(v(number)),
+            replicas: 1,
+            pods: 1,
+            serving: 1,
+            faithful: true,
+            current: true,
+            available: true,
+            completed: true,
+            ..Rollout::default()
+        });
+        self.world.sets.iter_mut().for_each(|set| set.current = false);
+        self.set(number, 1, true)
+    }
+
+    /// There is a `ReplicaSet` of it.
+    pub(super) fn set(mut self, number: u8, pods: i32, current: bool) -> Self {
+        let name = format!("shop-{number}");
+        self.world.sets.push(Set { name, version: Some(v(number)), stamp: None, pods, current, faithful: true });
+        self
+    }
+
+    /// It is in place and its pods are not ready.
+    pub(super) fn on_trial(self, number: u8) -> Self {
+        self.built(number).in_place(number).rollout(|rollout| {
+            rollout.available = false;
+            rollout.completed = false;
+        })
+    }
+
+    pub(super) fn rollout(mut self, edit: impl FnOnce(&mut Rollout)) -> Self {
+        edit(self.world.rollout.as_mut().expect("something is in place"));
+        self
+    }
+
+    pub(super) fn ledger(mut self, edit: impl FnOnce(&mut Ledger)) -> Self {
+        edit(self.world.ledger.as_mut().expect("there is a ledger"));
+        self
+    }
+
+    pub(super) fn job(mut self, of: BuildOf, attempt: u32, state: JobState) -> Self {
+        let finished = Some(at(0)).filter(|_| !state.is_active());
+        let job = BuildJob { name: "shop-build".into(), of, attempt, reason: String::new(), state, started: None, finished, trouble: None };
+        self.world.jobs.push(job);
+        self
+    }
+
+    pub(super) fn asks(mut self, verb: Verb, value: &str) -> Self {
+        self.project.requests.insert(verb, value.to_owned());
+        self
+    }
+
+    pub(super) fn stopped(mut self) -> Self {
+        self.project.replicas = 0;
+        self
+    }
+
+    pub(super) fn pinned(mut self, pin: &str) -> Self {
+        self.project.pin = Some(pin.to_owned());
+        self
+    }
+
+    pub(super) fn step(&self) -> Option<Step> {
+        decide(&self.project, &self.world)
+    }
+
+    /// The ledger that is to be written.
+    pub(super) fn remembers(&self) -> Ledger {
+        match self.step() {
+            Some(Step::Ledger(ledger)) => *ledger,
+            other => panic!("expected a ledger, got {other:?}"),
+        }
+    }
+
+    /// What is to be run.
+    pub(super) fn rolls(&self) -> Target {
+        match self.step() {
+            Some(Step::Roll(target)) => target,
+            other => panic!("expected a rollout, got {other:?}"),
+        }
+    }
+
+    /// What is said of a request.
+    pub(super) fn says(&self, verb: Verb) -> String {
+        self.remembers().seen[&verb].outcome.clone()
+    }
+}

@@ -1,0 +1,137 @@
+//! Rows 2 to 5: what people ask for. A refusal is marked as seen and says what to type instead.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::ledger::{Attempts, Failure};
+use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::version::short;
+
+use super::case::{Case, key, v};
+
+fn building() -> Case {
+    Case::serving(1).spec(2).recorded(2).job(BuildOf::Key(key(2)), 0, JobState::Running)
+}
+
+fn stuck() -> Attempts {
+    Attempts { failed: Some(Failure::default()), ..Attempts::default() }
+}
+
+#[test]
+fn a_cancel_ends_the_build_that_it_names_until_a_retry() {
+    let case = building().asks(Verb::Cancel, "shop-build@1");
+    let after = case.remembers();
+    assert!(after.attempts(&key(2)).cancelled && !after.is_new(Verb::Cancel, "shop-build@1"));
+    let next = case.ledger(|ledger| *ledger = after).step();
+    assert!(matches!(next, Some(doce_operator::reconcile::decide::Step::EndBuild { .. })));
+}
+
+#[test]
+fn a_cancel_of_another_build_is_seen_and_changes_nothing() {
+    let after = building().asks(Verb::Cancel, "shop-other@1").remembers();
+    assert_eq!(after.attempts(&key(2)), Attempts::default());
+    assert!(after.seen[&Verb::Cancel].outcome.contains("status.build.id"));
+}
+
+#[test]
+fn a_retry_lifts_the_verdict_on_a_build() {
+    let case = Case::serving(1).spec(2).recorded(2).ledger(|ledger| {
+        ledger.builds.insert(key(2), stuck());
+    });
+    let after = case.asks(Verb::Retry, "@1").remembers().attempts(&key(2));
+    assert_eq!((after.attempt, after.failed), (1, None));
+}
+
+#[test]
+fn a_retry_lifts_the_verdict_on_a_version_and_starts_it_anew_where_it_is_in_place() {
+    let left = Case::serving(1).spec(2).failed(2).asks(Verb::Retry, "@1").remembers().life(&v(2));
+    assert_eq!((left.failed, left.restart), (None, None));
+    let in_place = Case::new(1).failed(1).on_trial(1).asks(Verb::Retry, "@1").remembers().life(&v(1));
+    assert!(in_place.failed.is_none() && in_place.restart.is_some());
+}
+
+#[test]
+fn a_retry_of_what_has_not_failed_starts_pods_that_are_not_ready_anew() {
+    let case = Case::serving(1).rollout(|rollout| rollout.available = false).asks(Verb::Retry, "@1");
+    assert!(case.remembers().life(&v(1)).restarting());
+}
+
+#[test]
+fn a_retry_of_what_is_well_changes_nothing_and_says_so() {
+    let case = Case::serving(1).asks(Verb::Retry, "@1");
+    assert!(case.says(Verb::Retry).contains("nothing has failed"));
+    assert!(!case.remembers().life(&v(1)).restarting());
+}
+
+#[test]
+fn a_restart_stamps_the_live_version_once() {
+    let case = Case::serving(1).asks(Verb::Restart, "@1");
+    let after = case.remembers();
+    assert!(after.life(&v(1)).restarting());
+    let stamp = after.life(&v(1)).restart;
+    assert_eq!(case.ledger(|ledger| *ledger = after).rolls().stamp, stamp);
+}
+
+#[test]
+fn a_restart_of_what_is_stopped_or_was_never_live_is_refused() {
+    let stopped = Case::serving(1).stopped().rollout(|rollout| rollout.replicas = 0);
+    assert!(stopped.asks(Verb::Restart, "@1").says(Verb::Restart).starts_with("refused"));
+    let on_trial = Case::new(1).on_trial(1).asks(Verb::Restart, "@1");
+    assert!(on_trial.says(Verb::Restart).starts_with("refused"));
+}
+
+#[test]
+fn a_deploy_of_a_commit_says_that_there_is_nothing_to_look_up() {
+    let says = Case::serving(1).asks(Verb::Deploy, "@1").says(Verb::Deploy);
+    assert!(says.contains("is fixed"), "{says}");
+}
+
+#[test]
+fn a_request_that_was_seen_is_not_acted_on_again() {
+    let case = Case::serving(1).asks(Verb::Restart, "@1");
+    let after = case.remembers();
+    let case = case.ledger(|ledger| {
+        *ledger = after;
+        let life = ledger.versions.get_mut(&v(1)).unwrap();
+        life.restart = None;
+    });
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_rollback_to_an_unknown_version_is_refused_with_the_list() {
+    let says = Case::serving(1).asks(Verb::Rollback, "vfeedbeef@1").says(Verb::Rollback);
+    assert!(says.starts_with("refused") && says.contains(&short(&v(1))), "{says}");
+}
+
+#[test]
+fn a_rollback_to_a_version_without_an_image_is_refused() {
+    let case = Case::serving(1).recorded(2).asks(Verb::Rollback, &format!("{}@1", short(&v(2))));
+    assert!(case.says(Verb::Rollback).contains("has no image"));
+}
+
+#[test]
+fn a_rollback_to_a_failed_version_is_refused_with_what_to_type() {
+    let case = Case::serving(1).failed(2).asks(Verb::Rollback, &format!("{}@1", short(&v(2))));
+    let says = case.says(Verb::Rollback);
+    assert!(says.contains("doce.dev/retry") && says.contains("doce.dev/rollback"), "{says}");
+}
+
+#[test]
+fn a_rollback_to_a_failed_version_beside_a_retry_is_granted() {
+    let case = Case::serving(1).failed(2).asks(Verb::Rollback, &format!("{}@1", short(&v(2)))).asks(Verb::Retry, "@1");
+    let after = case.remembers();
+    assert_eq!((after.hold.clone().unwrap().target, after.life(&v(2)).failed.clone()), (v(2), None));
+    assert!(!after.is_new(Verb::Retry, "@1") && !after.is_new(Verb::Rollback, &format!("{}@1", short(&v(2)))));
+}
+
+#[test]
+fn a_rollback_to_what_is_not_there_says_so() {
+    let says = Case::serving(1).asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
+    assert_eq!(says, "refused: there is no other version that served");
+}
+
+#[test]
+fn a_rollback_to_the_version_that_runs_says_so() {
+    let case = Case::serving(1).asks(Verb::Rollback, &format!("{}@1", short(&v(1))));
+    assert!(case.says(Verb::Rollback).contains("runs already"));
+    assert_eq!(case.remembers().hold, None);
+}

@@ -1,0 +1,132 @@
+//! Rows 7 to 10: what becomes of the version in place.
+
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::Trouble;
+
+use super::case::{Case, v};
+
+#[test]
+fn a_version_that_is_available_is_live() {
+    let case = Case::serving(1).spec(2).built(2).in_place(2);
+    let after = case.remembers();
+    assert_eq!((after.life(&v(2)).live, after.last), (Some(2), 2));
+}
+
+#[test]
+fn a_version_that_is_live_again_goes_to_the_top() {
+    let case = Case::new(1).live(1, 1).live(2, 2).in_place(1);
+    assert_eq!(case.remembers().life(&v(1)).live, Some(3));
+}
+
+#[test]
+fn a_status_of_an_older_generation_says_nothing() {
+    let case = Case::serving(1).spec(2).built(2).in_place(2).rollout(|rollout| rollout.current = false);
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_template_that_somebody_edited_is_not_judged_but_mended() {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
+        (rollout.faithful, rollout.deadline_over) = (false, true);
+    });
+    assert_eq!(case.rolls().version, Some(v(2)));
+}
+
+#[test]
+fn a_version_that_is_not_available_by_its_deadline_fails_and_is_left_for_the_last_good_one() {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
+    let after = case.remembers();
+    assert_eq!(after.life(&v(2)).failed.clone().unwrap().reason, "ProgressDeadlineExceeded");
+    let target = case.ledger(|ledger| *ledger = after).rolls();
+    assert_eq!((target.version, target.trial), (Some(v(1)), false));
+}
+
+#[test]
+fn a_version_that_is_hopeless_fails_before_its_deadline_with_kubernetes_own_word() {
+    let trouble = Trouble { reason: "InvalidImageName".into(), message: "no such name".into() };
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.hopeless = Some(trouble));
+    assert_eq!(case.remembers().life(&v(2)).failed.clone().unwrap().reason, "InvalidImageName");
+}
+
+#[test]
+fn a_version_before_its_deadline_is_waited_for() {
+    assert_eq!(Case::serving(1).spec(2).on_trial(2).step(), None);
+}
+
+#[test]
+fn a_version_that_fails_under_on_failure_stay_is_judged_and_not_moved() {
+    let mut case = Case::serving(1).spec(2).failed(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
+    case.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_return_is_not_judged() {
+    let case = Case::new(2).live(1, 1).failed(2).on_trial(1).rollout(|rollout| rollout.deadline_over = true);
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_live_version_that_falls_later_is_neither_judged_nor_moved() {
+    let case = Case::serving(1).rollout(|rollout| rollout.available = false);
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_version_that_was_available_and_fell_while_nobody_looked_was_live() {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.completed = true);
+    assert_eq!(case.remembers().life(&v(2)).live, Some(2));
+}
+
+#[test]
+fn a_first_version_that_fails_stays_in_place_and_is_live_if_it_recovers() {
+    let case = Case::new(1).failed(1).on_trial(1).rollout(|rollout| rollout.deadline_over = true);
+    assert_eq!(case.step(), None);
+    let after = case.rollout(|rollout| rollout.available = true).remembers();
+    assert_eq!((after.life(&v(1)).live, after.life(&v(1)).failed.clone()), (Some(1), None));
+}
+
+#[test]
+fn a_failed_version_that_recovers_beside_a_good_one_stays_failed() {
+    let mut case = Case::serving(1).spec(2).failed(2).in_place(2);
+    case.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
+    assert!(!matches!(case.step(), Some(Step::Ledger(_))));
+}
+
+#[test]
+fn nothing_is_judged_at_0_replicas() {
+    let case = Case::serving(1).spec(2).on_trial(2).stopped().rollout(|rollout| {
+        (rollout.replicas, rollout.deadline_over, rollout.completed) = (0, true, true);
+    });
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_restart_that_becomes_available_is_the_good_one() {
+    let stamp = Some("stamp".to_owned());
+    let case = Case::serving(1).ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
+    let target = case.rolls();
+    assert_eq!(target.stamp, stamp);
+    let after = case.rollout(|rollout| rollout.stamp = Some("stamp".into())).remembers();
+    assert_eq!((after.life(&v(1)).good, after.life(&v(1)).live), (stamp, Some(1)));
+}
+
+#[test]
+fn a_restart_that_is_not_available_by_the_deadline_is_taken_back_without_a_verdict() {
+    let case = Case::serving(1)
+        .ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()))
+        .rollout(|rollout| {
+            rollout.stamp = Some("stamp".into());
+            (rollout.available, rollout.completed, rollout.deadline_over) = (false, false, true);
+        });
+    let after = case.remembers();
+    assert_eq!((after.life(&v(1)).restart, after.life(&v(1)).failed.clone()), (None, None));
+    assert_eq!(case.ledger(|ledger| *ledger = after).rolls().stamp, None);
+}
+
+#[test]
+fn what_is_tried_again_is_judged_by_its_new_pods_only() {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
+    let case = case.ledger(|ledger| ledger.versions.entry(v(2)).or_default().restart = Some("stamp".into()));
+    assert_eq!(case.rolls().stamp.as_deref(), Some("stamp"));
+}

@@ -1,0 +1,136 @@
+//! Rows 13 and 14: what runs, what is pinned, what is stopped, and the port.
+
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::{Cause, Child, Refusal};
+
+use super::case::{Case, v};
+
+#[test]
+fn a_settled_project_writes_nothing() {
+    assert_eq!(Case::serving(1).step(), None);
+}
+
+#[test]
+fn a_version_with_an_image_is_rolled_out_on_trial() {
+    let target = Case::serving(1).spec(2).built(2).rolls();
+    assert_eq!((target.version, target.replicas, target.trial), (Some(v(2)), 1, true));
+}
+
+#[test]
+fn a_version_that_was_live_takes_over_without_a_trial() {
+    let target = Case::new(1).live(1, 1).live(2, 2).in_place(2).rolls();
+    assert_eq!((target.version, target.trial), (Some(v(1)), false));
+}
+
+#[test]
+fn what_runs_stays_while_the_next_version_is_built() {
+    let case = Case::serving(1).spec(2).recorded(2);
+    assert!(matches!(case.step(), Some(Step::Build { .. })));
+}
+
+#[test]
+fn a_restart_that_is_under_way_is_taken_back_before_a_switch() {
+    let case = Case::serving(1).spec(2).built(2);
+    let case = case.ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
+    assert_eq!(case.remembers().life(&v(1)).restart, None);
+}
+
+#[test]
+fn a_deployment_that_somebody_deleted_comes_back_as_it_was() {
+    let mut case = Case::serving(1);
+    (case.world.rollout, case.world.sets) = (None, vec![]);
+    assert_eq!(case.rolls().version, Some(v(1)));
+    let mut first_that_failed = Case::new(1).failed(1);
+    first_that_failed.world.rollout = None;
+    assert_eq!(first_that_failed.rolls().version, Some(v(1)));
+}
+
+#[test]
+fn stopping_changes_the_replicas_and_never_the_template() {
+    let target = Case::serving(1).spec(2).built(2).stopped().rolls();
+    assert_eq!((target.version, target.replicas), (None, 0));
+}
+
+#[test]
+fn starting_writes_template_and_replicas_at_once() {
+    let case = Case::serving(1).spec(2).built(2).rollout(|rollout| rollout.replicas = 0);
+    let target = case.rolls();
+    assert_eq!((target.version, target.replicas, target.trial), (Some(v(2)), 1, true));
+}
+
+#[test]
+fn starting_what_was_live_is_no_trial() {
+    let target = Case::serving(1).rollout(|rollout| rollout.replicas = 0).rolls();
+    assert_eq!((target.version, target.trial, target.stamp), (Some(v(1)), false, None));
+}
+
+#[test]
+fn starting_what_was_stopped_on_trial_changes_its_template_so_that_its_deadline_counts() {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.replicas = 0);
+    let after = case.remembers();
+    assert!(after.life(&v(2)).restart.is_some());
+    let target = case.ledger(|ledger| *ledger = after).rolls();
+    assert_eq!((target.version, target.replicas, target.stamp.is_some()), (Some(v(2)), 1, true));
+}
+
+#[test]
+fn the_pin_is_what_the_spec_asks_for() {
+    let target = Case::new(2).live(1, 1).live(2, 2).in_place(2).pinned(&v(1)[..8]).rolls();
+    assert_eq!(target.version, Some(v(1)));
+}
+
+#[test]
+fn a_pin_that_the_spec_itself_yields_is_built() {
+    let case = Case::new(1).pinned(&v(1)[..8]);
+    assert!(matches!(case.step(), Some(Step::Record { .. })));
+}
+
+#[test]
+fn a_pin_that_names_nothing_moves_nothing() {
+    let case = Case::serving(1).spec(2).built(2).pinned("feedbeef");
+    assert_eq!(case.step(), None);
+}
+
+#[test]
+fn a_pin_that_names_more_than_one_moves_nothing() {
+    assert_eq!(Case::serving(1).spec(2).built(2).pinned("").step(), None);
+}
+
+#[test]
+fn a_service_that_is_missing_gets_its_port_back() {
+    let mut case = Case::serving(1);
+    case.world.service = None;
+    assert_eq!(case.step(), Some(Step::Serve { port: Some(30_100) }));
+}
+
+#[test]
+fn the_port_that_was_given_is_remembered() {
+    let case = Case::serving(1).ledger(|ledger| ledger.port = None);
+    assert_eq!(case.remembers().port, Some(30_100));
+}
+
+#[test]
+fn a_fixed_port_replaces_the_one_that_was_given() {
+    let mut case = Case::serving(1);
+    case.project.fixed_port = Some(30_200);
+    assert_eq!(case.step(), Some(Step::Serve { port: Some(30_200) }));
+}
+
+#[test]
+fn a_refused_deployment_does_not_keep_the_service_from_being_made() {
+    let mut case = Case::serving(1).spec(2).built(2);
+    case.world.service = None;
+    let message = "quota".to_owned();
+    case.world.refusals = vec![Refusal { child: Child::Deployment, cause: Cause::Invalid, message }];
+    assert!(matches!(case.step(), Some(Step::Serve { .. })));
+}
+
+#[test]
+fn nothing_is_written_while_a_namesakes_children_are_there_or_the_project_goes() {
+    let mut case = Case::new(1);
+    case.world.predecessors = vec!["Deployment/shop".into()];
+    assert_eq!(case.step(), None);
+    let mut case = Case::new(1);
+    case.project.deleting = true;
+    assert_eq!(case.step(), None);
+}
