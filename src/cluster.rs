@@ -6,6 +6,7 @@ pub mod caches;
 pub mod config_maps;
 pub mod error;
 pub mod events;
+mod marks;
 pub mod writes;
 
 use std::collections::HashMap;

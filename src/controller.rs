@@ -85,7 +85,8 @@ fn projects(context: &Shared, writer: store::Writer<ProjectDeployment>) -> impl 
 
 async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action, Error> {
     let uid = object.uid().unwrap_or_default();
-    let next = reconcile(&context.cluster.newest(&object), &context).await?;
+    let object = context.cluster.newest(&object);
+    let next = Box::pin(reconcile(&object, &context)).await?;
     Ok(Action::requeue(match next {
         Next::After(pause) => {
             context.backoff.succeeded(&uid);

@@ -57,7 +57,7 @@ pub struct Hold {
     pub left: String,
     /// The version that runs instead.
     pub target: String,
-    /// The running number at that time.
+    /// The running number at that time, or that of what was in place still and was Available only then.
     pub since: u64,
 }
 

@@ -122,7 +122,7 @@ impl Project {
     #[must_use]
     pub fn reference(&self) -> String {
         if let Some(git) = &self.source.git {
-            return match self.git_reference(git) {
+            return match Self::git_reference(git) {
                 order::Reference::Branch(name) => format!("branch {name}"),
                 order::Reference::Tag(name) => format!("tag {name}"),
                 order::Reference::Commit(commit) => format!("commit {commit}"),
@@ -135,7 +135,7 @@ impl Project {
         }
     }
 
-    fn git_reference(&self, git: &spec::Git) -> order::Reference {
+    fn git_reference(git: &spec::Git) -> order::Reference {
         let reference = git.reference.clone().unwrap_or_default();
         match (reference.branch, reference.tag, reference.commit) {
             (Some(branch), _, _) => order::Reference::Branch(branch),
@@ -152,7 +152,7 @@ impl Project {
             let commit = digest.map(|commit| order::Reference::Commit(commit.to_owned()));
             return order::Source::Git {
                 url: git.url.clone(),
-                reference: commit.unwrap_or_else(|| self.git_reference(git)),
+                reference: commit.unwrap_or_else(|| Self::git_reference(git)),
             };
         }
         if self.source.config_map.is_some() {

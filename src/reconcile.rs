@@ -75,7 +75,7 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     if project.deleting {
         return Ok(Next::Rest); // Owner references do all that is left to do.
     }
-    let (world, next) = settle(&project, context).await?;
+    let (world, next) = Box::pin(settle(&project, context)).await?;
     let status = summarize(object.status.as_ref(), &project, &world, context.config.node_address.as_deref());
     report(&context.cluster, object, status).await.map_err(Error::Report)?;
     Ok(next)

@@ -2,6 +2,8 @@
 //! API server and run the operator in their own process; they must not reach into the operator's memory, and each has
 //! a namespace of its own. Started by `doce-cluster with control-plane -- cargo test --test control_plane`.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot have ends it")]
+
 #[path = "control_plane/harness.rs"]
 mod harness;
 
@@ -16,3 +18,13 @@ mod crashes;
 mod mending;
 #[path = "control_plane/other_hands.rs"]
 mod other_hands;
+#[path = "control_plane/conditions.rs"]
+mod conditions;
+#[path = "control_plane/kubectl.rs"]
+mod kubectl;
+#[path = "control_plane/quiet.rs"]
+mod quiet;
+#[path = "control_plane/requests.rs"]
+mod requests;
+#[path = "control_plane/wrong_but_accepted.rs"]
+mod wrong_but_accepted;

@@ -9,6 +9,7 @@ mod model {
     pub(crate) mod cluster;
     pub(crate) mod demands;
     pub(crate) mod deployment;
+    pub(crate) mod dice;
     pub(crate) mod end;
     pub(crate) mod event;
     pub(crate) mod happen;

@@ -6,7 +6,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
@@ -44,16 +43,6 @@ impl Cluster {
         let written = sent.map_err(|error| Error::sort(&format!("write ControllerRevision {}", seen.name_any()), error))?;
         self.caches.revisions.wrote(thin(written));
         Ok(())
-    }
-
-    /// Gives labels and owner back to the ledger or a record.
-    pub async fn mark_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
-        self.mark(seen, want, &self.caches.revisions).await
-    }
-
-    /// Gives labels and owner back to a build Job.
-    pub async fn mark_job(&self, seen: &Job, want: &ObjectMeta) -> Result<(), Error> {
-        self.mark(seen, want, &self.caches.jobs).await
     }
 
     /// Creates or changes the Deployment.
@@ -135,7 +124,7 @@ impl Cluster {
         self.client.apiserver_version().await.is_ok()
     }
 
-    fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
+    pub(super) fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
@@ -155,29 +144,6 @@ impl Cluster {
             }
             Err(error) => Err(Error::sort(&what, error)),
         }
-    }
-
-    /// A child of ours that no watch told of has lost the label that watches go by; or the watch is behind.
-    async fn mark_unseen<K: Kind>(&self, there: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
-        let watched = want.labels.iter().flatten().all(|(key, value)| there.labels().get(key) == Some(value));
-        if watched || there.meta().deletion_timestamp.is_some() {
-            return Ok(());
-        }
-        self.mark(there, want, cache).await
-    }
-
-    async fn mark<K: Kind>(&self, seen: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
-        let ours = want.owner_references.iter().flatten();
-        let others = seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
-        let owners: Vec<_> = others.chain(ours.clone()).collect();
-        let patch = json!({ "metadata": {
-            "uid": seen.uid(), "resourceVersion": seen.resource_version(), "labels": want.labels, "ownerReferences": owners,
-        }});
-        let api: Api<K> = self.api(&seen.namespace().unwrap_or_default());
-        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let what = format!("give labels and owner back to {} {}", K::kind(&()), seen.name_any());
-        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
-        Ok(())
     }
 
     /// Server-side apply. Where no child was seen, the API server is asked first, so that an object of somebody else
@@ -221,7 +187,8 @@ impl Cluster {
         let preconditions = Preconditions { uid: seen.uid(), resource_version: None };
         let params = DeleteParams { preconditions: Some(preconditions), ..way };
         let sent = self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
-        match sent.map(|answer| answer.left()) {
+        let told = sent.map(|answer| answer.map_left(Some).left_or_else(|_| None));
+        match told {
             Ok(Some(ending)) if ending.meta().deletion_timestamp.is_some() => cache.wrote(thin(ending)),
             Ok(_) => cache.removed(seen),
             Err(kube::Error::Api(status)) if status.code == 404 => cache.removed(seen),
@@ -240,12 +207,12 @@ pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
     }
 }
 
-fn manager() -> PatchParams {
+pub(super) fn manager() -> PatchParams {
     PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// What is kept of an object needs no record of who set which field.
-fn thin<K: Resource>(mut object: K) -> K {
+pub(super) fn thin<K: Resource>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
     object
 }

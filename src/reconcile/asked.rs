@@ -130,9 +130,8 @@ fn pinned(pin: &str, world: &World, yielded: Option<&Yielded>) -> Pin {
 
 fn in_force(ledger: &Ledger, asked: &str) -> bool {
     ledger.hold.as_ref().is_some_and(|hold| {
-        // What was left may become live in the very moment of the rollback: that ends nothing.
         let other_live = |(version, life): (&String, &crate::ledger::Life)| {
-            ![&hold.target, &hold.left].contains(&version) && life.live.is_some_and(|live| live > hold.since)
+            *version != hold.target && life.live.is_some_and(|live| live > hold.since)
         };
         hold.left == asked && !ledger.versions.iter().any(other_live)
     })

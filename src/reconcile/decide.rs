@@ -95,8 +95,11 @@ struct Situation<'a> {
     asked: Asked,
 }
 
+/// One row: a step where it matches.
+type Row = fn(&Situation<'_>) -> Option<Step>;
+
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, fn(&Situation<'_>) -> Option<Step>); 17] = [
+const ROWS: [(&str, Row); 17] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),

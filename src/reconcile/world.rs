@@ -116,6 +116,7 @@ impl JobState {
 }
 
 /// The Deployment.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, read off another field")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollout {
     /// Version of the pod template; none if somebody removed it.

@@ -209,8 +209,8 @@ async fn stopped_or_scaled_to_zero_is_ready_and_not_available() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_full_port_range_is_said_and_stops_nothing_else() {
     let world = World::new("row-ports").await;
-    world.take_port("holder", 32741).await;
-    let _operator = Operator::start_with(&world, Options { ports: (32741, 32741), ..Options::default() }).await;
+    let port = world.take_ports(32668, &["holder"]).await;
+    let _operator = Operator::start_with(&world, Options { ports: (port, port), ..Options::default() }).await;
     world.apply("shop", prebuilt(1)).await;
     let what = "the pods run without a port";
     let full = world
@@ -221,5 +221,5 @@ async fn a_full_port_range_is_said_and_stops_nothing_else() {
     row(&full, ["False/PortsExhausted", "True/Serving", "True/PortsExhausted", "-"]);
     assert_eq!(kstatus(&full), Read::InProgress);
     world.kubectl_wait_does_not_return().await;
-    assert!(message(&full, "Ready").contains("no node port between 32741 and 32741 is free"), "{}", message(&full, "Ready"));
+    assert!(message(&full, "Ready").contains(&format!("no node port between {port} and {port} is free")), "{}", message(&full, "Ready"));
 }

@@ -2,9 +2,9 @@
 //! in the same state with the same number of objects as a life without a death. Each run has a namespace of its own.
 
 #[path = "crashes/run.rs"]
-pub mod run;
+pub(crate) mod run;
 #[path = "crashes/stories.rs"]
-pub mod stories;
+pub(crate) mod stories;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -120,7 +120,7 @@ async fn a_delete_takes_no_write_with_the_operator_running_and_with_it_down() {
 
 impl World {
     /// Waits, by watch, until a project of that name has no child left.
-    pub async fn until_nothing_of(&self, project: &str) {
+    pub(crate) async fn until_nothing_of(&self, project: &str) {
         let labels = format!("doce.dev/project={project}");
         tokio::join!(
             self.until_labelled::<ControllerRevision>(&labels, "none is left", <[_]>::is_empty),

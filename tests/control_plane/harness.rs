@@ -2,19 +2,19 @@
 //! that end as the test says, by the status that a kubelet would write.
 
 #[path = "harness/audit.rs"]
-pub mod audit;
+pub(crate) mod audit;
 #[path = "harness/builds.rs"]
-pub mod builds;
+pub(crate) mod builds;
 #[path = "harness/door.rs"]
-pub mod door;
+pub(crate) mod door;
 #[path = "harness/operator.rs"]
-pub mod operator;
+pub(crate) mod operator;
 #[path = "harness/person.rs"]
-pub mod person;
+pub(crate) mod person;
 #[path = "harness/reading.rs"]
-pub mod reading;
+pub(crate) mod reading;
 #[path = "harness/picture.rs"]
-pub mod picture;
+pub(crate) mod picture;
 #[path = "harness/setup.rs"]
 mod setup;
 #[path = "harness/watch.rs"]
@@ -33,20 +33,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-pub use builds::Built;
-pub use door::Death;
-pub use operator::{Operator, Options};
-pub use picture::Picture;
+pub(crate) use builds::Built;
+pub(crate) use door::Death;
+pub(crate) use operator::{Operator, Options};
+pub(crate) use picture::Picture;
 
 /// Longest wait for anything that should come by itself.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A namespaced kind.
-pub trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static {}
+pub(crate) trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static {}
 impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static> Kind for K {}
 
 /// A namespace of one test's own; it is deleted, without waiting, when the test ends well.
-pub struct World {
+pub(crate) struct World {
     /// Name of the namespace.
     pub namespace: String,
     /// An administrator's client.
@@ -55,7 +55,7 @@ pub struct World {
 
 impl World {
     /// A new namespace; the first caller also installs CRD and rights from the chart.
-    pub async fn new(test: &str) -> Self {
+    pub(crate) async fn new(test: &str) -> Self {
         let client = setup::client().await;
         let random = doce_operator::version::text_digest(&format!("{test} {:?} {}", std::time::Instant::now(), std::process::id()));
         let prefix: String = test.replace('_', "-").chars().take(40).collect();
@@ -66,57 +66,57 @@ impl World {
     }
 
     /// Objects of a kind in this namespace.
-    pub fn api<K: Kind>(&self) -> Api<K> {
+    pub(crate) fn api<K: Kind>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// Applies a `ProjectDeployment` as `kubectl apply --server-side` does.
-    pub async fn apply(&self, name: &str, spec: Value) -> ProjectDeployment {
+    pub(crate) async fn apply(&self, name: &str, spec: Value) -> ProjectDeployment {
         self.try_apply(name, spec).await.unwrap()
     }
 
     /// The same, with the API server's refusal.
-    pub async fn try_apply(&self, name: &str, spec: Value) -> Result<ProjectDeployment, kube::Error> {
+    pub(crate) async fn try_apply(&self, name: &str, spec: Value) -> Result<ProjectDeployment, kube::Error> {
         let object = json!({ "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": name }, "spec": spec });
         let params = PatchParams::apply("test").force();
         self.api::<ProjectDeployment>().patch(name, &params, &Patch::Apply(object)).await
     }
 
     /// Sets an annotation of a `ProjectDeployment`, as `kubectl annotate --overwrite` does.
-    pub async fn annotate(&self, name: &str, annotation: &str, value: &str) {
+    pub(crate) async fn annotate(&self, name: &str, annotation: &str, value: &str) {
         let patch = json!({ "metadata": { "annotations": { annotation: value } } });
         self.patch::<ProjectDeployment>(name, patch).await;
     }
 
     /// A merge patch, as a person's hand.
-    pub async fn patch<K: Kind>(&self, name: &str, patch: Value) -> K {
+    pub(crate) async fn patch<K: Kind>(&self, name: &str, patch: Value) -> K {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
     }
 
     /// The object of that name.
-    pub async fn get<K: Kind>(&self, name: &str) -> K {
+    pub(crate) async fn get<K: Kind>(&self, name: &str) -> K {
         self.api::<K>().get(name).await.unwrap()
     }
 
     /// All objects of a kind, ordered by name.
-    pub async fn list<K: Kind>(&self) -> Vec<K> {
+    pub(crate) async fn list<K: Kind>(&self) -> Vec<K> {
         let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
         items.sort_by_key(ResourceExt::name_any);
         items
     }
 
     /// Deletes an object and does not wait.
-    pub async fn delete<K: Kind>(&self, name: &str) {
+    pub(crate) async fn delete<K: Kind>(&self, name: &str) {
         let _ = self.api::<K>().delete(name, &DeleteParams::background()).await.unwrap();
     }
 
     /// Waits, by watch, until the object of that name is as `condition` says; panics with what it is instead.
-    pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
+    pub(crate) async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
         self.until_within(PATIENCE, name, what, condition).await
     }
 
     /// The same with another patience.
-    pub async fn until_within<K: Kind>(&self, patience: Duration, name: &str, what: &str, condition: impl Condition<K>) -> K {
+    pub(crate) async fn until_within<K: Kind>(&self, patience: Duration, name: &str, what: &str, condition: impl Condition<K>) -> K {
         let waited = tokio::time::timeout(patience, await_condition(self.api::<K>(), name, condition)).await;
         match waited {
             Ok(Ok(Some(object))) => object,
@@ -129,7 +129,7 @@ impl World {
     }
 
     /// Waits until Ready is `status` with `reason`, for the newest generation.
-    pub async fn until_ready(&self, name: &str, status: &str, reason: &str) -> ProjectDeployment {
+    pub(crate) async fn until_ready(&self, name: &str, status: &str, reason: &str) -> ProjectDeployment {
         let (status, reason) = (status.to_owned(), reason.to_owned());
         let what = format!("Ready={status}/{reason}");
         self.until(name, &what, move |object: Option<&ProjectDeployment>| {
@@ -139,7 +139,7 @@ impl World {
     }
 
     /// Waits until that version serves and Ready says so.
-    pub async fn until_serving(&self, name: &str, version: &str) -> ProjectDeployment {
+    pub(crate) async fn until_serving(&self, name: &str, version: &str) -> ProjectDeployment {
         let version = version.to_owned();
         let what = format!("{version} serves");
         self.until(name, &what, move |object: Option<&ProjectDeployment>| {
@@ -165,19 +165,19 @@ impl Drop for World {
 }
 
 /// A condition of the newest status.
-pub fn condition(object: &ProjectDeployment, kind: &str) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+pub(crate) fn condition(object: &ProjectDeployment, kind: &str) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
     object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind).cloned()
 }
 
 /// Whether a condition has this status and reason, for the newest generation.
-pub fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &str) -> bool {
+pub(crate) fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &str) -> bool {
     condition(object, kind).is_some_and(|condition| {
         condition.status == status && condition.reason == reason && condition.observed_generation == object.metadata.generation
     })
 }
 
 /// A spec with a prebuilt image by digest: nothing is built. Different `n`, different version.
-pub fn prebuilt(n: u8) -> Value {
+pub(crate) fn prebuilt(n: u8) -> Value {
     json!({
         "source": { "image": { "reference": format!("registry.test/app@sha256:{}", format!("{n:02x}").repeat(32)) } },
         "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
@@ -185,7 +185,7 @@ pub fn prebuilt(n: u8) -> Value {
 }
 
 /// A spec with a commit: the record is made before the build. Different `n`, different version.
-pub fn commit(n: u8) -> Value {
+pub(crate) fn commit(n: u8) -> Value {
     json!({
         "source": { "git": { "url": "https://git.test/app.git", "ref": { "commit": format!("{n:02x}").repeat(20) } } },
         "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
@@ -193,7 +193,7 @@ pub fn commit(n: u8) -> Value {
 }
 
 /// A spec with a branch, which a Job must look up.
-pub fn branch(name: &str) -> Value {
+pub(crate) fn branch(name: &str) -> Value {
     json!({
         "source": { "git": { "url": "https://git.test/app.git", "ref": { "branch": name } } },
         "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
@@ -201,7 +201,7 @@ pub fn branch(name: &str) -> Value {
 }
 
 /// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`…
-pub fn behaving(mut spec: Value, how: &str) -> Value {
+pub(crate) fn behaving(mut spec: Value, how: &str) -> Value {
     spec["run"]["env"] = json!([{ "name": "TEST_POD", "value": how }]);
     spec
 }

@@ -88,7 +88,6 @@ async fn describe_tells_the_story_and_what_to_do() {
         "kubectl annotate pd shop",
         "doce.dev/retry=",
         "Allocated",
-        "Starting",
         "Serving",
         "Warning  BuildFailed",
         "Warning  RollbackRequested",

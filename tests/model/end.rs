@@ -3,6 +3,7 @@
 
 use doce_operator::ledger::{Attempts, Fault, Ledger, Seen};
 use doce_operator::reconcile::asked::newest_live;
+use doce_operator::record::Record;
 
 use super::cluster::{Cluster, Set, Template, timestamp};
 use super::play::Fate;
@@ -24,8 +25,8 @@ impl End {
         let kept = newest_live(&ledger, cluster.in_place());
         let hold = ledger.hold.clone();
         let told = |version: &String| {
-            let held = hold.as_ref().is_some_and(|hold| hold.target == *version || hold.left == *version);
-            fate != Fate::StaleReads || cluster.in_place() == Some(version) || kept.as_ref() == Some(version) || held
+            let named = hold.as_ref().is_some_and(|hold| hold.target == *version || hold.left == *version);
+            fate != Fate::StaleReads || cluster.in_place() == Some(version) || kept.as_ref() == Some(version) || named
         };
         let records = cluster.records.iter().filter(|(version, _)| told(version));
         let of_record = |key: &String| records.clone().any(|(_, record)| record.facts.key.as_ref() == Some(key));
@@ -33,7 +34,8 @@ impl End {
         ledger.builds.retain(|key, _| of_record(key));
         let ledger = masked(ledger);
         facts.push(sets(cluster));
-        facts.extend(records.map(|(version, record)| format!("record {version}: {}", record.image.is_some())));
+        let image = |record: &Record| fate == Fate::StaleReads || record.image.is_some();
+        facts.extend(records.map(|(version, record)| format!("record {version}: {}", image(record))));
         facts.extend(ledger.versions.iter().map(|(version, life)| format!("{version}: {life:?}")));
         facts.extend(ledger.builds.iter().map(|(key, attempts)| format!("build {key}: {attempts:?}")));
         let outcome = |seen: &Seen| if fate == Fate::StaleReads { String::new() } else { seen.outcome.clone() };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use doce_operator::crd::annotations::Verb;
 use doce_operator::ledger::{Hold, Ledger};
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::{BuildOf, World};
+use doce_operator::reconcile::world::{BuildOf, JobState, World};
 
 use super::cluster::Cluster;
 use super::observe::set_name;
@@ -138,11 +138,12 @@ fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch) -> Result<
 
 fn only_a_request_makes_a_hold_or_lifts_a_verdict(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let Some((before, after)) = ledgers(write) else { return Ok(()) };
+    let wish = |ledger: &Ledger| ledger.hold.clone().map(|hold| (hold.left, hold.target));
     if after.hold != before.hold {
         watch.granted.clone_from(&after.hold);
     }
     let asked = |verb: Verb| after.seen.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
-    if after.hold != before.hold && !asked(Verb::Rollback) {
+    if wish(&after) != wish(&before) && !asked(Verb::Rollback) {
         return Err("the hold changed without a rollback".to_owned());
     }
     for (version, life) in &after.versions {
@@ -238,7 +239,8 @@ fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<()
     let asked = doce_operator::reconcile::asked::asked(&write.seen.project, write.world);
     let wanted = asked.wanted.and_then(|wanted| write.seen.records.get(&wanted)).and_then(|record| record.facts.key.clone());
     let attempts = write.seen.memory().attempts(key);
-    let goes_on = attempts.failed.is_none() && attempts.attempt == job.attempt;
+    let waits_in_vain = job.state == JobState::Queued && write.seen.project.stopped();
+    let goes_on = attempts.failed.is_none() && attempts.attempt == job.attempt && !waits_in_vain;
     let image = write.world.image_of(key).is_some();
     if wanted.as_ref() == Some(key) && goes_on && !image { Err("its version is wanted".to_owned()) } else { Ok(()) }
 }

@@ -10,6 +10,7 @@ use doce_operator::reconcile::world::World;
 use super::act::act;
 use super::cluster::Cluster;
 use super::demands::Demand;
+use super::dice::Dice;
 use super::end::End;
 use super::event::{Event, Gap};
 use super::happen::applied;
@@ -73,7 +74,7 @@ impl Play {
             decide,
             fate,
             compared,
-            dice: Dice(life.dice),
+            dice: Dice::new(life.dice),
             past: VecDeque::new(),
             watch: Watch::default(),
             story: tell.then(Vec::new),
@@ -173,7 +174,7 @@ impl Play {
         let object = self.dice.below(now + 1);
         let ledger = self.dice.below(object + 1);
         seen.project.clone_from(&self.at(object).project);
-        seen.ledger = self.at(ledger).ledger.clone();
+        seen.ledger.clone_from(&self.at(ledger).ledger);
         let mut any = || self.dice.below(now + 1);
         let (records, jobs, service, rollout, sets) = (any(), any(), any(), any(), any());
         seen.records = self.at(records).records.clone();
@@ -216,22 +217,5 @@ impl Play {
         if let Some(story) = &mut self.story {
             story.push(format!("{:>4} s  {}\n        {}", self.cluster.clock, what(&self.cluster), End::line(&self.cluster)));
         }
-    }
-}
-
-/// When things happen (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) >> 33).unwrap_or(0) % bound.max(1)
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
     }
 }

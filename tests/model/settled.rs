@@ -1,6 +1,7 @@
 //! Oracles that look when the project is at rest. Each is a function with a name; what is wanted is derived by `asked`,
 //! which has its own tests, everything else is looked up in the model.
 
+use doce_operator::ledger::Hold;
 use doce_operator::project::Origin;
 use doce_operator::reconcile::asked::{Asked, Pin, asked, newest_live};
 
@@ -30,16 +31,17 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
     for (oracle, look) in ORACLES {
         look(cluster, &asked).map_err(|what| Violation { oracle, what })?;
     }
-    a_rollback_that_was_granted_arrives(cluster, watch)
+    a_rollback_that_was_granted_arrives(cluster, &asked, watch)
         .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
     // Whatever a request was to cause has happened by now.
     watch.spent.extend(cluster.project.requests.clone());
     Ok(())
 }
 
-/// Whatever was under way when it was granted.
-fn a_rollback_that_was_granted_arrives(cluster: &Cluster, watch: &Watch) -> Result<(), String> {
-    let Some(hold) = watch.granted.as_ref().filter(|_| !cluster.project.stopped()) else { return Ok(()) };
+/// Whatever was under way when it was granted, as long as the spec asks for what was left.
+fn a_rollback_that_was_granted_arrives(cluster: &Cluster, asked: &Asked, watch: &Watch) -> Result<(), String> {
+    let still = |hold: &&Hold| !cluster.project.stopped() && asked.version.as_ref() == Some(&hold.left);
+    let Some(hold) = watch.granted.as_ref().filter(still) else { return Ok(()) };
     let good = cluster.nature.is_good(&hold.target) && cluster.records.contains_key(&hold.target);
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
@@ -136,6 +138,9 @@ fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
 fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped() && cluster.complete()) else { return Ok(()) };
     let ledger = cluster.memory();
+    if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
+        return Ok(()); // Somebody deleted its record: nobody knows how it should be.
+    }
     if ledger.life(version).live != Some(ledger.last) || ledger.life(version).failed.is_some() {
         return Ok(()); // It serves against a verdict: nothing is thrown away before that is resolved.
     }

@@ -139,6 +139,11 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
         ledger.last += 1;
     }
     let last = ledger.last;
+    // What is about to be left for the target of a hold may be Available in that very moment: that ends no hold.
+    let is_left = situation.asked.held && situation.asked.wanted.as_deref() != Some(version);
+    if let Some(hold) = ledger.hold.as_mut().filter(|_| is_left) {
+        hold.since = last;
+    }
     let entry = ledger.versions.entry(version.to_owned()).or_default();
     entry.failed = None;
     entry.good.clone_from(&rollout.stamp);

@@ -12,10 +12,10 @@ use k8s_openapi::api::core::v1::Pod;
 use crate::harness::{Built, World, behaving, branch, commit, is, prebuilt};
 
 /// A part of a life.
-pub type Part = for<'a> fn(&'a World) -> BoxFuture<'a, ()>;
+pub(crate) type Part = for<'a> fn(&'a World) -> BoxFuture<'a, ()>;
 
 /// A life of the project `shop`.
-pub struct Story {
+pub(crate) struct Story {
     /// For names and messages.
     pub name: &'static str,
     /// What happened before, with an operator that lived.
@@ -24,11 +24,11 @@ pub struct Story {
     pub then: Part,
 }
 
-pub const FIRST_DEPLOY: Story = Story { name: "first-deploy", before: None, then: |world| first_build(world).boxed() };
+pub(crate) const FIRST_DEPLOY: Story = Story { name: "first-deploy", before: None, then: |world| first_build(world).boxed() };
 
-pub const BRANCH_MOVES: Story = Story { name: "branch-moves", before: None, then: |world| branch_moves(world).boxed() };
+pub(crate) const BRANCH_MOVES: Story = Story { name: "branch-moves", before: None, then: |world| branch_moves(world).boxed() };
 
-pub const NEW_VERSION: Story = Story {
+pub(crate) const NEW_VERSION: Story = Story {
     name: "new-version",
     before: Some(|world| first_build(world).boxed()),
     then: |world| {
@@ -41,7 +41,7 @@ pub const NEW_VERSION: Story = Story {
     },
 };
 
-pub const ROLLBACK: Story = Story {
+pub(crate) const ROLLBACK: Story = Story {
     name: "rollback",
     before: Some(|world| {
         async {
@@ -59,7 +59,7 @@ pub const ROLLBACK: Story = Story {
     },
 };
 
-pub const BUILD_FAILURE: Story = Story {
+pub(crate) const BUILD_FAILURE: Story = Story {
     name: "build-failure",
     before: Some(|world| first_build(world).boxed()),
     then: |world| {
@@ -72,11 +72,11 @@ pub const BUILD_FAILURE: Story = Story {
     },
 };
 
-pub const NEVER_READY: Story = Story { name: "never-ready", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "never-ready").boxed() };
+pub(crate) const NEVER_READY: Story = Story { name: "never-ready", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "never-ready").boxed() };
 
-pub const CRASHING: Story = Story { name: "crashing", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "crash").boxed() };
+pub(crate) const CRASHING: Story = Story { name: "crashing", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "crash").boxed() };
 
-pub const RESTART: Story = Story {
+pub(crate) const RESTART: Story = Story {
     name: "restart",
     before: Some(|world| image(world, 1).boxed()),
     then: |world| {
@@ -133,7 +133,7 @@ fn does_not_compile() -> Failed {
 
 impl World {
     /// Waits until `shop` says so and there are so many ReplicaSets, one app pod, and so many Jobs, all of them ended.
-    pub async fn settled_as(&self, status: &str, reason: &str, sets: usize, jobs: usize) {
+    pub(crate) async fn settled_as(&self, status: &str, reason: &str, sets: usize, jobs: usize) {
         self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets"), |there| there.len() == sets).await;
         self.until_ready("shop", status, reason).await;
         self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets, settled"), |there| there.len() == sets).await;

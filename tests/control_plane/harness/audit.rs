@@ -8,44 +8,44 @@ use serde_json::Value;
 
 /// A place in the audit log: what comes after it can be counted.
 #[derive(Clone, Debug)]
-pub struct Audit {
+pub(crate) struct Audit {
     path: PathBuf,
     offset: u64,
 }
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// get, list, watch, create, update, patch, delete…
-    pub verb: String,
+    pub(crate) verb: String,
     /// Resource, with its subresource: `deployments`, `projectdeployments/status`.
-    pub resource: String,
+    pub(crate) resource: String,
     /// Status of the answer.
-    pub code: u64,
+    pub(crate) code: u64,
 }
 
 impl Asked {
     /// Changes something.
-    pub fn is_write(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
     /// Counted beside the others: Events, and the memory (ledger and records).
-    pub fn is_beside(&self) -> bool {
+    pub(crate) fn is_beside(&self) -> bool {
         matches!(self.resource.as_str(), "events" | "controllerrevisions")
     }
 }
 
 impl Audit {
     /// From now on.
-    pub fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let path = PathBuf::from(std::env::var_os("DOCE_AUDIT_LOG").expect("DOCE_AUDIT_LOG, which doce-cluster sets"));
         let offset = std::fs::metadata(&path).expect("the audit log").len();
         Self { path, offset }
     }
 
     /// What `user` asked since; the next call goes on from there.
-    pub fn asked_by(&mut self, user: &str) -> Vec<Asked> {
+    pub(crate) fn asked_by(&mut self, user: &str) -> Vec<Asked> {
         let mut file = std::fs::File::open(&self.path).unwrap();
         file.seek(SeekFrom::Start(self.offset)).unwrap();
         let mut reader = BufReader::new(file);
@@ -77,7 +77,7 @@ fn read(line: &str, user: &str) -> Option<Asked> {
 }
 
 /// How often each, for a person.
-pub fn tally<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> BTreeMap<String, usize> {
+pub(crate) fn tally<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
     for asked in asked {
         *tally.entry(format!("{} {} {}", asked.verb, asked.resource, asked.code)).or_insert(0) += 1;

@@ -13,14 +13,14 @@ use super::World;
 
 /// An image that a build should end with.
 #[derive(Clone, Debug, Default)]
-pub struct Built {
+pub(crate) struct Built {
     /// Commit that a branch is at; for a lookup.
     pub commit: Option<String>,
 }
 
 impl World {
     /// Waits for a build Job that runs and whose pod is there.
-    pub async fn running_build(&self) -> (Job, Pod) {
+    pub(crate) async fn running_build(&self) -> (Job, Pod) {
         let found = self.until_labelled::<Pod>("doce.dev/role=build", "a build Job has a running pod", |pods| pods.iter().any(is_running)).await;
         let pod = found.into_iter().find(is_running).unwrap();
         let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job").unwrap().name.clone();
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// The build that runs ends with an image; returns the name of its Job.
-    pub async fn finish_build(&self, built: Built) -> String {
+    pub(crate) async fn finish_build(&self, built: Built) -> String {
         let (job, pod) = self.running_build().await;
         let order = order(&job);
         let source = match (&order.source, built.commit) {
@@ -55,7 +55,7 @@ impl World {
     }
 
     /// The build that runs ends with a failure; returns the name of its Job.
-    pub async fn fail_build(&self, failed: Failed) -> String {
+    pub(crate) async fn fail_build(&self, failed: Failed) -> String {
         let (job, pod) = self.running_build().await;
         let code = if failed.is_verdict() { EXIT_VERDICT } else { EXIT_FAULT };
         self.end(&pod, &Outcome::Failed(failed), code).await;
@@ -85,7 +85,7 @@ fn is_running(pod: &Pod) -> bool {
 }
 
 /// What the Job's pod is told to do.
-pub fn order(job: &Job) -> Order {
+pub(crate) fn order(job: &Job) -> Order {
     let pod = job.spec.clone().unwrap().template.spec.unwrap();
     let env = pod.containers[0].env.clone().unwrap();
     let text = env.into_iter().find(|variable| variable.name == "DOCE_ORDER").unwrap().value.unwrap();

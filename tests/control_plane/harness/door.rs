@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 
 /// One request that was answered.
 #[derive(Clone, Debug)]
-pub struct Noted {
+pub(crate) struct Noted {
     /// HTTP method.
     pub method: String,
     /// Path without query.
@@ -26,14 +26,14 @@ pub struct Noted {
 
 impl Noted {
     /// A change of an object other than an Event.
-    pub fn is_write(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
         self.method != "GET" && !self.path.contains("/events")
     }
 }
 
 /// Where the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
+pub(crate) enum Death {
     /// The n-th write is never sent.
     Before(usize),
     /// The n-th write is made, its answer never seen.
@@ -42,7 +42,7 @@ pub enum Death {
 
 /// What was asked of the API server, and where the process dies.
 #[derive(Clone, Default)]
-pub struct Journal {
+pub(crate) struct Journal {
     noted: Arc<Mutex<Vec<Noted>>>,
     plan: Arc<Mutex<Option<Death>>>,
     sent: Arc<Mutex<usize>>,
@@ -54,24 +54,24 @@ pub struct Journal {
 
 impl Journal {
     /// A journal of a process that dies as planned.
-    pub fn with_death(death: Death) -> Self {
+    pub(crate) fn with_death(death: Death) -> Self {
         let journal = Self::default();
         *journal.plan.lock().unwrap() = Some(death);
         journal
     }
 
     /// Everything noted so far.
-    pub fn noted(&self) -> Vec<Noted> {
+    pub(crate) fn noted(&self) -> Vec<Noted> {
         self.noted.lock().unwrap().clone()
     }
 
     /// The writes noted so far, Events left out.
-    pub fn writes(&self) -> Vec<Noted> {
+    pub(crate) fn writes(&self) -> Vec<Noted> {
         self.noted().into_iter().filter(Noted::is_write).collect()
     }
 
     /// Waits until the process is dead.
-    pub async fn died(&self) {
+    pub(crate) async fn died(&self) {
         let died = self.died.notified(); // Told from here on, whether polled or not.
         if *self.dead.lock().unwrap() {
             return;
@@ -80,24 +80,24 @@ impl Journal {
     }
 
     /// Waits until every request has been answered and noted: a watch of the test can be faster than the answer.
-    pub async fn at_rest(&self) {
+    pub(crate) async fn at_rest(&self) {
         let mut under_way = self.under_way.subscribe();
         let waited = tokio::time::timeout(super::PATIENCE, under_way.wait_for(|number| *number == 0)).await;
         waited.expect("a request was never answered").expect("the journal is there");
     }
 
     /// Whether the process is dead.
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         *self.dead.lock().unwrap()
     }
 
     /// The write that it died at, as `METHOD path`.
-    pub fn last_write(&self) -> String {
+    pub(crate) fn last_write(&self) -> String {
         self.last_write.lock().unwrap().clone()
     }
 
     /// Kills the process: nothing leaves it from now on.
-    pub fn die(&self) {
+    pub(crate) fn die(&self) {
         *self.dead.lock().unwrap() = true;
         self.died.notify_waiters();
     }
@@ -129,7 +129,7 @@ impl<S> Layer<S> for Journal {
 
 /// See [`Journal`].
 #[derive(Clone)]
-pub struct Noting<S> {
+pub(crate) struct Noting<S> {
     inner: S,
     journal: Journal,
 }

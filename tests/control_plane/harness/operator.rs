@@ -19,7 +19,7 @@ use super::World;
 
 /// Settings that tests differ in.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Ports that projects get.
     pub ports: (u16, u16),
     /// Builds at a time.
@@ -37,7 +37,7 @@ impl Default for Options {
 }
 
 /// A running operator. Dropping it kills it.
-pub struct Operator {
+pub(crate) struct Operator {
     /// What it asked of the API server.
     pub journal: Journal,
     /// The user that the API server's audit log names.
@@ -48,15 +48,15 @@ pub struct Operator {
 
 impl Operator {
     /// Starts one for the namespace of `world`.
-    pub async fn start(world: &World) -> Self {
+    pub(crate) async fn start(world: &World) -> Self {
         Self::start_with(world, Options::default()).await
     }
 
     /// Starts one with settings.
-    pub async fn start_with(world: &World, options: Options) -> Self {
+    pub(crate) async fn start_with(world: &World, options: Options) -> Self {
         let journal = options.death.map_or_else(Journal::default, Journal::with_death);
         let user = format!("operator:{}", world.namespace);
-        let mut config = kube::Config::infer().await.unwrap();
+        let mut config = Box::pin(kube::Config::infer()).await.unwrap();
         let header = |name: &'static str, value: &str| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         config.headers = vec![header("impersonate-user", &user), header("impersonate-group", GROUP)];
         let client = ClientBuilder::try_from(config).unwrap().with_layer(&journal).build();
@@ -74,13 +74,13 @@ impl Operator {
     }
 
     /// Ends it as SIGTERM does and waits for it.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
         (&mut self.task).await.unwrap();
     }
 
     /// Waits until it has died as planned.
-    pub async fn died(&self) {
+    pub(crate) async fn died(&self) {
         tokio::time::timeout(super::PATIENCE, self.journal.died()).await.expect("the operator never got to the write it was to die at");
     }
 }

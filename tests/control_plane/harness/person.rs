@@ -9,26 +9,26 @@ use super::World;
 
 /// What kubectl printed, and whether it was content.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// Exit code 0.
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// Standard output.
-    pub out: String,
+    pub(crate) out: String,
     /// Standard error.
-    pub err: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// Standard output of a command that has to succeed.
     #[track_caller]
-    pub fn well(self) -> String {
+    pub(crate) fn well(self) -> String {
         assert!(self.ok, "kubectl failed: {}{}", self.out, self.err);
         self.out
     }
 
     /// Standard error of a command that has to fail.
     #[track_caller]
-    pub fn refused(self) -> String {
+    pub(crate) fn refused(self) -> String {
         assert!(!self.ok, "kubectl succeeded: {}", self.out);
         self.err
     }
@@ -36,19 +36,19 @@ impl Said {
 
 impl World {
     /// Runs kubectl in the namespace of this test.
-    pub async fn kubectl(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Said {
         self.kubectl_reading(arguments, "").await
     }
 
     /// The same with standard input, as in `kubectl apply -f -`.
-    pub async fn kubectl_reading(&self, arguments: &[&str], input: &str) -> Said {
+    pub(crate) async fn kubectl_reading(&self, arguments: &[&str], input: &str) -> Said {
         let mut command = Command::new("kubectl");
         command.args(["--namespace", &self.namespace]).args(arguments);
         run(command, input).await
     }
 
     /// Runs a line in a shell, as somebody who pastes a command out of a message.
-    pub async fn paste(&self, line: &str) -> Said {
+    pub(crate) async fn paste(&self, line: &str) -> Said {
         let mut command = Command::new("sh");
         command.args(["-c", line]);
         run(command, "").await

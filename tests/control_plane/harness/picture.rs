@@ -17,7 +17,7 @@ use super::{Kind, World};
 
 /// Status, children and memory of one project.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub(crate) struct Picture {
     /// Conditions, as `type=status/reason`.
     pub conditions: Vec<String>,
     /// What else the status says: versions, requests, failure.
@@ -36,7 +36,7 @@ pub struct Picture {
 
 impl World {
     /// Looks at a project.
-    pub async fn picture(&self, name: &str) -> Picture {
+    pub(crate) async fn picture(&self, name: &str) -> Picture {
         let object = self.api::<ProjectDeployment>().get_opt(name).await.unwrap();
         let status = object.and_then(|object| object.status).unwrap_or_default();
         let (revisions, deployments, sets, services) =
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Waits, by watch, until the project looks like `expected`; panics with both pictures.
-    pub async fn until_picture(&self, name: &str, expected: &Picture, what: &str) {
+    pub(crate) async fn until_picture(&self, name: &str, expected: &Picture, what: &str) {
         let changes = vec![
             self.changes::<ProjectDeployment>(),
             self.changes::<ControllerRevision>(),
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Children of a project of that name, those that are being deleted too.
-    pub async fn children<K: Kind>(&self, project: &str) -> Vec<K> {
+    pub(crate) async fn children<K: Kind>(&self, project: &str) -> Vec<K> {
         let labels = format!("{}={project}", names::PROJECT);
         let mut items = self.api::<K>().list(&ListParams::default().labels(&labels)).await.unwrap().items;
         items.sort_by_key(ResourceExt::name_any);

@@ -3,9 +3,9 @@
 use doce_operator::crd::ProjectDeployment;
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
+use kube::api::PostParams;
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::{Kind, PATIENCE, World, condition};
 
 impl World {
     /// Waits, by watch, until the objects of a kind are as `so` says.
-    pub async fn until_list<K: Kind + Sync>(&self, what: &str, so: impl Fn(&[K]) -> bool) -> Vec<K>
+    pub(crate) async fn until_list<K: Kind + Sync>(&self, what: &str, so: impl Fn(&[K]) -> bool) -> Vec<K>
     where
         ObjectRef<K>: Send,
     {
@@ -32,14 +32,14 @@ impl World {
             }
             panic!("the watch ended");
         });
-        match waited.await {
-            Ok(items) => items,
-            Err(_) => panic!("waited for the list of {}: {what}; it is {:#?}", K::kind(&()), self.list::<K>().await),
-        }
+        let Ok(items) = waited.await else {
+            panic!("waited for the list of {}: {what}; it is {:#?}", K::kind(&()), self.list::<K>().await);
+        };
+        items
     }
 
     /// Waits until the request has been seen; returns what became of it.
-    pub async fn until_handled(&self, name: &str, verb: &str, value: &str) -> String {
+    pub(crate) async fn until_handled(&self, name: &str, verb: &str, value: &str) -> String {
         let (key, expected) = (verb.to_owned(), value.to_owned());
         let object = self
             .until(name, &format!("{verb}={value} is handled"), move |object: Option<&ProjectDeployment>| {
@@ -51,37 +51,30 @@ impl World {
     }
 
     /// Annotates as a person does and waits for the answer.
-    pub async fn ask(&self, name: &str, verb: &str, value: &str) -> String {
+    pub(crate) async fn ask(&self, name: &str, verb: &str, value: &str) -> String {
         self.annotate(name, &format!("doce.dev/{verb}"), value).await;
         self.until_handled(name, verb, value).await
     }
 
     /// Applies a spec that serves by itself and returns its version.
-    pub async fn serve(&self, name: &str, spec: Value) -> String {
+    pub(crate) async fn serve(&self, name: &str, spec: Value) -> String {
         self.apply(name, spec).await;
         self.until_ready(name, "True", "Serving").await.status.unwrap().version.unwrap()
     }
 
     /// Applies a spec whose version fails for good; returns the project then.
-    pub async fn fail(&self, name: &str, spec: Value, reason: &str) -> ProjectDeployment {
+    pub(crate) async fn fail(&self, name: &str, spec: Value, reason: &str) -> ProjectDeployment {
         self.apply(name, spec).await;
         self.until_ready(name, "False", reason).await
     }
 
     /// Waits until there are just `count` `ReplicaSets`.
-    pub async fn until_sets(&self, count: usize) -> Vec<ReplicaSet> {
+    pub(crate) async fn until_sets(&self, count: usize) -> Vec<ReplicaSet> {
         self.until_list(&format!("{count} ReplicaSets"), |sets: &[ReplicaSet]| sets.len() == count).await
     }
 
-    /// Waits for a Job that is none of `before`.
-    pub async fn until_new_job(&self, before: &[Job]) -> Job {
-        let is_new = |job: &&Job| before.iter().all(|old| old.uid() != job.uid());
-        let jobs = self.until_list("a new Job", |jobs: &[Job]| jobs.iter().any(|job| is_new(&job))).await;
-        jobs.into_iter().find(|job| is_new(&job)).unwrap()
-    }
-
     /// Pods of the app that are not on their way out.
-    pub async fn app_pods(&self) -> Vec<Pod> {
+    pub(crate) async fn app_pods(&self) -> Vec<Pod> {
         let pods = self.list::<Pod>().await.into_iter();
         pods.filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app") && pod.metadata.deletion_timestamp.is_none()).collect()
     }
@@ -89,31 +82,55 @@ impl World {
 
 /// Message of a condition.
 #[track_caller]
-pub fn message(object: &ProjectDeployment, kind: &str) -> String {
+pub(crate) fn message(object: &ProjectDeployment, kind: &str) -> String {
     condition(object, kind).unwrap_or_else(|| panic!("no condition {kind}: {:#?}", object.status)).message
 }
 
 /// Why a version of the history failed, and its state.
-pub fn state_of(object: &ProjectDeployment, version: &str) -> String {
+pub(crate) fn state_of(object: &ProjectDeployment, version: &str) -> String {
     let history = object.status.as_ref().map(|status| status.history.clone()).unwrap_or_default();
     history.into_iter().find(|entry| entry.version == version).map(|entry| entry.state).unwrap_or_default()
 }
 
 /// The version of a Deployment's pod template, as people write it.
-pub fn version_of(deployment: &Deployment) -> String {
+pub(crate) fn version_of(deployment: &Deployment) -> String {
     let template = deployment.spec.as_ref().unwrap().template.metadata.as_ref().unwrap();
     let version = &template.annotations.as_ref().unwrap()["doce.dev/version"];
     doce_operator::version::short(version)
 }
 
+/// Ports above those that an operator of these tests gives by itself. Each test that wants some tries on from a start of
+/// its own, so that none waits for what another one frees, and a cluster can be used again.
+const OTHER_PORTS: std::ops::RangeInclusive<u16> = 32668..=32767;
+
 impl World {
-    /// Somebody else's Service takes a node port. Use ports above 32667, which no operator of these tests gives by itself.
-    pub async fn take_port(&self, name: &str, port: u16) {
+    /// Somebody else's Services take neighbouring node ports, one each; returns the first port.
+    pub(crate) async fn take_ports(&self, start: u16, names: &[&str]) -> u16 {
+        for first in start..*OTHER_PORTS.end() {
+            let mut taken = vec![];
+            for (name, port) in names.iter().zip(first..) {
+                match self.take_port(name, port).await {
+                    Ok(()) => taken.push(*name),
+                    Err(kube::Error::Api(status)) if status.message.contains("already allocated") => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            if taken.len() == names.len() {
+                return first;
+            }
+            for name in taken {
+                self.delete::<Service>(name).await;
+            }
+        }
+        panic!("no {} node ports in a row are free from {start} on; start a new cluster", names.len());
+    }
+
+    async fn take_port(&self, name: &str, port: u16) -> Result<(), kube::Error> {
         let service = serde_json::json!({
             "metadata": { "name": name },
             "spec": { "type": "NodePort", "selector": { "app": "other" }, "ports": [{ "port": 80, "nodePort": port }] },
         });
         let service = serde_json::from_value(service).unwrap();
-        self.api::<k8s_openapi::api::core::v1::Service>().create(&kube::api::PostParams::default(), &service).await.unwrap();
+        self.api::<Service>().create(&PostParams::default(), &service).await.map(drop)
     }
 }

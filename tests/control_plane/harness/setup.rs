@@ -12,12 +12,12 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 /// The group that every operator of these tests acts as.
-pub const GROUP: &str = "doce-test:operators";
+pub(crate) const GROUP: &str = "doce-test:operators";
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
 /// An administrator's client, for a cluster with CRD and rights.
-pub async fn client() -> Client {
+pub(crate) async fn client() -> Client {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("DOCE_LOG") {
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     }

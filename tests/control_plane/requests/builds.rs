@@ -98,7 +98,7 @@ async fn a_cancel_is_said_to_be_done_only_when_the_pod_is_gone_and_a_retry_build
 async fn a_deploy_looks_the_branch_up_again_and_the_same_commit_is_the_same_version() {
     let world = World::new("deploy").await;
     let _operator = Operator::start(&world).await;
-    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)), ..Built::default() };
+    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)) };
     world.apply("shop", branch("main")).await;
     world.finish_build(at(1)).await;
     let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();

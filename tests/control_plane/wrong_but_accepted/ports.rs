@@ -18,7 +18,9 @@ async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeploy
     world
         .until("shop", &format!("it runs and says {reason}"), move |object: Option<&ProjectDeployment>| {
             object.is_some_and(|object| {
-                is(object, "Ready", "False", reason) && condition(object, "Available").is_some_and(|available| available.status == "True")
+                let state = object.status.as_ref().and_then(|status| status.history.first()).map(|entry| entry.state.clone());
+                let available = condition(object, "Available").is_some_and(|available| available.status == "True");
+                is(object, "Ready", "False", reason) && available && state.as_deref() == Some("Serving")
             })
         })
         .await
@@ -28,9 +30,8 @@ async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeploy
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
     let world = World::new("ports-full").await;
-    world.take_port("one", 32751).await;
-    world.take_port("two", 32752).await;
-    let operator = Operator::start_with(&world, Options { ports: (32751, 32752), ..Options::default() }).await;
+    let first = world.take_ports(32688, &["one", "two"]).await;
+    let operator = Operator::start_with(&world, Options { ports: (first, first + 1), ..Options::default() }).await;
     world.apply("shop", prebuilt(1)).await;
     let full = runs_without_port(&world, "PortsExhausted").await;
     assert!(is(&full, "PortAllocated", "False", "PortsExhausted"));
@@ -39,7 +40,7 @@ async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
     world.delete::<Service>("two").await;
     let freed = world.until_ready("shop", "True", "Serving").await;
     assert!(is(&freed, "PortAllocated", "True", "Allocated"));
-    assert_eq!(freed.status.unwrap().node_port, Some(32752));
+    assert_eq!(freed.status.unwrap().node_port, Some(i32::from(first + 1)));
     assert!(status_writes(&operator) <= written + 1, "trying again writes no status");
 }
 
@@ -51,28 +52,28 @@ fn status_writes(operator: &Operator) -> usize {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_fixed_port_that_is_taken_names_its_holder_and_is_given_once_it_is_free() {
     let world = World::new("port-taken").await;
-    world.take_port("other-shop", 32753).await;
+    let port = world.take_ports(32718, &["other-shop"]).await;
     let _operator = Operator::start(&world).await;
-    world.apply("shop", fixed(32753)).await;
+    world.apply("shop", fixed(port)).await;
     let taken = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&taken, "PortAllocated");
-    assert!(said.contains(&format!("32753 is held by Service {}/other-shop", world.namespace)), "{said}");
+    assert!(said.contains(&format!("{port} is held by Service {}/other-shop", world.namespace)), "{said}");
     assert!(said.contains("spec.expose.nodePort"), "{said}");
     world.delete::<Service>("other-shop").await;
     let given = world.until_ready("shop", "True", "Serving").await;
-    assert_eq!(given.status.unwrap().node_port, Some(32753));
+    assert_eq!(given.status.unwrap().node_port, Some(i32::from(port)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_change_to_a_port_that_is_taken_keeps_the_port_that_works() {
     let world = World::new("port-change").await;
-    world.take_port("other-shop", 32754).await;
+    let taken = world.take_ports(32743, &["other-shop"]).await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
     let port = |service: &Service| service.spec.clone().unwrap().ports.unwrap()[0].node_port;
     let before = port(&world.get("shop").await);
-    world.apply("shop", fixed(32754)).await;
+    world.apply("shop", fixed(taken)).await;
     runs_without_port(&world, "PortUnavailable").await;
     assert_eq!(port(&world.get("shop").await), before);
     world.apply("shop", prebuilt(1)).await;

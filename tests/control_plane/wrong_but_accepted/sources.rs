@@ -51,7 +51,8 @@ async fn comes_back(test: &str, fault: Failed) {
         let job = world.running_build().await.0;
         let made = job.creation_timestamp().unwrap().0;
         if let Some(ended) = ended {
-            assert!(made.as_second() - ended.as_second() >= pause / 2, "tried again after {made} - {ended}, too soon");
+            let before = pause / 2; // What the last sentence said.
+            assert!(made.as_second() - ended.as_second() >= before, "ended at {ended}, tried again at {made}, before {before} s");
         }
         world.fail_build(fault.clone()).await;
         let sentence = format!("Tried again {pause} s after");
@@ -74,7 +75,7 @@ async fn comes_back(test: &str, fault: Failed) {
         ended = Some(job.status.unwrap().conditions.unwrap_or_default().iter().find(|condition| condition.type_ == "Failed").unwrap().last_transition_time.clone().unwrap().0);
     }
     assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec, "what runs stays");
-    let job = world.finish_build(Built { commit: Some("ab".repeat(20)), ..Built::default() }).await;
+    let job = world.finish_build(Built { commit: Some("ab".repeat(20)) }).await;
     let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();
     assert_eq!((status.build.unwrap().id, status.failure), (job, None));
     assert_eq!(status.previous_version, Some(good));

@@ -1,0 +1,46 @@
+//! Labels and owner of children that somebody took them from. Only objects that are already known to be ours come here.
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::Patch;
+use kube::{Api, ResourceExt as _};
+use serde_json::json;
+
+use super::writes::{Kind, manager, thin};
+use super::{Cache, Cluster, Error};
+
+impl Cluster {
+    /// Gives labels and owner back to the ledger or a record.
+    pub async fn mark_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
+        self.mark(seen, want, &self.caches.revisions).await
+    }
+
+    /// Gives labels and owner back to a build Job.
+    pub async fn mark_job(&self, seen: &Job, want: &ObjectMeta) -> Result<(), Error> {
+        self.mark(seen, want, &self.caches.jobs).await
+    }
+
+    /// A child of ours that no watch told of has lost the label that watches go by; or the watch is behind.
+    pub(super) async fn mark_unseen<K: Kind>(&self, there: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
+        let watched = want.labels.iter().flatten().all(|(key, value)| there.labels().get(key) == Some(value));
+        if watched || there.meta().deletion_timestamp.is_some() {
+            return Ok(());
+        }
+        self.mark(there, want, cache).await
+    }
+
+    async fn mark<K: Kind>(&self, seen: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
+        let ours = want.owner_references.iter().flatten();
+        let others = seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
+        let owners: Vec<_> = others.chain(ours.clone()).collect();
+        let patch = json!({ "metadata": {
+            "uid": seen.uid(), "resourceVersion": seen.resource_version(), "labels": want.labels, "ownerReferences": owners,
+        }});
+        let api: Api<K> = self.api(&seen.namespace().unwrap_or_default());
+        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
+        let what = format!("give labels and owner back to {} {}", K::kind(&()), seen.name_any());
+        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
+        Ok(())
+    }
+}
