@@ -62,7 +62,9 @@ pub enum Invalid {
     #[error("cannot read --ca-bundle-file {0}")]
     CaBundle(PathBuf, #[source] std::io::Error),
     /// The CA bundle is too large for a Job.
-    #[error("--ca-bundle-file {0} has {1} bytes, at most {MAX_CA_BUNDLE} fit: leave out what build images trust anyway")]
+    #[error(
+        "--ca-bundle-file {0} has {1} bytes, at most {MAX_CA_BUNDLE} fit: leave out what build images trust anyway"
+    )]
     CaBundleSize(PathBuf, usize),
 }
 

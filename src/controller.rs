@@ -43,12 +43,18 @@ pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sy
     }
 }
 
-async fn loop_until(context: Shared, news: mpsc::Receiver<Key>, shutdown: impl Future<Output = ()> + Send + 'static) {
+async fn loop_until(
+    context: Shared,
+    news: mpsc::Receiver<Key>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
     let (reader, writer) = reflector::store();
     let projects = projects(&context, writer);
     let children = stream::unfold(news, |mut news| async { news.recv().await.map(|key| (key, news)) });
-    let children = children.map(|(namespace, name)| ObjectRef::<ProjectDeployment>::new(&name).within(&namespace));
-    let queue = stream::select(projects, children).take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
+    let children =
+        children.map(|(namespace, name)| ObjectRef::<ProjectDeployment>::new(&name).within(&namespace));
+    let queue =
+        stream::select(projects, children).take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
     let concurrency = Concurrency::default().concurrency(context.config.concurrency);
     let passes = applier(
         |object, context: Shared2| Box::pin(pass(object, context)),
@@ -64,7 +70,10 @@ async fn loop_until(context: Shared, news: mpsc::Receiver<Key>, shutdown: impl F
 /// The applier shares its context in an `Arc` of its own.
 type Shared2 = Arc<Shared>;
 
-fn projects(context: &Shared, writer: store::Writer<ProjectDeployment>) -> impl Stream<Item = ObjectRef<ProjectDeployment>> + use<> {
+fn projects(
+    context: &Shared,
+    writer: store::Writer<ProjectDeployment>,
+) -> impl Stream<Item = ObjectRef<ProjectDeployment>> + use<> {
     let client = context.cluster.client();
     let api = match &context.config.namespace {
         Some(namespace) => Api::<ProjectDeployment>::namespaced(client, namespace),
@@ -72,13 +81,16 @@ fn projects(context: &Shared, writer: store::Writer<ProjectDeployment>) -> impl 
     };
     let cluster = context.cluster.clone();
     let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
-    let events = events.modify(|object| object.metadata.managed_fields = None).reflect(writer).inspect(move |event| {
-        if let Ok(watcher::Event::Delete(object)) = event {
-            cluster.forget(&object.uid().unwrap_or_default());
-        }
-    });
+    let events =
+        events.modify(|object| object.metadata.managed_fields = None).reflect(writer).inspect(move |event| {
+            if let Ok(watcher::Event::Delete(object)) = event {
+                cluster.forget(&object.uid().unwrap_or_default());
+            }
+        });
     events.touched_objects().filter_map(|touched| async {
-        let touched = touched.inspect_err(|error| tracing::warn!(%error, "the watch of ProjectDeployments broke, beginning it anew"));
+        let touched = touched.inspect_err(
+            |error| tracing::warn!(%error, "the watch of ProjectDeployments broke, beginning it anew"),
+        );
         touched.ok().map(|object| ObjectRef::from_obj(&object))
     })
 }
@@ -104,12 +116,21 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
 fn after_error(object: &ProjectDeployment, error: &Error, context: &Shared) -> Action {
     let pause = context.backoff.failed(&object.uid().unwrap_or_default());
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. }) | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error {
+    if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. })
+    | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error
+    {
         tracing::debug!(namespace, name, error = %conflict, "looking again");
     } else {
         let error: &dyn std::error::Error = error;
-        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-        tracing::warn!(namespace, name, error = chain.join(": "), pause_ms = pause.as_millis(), "a pass failed");
+        let chain: Vec<String> =
+            std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        tracing::warn!(
+            namespace,
+            name,
+            error = chain.join(": "),
+            pause_ms = pause.as_millis(),
+            "a pass failed"
+        );
     }
     Action::requeue(pause)
 }

@@ -26,13 +26,20 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
 
 /// The CustomResourceDefinition with what the derive macro cannot say: a fresh object's status is not taken for ready.
 #[must_use]
-pub fn definition() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+pub fn definition()
+-> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
     let mut crd = ProjectDeployment::crd();
     for version in &mut crd.spec.versions {
-        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else { continue };
-        let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status")) else { continue };
+        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
+            continue;
+        };
+        let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status"))
+        else {
+            continue;
+        };
         let fresh = serde_json::json!({ "observedGeneration": -1 });
-        status.default = Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(fresh));
+        status.default =
+            Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(fresh));
     }
     crd
 }

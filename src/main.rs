@@ -57,7 +57,8 @@ async fn main() -> ExitCode {
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    let chain: Vec<String> =
+        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
     chain.join(": ")
 }
 
@@ -73,7 +74,11 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         config,
         backoff: doce_operator::backoff::Backoff::default(),
     });
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = context.config.namespace, "operator starts");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = context.config.namespace,
+        "operator starts"
+    );
     let probes = tokio::spawn(probes::serve(context.clone(), address));
     tokio::select! {
         () = controller::run(context, asked_to_end()) => Ok(()),

@@ -22,7 +22,10 @@ pub fn router(context: Shared) -> Router {
 
 async fn ready(State(context): State<Shared>) -> (StatusCode, &'static str) {
     if !context.cluster.caches().synced() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the watches have not told everything yet: is the CRD installed, and may the operator list every kind?");
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the watches have not told everything yet: is the CRD installed, and may the operator list every kind?",
+        );
     }
     (StatusCode::OK, "ready")
 }

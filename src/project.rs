@@ -199,7 +199,9 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
     let build = &spec.build;
     let path = spec.source.git.as_ref().and_then(|git| git.path.as_deref());
     Settings {
-        path: path.map(|path| path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty() && path != "."),
+        path: path
+            .map(|path| path.trim_end_matches('/').to_owned())
+            .filter(|path| !path.is_empty() && path != "."),
         strategy: match build.strategy {
             spec::Strategy::Auto => order::Strategy::Auto,
             spec::Strategy::Dockerfile => order::Strategy::Dockerfile,

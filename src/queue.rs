@@ -31,7 +31,8 @@ pub async fn run(context: Shared) {
 /// The Jobs to release now: oldest first, so many that no more than `limit` run.
 #[must_use]
 pub fn next(jobs: &[Arc<Job>], limit: usize) -> Vec<Arc<Job>> {
-    let open: Vec<&Arc<Job>> = jobs.iter().filter(|job| job.metadata.deletion_timestamp.is_none() && !is_finished(job)).collect();
+    let open: Vec<&Arc<Job>> =
+        jobs.iter().filter(|job| job.metadata.deletion_timestamp.is_none() && !is_finished(job)).collect();
     let (mut queued, running): (Vec<_>, Vec<_>) = open.into_iter().partition(|job| is_suspended(job));
     queued.sort_by_key(|job| (job.creation_timestamp(), job.namespace(), job.name_any()));
     queued.into_iter().take(limit.saturating_sub(running.len())).cloned().collect()
@@ -43,7 +44,9 @@ fn is_suspended(job: &Job) -> bool {
 
 fn is_finished(job: &Job) -> bool {
     let conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True")
+    conditions.into_iter().any(|condition| {
+        matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"
+    })
 }
 
 #[cfg(test)]
@@ -64,7 +67,12 @@ mod tests {
 
     #[test]
     fn the_oldest_builds_start_first_and_no_more_than_the_limit_run() {
-        let jobs = [job("young", true, false, 30), job("old", true, false, 10), job("runs", false, false, 5), job("done", false, true, 1)];
+        let jobs = [
+            job("young", true, false, 30),
+            job("old", true, false, 10),
+            job("runs", false, false, 5),
+            job("done", false, true, 1),
+        ];
         let names = |limit| next(&jobs, limit).iter().map(|job| job.name_any()).collect::<Vec<_>>();
         assert_eq!(names(1), Vec::<String>::new());
         assert_eq!(names(2), ["old"]);

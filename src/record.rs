@@ -76,6 +76,10 @@ impl Record {
     pub fn source(&self) -> SourceFact {
         let told = self.image.clone().unwrap_or_default();
         let source = self.facts.source.clone();
-        SourceFact { message: source.message.or(told.message), author: source.author.or(told.author), ..source }
+        SourceFact {
+            message: source.message.or(told.message),
+            author: source.author.or(told.author),
+            ..source
+        }
     }
 }

@@ -7,21 +7,21 @@
 #[path = "control_plane/harness.rs"]
 mod harness;
 
-#[path = "control_plane/first_deploy.rs"]
-mod first_deploy;
 #[path = "control_plane/apply.rs"]
 mod apply;
+#[path = "control_plane/first_deploy.rs"]
+mod first_deploy;
 
+#[path = "control_plane/conditions.rs"]
+mod conditions;
 #[path = "control_plane/crashes.rs"]
 mod crashes;
+#[path = "control_plane/kubectl.rs"]
+mod kubectl;
 #[path = "control_plane/mending.rs"]
 mod mending;
 #[path = "control_plane/other_hands.rs"]
 mod other_hands;
-#[path = "control_plane/conditions.rs"]
-mod conditions;
-#[path = "control_plane/kubectl.rs"]
-mod kubectl;
 #[path = "control_plane/quiet.rs"]
 mod quiet;
 #[path = "control_plane/requests.rs"]

@@ -32,7 +32,13 @@ struct Inner<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        let inner = Inner { objects: HashMap::new(), deleted: HashSet::new(), listed: None, written: vec![], synced: false };
+        let inner = Inner {
+            objects: HashMap::new(),
+            deleted: HashSet::new(),
+            listed: None,
+            written: vec![],
+            synced: false,
+        };
         Self { inner: Mutex::new(inner) }
     }
 }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use k8s_openapi::NamespaceResourceScope;
 use kube::api::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -56,14 +56,22 @@ impl Caches {
     }
 
     /// Runs every watch and tells `changed` which projects to look at, until the receiver is gone.
-    pub async fn watch(self: Arc<Self>, client: Client, namespace: Option<String>, changed: mpsc::Sender<Key>) {
+    pub async fn watch(
+        self: Arc<Self>,
+        client: Client,
+        namespace: Option<String>,
+        changed: mpsc::Sender<Key>,
+    ) {
         let namespace = namespace.as_deref();
         let jobs_heard = |event| {
             let keys = self.jobs.heard(event);
             self.jobs_changed.notify_one(); // Not before: the queue must find what it is told of.
             keys
         };
-        let maps = events(Api::<PartialObjectMeta<ConfigMap>>::all_or(&client, namespace), watcher::Config::default());
+        let maps = events(
+            Api::<PartialObjectMeta<ConfigMap>>::all_or(&client, namespace),
+            watcher::Config::default(),
+        );
         tokio::join!(
             feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
             feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
@@ -76,7 +84,11 @@ impl Caches {
     }
 }
 
-async fn feed<K>(stream: impl Stream<Item = watcher::Event<K>>, hear: impl Fn(watcher::Event<K>) -> Vec<Key>, changed: &mpsc::Sender<Key>) {
+async fn feed<K>(
+    stream: impl Stream<Item = watcher::Event<K>>,
+    hear: impl Fn(watcher::Event<K>) -> Vec<Key>,
+    changed: &mpsc::Sender<Key>,
+) {
     let mut stream = std::pin::pin!(stream);
     while let Some(event) = stream.next().await {
         for key in hear(event) {
@@ -94,12 +106,19 @@ where
     events(Api::<K>::all_or(client, namespace), watcher::Config::default().labels(names::PROJECT))
 }
 
-fn events<K: Watched>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Event<K>> + use<K> {
+fn events<K: Watched>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Event<K>> + use<K> {
     watcher(api, config.timeout(WATCH_SECONDS))
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .filter_map(|event| async {
-            event.inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "watch broke, beginning it anew")).ok()
+            event
+                .inspect_err(
+                    |error| tracing::warn!(%error, kind = %K::kind(&()), "watch broke, beginning it anew"),
+                )
+                .ok()
         })
 }
 
@@ -113,10 +132,23 @@ fn thin_pod(mut event: watcher::Event<Pod>) -> watcher::Event<Pod> {
 }
 
 /// A namespaced kind that can be watched.
-trait Watched: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static {}
+trait Watched:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + DeserializeOwned
+    + std::fmt::Debug
+    + Send
+    + 'static
+{
+}
 
 impl<K> Watched for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + 'static
 {
 }
 
@@ -126,6 +158,9 @@ trait AllOr: Sized {
 
 impl<K: Watched> AllOr for Api<K> {
     fn all_or(client: &Client, namespace: Option<&str>) -> Self {
-        namespace.map_or_else(|| Self::all(client.clone()), |namespace| Self::namespaced(client.clone(), namespace))
+        namespace.map_or_else(
+            || Self::all(client.clone()),
+            |namespace| Self::namespaced(client.clone(), namespace),
+        )
     }
 }

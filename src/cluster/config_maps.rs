@@ -72,7 +72,9 @@ impl ConfigMaps {
     /// Takes in what the watch tells and returns the projects it concerns.
     pub fn heard(&self, event: Event<PartialObjectMeta<ConfigMap>>) -> Vec<Key> {
         let mut inner = self.lock();
-        let key = |object: &PartialObjectMeta<ConfigMap>| (object.namespace().unwrap_or_default(), object.name_any());
+        let key = |object: &PartialObjectMeta<ConfigMap>| {
+            (object.namespace().unwrap_or_default(), object.name_any())
+        };
         match event {
             Event::Apply(object) => {
                 inner.versions.insert(key(&object), object.resource_version().unwrap_or_default());

@@ -65,14 +65,17 @@ impl Error {
         let what = what.to_owned();
         match error {
             kube::Error::Api(status) if matches!(status.code, 409 | 404) => Self::Conflict { what },
-            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => Self::Refused { what, refused: refused(&status) },
+            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+                Self::Refused { what, refused: refused(&status) }
+            }
             source => Self::Request { what, source: Box::new(source) },
         }
     }
 
     /// An object of that name belongs to somebody else.
     pub(super) fn name_taken(what: &str, message: String) -> Self {
-        let refused = Refused { message, code: 409, port_taken: false, port_out_of_range: false, name_taken: true };
+        let refused =
+            Refused { message, code: 409, port_taken: false, port_out_of_range: false, name_taken: true };
         Self::Refused { what: what.to_owned(), refused }
     }
 }

@@ -27,7 +27,10 @@ pub struct Recorder(Published);
 
 impl Recorder {
     pub(super) fn new(client: Client) -> Self {
-        let reporter = Reporter { controller: crate::desired::names::MANAGER.to_owned(), instance: std::env::var("HOSTNAME").ok() };
+        let reporter = Reporter {
+            controller: crate::desired::names::MANAGER.to_owned(),
+            instance: std::env::var("HOSTNAME").ok(),
+        };
         Self(Published::new(client, reporter))
     }
 }

@@ -22,7 +22,12 @@ impl Cluster {
     }
 
     /// A child of ours that no watch told of has lost the label that watches go by; or the watch is behind.
-    pub(super) async fn mark_unseen<K: Kind>(&self, there: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
+    pub(super) async fn mark_unseen<K: Kind>(
+        &self,
+        there: &K,
+        want: &ObjectMeta,
+        cache: &Cache<K>,
+    ) -> Result<(), Error> {
         let watched = want.labels.iter().flatten().all(|(key, value)| there.labels().get(key) == Some(value));
         if watched || there.meta().deletion_timestamp.is_some() {
             return Ok(());
@@ -32,7 +37,8 @@ impl Cluster {
 
     async fn mark<K: Kind>(&self, seen: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
         let ours = want.owner_references.iter().flatten();
-        let others = seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
+        let others =
+            seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
         let owners: Vec<_> = others.chain(ours.clone()).collect();
         let patch = json!({ "metadata": {
             "uid": seen.uid(), "resourceVersion": seen.resource_version(), "labels": want.labels, "ownerReferences": owners,

@@ -18,9 +18,24 @@ use crate::desired::names;
 use crate::project::Project;
 
 /// A kind of child.
-pub(super) trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug {}
+pub(super) trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + DeserializeOwned
+    + Serialize
+    + std::fmt::Debug
+{
+}
 
-impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug> Kind for K {}
+impl<
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
+> Kind for K
+{
+}
 
 impl Cluster {
     /// Creates the ledger or a record. Another operator that was faster is a conflict.
@@ -34,19 +49,30 @@ impl Cluster {
     }
 
     /// Sets one annotation of a ledger or record, if it is still the one that was seen.
-    pub async fn annotate_revision(&self, seen: &ControllerRevision, annotation: &str, text: &str) -> Result<(), Error> {
+    pub async fn annotate_revision(
+        &self,
+        seen: &ControllerRevision,
+        annotation: &str,
+        text: &str,
+    ) -> Result<(), Error> {
         let patch = json!({ "metadata": {
             "uid": seen.uid(), "resourceVersion": seen.resource_version(), "annotations": { annotation: text },
         }});
         let api: Api<ControllerRevision> = self.api(&seen.namespace().unwrap_or_default());
         let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let written = sent.map_err(|error| Error::sort(&format!("write ControllerRevision {}", seen.name_any()), error))?;
+        let written = sent
+            .map_err(|error| Error::sort(&format!("write ControllerRevision {}", seen.name_any()), error))?;
         self.caches.revisions.wrote(thin(written));
         Ok(())
     }
 
     /// Creates or changes the Deployment.
-    pub async fn apply_deployment(&self, project: &Project, seen: Option<&Deployment>, want: Value) -> Result<(), Error> {
+    pub async fn apply_deployment(
+        &self,
+        project: &Project,
+        seen: Option<&Deployment>,
+        want: Value,
+    ) -> Result<(), Error> {
         self.apply(project, seen, want, &self.caches.deployments).await
     }
 
@@ -55,13 +81,19 @@ impl Cluster {
         let patch = json!({ "metadata": { "uid": seen.uid(), "resourceVersion": seen.resource_version() }, "spec": { "replicas": replicas } });
         let api: Api<Deployment> = self.api(&seen.namespace().unwrap_or_default());
         let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let written = sent.map_err(|error| Error::sort(&format!("scale Deployment {}", seen.name_any()), error))?;
+        let written =
+            sent.map_err(|error| Error::sort(&format!("scale Deployment {}", seen.name_any()), error))?;
         self.caches.deployments.wrote(thin(written));
         Ok(())
     }
 
     /// Creates or changes the Service.
-    pub async fn apply_service(&self, project: &Project, seen: Option<&Service>, want: Value) -> Result<(), Error> {
+    pub async fn apply_service(
+        &self,
+        project: &Project,
+        seen: Option<&Service>,
+        want: Value,
+    ) -> Result<(), Error> {
         self.apply(project, seen, want, &self.caches.services).await
     }
 
@@ -91,14 +123,20 @@ impl Cluster {
     }
 
     /// Writes `status` as a whole.
-    pub async fn write_status(&self, seen: &ProjectDeployment, status: &ProjectDeploymentStatus) -> Result<ProjectDeployment, Error> {
+    pub async fn write_status(
+        &self,
+        seen: &ProjectDeployment,
+        status: &ProjectDeploymentStatus,
+    ) -> Result<ProjectDeployment, Error> {
         let mut object = seen.clone();
         object.status = Some(status.clone());
         object.metadata.managed_fields = None;
         let api: Api<ProjectDeployment> = self.api(&seen.namespace().unwrap_or_default());
         let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
         let sent = api.replace_status(&seen.name_any(), &params, &object).await;
-        sent.map_err(|error| Error::sort(&format!("write status of ProjectDeployment {}", seen.name_any()), error))
+        sent.map_err(|error| {
+            Error::sort(&format!("write status of ProjectDeployment {}", seen.name_any()), error)
+        })
     }
 
     /// Reads the content of a ConfigMap; none where there is none.
@@ -148,7 +186,13 @@ impl Cluster {
 
     /// Server-side apply. Where no child was seen, the API server is asked first, so that an object of somebody else
     /// is refused instead of adopted.
-    async fn apply<K: Kind>(&self, project: &Project, seen: Option<&K>, mut want: Value, cache: &Cache<K>) -> Result<(), Error> {
+    async fn apply<K: Kind>(
+        &self,
+        project: &Project,
+        seen: Option<&K>,
+        mut want: Value,
+        cache: &Cache<K>,
+    ) -> Result<(), Error> {
         let what = format!("apply {} {}", K::kind(&()), project.name);
         match seen {
             Some(seen) => {
@@ -166,27 +210,41 @@ impl Cluster {
     }
 
     /// The object of that name, if it is ours; none if there is none.
-    async fn refuse_stranger<K: Kind>(&self, project: &Project, name: &str, what: &str) -> Result<Option<K>, Error> {
-        let there = self.api::<K>(&project.namespace).get_opt(name).await.map_err(|error| Error::sort(what, error))?;
+    async fn refuse_stranger<K: Kind>(
+        &self,
+        project: &Project,
+        name: &str,
+        what: &str,
+    ) -> Result<Option<K>, Error> {
+        let there = self
+            .api::<K>(&project.namespace)
+            .get_opt(name)
+            .await
+            .map_err(|error| Error::sort(what, error))?;
         let Some(there) = there else { return Ok(None) };
         if is_ours(project, &there) {
             return Ok(Some(there));
         }
         let owner = there.owner_references().iter().find(|owner| owner.controller == Some(true));
-        let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
+        let owner =
+            owner.map_or_else(|| "nobody".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
         let kind = K::kind(&());
         let plural = K::plural(&());
-        Err(Error::name_taken(what, format!(
-            "{kind} {name} exists and is owned by {owner}, not by this project. Delete or rename it (kubectl delete {plural} {name} -n {}), or give this project another name",
-            project.namespace
-        )))
+        Err(Error::name_taken(
+            what,
+            format!(
+                "{kind} {name} exists and is owned by {owner}, not by this project. Delete or rename it (kubectl delete {plural} {name} -n {}), or give this project another name",
+                project.namespace
+            ),
+        ))
     }
 
     async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
         let what = format!("delete {} {}", K::kind(&()), seen.name_any());
         let preconditions = Preconditions { uid: seen.uid(), resource_version: None };
         let params = DeleteParams { preconditions: Some(preconditions), ..way };
-        let sent = self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
+        let sent =
+            self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
         let told = sent.map(|answer| answer.map_left(Some).left_or_else(|_| None));
         match told {
             Ok(Some(ending)) if ending.meta().deletion_timestamp.is_some() => cache.wrote(thin(ending)),

@@ -61,8 +61,12 @@ pub fn argument(value: &str) -> &str {
 }
 
 fn bounded(value: &str) -> String {
-    value.chars().filter(|c| !c.is_control()).scan(0, |bytes, c| {
-        *bytes += c.len_utf8();
-        (*bytes <= MAX_VALUE).then_some(c)
-    }).collect()
+    value
+        .chars()
+        .filter(|c| !c.is_control())
+        .scan(0, |bytes, c| {
+            *bytes += c.len_utf8();
+            (*bytes <= MAX_VALUE).then_some(c)
+        })
+        .collect()
 }

@@ -179,7 +179,8 @@ pub fn merge(old: &[Condition], verdicts: &[Verdict], generation: i64, now: &Tim
             reason: verdict.reason.name().to_owned(),
             message: bounded(&verdict.message, MAX_MESSAGE),
             observed_generation: Some(generation),
-            last_transition_time: unchanged.map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+            last_transition_time: unchanged
+                .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
         }
     };
     verdicts.iter().map(condition).collect()

@@ -1,5 +1,8 @@
 //! `spec.source`: where the source is.
-#![allow(clippy::doc_markdown, reason = "the descriptions are read in kubectl explain, which shows no Markdown")]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the descriptions are read in kubectl explain, which shows no Markdown"
+)]
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
 use kube::KubeSchema;

@@ -120,7 +120,14 @@ pub struct Build {
 
 impl Default for Build {
     fn default() -> Self {
-        Self { strategy: Strategy::Auto, dockerfile: None, target: None, args: BTreeMap::new(), epoch: 0, timeout_seconds: Self::timeout() }
+        Self {
+            strategy: Strategy::Auto,
+            dockerfile: None,
+            target: None,
+            args: BTreeMap::new(),
+            epoch: 0,
+            timeout_seconds: Self::timeout(),
+        }
     }
 }
 
@@ -156,7 +163,11 @@ pub struct Rollout {
 
 impl Default for Rollout {
     fn default() -> Self {
-        Self { deadline_seconds: Self::deadline(), min_ready_seconds: Self::guard(), on_failure: OnFailure::Return }
+        Self {
+            deadline_seconds: Self::deadline(),
+            min_ready_seconds: Self::guard(),
+            on_failure: OnFailure::Return,
+        }
     }
 }
 

@@ -30,7 +30,13 @@ impl Watch {
 
 /// The whole of what the operator sets.
 #[must_use]
-pub fn apply(project: &Project, record: &Record, stamp: Option<&str>, replicas: i32, watch: Watch) -> Option<Value> {
+pub fn apply(
+    project: &Project,
+    record: &Record,
+    stamp: Option<&str>,
+    replicas: i32,
+    watch: Watch,
+) -> Option<Value> {
     Some(json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -37,14 +37,19 @@ pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
 /// Labels and owner are as they should be; others may be there beside them.
 #[must_use]
 pub fn is_marked<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
-    let owned = object.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == project.uid);
+    let owned = object
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && owner.uid == project.uid);
     owned && labels(project, role).iter().all(|(key, value)| object.labels().get(key) == Some(value))
 }
 
 /// Selector of the app's pods. It never holds a version: it cannot be changed.
 #[must_use]
 pub fn selector(project: &str) -> BTreeMap<String, String> {
-    [(names::PROJECT, project), (names::ROLE, names::ROLE_APP)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    [(names::PROJECT, project), (names::ROLE, names::ROLE_APP)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// The selector as the scale subresource shows it.

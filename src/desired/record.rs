@@ -14,8 +14,14 @@ use crate::record::{Facts, ImageFact, Record};
 
 /// A record that is to be created. `number` orders records for people who list ControllerRevisions.
 #[must_use]
-pub fn create(project: &Project, facts: &Facts, image: Option<&ImageFact>, number: i64) -> ControllerRevision {
-    let mut metadata = meta::child(project, &names::record(&project.name, &facts.version), names::ROLE_RECORD);
+pub fn create(
+    project: &Project,
+    facts: &Facts,
+    image: Option<&ImageFact>,
+    number: i64,
+) -> ControllerRevision {
+    let mut metadata =
+        meta::child(project, &names::record(&project.name, &facts.version), names::ROLE_RECORD);
     metadata.annotations = image.map(|image| BTreeMap::from([(names::IMAGE.to_owned(), text(image))]));
     ControllerRevision { metadata, data: Some(RawExtension(json!(facts))), revision: number }
 }

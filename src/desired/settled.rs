@@ -60,7 +60,8 @@ fn quantities(live: &Value, want: &Value) -> bool {
 
 /// A quantity in millionths; none where it is not one.
 fn amount(text: &str) -> Option<i128> {
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
+    let digits =
+        text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let scale: f64 = match suffix {
         "n" => 1e-9,

@@ -63,7 +63,9 @@ fn probe(run: &Run, period: i32, failures: i32) -> Option<Value> {
     let timings = json!({ "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": timeout });
     let (kind, action) = match health.kind {
         HealthType::None => return None,
-        HealthType::Http => ("httpGet", json!({ "path": health.path, "port": names::PORT, "scheme": "HTTP" })),
+        HealthType::Http => {
+            ("httpGet", json!({ "path": health.path, "port": names::PORT, "scheme": "HTTP" }))
+        }
         HealthType::Tcp => ("tcpSocket", json!({ "port": names::PORT })),
     };
     let mut probe = timings;

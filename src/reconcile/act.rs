@@ -50,7 +50,9 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
         }
         Step::Image { version, image } => {
             let revisions = hand.cluster.caches().revisions.of(&key(project));
-            let Some(seen) = ours(project, &revisions, &names::record(&project.name, &version)) else { return Ok(Outcome::Done) };
+            let Some(seen) = ours(project, &revisions, &names::record(&project.name, &version)) else {
+                return Ok(Outcome::Done);
+            };
             let text = record::text(&image);
             (Child::Memory, hand.cluster.annotate_revision(&seen, names::IMAGE, &text).await)
         }
@@ -78,7 +80,11 @@ fn key(project: &Project) -> (String, String) {
 
 fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
     let cause = if refused.name_taken { Cause::NameTaken } else { Cause::Invalid };
-    let message = if refused.name_taken { refused.message.clone() } else { format!("cannot {what}: {}", refused.message) };
+    let message = if refused.name_taken {
+        refused.message.clone()
+    } else {
+        format!("cannot {what}: {}", refused.message)
+    };
     Refusal { child, cause, message }
 }
 
@@ -91,7 +97,8 @@ async fn write_ledger(cluster: &Cluster, project: &Project, ledger: &Ledger) -> 
 }
 
 async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Result<(), Error> {
-    let job = build_job::create(project, hand.platform, wish).map_err(|error| Error::malformed("build Job", &error))?;
+    let job = build_job::create(project, hand.platform, wish)
+        .map_err(|error| Error::malformed("build Job", &error))?;
     hand.cluster.create_job(project, &job).await
 }
 
@@ -141,13 +148,17 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
     let used = if port.is_some() { vec![] } else { ports_in_use(hand.cluster) };
     let candidates: Vec<u16> = match port {
         Some(port) => vec![port],
-        None => names::ports(project, first, last).filter(|port| !used.contains(port)).take(MAX_PORTS_TRIED).collect(),
+        None => names::ports(project, first, last)
+            .filter(|port| !used.contains(port))
+            .take(MAX_PORTS_TRIED)
+            .collect(),
     };
     for candidate in candidates {
         let want = service::apply(project, Some(candidate));
         match hand.cluster.apply_service(project, seen.as_deref(), want).await {
             Ok(()) => return Ok(Outcome::Done),
-            Err(Error::Refused { refused, .. }) if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
+            Err(Error::Refused { refused, .. })
+                if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
             Err(Error::Refused { refused, what }) => {
                 return Ok(Outcome::Refused(service_refusal(hand.cluster, candidate, &what, &refused).await));
             }
@@ -163,7 +174,9 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
 async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Refused) -> Refusal {
     if refused.port_taken {
         let holder = cluster.holder_of_port(port).await.unwrap_or_else(|| "another Service".to_owned());
-        let message = format!("node port {port} is held by Service {holder}. Free it, or write another spec.expose.nodePort");
+        let message = format!(
+            "node port {port} is held by Service {holder}. Free it, or write another spec.expose.nodePort"
+        );
         return Refusal { child: Child::Service, cause: Cause::PortUnavailable, message };
     }
     if refused.port_out_of_range {
@@ -187,14 +200,18 @@ async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(),
             Some(seen) => cluster.delete_job(&seen).await,
             None => Ok(()),
         },
-        Step::ForgetSet { name } => match caches.sets.of(&key).iter().find(|set| set.metadata.name.as_ref() == Some(name)) {
-            Some(seen) => cluster.delete_set(seen).await,
-            None => Ok(()),
-        },
-        Step::ForgetRecord { version } => match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
-            Some(seen) => cluster.delete_revision(&seen).await,
-            None => Ok(()),
-        },
+        Step::ForgetSet { name } => {
+            match caches.sets.of(&key).iter().find(|set| set.metadata.name.as_ref() == Some(name)) {
+                Some(seen) => cluster.delete_set(seen).await,
+                None => Ok(()),
+            }
+        }
+        Step::ForgetRecord { version } => {
+            match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
+                Some(seen) => cluster.delete_revision(&seen).await,
+                None => Ok(()),
+            }
+        }
         _ => Ok(()),
     }
 }

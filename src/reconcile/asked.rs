@@ -86,7 +86,9 @@ pub fn answer(project: &Project, world: &World, ledger: &Ledger) -> Option<Answe
             ConfigMap::Digest(digest) => Some(known(digest.clone())),
             ConfigMap::Missing | ConfigMap::NotAsked => None,
         },
-        Origin::LookedUp(of) => ledger.lookup.as_ref().filter(|lookup| lookup.of == of).and_then(|lookup| lookup.answer.clone()),
+        Origin::LookedUp(of) => {
+            ledger.lookup.as_ref().filter(|lookup| lookup.of == of).and_then(|lookup| lookup.answer.clone())
+        }
     }
 }
 
@@ -113,7 +115,12 @@ fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Option<Yielded>
         return Some(Yielded { version, key: None, source, image: Some(image) });
     }
     let key = version::build_key(&answer.digest, &project.settings);
-    Some(Yielded { version: version::version(&key, &project.run), image: world.image_of(&key), key: Some(key), source })
+    Some(Yielded {
+        version: version::version(&key, &project.run),
+        image: world.image_of(&key),
+        key: Some(key),
+        source,
+    })
 }
 
 /// A pin equal to what the spec itself yields is built normally: a manifest with a pin works on a new cluster.
@@ -140,6 +147,11 @@ fn in_force(ledger: &Ledger, asked: &str) -> bool {
 /// The version that went live last, other than `but` and not failed.
 #[must_use]
 pub fn newest_live(ledger: &Ledger, but: Option<&str>) -> Option<String> {
-    let good = ledger.versions.iter().filter(|(version, life)| Some(version.as_str()) != but && life.failed.is_none());
-    good.filter_map(|(version, life)| life.live.map(|live| (live, version))).max().map(|(_, version)| version.clone())
+    let good = ledger
+        .versions
+        .iter()
+        .filter(|(version, life)| Some(version.as_str()) != but && life.failed.is_none());
+    good.filter_map(|(version, life)| life.live.map(|live| (live, version)))
+        .max()
+        .map(|(_, version)| version.clone())
 }

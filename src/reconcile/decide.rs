@@ -142,15 +142,21 @@ impl Situation<'_> {
         ledger.port = ledger.port.or_else(|| self.world.service.as_ref().and_then(|service| service.port));
         let yielded = self.asked.yielded.as_ref();
         let records = &self.world.records;
-        let known = |version: &String| records.contains_key(version) || self.asked.version.as_ref() == Some(version);
+        let known =
+            |version: &String| records.contains_key(version) || self.asked.version.as_ref() == Some(version);
         ledger.versions.retain(|version, _| known(version));
         let key_of = |facts: &Facts| facts.key.clone();
         let keys: Vec<String> = records.values().filter_map(|record| key_of(&record.facts)).collect();
         let asked_key = yielded.and_then(|yielded| yielded.key.as_ref());
         let job_of = |key: &String| self.world.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
         let news = |key: &String, attempts: &Attempts| self.ledger.builds.get(key) != Some(attempts);
-        ledger.builds.retain(|key, attempts| keys.contains(key) || asked_key == Some(key) || job_of(key) || news(key, attempts));
-        let others = ledger.builds.iter_mut().filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
+        ledger.builds.retain(|key, attempts| {
+            keys.contains(key) || asked_key == Some(key) || job_of(key) || news(key, attempts)
+        });
+        let others = ledger
+            .builds
+            .iter_mut()
+            .filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
         others.for_each(|(_, attempts)| attempts.forget_logs());
         Some(Step::Ledger(Box::new(ledger)))
     }

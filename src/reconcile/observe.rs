@@ -11,8 +11,8 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt as _};
 
 use super::facts;
-use super::world::{Child, ConfigMap, Refusal, Unmarked, World};
 use super::world;
+use super::world::{Child, ConfigMap, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
 use crate::cluster::{Cluster, Error};
@@ -32,7 +32,11 @@ pub struct Surroundings<'a> {
 }
 
 /// Looks at everything that belongs to `project`.
-pub async fn observe(cluster: &Cluster, project: &Project, around: &Surroundings<'_>) -> Result<World, Error> {
+pub async fn observe(
+    cluster: &Cluster,
+    project: &Project,
+    around: &Surroundings<'_>,
+) -> Result<World, Error> {
     let config_map = config_map(cluster, project).await?;
     let key = (project.namespace.clone(), project.name.clone());
     let caches = cluster.caches();
@@ -46,8 +50,10 @@ pub async fn observe(cluster: &Cluster, project: &Project, around: &Surroundings
     ];
     let records = records(project, &revisions);
     let labelled = |uid: Option<&String>| uid == Some(&project.uid);
-    let pods: Vec<Arc<Pod>> = caches.pods.of(&key).into_iter().filter(|pod| labelled(pod.labels().get(names::UID))).collect();
-    let sets: Vec<Arc<ReplicaSet>> = caches.sets.of(&key).into_iter().filter(|set| labelled(set.labels().get(names::UID))).collect();
+    let pods: Vec<Arc<Pod>> =
+        caches.pods.of(&key).into_iter().filter(|pod| labelled(pod.labels().get(names::UID))).collect();
+    let sets: Vec<Arc<ReplicaSet>> =
+        caches.sets.of(&key).into_iter().filter(|set| labelled(set.labels().get(names::UID))).collect();
     let deployment = ours(project, &deployments, &project.name);
     let rollout = deployment.as_ref().map(|deployment| {
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
@@ -56,7 +62,11 @@ pub async fn observe(cluster: &Cluster, project: &Project, around: &Surroundings
     Ok(World {
         now: now(),
         ledger: ours(project, &revisions, &project.name).and_then(|ledger| record::read_ledger(&ledger)),
-        jobs: jobs.iter().filter(|job| is_ours(project, &***job)).filter_map(|job| facts::build::job(job, &pods)).collect(),
+        jobs: jobs
+            .iter()
+            .filter(|job| is_ours(project, &***job))
+            .filter_map(|job| facts::build::job(job, &pods))
+            .collect(),
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         service: ours(project, &services, &project.name).map(|object| read_service(project, &object)),
@@ -82,31 +92,51 @@ pub fn ours<K: Resource>(project: &Project, objects: &[Arc<K>], name: &str) -> O
 }
 
 fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap<String, Record> {
-    let ours = revisions.iter().filter(|object| is_ours(project, &***object) && object.name_any() != project.name);
+    let ours =
+        revisions.iter().filter(|object| is_ours(project, &***object) && object.name_any() != project.name);
     let alive = ours.filter(|object| object.metadata.deletion_timestamp.is_none());
-    alive.filter_map(|object| record::read(object)).map(|record| (record.facts.version.clone(), record)).collect()
+    alive
+        .filter_map(|object| record::read(object))
+        .map(|record| (record.facts.version.clone(), record))
+        .collect()
 }
 
 fn unmarked(project: &Project, revisions: &[Arc<ControllerRevision>], jobs: &[Arc<Job>]) -> Vec<Unmarked> {
     let ledger_or_record = |object: &Arc<ControllerRevision>| {
-        let (child, role) = if object.name_any() == project.name { (Child::Memory, names::ROLE_LEDGER) } else { (Child::Record, names::ROLE_RECORD) };
+        let (child, role) = if object.name_any() == project.name {
+            (Child::Memory, names::ROLE_LEDGER)
+        } else {
+            (Child::Record, names::ROLE_RECORD)
+        };
         lost_marks(project, &**object, role).then(|| Unmarked { child, name: object.name_any() })
     };
-    let job = |object: &Arc<Job>| lost_marks(project, &**object, names::ROLE_BUILD).then(|| Unmarked { child: Child::Job, name: object.name_any() });
+    let job = |object: &Arc<Job>| {
+        lost_marks(project, &**object, names::ROLE_BUILD)
+            .then(|| Unmarked { child: Child::Job, name: object.name_any() })
+    };
     revisions.iter().filter_map(ledger_or_record).chain(jobs.iter().filter_map(job)).collect()
 }
 
 fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
-    is_ours(project, object) && object.meta().deletion_timestamp.is_none() && !meta::is_marked(project, object, role)
+    is_ours(project, object)
+        && object.meta().deletion_timestamp.is_none()
+        && !meta::is_marked(project, object, role)
 }
 
 /// Children of a deleted namesake: garbage collection is on its way.
 fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc<K>]) -> Vec<String> {
     let of_namesake = |object: &&Arc<K>| {
         let owner = project.owner();
-        object.owner_references().iter().any(|there| there.kind == owner.kind && there.name == owner.name && there.uid != owner.uid)
+        object
+            .owner_references()
+            .iter()
+            .any(|there| there.kind == owner.kind && there.name == owner.name && there.uid != owner.uid)
     };
-    objects.iter().filter(of_namesake).map(|object| format!("{}/{}", K::kind(&()), object.name_any())).collect()
+    objects
+        .iter()
+        .filter(of_namesake)
+        .map(|object| format!("{}/{}", K::kind(&()), object.name_any()))
+        .collect()
 }
 
 fn read_service(project: &Project, object: &Service) -> world::Service {

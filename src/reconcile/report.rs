@@ -6,7 +6,11 @@ use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use super::summarize::happenings;
 
 /// Writes `status` and tells the difference. A settled project costs nothing here.
-pub async fn report(cluster: &Cluster, object: &ProjectDeployment, status: ProjectDeploymentStatus) -> Result<(), Error> {
+pub async fn report(
+    cluster: &Cluster,
+    object: &ProjectDeployment,
+    status: ProjectDeploymentStatus,
+) -> Result<(), Error> {
     if object.status.as_ref() == Some(&status) {
         return Ok(());
     }

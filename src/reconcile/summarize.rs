@@ -8,9 +8,9 @@ mod ready;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::crd::ProjectDeploymentStatus;
 use crate::crd::conditions::{ConditionType, Reason, Truth, Verdict, merge};
 use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, Phase, SourceStatus};
-use crate::crd::ProjectDeploymentStatus;
 use crate::desired::meta::selector_text;
 use crate::ledger::Ledger;
 use crate::project::Project;
@@ -32,14 +32,20 @@ struct View<'a> {
 
 /// The status for what was seen. `old` lends its transition times and nothing else.
 #[must_use]
-pub fn summarize(old: Option<&ProjectDeploymentStatus>, project: &Project, world: &World, node_address: Option<&str>) -> ProjectDeploymentStatus {
+pub fn summarize(
+    old: Option<&ProjectDeploymentStatus>,
+    project: &Project,
+    world: &World,
+    node_address: Option<&str>,
+) -> ProjectDeploymentStatus {
     let empty = Ledger::default();
     let ledger = world.ledger.as_ref().unwrap_or(&empty);
     let view = View { project, world, ledger, asked: asked(project, world) };
     let headline = headline(project, world);
     let none = vec![];
     let before = old.map_or(&none, |old| &old.conditions);
-    let conditions = merge(before, &verdicts(&view, &headline), project.generation, &Time(whole_seconds(world.now)));
+    let conditions =
+        merge(before, &verdicts(&view, &headline), project.generation, &Time(whole_seconds(world.now)));
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "True");
     let port = world.service.as_ref().and_then(|service| service.port).map(i32::from);
     let rollout = world.rollout.as_ref();
@@ -74,7 +80,10 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 /// The version whose pods answer: the one in place once it is live or alone, else the one that was live last.
 fn serving(view: &View<'_>) -> Option<String> {
     let in_place = view.asked.in_place.clone();
-    let proven = |version: &String| view.ledger.life(version).live.is_some() || view.world.rollout.as_ref().is_some_and(|rollout| rollout.available);
+    let proven = |version: &String| {
+        view.ledger.life(version).live.is_some()
+            || view.world.rollout.as_ref().is_some_and(|rollout| rollout.available)
+    };
     in_place.filter(proven).or_else(|| newest_live(view.ledger, None))
 }
 
@@ -88,16 +97,27 @@ fn verdicts(view: &View<'_>, headline: &Headline) -> Vec<Verdict> {
         rollback(view),
     ];
     if headline.reconciling {
-        verdicts.push(verdict(ConditionType::Reconciling, Truth::True, headline.reason, headline.message.clone()));
+        verdicts.push(verdict(
+            ConditionType::Reconciling,
+            Truth::True,
+            headline.reason,
+            headline.message.clone(),
+        ));
     }
     if headline.stalled {
-        verdicts.push(verdict(ConditionType::Stalled, Truth::True, headline.reason, headline.message.clone()));
+        verdicts.push(verdict(
+            ConditionType::Stalled,
+            Truth::True,
+            headline.reason,
+            headline.message.clone(),
+        ));
     }
     verdicts
 }
 
 fn available(view: &View<'_>, headline: &Headline) -> Verdict {
-    let verdict = |truth, reason, message: String| Verdict { kind: ConditionType::Available, truth, reason, message };
+    let verdict =
+        |truth, reason, message: String| Verdict { kind: ConditionType::Available, truth, reason, message };
     if view.world.ledger.is_none() && view.world.rollout.is_none() {
         return verdict(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet".to_owned());
     }
@@ -110,11 +130,20 @@ fn available(view: &View<'_>, headline: &Headline) -> Verdict {
         };
     };
     let version = serving(view).as_deref().map_or_else(|| "a version".to_owned(), short);
-    verdict(Truth::True, Reason::Serving, format!("{version} serves with {} of {} pods", rollout.serving.min(rollout.replicas), rollout.replicas))
+    verdict(
+        Truth::True,
+        Reason::Serving,
+        format!(
+            "{version} serves with {} of {} pods",
+            rollout.serving.min(rollout.replicas),
+            rollout.replicas
+        ),
+    )
 }
 
 fn built(view: &View<'_>, headline: &Headline) -> Verdict {
-    let verdict = |truth, reason, message: String| Verdict { kind: ConditionType::Built, truth, reason, message };
+    let verdict =
+        |truth, reason, message: String| Verdict { kind: ConditionType::Built, truth, reason, message };
     let wanted = view.asked.wanted.as_ref();
     let record = wanted.and_then(|wanted| view.world.records.get(wanted));
     match record {
@@ -125,7 +154,11 @@ fn built(view: &View<'_>, headline: &Headline) -> Verdict {
         Some(record) => {
             let version = short(&record.facts.version);
             let says = headline.message.contains(&version);
-            let message = if says { headline.message.clone() } else { format!("{version} has no image yet: {}", headline.message) };
+            let message = if says {
+                headline.message.clone()
+            } else {
+                format!("{version} has no image yet: {}", headline.message)
+            };
             verdict(Truth::False, headline.reason, message)
         }
         None => verdict(Truth::Unknown, Reason::NothingYet, "no version is known yet".to_owned()),
@@ -133,7 +166,12 @@ fn built(view: &View<'_>, headline: &Headline) -> Verdict {
 }
 
 fn port(view: &View<'_>) -> Verdict {
-    let verdict = |truth, reason, message: String| Verdict { kind: ConditionType::PortAllocated, truth, reason, message };
+    let verdict = |truth, reason, message: String| Verdict {
+        kind: ConditionType::PortAllocated,
+        truth,
+        reason,
+        message,
+    };
     if let Some(refusal) = view.world.refusals.iter().find(|refusal| refusal.child == Child::Service) {
         let reason = match refusal.cause {
             Cause::PortsExhausted => Reason::PortsExhausted,
@@ -144,17 +182,28 @@ fn port(view: &View<'_>) -> Verdict {
         return verdict(Truth::False, reason, refusal.message.clone());
     }
     match view.world.service.as_ref().and_then(|service| service.port) {
-        Some(port) => verdict(Truth::True, Reason::Allocated, format!("node port {port}, for the life of the project")),
+        Some(port) => {
+            verdict(Truth::True, Reason::Allocated, format!("node port {port}, for the life of the project"))
+        }
         None => verdict(Truth::Unknown, Reason::NothingYet, "no port has been asked for yet".to_owned()),
     }
 }
 
 fn rollback(view: &View<'_>) -> Verdict {
-    let verdict = |truth, reason, message: String| Verdict { kind: ConditionType::RollbackAvailable, truth, reason, message };
+    let verdict = |truth, reason, message: String| Verdict {
+        kind: ConditionType::RollbackAvailable,
+        truth,
+        reason,
+        message,
+    };
     match newest_live(view.ledger, view.asked.in_place.as_deref()) {
         Some(version) => {
             let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
-            verdict(Truth::True, Reason::VersionKept, format!("{} can be gone back to without a build: {command}", short(&version)))
+            verdict(
+                Truth::True,
+                Reason::VersionKept,
+                format!("{} can be gone back to without a build: {command}", short(&version)),
+            )
         }
         None => verdict(Truth::False, Reason::NoOtherVersion, "no other version has served yet".to_owned()),
     }
@@ -174,11 +223,17 @@ fn phase(reason: Reason) -> Phase {
 fn source(view: &View<'_>) -> Option<SourceStatus> {
     let record = view.world.records.get(view.asked.wanted.as_ref()?)?;
     let source = record.source();
-    Some(SourceStatus { digest: source.digest, reference: Some(source.reference), message: source.message, author: source.author })
+    Some(SourceStatus {
+        digest: source.digest,
+        reference: Some(source.reference),
+        message: source.message,
+        author: source.author,
+    })
 }
 
 fn build(view: &View<'_>) -> Option<BuildStatus> {
-    let newest = view.world.jobs.iter().max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
+    let newest =
+        view.world.jobs.iter().max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
     Some(BuildStatus {
         id: newest.name.clone(),
         reason: newest.reason.clone(),

@@ -45,8 +45,12 @@ async fn refused(test: &str, specs: Vec<(Value, &[&str])>) {
 }
 
 const ONE_SOURCE: &[&str] = &["spec.source needs exactly one of git, configMap or image"];
-const URL: &[&str] = &["spec.source.git.url must be an http:// or https:// URL without user name", "https://github.com/you/shop.git"];
-const IMAGE: &[&str] = &["spec.source.image.reference must be an image reference such as ghcr.io/you/shop:1.4.0"];
+const URL: &[&str] = &[
+    "spec.source.git.url must be an http:// or https:// URL without user name",
+    "https://github.com/you/shop.git",
+];
+const IMAGE: &[&str] =
+    &["spec.source.image.reference must be an image reference such as ghcr.io/you/shop:1.4.0"];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
@@ -86,18 +90,32 @@ async fn a_url_that_is_no_plain_http_url_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_ref_or_path_that_could_be_an_option_or_leave_the_source_is_refused() {
-    let commit_words: &[&str] = &["spec.source.git.ref.commit must be all 40 lower-case hex digits, as git rev-parse HEAD prints them"];
+    let commit_words: &[&str] = &[
+        "spec.source.git.ref.commit must be all 40 lower-case hex digits, as git rev-parse HEAD prints them",
+    ];
     let specs: Vec<(Value, &[&str])> = vec![
-        (git("branch", "--upload-pack=id"), &["spec.source.git.ref.branch must be a branch name such as main: it cannot start with '-'"]),
+        (
+            git("branch", "--upload-pack=id"),
+            &["spec.source.git.ref.branch must be a branch name such as main: it cannot start with '-'"],
+        ),
         (git("branch", "a..b"), &["spec.source.git.ref.branch", "'..'"]),
         (git("branch", "my branch"), &["spec.source.git.ref.branch", "blanks"]),
         (git("tag", "-v1"), &["spec.source.git.ref.tag must be a tag name such as v1.4.0"]),
         (git("commit", "abc1234"), commit_words),
         (git("commit", &"A".repeat(40)), commit_words),
-        (with(commit(1), "/source/git/path", json!("../secrets")), &["spec.source.git.path must be a relative path inside the repository without '..'"]),
+        (
+            with(commit(1), "/source/git/path", json!("../secrets")),
+            &["spec.source.git.path must be a relative path inside the repository without '..'"],
+        ),
         (with(commit(1), "/source/git/path", json!("/etc")), &["spec.source.git.path", "apps/shop"]),
-        (with(commit(1), "/build/dockerfile", json!("../Dockerfile")), &["spec.build.dockerfile must be a relative path inside the source without '..'"]),
-        (with(commit(1), "/build/dockerfile", json!("a/../../Dockerfile")), &["spec.build.dockerfile", "Dockerfile.prod"]),
+        (
+            with(commit(1), "/build/dockerfile", json!("../Dockerfile")),
+            &["spec.build.dockerfile must be a relative path inside the source without '..'"],
+        ),
+        (
+            with(commit(1), "/build/dockerfile", json!("a/../../Dockerfile")),
+            &["spec.build.dockerfile", "Dockerfile.prod"],
+        ),
     ];
     refused("refused-ref", specs).await;
 }
@@ -105,7 +123,17 @@ async fn a_ref_or_path_that_could_be_an_option_or_leave_the_source_is_refused() 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_malformed_image_is_refused() {
-    let images = ["my app", "App:1", "ghcr.io/You/shop:1", "app@sha256:abc123", "app:", "-app", "app:1:2", "https://ghcr.io/you/shop", ""];
+    let images = [
+        "my app",
+        "App:1",
+        "ghcr.io/You/shop:1",
+        "app@sha256:abc123",
+        "app:",
+        "-app",
+        "app:1:2",
+        "https://ghcr.io/you/shop",
+        "",
+    ];
     refused("refused-image", images.map(|reference| (image(reference), IMAGE)).to_vec()).await;
 }
 
@@ -120,14 +148,33 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
         (with(prebuilt(1), "/replicas", json!(-1)), &["spec.replicas must be between 0 and 1000"]),
         (with(prebuilt(1), "/expose", json!({ "nodePort": { "mode": "Fixed" } })), fixed),
         (with(prebuilt(1), "/expose", json!({ "nodePort": { "port": 30500 } })), fixed),
-        (with(prebuilt(1), "/expose", json!({ "nodePort": { "mode": "Fixed", "port": 70000 } })), &["spec.expose.nodePort.port must be between 1 and 65535"]),
-        (with(prebuilt(1), "/rollout/deadlineSeconds", json!(0)), &["spec.rollout.deadlineSeconds must be between 10 and 3600"]),
-        (with(prebuilt(1), "/history", json!({ "limit": 1 })), &["spec.history.limit must be between 2 and 100"]),
-        (with(prebuilt(1), "/state", json!("Paused")), &["spec.state", "Running", "Stopped"]),
-        (with(prebuilt(1), "/pinnedVersion", json!("latest")), &["spec.pinnedVersion must be a version as status.history shows it, such as v9f2c41d7"]),
-        (with(prebuilt(1), "/run/health", json!({ "type": "TCP", "path": "/healthz" })), &["spec.run.health.path is only for type HTTP"]),
         (
-            with(prebuilt(1), "/run/env", json!([{ "name": "A", "value": "1" }, { "name": "PORT", "value": "80" }])),
+            with(prebuilt(1), "/expose", json!({ "nodePort": { "mode": "Fixed", "port": 70000 } })),
+            &["spec.expose.nodePort.port must be between 1 and 65535"],
+        ),
+        (
+            with(prebuilt(1), "/rollout/deadlineSeconds", json!(0)),
+            &["spec.rollout.deadlineSeconds must be between 10 and 3600"],
+        ),
+        (
+            with(prebuilt(1), "/history", json!({ "limit": 1 })),
+            &["spec.history.limit must be between 2 and 100"],
+        ),
+        (with(prebuilt(1), "/state", json!("Paused")), &["spec.state", "Running", "Stopped"]),
+        (
+            with(prebuilt(1), "/pinnedVersion", json!("latest")),
+            &["spec.pinnedVersion must be a version as status.history shows it, such as v9f2c41d7"],
+        ),
+        (
+            with(prebuilt(1), "/run/health", json!({ "type": "TCP", "path": "/healthz" })),
+            &["spec.run.health.path is only for type HTTP"],
+        ),
+        (
+            with(
+                prebuilt(1),
+                "/run/env",
+                json!([{ "name": "A", "value": "1" }, { "name": "PORT", "value": "80" }]),
+            ),
             &["spec.run.env must not hold PORT: write spec.run.port instead"],
         ),
     ];
@@ -140,7 +187,10 @@ async fn a_name_that_cannot_name_a_service_is_refused() {
     let world = World::new("refused-name").await;
     for name in ["1shop", "my.shop", "a123456789b123456789c123456789d123456789e"] {
         let said = refusal(&world, name, &prebuilt(1)).await;
-        assert!(said.contains("metadata.name must be at most 40 characters, start with a letter"), "{name}: {said}");
+        assert!(
+            said.contains("metadata.name must be at most 40 characters, start with a letter"),
+            "{name}: {said}"
+        );
     }
     world.apply("a123456789b123456789c123456789d123456789", prebuilt(1)).await;
 }
@@ -149,22 +199,34 @@ async fn a_name_that_cannot_name_a_service_is_refused() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn kubectl_shows_the_sentence_and_refuses_unknown_fields() {
     let world = World::new("refused-kubectl").await;
-    let manifest = |spec: &str| format!("apiVersion: doce.dev/v1alpha1\nkind: ProjectDeployment\nmetadata:\n  name: shop\nspec: {spec}\n");
+    let manifest = |spec: &str| {
+        format!(
+            "apiVersion: doce.dev/v1alpha1\nkind: ProjectDeployment\nmetadata:\n  name: shop\nspec: {spec}\n"
+        )
+    };
     let apply = ["apply", "--validate=strict", "-f", "-"];
     let unknown = manifest("{source: {git: {url: 'https://git.test/app.git', brunch: main}}, replica: 2}");
     let said = world.kubectl_reading(&apply, &unknown).await.refused();
-    assert!(said.contains("unknown field \"spec.replica\"") && said.contains("unknown field \"spec.source.git.brunch\""), "{said}");
+    assert!(
+        said.contains("unknown field \"spec.replica\"")
+            && said.contains("unknown field \"spec.source.git.brunch\""),
+        "{said}"
+    );
 
     let two = manifest("{source: {image: {reference: 'app:1'}, configMap: {name: site}}}");
     let said = world.kubectl_reading(&apply, &two).await.refused();
     assert!(said.contains(ONE_SOURCE[0]), "{said}");
 
-    let said = world.kubectl_reading(&apply, &manifest("{source: {git: {url: 'file:///etc'}}}")).await.refused();
+    let said =
+        world.kubectl_reading(&apply, &manifest("{source: {git: {url: 'file:///etc'}}}")).await.refused();
     assert!(URL.iter().all(|word| said.contains(word)), "{said}");
 
     let good = manifest("{source: {image: {reference: 'ghcr.io/you/shop:1.4.0'}}}");
     let said = world.kubectl_reading(&apply, &good).await.well();
     assert_eq!(said.trim(), "projectdeployment.doce.dev/shop created");
-    let said = world.kubectl(&["patch", "pd/shop", "--type=merge", "-p", r#"{"spec":{"run":{"port":0}}}"#]).await.refused();
+    let said = world
+        .kubectl(&["patch", "pd/shop", "--type=merge", "-p", r#"{"spec":{"run":{"port":0}}}"#])
+        .await
+        .refused();
     assert!(said.contains("spec.run.port must be between 1 and 65535"), "{said}");
 }

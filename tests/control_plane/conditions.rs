@@ -37,7 +37,10 @@ fn row(object: &ProjectDeployment, expected: [&str; 4]) {
     let said = ["Ready", "Available", "Reconciling", "Stalled"].map(|kind| {
         let found = condition(object, kind);
         if let Some(found) = &found {
-            assert_eq!(found.observed_generation, object.metadata.generation, "{kind} is about another generation");
+            assert_eq!(
+                found.observed_generation, object.metadata.generation,
+                "{kind} is about another generation"
+            );
         }
         found.map_or("-".to_owned(), |found| format!("{}/{}", found.status, found.reason))
     });
@@ -50,7 +53,8 @@ impl World {
     }
 
     async fn kubectl_wait_does_not_return(&self) {
-        let said = self.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=1s"]).await.refused();
+        let said =
+            self.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=1s"]).await.refused();
         assert!(said.contains("timed out waiting for the condition"), "{said}");
     }
 }
@@ -147,7 +151,10 @@ async fn a_version_that_does_not_run_stalls_and_the_old_one_is_available() {
     row(&stalled, ["False/RolloutFailed", "True/Serving", "-", "True/RolloutFailed"]);
     assert_eq!(kstatus(&stalled), Read::Failed);
     let said = message(&stalled, "Ready");
-    assert!(said.contains("exit code 1") && said.contains(&first) && said.contains("doce.dev/retry"), "{said}");
+    assert!(
+        said.contains("exit code 1") && said.contains(&first) && said.contains("doce.dev/retry"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,11 +222,17 @@ async fn a_full_port_range_is_said_and_stops_nothing_else() {
     let what = "the pods run without a port";
     let full = world
         .until("shop", what, |object: Option<&ProjectDeployment>| {
-            object.is_some_and(|object| condition(object, "Available").is_some_and(|available| available.status == "True"))
+            object.is_some_and(|object| {
+                condition(object, "Available").is_some_and(|available| available.status == "True")
+            })
         })
         .await;
     row(&full, ["False/PortsExhausted", "True/Serving", "True/PortsExhausted", "-"]);
     assert_eq!(kstatus(&full), Read::InProgress);
     world.kubectl_wait_does_not_return().await;
-    assert!(message(&full, "Ready").contains(&format!("no node port between {port} and {port} is free")), "{}", message(&full, "Ready"));
+    assert!(
+        message(&full, "Ready").contains(&format!("no node port between {port} and {port} is free")),
+        "{}",
+        message(&full, "Ready")
+    );
 }

@@ -6,11 +6,11 @@ pub(crate) mod run;
 #[path = "crashes/stories.rs"]
 pub(crate) mod stories;
 
+use doce_operator::crd::ProjectDeployment;
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use doce_operator::crd::ProjectDeployment;
-use futures::future::join_all;
 
 use crate::harness::{Death, Operator, Options, World, prebuilt};
 use run::{LANES, every_death};
@@ -73,7 +73,9 @@ async fn a_project_that_is_deleted_after_a_death_at_any_write_of_its_first_deplo
 async fn deleted_after_death(number: usize) {
     let _lane = LANES.acquire().await.unwrap();
     let world = World::new("crash-delete").await;
-    let operator = Operator::start_with(&world, Options { death: Some(Death::After(number)), ..Options::default() }).await;
+    let operator =
+        Operator::start_with(&world, Options { death: Some(Death::After(number)), ..Options::default() })
+            .await;
     let story = (stories::FIRST_DEPLOY.then)(&world);
     tokio::select! {
         () = operator.journal.died() => {}

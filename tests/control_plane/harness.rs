@@ -11,10 +11,10 @@ pub(crate) mod door;
 pub(crate) mod operator;
 #[path = "harness/person.rs"]
 pub(crate) mod person;
-#[path = "harness/reading.rs"]
-pub(crate) mod reading;
 #[path = "harness/picture.rs"]
 pub(crate) mod picture;
+#[path = "harness/reading.rs"]
+pub(crate) mod reading;
 #[path = "harness/setup.rs"]
 mod setup;
 #[path = "harness/watch.rs"]
@@ -41,9 +41,31 @@ pub(crate) use picture::Picture;
 /// Longest wait for anything that should come by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longest time of one watch of a test.
+const WATCH: Duration = Duration::from_secs(20);
+
 /// A namespaced kind.
-pub(crate) trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static {}
-impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static> Kind for K {}
+pub(crate) trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + 'static
+{
+}
+impl<
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
+        + Send
+        + 'static,
+> Kind for K
+{
+}
 
 /// A namespace of one test's own; it is deleted, without waiting, when the test ends well.
 pub(crate) struct World {
@@ -57,7 +79,11 @@ impl World {
     /// A new namespace; the first caller also installs CRD and rights from the chart.
     pub(crate) async fn new(test: &str) -> Self {
         let client = setup::client().await;
-        let random = doce_operator::version::text_digest(&format!("{test} {:?} {}", std::time::Instant::now(), std::process::id()));
+        let random = doce_operator::version::text_digest(&format!(
+            "{test} {:?} {}",
+            std::time::Instant::now(),
+            std::process::id()
+        ));
         let prefix: String = test.replace('_', "-").chars().take(40).collect();
         let namespace = format!("{}-{}", prefix.trim_matches('-'), &random[..6]);
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
@@ -115,17 +141,27 @@ impl World {
         self.until_within(PATIENCE, name, what, condition).await
     }
 
-    /// The same with another patience.
-    pub(crate) async fn until_within<K: Kind>(&self, patience: Duration, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        let waited = tokio::time::timeout(patience, await_condition(self.api::<K>(), name, condition)).await;
-        match waited {
-            Ok(Ok(Some(object))) => object,
-            other => {
-                let there = self.api::<K>().get_opt(name).await;
-                let there = there.map(|object| object.map(|object| serde_json::to_value(&object).unwrap()));
-                panic!("waited for {} {name}: {what}; {}; it is {there:#?}", K::kind(&()), if other.is_err() { "in vain" } else { "the watch ended" });
+    /// The same with another patience. A watch that a busy machine leaves hanging is begun anew.
+    pub(crate) async fn until_within<K: Kind>(
+        &self,
+        patience: Duration,
+        name: &str,
+        what: &str,
+        condition: impl Condition<K>,
+    ) -> K {
+        let begun = std::time::Instant::now();
+        while let Some(left) = patience.checked_sub(begun.elapsed()) {
+            let holds = |object: Option<&K>| condition.matches_object(object);
+            let watched = await_condition(self.api::<K>(), name, holds);
+            match tokio::time::timeout(left.min(WATCH), watched).await {
+                Ok(Ok(Some(object))) => return object,
+                Ok(_) => break,
+                Err(_) => {}
             }
         }
+        let there = self.api::<K>().get_opt(name).await;
+        let there = there.map(|object| object.map(|object| serde_json::to_value(&object).unwrap()));
+        panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
     }
 
     /// Waits until Ready is `status` with `reason`, for the newest generation.
@@ -146,7 +182,9 @@ impl World {
             object.is_some_and(|object| {
                 let status = object.status.clone().unwrap_or_default();
                 let ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
-                ready && status.version.as_deref() == Some(version.as_str()) && status.observed_generation == object.metadata.generation.unwrap_or(0)
+                ready
+                    && status.version.as_deref() == Some(version.as_str())
+                    && status.observed_generation == object.metadata.generation.unwrap_or(0)
             })
         })
         .await
@@ -165,14 +203,19 @@ impl Drop for World {
 }
 
 /// A condition of the newest status.
-pub(crate) fn condition(object: &ProjectDeployment, kind: &str) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+pub(crate) fn condition(
+    object: &ProjectDeployment,
+    kind: &str,
+) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
     object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind).cloned()
 }
 
 /// Whether a condition has this status and reason, for the newest generation.
 pub(crate) fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &str) -> bool {
     condition(object, kind).is_some_and(|condition| {
-        condition.status == status && condition.reason == reason && condition.observed_generation == object.metadata.generation
+        condition.status == status
+            && condition.reason == reason
+            && condition.observed_generation == object.metadata.generation
     })
 }
 

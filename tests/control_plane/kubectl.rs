@@ -24,9 +24,15 @@ async fn apply_wait_get_apply_again_and_delete_do_what_a_person_expects() {
     let world = World::new("kubectl").await;
     let _operator = Operator::start(&world).await;
     let apply = ["apply", "--validate=strict", "-f", "-"];
-    assert_eq!(world.kubectl_reading(&apply, MANIFEST).await.well().trim(), "projectdeployment.doce.dev/shop created");
+    assert_eq!(
+        world.kubectl_reading(&apply, MANIFEST).await.well().trim(),
+        "projectdeployment.doce.dev/shop created"
+    );
     world.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=60s"]).await.well();
-    assert_eq!(world.kubectl_reading(&apply, MANIFEST).await.well().trim(), "projectdeployment.doce.dev/shop unchanged");
+    assert_eq!(
+        world.kubectl_reading(&apply, MANIFEST).await.well().trim(),
+        "projectdeployment.doce.dev/shop unchanged"
+    );
     world.serve("twin", prebuilt(2)).await;
     world.fail("broken", behaving(prebuilt(3), "crash"), "RolloutFailed").await;
 
@@ -78,8 +84,13 @@ async fn describe_tells_the_story_and_what_to_do() {
     world.fail_build(failed).await;
     world.until_ready("shop", "False", "BuildFailed").await;
     world.ask("shop", "rollback", "v00000000@1").await;
-    let told = |events: &[Event], reason: &str| events.iter().any(|event| event.reason.as_deref() == Some(reason));
-    world.until_list("all has been told", |events: &[Event]| told(events, "RollbackRequested") && told(events, "BuildFailed")).await;
+    let told =
+        |events: &[Event], reason: &str| events.iter().any(|event| event.reason.as_deref() == Some(reason));
+    world
+        .until_list("all has been told", |events: &[Event]| {
+            told(events, "RollbackRequested") && told(events, "BuildFailed")
+        })
+        .await;
     let story = world.kubectl(&["describe", "pd/shop"]).await.well();
     println!("{story}");
     let parts = [
@@ -104,7 +115,13 @@ async fn explain_describes_every_field() {
     let world = World::new("explain").await;
     let source = world.kubectl(&["explain", "pd.spec.source"]).await.well();
     println!("{source}");
-    for word in ["git\t", "configMap\t", "image\t", "exactly one of git, configMap or image", "A Git repository that is reached over http or"] {
+    for word in [
+        "git\t",
+        "configMap\t",
+        "image\t",
+        "exactly one of git, configMap or image",
+        "A Git repository that is reached over http or",
+    ] {
         assert!(source.contains(word), "{word:?} is not in\n{source}");
     }
     world.kubectl(&["explain", "pd.spec.rollout.onFailure"]).await.well();

@@ -68,12 +68,19 @@ impl World {
     /// Uids of the app's pods.
     async fn pod_uids(&self) -> Vec<String> {
         let pods = self.children::<Pod>("shop").await;
-        pods.iter().filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app")).filter_map(|pod| pod.uid()).collect()
+        pods.iter()
+            .filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app"))
+            .filter_map(|pod| pod.uid())
+            .collect()
     }
 }
 
 /// The writes that concern `shop`.
 fn writes_to_shop(operator: &Operator, after: usize) -> Vec<String> {
     let writes = operator.journal.writes().split_off(after);
-    writes.iter().filter(|write| !write.path.contains("canary")).map(|write| format!("{} {}", write.method, write.path)).collect()
+    writes
+        .iter()
+        .filter(|write| !write.path.contains("canary"))
+        .map(|write| format!("{} {}", write.method, write.path))
+        .collect()
 }

@@ -19,7 +19,13 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
             let run = u8::try_from(cluster.project.run.port - 3000).expect("the model's ports are small");
             let origin = (nature::source(&source.digest), run);
             cluster.nature.origins.insert(version.clone(), origin);
-            let facts = Facts { format: 1, version: version.clone(), key: key.clone(), source: source.clone(), ..Facts::default() };
+            let facts = Facts {
+                format: 1,
+                version: version.clone(),
+                key: key.clone(),
+                source: source.clone(),
+                ..Facts::default()
+            };
             let created = Some(timestamp(cluster.clock));
             let record = Record { name: version.clone(), created, facts, image: image.clone() };
             cluster.records.entry(version.clone()).or_insert(record);
@@ -31,7 +37,15 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
         }
         Step::Build { of, attempt, digest, .. } => {
             let order = cluster.project.clone();
-            let job = Job { of: of.clone(), attempt: *attempt, state: JobState::Queued, order, digest: digest.clone(), since: cluster.clock, started: None };
+            let job = Job {
+                of: of.clone(),
+                attempt: *attempt,
+                state: JobState::Queued,
+                order,
+                digest: digest.clone(),
+                since: cluster.clock,
+                started: None,
+            };
             cluster.jobs.entry(job_name(of, *attempt)).or_insert(job);
         }
         Step::EndBuild { job } => {
@@ -65,15 +79,24 @@ fn remember(cluster: &mut Cluster, ledger: &Ledger, seen: Option<u64>) {
 }
 
 fn roll(cluster: &mut Cluster, target: &Target) {
-    let recorded = target.version.as_ref().filter(|version| cluster.records.get(*version).is_some_and(|record| record.image.is_some()));
+    let recorded = target
+        .version
+        .as_ref()
+        .filter(|version| cluster.records.get(*version).is_some_and(|record| record.image.is_some()));
     if target.version.is_some() && recorded.is_none() {
         return; // There is no template to write.
     }
-    let wished = recorded.map(|version| Template { version: Some(version.clone()), stamp: target.stamp.clone(), edit: 0 });
+    let wished = recorded.map(|version| Template {
+        version: Some(version.clone()),
+        stamp: target.stamp.clone(),
+        edit: 0,
+    });
     let replicas = usize::try_from(target.replicas).unwrap_or(0);
     match (&mut cluster.deployment, wished) {
         (None, None) => {}
-        (None, Some(template)) => cluster.deployment = Some(fresh(template, replicas, target.trial, cluster.clock)),
+        (None, Some(template)) => {
+            cluster.deployment = Some(fresh(template, replicas, target.trial, cluster.clock))
+        }
         (Some(deployment), wished) => {
             let template = wished.unwrap_or_else(|| deployment.template.clone());
             if template != deployment.template {

@@ -34,13 +34,20 @@ impl Demand {
             Event::Retry => Self::of_retry(cluster),
             Event::Restart => {
                 let version = cluster.in_place()?;
-                let live = cluster.memory().life(version).live.is_some();
+                let recorded = cluster.records.get(version).is_some_and(|record| record.image.is_some());
+                let live = recorded && cluster.memory().life(version).live.is_some();
                 let can = live && cluster.complete() && cluster.nature.is_good(version);
-                can.then(|| Self::Restarted(cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone())))
+                can.then(|| {
+                    Self::Restarted(
+                        cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone()),
+                    )
+                })
             }
-            Event::CancelNothing | Event::RequestsVanish | Event::EditTemplate | Event::EditService | Event::SweepJobs => {
-                Some(Self::Unmoved(cluster.in_place().map(str::to_owned)))
-            }
+            Event::CancelNothing
+            | Event::RequestsVanish
+            | Event::EditTemplate
+            | Event::EditService
+            | Event::SweepJobs => Some(Self::Unmoved(cluster.in_place().map(str::to_owned))),
             _ => None,
         }
     }
@@ -54,10 +61,13 @@ impl Demand {
             Which::Nth(nth) => cluster.records.keys().nth(usize::from(nth)).cloned(),
             Which::InPlace => cluster.in_place().map(str::to_owned),
             Which::Own => asked.yielded.as_ref().map(|yielded| yielded.version.clone()),
-            Which::Failed => cluster.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned(),
+            Which::Failed => {
+                cluster.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned()
+            }
             Which::Unknown => None,
         };
-        let built = |version: &String| cluster.records.get(version).is_some_and(|record| record.image.is_some());
+        let built =
+            |version: &String| cluster.records.get(version).is_some_and(|record| record.image.is_some());
         let Some(target) = target.filter(built) else { return Some(unmoved()) };
         if ledger.life(&target).failed.is_some() {
             return Some(unmoved());
@@ -91,17 +101,22 @@ impl Demand {
             Self::GoneBackTo(target) if in_place != Some(target) => {
                 fails("a_rollback_arrives", format!("{in_place:?} is in place, not {target}: {says:?}"))
             }
-            Self::GoneBackTo(_) if builds > 0 => fails("a_rollback_builds_nothing", format!("{builds} builds")),
+            Self::GoneBackTo(_) if builds > 0 => {
+                fails("a_rollback_builds_nothing", format!("{builds} builds"))
+            }
             Self::Serves(version) if in_place != Some(version) || !cluster.complete() => {
                 fails("a_retry_arrives", format!("{in_place:?} is in place, not {version}"))
             }
             Self::Restarted(before) if stamp == *before || !cluster.complete() => {
                 fails("a_restart_arrives", format!("the stamp is {stamp:?}"))
             }
-            Self::TriedAgain(before) if stamp == *before => fails("a_retry_arrives", format!("the stamp is {stamp:?}")),
-            Self::Unmoved(before) if in_place != before.as_deref() => {
-                fails("a_refusal_moves_nothing", format!("{in_place:?} is in place, not {before:?}: {says:?}"))
+            Self::TriedAgain(before) if stamp == *before => {
+                fails("a_retry_arrives", format!("the stamp is {stamp:?}"))
             }
+            Self::Unmoved(before) if in_place != before.as_deref() => fails(
+                "a_refusal_moves_nothing",
+                format!("{in_place:?} is in place, not {before:?}: {says:?}"),
+            ),
             _ => Ok(()),
         }
     }

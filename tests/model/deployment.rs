@@ -80,7 +80,8 @@ impl Cluster {
         let total: usize = before.iter().sum();
         let template = &deployment.template;
         let newborn = |clock| {
-            let sick = template.version.as_ref().and_then(|version| self.nature.sick_newborn.get(version)).copied();
+            let sick =
+                template.version.as_ref().and_then(|version| self.nature.sick_newborn.get(version)).copied();
             Pod { born: clock, ready: None, sick, exits: 0 }
         };
         let newborn = newborn(self.clock);
@@ -99,7 +100,8 @@ impl Cluster {
             shrink(set, goes);
             spare -= goes.min(spare);
         }
-        let all_available: usize = self.sets.values().map(|set| set.available(deployment.guard, self.clock)).sum();
+        let all_available: usize =
+            self.sets.values().map(|set| set.available(deployment.guard, self.clock)).sum();
         let mut spare = all_available.saturating_sub(wish);
         for (_, set) in self.sets.iter_mut().filter(|(of, _)| *of != template) {
             let goes = spare.min(set.pods.len());

@@ -17,7 +17,8 @@ impl End {
     /// would go back to is a matter of time.
     pub(crate) fn of(cluster: &Cluster, fate: Fate) -> Self {
         let place = cluster.deployment.as_ref().map(|deployment| (&deployment.template, deployment.replicas));
-        let mut facts = vec![format!("{place:?}"), format!("{:?}", cluster.service.map(|service| service.edited))];
+        let mut facts =
+            vec![format!("{place:?}"), format!("{:?}", cluster.service.map(|service| service.edited))];
         if cluster.forgotten {
             return Self(facts);
         }
@@ -26,10 +27,14 @@ impl End {
         let hold = ledger.hold.clone();
         let told = |version: &String| {
             let named = hold.as_ref().is_some_and(|hold| hold.target == *version || hold.left == *version);
-            fate != Fate::StaleReads || cluster.in_place() == Some(version) || kept.as_ref() == Some(version) || named
+            fate != Fate::StaleReads
+                || cluster.in_place() == Some(version)
+                || kept.as_ref() == Some(version)
+                || named
         };
         let records = cluster.records.iter().filter(|(version, _)| told(version));
-        let of_record = |key: &String| records.clone().any(|(_, record)| record.facts.key.as_ref() == Some(key));
+        let of_record =
+            |key: &String| records.clone().any(|(_, record)| record.facts.key.as_ref() == Some(key));
         ledger.versions.retain(|version, _| cluster.records.contains_key(version) && told(version));
         ledger.builds.retain(|key, _| of_record(key));
         let ledger = masked(ledger);
@@ -38,15 +43,19 @@ impl End {
         facts.extend(records.map(|(version, record)| format!("record {version}: {}", image(record))));
         facts.extend(ledger.versions.iter().map(|(version, life)| format!("{version}: {life:?}")));
         facts.extend(ledger.builds.iter().map(|(key, attempts)| format!("build {key}: {attempts:?}")));
-        let outcome = |seen: &Seen| if fate == Fate::StaleReads { String::new() } else { seen.outcome.clone() };
-        facts.extend(ledger.seen.iter().map(|(verb, seen)| format!("{verb:?} {:?}: {}", seen.value, outcome(seen))));
+        let outcome =
+            |seen: &Seen| if fate == Fate::StaleReads { String::new() } else { seen.outcome.clone() };
+        facts.extend(
+            ledger.seen.iter().map(|(verb, seen)| format!("{verb:?} {:?}: {}", seen.value, outcome(seen))),
+        );
         facts.push(format!("{:?} {:?}", ledger.hold, ledger.lookup));
         Self(facts)
     }
 
     /// What is so here and not there.
     pub(crate) fn differs_from(&self, other: &Self) -> String {
-        let only: Vec<&str> = self.0.iter().filter(|fact| !other.0.contains(fact)).map(String::as_str).collect();
+        let only: Vec<&str> =
+            self.0.iter().filter(|fact| !other.0.contains(fact)).map(String::as_str).collect();
         only.join("\n")
     }
 
@@ -62,7 +71,11 @@ impl End {
             let over = if deployment.timed_out { " over" } else { "" };
             format!("{} x{}{seen}{over}", name(&deployment.template), deployment.replicas)
         });
-        let sets: Vec<String> = cluster.sets.iter().map(|(of, set)| format!("{} {}/{}", name(of), ready(set), set.pods.len())).collect();
+        let sets: Vec<String> = cluster
+            .sets
+            .iter()
+            .map(|(of, set)| format!("{} {}/{}", name(of), ready(set), set.pods.len()))
+            .collect();
         format!("{} | {}", place.unwrap_or_default(), sets.join(", "))
     }
 }
@@ -70,7 +83,8 @@ impl End {
 /// Where the version in place is not well, whose pods are left and which are ready is a matter of time.
 fn sets(cluster: &Cluster) -> String {
     let sets: Vec<_> = cluster.sets.iter().map(|(template, set)| (template, ready(set))).collect();
-    let well = cluster.complete() && cluster.in_place().is_some_and(|version| cluster.nature.is_good(version));
+    let well =
+        cluster.complete() && cluster.in_place().is_some_and(|version| cluster.nature.is_good(version));
     if well { format!("{sets:?}") } else { String::new() }
 }
 

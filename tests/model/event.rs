@@ -99,9 +99,16 @@ impl Event {
     /// People wrote it into the resource, and the operator sees at once all that it means. What takes its time beside
     /// something else is not of these: a lookup, during which the last answer counts, and new pods.
     pub(crate) fn is_plain_wish(self) -> bool {
-        use Event::{Cancel, CancelNothing, Epoch, Limit, Pin, Replicas, RequestsVanish, Rollback, Run, Source, Stays, Stopped};
+        use Event::{
+            Cancel, CancelNothing, Epoch, Limit, Pin, Replicas, RequestsVanish, Rollback, Run, Source, Stays,
+            Stopped,
+        };
         let requests = matches!(self, Rollback(_) | Cancel | CancelNothing | RequestsVanish);
-        requests || matches!(self, Source(_) | Run(_) | Epoch(_) | Limit(_) | Pin(_) | Stopped(_) | Replicas(_) | Stays(_))
+        requests
+            || matches!(
+                self,
+                Source(_) | Run(_) | Epoch(_) | Limit(_) | Pin(_) | Stopped(_) | Replicas(_) | Stays(_)
+            )
     }
 }
 

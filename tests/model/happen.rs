@@ -46,16 +46,21 @@ pub(crate) fn applied(source: Source) -> Cluster {
 
 fn of(source: Source) -> spec::Source {
     let git = |reference| spec::Source {
-        git: Some(Git { url: "https://git.test/shop.git".to_owned(), reference: Some(reference), path: None }),
+        git: Some(Git {
+            url: "https://git.test/shop.git".to_owned(),
+            reference: Some(reference),
+            path: None,
+        }),
         ..spec::Source::default()
     };
     let image = |reference| spec::Source { image: Some(Image { reference }), ..spec::Source::default() };
     match source {
         Source::Commit(number) => git(GitRef { commit: Some(nature::commit(number)), ..GitRef::default() }),
         Source::Branch => git(GitRef { branch: Some("main".to_owned()), ..GitRef::default() }),
-        Source::ConfigMap => {
-            spec::Source { config_map: Some(ConfigMapSource { name: "site".to_owned() }), ..spec::Source::default() }
-        }
+        Source::ConfigMap => spec::Source {
+            config_map: Some(ConfigMapSource { name: "site".to_owned() }),
+            ..spec::Source::default()
+        },
         Source::Digest(number) => image(format!("registry.test/app@{}", nature::image(number))),
         Source::Tag => image("registry.test/app:stable".to_owned()),
     }
@@ -75,7 +80,9 @@ impl Cluster {
             Event::Epoch(epoch) => self.object.spec.build.epoch = i64::from(epoch),
             Event::Limit(limit) => self.object.spec.history.limit = i32::from(limit),
             Event::Pin(which) => self.object.spec.pinned_version = self.name(which),
-            Event::Stopped(stopped) => self.object.spec.state = if stopped { State::Stopped } else { State::Running },
+            Event::Stopped(stopped) => {
+                self.object.spec.state = if stopped { State::Stopped } else { State::Running }
+            }
             Event::Replicas(replicas) => self.object.spec.replicas = i32::from(replicas),
             Event::Stays(stays) => {
                 self.object.spec.rollout.on_failure = if stays { OnFailure::Stay } else { OnFailure::Return };
@@ -89,7 +96,8 @@ impl Cluster {
             }
             Event::Restart => self.ask(Verb::Restart, "", token),
             Event::Cancel => {
-                let active = self.jobs.iter().find(|(_, job)| job.state.is_active()).map(|(name, _)| name.clone());
+                let active =
+                    self.jobs.iter().find(|(_, job)| job.state.is_active()).map(|(name, _)| name.clone());
                 self.ask(Verb::Cancel, &active.unwrap_or_default(), token);
             }
             Event::CancelNothing => self.ask(Verb::Cancel, "shop-00000000", token),
@@ -104,7 +112,9 @@ impl Cluster {
         let in_place = self.in_place().map(str::to_owned);
         match event {
             Event::Break => self.nature.changed.extend(in_place.map(|version| (version, Health::Bad))),
-            Event::BreakNewborn => self.nature.sick_newborn.extend(in_place.map(|version| (version, Health::Bad))),
+            Event::BreakNewborn => {
+                self.nature.sick_newborn.extend(in_place.map(|version| (version, Health::Bad)))
+            }
             Event::HealAll => {
                 let known = self.nature.origins.keys().cloned();
                 self.nature.changed = known.map(|version| (version, Health::Good)).collect();
@@ -160,7 +170,9 @@ impl Cluster {
             Which::Nth(nth) => self.records.keys().nth(usize::from(nth)).cloned(),
             Which::Own => asked(&self.project, &observe(self)).yielded.map(|yielded| yielded.version),
             Which::InPlace => self.in_place().map(str::to_owned),
-            Which::Failed => self.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned(),
+            Which::Failed => {
+                self.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned()
+            }
         };
         Some(version.map_or_else(unknown, |version| short(&version)))
     }

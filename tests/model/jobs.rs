@@ -45,7 +45,12 @@ impl Cluster {
         }
         if job.order.prebuilt() {
             let digest = nature::image(source);
-            return JobState::Built(Built { source: digest.clone(), digest, platform: "linux/amd64".to_owned(), ..Built::default() });
+            return JobState::Built(Built {
+                source: digest.clone(),
+                digest,
+                platform: "linux/amd64".to_owned(),
+                ..Built::default()
+            });
         }
         let commit = job.digest.clone().unwrap_or_else(|| nature::commit(source));
         let key = build_key(&commit, &job.order.settings);
@@ -73,5 +78,14 @@ impl Cluster {
 
 fn failed(stage: Stage, reason: &str, key: Option<String>, source: Option<String>) -> Failed {
     let message = "the model says so".to_owned();
-    Failed { stage, reason: reason.to_owned(), message, log: String::new(), key, source, subject: None, author: None }
+    Failed {
+        stage,
+        reason: reason.to_owned(),
+        message,
+        log: String::new(),
+        key,
+        source,
+        subject: None,
+        author: None,
+    }
 }

@@ -60,7 +60,8 @@ fn apart(mut events: Vec<(Event, Gap)>, fate: Fate) -> Vec<(Event, Gap)> {
 
 /// Plays as many lives as are asked for.
 pub(crate) fn check(pace: Pace, fate: Fate, decide: Decide) {
-    let number = |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let number =
+        |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (sequences, seed) = (number("MODEL_SEQUENCES", 300), number("MODEL_SEED", 1));
     println!("{sequences} lives, {pace:?}, {fate:?}, MODEL_SEED={seed}");
     if let Err(found) = search(pace, fate, decide, sequences, seed, 4000) {
@@ -69,7 +70,14 @@ pub(crate) fn check(pace: Pace, fate: Fate, decide: Decide) {
 }
 
 /// Looks for a life that an oracle objects to, and shortens it.
-pub(crate) fn search(pace: Pace, fate: Fate, decide: Decide, sequences: u64, seed: u64, shrink: u32) -> Result<(), Found> {
+pub(crate) fn search(
+    pace: Pace,
+    fate: Fate,
+    decide: Decide,
+    sequences: u64,
+    seed: u64,
+    shrink: u32,
+) -> Result<(), Found> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let cases = u32::try_from(sequences).unwrap_or(u32::MAX);

@@ -66,7 +66,10 @@ pub(crate) fn image(source: u8) -> String {
 
 /// The number of a commit or image.
 pub(crate) fn source(digest: &str) -> u8 {
-    digest.get(digest.len().saturating_sub(2)..).and_then(|tail| u8::from_str_radix(tail, 16).ok()).unwrap_or(0)
+    digest
+        .get(digest.len().saturating_sub(2)..)
+        .and_then(|tail| u8::from_str_radix(tail, 16).ok())
+        .unwrap_or(0)
 }
 
 /// What nature knows.

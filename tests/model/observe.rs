@@ -15,8 +15,14 @@ pub(crate) fn observe(cluster: &Cluster) -> World {
         jobs: jobs(cluster),
         rollout: rollout(cluster),
         sets: sets(cluster),
-        service: cluster.service.map(|service| Service { port: Some(service.port), faithful: !service.edited }),
-        config_map: if names_map { ConfigMap::Digest(nature::commit(cluster.nature.tip)) } else { ConfigMap::NotAsked },
+        service: cluster
+            .service
+            .map(|service| Service { port: Some(service.port), faithful: !service.edited }),
+        config_map: if names_map {
+            ConfigMap::Digest(nature::commit(cluster.nature.tip))
+        } else {
+            ConfigMap::NotAsked
+        },
         retry_base: PAUSE,
         repository: "registry.test/shop".to_owned(),
         ..World::default()
@@ -42,7 +48,8 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
     let set = cluster.sets.get(&deployment.template).cloned().unwrap_or_default();
     let health = cluster.nature.health(deployment.template.version.as_deref().unwrap_or_default());
     let looped = set.pods.iter().any(|pod| pod.exits > 1 && pod.ready.is_none());
-    let trouble = |reason: &str| Trouble { reason: reason.to_owned(), message: format!("the pods say {reason}") };
+    let trouble =
+        |reason: &str| Trouble { reason: reason.to_owned(), message: format!("the pods say {reason}") };
     let hopeless = match health {
         Health::Hopeless if !set.pods.is_empty() => Some(trouble("ImagePullBackOff")),
         Health::Crashing if looped => Some(trouble("CrashLoopBackOff")),

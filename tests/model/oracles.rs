@@ -79,13 +79,20 @@ pub(crate) fn moment(before: &Cluster, after: &Cluster, watch: &mut Watch) -> Re
 /// As long as nature keeps a version good, its pods go only when as many others answer.
 fn no_service_is_lost(before: &Cluster, after: &Cluster) -> Result<(), String> {
     let good = before.sets.iter().filter(|(template, _)| {
-        template.version.as_deref().is_some_and(|version| before.nature.health(version) == super::nature::Health::Good)
+        template
+            .version
+            .as_deref()
+            .is_some_and(|version| before.nature.health(version) == super::nature::Health::Good)
     });
     let pods = good.flat_map(|(_, set)| &set.pods).filter(|pod| pod.ready.is_some() && pod.sick.is_none());
     let scaled = before.deployment.as_ref().map_or(0, |deployment| deployment.replicas);
     let wished = usize::try_from(after.project.replicas).unwrap_or(0).min(scaled);
     let (needed, there) = (pods.count().min(wished), after.ready());
-    if there < needed { Err(format!("{needed} good pods answered and are asked for, {there} are left")) } else { Ok(()) }
+    if there < needed {
+        Err(format!("{needed} good pods answered and are asked for, {there} are left"))
+    } else {
+        Ok(())
+    }
 }
 
 /// The ledger before and after, if this write changed it and there was one.
@@ -136,7 +143,10 @@ fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch) -> Result<
     Ok(())
 }
 
-fn only_a_request_makes_a_hold_or_lifts_a_verdict(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
+fn only_a_request_makes_a_hold_or_lifts_a_verdict(
+    write: &Write<'_>,
+    watch: &mut Watch,
+) -> Result<(), String> {
     let Some((before, after)) = ledgers(write) else { return Ok(()) };
     let wish = |ledger: &Ledger| ledger.hold.clone().map(|hold| (hold.left, hold.target));
     if after.hold != before.hold {
@@ -165,7 +175,9 @@ fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), St
     let Step::Build { of, .. } = write.step else { return Ok(()) };
     watch.builds += 1;
     let BuildOf::Key(key) = of else { return Ok(()) };
-    let built = |record: &&doce_operator::record::Record| record.facts.key.as_ref() == Some(key) && record.image.is_some();
+    let built = |record: &&doce_operator::record::Record| {
+        record.facts.key.as_ref() == Some(key) && record.image.is_some()
+    };
     match write.seen.records.values().find(built) {
         Some(record) => Err(format!("{} has that image", record.name)),
         None => Ok(()),
@@ -175,26 +187,41 @@ fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), St
 fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let ledger = write.seen.memory();
     let in_place = write.seen.in_place();
-    let others = ledger.versions.iter().filter(|(version, life)| Some(version.as_str()) != in_place && life.failed.is_none());
-    let kept = others.filter_map(|(version, life)| Some((life.live?, version.as_str()))).max().map(|(_, version)| version);
+    let others = ledger
+        .versions
+        .iter()
+        .filter(|(version, life)| Some(version.as_str()) != in_place && life.failed.is_none());
+    let kept = others
+        .filter_map(|(version, life)| Some((life.live?, version.as_str())))
+        .max()
+        .map(|(_, version)| version);
     match write.step {
         Step::ForgetRecord { version } => {
-            let hold = ledger.hold.as_ref().is_some_and(|hold| hold.left == *version || hold.target == *version);
+            let hold =
+                ledger.hold.as_ref().is_some_and(|hold| hold.left == *version || hold.target == *version);
             let pinned = write.seen.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
             let runs = write.world.sets.iter().any(|set| set.version.as_ref() == Some(version));
-            let why = [(kept == Some(version), "one would go back to it"), (in_place == Some(version), "it is in place"),
-                (hold, "a hold names it"), (pinned, "it is pinned"), (runs, "it has a ReplicaSet")];
+            let why = [
+                (kept == Some(version), "one would go back to it"),
+                (in_place == Some(version), "it is in place"),
+                (hold, "a hold names it"),
+                (pinned, "it is pinned"),
+                (runs, "it has a ReplicaSet"),
+            ];
             why.iter().find(|(is, _)| *is).map_or(Ok(()), |(_, why)| Err(format!("{version}: {why}")))
         }
         Step::ForgetSet { name } => {
             let pods = write.world.sets.iter().any(|set| set.name == *name && set.pods > 0);
             let set = write.before.sets.keys().find(|template| set_name(template) == *name);
             let good = |version: &str| ledger.life(version).good;
-            let keep = kept.filter(|kept| write.seen.records.get(*kept).is_some_and(|record| record.image.is_some()));
+            let keep = kept
+                .filter(|kept| write.seen.records.get(*kept).is_some_and(|record| record.image.is_some()));
             match (set, keep) {
                 _ if pods => Err(format!("{name} has pods")),
                 (Some(template), Some(kept))
-                    if template.version.as_deref() == Some(kept) && template.stamp == good(kept) && template.edit == 0 =>
+                    if template.version.as_deref() == Some(kept)
+                        && template.stamp == good(kept)
+                        && template.edit == 0 =>
                 {
                     Err(format!("{name}: one would go back to it"))
                 }
@@ -209,14 +236,20 @@ fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watch) -> Resul
     if !write.seen.project.stopped() {
         return Ok(());
     }
-    let template = |cluster: &Cluster| cluster.deployment.as_ref().map(|deployment| deployment.template.clone());
+    let template =
+        |cluster: &Cluster| cluster.deployment.as_ref().map(|deployment| deployment.template.clone());
     let ledger = ledgers(write);
     let judged = ledger.as_ref().is_some_and(|(before, after)| {
-        after.versions.iter().any(|(version, life)| life.live != before.life(version).live || life.failed.is_some() && before.life(version).failed.is_none())
+        after.versions.iter().any(|(version, life)| {
+            life.live != before.life(version).live
+                || life.failed.is_some() && before.life(version).failed.is_none()
+        })
     });
     match write.step {
         Step::Build { .. } | Step::ForgetSet { .. } => Err("it is stopped".to_owned()),
-        Step::Roll(_) if template(write.before) != template(write.after) => Err("its template changed".to_owned()),
+        Step::Roll(_) if template(write.before) != template(write.after) => {
+            Err("its template changed".to_owned())
+        }
         Step::Ledger(_) if judged => Err("a version of it was judged".to_owned()),
         _ => Ok(()),
     }
@@ -237,10 +270,17 @@ fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<()
     let Some(job) = write.seen.jobs.get(job) else { return Ok(()) };
     let BuildOf::Key(key) = &job.of else { return Ok(()) };
     let asked = doce_operator::reconcile::asked::asked(&write.seen.project, write.world);
-    let wanted = asked.wanted.and_then(|wanted| write.seen.records.get(&wanted)).and_then(|record| record.facts.key.clone());
+    let wanted = asked
+        .wanted
+        .and_then(|wanted| write.seen.records.get(&wanted))
+        .and_then(|record| record.facts.key.clone());
     let attempts = write.seen.memory().attempts(key);
     let waits_in_vain = job.state == JobState::Queued && write.seen.project.stopped();
     let goes_on = attempts.failed.is_none() && attempts.attempt == job.attempt && !waits_in_vain;
     let image = write.world.image_of(key).is_some();
-    if wanted.as_ref() == Some(key) && goes_on && !image { Err("its version is wanted".to_owned()) } else { Ok(()) }
+    if wanted.as_ref() == Some(key) && goes_on && !image {
+        Err("its version is wanted".to_owned())
+    } else {
+        Ok(())
+    }
 }

@@ -13,7 +13,9 @@ use super::play::{Decide, Fate};
 
 /// Some life must make an oracle object, and one of those that are meant.
 fn is_caught(bug: Decide, by: &[&str]) {
-    for (pace, fate) in [(Pace::Calm, Fate::Smooth), (Pace::Hasty, Fate::Crashes), (Pace::Hasty, Fate::StaleReads)] {
+    for (pace, fate) in
+        [(Pace::Calm, Fate::Smooth), (Pace::Hasty, Fate::Crashes), (Pace::Hasty, Fate::StaleReads)]
+    {
         if let Err(found) = search(pace, fate, bug, 400, 7, 0) {
             assert!(by.contains(&found.oracle), "{} objects, not {by:?}\n{}", found.oracle, found.story);
             return;
@@ -46,8 +48,9 @@ fn planted_a_refusal_that_is_forgotten_is_caught() {
         let Some(Step::Ledger(after)) = &step else { return step };
         let before = world.ledger.clone().unwrap_or_default();
         let value = project.requests.get(&Verb::Rollback);
-        let refused = value.is_some_and(|value| before.is_new(Verb::Rollback, value) && !after.is_new(Verb::Rollback, value))
-            && after.seen[&Verb::Rollback].outcome.starts_with("refused");
+        let refused = value.is_some_and(|value| {
+            before.is_new(Verb::Rollback, value) && !after.is_new(Verb::Rollback, value)
+        }) && after.seen[&Verb::Rollback].outcome.starts_with("refused");
         if refused { without(Verb::Rollback, project, world) } else { step }
     }
     is_caught(bug, &["every_request_is_seen", "no_request_is_acted_on_twice"]);
@@ -60,7 +63,10 @@ fn planted_a_return_that_is_judged_is_caught() {
         let rollout = world.rollout.clone().unwrap_or_default();
         let version = rollout.version.clone().filter(|version| {
             let back = asked(project, world).wanted.as_ref() != Some(version);
-            back && rollout.current && rollout.replicas > 0 && !rollout.available && ledger.life(version).failed.is_none()
+            back && rollout.current
+                && rollout.replicas > 0
+                && !rollout.available
+                && ledger.life(version).failed.is_none()
         });
         let Some(version) = version.filter(|_| rollout.deadline_over || rollout.hopeless.is_some()) else {
             return decide(project, world);
@@ -95,7 +101,10 @@ fn planted_a_verdict_that_is_forgotten_is_caught() {
         }
         decide(project, &forgetful)
     }
-    is_caught(bug, &["it_comes_to_rest", "only_a_request_makes_a_hold_or_lifts_a_verdict", "a_return_is_never_judged"]);
+    is_caught(
+        bug,
+        &["it_comes_to_rest", "only_a_request_makes_a_hold_or_lifts_a_verdict", "a_return_is_never_judged"],
+    );
 }
 
 #[test]
@@ -121,7 +130,8 @@ fn planted_a_retry_that_only_marks_is_caught() {
     fn bug(project: &Project, world: &World) -> Option<Step> {
         let before = world.ledger.clone().unwrap_or_default();
         edited(decide(project, world), |after| {
-            let retried = after.seen.get(&Verb::Retry).is_some_and(|seen| before.is_new(Verb::Retry, &seen.value));
+            let retried =
+                after.seen.get(&Verb::Retry).is_some_and(|seen| before.is_new(Verb::Retry, &seen.value));
             if retried && !after.seen[&Verb::Retry].outcome.contains("source") {
                 let seen = after.seen.clone();
                 *after = Ledger { seen, ..before };
@@ -191,7 +201,9 @@ fn planted_a_stop_that_changes_the_template_is_caught() {
     fn bug(project: &Project, world: &World) -> Option<Step> {
         match decide(project, world) {
             Some(Step::Roll(Target { version: None, stamp, replicas, trial })) => {
-                let built = |version: &String| world.records.get(version).is_some_and(|record| record.image.is_some());
+                let built = |version: &String| {
+                    world.records.get(version).is_some_and(|record| record.image.is_some())
+                };
                 let version = asked(project, world).wanted.filter(built);
                 Some(Step::Roll(Target { version, stamp, replicas, trial }))
             }
@@ -218,7 +230,9 @@ fn planted_a_restart_that_is_not_taken_back_is_caught() {
         let step = decide(project, world);
         let Some(Step::Ledger(after)) = &step else { return step };
         let taken_back = after.versions.iter().any(|(version, life)| {
-            before.life(version).restarting() && life.restart == life.good && life.good == before.life(version).good
+            before.life(version).restarting()
+                && life.restart == life.good
+                && life.good == before.life(version).good
         });
         if taken_back { None } else { step }
     }

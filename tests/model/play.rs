@@ -152,7 +152,8 @@ impl Play {
         if !lost {
             act(&mut self.cluster, &step, seen.ledger.as_ref().map(|(_, version)| *version));
             self.remember();
-            let write = Write { before: &before, seen: &seen, world: &world, step: &step, after: &self.cluster };
+            let write =
+                Write { before: &before, seen: &seen, world: &world, step: &step, after: &self.cluster };
             oracles::check(&write, &mut self.watch)?;
         }
         if self.fate == Fate::Crashes && self.dice.one_in(3) {
@@ -215,7 +216,12 @@ impl Play {
 
     fn tell(&mut self, what: impl FnOnce(&Cluster) -> String) {
         if let Some(story) = &mut self.story {
-            story.push(format!("{:>4} s  {}\n        {}", self.cluster.clock, what(&self.cluster), End::line(&self.cluster)));
+            story.push(format!(
+                "{:>4} s  {}\n        {}",
+                self.cluster.clock,
+                what(&self.cluster),
+                End::line(&self.cluster)
+            ));
         }
     }
 }

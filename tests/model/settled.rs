@@ -39,7 +39,11 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
 }
 
 /// Whatever was under way when it was granted, as long as the spec asks for what was left.
-fn a_rollback_that_was_granted_arrives(cluster: &Cluster, asked: &Asked, watch: &Watch) -> Result<(), String> {
+fn a_rollback_that_was_granted_arrives(
+    cluster: &Cluster,
+    asked: &Asked,
+    watch: &Watch,
+) -> Result<(), String> {
     let still = |hold: &&Hold| !cluster.project.stopped() && asked.version.as_ref() == Some(&hold.left);
     let Some(hold) = watch.granted.as_ref().filter(still) else { return Ok(()) };
     let good = cluster.nature.is_good(&hold.target) && cluster.records.contains_key(&hold.target);
@@ -53,7 +57,9 @@ fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(
     }
     let Some(deployment) = &cluster.deployment else { return Ok(()) };
     let replicas = usize::try_from(cluster.project.replicas).unwrap_or(0);
-    let known = cluster.in_place().is_some_and(|version| cluster.records.get(version).is_some_and(|record| record.image.is_some()));
+    let known = cluster
+        .in_place()
+        .is_some_and(|version| cluster.records.get(version).is_some_and(|record| record.image.is_some()));
     if deployment.replicas != replicas || known && replicas > 0 && deployment.template.edit != 0 {
         return Err(format!("{deployment:?} stays as somebody left it"));
     }
@@ -80,10 +86,14 @@ fn a_lookup_is_answered_or_has_failed(cluster: &Cluster, asked: &Asked) -> Resul
 }
 
 fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let Some(yielded) = asked.yielded.as_ref().filter(|yielded| asked.version.as_ref() == Some(&yielded.version)) else {
+    let Some(yielded) =
+        asked.yielded.as_ref().filter(|yielded| asked.version.as_ref() == Some(&yielded.version))
+    else {
         return Ok(());
     };
-    let Some(record) = cluster.records.get(&yielded.version) else { return Err("it has no record".to_owned()) };
+    let Some(record) = cluster.records.get(&yielded.version) else {
+        return Err("it has no record".to_owned());
+    };
     let (Some(key), None) = (&yielded.key, &record.image) else { return Ok(()) };
     if cluster.project.stopped() || asked.held {
         return Ok(());
@@ -91,7 +101,11 @@ fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, asked: &Asked) ->
     let attempts = cluster.memory().attempts(key);
     let source = nature::source(&yielded.source.digest);
     let bad = nature::building(source, cluster.project.settings.epoch) == Building::Bad;
-    if attempts.failed.is_some() && (bad || attempts.cancelled) { Ok(()) } else { Err(format!("{attempts:?}")) }
+    if attempts.failed.is_some() && (bad || attempts.cancelled) {
+        Ok(())
+    } else {
+        Err(format!("{attempts:?}"))
+    }
 }
 
 /// The version that should run: wanted, with an image, no verdict, and pods are asked for.
@@ -115,7 +129,11 @@ fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -> Result<()
     if cluster.nature.is_good(due) {
         return Err(format!("{due} is good and does not serve"));
     }
-    if life.live.is_none() && !cluster.forgotten { Err(format!("{due} is on trial for ever")) } else { Ok(()) }
+    if life.live.is_none() && !cluster.forgotten {
+        Err(format!("{due} is on trial for ever"))
+    } else {
+        Ok(())
+    }
 }
 
 fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
@@ -124,7 +142,11 @@ fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
     let (Some(failed), Some(last)) = (failed, newest_live(&ledger, None)) else { return Ok(()) };
     let had = cluster.records.get(&last).is_some_and(|record| record.image.is_some());
     let stays = cluster.project.stopped() || !cluster.project.returns() || !had;
-    if stays || cluster.in_place() != Some(failed) { Ok(()) } else { Err(format!("{failed} failed and is in place, not {last}")) }
+    if stays || cluster.in_place() != Some(failed) {
+        Ok(())
+    } else {
+        Err(format!("{failed} failed and is in place, not {last}"))
+    }
 }
 
 fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
@@ -132,11 +154,18 @@ fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     let recorded = |version: &&str| built(version) && !cluster.project.stopped();
     let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
     let life = cluster.memory().life(version);
-    if life.live.is_some() && life.failed.is_none() && life.restarting() { Err(format!("{version}: {life:?}")) } else { Ok(()) }
+    if life.live.is_some() && life.failed.is_none() && life.restarting() {
+        Err(format!("{version}: {life:?}"))
+    } else {
+        Ok(())
+    }
 }
 
 fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Asked) -> Result<(), String> {
-    let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped() && cluster.complete()) else { return Ok(()) };
+    let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped() && cluster.complete())
+    else {
+        return Ok(());
+    };
     let ledger = cluster.memory();
     if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
         return Ok(()); // Somebody deleted its record: nobody knows how it should be.
@@ -149,7 +178,11 @@ fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Asked) -> Res
     let usable = |template: &&&super::cluster::Template| {
         let Some(other) = template.version.as_deref() else { return false };
         let life = ledger.life(other);
-        template.edit == 0 && life.live.is_some() && life.failed.is_none() && life.good == template.stamp && other != version
+        template.edit == 0
+            && life.live.is_some()
+            && life.failed.is_none()
+            && life.good == template.stamp
+            && other != version
     };
     match others[..] {
         [] => Ok(()),

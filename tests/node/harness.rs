@@ -22,8 +22,27 @@ use crate::repository::variable;
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A namespaced kind.
-pub trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static {}
-impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize + Send + 'static> Kind for K {}
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + 'static
+{
+}
+impl<
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
+        + Send
+        + 'static,
+> Kind for K
+{
+}
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
@@ -40,7 +59,9 @@ impl World {
     /// A new namespace; the first caller installs the operator.
     pub async fn new(namespace: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::try_default().await.expect("KUBECONFIG: start these tests with `doce-cluster with node --`");
+        let client = Client::try_default()
+            .await
+            .expect("KUBECONFIG: start these tests with `doce-cluster with node --`");
         INSTALLED.get_or_init(|| async { install() }).await;
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
@@ -75,7 +96,10 @@ impl World {
     /// Makes a request, as `kubectl annotate --overwrite` does.
     pub async fn annotate(&self, name: &str, annotation: &str, value: &str) {
         let patch = json!({ "metadata": { "annotations": { annotation: value } } });
-        self.api::<ProjectDeployment>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        self.api::<ProjectDeployment>()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 
     /// Waits, by watch, for a condition of any object.
@@ -83,7 +107,8 @@ impl World {
         match tokio::time::timeout(PATIENCE, await_condition(self.api::<K>(), name, condition)).await {
             Ok(Ok(Some(object))) => object,
             _ => {
-                let there = self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
+                let there =
+                    self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
                 panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
             }
         }
@@ -97,7 +122,12 @@ impl World {
     }
 
     /// Waits until a status of the newest generation is as `test` says.
-    pub async fn until_status(&self, name: &str, what: &str, test: impl Fn(&ProjectDeploymentStatus) -> bool + Send) -> ProjectDeploymentStatus {
+    pub async fn until_status(
+        &self,
+        name: &str,
+        what: &str,
+        test: impl Fn(&ProjectDeploymentStatus) -> bool + Send,
+    ) -> ProjectDeploymentStatus {
         let current = |object: Option<&ProjectDeployment>| {
             object.is_some_and(|object| {
                 let status = object.status.clone().unwrap_or_default();
@@ -131,7 +161,10 @@ pub fn holds(status: &ProjectDeploymentStatus, kind: &str) -> bool {
 /// As the README says it, with the addresses of this cluster.
 fn install() {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
-    let (repository, tag) = variable("DOCE_OPERATOR_IMAGE").rsplit_once(':').map(|(name, tag)| (name.to_owned(), tag.to_owned())).unwrap();
+    let (repository, tag) = variable("DOCE_OPERATOR_IMAGE")
+        .rsplit_once(':')
+        .map(|(name, tag)| (name.to_owned(), tag.to_owned()))
+        .unwrap();
     let mut values = json!({
         "image": { "repository": repository, "tag": tag },
         "nodeAddress": variable("DOCE_NODE_ADDRESS"),
@@ -145,7 +178,15 @@ fn install() {
     let file = directory.path().join("values.json");
     std::fs::write(&file, values.to_string()).unwrap();
     let mut helm = Command::new("helm");
-    helm.args(["upgrade", "--install", "doce"]).arg(chart).args(["--namespace", "doce-system", "--create-namespace", "--wait", "--timeout", "5m", "--values"]).arg(&file);
+    helm.args(["upgrade", "--install", "doce"])
+        .arg(chart)
+        .args(["--namespace", "doce-system", "--create-namespace", "--wait", "--timeout", "5m", "--values"])
+        .arg(&file);
     let output = helm.output().expect("helm is among the tools of doce-cluster");
-    assert!(output.status.success(), "helm: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "helm: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -13,7 +13,8 @@ use crate::harness::{World, holds, ready};
 use crate::repository::Repository;
 use crate::traffic::{Traffic, until_answer};
 
-const PACKAGE: &str = r#"{ "name": "shop", "version": "1.0.0", "private": true, "scripts": { "start": "node server.js" } }"#;
+const PACKAGE: &str =
+    r#"{ "name": "shop", "version": "1.0.0", "private": true, "scripts": { "start": "node server.js" } }"#;
 
 /// A server that says `words` and ends politely.
 fn server(words: &str) -> String {
@@ -57,7 +58,11 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     let failed = world.until_status("shop", "the build failed", |status| holds(status, "Stalled")).await;
     let failure = failed.failure.clone().unwrap();
     assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Build", "BuildFailed"));
-    assert!(failure.message.contains("npm run build") && failure.message.contains("exit code 3"), "{}", failure.message);
+    assert!(
+        failure.message.contains("npm run build") && failure.message.contains("exit code 3"),
+        "{}",
+        failure.message
+    );
     assert!(failure.log.contains("no such thing"), "{}", failure.log);
     assert_eq!(failed.version, second.version);
     assert!(holds(&failed, "Available"));
@@ -66,18 +71,30 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     let deaf = "setInterval(() => {}, 1000);\n";
     repository.commit("Never listens", &[("package.json", PACKAGE), ("server.js", deaf)]);
     world.annotate("shop", "doce.dev/deploy", "@deaf").await;
-    let left = world.until_status("shop", "the rollout failed", |status| ready(status) == Some(("False".into(), "RolloutFailed".into()))).await;
+    let left = world
+        .until_status("shop", "the rollout failed", |status| {
+            ready(status) == Some(("False".into(), "RolloutFailed".into()))
+        })
+        .await;
     let failure = left.failure.clone().unwrap();
     assert_eq!(failure.stage, "Rollout", "{failure:?}");
     let back = second.version.clone();
-    world.until_status("shop", "the last good version is all there is", move |status| status.version == back && status.replicas == Some(1)).await;
+    world
+        .until_status("shop", "the last good version is all there is", move |status| {
+            status.version == back && status.replicas == Some(1)
+        })
+        .await;
 
     // Rollback: served within 5 s, without a Job.
     let jobs = names(&world.list::<Job>().await);
     world.annotate("shop", "doce.dev/rollback", "previous@back").await;
     let took = until_answer(&world.address, port, "one", Duration::from_secs(5)).await;
     println!("rollback: first old answer after {took:?}");
-    let held = world.until_status("shop", "the rollback holds", |status| ready(status) == Some(("True".into(), "Held".into()))).await;
+    let held = world
+        .until_status("shop", "the rollback holds", |status| {
+            ready(status) == Some(("True".into(), "Held".into()))
+        })
+        .await;
     assert_eq!(held.version, first.version);
     assert_eq!(names(&world.list::<Job>().await), jobs);
 
@@ -120,7 +137,10 @@ async fn fingerprint(world: &World) -> Vec<String> {
 }
 
 fn marks<K: kube::Resource>(objects: &[K]) -> Vec<String> {
-    objects.iter().map(|object| format!("{}@{}", object.name_any(), object.resource_version().unwrap_or_default())).collect()
+    objects
+        .iter()
+        .map(|object| format!("{}@{}", object.name_any(), object.resource_version().unwrap_or_default()))
+        .collect()
 }
 
 fn names<K: kube::Resource>(objects: &[K]) -> Vec<String> {
@@ -144,16 +164,28 @@ async fn a_stopped_project_keeps_its_port_and_a_deleted_one_leaves_nothing() {
 
     spec["state"] = json!("Stopped");
     world.deploy("site", &spec).await;
-    let stopped = world.until_status("site", "it is stopped", |status| ready(status) == Some(("True".into(), "Stopped".into()))).await;
+    let stopped = world
+        .until_status("site", "it is stopped", |status| {
+            ready(status) == Some(("True".into(), "Stopped".into()))
+        })
+        .await;
     assert_eq!((stopped.node_port, stopped.replicas), (Some(port), Some(0)));
 
     spec["state"] = json!("Running");
     world.deploy("site", &spec).await;
-    let again = world.until_status("site", "it serves again", |status| ready(status) == Some(("True".into(), "Serving".into()))).await;
+    let again = world
+        .until_status("site", "it serves again", |status| {
+            ready(status) == Some(("True".into(), "Serving".into()))
+        })
+        .await;
     assert_eq!((again.node_port, again.version), (Some(port), running.version));
     until_answer(&world.address, port, "here", Duration::from_secs(30)).await;
 
-    let _ = world.api::<ProjectDeployment>().delete("site", &kube::api::DeleteParams::background()).await.unwrap();
+    let _ = world
+        .api::<ProjectDeployment>()
+        .delete("site", &kube::api::DeleteParams::background())
+        .await
+        .unwrap();
     for pod in world.list::<Pod>().await {
         world.until_gone::<Pod>(&pod.name_any()).await;
     }

@@ -40,7 +40,8 @@ impl Repository {
 
 /// An environment variable of the launcher.
 pub fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start these tests with `doce-cluster with node --`"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: start these tests with `doce-cluster with node --`"))
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> String {

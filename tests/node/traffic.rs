@@ -42,7 +42,9 @@ impl Traffic {
                     let mut noted = noted.lock().unwrap();
                     match answer {
                         Ok(text) => *noted.answers.entry(text).or_default() += 1,
-                        Err(error) => noted.failures.push(format!("{:.1} s: {error}", begun.elapsed().as_secs_f32())),
+                        Err(error) => {
+                            noted.failures.push(format!("{:.1} s: {error}", begun.elapsed().as_secs_f32()))
+                        }
                     }
                 });
             }

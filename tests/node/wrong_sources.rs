@@ -8,7 +8,9 @@ use crate::repository::Repository;
 
 fn unavailable(status: &ProjectDeploymentStatus, word: &str) -> bool {
     let named = status.failure.as_ref().is_some_and(|failure| failure.message.contains(word));
-    ready(status) == Some(("False".into(), "SourceUnavailable".into())) && named && holds(status, "Reconciling")
+    ready(status) == Some(("False".into(), "SourceUnavailable".into()))
+        && named
+        && holds(status, "Reconciling")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +21,8 @@ async fn a_branch_that_is_not_there_is_named_and_found_once_it_is_pushed() {
     repository.commit("Main", &[("index.html", "main")]);
     let source = json!({ "git": { "url": repository.url, "ref": { "branch": "mian" } } });
     world.deploy("site", &json!({ "source": source, "rollout": { "minReadySeconds": 1 } })).await;
-    let status = world.until_status("site", "the branch is missed", |status| unavailable(status, "mian")).await;
+    let status =
+        world.until_status("site", "the branch is missed", |status| unavailable(status, "mian")).await;
     let message = status.failure.unwrap().message;
     assert!(message.contains("main"), "it names what there is: {message}");
 

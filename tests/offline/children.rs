@@ -40,15 +40,27 @@ fn full() -> Project {
 }
 
 fn recorded(project: &Project, uid: i64) -> Record {
-    let facts = Facts { format: 1, version: VERSION.to_owned(), key: Some("a".repeat(64)), source: SourceFact::default(), template: template::render(project, VERSION) };
-    let image = ImageFact { reference: format!("localhost:30050/tenant/shop@sha256:{}", "b".repeat(64)), uid: Some(uid), platform: "linux/amd64".to_owned(), ..ImageFact::default() };
+    let facts = Facts {
+        format: 1,
+        version: VERSION.to_owned(),
+        key: Some("a".repeat(64)),
+        source: SourceFact::default(),
+        template: template::render(project, VERSION),
+    };
+    let image = ImageFact {
+        reference: format!("localhost:30050/tenant/shop@sha256:{}", "b".repeat(64)),
+        uid: Some(uid),
+        platform: "linux/amd64".to_owned(),
+        ..ImageFact::default()
+    };
     Record { name: names::record("shop", VERSION), created: None, facts, image: Some(image) }
 }
 
 #[test]
 fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
     let project = full();
-    let deployment = apply(&project, &recorded(&project, 1000), Some("stamp"), 2, Watch::of(&project, true)).unwrap();
+    let deployment =
+        apply(&project, &recorded(&project, 1000), Some("stamp"), 2, Watch::of(&project, true)).unwrap();
     insta::assert_yaml_snapshot!(deployment);
 }
 
@@ -56,7 +68,10 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
 fn an_image_that_wants_root_gets_baseline_pod_security() {
     let project = full();
     let complete = template::complete(&recorded(&project, 0), None).unwrap();
-    assert_eq!(complete["spec"]["securityContext"], json!({ "seccompProfile": { "type": "RuntimeDefault" } }));
+    assert_eq!(
+        complete["spec"]["securityContext"],
+        json!({ "seccompProfile": { "type": "RuntimeDefault" } })
+    );
 }
 
 #[test]

@@ -39,17 +39,30 @@ fn format_1_has_the_hashes_that_release_0_1_gave() {
     let full = build_key(COMMIT, &all_settings());
     assert_eq!(plain, "98982402fc3d9227070db19fabad70ed9c13db3b3dcb2e7621a0cad9ae515b22");
     assert_eq!(full, "55af0caa7d5bbe47b8a599d65d8b7740bda28deded7cc77ddfa47cb6ae343d15");
-    assert_eq!(version(&plain, &Run::default()), "b76c4404553e2e7859a3438e8b36c72335c41665659f57350ecc969072448124");
-    assert_eq!(version(&full, &full_run()), "cf1c19f3c988ababa3389f6206e98df6cd6fdda51e019df0192a1b450c236243");
-    let files = BTreeMap::from([("index.html".to_owned(), b"hello".to_vec()), ("style.css".to_owned(), vec![])]);
-    assert_eq!(files_digest(&files), "sha256:4a51c499ece604939e9288bb46cd824251905af3600e89523d07f2d12baab315");
+    assert_eq!(
+        version(&plain, &Run::default()),
+        "b76c4404553e2e7859a3438e8b36c72335c41665659f57350ecc969072448124"
+    );
+    assert_eq!(
+        version(&full, &full_run()),
+        "cf1c19f3c988ababa3389f6206e98df6cd6fdda51e019df0192a1b450c236243"
+    );
+    let files =
+        BTreeMap::from([("index.html".to_owned(), b"hello".to_vec()), ("style.css".to_owned(), vec![])]);
+    assert_eq!(
+        files_digest(&files),
+        "sha256:4a51c499ece604939e9288bb46cd824251905af3600e89523d07f2d12baab315"
+    );
 }
 
 #[test]
 fn a_setting_at_its_default_does_not_enter_the_key() {
     let settings: Settings = serde_json::from_value(json!({})).unwrap();
     assert_eq!(serde_json::to_value(&settings).unwrap(), json!({}));
-    assert_eq!(build_key(COMMIT, &settings), build_key(COMMIT, &Settings { strategy: Strategy::Auto, epoch: 0, ..Settings::default() }));
+    assert_eq!(
+        build_key(COMMIT, &settings),
+        build_key(COMMIT, &Settings { strategy: Strategy::Auto, epoch: 0, ..Settings::default() })
+    );
 }
 
 #[test]

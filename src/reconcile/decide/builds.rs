@@ -39,13 +39,15 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     if situation.project.stopped() || situation.world.refused(Child::Job) {
         return None;
     }
-    let lookup = situation.pending().map(|lookup| (BuildOf::Lookup(lookup.number), lookup.attempts.clone(), None));
+    let lookup =
+        situation.pending().map(|lookup| (BuildOf::Lookup(lookup.number), lookup.attempts.clone(), None));
     let key = key_to_build(situation).map(|key| {
         let wanted = situation.asked.wanted.as_ref().and_then(|wanted| situation.world.records.get(wanted));
         let digest = wanted.map(|record| record.facts.source.digest.clone());
         (BuildOf::Key(key.to_owned()), situation.ledger.attempts(key), digest)
     });
-    let (of, attempts, digest) = [lookup, key].into_iter().flatten().find(|(of, attempts, _)| is_due(situation, of, attempts))?;
+    let (of, attempts, digest) =
+        [lookup, key].into_iter().flatten().find(|(of, attempts, _)| is_due(situation, of, attempts))?;
     let reason = reason(situation, &of, &attempts);
     Some(Step::Build { of, attempt: attempts.attempt, digest, reason })
 }
@@ -68,7 +70,9 @@ fn reason(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> &'sta
     match of {
         _ if attempts.attempt > 0 => "Retried",
         _ if situation.world.records.values().all(|record| record.image.is_none()) => "FirstBuild",
-        BuildOf::Key(_) if yielded.is_some_and(|yielded| same_source(&yielded.source.digest)) => "SettingsChanged",
+        BuildOf::Key(_) if yielded.is_some_and(|yielded| same_source(&yielded.source.digest)) => {
+            "SettingsChanged"
+        }
         _ => "SourceChanged",
     }
 }

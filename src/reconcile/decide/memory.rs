@@ -22,7 +22,9 @@ pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
         seen: project.requests.iter().map(seen).collect(),
         ..Ledger::default()
     };
-    if let Some((rollout, version)) = world.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?))) {
+    if let Some((rollout, version)) =
+        world.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?)))
+    {
         // Pods of an older template may serve meanwhile: only what is Available as a whole was live.
         let life = if rollout.current && rollout.available && rollout.replicas > 0 {
             ledger.last = 1;
@@ -50,7 +52,9 @@ fn fresh_number(world: &World) -> u64 {
 /// The spec names another branch or tag than the one that was looked up last.
 pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     let Origin::LookedUp(of) = situation.project.origin() else { return None };
-    if matches!(situation.asked.pin, Pin::Known(_)) || situation.ledger.lookup.as_ref().is_some_and(|lookup| lookup.of == of) {
+    if matches!(situation.asked.pin, Pin::Known(_))
+        || situation.ledger.lookup.as_ref().is_some_and(|lookup| lookup.of == of)
+    {
         return None;
     }
     let last = situation.ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
@@ -63,7 +67,8 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
 pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
     let yielded = situation.asked.yielded.as_ref()?;
     let asked = situation.asked.version.as_ref() == Some(&yielded.version);
-    let known = situation.world.records.contains_key(&yielded.version) || situation.world.refused(Child::Record);
+    let known =
+        situation.world.records.contains_key(&yielded.version) || situation.world.refused(Child::Record);
     (asked && !known).then(|| Step::Record {
         version: yielded.version.clone(),
         key: yielded.key.clone(),
@@ -86,7 +91,8 @@ pub(super) fn forget_record(situation: &Situation<'_>) -> Option<Step> {
     }
     let unprotected = records.values().filter(|record| !is_protected(situation, &record.facts.version));
     let age = |version: &str| (situation.ledger.life(version).live.unwrap_or(0), records[version].created);
-    let oldest = unprotected.map(|record| record.facts.version.as_str()).min_by_key(|version| age(version))?;
+    let oldest =
+        unprotected.map(|record| record.facts.version.as_str()).min_by_key(|version| age(version))?;
     Some(Step::ForgetRecord { version: oldest.to_owned() })
 }
 
@@ -97,7 +103,11 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
     let pinned = situation.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
     let key = situation.key_of(version);
     let has_set = situation.world.sets.iter().any(|set| is(&set.version));
-    let has_job = situation.world.jobs.iter().any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
+    let has_job = situation
+        .world
+        .jobs
+        .iter()
+        .any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
     let kept = newest_live(situation.ledger, asked.in_place.as_deref());
     is(&asked.in_place)
         || is(&asked.wanted)
@@ -113,6 +123,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
 /// The versions that can be gone back to, as a person reads them.
 pub(super) fn choices(situation: &Situation<'_>) -> String {
     let can = |version: &&String| situation.built(version) && !situation.failed(version);
-    let list: Vec<String> = situation.world.records.keys().filter(can).map(|version| short(version)).collect();
+    let list: Vec<String> =
+        situation.world.records.keys().filter(can).map(|version| short(version)).collect();
     if list.is_empty() { "none yet".to_owned() } else { list.join(", ") }
 }

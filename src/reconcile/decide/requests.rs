@@ -17,7 +17,8 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     let ledger = situation.ledger.clone();
     let job = situation.world.jobs.iter().find(|job| job.name == id && job.state.is_active());
     let Some(job) = job.filter(|job| super::builds::is_wanted(situation, &job.of, job.attempt)) else {
-        let outcome = format!("no wanted build {id:?} is queued or running: status.build.id names the one that is");
+        let outcome =
+            format!("no wanted build {id:?} is queued or running: status.build.id names the one that is");
         return situation.note(ledger.with_seen(Verb::Cancel, value, outcome));
     };
     let failure = Failure {
@@ -26,7 +27,8 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
         message: format!("build {id} was cancelled"),
         log: String::new(),
     };
-    let cancelled = |attempts: Attempts| Attempts { cancelled: true, failed: Some(failure.clone()), ..attempts };
+    let cancelled =
+        |attempts: Attempts| Attempts { cancelled: true, failed: Some(failure.clone()), ..attempts };
     let mut ledger = ledger.with_seen(Verb::Cancel, value, format!("cancelled {id}"));
     match &job.of {
         BuildOf::Key(key) => {
@@ -50,26 +52,45 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
         return None; // A rollback beside it decides what is tried again.
     }
     let ledger = situation.ledger.clone();
-    if let Some(lookup) = situation.pending().filter(|lookup| lookup.attempts.failed.is_some() || lookup.attempts.fault.is_some()) {
+    if let Some(lookup) = situation
+        .pending()
+        .filter(|lookup| lookup.attempts.failed.is_some() || lookup.attempts.fault.is_some())
+    {
         let again = again(&lookup.attempts);
         let lookup = crate::ledger::Lookup { attempts: again, ..lookup.clone() };
         let ledger = Ledger { lookup: Some(lookup), ..ledger };
         return situation.note(ledger.with_seen(Verb::Retry, value, "looks the source up again"));
     }
     let Some(wanted) = situation.asked.wanted.as_deref() else {
-        return situation.note(ledger.with_seen(Verb::Retry, value, "nothing has failed: nothing to try again"));
+        return situation.note(ledger.with_seen(
+            Verb::Retry,
+            value,
+            "nothing has failed: nothing to try again",
+        ));
     };
     match lifted(situation, ledger.clone(), wanted, value) {
-        Some(lifted) => situation.note(lifted.with_seen(Verb::Retry, value, format!("tries {} again", short(wanted)))),
+        Some(lifted) => {
+            situation.note(lifted.with_seen(Verb::Retry, value, format!("tries {} again", short(wanted))))
+        }
         None => restart_unavailable(situation, ledger, wanted, value),
     }
 }
 
-fn restart_unavailable(situation: &Situation<'_>, mut ledger: Ledger, wanted: &str, value: &str) -> Option<Step> {
-    let rollout = situation.world.rollout.as_ref().filter(|rollout| rollout.version.as_deref() == Some(wanted));
+fn restart_unavailable(
+    situation: &Situation<'_>,
+    mut ledger: Ledger,
+    wanted: &str,
+    value: &str,
+) -> Option<Step> {
+    let rollout =
+        situation.world.rollout.as_ref().filter(|rollout| rollout.version.as_deref() == Some(wanted));
     if rollout.is_some_and(|rollout| rollout.current && rollout.replicas > 0 && !rollout.available) {
         ledger.versions.entry(wanted.to_owned()).or_default().restart = Some(stamp(value));
-        return situation.note(ledger.with_seen(Verb::Retry, value, format!("starts the pods of {} anew", short(wanted))));
+        return situation.note(ledger.with_seen(
+            Verb::Retry,
+            value,
+            format!("starts the pods of {} anew", short(wanted)),
+        ));
     }
     situation.note(ledger.with_seen(Verb::Retry, value, "nothing has failed: nothing to try again"))
 }
@@ -101,32 +122,48 @@ fn again(attempts: &Attempts) -> Attempts {
 /// Row 4: go back. The hold lasts until a version other than the target goes live.
 pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Rollback)?;
-    let refuse = |outcome: String| situation.note(situation.ledger.clone().with_seen(Verb::Rollback, value, outcome));
+    let refuse =
+        |outcome: String| situation.note(situation.ledger.clone().with_seen(Verb::Rollback, value, outcome));
     let target = match target(situation, argument(value)) {
         Ok(target) => target,
         Err(refusal) => return refuse(refusal),
     };
     if !situation.built(&target) {
-        return refuse(format!("refused: {} has no image. Can be had: {}", short(&target), choices(situation)));
+        return refuse(format!(
+            "refused: {} has no image. Can be had: {}",
+            short(&target),
+            choices(situation)
+        ));
     }
     let mut ledger = situation.ledger.clone();
     if let Some(retry) = situation.request(Verb::Retry) {
         let lift = lifted(situation, ledger.clone(), &target, retry);
-        ledger = lift.unwrap_or(ledger).with_seen(Verb::Retry, retry, format!("tries {} again", short(&target)));
+        ledger =
+            lift.unwrap_or(ledger).with_seen(Verb::Retry, retry, format!("tries {} again", short(&target)));
     } else if situation.failed(&target) {
-        let again = format!("annotate doce.dev/retry=\"@<new>\" beside a new doce.dev/rollback=\"{}@<new>\"", short(&target));
+        let again = format!(
+            "annotate doce.dev/retry=\"@<new>\" beside a new doce.dev/rollback=\"{}@<new>\"",
+            short(&target)
+        );
         return refuse(format!("refused: {} failed before. To try it all the same, {again}", short(&target)));
     }
     let asked = situation.asked.version.clone();
     let runs = situation.asked.in_place.as_deref() == Some(target.as_str());
     let already = runs && situation.asked.wanted.as_deref() == Some(target.as_str());
-    let outcome = if already { format!("{} runs already", short(&target)) } else { format!("goes to {}", short(&target)) };
+    let outcome = if already {
+        format!("{} runs already", short(&target))
+    } else {
+        format!("goes to {}", short(&target))
+    };
     if asked.as_deref() == Some(target.as_str()) {
         ledger.hold = None;
     } else if !already {
         ledger.hold = asked.map(|left| Hold { left, target: target.clone(), since: ledger.last });
         if ledger.hold.is_none() {
-            return refuse("refused: the source has not been looked up yet, so there is nothing to go back from".to_owned());
+            return refuse(
+                "refused: the source has not been looked up yet, so there is nothing to go back from"
+                    .to_owned(),
+            );
         }
     }
     situation.note(ledger.with_seen(Verb::Rollback, value, outcome))
@@ -138,10 +175,14 @@ fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
         return previous.ok_or_else(|| "refused: there is no other version that served".to_owned());
     }
     let prefix = argument.trim_start_matches('v');
-    let matches: Vec<&String> = situation.world.records.keys().filter(|version| version.starts_with(prefix)).collect();
+    let matches: Vec<&String> =
+        situation.world.records.keys().filter(|version| version.starts_with(prefix)).collect();
     match matches[..] {
         [version] if !prefix.is_empty() => Ok(version.clone()),
-        _ => Err(format!("refused: {argument:?} names no version, or more than one. Can be had: {}", choices(situation))),
+        _ => Err(format!(
+            "refused: {argument:?} names no version, or more than one. Can be had: {}",
+            choices(situation)
+        )),
     }
 }
 
@@ -150,7 +191,8 @@ pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Restart)?;
     let mut ledger = situation.ledger.clone();
     let in_place = situation.asked.in_place.as_deref();
-    let live = in_place.filter(|version| ledger.life(version).live.is_some() && !situation.project.stopped());
+    let can = |version: &&str| ledger.life(version).live.is_some() && situation.built(version);
+    let live = in_place.filter(can).filter(|_| !situation.project.stopped());
     let outcome = match live {
         Some(version) => {
             ledger.versions.entry(version.to_owned()).or_default().restart = Some(stamp(value));

@@ -10,7 +10,11 @@ use super::{Situation, Step, Target};
 /// Rows 13 and 14: Deployment and Service follow what runs. A restart that is under way is taken back before a switch,
 /// so that coming back later matches a ReplicaSet that is known to be good.
 pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
-    restart_back(situation).or_else(|| start_anew(situation)).or_else(|| roll(situation)).or_else(|| serve(situation)).or_else(|| remember_port(situation))
+    restart_back(situation)
+        .or_else(|| start_anew(situation))
+        .or_else(|| roll(situation))
+        .or_else(|| serve(situation))
+        .or_else(|| remember_port(situation))
 }
 
 /// Row 13: the version that runs; none while there is nothing to run yet.
@@ -43,8 +47,13 @@ fn restart_back(situation: &Situation<'_>) -> Option<Step> {
 /// At 0 replicas Kubernetes calls every template a success, and scaling up starts no deadline: what has still to prove
 /// itself starts with a new stamp, so that template and replicas change in one write.
 fn start_anew(situation: &Situation<'_>) -> Option<Step> {
-    let rollout = situation.world.rollout.as_ref().filter(|rollout| rollout.replicas == 0 && !situation.project.stopped())?;
-    let version = runs(situation).filter(|version| rollout.version.as_deref() == Some(version) && situation.built(version))?;
+    let rollout = situation
+        .world
+        .rollout
+        .as_ref()
+        .filter(|rollout| rollout.replicas == 0 && !situation.project.stopped())?;
+    let version = runs(situation)
+        .filter(|version| rollout.version.as_deref() == Some(version) && situation.built(version))?;
     let life = situation.ledger.life(version);
     let proven = life.live.is_some() && !life.restarting();
     if proven || rollout.stamp != life.restart {
@@ -114,10 +123,15 @@ pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
     let in_place = situation.asked.in_place.as_deref()?;
     let life = situation.ledger.life(in_place);
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last) && life.failed.is_none();
-    let settled = on_top && rollout.available && rollout.faithful && !life.restarting() && runs(situation) == Some(in_place);
+    let settled = on_top
+        && rollout.available
+        && rollout.faithful
+        && !life.restarting()
+        && runs(situation) == Some(in_place);
     let kept = newest_live(situation.ledger, Some(in_place));
     let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good;
-    let is_kept = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
+    let is_kept =
+        |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
     let goes = |set: &Set| {
         let same = set.version.as_deref() == Some(in_place);
         let failed = set.version.as_deref().is_some_and(|version| situation.failed(version)) && !same;

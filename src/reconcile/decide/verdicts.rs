@@ -80,7 +80,8 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
 
 fn answered(situation: &Situation<'_>, answer: Answer) -> Option<Ledger> {
     let pending = situation.pending().filter(|lookup| lookup.number == answer.number)?;
-    let lookup = crate::ledger::Lookup { answer: Some(answer), attempts: Attempts::default(), ..pending.clone() };
+    let lookup =
+        crate::ledger::Lookup { answer: Some(answer), attempts: Attempts::default(), ..pending.clone() };
     Some(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }
 
@@ -92,8 +93,12 @@ fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
     match &job.state {
         JobState::Failed(failed) => Some(after_failure(attempts, failed, job)),
         JobState::Lost(why) => {
-            let message = format!("build {} ended without a report ({why}); kubectl describe job {} says more", job.name, job.name);
-            let failure = Failure { stage: "Build".into(), reason: "BuildFault".into(), message, log: String::new() };
+            let message = format!(
+                "build {} ended without a report ({why}); kubectl describe job {} says more",
+                job.name, job.name
+            );
+            let failure =
+                Failure { stage: "Build".into(), reason: "BuildFault".into(), message, log: String::new() };
             Some(after_fault(attempts, failure, job))
         }
         _ => None,
@@ -125,7 +130,8 @@ fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
 /// Rows 7 and 8: it is Available, so it is live now, or its restart succeeded.
 pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     // What was Available and fell while nobody looked was live too: no deadline would ever judge it.
-    let (rollout, version) = judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
+    let (rollout, version) =
+        judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
     let life = situation.ledger.life(version);
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last);
     let alone = newest_live(situation.ledger, Some(version)).is_none();
@@ -155,7 +161,8 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
 
 /// Row 9: the pods of a live version do not come up anew: the restart is taken back, without a verdict.
 pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
-    let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available && rollout.deadline_over)?;
+    let (rollout, version) =
+        judged(situation).filter(|(rollout, _)| !rollout.available && rollout.deadline_over)?;
     let life = situation.ledger.life(version);
     let under_way = life.live.is_some() && life.restarting() && rollout.stamp == life.restart;
     if !under_way {
@@ -164,7 +171,10 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     let mut ledger = situation.ledger.clone();
     ledger.versions.entry(version.to_owned()).or_default().restart = life.good;
     if let Some(seen) = ledger.seen.get_mut(&Verb::Restart) {
-        let why = rollout.trouble.as_ref().map_or("they were not ready by the deadline", |trouble| &trouble.message);
+        let why = rollout
+            .trouble
+            .as_ref()
+            .map_or("they were not ready by the deadline", |trouble| &trouble.message);
         seen.outcome = format!("taken back: the new pods of {} did not become ready ({why})", short(version));
     }
     situation.note(ledger)
@@ -175,7 +185,8 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
 pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available)?;
     let life = situation.ledger.life(version);
-    let on_trial = situation.asked.wanted.as_deref() == Some(version) && life.live.is_none() && life.failed.is_none();
+    let on_trial =
+        situation.asked.wanted.as_deref() == Some(version) && life.live.is_none() && life.failed.is_none();
     let hopeless = rollout.hopeless.as_ref();
     let about_to_start_anew = rollout.stamp != life.restart; // A retry: the old pods say nothing about it.
     if !on_trial || about_to_start_anew || !(rollout.deadline_over || hopeless.is_some()) {

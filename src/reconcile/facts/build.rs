@@ -24,8 +24,13 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
         reason: annotation(names::BUILD_REASON).unwrap_or_default().to_owned(),
         state: state(job, &pods),
         started: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
-        finished: finished(job).map(|(_, time)| time).or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
-        trouble: pods.iter().find_map(|pod| waiting(pod)).map(|trouble| format!("{}: {}", trouble.reason, trouble.message)),
+        finished: finished(job)
+            .map(|(_, time)| time)
+            .or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
+        trouble: pods
+            .iter()
+            .find_map(|pod| waiting(pod))
+            .map(|trouble| format!("{}: {}", trouble.reason, trouble.message)),
     })
 }
 
@@ -58,7 +63,9 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
 
 fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    let ended = conditions.iter().find(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True")?;
+    let ended = conditions.iter().find(|condition| {
+        matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"
+    })?;
     Some((ended, ended.last_transition_time.as_ref().map(|time| time.0).unwrap_or_default()))
 }
 

@@ -25,7 +25,13 @@ const HOPELESS_RESTARTS: i32 = 3;
 
 /// Reads the Deployment. `record` is that of the version in its template.
 #[must_use]
-pub fn rollout(project: &Project, object: &Deployment, record: Option<&Record>, sets: &[Arc<ReplicaSet>], pods: &[Arc<Pod>]) -> Rollout {
+pub fn rollout(
+    project: &Project,
+    object: &Deployment,
+    record: Option<&Record>,
+    sets: &[Arc<ReplicaSet>],
+    pods: &[Arc<Pod>],
+) -> Rollout {
     let (spec, status) = (object.spec.clone().unwrap_or_default(), object.status.clone().unwrap_or_default());
     let count = |number: Option<i32>| number.unwrap_or(0);
     let replicas = spec.replicas.unwrap_or(1);
@@ -34,9 +40,14 @@ pub fn rollout(project: &Project, object: &Deployment, record: Option<&Record>, 
         && count(status.available_replicas) == replicas
         && count(status.replicas) == replicas;
     let set = sets.iter().find(|set| is_current(object, set));
-    let of_set: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| set.is_some_and(|set| owned_by(pod, set))).collect();
+    let of_set: Vec<&Pod> =
+        pods.iter().map(AsRef::as_ref).filter(|pod| set.is_some_and(|set| owned_by(pod, set))).collect();
     let conditions = status.conditions.unwrap_or_default();
-    let trouble = of_set.iter().find_map(|pod| waiting(pod)).or_else(|| of_set.iter().find_map(|pod| not_ready(pod))).or_else(|| refused(&conditions));
+    let trouble = of_set
+        .iter()
+        .find_map(|pod| waiting(pod))
+        .or_else(|| of_set.iter().find_map(|pod| not_ready(pod)))
+        .or_else(|| refused(&conditions));
     Rollout {
         version: version_in_place(object).map(str::to_owned),
         stamp: template_annotation(object, names::RESTARTED).map(str::to_owned),
@@ -47,7 +58,8 @@ pub fn rollout(project: &Project, object: &Deployment, record: Option<&Record>, 
         current,
         available: current && complete && replicas > 0,
         completed: current && set.is_some_and(|set| progressing(&conditions, set, "NewReplicaSetAvailable")),
-        deadline_over: current && set.is_some_and(|set| progressing(&conditions, set, "ProgressDeadlineExceeded")),
+        deadline_over: current
+            && set.is_some_and(|set| progressing(&conditions, set, "ProgressDeadlineExceeded")),
         hopeless: trouble.clone().filter(|trouble| of_set.iter().any(|pod| hopeless(pod, trouble))),
         trouble,
     }
@@ -118,7 +130,8 @@ fn is_current(deployment: &Deployment, set: &ReplicaSet) -> bool {
 }
 
 fn owned_by(pod: &Pod, set: &ReplicaSet) -> bool {
-    pod.metadata.deletion_timestamp.is_none() && pod.owner_references().iter().any(|owner| Some(&owner.uid) == set.uid().as_ref())
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.owner_references().iter().any(|owner| Some(&owner.uid) == set.uid().as_ref())
 }
 
 /// The condition may be left over from the template before, even where the generation is observed
@@ -134,8 +147,13 @@ fn progressing(conditions: &[DeploymentCondition], set: &ReplicaSet, reason: &st
 
 /// Quota, policy and the like: pods that the API server does not let in.
 fn refused(conditions: &[DeploymentCondition]) -> Option<Trouble> {
-    let failure = conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
-    Some(Trouble { reason: failure.reason.clone().unwrap_or_default(), message: failure.message.clone().unwrap_or_default() })
+    let failure = conditions
+        .iter()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    Some(Trouble {
+        reason: failure.reason.clone().unwrap_or_default(),
+        message: failure.message.clone().unwrap_or_default(),
+    })
 }
 
 fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -149,13 +167,24 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 pub fn waiting(pod: &Pod) -> Option<Trouble> {
     let container = statuses(pod).find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
-        let reason = waiting.reason.clone().filter(|reason| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing"))?;
+        let reason = waiting
+            .reason
+            .clone()
+            .filter(|reason| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing"))?;
         let ended = exit(status).map(|exit| format!("; {exit}")).unwrap_or_default();
-        Some(Trouble { message: bounded(&format!("{}{ended}", waiting.message.clone().unwrap_or_else(|| reason.clone())), 600), reason })
+        Some(Trouble {
+            message: bounded(
+                &format!("{}{ended}", waiting.message.clone().unwrap_or_else(|| reason.clone())),
+                600,
+            ),
+            reason,
+        })
     });
     container.or_else(|| {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-        let unscheduled = conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
+        let unscheduled = conditions
+            .iter()
+            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
         Some(Trouble {
             reason: unscheduled.reason.clone().unwrap_or_default(),
             message: bounded(unscheduled.message.as_deref().unwrap_or_default(), 600),
@@ -181,11 +210,16 @@ fn not_ready(pod: &Pod) -> Option<Trouble> {
 
 /// How the container ended last, with its last words.
 fn exit(status: &ContainerStatus) -> Option<String> {
-    let state = |state: &Option<k8s_openapi::api::core::v1::ContainerState>| state.as_ref()?.terminated.clone();
+    let state =
+        |state: &Option<k8s_openapi::api::core::v1::ContainerState>| state.as_ref()?.terminated.clone();
     let ended = state(&status.state).or_else(|| state(&status.last_state))?;
     let words = ended.message.as_deref().map(str::trim).filter(|words| !words.is_empty());
     let words = words.map(|words| format!(": {}", bounded(last_line(words), 300))).unwrap_or_default();
-    let reason = ended.reason.filter(|reason| reason != "Error").map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let reason = ended
+        .reason
+        .filter(|reason| reason != "Error")
+        .map(|reason| format!(" ({reason})"))
+        .unwrap_or_default();
     Some(format!("the app ended with exit code {}{reason}{words}", ended.exit_code))
 }
 

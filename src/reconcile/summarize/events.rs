@@ -1,8 +1,8 @@
 //! Events, from the difference of the old and the new status: nothing is said twice about the same fact.
 
 use crate::cluster::events::Happening;
-use crate::crd::conditions::bounded;
 use crate::crd::ProjectDeploymentStatus;
+use crate::crd::conditions::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// What happened between `old` and `new`.
@@ -13,7 +13,10 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
     let mut happenings = vec![];
     happenings.extend(requests(old, new));
     happenings.extend(changed(old, new, "Ready"));
-    happenings.extend(changed(old, new, "PortAllocated").filter(|_| find(new, "PortAllocated").is_some_and(|now| now.status != "Unknown")));
+    happenings.extend(
+        changed(old, new, "PortAllocated")
+            .filter(|_| find(new, "PortAllocated").is_some_and(|now| now.status != "Unknown")),
+    );
     happenings
 }
 
@@ -23,8 +26,10 @@ fn find<'a>(status: &'a ProjectDeploymentStatus, kind: &str) -> Option<&'a Condi
 
 fn changed(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus, kind: &str) -> Option<Happening> {
     let now = find(new, kind)?;
-    let same = find(old, kind).is_some_and(|before| before.reason == now.reason && before.status == now.status);
-    let same = same && (kind != "Ready" || old.version == new.version && old.desired_version == new.desired_version);
+    let same =
+        find(old, kind).is_some_and(|before| before.reason == now.reason && before.status == now.status);
+    let same =
+        same && (kind != "Ready" || old.version == new.version && old.desired_version == new.desired_version);
     let stalled = find(new, "Stalled").is_some();
     let fault = now.status == "False" && new.failure.is_some();
     (!same).then(|| Happening {

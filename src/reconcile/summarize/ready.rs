@@ -55,7 +55,8 @@ pub fn headline(project: &Project, world: &World) -> Headline {
     let rows: [fn(&View<'_>) -> Option<Headline>; 9] =
         [predecessor, refused, unseen, stopped, pin_unknown, config_map_missing, looked_up, image, running];
     let found = rows.iter().find_map(|row| row(&view));
-    let headline = found.unwrap_or_else(|| Headline::working(Reason::Resolving, "the source is being looked up"));
+    let headline =
+        found.unwrap_or_else(|| Headline::working(Reason::Resolving, "the source is being looked up"));
     port_missing(&view, headline)
 }
 
@@ -63,13 +64,17 @@ fn predecessor(view: &View<'_>) -> Option<Headline> {
     let there = &view.world.predecessors;
     (!there.is_empty()).then(|| {
         let list = there.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        Headline::working(Reason::Predecessor, format!("waits until what belonged to a deleted project of the same name is gone: {list}"))
+        Headline::working(
+            Reason::Predecessor,
+            format!("waits until what belonged to a deleted project of the same name is gone: {list}"),
+        )
     })
 }
 
 /// A name that is taken or a shape that is refused; a missing port stops nothing else and comes last.
 fn refused(view: &View<'_>) -> Option<Headline> {
-    let other = |refusal: &&super::super::world::Refusal| matches!(refusal.cause, Cause::NameTaken | Cause::Invalid);
+    let other =
+        |refusal: &&super::super::world::Refusal| matches!(refusal.cause, Cause::NameTaken | Cause::Invalid);
     let refusal = view.world.refusals.iter().find(other)?;
     let reason = if refusal.cause == Cause::NameTaken { Reason::NameTaken } else { Reason::InvalidSpec };
     Some(Headline::stalled(reason, refusal.message.clone()))
@@ -88,7 +93,11 @@ fn stopped(view: &View<'_>) -> Option<Headline> {
     }
     let gone = view.world.rollout.as_ref().is_none_or(|rollout| rollout.pods == 0 && rollout.replicas == 0);
     let message = "no pods, as asked; port and versions are kept. Start it with spec.state: Running and spec.replicas above 0";
-    Some(if gone { Headline::ready(Reason::Stopped, message) } else { Headline::working(Reason::Stopped, "the pods are ending, as asked") })
+    Some(if gone {
+        Headline::ready(Reason::Stopped, message)
+    } else {
+        Headline::working(Reason::Stopped, "the pods are ending, as asked")
+    })
 }
 
 fn pin_unknown(view: &View<'_>) -> Option<Headline> {
@@ -99,15 +108,28 @@ fn pin_unknown(view: &View<'_>) -> Option<Headline> {
     let list = versions.iter().map(|version| short(version)).collect::<Vec<_>>().join(", ");
     let list = if list.is_empty() { "none yet".to_owned() } else { list };
     let pin = view.project.pin.as_deref().unwrap_or_default();
-    Some(Headline::stalled(Reason::VersionUnknown, format!("spec.pinnedVersion v{pin} names no version, or more than one; what runs stays. Can be had: {list}")))
+    Some(Headline::stalled(
+        Reason::VersionUnknown,
+        format!(
+            "spec.pinnedVersion v{pin} names no version, or more than one; what runs stays. Can be had: {list}"
+        ),
+    ))
 }
 
 fn config_map_missing(view: &View<'_>) -> Option<Headline> {
     let crate::project::Origin::ConfigMap(name) = view.project.origin() else { return None };
     let missing = view.world.config_map == ConfigMap::Missing && !matches!(view.asked.pin, Pin::Known(_));
     missing.then(|| {
-        let message = format!("ConfigMap {name} does not exist in namespace {}: create it, and the build starts by itself", view.project.namespace);
-        let failure = FailureStatus { stage: "Resolve".into(), reason: Reason::ConfigMapNotFound.name().into(), message: message.clone(), ..FailureStatus::default() };
+        let message = format!(
+            "ConfigMap {name} does not exist in namespace {}: create it, and the build starts by itself",
+            view.project.namespace
+        );
+        let failure = FailureStatus {
+            stage: "Resolve".into(),
+            reason: Reason::ConfigMapNotFound.name().into(),
+            message: message.clone(),
+            ..FailureStatus::default()
+        };
         Headline { failure: Some(failure), ..Headline::working(Reason::ConfigMapNotFound, message) }
     })
 }
@@ -118,7 +140,9 @@ fn lookup_is_open(view: &View<'_>) -> bool {
 
 fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::ledger::Lookup> {
     let crate::project::Origin::LookedUp(of) = view.project.origin() else { return None };
-    let open = |lookup: &&crate::ledger::Lookup| lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number);
+    let open = |lookup: &&crate::ledger::Lookup| {
+        lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
+    };
     view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.asked.pin, Pin::Known(_)))
 }
 
@@ -141,7 +165,10 @@ fn image(view: &View<'_>) -> Option<Headline> {
     let attempts = view.ledger.attempts(key);
     let job = job_of(view, &BuildOf::Key(key.to_owned()), attempts.attempt);
     if !yields && attempts.failed.is_none() {
-        let message = format!("{} has no image and the spec no longer says how to build it; what runs stays. Ask for another version", short(wanted));
+        let message = format!(
+            "{} has no image and the spec no longer says how to build it; what runs stays. Ask for another version",
+            short(wanted)
+        );
         return Some(Headline::stalled(Reason::VersionUnknown, message));
     }
     Some(building(view, &attempts, job, &short(wanted), Some(wanted)))
@@ -151,34 +178,58 @@ fn job_of<'a>(view: &'a View<'_>, of: &BuildOf, attempt: u32) -> Option<&'a Buil
     view.world.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
 }
 
-fn building(view: &View<'_>, attempts: &Attempts, job: Option<&BuildJob>, what: &str, version: Option<&str>) -> Headline {
+fn building(
+    view: &View<'_>,
+    attempts: &Attempts,
+    job: Option<&BuildJob>,
+    what: &str,
+    version: Option<&str>,
+) -> Headline {
     if let Some(failed) = &attempts.failed {
         let retry = annotate(view.project, "retry", "@$(date +%s)");
         let stays = stays(view);
         let reason = if attempts.cancelled { Reason::Cancelled } else { Reason::BuildFailed };
-        let ending = job.is_some_and(|job| job.state.is_active()) || view.world.jobs.iter().any(|job| job.state == JobState::Ending);
+        let ending = job.is_some_and(|job| job.state.is_active())
+            || view.world.jobs.iter().any(|job| job.state == JobState::Ending);
         if attempts.cancelled && ending {
-            return Headline::working(Reason::Building, format!("the build of {what} is being cancelled{stays}"));
+            return Headline::working(
+                Reason::Building,
+                format!("the build of {what} is being cancelled{stays}"),
+            );
         }
         let message = match reason {
             Reason::Cancelled => format!("{}{stays}. To build it after all: {retry}", failed.message),
-            _ => format!("{what} failed at stage {}: {}{stays}. Push a fix, or try again: {retry}", failed.stage, failed.message),
+            _ => format!(
+                "{what} failed at stage {}: {}{stays}. Push a fix, or try again: {retry}",
+                failed.stage, failed.message
+            ),
         };
         return Headline { failure: Some(failure(version, failed)), ..Headline::stalled(reason, message) };
     }
     match (job.map(|job| &job.state), &attempts.fault) {
-        (Some(JobState::Queued), _) => Headline::working(Reason::Queued, format!("the build of {what} waits for its turn{}", stays(view))),
+        (Some(JobState::Queued), _) => Headline::working(
+            Reason::Queued,
+            format!("the build of {what} waits for its turn{}", stays(view)),
+        ),
         (Some(JobState::Running), fault) => {
             let id = job.map_or("", |job| job.name.as_str());
-            let trouble = job.and_then(|job| job.trouble.as_deref()).map(|trouble| format!("; its pod waits: {trouble}")).unwrap_or_default();
-            let before = fault.as_ref().map(|fault| format!(" again, after: {}", fault.failure.message)).unwrap_or_default();
+            let trouble = job
+                .and_then(|job| job.trouble.as_deref())
+                .map(|trouble| format!("; its pod waits: {trouble}"))
+                .unwrap_or_default();
+            let before = fault
+                .as_ref()
+                .map(|fault| format!(" again, after: {}", fault.failure.message))
+                .unwrap_or_default();
             let log = format!("kubectl logs -f job/{id} -n {}", view.project.namespace);
             let message = format!("{what} is being built{before}{trouble}{}. Its log: {log}", stays(view));
             let failure = fault.as_ref().map(|fault| failure(version, &fault.failure));
             Headline { failure, ..Headline::working(Reason::Building, message) }
         }
         (_, Some(fault)) => faulty(view, fault, what, version),
-        (_, None) => Headline::working(Reason::Queued, format!("the build of {what} is about to start{}", stays(view))),
+        (_, None) => {
+            Headline::working(Reason::Queued, format!("the build of {what} is about to start{}", stays(view)))
+        }
     }
 }
 
@@ -189,7 +240,12 @@ fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> 
         _ => Reason::BuildFault,
     };
     let pause = fault.pause(view.world.retry_base);
-    let message = format!("{what}: {}{}. Tried again {pause} s after the last of {} attempts", fault.failure.message, stays(view), fault.count);
+    let message = format!(
+        "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
+        fault.failure.message,
+        stays(view),
+        fault.count
+    );
     Headline { failure: Some(failure(version, &fault.failure)), ..Headline::working(reason, message) }
 }
 
@@ -199,29 +255,52 @@ fn running(view: &View<'_>) -> Option<Headline> {
     let life = view.ledger.life(wanted);
     if let Some(failed) = &life.failed {
         let retry = annotate(view.project, "retry", "@$(date +%s)");
-        let message = format!("{} does not run: {}{}. Push a fix, or try again: {retry}", short(wanted), failed.message, stays(view));
-        return Some(Headline { failure: Some(failure(Some(wanted), failed)), ..Headline::stalled(Reason::RolloutFailed, message) });
+        let message = format!(
+            "{} does not run: {}{}. Push a fix, or try again: {retry}",
+            short(wanted),
+            failed.message,
+            stays(view)
+        );
+        return Some(Headline {
+            failure: Some(failure(Some(wanted), failed)),
+            ..Headline::stalled(Reason::RolloutFailed, message)
+        });
     }
     let rollout = view.world.rollout.as_ref();
     let in_place = rollout.filter(|rollout| rollout.version.as_deref() == Some(wanted));
-    let trouble = in_place.and_then(|rollout| rollout.trouble.as_ref()).map(|trouble| format!(" ({}: {})", trouble.reason, trouble.message)).unwrap_or_default();
+    let trouble = in_place
+        .and_then(|rollout| rollout.trouble.as_ref())
+        .map(|trouble| format!(" ({}: {})", trouble.reason, trouble.message))
+        .unwrap_or_default();
     Some(match in_place {
-        Some(rollout) if rollout.current && rollout.available && life.live.is_some() && !life.restarting() => serving(view, wanted),
+        Some(rollout)
+            if rollout.current && rollout.available && life.live.is_some() && !life.restarting() =>
+        {
+            serving(view, wanted)
+        }
         Some(rollout) if goes_on(view, rollout, &life) => serving(view, wanted),
-        Some(_) if life.restarting() && life.live.is_some() => Headline::working(Reason::Restarting, format!("the pods of {} are being started anew{trouble}", short(wanted))),
+        Some(_) if life.restarting() && life.live.is_some() => Headline::working(
+            Reason::Restarting,
+            format!("the pods of {} are being started anew{trouble}", short(wanted)),
+        ),
         Some(rollout) if life.live == Some(view.ledger.last) && rollout.current => {
-            let some = format!("{} of {} pods of {} are ready", rollout.serving, rollout.replicas, short(wanted));
+            let some =
+                format!("{} of {} pods of {} are ready", rollout.serving, rollout.replicas, short(wanted));
             let to_do = "Nothing is on trial, so nothing is moved; Kubernetes keeps trying";
             Headline::working(Reason::Unavailable, format!("{some}{trouble}. {to_do}"))
         }
-        _ => Headline::working(Reason::Starting, format!("{} is being started{trouble}{}", short(wanted), stays(view))),
+        _ => Headline::working(
+            Reason::Starting,
+            format!("{} is being started{trouble}{}", short(wanted), stays(view)),
+        ),
     })
 }
 
 /// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
 /// of somebody else: that is no news.
 fn goes_on(view: &View<'_>, rollout: &Rollout, life: &Life) -> bool {
-    let whole = rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
+    let whole =
+        rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
     !rollout.current && rollout.faithful && whole && life.live == Some(view.ledger.last) && !life.restarting()
 }
 
@@ -236,17 +315,31 @@ fn serving(view: &View<'_>, wanted: &str) -> Headline {
         return Headline::ready(Reason::Held, hold);
     }
     if let Pin::Known(_) = view.asked.pin {
-        return Headline::ready(Reason::Pinned, format!("{} serves, as spec.pinnedVersion asks; spec.source and spec.run are not looked at meanwhile", short(wanted)));
+        return Headline::ready(
+            Reason::Pinned,
+            format!(
+                "{} serves, as spec.pinnedVersion asks; spec.source and spec.run are not looked at meanwhile",
+                short(wanted)
+            ),
+        );
     }
     Headline::ready(Reason::Serving, format!("{} serves", short(wanted)))
 }
 
 /// Ready needs the port too, but a missing port stops nothing else and hides no failure.
 fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
-    let refusal = view.world.refusals.iter().find(|refusal| refusal.child == Child::Service && refusal.cause != Cause::NameTaken && refusal.cause != Cause::Invalid);
+    let refusal = view.world.refusals.iter().find(|refusal| {
+        refusal.child == Child::Service
+            && refusal.cause != Cause::NameTaken
+            && refusal.cause != Cause::Invalid
+    });
     match refusal {
         Some(refusal) if !headline.stalled => {
-            let reason = if refusal.cause == Cause::PortsExhausted { Reason::PortsExhausted } else { Reason::PortUnavailable };
+            let reason = if refusal.cause == Cause::PortsExhausted {
+                Reason::PortsExhausted
+            } else {
+                Reason::PortUnavailable
+            };
             Headline { failure: headline.failure, ..Headline::working(reason, refusal.message.clone()) }
         }
         _ => headline,
@@ -256,11 +349,16 @@ fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
 /// What serves meanwhile.
 fn stays(view: &View<'_>) -> String {
     let rollout = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0);
-    let serving = rollout.and_then(|_| super::serving(view)).filter(|serving| view.asked.wanted.as_ref() != Some(serving));
+    let serving = rollout
+        .and_then(|_| super::serving(view))
+        .filter(|serving| view.asked.wanted.as_ref() != Some(serving));
     serving.map(|version| format!("; {} goes on serving", short(&version))).unwrap_or_default()
 }
 
 /// The command that makes a request.
 pub(super) fn annotate(project: &Project, verb: &str, value: &str) -> String {
-    format!("kubectl annotate pd {} -n {} --overwrite doce.dev/{verb}=\"{value}\"", project.name, project.namespace)
+    format!(
+        "kubectl annotate pd {} -n {} --overwrite doce.dev/{verb}=\"{value}\"",
+        project.name, project.namespace
+    )
 }

@@ -40,7 +40,8 @@ pub(crate) async fn every_death(story: &Story) {
     let deaths = (1..=all).map(Death::After).chain((1..=all).map(Death::Before));
     let died = join_all(deaths.map(|death| disturbed(story, death, &whole))).await;
     let died: BTreeSet<String> = died.into_iter().flatten().collect();
-    let expected: BTreeSet<String> = whole.writes.iter().map(|write| format!("{} {}", write.method, kind(&write.path))).collect();
+    let expected: BTreeSet<String> =
+        whole.writes.iter().map(|write| format!("{} {}", write.method, kind(&write.path))).collect();
     println!("{}: {all} writes, deaths at {died:?}", story.name);
     assert!(died.is_superset(&expected), "{}: no death at one of {expected:?}", story.name);
 }
@@ -104,12 +105,19 @@ async fn disturbed(story: &Story, death: Death, whole: &Undisturbed) -> Option<S
     assert!(port.is_none() || world.node_port("shop").await == port, "{what}: another port");
     second.journal.at_rest().await;
     assert_eq!(made.lock().unwrap().len(), jobs_made(&whole.writes), "{what}: Jobs made");
-    let (method, path) = journal.last_write().split_once(' ').map(|(method, path)| (method.to_owned(), path.to_owned())).unwrap();
+    let (method, path) = journal
+        .last_write()
+        .split_once(' ')
+        .map(|(method, path)| (method.to_owned(), path.to_owned()))
+        .unwrap();
     Some(format!("{method} {}", kind(&path)))
 }
 
 fn jobs_made(writes: &[Noted]) -> usize {
-    writes.iter().filter(|write| write.method == "POST" && write.path.ends_with("/jobs") && write.status == 201).count()
+    writes
+        .iter()
+        .filter(|write| write.method == "POST" && write.path.ends_with("/jobs") && write.status == 201)
+        .count()
 }
 
 /// The kind that a path is about, with the subresource.

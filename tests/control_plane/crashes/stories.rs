@@ -24,9 +24,11 @@ pub(crate) struct Story {
     pub then: Part,
 }
 
-pub(crate) const FIRST_DEPLOY: Story = Story { name: "first-deploy", before: None, then: |world| first_build(world).boxed() };
+pub(crate) const FIRST_DEPLOY: Story =
+    Story { name: "first-deploy", before: None, then: |world| first_build(world).boxed() };
 
-pub(crate) const BRANCH_MOVES: Story = Story { name: "branch-moves", before: None, then: |world| branch_moves(world).boxed() };
+pub(crate) const BRANCH_MOVES: Story =
+    Story { name: "branch-moves", before: None, then: |world| branch_moves(world).boxed() };
 
 pub(crate) const NEW_VERSION: Story = Story {
     name: "new-version",
@@ -72,9 +74,17 @@ pub(crate) const BUILD_FAILURE: Story = Story {
     },
 };
 
-pub(crate) const NEVER_READY: Story = Story { name: "never-ready", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "never-ready").boxed() };
+pub(crate) const NEVER_READY: Story = Story {
+    name: "never-ready",
+    before: Some(|world| image(world, 1).boxed()),
+    then: |world| fails(world, "never-ready").boxed(),
+};
 
-pub(crate) const CRASHING: Story = Story { name: "crashing", before: Some(|world| image(world, 1).boxed()), then: |world| fails(world, "crash").boxed() };
+pub(crate) const CRASHING: Story = Story {
+    name: "crashing",
+    before: Some(|world| image(world, 1).boxed()),
+    then: |world| fails(world, "crash").boxed(),
+};
 
 pub(crate) const RESTART: Story = Story {
     name: "restart",
@@ -84,7 +94,10 @@ pub(crate) const RESTART: Story = Story {
             world.annotate("shop", "doce.dev/restart", "@1").await;
             world
                 .until("shop", "the restart is seen", |object: Option<&ProjectDeployment>| {
-                    object.is_some_and(|object| object.status.iter().any(|status| status.handled.contains_key("restart")) && is(object, "Ready", "True", "Serving"))
+                    object.is_some_and(|object| {
+                        object.status.iter().any(|status| status.handled.contains_key("restart"))
+                            && is(object, "Ready", "True", "Serving")
+                    })
                 })
                 .await;
             world.settled_as("True", "Serving", 1, 0).await;
@@ -134,11 +147,28 @@ fn does_not_compile() -> Failed {
 impl World {
     /// Waits until `shop` says so and there are so many ReplicaSets, one app pod, and so many Jobs, all of them ended.
     pub(crate) async fn settled_as(&self, status: &str, reason: &str, sets: usize, jobs: usize) {
-        self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets"), |there| there.len() == sets).await;
+        self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets"), |there| {
+            there.len() == sets
+        })
+        .await;
         self.until_ready("shop", status, reason).await;
-        self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets, settled"), |there| there.len() == sets).await;
-        self.until_labelled::<Pod>("doce.dev/project=shop,doce.dev/role=app", "one pod", |there| there.len() == 1).await;
-        let ended = |job: &Job| job.status.iter().any(|status| status.succeeded.is_some() || status.failed.is_some());
-        self.until_labelled::<Job>("doce.dev/project=shop", &format!("{jobs} Jobs that have ended"), |there| there.len() == jobs && there.iter().all(ended)).await;
+        self.until_labelled::<ReplicaSet>(
+            "doce.dev/project=shop",
+            &format!("{sets} ReplicaSets, settled"),
+            |there| there.len() == sets,
+        )
+        .await;
+        self.until_labelled::<Pod>("doce.dev/project=shop,doce.dev/role=app", "one pod", |there| {
+            there.len() == 1
+        })
+        .await;
+        let ended =
+            |job: &Job| job.status.iter().any(|status| status.succeeded.is_some() || status.failed.is_some());
+        self.until_labelled::<Job>(
+            "doce.dev/project=shop",
+            &format!("{jobs} Jobs that have ended"),
+            |there| there.len() == jobs && there.iter().all(ended),
+        )
+        .await;
     }
 }

@@ -39,7 +39,9 @@ impl Asked {
 impl Audit {
     /// From now on.
     pub(crate) fn begin() -> Self {
-        let path = PathBuf::from(std::env::var_os("DOCE_AUDIT_LOG").expect("DOCE_AUDIT_LOG, which doce-cluster sets"));
+        let path = PathBuf::from(
+            std::env::var_os("DOCE_AUDIT_LOG").expect("DOCE_AUDIT_LOG, which doce-cluster sets"),
+        );
         let offset = std::fs::metadata(&path).expect("the audit log").len();
         Self { path, offset }
     }

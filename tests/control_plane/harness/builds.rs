@@ -5,8 +5,8 @@ use doce_operator::build::report::{Built as Report, EXIT_FAULT, EXIT_VERDICT, Fa
 use doce_operator::version::{build_key, text_digest};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Patch, PatchParams};
 use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::World;
@@ -21,7 +21,11 @@ pub(crate) struct Built {
 impl World {
     /// Waits for a build Job that runs and whose pod is there.
     pub(crate) async fn running_build(&self) -> (Job, Pod) {
-        let found = self.until_labelled::<Pod>("doce.dev/role=build", "a build Job has a running pod", |pods| pods.iter().any(is_running)).await;
+        let found = self
+            .until_labelled::<Pod>("doce.dev/role=build", "a build Job has a running pod", |pods| {
+                pods.iter().any(is_running)
+            })
+            .await;
         let pod = found.into_iter().find(is_running).unwrap();
         let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job").unwrap().name.clone();
         (self.get::<Job>(&owner).await, pod)
@@ -75,7 +79,10 @@ impl World {
                 "state": { "terminated": ended },
             }],
         }});
-        self.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+        self.api::<Pod>()
+            .patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(patch))
+            .await
+            .unwrap();
     }
 }
 

@@ -13,9 +13,9 @@ use kube::client::ClientBuilder;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::World;
 use super::door::{Death, Journal};
 use super::setup::GROUP;
-use super::World;
 
 /// Settings that tests differ in.
 #[derive(Clone, Debug)]
@@ -57,7 +57,9 @@ impl Operator {
         let journal = options.death.map_or_else(Journal::default, Journal::with_death);
         let user = format!("operator:{}", world.namespace);
         let mut config = Box::pin(kube::Config::infer()).await.unwrap();
-        let header = |name: &'static str, value: &str| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        let header = |name: &'static str, value: &str| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
         config.headers = vec![header("impersonate-user", &user), header("impersonate-group", GROUP)];
         let client = ClientBuilder::try_from(config).unwrap().with_layer(&journal).build();
         let context = Arc::new(Context {
@@ -81,7 +83,9 @@ impl Operator {
 
     /// Waits until it has died as planned.
     pub(crate) async fn died(&self) {
-        tokio::time::timeout(super::PATIENCE, self.journal.died()).await.expect("the operator never got to the write it was to die at");
+        tokio::time::timeout(super::PATIENCE, self.journal.died())
+            .await
+            .expect("the operator never got to the write it was to die at");
     }
 }
 

@@ -39,8 +39,12 @@ impl World {
     pub(crate) async fn picture(&self, name: &str) -> Picture {
         let object = self.api::<ProjectDeployment>().get_opt(name).await.unwrap();
         let status = object.and_then(|object| object.status).unwrap_or_default();
-        let (revisions, deployments, sets, services) =
-            tokio::join!(self.children::<ControllerRevision>(name), self.children::<Deployment>(name), self.children::<ReplicaSet>(name), self.children::<Service>(name));
+        let (revisions, deployments, sets, services) = tokio::join!(
+            self.children::<ControllerRevision>(name),
+            self.children::<Deployment>(name),
+            self.children::<ReplicaSet>(name),
+            self.children::<Service>(name)
+        );
         let (jobs, pods) = tokio::join!(self.children::<Job>(name), self.children::<Pod>(name));
         let mut counts = BTreeMap::new();
         count(&mut counts, &revisions);
@@ -49,13 +53,30 @@ impl World {
         count(&mut counts, &services);
         count(&mut counts, &jobs);
         count(&mut counts, &pods);
-        let ledger = revisions.iter().find(|object| object.name_any() == name).map(ledger).unwrap_or_default();
+        let ledger =
+            revisions.iter().find(|object| object.name_any() == name).map(ledger).unwrap_or_default();
         let port = services.first().and_then(|service| service.spec.clone()?.ports?.first()?.node_port);
-        let conditions = status.conditions.iter().map(|condition| format!("{}={}/{}", condition.type_, condition.status, condition.reason));
-        let history: BTreeMap<_, _> = status.history.iter().map(|entry| (entry.version.clone(), (entry.state.clone(), entry.reason.clone()))).collect();
+        let conditions = status
+            .conditions
+            .iter()
+            .map(|condition| format!("{}={}/{}", condition.type_, condition.status, condition.reason));
+        let history: BTreeMap<_, _> = status
+            .history
+            .iter()
+            .map(|entry| (entry.version.clone(), (entry.state.clone(), entry.reason.clone())))
+            .collect();
         let ids: Vec<String> = jobs.iter().map(ResourceExt::name_any).collect();
-        let handled: BTreeMap<_, _> = status.handled.iter().map(|(verb, handled)| (verb, (&handled.value, masked(&handled.outcome, &ids)))).collect();
-        let mut sets: Vec<Value> = sets.iter().map(|set| set.spec.as_ref().map(|spec| seen(spec.template.as_ref(), spec.replicas)).unwrap_or_default()).collect();
+        let handled: BTreeMap<_, _> = status
+            .handled
+            .iter()
+            .map(|(verb, handled)| (verb, (&handled.value, masked(&handled.outcome, &ids))))
+            .collect();
+        let mut sets: Vec<Value> = sets
+            .iter()
+            .map(|set| {
+                set.spec.as_ref().map(|spec| seen(spec.template.as_ref(), spec.replicas)).unwrap_or_default()
+            })
+            .collect();
         sets.sort_by_key(ToString::to_string);
         Picture {
             conditions: conditions.collect(),
@@ -66,7 +87,11 @@ impl World {
                 "source": status.source, "replicas": status.replicas,
             }),
             counts,
-            deployment: deployments.first().and_then(|object| object.spec.as_ref()).map(|spec| seen(Some(&spec.template), spec.replicas)).unwrap_or_default(),
+            deployment: deployments
+                .first()
+                .and_then(|object| object.spec.as_ref())
+                .map(|spec| seen(Some(&spec.template), spec.replicas))
+                .unwrap_or_default(),
             sets,
             ports_agree: port == status.node_port && ledger["port"].as_i64() == port.map(i64::from),
             ledger: without_port(ledger),
@@ -104,12 +129,17 @@ fn count<K: Resource<DynamicType = ()>>(counts: &mut BTreeMap<String, usize>, ob
 
 /// Which version and stamp a template is of, and how many pods are asked for.
 fn seen(template: Option<&PodTemplateSpec>, replicas: Option<i32>) -> Value {
-    let annotations = template.and_then(|template| template.metadata.as_ref()?.annotations.clone()).unwrap_or_default();
+    let annotations =
+        template.and_then(|template| template.metadata.as_ref()?.annotations.clone()).unwrap_or_default();
     json!({ "version": annotations.get(names::VERSION), "stamp": annotations.get(names::RESTARTED), "replicas": replicas })
 }
 
 fn ledger(object: &ControllerRevision) -> Value {
-    let mut ledger: Value = object.annotations().get(names::LEDGER).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut ledger: Value = object
+        .annotations()
+        .get(names::LEDGER)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     for part in ["versions", "builds"] {
         for entry in ledger[part].as_object_mut().into_iter().flat_map(|entries| entries.values_mut()) {
             if let Some(failed) = entry["failed"].as_object_mut() {
@@ -134,8 +164,14 @@ fn masked(text: &str, ids: &[String]) -> String {
 
 fn difference(expected: &Picture, there: &Picture) -> String {
     let (expected, there) = (format!("{expected:#?}"), format!("{there:#?}"));
-    let lines = expected.lines().map(|line| ('-', line)).filter(|(_, line)| !there.lines().any(|other| other == *line));
-    let others = there.lines().map(|line| ('+', line)).filter(|(_, line)| !expected.lines().any(|other| other == *line));
+    let lines = expected
+        .lines()
+        .map(|line| ('-', line))
+        .filter(|(_, line)| !there.lines().any(|other| other == *line));
+    let others = there
+        .lines()
+        .map(|line| ('+', line))
+        .filter(|(_, line)| !expected.lines().any(|other| other == *line));
     let differing: Vec<String> = lines.chain(others).map(|(sign, line)| format!("{sign} {line}")).collect();
     format!("{}\nit is {there}", differing.join("\n"))
 }

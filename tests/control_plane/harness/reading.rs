@@ -44,7 +44,9 @@ impl World {
         let object = self
             .until(name, &format!("{verb}={value} is handled"), move |object: Option<&ProjectDeployment>| {
                 let status = object.and_then(|object| object.status.as_ref());
-                status.and_then(|status| status.handled.get(&key)).is_some_and(|request| request.value == expected)
+                status
+                    .and_then(|status| status.handled.get(&key))
+                    .is_some_and(|request| request.value == expected)
             })
             .await;
         object.status.unwrap().handled[verb].outcome.clone()
@@ -76,7 +78,11 @@ impl World {
     /// Pods of the app that are not on their way out.
     pub(crate) async fn app_pods(&self) -> Vec<Pod> {
         let pods = self.list::<Pod>().await.into_iter();
-        pods.filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app") && pod.metadata.deletion_timestamp.is_none()).collect()
+        pods.filter(|pod| {
+            pod.labels().get("doce.dev/role").is_some_and(|role| role == "app")
+                && pod.metadata.deletion_timestamp.is_none()
+        })
+        .collect()
     }
 }
 

@@ -22,7 +22,9 @@ pub(crate) async fn client() -> Client {
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_default().await.expect("KUBECONFIG: start these tests with `doce-cluster with control-plane --`");
+    let client = Client::try_default()
+        .await
+        .expect("KUBECONFIG: start these tests with `doce-cluster with control-plane --`");
     INSTALLED.get_or_init(|| install(client.clone())).await;
     client
 }
@@ -55,11 +57,21 @@ async fn install(client: Client) {
 
 fn rendered() -> Vec<DynamicObject> {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
-    let output = Command::new("helm").arg("template").arg("doce").arg(chart).args(["--namespace", "doce-system"]).output().expect("helm is among the tools of doce-cluster");
+    let output = Command::new("helm")
+        .arg("template")
+        .arg("doce")
+        .arg(chart)
+        .args(["--namespace", "doce-system"])
+        .output()
+        .expect("helm is among the tools of doce-cluster");
     assert!(output.status.success(), "helm template: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let documents = serde_yaml::Deserializer::from_str(&text).map(|document| serde_yaml::Value::deserialize(document).unwrap());
-    documents.filter(|document| !document.is_null()).map(|document| serde_yaml::from_value(document).unwrap()).collect()
+    let documents = serde_yaml::Deserializer::from_str(&text)
+        .map(|document| serde_yaml::Value::deserialize(document).unwrap());
+    documents
+        .filter(|document| !document.is_null())
+        .map(|document| serde_yaml::from_value(document).unwrap())
+        .collect()
 }
 
 async fn apply(client: &Client, object: &DynamicObject) {

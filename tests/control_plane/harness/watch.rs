@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::stream::{BoxStream, select_all};
 use futures::StreamExt as _;
+use futures::stream::{BoxStream, select_all};
 use kube::runtime::reflector::store;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
@@ -12,9 +12,15 @@ use super::{Kind, PATIENCE, World};
 
 impl World {
     /// Waits until the objects of a kind with these labels are as `is_so` says; panics with what they are instead.
-    pub(crate) async fn until_labelled<K: Kind>(&self, labels: &str, what: &str, is_so: impl Fn(&[K]) -> bool) -> Vec<K> {
+    pub(crate) async fn until_labelled<K: Kind>(
+        &self,
+        labels: &str,
+        what: &str,
+        is_so: impl Fn(&[K]) -> bool,
+    ) -> Vec<K> {
         let (reader, writer) = store::<K>();
-        let mut events = pin!(watcher(self.api::<K>(), watcher::Config::default().labels(labels)).reflect(writer));
+        let mut events =
+            pin!(watcher(self.api::<K>(), watcher::Config::default().labels(labels)).reflect(writer));
         let all = || reader.state().into_iter().map(Arc::unwrap_or_clone).collect::<Vec<K>>();
         let waited = async {
             let mut listed = false;
@@ -42,7 +48,11 @@ impl World {
 
 /// Looks again and again, whenever one of `changes` ticks, until the look is as expected or patience is over; then
 /// returns the last look that was not.
-pub(crate) async fn until_equal<T: PartialEq, F: Future<Output = T>>(changes: Vec<BoxStream<'static, ()>>, expected: &T, look: impl Fn() -> F) -> Result<(), T> {
+pub(crate) async fn until_equal<T: PartialEq, F: Future<Output = T>>(
+    changes: Vec<BoxStream<'static, ()>>,
+    expected: &T,
+    look: impl Fn() -> F,
+) -> Result<(), T> {
     let mut changes = select_all(changes);
     let mut last = None;
     let waited = tokio::time::timeout(PATIENCE, async {

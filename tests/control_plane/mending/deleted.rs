@@ -28,7 +28,11 @@ async fn a_deleted_deployment_comes_back_with_the_version_that_served() {
     let (world, _operator, picture) = two_versions("no-deployment").await;
     let uid = world.get::<Deployment>("shop").await.uid();
     world.delete::<Deployment>("shop").await;
-    world.until::<Deployment>("shop", "another one", move |there: Option<&Deployment>| there.is_some_and(|there| there.uid() != uid)).await;
+    world
+        .until::<Deployment>("shop", "another one", move |there: Option<&Deployment>| {
+            there.is_some_and(|there| there.uid() != uid)
+        })
+        .await;
     world.until_picture("shop", &without_kept_set(&picture), "Deployment deleted").await;
 }
 
@@ -48,11 +52,18 @@ async fn a_deleted_ledger_is_learned_again_and_no_request_fires_twice() {
     let (port, pods) = (world.node_port("shop").await, world.pod_uids().await);
     let uid = world.get::<ControllerRevision>("shop").await.uid();
     world.delete::<ControllerRevision>("shop").await;
-    world.until::<ControllerRevision>("shop", "another one", move |there: Option<&ControllerRevision>| there.is_some_and(|there| there.uid() != uid)).await;
+    world
+        .until::<ControllerRevision>("shop", "another one", move |there: Option<&ControllerRevision>| {
+            there.is_some_and(|there| there.uid() != uid)
+        })
+        .await;
     world.looked().await;
     world.settled_as("True", "Serving", 1, 0).await;
     let after = world.picture("shop").await;
-    assert_eq!((after.deployment, &after.status["version"], after.ports_agree), (before.deployment, &before.status["version"], true));
+    assert_eq!(
+        (after.deployment, &after.status["version"], after.ports_agree),
+        (before.deployment, &before.status["version"], true)
+    );
     assert_eq!((world.node_port("shop").await, world.pod_uids().await), (port, pods));
 }
 
@@ -63,7 +74,11 @@ async fn a_deleted_record_of_the_version_in_place_is_written_again() {
     let pods = world.pod_uids().await;
     let name = names::record("shop", picture.deployment["version"].as_str().unwrap());
     world.delete::<ControllerRevision>(&name).await;
-    world.until_labelled::<ControllerRevision>("doce.dev/project=shop", "three again", |there| there.len() == 3).await;
+    world
+        .until_labelled::<ControllerRevision>("doce.dev/project=shop", "three again", |there| {
+            there.len() == 3
+        })
+        .await;
     world.until_picture("shop", &picture, "record deleted").await;
     assert_eq!(world.pod_uids().await, pods);
 }
@@ -77,9 +92,16 @@ async fn a_deleted_record_of_a_built_version_is_written_again_without_a_second_b
     let picture = world.picture("shop").await;
     let name = names::record("shop", picture.deployment["version"].as_str().unwrap());
     world.delete::<ControllerRevision>(&name).await;
-    world.until_labelled::<ControllerRevision>("doce.dev/project=shop", "two again", |there| there.len() == 2).await;
+    world
+        .until_labelled::<ControllerRevision>("doce.dev/project=shop", "two again", |there| there.len() == 2)
+        .await;
     world.until_picture("shop", &picture, "record deleted").await;
-    let made = operator.journal.writes().into_iter().filter(|write| write.method == "POST" && write.path.ends_with("/jobs")).count();
+    let made = operator
+        .journal
+        .writes()
+        .into_iter()
+        .filter(|write| write.method == "POST" && write.path.ends_with("/jobs"))
+        .count();
     assert_eq!(made, 1);
 }
 
@@ -88,12 +110,21 @@ async fn a_deleted_record_of_a_built_version_is_written_again_without_a_second_b
 async fn a_deleted_replica_set_that_serves_comes_back_and_a_kept_one_can_do_without() {
     let (world, _operator, picture) = two_versions("no-set").await;
     let in_place = picture.deployment["version"].as_str().unwrap().to_owned();
-    let version = |set: &ReplicaSet| set.spec.as_ref().and_then(|spec| spec.template.as_ref()?.metadata.as_ref()?.annotations.as_ref()?.get(names::VERSION).cloned());
+    let version = |set: &ReplicaSet| {
+        set.spec.as_ref().and_then(|spec| {
+            spec.template.as_ref()?.metadata.as_ref()?.annotations.as_ref()?.get(names::VERSION).cloned()
+        })
+    };
     let sets = world.children::<ReplicaSet>("shop").await;
-    let (serving, kept): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| version(set).as_ref() == Some(&in_place));
+    let (serving, kept): (Vec<_>, Vec<_>) =
+        sets.into_iter().partition(|set| version(set).as_ref() == Some(&in_place));
     let uid = serving[0].uid();
     world.delete::<ReplicaSet>(&serving[0].name_any()).await;
-    world.until::<ReplicaSet>(&serving[0].name_any(), "another one", move |there: Option<&ReplicaSet>| there.is_some_and(|there| there.uid() != uid)).await;
+    world
+        .until::<ReplicaSet>(&serving[0].name_any(), "another one", move |there: Option<&ReplicaSet>| {
+            there.is_some_and(|there| there.uid() != uid)
+        })
+        .await;
     world.until_picture("shop", &picture, "the serving ReplicaSet deleted").await;
     world.delete::<ReplicaSet>(&kept[0].name_any()).await;
     world.until_picture("shop", &without_kept_set(&picture), "the kept ReplicaSet deleted").await;
@@ -111,7 +142,11 @@ async fn a_build_job_that_somebody_deletes_while_it_runs_is_made_again() {
     let (job, _) = world.running_build().await;
     world.delete::<Job>(&job.name_any()).await;
     let uid = job.uid();
-    world.until_labelled::<Job>("doce.dev/project=shop", "another Job", move |there| there.len() == 1 && there[0].uid() != uid).await;
+    world
+        .until_labelled::<Job>("doce.dev/project=shop", "another Job", move |there| {
+            there.len() == 1 && there[0].uid() != uid
+        })
+        .await;
     let name = world.finish_build(Built::default()).await;
     assert_eq!(name, job.name_any());
     world.settled_as("True", "Serving", 1, 1).await;
@@ -124,15 +159,26 @@ async fn a_build_job_that_somebody_deletes_or_stops_is_queued_again() {
     let operator = Operator::start_with(&world, Options { build_limit: 0, ..Options::default() }).await;
     world.apply("shop", commit(1)).await;
     world.until_ready("shop", "False", "Queued").await;
-    let job = world.until_labelled::<Job>("doce.dev/project=shop", "a Job", |there| there.len() == 1).await.remove(0);
+    let job = world
+        .until_labelled::<Job>("doce.dev/project=shop", "a Job", |there| there.len() == 1)
+        .await
+        .remove(0);
     world.delete::<Job>(&job.name_any()).await;
     let uid = job.uid();
-    world.until_labelled::<Job>("doce.dev/project=shop", "another Job", move |there| there.len() == 1 && there[0].uid() != uid).await;
+    world
+        .until_labelled::<Job>("doce.dev/project=shop", "another Job", move |there| {
+            there.len() == 1 && there[0].uid() != uid
+        })
+        .await;
     operator.stop().await;
     let operator = Operator::start(&world).await;
     let (job, _) = world.running_build().await;
     world.patch::<Job>(&job.name_any(), json!({ "spec": { "suspend": true } })).await;
-    world.until::<Job>(&job.name_any(), "it is released again", |job: Option<&Job>| job.is_some_and(|job| job.spec.as_ref().unwrap().suspend == Some(false))).await;
+    world
+        .until::<Job>(&job.name_any(), "it is released again", |job: Option<&Job>| {
+            job.is_some_and(|job| job.spec.as_ref().unwrap().suspend == Some(false))
+        })
+        .await;
     world.finish_build(Built::default()).await;
     world.settled_as("True", "Serving", 1, 1).await;
     assert!(!writes_to_shop(&operator, 0).is_empty());

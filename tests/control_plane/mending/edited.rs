@@ -20,7 +20,11 @@ async fn put_right<K: Kind>(test: &str, edit: Value) {
     assert_ne!(plain(&edited), before, "the edit changes nothing");
     let what = format!("as before {}", K::kind(&()));
     let expected = before.clone();
-    world.until::<K>("shop", &what, move |there: Option<&K>| there.is_some_and(|there| plain(there) == expected)).await;
+    world
+        .until::<K>("shop", &what, move |there: Option<&K>| {
+            there.is_some_and(|there| plain(there) == expected)
+        })
+        .await;
     world.until_picture("shop", &picture, &format!("{} edited", K::kind(&()))).await;
     assert_eq!(world.pod_uids().await.len(), pods.len());
 }
@@ -35,14 +39,22 @@ fn plain<K: Kind>(object: &K) -> Value {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_edited_image_is_put_right_and_leaves_no_replica_set() {
     let app = json!({ "name": "app", "image": "registry.test/evil:1" });
-    put_right::<Deployment>("edit-image", json!({ "spec": { "template": { "spec": { "containers": [app] } } } })).await;
+    put_right::<Deployment>(
+        "edit-image",
+        json!({ "spec": { "template": { "spec": { "containers": [app] } } } }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_added_variable_is_put_right() {
     let app = json!({ "name": "app", "env": [{ "name": "PORT", "value": "1" }] });
-    put_right::<Deployment>("edit-env", json!({ "spec": { "template": { "spec": { "containers": [app] } } } })).await;
+    put_right::<Deployment>(
+        "edit-env",
+        json!({ "spec": { "template": { "spec": { "containers": [app] } } } }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,13 +67,18 @@ async fn edited_replicas_are_put_right() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_paused_deployment_or_another_strategy_is_put_right() {
     let rolling = json!({ "maxSurge": 0, "maxUnavailable": 1 });
-    put_right::<Deployment>("edit-strategy", json!({ "spec": { "strategy": { "rollingUpdate": rolling } } })).await;
+    put_right::<Deployment>("edit-strategy", json!({ "spec": { "strategy": { "rollingUpdate": rolling } } }))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn labels_taken_off_the_deployment_come_back() {
-    put_right::<Deployment>("edit-labels", json!({ "metadata": { "labels": { names::PROJECT: null, names::UID: null } } })).await;
+    put_right::<Deployment>(
+        "edit-labels",
+        json!({ "metadata": { "labels": { names::PROJECT: null, names::UID: null } } }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,25 +90,35 @@ async fn owners_taken_off_the_deployment_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_edited_selector_of_the_service_is_put_right() {
-    put_right::<Service>("edit-selector", json!({ "spec": { "selector": { names::PROJECT: "other" } } })).await;
+    put_right::<Service>("edit-selector", json!({ "spec": { "selector": { names::PROJECT: "other" } } }))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_edited_target_port_of_the_service_is_put_right() {
-    put_right::<Service>("edit-target", json!({ "spec": { "ports": [{ "port": 80, "targetPort": 9999 }] } })).await;
+    put_right::<Service>("edit-target", json!({ "spec": { "ports": [{ "port": 80, "targetPort": 9999 }] } }))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_edited_node_port_of_the_service_is_put_right() {
-    put_right::<Service>("edit-node-port", json!({ "spec": { "ports": [{ "port": 80, "nodePort": 32767 }] } })).await;
+    put_right::<Service>(
+        "edit-node-port",
+        json!({ "spec": { "ports": [{ "port": 80, "nodePort": 32767 }] } }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn labels_and_owners_taken_off_the_service_come_back() {
-    put_right::<Service>("edit-service", json!({ "metadata": { "ownerReferences": null, "labels": { names::ROLE: null } } })).await;
+    put_right::<Service>(
+        "edit-service",
+        json!({ "metadata": { "ownerReferences": null, "labels": { names::ROLE: null } } }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,10 +147,19 @@ async fn labels_taken_off_ledger_records_and_jobs_come_back_and_nothing_is_built
     }
     for job in world.children::<Job>("shop").await {
         world.patch::<Job>(&job.name_any(), json!({ "metadata": { "labels": { names::ROLE: null } } })).await;
-        world.until::<Job>(&job.name_any(), "its label is back", |there: Option<&Job>| there.is_some_and(|there| there.labels().contains_key(names::ROLE))).await;
+        world
+            .until::<Job>(&job.name_any(), "its label is back", |there: Option<&Job>| {
+                there.is_some_and(|there| there.labels().contains_key(names::ROLE))
+            })
+            .await;
     }
     world.until_picture("shop", &picture, "labels taken off").await;
-    let made = operator.journal.writes().into_iter().filter(|write| write.method == "POST" && write.path.ends_with("/jobs")).count();
+    let made = operator
+        .journal
+        .writes()
+        .into_iter()
+        .filter(|write| write.method == "POST" && write.path.ends_with("/jobs"))
+        .count();
     assert_eq!(made, 1);
 }
 
@@ -131,14 +167,22 @@ async fn labels_come_back<K: Kind>(world: &World, object: &K) {
     let labels = object.labels().clone();
     let none: serde_json::Map<String, Value> = labels.keys().map(|key| (key.clone(), Value::Null)).collect();
     world.patch::<K>(&object.name_any(), json!({ "metadata": { "labels": none } })).await;
-    world.until::<K>(&object.name_any(), "its labels are back", move |there: Option<&K>| there.is_some_and(|there| *there.labels() == labels)).await;
+    world
+        .until::<K>(&object.name_any(), "its labels are back", move |there: Option<&K>| {
+            there.is_some_and(|there| *there.labels() == labels)
+        })
+        .await;
 }
 
 async fn owner_comes_back<K: Kind>(world: &World, object: &K) {
     let owners = object.owner_references().to_vec();
     assert_eq!(owners.len(), 1);
     world.patch::<K>(&object.name_any(), json!({ "metadata": { "ownerReferences": null } })).await;
-    world.until::<K>(&object.name_any(), "its owner is back", move |there: Option<&K>| there.is_some_and(|there| there.owner_references() == owners)).await;
+    world
+        .until::<K>(&object.name_any(), "its owner is back", move |there: Option<&K>| {
+            there.is_some_and(|there| there.owner_references() == owners)
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,8 +191,12 @@ async fn an_image_taken_off_a_record_comes_back() {
     let (world, _operator, picture) = two_versions("edit-record").await;
     let name = names::record("shop", picture.deployment["version"].as_str().unwrap());
     let image = world.get::<ControllerRevision>(&name).await.annotations()[names::IMAGE].clone();
-    world.patch::<ControllerRevision>(&name, json!({ "metadata": { "annotations": { names::IMAGE: null } } })).await;
-    let back = move |there: Option<&ControllerRevision>| there.is_some_and(|there| there.annotations().get(names::IMAGE) == Some(&image));
+    world
+        .patch::<ControllerRevision>(&name, json!({ "metadata": { "annotations": { names::IMAGE: null } } }))
+        .await;
+    let back = move |there: Option<&ControllerRevision>| {
+        there.is_some_and(|there| there.annotations().get(names::IMAGE) == Some(&image))
+    };
     world.until::<ControllerRevision>(&name, "its image is back", back).await;
     world.until_picture("shop", &picture, "image of a record removed").await;
 }
@@ -158,13 +206,23 @@ async fn an_image_taken_off_a_record_comes_back() {
 async fn a_ledger_that_nobody_can_read_is_learned_again() {
     let (world, _operator, before) = two_versions("edit-ledger").await;
     let (port, pods) = (world.node_port("shop").await, world.pod_uids().await);
-    world.patch::<ControllerRevision>("shop", json!({ "metadata": { "annotations": { names::LEDGER: "{broken" } } })).await;
-    let readable = |there: Option<&ControllerRevision>| there.is_some_and(|there| there.annotations()[names::LEDGER] != "{broken");
+    world
+        .patch::<ControllerRevision>(
+            "shop",
+            json!({ "metadata": { "annotations": { names::LEDGER: "{broken" } } }),
+        )
+        .await;
+    let readable = |there: Option<&ControllerRevision>| {
+        there.is_some_and(|there| there.annotations()[names::LEDGER] != "{broken")
+    };
     world.until::<ControllerRevision>("shop", "it can be read", readable).await;
     world.looked().await;
     world.settled_as("True", "Serving", 1, 0).await;
     let after = world.picture("shop").await;
-    assert_eq!((after.deployment, &after.status["version"], after.ports_agree), (before.deployment, &before.status["version"], true));
+    assert_eq!(
+        (after.deployment, &after.status["version"], after.ports_agree),
+        (before.deployment, &before.status["version"], true)
+    );
     assert_eq!((world.node_port("shop").await, world.pod_uids().await), (port, pods));
 }
 
@@ -183,5 +241,8 @@ async fn what_others_add_to_a_child_is_left_alone() {
     assert_eq!(writes_to_shop(&operator, before), Vec::<String>::new());
     assert_eq!(world.picture("shop").await, picture);
     assert_eq!(world.get::<Deployment>("shop").await.annotations()["example.org/note"], "mine");
-    assert_eq!(world.get::<Service>("shop").await.meta().labels.as_ref().unwrap()["example.org/team"], "blue");
+    assert_eq!(
+        world.get::<Service>("shop").await.meta().labels.as_ref().unwrap()["example.org/team"],
+        "blue"
+    );
 }

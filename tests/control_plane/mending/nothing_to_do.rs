@@ -10,7 +10,13 @@ use crate::harness::{Operator, World, branch, commit, prebuilt};
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_new_operator_writes_nothing_to_settled_projects() {
-    for story in [&stories::BRANCH_MOVES, &stories::BUILD_FAILURE, &stories::NEVER_READY, &stories::ROLLBACK, &stories::RESTART] {
+    for story in [
+        &stories::BRANCH_MOVES,
+        &stories::BUILD_FAILURE,
+        &stories::NEVER_READY,
+        &stories::ROLLBACK,
+        &stories::RESTART,
+    ] {
         let world = World::new(&format!("restarted-{}", story.name)).await;
         let operator = Operator::start(&world).await;
         if let Some(before) = story.before {

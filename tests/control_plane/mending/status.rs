@@ -41,7 +41,10 @@ async fn comes_back(story: &Story, status: Value) {
 impl World {
     async fn set_status(&self, status: &Value) {
         let patch = json!({ "status": status });
-        self.api::<ProjectDeployment>().patch_status("shop", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        self.api::<ProjectDeployment>()
+            .patch_status("shop", &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 }
 

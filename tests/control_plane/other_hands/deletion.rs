@@ -37,7 +37,11 @@ async fn waits_for<K: Kind>(test: &str) {
     world.patch::<K>("shop", json!({ "metadata": { "finalizers": [FINALIZER] } })).await;
     let old = world.get::<ProjectDeployment>("shop").await.uid();
     world.delete::<ProjectDeployment>("shop").await;
-    world.until::<K>("shop", "it is being deleted", |there: Option<&K>| there.is_some_and(|there| there.meta().deletion_timestamp.is_some())).await;
+    world
+        .until::<K>("shop", "it is being deleted", |there: Option<&K>| {
+            there.is_some_and(|there| there.meta().deletion_timestamp.is_some())
+        })
+        .await;
     operator.journal.at_rest().await;
     let before = operator.journal.writes().len();
 

@@ -34,26 +34,50 @@ async fn a_deployment_of_another_owner_with_our_labels_is_refused_until_it_is_go
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_service_of_nobody_is_refused_until_it_is_gone() {
-    refused_until_gone::<Service>("stranger-service", "shop", json!({ "spec": { "ports": [{ "port": 80 }] } }), false).await;
+    refused_until_gone::<Service>(
+        "stranger-service",
+        "shop",
+        json!({ "spec": { "ports": [{ "port": 80 }] } }),
+        false,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_service_of_another_owner_is_refused_until_it_is_gone() {
-    refused_until_gone::<Service>("owned-service", "shop", json!({ "spec": { "ports": [{ "port": 80 }] } }), true).await;
+    refused_until_gone::<Service>(
+        "owned-service",
+        "shop",
+        json!({ "spec": { "ports": [{ "port": 80 }] } }),
+        true,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_controller_revision_in_the_place_of_the_ledger_is_refused_until_it_is_gone() {
-    refused_until_gone::<ControllerRevision>("stranger-ledger", "shop", json!({ "revision": 7, "data": { "theirs": true } }), true).await;
+    refused_until_gone::<ControllerRevision>(
+        "stranger-ledger",
+        "shop",
+        json!({ "revision": 7, "data": { "theirs": true } }),
+        true,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_controller_revision_in_the_place_of_a_record_is_refused_until_it_is_gone() {
     let name = names::record("shop", &version_of_first_image().await);
-    refused_until_gone::<ControllerRevision>("stranger-record", &name, json!({ "revision": 7, "data": { "theirs": true } }), false).await;
+    refused_until_gone::<ControllerRevision>(
+        "stranger-record",
+        &name,
+        json!({ "revision": 7, "data": { "theirs": true } }),
+        false,
+    )
+    .await;
 }
 
 /// Versions do not depend on the namespace.
@@ -64,7 +88,8 @@ async fn version_of_first_image() -> String {
     let object = world.until_ready("shop", "True", "Serving").await;
     let version = object.status.unwrap().version.unwrap();
     let deployment = world.get::<Deployment>("shop").await;
-    let whole = deployment.spec.unwrap().template.metadata.unwrap().annotations.unwrap()[names::VERSION].clone();
+    let whole =
+        deployment.spec.unwrap().template.metadata.unwrap().annotations.unwrap()[names::VERSION].clone();
     assert_eq!(short(&whole), version);
     whole
 }
@@ -75,7 +100,8 @@ async fn refused_until_gone<K: Kind>(test: &str, name: &str, mut stranger: Value
     if owned {
         stranger["metadata"]["ownerReferences"] = json!([world.other_owner().await]);
     }
-    let stranger: K = world.api().create(&PostParams::default(), &serde_json::from_value(stranger).unwrap()).await.unwrap();
+    let stranger: K =
+        world.api().create(&PostParams::default(), &serde_json::from_value(stranger).unwrap()).await.unwrap();
     let operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
     let object = world.until_ready("shop", "False", "NameTaken").await;
@@ -102,7 +128,8 @@ fn says_what_to_do<K: Kind>(object: &ProjectDeployment, name: &str, owner: &str)
 /// All but what controllers of Kubernetes write.
 fn own_part<K: Kind>(object: &K) -> Value {
     let whole = serde_json::to_value(object).unwrap();
-    let annotations: Vec<String> = object.annotations().keys().filter(|key| !key.contains("kubernetes.io")).cloned().collect();
+    let annotations: Vec<String> =
+        object.annotations().keys().filter(|key| !key.contains("kubernetes.io")).cloned().collect();
     json!({ "spec": whole["spec"], "labels": object.labels(), "owners": object.owner_references(), "annotations": annotations, "uid": object.uid() })
 }
 

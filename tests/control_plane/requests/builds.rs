@@ -56,10 +56,20 @@ async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwh
 
     assert_eq!(world.ask("shop", "retry", "@1").await, format!("tries {bad} again"));
     let version = doce_operator::desired::names::VERSION;
-    let of_bad = |pod: &Pod| pod.annotations().get(version).is_some_and(|full| doce_operator::version::short(full) == bad) && pod.metadata.deletion_timestamp.is_none();
-    let pods = world.until_list("a pod of the version that is tried again", |pods: &[Pod]| pods.iter().any(of_bad)).await;
+    let of_bad = |pod: &Pod| {
+        pod.annotations().get(version).is_some_and(|full| doce_operator::version::short(full) == bad)
+            && pod.metadata.deletion_timestamp.is_none()
+    };
+    let pods = world
+        .until_list("a pod of the version that is tried again", |pods: &[Pod]| pods.iter().any(of_bad))
+        .await;
     let pod = pods.into_iter().find(|pod| of_bad(pod)).unwrap();
-    world.patch::<Pod>(&pod.name_any(), json!({ "metadata": { "annotations": { "test.doce.dev/pod": "ready" } } })).await;
+    world
+        .patch::<Pod>(
+            &pod.name_any(),
+            json!({ "metadata": { "annotations": { "test.doce.dev/pod": "ready" } } }),
+        )
+        .await;
     world.until_serving("shop", &bad).await;
     world.until_sets(2).await;
 }
@@ -73,19 +83,29 @@ async fn a_cancel_is_said_to_be_done_only_when_the_pod_is_gone_and_a_retry_build
     let (job, pod) = world.running_build().await;
     let (id, pod) = (job.name_any(), pod.name_any());
     let other = world.ask("shop", "cancel", "shop-00000000@1").await;
-    assert!(other.contains("no wanted build \"shop-00000000\"") && other.contains("status.build.id"), "{other}");
+    assert!(
+        other.contains("no wanted build \"shop-00000000\"") && other.contains("status.build.id"),
+        "{other}"
+    );
 
     let hold = |held: bool| json!({ "metadata": { "finalizers": if held { json!(["test.doce.dev/hold"]) } else { json!(null) } } });
     world.patch::<Pod>(&pod, hold(true)).await;
     assert_eq!(world.ask("shop", "cancel", &format!("{id}@1")).await, format!("cancelled {id}"));
-    world.until(&pod, "is ending", |pod: Option<&Pod>| pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())).await;
+    world
+        .until(&pod, "is ending", |pod: Option<&Pod>| {
+            pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())
+        })
+        .await;
     let ending = world.get::<doce_operator::crd::ProjectDeployment>("shop").await;
     assert_eq!(condition(&ending, "Ready").unwrap().reason, "Building", "its pod is still there");
     assert!(message(&ending, "Ready").contains("is being cancelled"), "{}", message(&ending, "Ready"));
 
     world.patch::<Pod>(&pod, hold(false)).await;
     let cancelled = world.until_ready("shop", "False", "Cancelled").await;
-    assert!(is(&cancelled, "Stalled", "True", "Cancelled") && message(&cancelled, "Stalled").contains("doce.dev/retry"));
+    assert!(
+        is(&cancelled, "Stalled", "True", "Cancelled")
+            && message(&cancelled, "Stalled").contains("doce.dev/retry")
+    );
     assert!(world.list::<Pod>().await.is_empty());
     world.ask("shop", "retry", "@1").await;
     let again = world.finish_build(Built::default()).await;

@@ -38,7 +38,19 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
     let pods = world.until_list("the first pod", |pods: &[Pod]| pods.len() == 1).await;
     becomes_ready(&world, &pods[0]).await;
     let version = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
-    let stamp = |deployment: &Deployment| deployment.spec.clone().unwrap().template.metadata.unwrap().annotations.unwrap().get("doce.dev/restarted").cloned();
+    let stamp = |deployment: &Deployment| {
+        deployment
+            .spec
+            .clone()
+            .unwrap()
+            .template
+            .metadata
+            .unwrap()
+            .annotations
+            .unwrap()
+            .get("doce.dev/restarted")
+            .cloned()
+    };
     assert_eq!(stamp(&world.get("shop").await), None);
 
     world.ask("shop", "restart", "@1").await;
@@ -46,7 +58,10 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
     world.until_ready("shop", "False", "Restarting").await;
     world.until_serving("shop", &version).await;
     let outcome = world.until_handled("shop", "restart", "@1").await;
-    assert!(outcome.starts_with(&format!("taken back: the new pods of {version} did not become ready")), "{outcome}");
+    assert!(
+        outcome.starts_with(&format!("taken back: the new pods of {version} did not become ready")),
+        "{outcome}"
+    );
     let left = world.until_list("just the old pod", |there: &[Pod]| there.len() == 1).await;
     assert_eq!(left[0].uid(), pods[0].uid(), "the pod that served goes on serving");
     let deployment = world.get::<Deployment>("shop").await;
@@ -60,9 +75,14 @@ async fn a_restart_of_nothing_is_refused() {
     let world = World::new("restart-refused").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
-    world.patch::<doce_operator::crd::ProjectDeployment>("shop", json!({ "spec": { "state": "Stopped" } })).await;
+    world
+        .patch::<doce_operator::crd::ProjectDeployment>("shop", json!({ "spec": { "state": "Stopped" } }))
+        .await;
     world.until_ready("shop", "True", "Stopped").await;
-    assert_eq!(world.ask("shop", "restart", "@1").await, "refused: no version serves that could be started anew");
+    assert_eq!(
+        world.ask("shop", "restart", "@1").await,
+        "refused: no version serves that could be started anew"
+    );
 }
 
 /// What a kubelet writes when the app answers.
@@ -77,5 +97,9 @@ async fn becomes_ready(world: &World, pod: &Pod) {
             "state": { "running": { "startedAt": now } },
         }],
     }});
-    world.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(status)).await.unwrap();
+    world
+        .api::<Pod>()
+        .patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(status))
+        .await
+        .unwrap();
 }

@@ -76,15 +76,24 @@ async fn a_rollback_that_cannot_be_is_refused_with_what_can_be_typed() {
     let world = World::new("rollback-refused").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
-    assert_eq!(world.ask("shop", "rollback", "previous@1").await, "refused: there is no other version that served");
+    assert_eq!(
+        world.ask("shop", "rollback", "previous@1").await,
+        "refused: there is no other version that served"
+    );
     let unknown = world.ask("shop", "rollback", "v00000000@1").await;
-    assert!(unknown.contains("\"v00000000\" names no version, or more than one") && unknown.contains(&first), "{unknown}");
+    assert!(
+        unknown.contains("\"v00000000\" names no version, or more than one") && unknown.contains(&first),
+        "{unknown}"
+    );
 
     let failed = world.fail("shop", behaving(prebuilt(2), "crash"), "RolloutFailed").await;
     let bad = failed.status.unwrap().desired_version.unwrap();
     world.until_ready("shop", "False", "RolloutFailed").await;
     let again = world.ask("shop", "rollback", &format!("{bad}@1")).await;
-    assert!(again.starts_with(&format!("refused: {bad} failed before")) && again.contains("doce.dev/retry"), "{again}");
+    assert!(
+        again.starts_with(&format!("refused: {bad} failed before")) && again.contains("doce.dev/retry"),
+        "{again}"
+    );
     let status = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
     assert_eq!(status.version.as_deref(), Some(first.as_str()), "what runs stays");
 }
@@ -114,7 +123,11 @@ async fn at_most_two_replica_sets_are_kept_whatever_came_before_and_both_are_usa
 /// When it has settled there are just the `ReplicaSets` of the two versions that served last.
 async fn usable(world: &World, versions: &[String]) {
     let what = format!("those of {versions:?}");
-    let version = |set: &ReplicaSet| doce_operator::version::short(&set.spec.clone().unwrap().template.unwrap().metadata.unwrap().annotations.unwrap()["doce.dev/version"]);
+    let version = |set: &ReplicaSet| {
+        doce_operator::version::short(
+            &set.spec.clone().unwrap().template.unwrap().metadata.unwrap().annotations.unwrap()["doce.dev/version"],
+        )
+    };
     let just = |sets: &[ReplicaSet]| {
         let mut there: Vec<String> = sets.iter().map(version).collect();
         there.sort();

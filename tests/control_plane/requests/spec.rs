@@ -65,7 +65,9 @@ async fn an_unknown_pin_stalls_names_what_can_be_had_and_disturbs_nothing() {
     let before = world.get::<Deployment>("shop").await;
     world.patch::<ProjectDeployment>("shop", json!({ "spec": { "pinnedVersion": "v00000000" } })).await;
     let stalled = world.until_ready("shop", "False", "VersionUnknown").await;
-    assert!(is(&stalled, "Stalled", "True", "VersionUnknown") && is(&stalled, "Available", "True", "Serving"));
+    assert!(
+        is(&stalled, "Stalled", "True", "VersionUnknown") && is(&stalled, "Available", "True", "Serving")
+    );
     assert!(message(&stalled, "Stalled").contains(&first), "{}", message(&stalled, "Stalled"));
     assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec);
 }

@@ -18,8 +18,13 @@ async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeploy
     world
         .until("shop", &format!("it runs and says {reason}"), move |object: Option<&ProjectDeployment>| {
             object.is_some_and(|object| {
-                let state = object.status.as_ref().and_then(|status| status.history.first()).map(|entry| entry.state.clone());
-                let available = condition(object, "Available").is_some_and(|available| available.status == "True");
+                let state = object
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.history.first())
+                    .map(|entry| entry.state.clone());
+                let available =
+                    condition(object, "Available").is_some_and(|available| available.status == "True");
                 is(object, "Ready", "False", reason) && available && state.as_deref() == Some("Serving")
             })
         })
@@ -31,7 +36,8 @@ async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeploy
 async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
     let world = World::new("ports-full").await;
     let first = world.take_ports(32688, &["one", "two"]).await;
-    let operator = Operator::start_with(&world, Options { ports: (first, first + 1), ..Options::default() }).await;
+    let operator =
+        Operator::start_with(&world, Options { ports: (first, first + 1), ..Options::default() }).await;
     world.apply("shop", prebuilt(1)).await;
     let full = runs_without_port(&world, "PortsExhausted").await;
     assert!(is(&full, "PortAllocated", "False", "PortsExhausted"));
@@ -89,5 +95,8 @@ async fn a_fixed_port_outside_the_api_servers_range_is_said_with_the_range() {
     world.apply("shop", fixed(8080)).await;
     let out = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&out, "PortAllocated");
-    assert!(said.contains("node port 8080 is not in the API server's range") && said.contains("30000-32767"), "{said}");
+    assert!(
+        said.contains("node port 8080 is not in the API server's range") && said.contains("30000-32767"),
+        "{said}"
+    );
 }

@@ -38,7 +38,11 @@ async fn stays(test: &str, bad: Value, words: &[&str]) {
     let before = world.get::<Deployment>("shop").await;
     world.apply("shop", bad).await;
     let stalled = world.until_ready("shop", "False", "InvalidSpec").await;
-    assert!(is(&stalled, "Stalled", "True", "InvalidSpec") && is(&stalled, "Available", "True", "Serving"), "{:#?}", stalled.status);
+    assert!(
+        is(&stalled, "Stalled", "True", "InvalidSpec") && is(&stalled, "Available", "True", "Serving"),
+        "{:#?}",
+        stalled.status
+    );
     let said = message(&stalled, "Stalled");
     assert!(words.iter().all(|word| said.contains(word)), "{said}");
     assert_eq!(stalled.status.unwrap().version, Some(good));
@@ -58,7 +62,11 @@ async fn a_name_that_somebody_else_has_is_refused_and_left_alone() {
     world.apply("shop", prebuilt(1)).await;
     let taken = world.until_ready("shop", "False", "NameTaken").await;
     let said = message(&taken, "Stalled");
-    assert!(said.contains("Deployment shop exists and is owned by nobody") && said.contains("kubectl delete deployments shop"), "{said}");
+    assert!(
+        said.contains("Deployment shop exists and is owned by nobody")
+            && said.contains("kubectl delete deployments shop"),
+        "{said}"
+    );
     assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec);
     world.delete::<Deployment>("shop").await;
     world.until_ready("shop", "True", "Serving").await;
@@ -68,11 +76,17 @@ async fn a_name_that_somebody_else_has_is_refused_and_left_alone() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_memory_whose_name_somebody_else_has_is_said_and_not_asked_for_again_and_again() {
     let world = World::new("memory-taken").await;
-    world.make::<ControllerRevision>(json!({ "metadata": { "name": "shop" }, "revision": 1, "data": {} })).await;
+    world
+        .make::<ControllerRevision>(json!({ "metadata": { "name": "shop" }, "revision": 1, "data": {} }))
+        .await;
     let operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
     let taken = world.until_ready("shop", "False", "NameTaken").await;
-    assert!(message(&taken, "Stalled").contains("ControllerRevision shop exists"), "{}", message(&taken, "Stalled"));
+    assert!(
+        message(&taken, "Stalled").contains("ControllerRevision shop exists"),
+        "{}",
+        message(&taken, "Stalled")
+    );
     let tried = operator.journal.writes().iter().filter(|write| write.method == "POST").count();
     assert!(tried <= 5, "{tried} attempts at once");
     assert!(world.list::<Deployment>().await.is_empty(), "nothing is done that could not be remembered");
@@ -84,17 +98,23 @@ async fn a_memory_whose_name_somebody_else_has_is_said_and_not_asked_for_again_a
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_quota_that_forbids_pods_is_named_while_the_version_starts() {
     let world = World::new("quota").await;
-    world.make::<ResourceQuota>(json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } })).await;
+    world
+        .make::<ResourceQuota>(json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } }))
+        .await;
     world
         .until("none", "it is counted", |quota: Option<&ResourceQuota>| {
-            quota.and_then(|quota| quota.status.as_ref()).is_some_and(|status| status.hard.is_some() && status.used.is_some())
+            quota
+                .and_then(|quota| quota.status.as_ref())
+                .is_some_and(|status| status.hard.is_some() && status.used.is_some())
         })
         .await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
     let named = world
         .until("shop", "the quota is named", |object: Option<&doce_operator::crd::ProjectDeployment>| {
-            object.is_some_and(|object| condition(object, "Ready").is_some_and(|ready| ready.message.contains("exceeded quota: none")))
+            object.is_some_and(|object| {
+                condition(object, "Ready").is_some_and(|ready| ready.message.contains("exceeded quota: none"))
+            })
         })
         .await;
     assert_eq!(condition(&named, "Ready").unwrap().status, "False");

@@ -52,7 +52,10 @@ async fn comes_back(test: &str, fault: Failed) {
         let made = job.creation_timestamp().unwrap().0;
         if let Some(ended) = ended {
             let before = pause / 2; // What the last sentence said.
-            assert!(made.as_second() - ended.as_second() >= before, "ended at {ended}, tried again at {made}, before {before} s");
+            assert!(
+                made.as_second() - ended.as_second() >= before,
+                "ended at {ended}, tried again at {made}, before {before} s"
+            );
         }
         world.fail_build(fault.clone()).await;
         let sentence = format!("Tried again {pause} s after");
@@ -60,19 +63,36 @@ async fn comes_back(test: &str, fault: Failed) {
         let words = fault.message.clone();
         let object = world
             .until("shop", &what, move |object: Option<&ProjectDeployment>| {
-                object.is_some_and(|object| is(object, "Ready", "False", "SourceUnavailable") && {
-                    let said = message(object, "Ready");
-                    said.contains(&words) && said.contains(&sentence)
+                object.is_some_and(|object| {
+                    is(object, "Ready", "False", "SourceUnavailable") && {
+                        let said = message(object, "Ready");
+                        said.contains(&words) && said.contains(&sentence)
+                    }
                 })
             })
             .await;
-        assert!(is(&object, "Reconciling", "True", "SourceUnavailable") && is(&object, "Available", "True", "Serving"));
+        assert!(
+            is(&object, "Reconciling", "True", "SourceUnavailable")
+                && is(&object, "Available", "True", "Serving")
+        );
         let status = object.status.unwrap();
         let failure = status.failure.unwrap();
         assert_eq!((failure.stage, failure.reason), (format!("{:?}", fault.stage), fault.reason.clone()));
         assert_eq!(status.version.as_deref(), Some(good.as_str()));
         let job = world.get::<Job>(&job.name_any()).await;
-        ended = Some(job.status.unwrap().conditions.unwrap_or_default().iter().find(|condition| condition.type_ == "Failed").unwrap().last_transition_time.clone().unwrap().0);
+        ended = Some(
+            job.status
+                .unwrap()
+                .conditions
+                .unwrap_or_default()
+                .iter()
+                .find(|condition| condition.type_ == "Failed")
+                .unwrap()
+                .last_transition_time
+                .clone()
+                .unwrap()
+                .0,
+        );
     }
     assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec, "what runs stays");
     let job = world.finish_build(Built { commit: Some("ab".repeat(20)) }).await;
@@ -92,7 +112,10 @@ async fn a_missing_config_map_is_named_and_builds_by_itself_once_it_is_there() {
     assert!(is(&missing, "Reconciling", "True", "ConfigMapNotFound"));
     let said = message(&missing, "Ready");
     assert!(said.contains("ConfigMap site does not exist") && said.contains("create it"), "{said}");
-    let site: ConfigMap = serde_json::from_value(json!({ "metadata": { "name": "site" }, "data": { "index.html": "<h1>hello</h1>" } })).unwrap();
+    let site: ConfigMap = serde_json::from_value(
+        json!({ "metadata": { "name": "site" }, "data": { "index.html": "<h1>hello</h1>" } }),
+    )
+    .unwrap();
     world.api::<ConfigMap>().create(&PostParams::default(), &site).await.unwrap();
     world.finish_build(Built::default()).await;
     let first = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
@@ -100,7 +123,10 @@ async fn a_missing_config_map_is_named_and_builds_by_itself_once_it_is_there() {
     world.patch::<ConfigMap>("site", json!({ "data": { "index.html": "<h1>hello again</h1>" } })).await;
     world.finish_build(Built::default()).await;
     let second = world.until("shop", "the change serves", move |object: Option<&ProjectDeployment>| {
-        object.is_some_and(|object| is(object, "Ready", "True", "Serving") && object.status.as_ref().unwrap().version.as_deref() != Some(first.as_str()))
+        object.is_some_and(|object| {
+            is(object, "Ready", "True", "Serving")
+                && object.status.as_ref().unwrap().version.as_deref() != Some(first.as_str())
+        })
     });
     second.await;
     world.delete::<ConfigMap>("site").await;

@@ -40,12 +40,18 @@ fn a_memory_that_is_lost_learns_what_serves_as_live_and_nothing_else() {
     assert_eq!(case.remembers().life(&v(1)).live, Some(1));
     let mut case = Case::serving(1).on_trial(2).rollout(|rollout| rollout.serving = 1);
     case.world.ledger = None;
-    assert_eq!(case.remembers().life(&v(2)).live, None, "the pods that serve are those of the version before");
+    assert_eq!(
+        case.remembers().life(&v(2)).live,
+        None,
+        "the pods that serve are those of the version before"
+    );
 }
 
 #[test]
 fn a_version_is_recorded_before_it_is_built() {
-    let Some(Step::Record { version, key: of, image: None, .. }) = Case::new(1).step() else { panic!("no record") };
+    let Some(Step::Record { version, key: of, image: None, .. }) = Case::new(1).step() else {
+        panic!("no record")
+    };
     assert_eq!((version, of), (v(1), Some(key(1))));
 }
 
@@ -84,13 +90,17 @@ fn a_fault_is_no_verdict_and_is_tried_again_after_a_pause_that_grows() {
     let case = Case::new(1).recorded(1).job(of(1), 0, state);
     let after = case.remembers();
     let attempts = after.attempts(&key(1));
-    assert_eq!((attempts.attempt, attempts.failed.is_some(), attempts.fault.clone().unwrap().count), (1, false, 1));
+    assert_eq!(
+        (attempts.attempt, attempts.failed.is_some(), attempts.fault.clone().unwrap().count),
+        (1, false, 1)
+    );
     let mut case = case.ledger(|ledger| *ledger = after);
     case.world.now = at(9);
     assert_eq!(case.step(), None, "the pause is not over");
     case.world.now = at(10);
     assert!(matches!(case.step(), Some(Step::Build { attempt: 1, .. })));
-    let pauses: Vec<i64> = (1..9).map(|count| Fault { count, at: at(0), failure: Failure::default() }.pause(10)).collect();
+    let pauses: Vec<i64> =
+        (1..9).map(|count| Fault { count, at: at(0), failure: Failure::default() }.pause(10)).collect();
     assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600]);
 }
 
@@ -126,7 +136,8 @@ fn what_a_branch_comes_to_is_remembered_and_recorded_with_its_image() {
     let case = looking_up().job(BuildOf::Lookup(1), 0, built(1));
     let after = case.remembers();
     assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
-    let Some(Step::Record { version, image: Some(_), .. }) = case.ledger(|ledger| *ledger = after).step() else {
+    let Some(Step::Record { version, image: Some(_), .. }) = case.ledger(|ledger| *ledger = after).step()
+    else {
         panic!("no record with an image")
     };
     assert_eq!(version, v(1));

@@ -55,7 +55,16 @@ pub(super) fn v(number: u8) -> String {
 /// A verdict or fault with this reason.
 pub(super) fn failed(stage: Stage, reason: &str) -> Failed {
     let message = "it says so".to_owned();
-    Failed { stage, reason: reason.into(), message, log: String::new(), key: None, source: None, subject: None, author: None }
+    Failed {
+        stage,
+        reason: reason.into(),
+        message,
+        log: String::new(),
+        key: None,
+        source: None,
+        subject: None,
+        author: None,
+    }
 }
 
 impl Case {
@@ -64,7 +73,14 @@ impl Case {
         let project = project(&serde_json::json!({ "commit": commit(number) }));
         let ledger = Some(Ledger { port: Some(30_100), ..Ledger::default() });
         let service = Some(Service { port: Some(30_100), faithful: true });
-        let world = World { now: at(0), ledger, service, retry_base: 10, repository: "registry.test/shop".into(), ..World::default() };
+        let world = World {
+            now: at(0),
+            ledger,
+            service,
+            retry_base: 10,
+            repository: "registry.test/shop".into(),
+            ..World::default()
+        };
         Self { project, world }
     }
 
@@ -96,7 +112,8 @@ impl Case {
     /// There is a record with an image.
     pub(super) fn built(mut self, number: u8) -> Self {
         self = self.recorded(number);
-        let image = ImageFact { reference: format!("registry.test/shop@sha256:{number}"), ..ImageFact::default() };
+        let image =
+            ImageFact { reference: format!("registry.test/shop@sha256:{number}"), ..ImageFact::default() };
         self.world.records.get_mut(&v(number)).expect("it was recorded").image = Some(image);
         self
     }
@@ -112,7 +129,9 @@ impl Case {
 
     /// It is built and failed on trial.
     pub(super) fn failed(self, number: u8) -> Self {
-        let with = |ledger: &mut Ledger| ledger.versions.entry(v(number)).or_default().failed = Some(Failure::default());
+        let with = |ledger: &mut Ledger| {
+            ledger.versions.entry(v(number)).or_default().failed = Some(Failure::default())
+        };
         self.built(number).ledger(with)
     }
 
@@ -136,7 +155,14 @@ impl Case {
     /// There is a `ReplicaSet` of it.
     pub(super) fn set(mut self, number: u8, pods: i32, current: bool) -> Self {
         let name = format!("shop-{number}");
-        self.world.sets.push(Set { name, version: Some(v(number)), stamp: None, pods, current, faithful: true });
+        self.world.sets.push(Set {
+            name,
+            version: Some(v(number)),
+            stamp: None,
+            pods,
+            current,
+            faithful: true,
+        });
         self
     }
 
@@ -160,7 +186,16 @@ impl Case {
 
     pub(super) fn job(mut self, of: BuildOf, attempt: u32, state: JobState) -> Self {
         let finished = Some(at(0)).filter(|_| !state.is_active());
-        let job = BuildJob { name: "shop-build".into(), of, attempt, reason: String::new(), state, started: None, finished, trouble: None };
+        let job = BuildJob {
+            name: "shop-build".into(),
+            of,
+            attempt,
+            reason: String::new(),
+            state,
+            started: None,
+            finished,
+            trouble: None,
+        };
         self.world.jobs.push(job);
         self
     }

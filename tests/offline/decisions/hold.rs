@@ -67,7 +67,8 @@ fn what_was_left_and_becomes_available_in_that_moment_does_not_end_the_hold() {
 #[test]
 fn another_version_that_was_still_in_place_does_not_end_the_hold_either() {
     let hold = Hold { left: v(3), target: v(1), since: 1 };
-    let case = Case::new(3).live(1, 1).recorded(3).built(2).in_place(2).ledger(|ledger| ledger.hold = Some(hold));
+    let case =
+        Case::new(3).live(1, 1).recorded(3).built(2).in_place(2).ledger(|ledger| ledger.hold = Some(hold));
     let after = case.remembers();
     assert_eq!(after.life(&v(2)).live, Some(2));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(1)));

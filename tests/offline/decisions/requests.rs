@@ -117,10 +117,15 @@ fn a_rollback_to_a_failed_version_is_refused_with_what_to_type() {
 
 #[test]
 fn a_rollback_to_a_failed_version_beside_a_retry_is_granted() {
-    let case = Case::serving(1).failed(2).asks(Verb::Rollback, &format!("{}@1", short(&v(2)))).asks(Verb::Retry, "@1");
+    let case = Case::serving(1)
+        .failed(2)
+        .asks(Verb::Rollback, &format!("{}@1", short(&v(2))))
+        .asks(Verb::Retry, "@1");
     let after = case.remembers();
     assert_eq!((after.hold.clone().unwrap().target, after.life(&v(2)).failed.clone()), (v(2), None));
-    assert!(!after.is_new(Verb::Retry, "@1") && !after.is_new(Verb::Rollback, &format!("{}@1", short(&v(2)))));
+    assert!(
+        !after.is_new(Verb::Retry, "@1") && !after.is_new(Verb::Rollback, &format!("{}@1", short(&v(2))))
+    );
 }
 
 #[test]

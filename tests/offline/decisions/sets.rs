@@ -46,7 +46,8 @@ fn no_good_set_goes_before_the_version_in_place_is_live() {
 
 #[test]
 fn no_set_goes_while_stopped() {
-    let mut case = third().set(2, 0, false).set(1, 0, false).stopped().rollout(|rollout| rollout.replicas = 0);
+    let mut case =
+        third().set(2, 0, false).set(1, 0, false).stopped().rollout(|rollout| rollout.replicas = 0);
     case.project.limit = 10;
     assert_eq!(case.step(), None);
 }

@@ -55,7 +55,8 @@ fn a_version_before_its_deadline_is_waited_for() {
 
 #[test]
 fn a_version_that_fails_under_on_failure_stay_is_judged_and_not_moved() {
-    let mut case = Case::serving(1).spec(2).failed(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
+    let mut case =
+        Case::serving(1).spec(2).failed(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
     case.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
     assert_eq!(case.step(), None);
 }
@@ -104,7 +105,8 @@ fn nothing_is_judged_at_0_replicas() {
 #[test]
 fn a_restart_that_becomes_available_is_the_good_one() {
     let stamp = Some("stamp".to_owned());
-    let case = Case::serving(1).ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
+    let case = Case::serving(1)
+        .ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
     let target = case.rolls();
     assert_eq!(target.stamp, stamp);
     let after = case.rollout(|rollout| rollout.stamp = Some("stamp".into())).remembers();
