@@ -3,6 +3,7 @@
 //! a namespace of its own. Started by `doce-cluster with control-plane -- cargo test --test control_plane`.
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot have ends it")]
+#![allow(clippy::large_futures, reason = "a test is one future, polled in one place")]
 
 #[path = "control_plane/harness.rs"]
 mod harness;

@@ -1,6 +1,7 @@
 //! Fourth step of the loop: everything seen becomes the status, and the difference of two statuses becomes events.
 //! Pure; no other file writes a condition.
 
+mod building;
 mod events;
 mod history;
 mod ready;

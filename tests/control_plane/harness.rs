@@ -39,7 +39,7 @@ pub(crate) use operator::{Operator, Options};
 pub(crate) use picture::Picture;
 
 /// Longest wait for anything that should come by itself.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Longest time of one watch of a test.
 const WATCH: Duration = Duration::from_secs(20);

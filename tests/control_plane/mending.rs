@@ -70,7 +70,7 @@ impl World {
         let pods = self.children::<Pod>("shop").await;
         pods.iter()
             .filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app"))
-            .filter_map(|pod| pod.uid())
+            .filter_map(kube::ResourceExt::uid)
             .collect()
     }
 }

@@ -95,7 +95,7 @@ fn roll(cluster: &mut Cluster, target: &Target) {
     match (&mut cluster.deployment, wished) {
         (None, None) => {}
         (None, Some(template)) => {
-            cluster.deployment = Some(fresh(template, replicas, target.trial, cluster.clock))
+            cluster.deployment = Some(fresh(template, replicas, target.trial, cluster.clock));
         }
         (Some(deployment), wished) => {
             let template = wished.unwrap_or_else(|| deployment.template.clone());

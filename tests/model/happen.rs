@@ -113,7 +113,7 @@ impl Cluster {
         match event {
             Event::Break => self.nature.changed.extend(in_place.map(|version| (version, Health::Bad))),
             Event::BreakNewborn => {
-                self.nature.sick_newborn.extend(in_place.map(|version| (version, Health::Bad)))
+                self.nature.sick_newborn.extend(in_place.map(|version| (version, Health::Bad)));
             }
             Event::HealAll => {
                 let known = self.nature.origins.keys().cloned();

@@ -104,13 +104,14 @@ impl World {
 
     /// Waits, by watch, for a condition of any object.
     pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        match tokio::time::timeout(PATIENCE, await_condition(self.api::<K>(), name, condition)).await {
-            Ok(Ok(Some(object))) => object,
-            _ => {
-                let there =
-                    self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
-                panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
-            }
+        if let Ok(Ok(Some(object))) =
+            tokio::time::timeout(PATIENCE, await_condition(self.api::<K>(), name, condition)).await
+        {
+            object
+        } else {
+            let there =
+                self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
+            panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
         }
     }
 

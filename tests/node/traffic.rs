@@ -43,7 +43,7 @@ impl Traffic {
                     match answer {
                         Ok(text) => *noted.answers.entry(text).or_default() += 1,
                         Err(error) => {
-                            noted.failures.push(format!("{:.1} s: {error}", begun.elapsed().as_secs_f32()))
+                            noted.failures.push(format!("{:.1} s: {error}", begun.elapsed().as_secs_f32()));
                         }
                     }
                 });

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const VERSION: &str = "9f2c41d7000000000000000000000000000000000000000000000000000000ff";
 
-fn project(spec: Value) -> Project {
+fn project(spec: &Value) -> Project {
     let object = json!({
         "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment",
         "metadata": { "name": "shop", "namespace": "tenant", "uid": "11111111-2222-3333-4444-555555555555", "generation": 1 },
@@ -24,7 +24,7 @@ fn project(spec: Value) -> Project {
 }
 
 fn full() -> Project {
-    project(json!({
+    project(&json!({
         "source": { "git": { "url": "https://git.example.org/shop.git", "ref": { "branch": "main" }, "path": "apps/shop" } },
         "replicas": 2,
         "build": { "args": { "MODE": "prod" } },

@@ -1,15 +1,16 @@
 //! The headline: Ready, its reason and its sentence, and whether work goes on or a person is needed. The rows of the
 //! design's condition table, top down.
 
+use super::building::{image, looked_up, lookup_is_open};
 use super::{View, failure};
 use crate::crd::conditions::{Reason, Truth};
 use crate::crd::status::FailureStatus;
-use crate::ledger::{Attempts, Fault, Ledger, Life};
+use crate::ledger::{Ledger, Life};
 use crate::project::Project;
 use crate::version::short;
 
 use super::super::asked::{Pin, asked};
-use super::super::world::{BuildJob, BuildOf, Cause, Child, ConfigMap, JobState, Rollout, World};
+use super::super::world::{Cause, Child, ConfigMap, Rollout, World};
 
 /// What Ready, Reconciling and Stalled say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +38,11 @@ impl Headline {
         Self::new(Truth::True, reason, message)
     }
 
-    fn working(reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn working(reason: Reason, message: impl Into<String>) -> Self {
         Self { reconciling: true, ..Self::new(Truth::False, reason, message) }
     }
 
-    fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn stalled(reason: Reason, message: impl Into<String>) -> Self {
         Self { stalled: true, ..Self::new(Truth::False, reason, message) }
     }
 }
@@ -132,121 +133,6 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
         };
         Headline { failure: Some(failure), ..Headline::working(Reason::ConfigMapNotFound, message) }
     })
-}
-
-fn lookup_is_open(view: &View<'_>) -> bool {
-    open_lookup(view).is_some()
-}
-
-fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::ledger::Lookup> {
-    let crate::project::Origin::LookedUp(of) = view.project.origin() else { return None };
-    let open = |lookup: &&crate::ledger::Lookup| {
-        lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
-    };
-    view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.asked.pin, Pin::Known(_)))
-}
-
-/// A branch or tag is being looked up; the Job that does it builds as well.
-fn looked_up(view: &View<'_>) -> Option<Headline> {
-    let lookup = open_lookup(view)?;
-    let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
-    Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
-}
-
-/// The wanted version has no image.
-fn image(view: &View<'_>) -> Option<Headline> {
-    let wanted = view.asked.wanted.as_deref()?;
-    let record = view.world.records.get(wanted)?;
-    if record.image.is_some() {
-        return None;
-    }
-    let key = record.facts.key.as_deref()?;
-    let yields = view.asked.yielded.as_ref().and_then(|yielded| yielded.key.as_deref()) == Some(key);
-    let attempts = view.ledger.attempts(key);
-    let job = job_of(view, &BuildOf::Key(key.to_owned()), attempts.attempt);
-    if !yields && attempts.failed.is_none() {
-        let message = format!(
-            "{} has no image and the spec no longer says how to build it; what runs stays. Ask for another version",
-            short(wanted)
-        );
-        return Some(Headline::stalled(Reason::VersionUnknown, message));
-    }
-    Some(building(view, &attempts, job, &short(wanted), Some(wanted)))
-}
-
-fn job_of<'a>(view: &'a View<'_>, of: &BuildOf, attempt: u32) -> Option<&'a BuildJob> {
-    view.world.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
-}
-
-fn building(
-    view: &View<'_>,
-    attempts: &Attempts,
-    job: Option<&BuildJob>,
-    what: &str,
-    version: Option<&str>,
-) -> Headline {
-    if let Some(failed) = &attempts.failed {
-        let retry = annotate(view.project, "retry", "@$(date +%s)");
-        let stays = stays(view);
-        let reason = if attempts.cancelled { Reason::Cancelled } else { Reason::BuildFailed };
-        let ending = job.is_some_and(|job| job.state.is_active())
-            || view.world.jobs.iter().any(|job| job.state == JobState::Ending);
-        if attempts.cancelled && ending {
-            return Headline::working(
-                Reason::Building,
-                format!("the build of {what} is being cancelled{stays}"),
-            );
-        }
-        let message = match reason {
-            Reason::Cancelled => format!("{}{stays}. To build it after all: {retry}", failed.message),
-            _ => format!(
-                "{what} failed at stage {}: {}{stays}. Push a fix, or try again: {retry}",
-                failed.stage, failed.message
-            ),
-        };
-        return Headline { failure: Some(failure(version, failed)), ..Headline::stalled(reason, message) };
-    }
-    match (job.map(|job| &job.state), &attempts.fault) {
-        (Some(JobState::Queued), _) => Headline::working(
-            Reason::Queued,
-            format!("the build of {what} waits for its turn{}", stays(view)),
-        ),
-        (Some(JobState::Running), fault) => {
-            let id = job.map_or("", |job| job.name.as_str());
-            let trouble = job
-                .and_then(|job| job.trouble.as_deref())
-                .map(|trouble| format!("; its pod waits: {trouble}"))
-                .unwrap_or_default();
-            let before = fault
-                .as_ref()
-                .map(|fault| format!(" again, after: {}", fault.failure.message))
-                .unwrap_or_default();
-            let log = format!("kubectl logs -f job/{id} -n {}", view.project.namespace);
-            let message = format!("{what} is being built{before}{trouble}{}. Its log: {log}", stays(view));
-            let failure = fault.as_ref().map(|fault| failure(version, &fault.failure));
-            Headline { failure, ..Headline::working(Reason::Building, message) }
-        }
-        (_, Some(fault)) => faulty(view, fault, what, version),
-        (_, None) => {
-            Headline::working(Reason::Queued, format!("the build of {what} is about to start{}", stays(view)))
-        }
-    }
-}
-
-fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> Headline {
-    let reason = match fault.failure.stage.as_str() {
-        "Resolve" | "Fetch" => Reason::SourceUnavailable,
-        "Push" => Reason::RegistryUnavailable,
-        _ => Reason::BuildFault,
-    };
-    let pause = fault.pause(view.world.retry_base);
-    let message = format!(
-        "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
-        fault.failure.message,
-        stays(view),
-        fault.count
-    );
-    Headline { failure: Some(failure(version, &fault.failure)), ..Headline::working(reason, message) }
 }
 
 /// The wanted version has an image: is it in place, and does it serve?
@@ -347,7 +233,7 @@ fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
 }
 
 /// What serves meanwhile.
-fn stays(view: &View<'_>) -> String {
+pub(super) fn stays(view: &View<'_>) -> String {
     let rollout = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0);
     let serving = rollout
         .and_then(|_| super::serving(view))

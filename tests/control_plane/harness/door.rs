@@ -18,8 +18,6 @@ pub(crate) struct Noted {
     pub method: String,
     /// Path without query.
     pub path: String,
-    /// Query.
-    pub query: String,
     /// Status of the answer.
     pub status: u16,
 }
@@ -178,7 +176,6 @@ where
             let noted = Noted {
                 method: method.to_string(),
                 path: uri.path().to_owned(),
-                query: uri.query().unwrap_or_default().to_owned(),
                 status: answer.status().as_u16(),
             };
             journal.noted.lock().unwrap().push(noted);

@@ -80,13 +80,6 @@ impl Operator {
         drop(self.stop.take());
         (&mut self.task).await.unwrap();
     }
-
-    /// Waits until it has died as planned.
-    pub(crate) async fn died(&self) {
-        tokio::time::timeout(super::PATIENCE, self.journal.died())
-            .await
-            .expect("the operator never got to the write it was to die at");
-    }
 }
 
 impl Drop for Operator {

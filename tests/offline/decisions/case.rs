@@ -130,7 +130,7 @@ impl Case {
     /// It is built and failed on trial.
     pub(super) fn failed(self, number: u8) -> Self {
         let with = |ledger: &mut Ledger| {
-            ledger.versions.entry(v(number)).or_default().failed = Some(Failure::default())
+            ledger.versions.entry(v(number)).or_default().failed = Some(Failure::default());
         };
         self.built(number).ledger(with)
     }
