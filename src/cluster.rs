@@ -6,6 +6,7 @@ pub mod caches;
 pub mod config_maps;
 pub mod error;
 pub mod events;
+pub mod living;
 mod marks;
 pub mod writes;
 

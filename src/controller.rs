@@ -33,8 +33,12 @@ pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sy
     beside.spawn(queue::run(context.clone()));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
-        while !caches.synced() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        loop {
+            let listed = caches.listed.notified(); // Told from here on, whether polled or not.
+            if caches.synced() {
+                return;
+            }
+            listed.await;
         }
     };
     tokio::select! {
@@ -83,7 +87,11 @@ fn projects(
     let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
     let events =
         events.modify(|object| object.metadata.managed_fields = None).reflect(writer).inspect(move |event| {
-            if let Ok(watcher::Event::Delete(object)) = event {
+            let Ok(event) = event else { return };
+            if cluster.caches().projects.heard(event) {
+                cluster.caches().jobs_changed.notify_one(); // Builds that wait belong to somebody now.
+            }
+            if let watcher::Event::Delete(object) = event {
                 cluster.forget(&object.uid().unwrap_or_default());
             }
         });

@@ -18,7 +18,9 @@ pub async fn run(context: Shared) {
             continue;
         }
         let limit = usize::try_from(context.config.build_limit).unwrap_or(usize::MAX);
-        for job in next(&caches.jobs.all(), limit) {
+        let of_a_project =
+            |job: &Job| job.owner_references().iter().any(|owner| caches.projects.has(&owner.uid));
+        for job in next(&caches.jobs.all(), limit, of_a_project) {
             if let Err(error) = context.cluster.release_job(&job).await {
                 tracing::warn!(%error, job = job.name_any(), "looking at the queue again");
                 tokio::time::sleep(Duration::from_millis(500)).await;
@@ -28,12 +30,13 @@ pub async fn run(context: Shared) {
     }
 }
 
-/// The Jobs to release now: oldest first, so many that no more than `limit` run.
+/// The Jobs to release now: oldest first, so many that no more than `limit` run, and none that `may_start` denies.
 #[must_use]
-pub fn next(jobs: &[Arc<Job>], limit: usize) -> Vec<Arc<Job>> {
+pub fn next(jobs: &[Arc<Job>], limit: usize, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
     let open: Vec<&Arc<Job>> =
         jobs.iter().filter(|job| job.metadata.deletion_timestamp.is_none() && !is_finished(job)).collect();
     let (mut queued, running): (Vec<_>, Vec<_>) = open.into_iter().partition(|job| is_suspended(job));
+    queued.retain(|job| may_start(job));
     queued.sort_by_key(|job| (job.creation_timestamp(), job.namespace(), job.name_any()));
     queued.into_iter().take(limit.saturating_sub(running.len())).cloned().collect()
 }
@@ -73,9 +76,11 @@ mod tests {
             job("runs", false, false, 5),
             job("done", false, true, 1),
         ];
-        let names = |limit| next(&jobs, limit).iter().map(|job| job.name_any()).collect::<Vec<_>>();
+        let names = |limit| next(&jobs, limit, |_| true).iter().map(|job| job.name_any()).collect::<Vec<_>>();
         assert_eq!(names(1), Vec::<String>::new());
         assert_eq!(names(2), ["old"]);
         assert_eq!(names(5), ["old", "young"]);
+        let of_a_project = next(&jobs, 5, |job| job.name_any() != "old");
+        assert_eq!(of_a_project.iter().map(|job| job.name_any()).collect::<Vec<_>>(), ["young"]);
     }
 }

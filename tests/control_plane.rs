@@ -23,6 +23,8 @@ mod kubectl;
 mod mending;
 #[path = "control_plane/other_hands.rs"]
 mod other_hands;
+#[path = "control_plane/queue.rs"]
+mod queue;
 #[path = "control_plane/quiet.rs"]
 mod quiet;
 #[path = "control_plane/requests.rs"]

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::cache::{Cache, Key};
 use super::config_maps::ConfigMaps;
+use super::living::Living;
 use crate::desired::names;
 
 /// What the watches have told, a cache a kind.
@@ -35,6 +36,10 @@ pub struct Caches {
     pub pods: Cache<Pod>,
     /// Digests of ConfigMaps that are a source.
     pub config_maps: ConfigMaps,
+    /// Which projects there are.
+    pub projects: Living,
+    /// Told whenever a first list is complete.
+    pub listed: Notify,
     /// Told whenever a Job changes, for the queue of builds.
     pub jobs_changed: Notify,
 }
@@ -55,6 +60,27 @@ impl Caches {
             && self.config_maps.synced()
     }
 
+    async fn feed<K>(
+        &self,
+        stream: impl Stream<Item = watcher::Event<K>>,
+        hear: impl Fn(watcher::Event<K>) -> Vec<Key>,
+        changed: &mpsc::Sender<Key>,
+    ) {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(event) = stream.next().await {
+            let listed = matches!(event, watcher::Event::InitDone);
+            let concerned = hear(event);
+            if listed {
+                self.listed.notify_waiters();
+            }
+            for key in concerned {
+                if changed.send(key).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Runs every watch and tells `changed` which projects to look at, until the receiver is gone.
     pub async fn watch(
         self: Arc<Self>,
@@ -73,29 +99,14 @@ impl Caches {
             watcher::Config::default(),
         );
         tokio::join!(
-            feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
-            feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
-            feed(children(&client, namespace), |event| self.sets.heard(event), &changed),
-            feed(children(&client, namespace), |event| self.services.heard(event), &changed),
-            feed(children(&client, namespace), jobs_heard, &changed),
-            feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
-            feed(maps, |event| self.config_maps.heard(event), &changed),
+            self.feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
+            self.feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
+            self.feed(children(&client, namespace), |event| self.sets.heard(event), &changed),
+            self.feed(children(&client, namespace), |event| self.services.heard(event), &changed),
+            self.feed(children(&client, namespace), jobs_heard, &changed),
+            self.feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
+            self.feed(maps, |event| self.config_maps.heard(event), &changed),
         );
-    }
-}
-
-async fn feed<K>(
-    stream: impl Stream<Item = watcher::Event<K>>,
-    hear: impl Fn(watcher::Event<K>) -> Vec<Key>,
-    changed: &mpsc::Sender<Key>,
-) {
-    let mut stream = std::pin::pin!(stream);
-    while let Some(event) = stream.next().await {
-        for key in hear(event) {
-            if changed.send(key).await.is_err() {
-                return;
-            }
-        }
     }
 }
 

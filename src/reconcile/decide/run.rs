@@ -27,10 +27,17 @@ fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let built = wanted.filter(|wanted| situation.built(wanted));
     let good = built.filter(|wanted| !situation.failed(wanted));
     let stays = in_place.filter(|version| !situation.failed(version) || !situation.project.returns());
-    let last_live = newest_live(situation.ledger, None);
-    let last_live = situation.ledger.versions.keys().find(|version| last_live.as_ref() == Some(version));
+    let lives = situation
+        .ledger
+        .versions
+        .iter()
+        .filter(|(version, life)| life.failed.is_none() && situation.built(version));
+    let last_live = lives
+        .filter_map(|(version, life)| Some((life.live?, version.as_str())))
+        .max()
+        .map(|(_, version)| version);
     // A first version that failed stays; if somebody took it away, it comes back.
-    good.or(stays).or(last_live.map(String::as_str)).or(in_place).or(built)
+    good.or(stays).or(last_live).or(in_place).or(built)
 }
 
 fn restart_back(situation: &Situation<'_>) -> Option<Step> {

@@ -46,6 +46,15 @@ fn a_deployment_that_somebody_deleted_comes_back_as_it_was() {
 }
 
 #[test]
+fn where_the_record_of_the_version_live_last_is_gone_the_one_before_it_runs() {
+    let mut case = Case::new(3).live(1, 1).live(2, 2).failed(3);
+    case.world.records.remove(&v(2));
+    assert_eq!(case.rolls().version, Some(v(1)));
+    case.world.records.remove(&v(1));
+    assert_eq!(case.rolls().version, Some(v(3)), "there is nothing else");
+}
+
+#[test]
 fn stopping_changes_the_replicas_and_never_the_template() {
     let target = Case::serving(1).spec(2).built(2).stopped().rolls();
     assert_eq!((target.version, target.replicas), (None, 0));
