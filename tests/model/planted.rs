@@ -236,5 +236,5 @@ fn planted_a_restart_that_is_not_taken_back_is_caught() {
         });
         if taken_back { None } else { step }
     }
-    is_caught(bug, &["a_restart_is_over"]);
+    is_caught(bug, &["a_restart_is_over", "what_failed_is_left"]);
 }

@@ -108,8 +108,8 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
         let in_place = situation.asked.in_place.as_deref() == Some(version);
         let life = ledger.versions.entry(version.to_owned()).or_default();
         life.failed = None;
-        if in_place {
-            life.restart = Some(stamp(value));
+        if in_place || life.live.is_none() {
+            life.restart = Some(stamp(value)); // New pods: those that failed may still be there, and their deadline.
         }
         ledger
     })

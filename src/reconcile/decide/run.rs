@@ -94,9 +94,10 @@ fn target(situation: &Situation<'_>) -> Option<Target> {
     let version = runs(situation)?;
     let life = situation.ledger.life(version);
     let in_place = situation.asked.in_place.as_deref() == Some(version);
-    let stamp = if in_place { life.restart } else { life.good };
+    let trial = life.live.is_none(); // Tried again, it has a stamp of its own: its old pods and deadline must not count.
+    let stamp = if in_place || trial { life.restart } else { life.good };
     let known = situation.built(version);
-    Some(Target { version: known.then(|| version.to_owned()), stamp, replicas, trial: life.live.is_none() })
+    Some(Target { version: known.then(|| version.to_owned()), stamp, replicas, trial })
 }
 
 fn serve(situation: &Situation<'_>) -> Option<Step> {

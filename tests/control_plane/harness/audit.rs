@@ -30,6 +30,11 @@ impl Asked {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
+    /// A status of a project that was there.
+    pub(crate) fn is_accepted_status(&self) -> bool {
+        self.resource == "projectdeployments/status" && self.code < 300
+    }
+
     /// Counted beside the others: Events, and the memory (ledger and records).
     pub(crate) fn is_beside(&self) -> bool {
         matches!(self.resource.as_str(), "events" | "controllerrevisions")

@@ -21,20 +21,27 @@ pub(crate) struct Built {
 impl World {
     /// Waits for a build Job that runs and whose pod is there.
     pub(crate) async fn running_build(&self) -> (Job, Pod) {
-        let found = self
-            .until_labelled::<Pod>("doce.dev/role=build", "a build Job has a running pod", |pods| {
-                pods.iter().any(is_running)
-            })
-            .await;
-        let pod = found.into_iter().find(is_running).unwrap();
-        let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job").unwrap().name.clone();
-        (self.get::<Job>(&owner).await, pod)
+        loop {
+            let found = self
+                .until_labelled::<Pod>("doce.dev/role=build", "a build Job has a running pod", |pods| {
+                    pods.iter().any(is_running)
+                })
+                .await;
+            for pod in found.into_iter().filter(is_running) {
+                let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job").cloned().unwrap();
+                let job = self.api::<Job>().get_opt(&owner.name).await.unwrap();
+                // A pod that is left over from a Job of that name that was deleted is about to go.
+                if let Some(job) = job.filter(|job| job.uid().as_ref() == Some(&owner.uid)) {
+                    return (job, pod);
+                }
+            }
+        }
     }
 
     /// The build that runs ends with an image; returns the name of its Job.
     pub(crate) async fn finish_build(&self, built: Built) -> String {
         let (job, pod) = self.running_build().await;
-        let order = order(&job);
+        let (order, again) = (order(&job), built.clone());
         let source = match (&order.source, built.commit) {
             (_, Some(commit)) => commit,
             (Source::Git { reference: Reference::Commit(commit), .. }, None) => commit.clone(),
@@ -54,19 +61,24 @@ impl World {
             platform: "linux/amd64".to_owned(),
             ..Report::default()
         };
-        self.end(&pod, &Outcome::Built(report), 0).await;
-        job.name_any()
+        if self.end(&pod, &Outcome::Built(report), 0).await {
+            return job.name_any();
+        }
+        Box::pin(self.finish_build(again)).await
     }
 
     /// The build that runs ends with a failure; returns the name of its Job.
     pub(crate) async fn fail_build(&self, failed: Failed) -> String {
         let (job, pod) = self.running_build().await;
         let code = if failed.is_verdict() { EXIT_VERDICT } else { EXIT_FAULT };
-        self.end(&pod, &Outcome::Failed(failed), code).await;
-        job.name_any()
+        if self.end(&pod, &Outcome::Failed(failed.clone()), code).await {
+            return job.name_any();
+        }
+        Box::pin(self.fail_build(failed)).await
     }
 
-    async fn end(&self, pod: &Pod, report: &Outcome, code: i32) {
+    /// Writes the end of a pod; false where the pod was being deleted by then, so that its end counts for nothing.
+    async fn end(&self, pod: &Pod, report: &Outcome, code: i32) -> bool {
         let ended = json!({
             "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
             "message": serde_json::to_string(report).unwrap(),
@@ -79,10 +91,15 @@ impl World {
                 "state": { "terminated": ended },
             }],
         }});
-        self.api::<Pod>()
+        let written = self
+            .api::<Pod>()
             .patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(patch))
-            .await
-            .unwrap();
+            .await;
+        match written {
+            Ok(pod) => pod.metadata.deletion_timestamp.is_none(),
+            Err(kube::Error::Api(status)) if status.code == 404 => false,
+            Err(error) => panic!("cannot end the pod {}: {error}", pod.name_any()),
+        }
     }
 }
 

@@ -41,9 +41,9 @@ fn a_retry_lifts_the_verdict_on_a_build() {
 }
 
 #[test]
-fn a_retry_lifts_the_verdict_on_a_version_and_starts_it_anew_where_it_is_in_place() {
+fn a_retry_lifts_the_verdict_on_a_version_and_gives_it_new_pods_in_place_or_not() {
     let left = Case::serving(1).spec(2).failed(2).asks(Verb::Retry, "@1").remembers().life(&v(2));
-    assert_eq!((left.failed, left.restart), (None, None));
+    assert!(left.failed.is_none() && left.restart.is_some());
     let in_place = Case::new(1).failed(1).on_trial(1).asks(Verb::Retry, "@1").remembers().life(&v(1));
     assert!(in_place.failed.is_none() && in_place.restart.is_some());
 }
