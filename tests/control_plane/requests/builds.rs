@@ -58,6 +58,7 @@ async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwh
     let version = doce_operator::desired::names::VERSION;
     let of_bad = |pod: &Pod| {
         pod.annotations().get(version).is_some_and(|full| doce_operator::version::short(full) == bad)
+            && pod.annotations().contains_key(doce_operator::desired::names::RESTARTED) // Not one of the first trial.
             && pod.metadata.deletion_timestamp.is_none()
     };
     let pods = world
