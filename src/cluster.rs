@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::{Client, ResourceExt as _};
 
-use crate::crd::ProjectDeployment;
+use crate::crd::{ProjectDeployment, authors};
 pub use cache::Cache;
 pub use caches::Caches;
 pub use error::{Error, Refused};
@@ -51,7 +51,8 @@ impl Cluster {
     }
 
     /// Takes in the object that a status write returned.
-    pub fn remember(&self, written: ProjectDeployment) {
+    pub fn remember(&self, mut written: ProjectDeployment) {
+        authors::thin(written.metadata.managed_fields.as_mut());
         let Some(uid) = written.uid() else { return };
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, written);
     }

@@ -32,6 +32,9 @@ pub struct Config {
     /// Builds that run at a time in the whole cluster; the others wait in a queue.
     #[arg(long, env = "DOCE_BUILD_LIMIT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit: u32,
+    /// Builds that run at a time in each namespace; only the limit of the cluster counts where it is left out.
+    #[arg(long, env = "DOCE_BUILD_LIMIT_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub build_limit_namespace: Option<u32>,
     /// Lowest port that is given to a project.
     #[arg(long, env = "DOCE_PORT_FIRST", default_value_t = 30100)]
     pub port_first: u16,

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cluster::cache::Key;
-use crate::crd::ProjectDeployment;
+use crate::crd::{ProjectDeployment, authors};
 use crate::queue;
 use crate::reconcile::{Error, Next, Shared, reconcile};
 
@@ -83,16 +83,21 @@ fn projects(
         Some(namespace) => Api::<ProjectDeployment>::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let cluster = context.cluster.clone();
+    let shared = context.clone();
     let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
-    let events =
-        events.modify(|object| object.metadata.managed_fields = None).reflect(writer).inspect(move |event| {
+    let events = events
+        .modify(|object| authors::thin(object.metadata.managed_fields.as_mut()))
+        .reflect(writer)
+        .inspect(move |event| {
             let Ok(event) = event else { return };
-            if cluster.caches().projects.heard(event) {
-                cluster.caches().jobs_changed.notify_one(); // Builds that wait belong to somebody now.
+            let caches = shared.cluster.caches();
+            if caches.projects.heard(event) {
+                caches.jobs_changed.notify_one(); // Builds that wait belong to somebody now.
             }
             if let watcher::Event::Delete(object) = event {
-                cluster.forget(&object.uid().unwrap_or_default());
+                let uid = object.uid().unwrap_or_default();
+                shared.cluster.forget(&uid);
+                shared.announcements.told(&uid);
             }
         });
     events.touched_objects().filter_map(|touched| async {

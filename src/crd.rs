@@ -4,6 +4,7 @@
 //! written for the person who types the field and shows up in `kubectl explain`.
 
 pub mod annotations;
+pub mod authors;
 pub mod conditions;
 pub mod run;
 pub mod source;

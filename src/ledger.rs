@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::build::report;
 use crate::crd::annotations::Verb;
 use crate::crd::conditions::{MAX_MESSAGE, bounded};
+use crate::record::Trigger;
 
 /// Format of the ledger's text.
 pub const FORMAT: u32 = 1;
@@ -72,6 +73,9 @@ pub struct Lookup {
     /// What came out last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// What made somebody wish for `number`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// How asking for `number` goes.
     pub attempts: Attempts,
 }
@@ -184,6 +188,12 @@ pub struct Life {
     /// The verdict that only a retry lifts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Failure>,
+    /// The request that asked for it again, after it was first made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again: Option<Trigger>,
+    /// When it went live for the first time, by Kubernetes' clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Timestamp>,
     /// The restart stamp that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<String>,

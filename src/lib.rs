@@ -16,7 +16,7 @@
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `act`, `report`, `cluster`, `controller`, `queue`, `probes`, `build`. Everything else is pure:
+//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `controller`, `queue`, `probes`, `build`. Everything else is pure:
 //! no client, no clock, the same answer for the same input.
 //!
 //! # The modules
@@ -26,17 +26,18 @@
 //! | [`crd`] | what a person writes and reads | nothing |
 //! | [`version`] | build keys and version hashes | `build::order` |
 //! | [`project`] | one object, parsed | `crd`, `version`, `build::order` |
-//! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `build::report` |
+//! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `crd::status::Cause`, `build::report` |
 //! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `crd`, `build`, `reconcile::world::BuildOf` |
-//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize` are pure | all above; `observe`, `act`, `report` also `cluster` |
-//! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version` |
-//! | [`queue`], [`controller`], [`backoff`] | which project, which build, when | `reconcile`, `cluster`, `crd` |
+//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `act`, `start`, `report` also `cluster` |
+//! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
+//! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd` |
 //! | [`probes`], [`config`] | health endpoints; settings | `reconcile`; nothing |
 //! | [`build`] | what happens inside a build pod | `version` |
 //!
 //! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
 //! nothing reads `status` to decide; Kubernetes keeps the clocks. `tests/offline/architecture.rs` keeps them.
 
+pub mod announcements;
 pub mod backoff;
 pub mod build;
 pub mod cluster;

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use doce_operator::announcements::Announcements;
+use doce_operator::backoff::Backoff;
 use doce_operator::cluster::Cluster;
 use doce_operator::config::Config;
 use doce_operator::desired::Platform;
+use doce_operator::reconcile::start::Starts;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::{build, controller, crd, probes};
 use tracing_subscriber::EnvFilter;
@@ -72,7 +75,9 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         cluster: Cluster::new(client),
         platform: platform(&config)?,
         config,
-        backoff: doce_operator::backoff::Backoff::default(),
+        backoff: Backoff::default(),
+        starts: Starts::default(),
+        announcements: Announcements::default(),
     });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -7,6 +7,7 @@ use kube::Resource as _;
 
 use crate::build::order::{self, Settings};
 use crate::crd::annotations::{self, Verb};
+use crate::crd::authors::Authors;
 use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
 use crate::crd::{ProjectDeployment, spec::Source};
 use crate::version::text_digest;
@@ -44,6 +45,8 @@ pub struct Project {
     pub limit: usize,
     /// The requests that the object carries.
     pub requests: BTreeMap<Verb, String>,
+    /// Who asked for all this, as far as the API server tells.
+    pub authors: Authors,
 }
 
 /// How the digest of the source is had.
@@ -84,6 +87,7 @@ impl Project {
             pin: spec.pinned_version.as_deref().map(|pin| pin.trim_start_matches('v').to_owned()),
             limit: usize::try_from(spec.history.limit).unwrap_or(2),
             requests: annotations::requests(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),
+            authors: Authors::read(meta.managed_fields.as_ref()),
         })
     }
 

@@ -6,11 +6,13 @@ pub mod decide;
 pub mod facts;
 pub mod observe;
 pub mod report;
+pub mod start;
 pub mod summarize;
+pub mod turn;
 pub mod world;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
@@ -23,7 +25,7 @@ use act::{Hand, Outcome, act};
 use decide::decide;
 use observe::{Surroundings, observe};
 use report::report;
-use summarize::summarize;
+use summarize::{announces, summarize};
 use world::{Refusal, World};
 
 /// What one pass works with.
@@ -36,6 +38,10 @@ pub struct Context {
     pub platform: Platform,
     /// How often in a row each project failed.
     pub backoff: crate::backoff::Backoff,
+    /// Builds are started one at a time.
+    pub starts: start::Starts,
+    /// Which projects have work under way that no status tells of yet.
+    pub announcements: crate::announcements::Announcements,
 }
 
 /// Why a pass ended early.
@@ -66,6 +72,16 @@ pub enum Next {
     Rest,
 }
 
+impl Next {
+    /// The same, and not later than after `pause`.
+    fn within(self, pause: Duration) -> Self {
+        match self {
+            Self::After(other) => Self::After(other.min(pause)),
+            Self::Growing | Self::Rest => Self::After(pause),
+        }
+    }
+}
+
 /// A pass ends after this many writes; a watch will begin another. It only bounds a defect.
 const MAX_STEPS: usize = 64;
 
@@ -77,12 +93,24 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     }
     let (world, next) = Box::pin(settle(&project, context)).await?;
     let status = summarize(object.status.as_ref(), &project, &world, context.config.node_address.as_deref());
+    let held = (object.status.as_ref() != Some(&status) && announces(&status) && world.refusals.is_empty())
+        .then(|| context.announcements.hold(&project.uid, Instant::now()))
+        .flatten();
+    if let Some(left) = held {
+        return Ok(next.within(left));
+    }
     report(&context.cluster, object, status).await.map_err(Error::Report)?;
+    context.announcements.told(&project.uid);
     Ok(next)
 }
 
 async fn settle(project: &Project, context: &Context) -> Result<(World, Next), Error> {
-    let hand = Hand { cluster: &context.cluster, platform: &context.platform, config: &context.config };
+    let hand = Hand {
+        cluster: &context.cluster,
+        platform: &context.platform,
+        config: &context.config,
+        starts: &context.starts,
+    };
     let mut refusals: Vec<Refusal> = vec![];
     for _ in 0..MAX_STEPS {
         let around = Surroundings {

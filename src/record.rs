@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::crd::status::Cause;
+
 /// What is remembered of one version.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
@@ -30,8 +32,22 @@ pub struct Facts {
     pub key: Option<String>,
     /// What the version is made from.
     pub source: SourceFact,
+    /// What made somebody ask for it first; none in records of the first release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// The pod template as it was rendered then, without the image: an upgrade of the operator restarts nobody.
     pub template: Value,
+}
+
+/// What made a version wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Trigger {
+    /// What somebody did.
+    pub cause: Cause,
+    /// The field manager that did it, where the API server tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What a version is made from.

@@ -3,11 +3,10 @@
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::Patch;
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use serde_json::json;
 
-use super::writes::{Kind, manager, thin};
+use super::writes::Kind;
 use super::{Cache, Cluster, Error};
 
 impl Cluster {
@@ -40,13 +39,7 @@ impl Cluster {
         let others =
             seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
         let owners: Vec<_> = others.chain(ours.clone()).collect();
-        let patch = json!({ "metadata": {
-            "uid": seen.uid(), "resourceVersion": seen.resource_version(), "labels": want.labels, "ownerReferences": owners,
-        }});
-        let api: Api<K> = self.api(&seen.namespace().unwrap_or_default());
-        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let what = format!("give labels and owner back to {} {}", K::kind(&()), seen.name_any());
-        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
-        Ok(())
+        let patch = json!({ "metadata": { "labels": want.labels, "ownerReferences": owners } });
+        self.change("give labels and owner back to", seen, patch, cache).await
     }
 }

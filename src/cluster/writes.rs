@@ -16,6 +16,7 @@ use super::{Cache, Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
 use crate::project::Project;
+use crate::reconcile::world::At;
 
 /// A kind of child.
 pub(super) trait Kind:
@@ -48,22 +49,18 @@ impl Cluster {
         self.create(project, object, &self.caches.jobs).await
     }
 
-    /// Sets one annotation of a ledger or record, if it is still the one that was seen.
-    pub async fn annotate_revision(
-        &self,
-        seen: &ControllerRevision,
-        annotation: &str,
-        text: &str,
-    ) -> Result<(), Error> {
+    /// Writes the ledger, if it is still as it was `at` the look that decided so.
+    pub async fn write_ledger(&self, project: &Project, at: &At, text: &str) -> Result<(), Error> {
         let patch = json!({ "metadata": {
-            "uid": seen.uid(), "resourceVersion": seen.resource_version(), "annotations": { annotation: text },
+            "uid": at.uid, "resourceVersion": at.resource_version, "annotations": { names::LEDGER: text },
         }});
-        let api: Api<ControllerRevision> = self.api(&seen.namespace().unwrap_or_default());
-        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let written = sent
-            .map_err(|error| Error::sort(&format!("write ControllerRevision {}", seen.name_any()), error))?;
-        self.caches.revisions.wrote(thin(written));
-        Ok(())
+        self.merge("write the ledger", &project.namespace, &project.name, patch, &self.caches.revisions).await
+    }
+
+    /// Notes the image of a version in its record, if that is still as it was seen.
+    pub async fn note_image(&self, seen: &ControllerRevision, text: &str) -> Result<(), Error> {
+        let patch = json!({ "metadata": { "annotations": { names::IMAGE: text } } });
+        self.change("note the image in", seen, patch, &self.caches.revisions).await
     }
 
     /// Creates or changes the Deployment.
@@ -78,13 +75,8 @@ impl Cluster {
 
     /// Changes the replicas of the Deployment and nothing else.
     pub async fn scale_deployment(&self, seen: &Deployment, replicas: i32) -> Result<(), Error> {
-        let patch = json!({ "metadata": { "uid": seen.uid(), "resourceVersion": seen.resource_version() }, "spec": { "replicas": replicas } });
-        let api: Api<Deployment> = self.api(&seen.namespace().unwrap_or_default());
-        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let written =
-            sent.map_err(|error| Error::sort(&format!("scale Deployment {}", seen.name_any()), error))?;
-        self.caches.deployments.wrote(thin(written));
-        Ok(())
+        let patch = json!({ "spec": { "replicas": replicas } });
+        self.change("scale", seen, patch, &self.caches.deployments).await
     }
 
     /// Creates or changes the Service.
@@ -99,12 +91,10 @@ impl Cluster {
 
     /// Lets a queued build start.
     pub async fn release_job(&self, seen: &Job) -> Result<(), Error> {
-        let patch = json!({ "metadata": { "uid": seen.uid() }, "spec": { "suspend": false } }); // The Job controller writes too.
-        let api: Api<Job> = self.api(&seen.namespace().unwrap_or_default());
-        let sent = api.patch(&seen.name_any(), &manager(), &Patch::Merge(patch)).await;
-        let written = sent.map_err(|error| Error::sort(&format!("start Job {}", seen.name_any()), error))?;
-        self.caches.jobs.wrote(thin(written));
-        Ok(())
+        // Without its resource version: the Job controller writes too.
+        let patch = json!({ "metadata": { "uid": seen.uid() }, "spec": { "suspend": false } });
+        let namespace = seen.namespace().unwrap_or_default();
+        self.merge("start", &namespace, &seen.name_any(), patch, &self.caches.jobs).await
     }
 
     /// Deletes a Job with its pods. It is there, ending, until the last of them is gone: only then has a build ended.
@@ -112,9 +102,11 @@ impl Cluster {
         self.delete(seen, &self.caches.jobs, DeleteParams::foreground()).await
     }
 
-    /// Deletes a ReplicaSet.
+    /// Deletes a ReplicaSet, if it is still as it was seen: somebody may have given it pods since.
     pub async fn delete_set(&self, seen: &ReplicaSet) -> Result<(), Error> {
-        self.delete(seen, &self.caches.sets, DeleteParams::background()).await
+        let preconditions = Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
+        let way = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        self.delete(seen, &self.caches.sets, way).await
     }
 
     /// Deletes a record.
@@ -184,6 +176,34 @@ impl Cluster {
         }
     }
 
+    /// A merge patch of an object, if it is still as it was seen.
+    pub(super) async fn change<K: Kind>(
+        &self,
+        verb: &str,
+        seen: &K,
+        mut patch: Value,
+        cache: &Cache<K>,
+    ) -> Result<(), Error> {
+        patch["metadata"]["uid"] = json!(seen.uid());
+        patch["metadata"]["resourceVersion"] = json!(seen.resource_version());
+        self.merge(verb, &seen.namespace().unwrap_or_default(), &seen.name_any(), patch, cache).await
+    }
+
+    /// A merge patch with the guards that it holds itself.
+    async fn merge<K: Kind>(
+        &self,
+        verb: &str,
+        namespace: &str,
+        name: &str,
+        patch: Value,
+        cache: &Cache<K>,
+    ) -> Result<(), Error> {
+        let sent = self.api::<K>(namespace).patch(name, &manager(), &Patch::Merge(patch)).await;
+        let what = format!("{verb} {} {name}", K::kind(&()));
+        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
+        Ok(())
+    }
+
     /// Server-side apply. Where no child was seen, the API server is asked first, so that an object of somebody else
     /// is refused instead of adopted.
     async fn apply<K: Kind>(
@@ -241,8 +261,8 @@ impl Cluster {
 
     async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
         let what = format!("delete {} {}", K::kind(&()), seen.name_any());
-        let preconditions = Preconditions { uid: seen.uid(), resource_version: None };
-        let params = DeleteParams { preconditions: Some(preconditions), ..way };
+        let this_one = Preconditions { uid: seen.uid(), resource_version: None };
+        let params = DeleteParams { preconditions: way.preconditions.or(Some(this_one)), ..way };
         let sent =
             self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
         let told = sent.map(|answer| answer.map_left(Some).left_or_else(|_| None));
@@ -265,12 +285,12 @@ pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
     }
 }
 
-pub(super) fn manager() -> PatchParams {
+fn manager() -> PatchParams {
     PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// What is kept of an object needs no record of who set which field.
-pub(super) fn thin<K: Resource>(mut object: K) -> K {
+fn thin<K: Resource>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
     object
 }

@@ -42,7 +42,7 @@ pub struct ProjectDeploymentStatus {
     /// The build that runs or ran last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<BuildStatus>,
-    /// The versions that are remembered, newest first.
+    /// The versions that are remembered, newest first, at most 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
     /// Why the wanted version does not serve.
@@ -113,6 +113,20 @@ pub struct BuildStatus {
     pub finished_at: Option<Time>,
 }
 
+/// What somebody did to get a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Cause {
+    /// Changed the resource, or the ConfigMap that it names.
+    #[default]
+    Apply,
+    /// Asked to look at the source again (doce.dev/deploy).
+    Deploy,
+    /// Asked to go back to it (doce.dev/rollback).
+    Rollback,
+    /// Asked to try it again (doce.dev/retry).
+    Retry,
+}
+
 /// A version that is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -123,12 +137,30 @@ pub struct HistoryEntry {
     pub state: String,
     /// Commit, content digest or image digest.
     pub source: String,
+    /// Branch, tag or commit as it was asked for.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// First line of the commit's message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Author of the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// What somebody did last to get this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Cause>,
+    /// Who did it, as far as the API server tells: a field manager such as helm or kubectl-annotate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// When the version was first asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
+    /// When it served for the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Time>,
+    /// Seconds from the one to the other: queue, build and rollout together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

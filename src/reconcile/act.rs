@@ -13,6 +13,7 @@ use crate::version;
 use super::decide::{Step, Target};
 use super::facts::rollout::{version_in_place, watch_in_place};
 use super::observe::ours;
+use super::start::{Starts, limits};
 use super::world::{Cause, Child, Refusal, Unmarked, World};
 
 /// What became of a write.
@@ -35,15 +36,18 @@ pub struct Hand<'a> {
     pub platform: &'a Platform,
     /// Settings of the operator.
     pub config: &'a Config,
+    /// Builds are started one at a time.
+    pub starts: &'a Starts,
 }
 
 /// Performs `step`.
 pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) -> Result<Outcome, Error> {
     let (child, done) = match step {
-        Step::Ledger(ledger) => (Child::Memory, write_ledger(hand.cluster, project, &ledger).await),
-        Step::Record { version, key, source, image } => {
+        Step::Ledger(ledger) => (Child::Memory, write_ledger(hand.cluster, project, world, &ledger).await),
+        Step::Record { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
-            let facts = Facts { format: version::FORMAT, version, key, source, template };
+            let trigger = Some(trigger);
+            let facts = Facts { format: version::FORMAT, version, key, source, trigger, template };
             let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
             let object = record::create(project, &facts, image.as_ref(), number);
             (Child::Record, hand.cluster.create_revision(project, &object).await)
@@ -54,7 +58,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
                 return Ok(Outcome::Done);
             };
             let text = record::text(&image);
-            (Child::Memory, hand.cluster.annotate_revision(&seen, names::IMAGE, &text).await)
+            (Child::Memory, hand.cluster.note_image(&seen, &text).await)
         }
         Step::Build { of, attempt, digest, reason } => {
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
@@ -88,10 +92,15 @@ fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
     Refusal { child, cause, message }
 }
 
-async fn write_ledger(cluster: &Cluster, project: &Project, ledger: &Ledger) -> Result<(), Error> {
-    let revisions = cluster.caches().revisions.of(&key(project));
-    match ours(project, &revisions, &project.name) {
-        Some(seen) => cluster.annotate_revision(&seen, names::LEDGER, &record::text(ledger)).await,
+/// Compare-and-swap with the ledger of the look that decided: whoever wrote since wins.
+async fn write_ledger(
+    cluster: &Cluster,
+    project: &Project,
+    world: &World,
+    ledger: &Ledger,
+) -> Result<(), Error> {
+    match &world.ledger_at {
+        Some(at) => cluster.write_ledger(project, at, &record::text(ledger)).await,
         None => cluster.create_revision(project, &record::ledger(project, ledger)).await,
     }
 }
@@ -99,7 +108,7 @@ async fn write_ledger(cluster: &Cluster, project: &Project, ledger: &Ledger) -> 
 async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Result<(), Error> {
     let job = build_job::create(project, hand.platform, wish)
         .map_err(|error| Error::malformed("build Job", &error))?;
-    hand.cluster.create_job(project, &job).await
+    hand.starts.create(hand.cluster, limits(hand.config), project, job).await
 }
 
 async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {

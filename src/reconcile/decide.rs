@@ -7,9 +7,10 @@ mod requests;
 mod run;
 mod verdicts;
 
+use crate::crd::annotations::Verb;
 use crate::ledger::{Attempts, Ledger};
 use crate::project::Project;
-use crate::record::{Facts, ImageFact, SourceFact};
+use crate::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 
 use super::asked::{Asked, asked};
 use super::world::{BuildOf, Child, Unmarked, World};
@@ -27,6 +28,8 @@ pub enum Step {
         key: Option<String>,
         /// What the version is made from.
         source: SourceFact,
+        /// What made somebody ask for it.
+        trigger: Trigger,
         /// The image, where there is one already.
         image: Option<ImageFact>,
     },
@@ -161,9 +164,14 @@ impl Situation<'_> {
         Some(Step::Ledger(Box::new(ledger)))
     }
 
-    fn request(&self, verb: crate::crd::annotations::Verb) -> Option<&str> {
+    fn request(&self, verb: Verb) -> Option<&str> {
         let value = self.project.requests.get(&verb)?;
         self.ledger.is_new(verb, value).then_some(value.as_str())
+    }
+
+    /// A request as the cause of what it leads to.
+    fn trigger(&self, verb: Verb, cause: Cause) -> Trigger {
+        Trigger { cause, by: self.project.authors.requests.get(&verb).cloned() }
     }
 
     fn key_of(&self, version: &str) -> Option<&str> {

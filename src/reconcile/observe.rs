@@ -12,7 +12,7 @@ use kube::{Resource, ResourceExt as _};
 
 use super::facts;
 use super::world;
-use super::world::{Child, ConfigMap, Refusal, Unmarked, World};
+use super::world::{At, Child, ConfigMap, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
 use crate::cluster::{Cluster, Error};
@@ -55,13 +55,15 @@ pub async fn observe(
     let sets: Vec<Arc<ReplicaSet>> =
         caches.sets.of(&key).into_iter().filter(|set| labelled(set.labels().get(names::UID))).collect();
     let deployment = ours(project, &deployments, &project.name);
+    let ledger = ours(project, &revisions, &project.name);
     let rollout = deployment.as_ref().map(|deployment| {
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
         facts::rollout::rollout(project, deployment, record, &sets, &pods)
     });
     Ok(World {
         now: now(),
-        ledger: ours(project, &revisions, &project.name).and_then(|ledger| record::read_ledger(&ledger)),
+        ledger: ledger.as_ref().and_then(|ledger| record::read_ledger(ledger)),
+        ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
         jobs: jobs
             .iter()
             .filter(|job| is_ours(project, &***job))
@@ -83,6 +85,13 @@ pub async fn observe(
 /// The one look at a clock: compared with timestamps of objects, never remembered.
 fn now() -> Timestamp {
     Timestamp::now()
+}
+
+fn at<K: Resource>(object: &K) -> At {
+    At {
+        uid: object.uid().unwrap_or_default(),
+        resource_version: object.resource_version().unwrap_or_default(),
+    }
 }
 
 /// The child of that name which belongs to this very project.

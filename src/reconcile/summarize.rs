@@ -73,6 +73,15 @@ pub fn summarize(
     }
 }
 
+/// The status tells that work goes its usual way, and of nothing that a person must know at once.
+#[must_use]
+pub fn announces(status: &ProjectDeploymentStatus) -> bool {
+    let usual = [Reason::Queued, Reason::Resolving, Reason::Building, Reason::Starting, Reason::Restarting];
+    let reason = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let reason = reason.map(|ready| ready.reason.as_str());
+    status.failure.is_none() && usual.iter().any(|usual| Some(usual.name()) == reason)
+}
+
 /// Kubernetes' times have whole seconds; a fraction would be lost on the way and look like a change.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)

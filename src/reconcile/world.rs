@@ -15,6 +15,8 @@ pub struct World {
     pub now: Timestamp,
     /// The memory, if there is one yet.
     pub ledger: Option<Ledger>,
+    /// The object that holds the memory, at this look.
+    pub ledger_at: Option<At>,
     /// The records by version.
     pub records: BTreeMap<String, Record>,
     /// The build Jobs.
@@ -37,6 +39,15 @@ pub struct World {
     pub retry_base: u32,
     /// Repository that nodes pull this project's images from, without tag.
     pub repository: String,
+}
+
+/// One state of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct At {
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version.
+    pub resource_version: String,
 }
 
 /// A child of ours that somebody took a label or the owner from: nothing would delete it with the project.
@@ -137,6 +148,8 @@ pub struct Rollout {
     pub available: bool,
     /// It was available in this template before, or at 0 replicas: Kubernetes sets it no deadline any more.
     pub completed: bool,
+    /// When it was.
+    pub completed_at: Option<Timestamp>,
     /// The progress deadline of this template is over.
     pub deadline_over: bool,
     /// Why it can never become available, if that is certain.

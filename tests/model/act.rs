@@ -15,7 +15,7 @@ use super::observe::set_name;
 pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
     match step {
         Step::Ledger(ledger) => remember(cluster, ledger, seen),
-        Step::Record { version, key, source, image } => {
+        Step::Record { version, key, source, image, .. } => {
             let run = u8::try_from(cluster.project.run.port - 3000).expect("the model's ports are small");
             let origin = (nature::source(&source.digest), run);
             cluster.nature.origins.insert(version.clone(), origin);

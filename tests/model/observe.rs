@@ -69,6 +69,7 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
         current: counted,
         available: counted && cluster.complete(),
         completed: counted && deployment.complete,
+        completed_at: None,
         deadline_over: counted && deployment.timed_out,
         hopeless,
         trouble: None,

@@ -10,8 +10,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &[]),
     ("version", &["build::order"]),
     ("project", &["crd", "version", "build::order"]),
-    ("ledger", &["crd::annotations", "crd::conditions", "build::report"]),
-    ("record", &["crd::annotations", "build::report"]),
+    ("ledger", &["crd::annotations", "crd::conditions", "record::Trigger", "build::report"]),
+    ("record", &["crd::annotations", "crd::status::Cause", "build::report"]),
     (
         "desired",
         &[
@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cluster",
             "config",
             "backoff",
+            "announcements",
         ],
     ),
     ("reconcile::world", PURE),
@@ -46,12 +47,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("reconcile::decide", PURE),
     ("reconcile::facts", PURE),
     ("reconcile::summarize", PURE),
+    ("reconcile::turn", PURE),
     // An event as data; who publishes it is `reconcile::report`.
     (
         "reconcile::summarize::events",
         &["cluster::events::Happening", "crd", "project", "reconcile::world", "reconcile::summarize"],
     ),
-    ("cluster", &["crd", "project", "desired::names", "version"]),
+    ("cluster", &["crd", "project", "desired::names", "version", "reconcile::world::At"]),
+    ("announcements", &[]),
     ("backoff", &[]),
     ("config", &[]),
     ("controller", &["reconcile", "cluster", "crd", "queue", "backoff"]),
@@ -84,12 +87,14 @@ const NO_IO: &[&str] = &[
     "ledger",
     "record",
     "desired",
+    "announcements",
     "backoff",
     "reconcile::world",
     "reconcile::asked",
     "reconcile::decide",
     "reconcile::facts",
     "reconcile::summarize",
+    "reconcile::turn",
 ];
 
 const IO: &[&str] = &[

@@ -45,6 +45,7 @@ fn recorded(project: &Project, uid: i64) -> Record {
         version: VERSION.to_owned(),
         key: Some("a".repeat(64)),
         source: SourceFact::default(),
+        trigger: None,
         template: template::render(project, VERSION),
     };
     let image = ImageFact {

@@ -3,6 +3,7 @@
 use crate::crd::annotations::Verb;
 use crate::ledger::{Attempts, FORMAT, Ledger, Life, Lookup, Seen};
 use crate::project::{Origin, Project};
+use crate::record::{Cause, Trigger};
 use crate::version::short;
 
 use super::super::asked::{Pin, newest_live};
@@ -28,16 +29,28 @@ pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
         // Pods of an older template may serve meanwhile: only what is Available as a whole was live.
         let life = if rollout.current && rollout.available && rollout.replicas > 0 {
             ledger.last = 1;
-            Life { live: Some(1), restart: rollout.stamp.clone(), good: rollout.stamp.clone(), failed: None }
+            Life {
+                live: Some(1),
+                ready: rollout.completed_at,
+                restart: rollout.stamp.clone(),
+                good: rollout.stamp.clone(),
+                ..Life::default()
+            }
         } else {
             Life { restart: rollout.stamp.clone(), ..Life::default() }
         };
         ledger.versions.insert(version, life);
     }
     if let Origin::LookedUp(of) = project.origin() {
-        ledger.lookup = Some(Lookup { of, number: fresh_number(world), ..Lookup::default() });
+        let trigger = Some(applied(project));
+        ledger.lookup = Some(Lookup { of, number: fresh_number(world), trigger, ..Lookup::default() });
     }
     Step::Ledger(Box::new(ledger))
+}
+
+/// Somebody changed the resource.
+fn applied(project: &Project) -> Trigger {
+    Trigger { cause: Cause::Apply, by: project.authors.spec.clone() }
 }
 
 /// A number that no Job of a forgotten ledger carries, so that no old answer is taken for a new one.
@@ -59,7 +72,8 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     }
     let last = situation.ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
     let number = (last + 1).max(fresh_number(situation.world));
-    let lookup = Lookup { of, number, answer: None, attempts: Attempts::default() };
+    let trigger = Some(applied(situation.project));
+    let lookup = Lookup { of, number, answer: None, trigger, attempts: Attempts::default() };
     situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }
 
@@ -73,8 +87,18 @@ pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
         version: yielded.version.clone(),
         key: yielded.key.clone(),
         source: yielded.source.clone(),
+        trigger: trigger(situation),
         image: yielded.image.clone(),
     })
+}
+
+/// Why there is a new version: what was looked up last tells why it was.
+fn trigger(situation: &Situation<'_>) -> Trigger {
+    let looked_up = match situation.project.origin() {
+        Origin::LookedUp(_) => situation.ledger.lookup.as_ref().and_then(|lookup| lookup.trigger.clone()),
+        Origin::Fixed(_) | Origin::ConfigMap(_) => None,
+    };
+    looked_up.unwrap_or_else(|| applied(situation.project))
 }
 
 /// Deleting the project would leave behind a child without owner, and nobody would find one without labels.

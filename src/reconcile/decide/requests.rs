@@ -3,6 +3,7 @@
 
 use crate::crd::annotations::{Verb, argument};
 use crate::ledger::{Attempts, Failure, Hold, Ledger};
+use crate::record::Cause;
 use crate::version::{short, text_digest};
 
 use super::super::asked::newest_live;
@@ -69,7 +70,9 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
         ));
     };
     match lifted(situation, ledger.clone(), wanted, value) {
-        Some(lifted) => {
+        Some(mut lifted) => {
+            let again = situation.trigger(Verb::Retry, Cause::Retry);
+            lifted.versions.entry(wanted.to_owned()).or_default().again = Some(again);
             situation.note(lifted.with_seen(Verb::Retry, value, format!("tries {} again", short(wanted))))
         }
         None => restart_unavailable(situation, ledger, wanted, value),
@@ -155,6 +158,10 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     } else {
         format!("goes to {}", short(&target))
     };
+    if !already {
+        let again = situation.trigger(Verb::Rollback, Cause::Rollback);
+        ledger.versions.entry(target.clone()).or_default().again = Some(again);
+    }
     if asked.as_deref() == Some(target.as_str()) {
         ledger.hold = None;
     } else if !already {
@@ -210,6 +217,7 @@ pub(super) fn deploy(situation: &Situation<'_>) -> Option<Step> {
     let outcome = match ledger.lookup.as_mut().filter(|_| looks_up(situation)) {
         Some(lookup) => {
             lookup.number += 1;
+            lookup.trigger = Some(situation.trigger(Verb::Deploy, Cause::Deploy));
             lookup.attempts = Attempts::default();
             format!("looks up {}", situation.project.reference())
         }

@@ -155,6 +155,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     entry.good.clone_from(&rollout.stamp);
     if goes_live {
         entry.live = Some(last);
+        entry.ready = entry.ready.or(rollout.completed_at);
     }
     situation.note(ledger)
 }

@@ -61,6 +61,12 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
     }
 }
 
+/// The Job has ended, well or not.
+#[must_use]
+pub fn is_finished(job: &Job) -> bool {
+    finished(job).is_some()
+}
+
 fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let ended = conditions.iter().find(|condition| {

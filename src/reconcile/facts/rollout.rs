@@ -48,6 +48,8 @@ pub fn rollout(
         .find_map(|pod| waiting(pod))
         .or_else(|| of_set.iter().find_map(|pod| not_ready(pod)))
         .or_else(|| refused(&conditions));
+    let says = |reason| set.filter(|_| current).and_then(|set| progressing(&conditions, set, reason));
+    let completed = says("NewReplicaSetAvailable");
     Rollout {
         version: version_in_place(object).map(str::to_owned),
         stamp: template_annotation(object, names::RESTARTED).map(str::to_owned),
@@ -57,9 +59,9 @@ pub fn rollout(
         faithful: faithful(project, object, record, replicas),
         current,
         available: current && complete && replicas > 0,
-        completed: current && set.is_some_and(|set| progressing(&conditions, set, "NewReplicaSetAvailable")),
-        deadline_over: current
-            && set.is_some_and(|set| progressing(&conditions, set, "ProgressDeadlineExceeded")),
+        completed: completed.is_some(),
+        completed_at: completed.and_then(|condition| Some(condition.last_update_time.as_ref()?.0)),
+        deadline_over: says("ProgressDeadlineExceeded").is_some(),
         hopeless: trouble.clone().filter(|trouble| of_set.iter().any(|pod| hopeless(pod, trouble))),
         trouble,
     }
@@ -136,9 +138,13 @@ fn owned_by(pod: &Pod, set: &ReplicaSet) -> bool {
 
 /// The condition may be left over from the template before, even where the generation is observed
 /// (kubernetes/kubernetes 49637): it counts only if it names the ReplicaSet of this template.
-fn progressing(conditions: &[DeploymentCondition], set: &ReplicaSet, reason: &str) -> bool {
+fn progressing<'a>(
+    conditions: &'a [DeploymentCondition],
+    set: &ReplicaSet,
+    reason: &str,
+) -> Option<&'a DeploymentCondition> {
     let name = format!("\"{}\"", set.name_any());
-    conditions.iter().any(|condition| {
+    conditions.iter().find(|condition| {
         condition.type_ == "Progressing"
             && condition.reason.as_deref() == Some(reason)
             && condition.message.as_ref().is_some_and(|message| message.contains(&name))

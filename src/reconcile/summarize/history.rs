@@ -7,11 +7,14 @@ use crate::crd::status::HistoryEntry;
 use crate::record::Record;
 use crate::version::short;
 
+/// Most versions that are shown: the status must stay small, whatever `history.limit` keeps.
+const MOST: usize = 20;
+
 /// Newest first.
 pub(super) fn history(view: &View<'_>) -> Vec<HistoryEntry> {
     let mut records: Vec<&Record> = view.world.records.values().collect();
     records.sort_by(|a, b| (b.created, &b.name).cmp(&(a.created, &a.name)));
-    records.into_iter().map(|record| entry(view, record)).collect()
+    records.into_iter().take(MOST).map(|record| entry(view, record)).collect()
 }
 
 fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
@@ -30,12 +33,19 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     };
     let failed = life.failed.or_else(|| attempts.failed.filter(|_| no_image));
     let source = record.source();
+    let trigger = life.again.or_else(|| record.facts.trigger.clone());
     HistoryEntry {
         version: short(version),
         state: state.to_owned(),
         source: source.digest,
+        reference: Some(source.reference).filter(|reference| !reference.is_empty()),
         message: source.message,
+        author: source.author,
+        trigger: trigger.as_ref().map(|trigger| trigger.cause),
+        by: trigger.and_then(|trigger| trigger.by),
         created_at: record.created.map(whole_seconds).map(Time),
+        ready_at: life.ready.map(whole_seconds).map(Time),
+        duration_seconds: record.created.zip(life.ready).map(|(from, to)| to.as_second() - from.as_second()),
         reason: failed.map(|failed| failed.reason),
     }
 }

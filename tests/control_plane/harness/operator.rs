@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
 use doce_operator::cluster::Cluster;
 use doce_operator::config::Config;
 use doce_operator::controller;
 use doce_operator::desired::Platform;
 use doce_operator::reconcile::Context;
+use doce_operator::reconcile::start::Starts;
 use http::{HeaderName, HeaderValue};
 use kube::client::ClientBuilder;
 use tokio::sync::oneshot;
@@ -67,6 +69,8 @@ impl Operator {
             config: settings(world, &options),
             platform: platform(),
             backoff: Backoff::default(),
+            starts: Starts::default(),
+            announcements: Announcements::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(controller::run(context, async {
@@ -100,6 +104,7 @@ fn settings(world: &World, options: &Options) -> Config {
         mirror: None,
         ca_bundle_file: None,
         build_limit: options.build_limit,
+        build_limit_namespace: None,
         port_first: options.ports.0,
         port_last: options.ports.1,
         node_address: Some("127.0.0.1".to_owned()),

@@ -1,0 +1,107 @@
+//! Who asked: the field managers that the API server notes beside an object (`metadata.managedFields`). They name
+//! programs (kubectl-client-side-apply, helm, kustomize-controller), not people; of people the API server tells nothing.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
+use serde_json::{Map, Value, json};
+
+use super::annotations::Verb;
+
+/// Longest name of a manager that is remembered, in bytes (the API server allows 128).
+const MAX_NAME: usize = 128;
+
+/// Who wrote what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authors {
+    /// Who changed the spec last.
+    pub spec: Option<String>,
+    /// Who made each request.
+    pub requests: BTreeMap<Verb, String>,
+}
+
+/// Leaves of the notes only what [`Authors::read`] needs: whole, they are larger than the object.
+pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
+    let Some(entries) = entries else { return };
+    entries.retain_mut(|entry| {
+        let Some(fields) = entry.fields_v1.as_mut() else { return false };
+        let spec = fields.0.get("f:spec").map(|_| ("f:spec".to_owned(), json!({})));
+        let annotations: Map<String, Value> = Verb::ALL
+            .into_iter()
+            .filter(|verb| owns(&fields.0, *verb))
+            .map(|verb| (field(verb), json!({})))
+            .collect();
+        let metadata = (!annotations.is_empty())
+            .then(|| ("f:metadata".to_owned(), json!({ "f:annotations": annotations })));
+        let kept: Map<String, Value> = spec.into_iter().chain(metadata).collect();
+        let speaks = !kept.is_empty() && entry.subresource.is_none();
+        *fields = FieldsV1(Value::Object(kept));
+        speaks
+    });
+}
+
+impl Authors {
+    /// Reads the notes. Where two managers share a field, the later one counts.
+    #[must_use]
+    pub fn read(entries: Option<&Vec<ManagedFieldsEntry>>) -> Self {
+        let mut entries: Vec<&ManagedFieldsEntry> = entries.into_iter().flatten().collect();
+        entries.retain(|entry| entry.subresource.is_none());
+        entries.sort_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+        let mut authors = Self::default();
+        for entry in entries {
+            let (Some(fields), Some(manager)) = (&entry.fields_v1, &entry.manager) else { continue };
+            let manager: String = manager.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+            for verb in Verb::ALL.into_iter().filter(|verb| owns(&fields.0, *verb)) {
+                authors.requests.insert(verb, manager.clone());
+            }
+            if fields.0.get("f:spec").is_some() {
+                authors.spec = Some(manager);
+            }
+        }
+        authors
+    }
+}
+
+fn field(verb: Verb) -> String {
+    format!("f:{}", verb.annotation())
+}
+
+fn owns(fields: &Value, verb: Verb) -> bool {
+    fields["f:metadata"]["f:annotations"].get(field(verb)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(manager: &str, second: i64, fields: Value) -> ManagedFieldsEntry {
+        let time = jiff::Timestamp::from_second(second).unwrap().to_string();
+        serde_json::from_value(json!({ "manager": manager, "time": time, "fieldsV1": fields })).unwrap()
+    }
+
+    #[test]
+    fn the_last_manager_of_a_field_is_its_author_also_once_the_notes_are_thinned() {
+        let annotations =
+            json!({ "f:metadata": { "f:annotations": { "f:doce.dev/rollback": {}, "f:note": {} } } });
+        let mut entries = vec![
+            entry("kubectl-edit", 20, json!({ "f:spec": { "f:replicas": {} } })),
+            entry(
+                "helm",
+                10,
+                json!({ "f:spec": { "f:source": { "f:git": {} } }, "f:metadata": { "f:labels": {} } }),
+            ),
+            entry("kubectl-annotate", 30, annotations),
+            entry("labeller", 40, json!({ "f:metadata": { "f:labels": { "f:team": {} } } })),
+        ];
+        let mut status = entry("doce-operator", 50, json!({ "f:spec": {} }));
+        status.subresource = Some("status".to_owned());
+        entries.push(status);
+        let authors = Authors::read(Some(&entries));
+        assert_eq!(authors.spec.as_deref(), Some("kubectl-edit"));
+        assert_eq!(authors.requests, BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())]));
+        thin(Some(&mut entries));
+        assert_eq!(Authors::read(Some(&entries)), authors);
+        assert_eq!(entries.len(), 3, "who says nothing of spec or requests is dropped");
+        assert_eq!(entries[1].fields_v1, Some(FieldsV1(json!({ "f:spec": {} }))));
+    }
+}

@@ -1,0 +1,159 @@
+//! Whose turn it is to build. Pure: it reads the Jobs of the whole cluster and starts nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
+use super::facts::build::is_finished;
+
+/// How many builds may run at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// In the whole cluster.
+    pub cluster: usize,
+    /// In each namespace.
+    pub namespace: usize,
+}
+
+/// The Jobs to release now. The namespace with the fewest running builds comes first, in it the oldest Job; no limit is
+/// passed, and none is released that `may_start` denies.
+#[must_use]
+pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
+    let mut running = running(jobs);
+    let mut queued: Vec<&Arc<Job>> = waiting(jobs).filter(|job| may_start(job)).collect();
+    let mut released = vec![];
+    while running.values().sum::<usize>() < limits.cluster {
+        let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
+        let order = |job: &Job| (builds(job), job.creation_timestamp(), namespace(job), job.name_any());
+        let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
+        let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
+        let job = queued.swap_remove(at);
+        *running.entry(namespace(job)).or_insert(0) += 1;
+        released.push(job.clone());
+    }
+    released
+}
+
+/// Whether a build that is made now in this namespace may start at once: there is a place that nobody waits for.
+#[must_use]
+pub fn has_place(
+    jobs: &[Arc<Job>],
+    limits: Limits,
+    in_namespace: &str,
+    may_start: impl Fn(&Job) -> bool,
+) -> bool {
+    let mut running = running(jobs);
+    for job in next(jobs, limits, may_start) {
+        *running.entry(namespace(&job)).or_insert(0) += 1;
+    }
+    running.get(in_namespace).copied().unwrap_or(0) < limits.namespace
+        && running.values().sum::<usize>() < limits.cluster
+}
+
+/// How many Jobs of this operator's queue stand before `job` by age: 0 is the next.
+#[must_use]
+pub fn position(jobs: &[Arc<Job>], job: &Job) -> usize {
+    let age = |job: &Job| (job.creation_timestamp(), namespace(job), job.name_any());
+    waiting(jobs).filter(|other| age(other) < age(job)).count()
+}
+
+/// Builds that run, by namespace. One that is being deleted takes its place until its pods are gone.
+fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
+    let mut running = BTreeMap::new();
+    for job in jobs.iter().filter(|job| !is_suspended(job) && !is_finished(job)) {
+        *running.entry(namespace(job)).or_insert(0) += 1;
+    }
+    running
+}
+
+fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+    jobs.iter()
+        .filter(|job| job.metadata.deletion_timestamp.is_none() && is_suspended(job) && !is_finished(job))
+}
+
+fn namespace(job: &Job) -> String {
+    job.namespace().unwrap_or_default()
+}
+
+fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn job(namespace: &str, name: &str, state: &str, second: i64) -> Arc<Job> {
+        let conditions =
+            if state == "done" { json!([{ "type": "Complete", "status": "True" }]) } else { json!([]) };
+        let time = |second| jiff::Timestamp::from_second(second).unwrap().to_string();
+        let deleted = (state == "ending").then(|| time(second + 1));
+        let job = json!({
+            "metadata": { "name": name, "namespace": namespace, "creationTimestamp": time(second), "deletionTimestamp": deleted },
+            "spec": { "suspend": state == "waits", "template": {} },
+            "status": { "conditions": conditions },
+        });
+        Arc::new(serde_json::from_value(job).unwrap())
+    }
+
+    fn limits(cluster: usize, namespace: usize) -> Limits {
+        Limits { cluster, namespace }
+    }
+
+    fn released(jobs: &[Arc<Job>], limits: Limits) -> Vec<String> {
+        next(jobs, limits, |_| true).iter().map(|job| job.name_any()).collect()
+    }
+
+    #[test]
+    fn the_oldest_builds_start_first_and_no_more_than_the_limit_run() {
+        let jobs = [
+            job("n", "young", "waits", 30),
+            job("n", "old", "waits", 10),
+            job("n", "runs", "runs", 5),
+            job("n", "done", "done", 1),
+        ];
+        assert_eq!(released(&jobs, limits(1, 9)), Vec::<String>::new());
+        assert_eq!(released(&jobs, limits(2, 9)), ["old"]);
+        assert_eq!(released(&jobs, limits(5, 9)), ["old", "young"]);
+        assert_eq!(released(&jobs, limits(5, 2)), ["old"], "the namespace has a limit of its own");
+        let of_a_project = next(&jobs, limits(5, 9), |job| job.name_any() != "old");
+        assert_eq!(of_a_project.iter().map(|job| job.name_any()).collect::<Vec<_>>(), ["young"]);
+    }
+
+    #[test]
+    fn a_namespace_that_asks_for_many_builds_does_not_make_the_others_wait_for_all_of_them() {
+        let mut jobs: Vec<_> = (0..10).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
+        jobs.push(job("modest", "modest-0", "waits", 100));
+        jobs.push(job("modest", "modest-1", "waits", 101));
+        assert_eq!(released(&jobs, limits(4, 9)), ["greedy-0", "modest-0", "greedy-1", "modest-1"]);
+    }
+
+    #[test]
+    fn a_build_that_is_being_deleted_keeps_its_place_until_its_pods_are_gone() {
+        let jobs = [job("n", "leaves", "ending", 1), job("n", "next", "waits", 2)];
+        assert_eq!(released(&jobs, limits(1, 9)), Vec::<String>::new());
+        assert_eq!(released(&jobs[1..], limits(1, 9)), ["next"]);
+    }
+
+    #[test]
+    fn a_new_build_has_a_place_only_where_nobody_waits_for_it() {
+        let place = |jobs: &[Arc<Job>], limits| has_place(jobs, limits, "n", |_| true);
+        let (runs, waits) = (job("n", "runs", "runs", 1), job("m", "waits", "waits", 2));
+        assert!(place(&[], limits(1, 1)));
+        assert!(!place(std::slice::from_ref(&runs), limits(1, 9)));
+        assert!(!place(std::slice::from_ref(&runs), limits(9, 1)), "its namespace is full");
+        assert!(place(std::slice::from_ref(&runs), limits(2, 9)));
+        assert!(!place(&[runs.clone(), waits.clone()], limits(2, 9)), "the place is another's");
+        assert!(place(&[runs, waits], limits(3, 9)));
+    }
+
+    #[test]
+    fn the_position_counts_those_that_came_before() {
+        let jobs =
+            [job("a", "first", "waits", 1), job("b", "second", "waits", 2), job("a", "runs", "runs", 0)];
+        assert_eq!((position(&jobs, &jobs[0]), position(&jobs, &jobs[1])), (0, 1));
+    }
+}
