@@ -17,8 +17,12 @@ mod first_deploy;
 mod conditions;
 #[path = "control_plane/crashes.rs"]
 mod crashes;
+#[path = "control_plane/judging.rs"]
+mod judging;
 #[path = "control_plane/kubectl.rs"]
 mod kubectl;
+#[path = "control_plane/lifecycle.rs"]
+mod lifecycle;
 #[path = "control_plane/mending.rs"]
 mod mending;
 #[path = "control_plane/other_hands.rs"]

@@ -1,0 +1,199 @@
+//! What becomes of a version whose pods do not come up, come up too late, or fall later: it is named at once, and what
+//! served goes on serving.
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::harness::reading::{message, state_of, version_of};
+use crate::harness::{Operator, World, behaving, condition, prebuilt};
+
+impl World {
+    /// Waits until Ready is not True and its message has these words.
+    async fn until_named(&self, name: &str, words: &'static str) -> ProjectDeployment {
+        self.until(name, &format!("{words:?} is named"), move |object: Option<&ProjectDeployment>| {
+            object
+                .and_then(|object| condition(object, "Ready"))
+                .is_some_and(|ready| ready.status == "False" && ready.message.contains(words))
+        })
+        .await
+    }
+
+    /// The pod of that version of a project, once there is one.
+    async fn pod_of(&self, project: &str, version: &str) -> String {
+        let labels = format!("doce.dev/project={project},doce.dev/version={version}");
+        let pods = self.until_labelled::<Pod>(&labels, "a pod", |pods| !pods.is_empty()).await;
+        pods[0].name_any()
+    }
+
+    /// Writes the state of the app's container, as a kubelet would.
+    async fn app_is(&self, pod: &str, state: Value, last: Option<Value>, restarts: i32) {
+        let status = json!({ "status": {
+            "phase": "Running",
+            "containerStatuses": [{
+                "name": "app", "image": "app", "imageID": "", "ready": false, "restartCount": restarts,
+                "state": state, "lastState": last.unwrap_or_else(|| json!({})),
+            }],
+        }});
+        let api = self.api::<Pod>();
+        api.patch_status(pod, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+}
+
+/// A spec whose pods' status the test writes, with a deadline that is far away.
+fn by_hand(n: u8) -> Value {
+    let mut spec = behaving(prebuilt(n), "manual");
+    spec["rollout"]["deadlineSeconds"] = json!(600);
+    spec
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadline() {
+    let world = World::new("pull").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    world.apply("shop", behaving(prebuilt(2), "pull-error")).await;
+    let named = world.until_named("shop", "Back-off pulling image").await;
+    assert!(message(&named, "Ready").contains(&format!("{first} goes on serving")));
+    let failed = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
+    assert_eq!(failed.failure.unwrap().reason, "ImagePullBackOff");
+    assert_eq!(failed.version, Some(first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn missing_config_an_exit_with_0_and_a_lack_of_memory_are_named_at_once_and_not_judged_before_the_deadline()
+ {
+    let world = World::new("named").await;
+    let _operator = Operator::start(&world).await;
+    let ended = |code: i32, reason: &str| json!({ "terminated": { "exitCode": code, "reason": reason } });
+    let loops = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off restarting failed container" } });
+    let config = json!({ "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"keys\" not found" } });
+    for (name, state, last, words) in [
+        ("config", config, None, "secret \"keys\" not found"),
+        ("zero", loops.clone(), Some(ended(0, "Completed")), "exit code 0 (Completed)"),
+        ("memory", loops, Some(ended(137, "OOMKilled")), "exit code 137 (OOMKilled)"),
+    ] {
+        let first = world.serve(name, prebuilt(1)).await;
+        world.apply(name, by_hand(2)).await;
+        let desired = |object: Option<&ProjectDeployment>| {
+            object
+                .and_then(|object| object.status.as_ref()?.desired_version.clone())
+                .filter(|it| *it != first)
+        };
+        let project = world
+            .until(name, "another version is wanted", |object: Option<&ProjectDeployment>| {
+                desired(object).is_some()
+            })
+            .await;
+        let second = desired(Some(&project)).unwrap();
+        let pod = world.pod_of(name, &second).await;
+        world.app_is(&pod, state, last, 1).await;
+        let named = world.until_named(name, words).await;
+        assert_eq!(named.status.as_ref().unwrap().version.as_deref(), Some(first.as_str()), "{name}");
+        assert_ne!(state_of(&named, &second), "Failed", "{name}: it may pass");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_app_that_crashed_three_times_is_left_long_before_its_deadline() {
+    let world = World::new("hopeless").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let mut spec = behaving(prebuilt(2), "crash");
+    spec["rollout"]["deadlineSeconds"] = json!(3600);
+    let failed = world.fail("shop", spec, "RolloutFailed").await;
+    assert!(message(&failed, "Ready").contains("exit code 1"), "{}", message(&failed, "Ready"));
+    world
+        .until("shop", "the first version is back", |deployment: Option<&Deployment>| {
+            deployment.is_some_and(|deployment| version_of(deployment) == first)
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_pod_that_fits_on_no_node_and_one_that_a_policy_forbids_are_named() {
+    let world = World::new("no-place").await;
+    let _operator = Operator::start(&world).await;
+    let mut large = prebuilt(1);
+    large["run"]["resources"] = json!({ "requests": { "cpu": "100k" } });
+    world.apply("large", large).await;
+    world.until_named("large", "Insufficient cpu").await;
+    let enforce = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
+    let namespaces = Api::<Namespace>::all(world.client.clone());
+    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(enforce)).await.unwrap();
+    world.apply("forbidden", prebuilt(1)).await;
+    world.until_named("forbidden", "violates PodSecurity").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn of_three_replicas_not_one_leaves_for_a_version_that_falls_within_its_guard() {
+    let world = World::new("guard").await;
+    let _operator = Operator::start(&world).await;
+    let three = |mut spec: Value| {
+        spec["replicas"] = json!(3);
+        spec["rollout"]["minReadySeconds"] = json!(8);
+        spec
+    };
+    let first = world.serve("shop", three(prebuilt(1))).await;
+    let names = |pods: Vec<Pod>| pods.iter().map(|pod| pod.name_any()).collect::<Vec<_>>();
+    let before = names(world.app_pods().await);
+    assert_eq!(before.len(), 3);
+    world.fail("shop", three(behaving(prebuilt(2), "ready-then-crash")), "RolloutFailed").await;
+    world.until_serving_again("shop", &first).await;
+    assert_eq!(names(world.app_pods().await), before, "the pods that served are the same ones");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_live_version_that_falls_later_is_named_and_neither_judged_nor_moved() {
+    let world = World::new("late").await;
+    let operator = Operator::start(&world).await;
+    world.serve("shop", prebuilt(1)).await;
+    let second = world.serve("shop", prebuilt(2)).await;
+    world.until_sets(2).await;
+    operator.journal.at_rest().await;
+    let before = operator.journal.writes().len();
+    let pod = world.pod_of("shop", &second).await;
+    world
+        .patch::<Pod>(&pod, json!({ "metadata": { "annotations": { "test.doce.dev/pod": "crash" } } }))
+        .await;
+    let fallen = world.until_ready("shop", "False", "Unavailable").await;
+    assert!(message(&fallen, "Ready").contains("Nothing is on trial"), "{}", message(&fallen, "Ready"));
+    assert_ne!(state_of(&fallen, &second), "Failed");
+    world
+        .patch::<Pod>(&pod, json!({ "metadata": { "annotations": { "test.doce.dev/pod": "ready" } } }))
+        .await;
+    world.until_serving("shop", &second).await;
+    operator.journal.at_rest().await;
+    let other: Vec<_> = operator.journal.writes().split_off(before);
+    assert!(other.iter().all(|write| write.path.ends_with("/status")), "nothing but the status: {other:?}");
+    assert_eq!(world.list::<ReplicaSet>().await.len(), 2);
+}
+
+impl World {
+    /// Waits until the Deployment is complete in that version.
+    async fn until_serving_again(&self, name: &str, version: &str) {
+        let version = version.to_owned();
+        self.until(name, "complete in the old version", move |deployment: Option<&Deployment>| {
+            deployment.is_some_and(|deployment| {
+                let (spec, status) = (deployment.spec.as_ref().unwrap(), deployment.status.as_ref());
+                version_of(deployment) == version
+                    && status.is_some_and(|status| {
+                        status.observed_generation == deployment.metadata.generation
+                            && status.replicas == spec.replicas
+                            && status.available_replicas == spec.replicas
+                            && status.updated_replicas == spec.replicas
+                    })
+            })
+        })
+        .await;
+    }
+}
