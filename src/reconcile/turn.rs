@@ -52,13 +52,6 @@ pub fn has_place(
         && running.values().sum::<usize>() < limits.cluster
 }
 
-/// How many Jobs of this operator's queue stand before `job` by age: 0 is the next.
-#[must_use]
-pub fn position(jobs: &[Arc<Job>], job: &Job) -> usize {
-    let age = |job: &Job| (job.creation_timestamp(), namespace(job), job.name_any());
-    waiting(jobs).filter(|other| age(other) < age(job)).count()
-}
-
 /// Builds that run, by namespace. One that is being deleted takes its place until its pods are gone.
 fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
     let mut running = BTreeMap::new();
@@ -148,12 +141,5 @@ mod tests {
         assert!(place(std::slice::from_ref(&runs), limits(2, 9)));
         assert!(!place(&[runs.clone(), waits.clone()], limits(2, 9)), "the place is another's");
         assert!(place(&[runs, waits], limits(3, 9)));
-    }
-
-    #[test]
-    fn the_position_counts_those_that_came_before() {
-        let jobs =
-            [job("a", "first", "waits", 1), job("b", "second", "waits", 2), job("a", "runs", "runs", 0)];
-        assert_eq!((position(&jobs, &jobs[0]), position(&jobs, &jobs[1])), (0, 1));
     }
 }
