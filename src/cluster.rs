@@ -6,6 +6,8 @@ pub mod caches;
 pub mod config_maps;
 pub mod error;
 pub mod events;
+pub mod fence;
+pub mod leases;
 pub mod living;
 mod marks;
 pub mod writes;
@@ -36,6 +38,12 @@ impl Cluster {
     pub fn new(client: Client) -> Self {
         let events = events::Recorder::new(client.clone());
         Self { client, caches: Arc::default(), events, reported: Arc::default() }
+    }
+
+    /// A door that lets writes through only while `fence` is open.
+    #[must_use]
+    pub fn fenced(client: Client, fence: &fence::Fence) -> Self {
+        Self::new(fence.guard(client))
     }
 
     /// The client, for the watch of the resource itself.

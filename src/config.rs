@@ -50,9 +50,32 @@ pub struct Config {
     /// Projects that are worked on at a time.
     #[arg(long, env = "DOCE_CONCURRENCY", default_value_t = 8)]
     pub concurrency: u16,
+    /// Of several operators only the one that holds a Lease writes. Off, this one always does.
+    #[arg(long, env = "DOCE_LEADER_ELECTION", default_value_t = false, action = clap::ArgAction::Set)]
+    pub leader_election: bool,
+    /// Seconds after which another operator takes the lead from one that died without a word.
+    #[arg(long, env = "DOCE_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(5..=300))]
+    pub lease_seconds: u16,
+    /// Name of the operator's own pod, under which it holds the Lease.
+    #[arg(long, env = "DOCE_POD_NAME")]
+    pub pod_name: Option<String>,
+    /// Namespace of the operator's own pod, in which the Lease is.
+    #[arg(long, env = "DOCE_POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
     /// Address of the health endpoints /livez and /readyz.
     #[arg(long, env = "DOCE_PROBE_ADDRESS", default_value = "0.0.0.0:8080")]
     pub probe_address: String,
+}
+
+/// Where and as whom an operator stands for election.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidacy {
+    /// Name that no other operator has at the same time.
+    pub identity: String,
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// Name of the Lease.
+    pub lease: String,
 }
 
 /// The settings contradict each other.
@@ -61,6 +84,12 @@ pub enum Invalid {
     /// The port range is empty.
     #[error("--port-first {0} is above --port-last {1}: no port is left for projects")]
     Ports(u16, u16),
+    /// The Lease needs a name for its holder and a namespace.
+    #[error(
+        "--leader-election true needs --pod-name and --pod-namespace: take DOCE_POD_NAME and DOCE_POD_NAMESPACE from \
+         metadata.name and metadata.namespace of the pod, as the chart does, or leave leader election off"
+    )]
+    Identity,
     /// The CA bundle cannot be read.
     #[error("cannot read --ca-bundle-file {0}")]
     CaBundle(PathBuf, #[source] std::io::Error),
@@ -80,7 +109,27 @@ impl Config {
         if self.port_first > self.port_last {
             return Err(Invalid::Ports(self.port_first, self.port_last));
         }
-        Ok(())
+        self.candidacy().map(drop)
+    }
+
+    /// Where and as whom this operator stands for election; none where it does not.
+    pub fn candidacy(&self) -> Result<Option<Candidacy>, Invalid> {
+        if !self.leader_election {
+            return Ok(None);
+        }
+        let set =
+            |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).ok_or(Invalid::Identity);
+        Ok(Some(Candidacy {
+            identity: set(&self.pod_name)?,
+            namespace: set(&self.pod_namespace)?,
+            lease: self.lease_name(),
+        }))
+    }
+
+    /// Operators that watch other namespaces are no rivals: each has a Lease of its own.
+    fn lease_name(&self) -> String {
+        let watched = self.namespace.iter().flat_map(|namespace| ["-", namespace]);
+        std::iter::once("doce-operator").chain(watched).collect()
     }
 
     /// The CA bundle as text, empty where there is none.
@@ -91,5 +140,47 @@ impl Config {
             return Err(Invalid::CaBundleSize(path.clone(), text.len()));
         }
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn config(more: &[&str]) -> Config {
+        let line = ["doce", "--push-registry", "registry.test", "--operator-image", "operator.test/doce:1"];
+        Line::try_parse_from(line.iter().chain(more)).map(|line| line.config).unwrap()
+    }
+
+    #[test]
+    fn by_hand_nobody_is_elected() {
+        assert_eq!(config(&[]).candidacy().unwrap(), None);
+    }
+
+    #[test]
+    fn an_election_needs_a_name_and_a_namespace_and_says_where_they_come_from() {
+        let on = ["--leader-election", "true"];
+        for more in
+            [&["--pod-name", "a"][..], &["--pod-namespace", "b"], &["--pod-name", "", "--pod-namespace", "b"]]
+        {
+            let refused = config(&[&on[..], more].concat()).validate().unwrap_err().to_string();
+            assert!(refused.contains("DOCE_POD_NAME and DOCE_POD_NAMESPACE from metadata.name"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn operators_of_other_namespaces_are_no_rivals() {
+        let on = ["--leader-election", "true", "--pod-name", "a", "--pod-namespace", "doce-system"];
+        let lease = |more: &[&str]| config(&[&on[..], more].concat()).candidacy().unwrap().unwrap().lease;
+        assert_eq!(lease(&[]), "doce-operator");
+        assert_eq!(lease(&["--namespace", "shops"]), "doce-operator-shops");
     }
 }

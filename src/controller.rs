@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::cache::Key;
 use crate::crd::{ProjectDeployment, authors};
+use crate::election::Leadership;
 use crate::queue;
 use crate::reconcile::{Error, Next, Shared, reconcile};
 
@@ -23,14 +24,18 @@ const SAFETY_NET: Duration = Duration::from_mins(10);
 /// News that wait; a watch that is faster than the loop is held up.
 const NEWS: usize = 1024;
 
-/// Runs until `shutdown` completes; work that has begun is finished.
-pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
-    let (changed, news) = mpsc::channel(NEWS);
+/// Runs until `shutdown` completes; work that has begun is finished then. Passes are made only while this process leads:
+/// before, it keeps its caches warm, and when the lead is lost it stands by again, its passes left where they are.
+pub async fn run(
+    context: Shared,
+    mut leadership: impl Leadership,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let (changed, mut news) = mpsc::channel(NEWS);
     let caches = context.cluster.shared_caches();
     let namespace = context.config.namespace.clone();
     let mut beside = JoinSet::new(); // Ends with this function, also when that is given up halfway.
     beside.spawn(caches.clone().watch(context.cluster.client(), namespace, changed));
-    beside.spawn(queue::run(context.clone()));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
         loop {
@@ -42,19 +47,39 @@ pub async fn run(context: Shared, shutdown: impl Future<Output = ()> + Send + Sy
         }
     };
     tokio::select! {
-        () = synced => loop_until(context, news, shutdown).await,
-        () = &mut shutdown => {}
+        () = synced => {}
+        () = &mut shutdown => return leadership.release().await,
     }
+    loop {
+        tokio::select! {
+            () = leadership.mine() => {}
+            () = unheard(&mut news) => {}
+            () = &mut shutdown => break,
+        }
+        let mut builds = JoinSet::new(); // Ends with the lead.
+        builds.spawn(queue::run(context.clone()));
+        tokio::select! {
+            () = leadership.lost() => {}
+            () = loop_until(&context, &mut news, &mut shutdown) => break,
+        }
+    }
+    leadership.release().await;
+}
+
+/// Takes in what a standby need not act on, so that no watch is held up: who takes the lead looks at every project.
+async fn unheard(news: &mut mpsc::Receiver<Key>) {
+    while news.recv().await.is_some() {}
+    std::future::pending().await
 }
 
 async fn loop_until(
-    context: Shared,
-    news: mpsc::Receiver<Key>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    context: &Shared,
+    news: &mut mpsc::Receiver<Key>,
+    shutdown: impl Future<Output = ()> + Send,
 ) {
     let (reader, writer) = reflector::store();
-    let projects = projects(&context, writer);
-    let children = stream::unfold(news, |mut news| async { news.recv().await.map(|key| (key, news)) });
+    let projects = projects(context, writer);
+    let children = stream::poll_fn(|polled| news.poll_recv(polled));
     let children =
         children.map(|(namespace, name)| ObjectRef::<ProjectDeployment>::new(&name).within(&namespace));
     let queue =
@@ -63,7 +88,7 @@ async fn loop_until(
     let passes = applier(
         |object, context: Shared2| Box::pin(pass(object, context)),
         |object, error, context: Shared2| after_error(&object, error, &context),
-        Arc::new(context),
+        Arc::new(context.clone()),
         reader,
         queue,
         concurrency,

@@ -16,8 +16,8 @@
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `controller`, `queue`, `probes`, `build`. Everything else is pure:
-//! no client, no clock, the same answer for the same input.
+//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `build`. Everything
+//! else is pure: no client, no clock, the same answer for the same input.
 //!
 //! # The modules
 //!
@@ -30,8 +30,9 @@
 //! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `crd`, `build`, `reconcile::world::BuildOf` |
 //! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `act`, `start`, `report` also `cluster` |
 //! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
-//! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd` |
-//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`; nothing |
+//! | [`election`] | which of several operators writes | `cluster` |
+//! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
+//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; nothing |
 //! | [`build`] | what happens inside a build pod | `version` |
 //!
 //! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
@@ -45,6 +46,7 @@ pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod desired;
+pub mod election;
 pub mod ledger;
 pub mod probes;
 pub mod project;

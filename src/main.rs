@@ -1,5 +1,6 @@
 //! The process: settings, log, client; then the operator, or one of the small jobs that the same binary does in pods.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,11 +9,15 @@ use clap::{Parser, Subcommand};
 use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
 use doce_operator::cluster::Cluster;
+use doce_operator::cluster::fence::Fence;
+use doce_operator::cluster::leases::Leases;
 use doce_operator::config::Config;
 use doce_operator::desired::Platform;
+use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
 use doce_operator::reconcile::start::Starts;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::{build, controller, crd, probes};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 /// Runs web projects on Kubernetes: source in, image built, rolled out, rolled back, on a port that never changes.
@@ -71,8 +76,14 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     config.validate()?;
     let address = config.probe_address.parse()?;
     let client = kube::Client::try_default().await?;
+    let candidacy = config.candidacy()?;
+    let fence = Fence::default();
+    let cluster = match &candidacy {
+        Some(_) => Cluster::fenced(client.clone(), &fence),
+        None => Cluster::new(client.clone()),
+    };
     let context: Shared = Arc::new(Context {
-        cluster: Cluster::new(client),
+        cluster,
         platform: platform(&config)?,
         config,
         backoff: Backoff::default(),
@@ -84,9 +95,25 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         namespace = context.config.namespace,
         "operator starts"
     );
-    let probes = tokio::spawn(probes::serve(context.clone(), address));
+    let Some(candidacy) = candidacy else {
+        return operate(context, Alone, Alone.standing(), address).await;
+    };
+    let leases = Leases::new(client, &candidacy.namespace, &candidacy.lease);
+    let times = Times::of(context.config.lease_seconds);
+    let candidate = Candidate::start(leases, fence, candidacy.identity, times);
+    let standing = candidate.standing();
+    operate(context, candidate, standing, address).await
+}
+
+async fn operate(
+    context: Shared,
+    leadership: impl Leadership,
+    standing: watch::Receiver<Standing>,
+    address: SocketAddr,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let probes = tokio::spawn(probes::serve(context.clone(), standing, address));
     tokio::select! {
-        () = controller::run(context, asked_to_end()) => Ok(()),
+        () = controller::run(context, leadership, asked_to_end()) => Ok(()),
         ended = probes => Ok(ended??),
     }
 }

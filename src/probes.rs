@@ -1,4 +1,5 @@
-//! `/livez` and `/readyz`. Live is not ready: an API server that is away must not kill the operator.
+//! `/livez` and `/readyz`. Live is not ready: an API server that is away must not kill the operator. A standby is ready: it
+//! is there to take over.
 
 use std::net::SocketAddr;
 
@@ -6,26 +7,42 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use tokio::sync::watch;
 
+use crate::election::Standing;
 use crate::reconcile::Shared;
 
+/// What the answers are made of.
+#[derive(Clone)]
+struct Seen {
+    context: Shared,
+    standing: watch::Receiver<Standing>,
+}
+
 /// Serves the probes on `address` until the process ends.
-pub async fn serve(context: Shared, address: SocketAddr) -> std::io::Result<()> {
+pub async fn serve(
+    context: Shared,
+    standing: watch::Receiver<Standing>,
+    address: SocketAddr,
+) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, router(context)).await
+    axum::serve(listener, router(context, standing)).await
 }
 
 /// The endpoints, callable without a socket.
-pub fn router(context: Shared) -> Router {
-    Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready)).with_state(context)
+pub fn router(context: Shared, standing: watch::Receiver<Standing>) -> Router {
+    let seen = Seen { context, standing };
+    Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready)).with_state(seen)
 }
 
-async fn ready(State(context): State<Shared>) -> (StatusCode, &'static str) {
-    if !context.cluster.caches().synced() {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the watches have not told everything yet: is the CRD installed, and may the operator list every kind?",
-        );
+async fn ready(State(seen): State<Seen>) -> (StatusCode, String) {
+    if !seen.context.cluster.caches().synced() {
+        let unknown = "the watches have not told everything yet: is the CRD installed, and may the operator list every kind?";
+        return (StatusCode::SERVICE_UNAVAILABLE, unknown.to_owned());
     }
-    (StatusCode::OK, "ready")
+    match &*seen.standing.borrow() {
+        Standing::Leading => (StatusCode::OK, "leading".to_owned()),
+        Standing::Standby => (StatusCode::OK, "standby".to_owned()),
+        Standing::Unable(why) => (StatusCode::SERVICE_UNAVAILABLE, why.clone()),
+    }
 }

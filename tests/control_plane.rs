@@ -33,5 +33,7 @@ mod queue;
 mod quiet;
 #[path = "control_plane/requests.rs"]
 mod requests;
+#[path = "control_plane/several_operators.rs"]
+mod several_operators;
 #[path = "control_plane/wrong_but_accepted.rs"]
 mod wrong_but_accepted;

@@ -54,6 +54,14 @@ pub struct Refused {
 }
 
 impl Error {
+    /// The error with its causes, for a log.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let first: &dyn std::error::Error = self;
+        let all = std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string);
+        all.collect::<Vec<_>>().join(": ")
+    }
+
     /// A shape that its kind refuses.
     #[must_use]
     pub fn malformed(kind: &'static str, error: &serde_json::Error) -> Self {

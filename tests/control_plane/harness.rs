@@ -13,6 +13,8 @@ pub(crate) mod operator;
 pub(crate) mod person;
 #[path = "harness/picture.rs"]
 pub(crate) mod picture;
+#[path = "harness/process.rs"]
+pub(crate) mod process;
 #[path = "harness/reading.rs"]
 pub(crate) mod reading;
 #[path = "harness/setup.rs"]

@@ -57,9 +57,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("announcements", &[]),
     ("backoff", &[]),
     ("config", &[]),
-    ("controller", &["reconcile", "cluster", "crd", "queue", "backoff"]),
+    ("election", &["cluster"]),
+    ("election::view", &["election::times"]),
+    ("election::times", &[]),
+    ("controller", &["reconcile", "cluster", "crd", "queue", "backoff", "election"]),
     ("queue", &["reconcile", "cluster", "crd"]),
-    ("probes", &["reconcile"]),
+    ("probes", &["reconcile", "election"]),
     ("build", &["version"]),
 ];
 
@@ -89,6 +92,8 @@ const NO_IO: &[&str] = &[
     "desired",
     "announcements",
     "backoff",
+    "election::times",
+    "election::view",
     "reconcile::world",
     "reconcile::asked",
     "reconcile::decide",

@@ -175,6 +175,28 @@ fn the_operator_may_do_little() {
 }
 
 #[test]
+fn the_operator_may_write_one_lease_in_its_own_namespace() {
+    let all = documents(&read("manifests/install.yaml"));
+    let named = |kind: &str, name: &str| {
+        let found = all.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name} in manifests/install.yaml"))
+    };
+    let role = named("Role", "doce-operator-election");
+    let account = named("ServiceAccount", "doce-operator");
+    assert_eq!(role["metadata"]["namespace"], account["metadata"]["namespace"]);
+    let lease = "coordination.k8s.io/leases";
+    let expected = ["create", "get", "update"].map(|verb| format!("{lease} {verb}"));
+    assert_eq!(rights(role), BTreeSet::from(expected));
+    for rule in role["rules"].as_sequence().unwrap() {
+        let named = rule["resourceNames"][0].as_str();
+        assert!(named == Some("doce-operator") || rule["verbs"][0] == "create", "{rule:?}");
+    }
+    let binding = named("RoleBinding", "doce-operator-election");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["name"], account["metadata"]["name"]);
+}
+
+#[test]
 fn no_template_names_secrets_or_a_wildcard() {
     for path in files(&root().join("charts/doce-operator/templates"), "yaml") {
         let text = fs::read_to_string(&path).unwrap();

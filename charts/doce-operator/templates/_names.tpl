@@ -66,3 +66,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "doce.insecure" -}}
 {{- or .Values.registry.insecure (not .Values.registry.push) -}}
 {{- end -}}
+
+{{/* The Lease of the operators that watch the same namespaces; src/config.rs names it too. */}}
+{{- define "doce.lease" -}}
+doce-operator{{ with .Values.namespace }}-{{ . }}{{ end }}
+{{- end -}}

@@ -30,14 +30,19 @@ impl Asked {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
+    /// The Lease was taken, renewed or given back.
+    fn is_lease_written(&self) -> bool {
+        self.is_write() && self.resource == "leases" && self.code < 300
+    }
+
     /// A status of a project that was there.
     pub(crate) fn is_accepted_status(&self) -> bool {
         self.resource == "projectdeployments/status" && self.code < 300
     }
 
-    /// Counted beside the others: Events, and the memory (ledger and records).
+    /// Counted beside the others: Events, the memory (ledger and records), and the Lease of the operators.
     pub(crate) fn is_beside(&self) -> bool {
-        matches!(self.resource.as_str(), "events" | "controllerrevisions")
+        matches!(self.resource.as_str(), "events" | "controllerrevisions" | "leases")
     }
 }
 
@@ -53,14 +58,20 @@ impl Audit {
 
     /// What `user` asked since; the next call goes on from there.
     pub(crate) fn asked_by(&mut self, user: &str) -> Vec<Asked> {
+        let asked = self.asked_by_any(user).into_iter();
+        asked.filter(|(by, _)| by == user).map(|(_, asked)| asked).collect()
+    }
+
+    /// What users whose names begin so asked since, each with the user, in the order of the answers.
+    pub(crate) fn asked_by_any(&mut self, users: &str) -> Vec<(String, Asked)> {
         let mut file = std::fs::File::open(&self.path).unwrap();
         file.seek(SeekFrom::Start(self.offset)).unwrap();
         let mut reader = BufReader::new(file);
         let (mut asked, mut line) = (vec![], String::new());
         while reader.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
             self.offset += line.len() as u64;
-            if line.contains(user) {
-                asked.extend(read(&line, user));
+            if line.contains(users) {
+                asked.extend(read(&line).filter(|(user, _)| user.starts_with(users)));
             }
             line.clear();
         }
@@ -68,19 +79,18 @@ impl Audit {
     }
 }
 
-fn read(line: &str, user: &str) -> Option<Asked> {
+fn read(line: &str) -> Option<(String, Asked)> {
     let event: Value = serde_json::from_str(line).expect("a JSON document a line");
-    if event["impersonatedUser"]["username"] != user {
-        return None;
-    }
+    let user = event["impersonatedUser"]["username"].as_str()?.to_owned();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let sub = text(&event["objectRef"]["subresource"]);
     let resource = text(&event["objectRef"]["resource"]);
-    Some(Asked {
+    let asked = Asked {
         verb: text(&event["verb"]),
         resource: if sub.is_empty() { resource } else { format!("{resource}/{sub}") },
         code: event["responseStatus"]["code"].as_u64().unwrap_or(0),
-    })
+    };
+    Some((user, asked))
 }
 
 /// How often each, for a person.
@@ -90,4 +100,19 @@ pub(crate) fn tally<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> BTreeMap<
         *tally.entry(format!("{} {} {}", asked.verb, asked.resource, asked.code)).or_insert(0) += 1;
     }
     tally
+}
+
+/// The writes, accepted or not, of users that did not write the Lease last: there must be none.
+pub(crate) fn without_the_lease(asked: &[(String, Asked)]) -> Vec<&(String, Asked)> {
+    let mut holder = None;
+    let mut wrong = vec![];
+    for entry in asked {
+        let (user, asked) = entry;
+        if asked.is_lease_written() {
+            holder = Some(user);
+        } else if asked.is_write() && asked.resource != "leases" && holder != Some(user) {
+            wrong.push(entry);
+        }
+    }
+    wrong
 }

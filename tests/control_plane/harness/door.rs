@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use kube::client::Body;
 use tokio::sync::{Notify, watch};
 use tower::{Layer, Service};
@@ -23,10 +23,14 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
-    /// A change of an object other than an Event.
+    /// A change of an object other than an Event and the Lease of the operators.
     pub(crate) fn is_write(&self) -> bool {
-        self.method != "GET" && !self.path.contains("/events")
+        counts(&self.method, &self.path)
     }
+}
+
+fn counts(method: &str, path: &str) -> bool {
+    method != "GET" && !path.contains("/events") && !path.contains("/leases")
 }
 
 /// Where the process dies.
@@ -48,6 +52,7 @@ pub(crate) struct Journal {
     last_write: Arc<Mutex<String>>,
     died: Arc<Notify>,
     under_way: Arc<watch::Sender<usize>>,
+    held: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Journal {
@@ -63,7 +68,7 @@ impl Journal {
         self.noted.lock().unwrap().clone()
     }
 
-    /// The writes noted so far, Events left out.
+    /// The writes noted so far, Events and the Lease left out.
     pub(crate) fn writes(&self) -> Vec<Noted> {
         self.noted().into_iter().filter(Noted::is_write).collect()
     }
@@ -82,6 +87,15 @@ impl Journal {
         let mut under_way = self.under_way.subscribe();
         let waited = tokio::time::timeout(super::PATIENCE, under_way.wait_for(|number| *number == 0)).await;
         waited.expect("a request was never answered").expect("the journal is there");
+    }
+
+    /// From now on requests whose path holds this are never sent and never answered.
+    pub(crate) fn hold(&self, part: &'static str) {
+        *self.held.lock().unwrap() = Some(part);
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        self.held.lock().unwrap().is_some_and(|part| path.contains(part))
     }
 
     /// Whether the process is dead.
@@ -155,8 +169,7 @@ where
         let under_way = UnderWay::new(&journal);
         Box::pin(async move {
             let _under_way = under_way;
-            let counts = method != Method::GET && !uri.path().contains("/events");
-            let number = if counts {
+            let number = if counts(method.as_str(), uri.path()) {
                 let mut count = journal.sent.lock().unwrap();
                 *count += 1;
                 Some(*count)
@@ -169,7 +182,7 @@ where
                 journal.last_write.lock().unwrap().clone_from(&sentence);
                 journal.die();
             }
-            if journal.is_dead() {
+            if journal.is_dead() || journal.holds(uri.path()) {
                 return std::future::pending().await;
             }
             let answer = sent.await?;

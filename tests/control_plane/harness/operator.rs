@@ -5,15 +5,20 @@ use std::sync::Arc;
 use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
 use doce_operator::cluster::Cluster;
-use doce_operator::config::Config;
-use doce_operator::controller;
+use doce_operator::cluster::fence::Fence;
+use doce_operator::cluster::leases::Leases;
+use doce_operator::config::{Candidacy, Config};
 use doce_operator::desired::Platform;
-use doce_operator::reconcile::Context;
+use doce_operator::election::{Alone, Candidate, Standing, Times};
 use doce_operator::reconcile::start::Starts;
-use http::{HeaderName, HeaderValue};
+use doce_operator::reconcile::{Context, Shared};
+use doce_operator::{controller, probes};
+use http::{HeaderName, HeaderValue, Request};
+use kube::Client;
 use kube::client::ClientBuilder;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
 
 use super::World;
 use super::door::{Death, Journal};
@@ -30,11 +35,22 @@ pub(crate) struct Options {
     pub retry_seconds: u32,
     /// Where the process dies.
     pub death: Option<Death>,
+    /// Name of the operator where there are several.
+    pub name: Option<&'static str>,
+    /// Seconds of its Lease, where it is elected.
+    pub lease_seconds: Option<u16>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ports: (30100, 32667), build_limit: 2, retry_seconds: 1, death: None }
+        Self {
+            ports: (30100, 32667),
+            build_limit: 2,
+            retry_seconds: 1,
+            death: None,
+            name: None,
+            lease_seconds: None,
+        }
     }
 }
 
@@ -44,6 +60,8 @@ pub(crate) struct Operator {
     pub journal: Journal,
     /// The user that the API server's audit log names.
     pub user: String,
+    context: Shared,
+    standing: watch::Receiver<Standing>,
     task: JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -57,26 +75,56 @@ impl Operator {
     /// Starts one with settings.
     pub(crate) async fn start_with(world: &World, options: Options) -> Self {
         let journal = options.death.map_or_else(Journal::default, Journal::with_death);
-        let user = format!("operator:{}", world.namespace);
-        let mut config = Box::pin(kube::Config::infer()).await.unwrap();
-        let header = |name: &'static str, value: &str| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-        };
-        config.headers = vec![header("impersonate-user", &user), header("impersonate-group", GROUP)];
-        let client = ClientBuilder::try_from(config).unwrap().with_layer(&journal).build();
-        let context = Arc::new(Context {
-            cluster: Cluster::new(client),
-            config: settings(world, &options),
-            platform: platform(),
-            backoff: Backoff::default(),
-            starts: Starts::default(),
-            announcements: Announcements::default(),
-        });
+        let user = world.user(options.name);
+        let client = client(&user, &journal).await;
+        let config = settings(world, &options);
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(controller::run(context, async {
+        let stopped = async {
             let _ = stopped.await;
-        }));
-        Self { journal, user, task, stop: Some(stop) }
+        };
+        let (context, standing, task) = match config.candidacy().unwrap() {
+            None => {
+                let context = context(Cluster::new(client), config);
+                let task = tokio::spawn(controller::run(context.clone(), Alone, stopped));
+                (context, Alone.standing(), task)
+            }
+            Some(Candidacy { identity, namespace, lease }) => {
+                let (fence, times) = (Fence::default(), Times::of(config.lease_seconds));
+                let context = context(Cluster::fenced(client.clone(), &fence), config);
+                let leases = Leases::new(client, &namespace, &lease);
+                let candidate = Candidate::start(leases, fence, identity, times);
+                let standing = candidate.standing();
+                (context.clone(), standing, tokio::spawn(controller::run(context, candidate, stopped)))
+            }
+        };
+        Self { journal, user, context, standing, task, stop: Some(stop) }
+    }
+
+    /// What `/readyz` answers: status and body.
+    pub(crate) async fn readyz(&self) -> (u16, String) {
+        let router = probes::router(self.context.clone(), self.standing.clone());
+        let answer = router.oneshot(Request::get("/readyz").body(String::new()).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Asks `/readyz`, as a kubelet does, until the answer has this status and holds this text.
+    pub(crate) async fn until_readyz(&self, status: u16, text: &str) {
+        let mut answer = (0, String::new());
+        let asked = tokio::time::timeout(super::PATIENCE, async {
+            loop {
+                answer = self.readyz().await;
+                if answer.0 == status && answer.1.contains(text) {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        assert!(
+            asked.await.is_ok(),
+            "waited in vain for {status} {text:?} of /readyz, which says {answer:?}"
+        );
     }
 
     /// Ends it as SIGTERM does and waits for it.
@@ -91,6 +139,34 @@ impl Drop for Operator {
         self.journal.die();
         self.task.abort();
     }
+}
+
+impl World {
+    /// The user that an operator of this test acts as.
+    pub(crate) fn user(&self, name: Option<&str>) -> String {
+        let name = name.iter().flat_map(|name| [":", name]).collect::<String>();
+        format!("operator:{}{name}", self.namespace)
+    }
+}
+
+async fn client(user: &str, journal: &Journal) -> Client {
+    let mut config = Box::pin(kube::Config::infer()).await.unwrap();
+    let header = |name: &'static str, value: &str| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+    };
+    config.headers = vec![header("impersonate-user", user), header("impersonate-group", GROUP)];
+    ClientBuilder::try_from(config).unwrap().with_layer(journal).build()
+}
+
+fn context(cluster: Cluster, config: Config) -> Shared {
+    Arc::new(Context {
+        cluster,
+        config,
+        platform: platform(),
+        backoff: Backoff::default(),
+        starts: Starts::default(),
+        announcements: Announcements::default(),
+    })
 }
 
 fn settings(world: &World, options: &Options) -> Config {
@@ -110,6 +186,10 @@ fn settings(world: &World, options: &Options) -> Config {
         node_address: Some("127.0.0.1".to_owned()),
         retry_seconds: options.retry_seconds,
         concurrency: 8,
+        leader_election: options.lease_seconds.is_some(),
+        lease_seconds: options.lease_seconds.unwrap_or(15),
+        pod_name: options.name.map(ToOwned::to_owned),
+        pod_namespace: Some(world.namespace.clone()),
         probe_address: "127.0.0.1:0".to_owned(),
     }
 }

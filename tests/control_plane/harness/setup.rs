@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
@@ -11,8 +13,13 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
+use super::World;
+
 /// The group that every operator of these tests acts as.
 pub(crate) const GROUP: &str = "doce-test:operators";
+
+/// The template with the rights of an election.
+const ELECTION: &str = "templates/election.yaml";
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
@@ -31,7 +38,7 @@ pub(crate) async fn client() -> Client {
 
 async fn install(client: Client) {
     let mut role = None;
-    for object in rendered() {
+    for object in rendered(&["--namespace", "doce-system"]) {
         let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
         match kind.as_str() {
             "CustomResourceDefinition" => apply(&client, &object).await,
@@ -55,13 +62,13 @@ async fn install(client: Client) {
     await_condition(crds, "projectdeployments.doce.dev", is_crd_established()).await.unwrap();
 }
 
-fn rendered() -> Vec<DynamicObject> {
+fn rendered(more: &[&str]) -> Vec<DynamicObject> {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
     let output = Command::new("helm")
         .arg("template")
         .arg("doce")
         .arg(chart)
-        .args(["--namespace", "doce-system"])
+        .args(more)
         .output()
         .expect("helm is among the tools of doce-cluster");
     assert!(output.status.success(), "helm template: {}", String::from_utf8_lossy(&output.stderr));
@@ -72,6 +79,34 @@ fn rendered() -> Vec<DynamicObject> {
         .filter(|document| !document.is_null())
         .map(|document| serde_yaml::from_value(document).unwrap())
         .collect()
+}
+
+impl World {
+    /// Lets an operator of that name stand for election in this namespace, with the rights that the chart gives.
+    pub(crate) async fn allow_election(&self, name: &str) {
+        let namespace = &self.namespace;
+        let more =
+            ["--namespace", namespace, "--set", &format!("namespace={namespace}"), "--show-only", ELECTION];
+        let role = rendered(&more).into_iter().find(|object| object.types.as_ref().unwrap().kind == "Role");
+        let role: Role = role.expect("the chart has a Role for the election").try_parse().unwrap();
+        let metadata = ObjectMeta { name: Some("election".to_owned()), ..ObjectMeta::default() };
+        let rules = Role { metadata, ..role };
+        let patch = PatchParams::apply("test").force();
+        self.api::<Role>().patch("election", &patch, &Patch::Apply(rules)).await.unwrap();
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": { "name": format!("election-{name}") },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "election" },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": self.user(Some(name)) }],
+        });
+        let bindings = self.api::<RoleBinding>();
+        bindings.patch(&format!("election-{name}"), &patch, &Patch::Apply(binding)).await.unwrap();
+    }
+
+    /// Takes that right away again.
+    pub(crate) async fn forbid_election(&self, name: &str) {
+        self.delete::<RoleBinding>(&format!("election-{name}")).await;
+    }
 }
 
 async fn apply(client: &Client, object: &DynamicObject) {

@@ -1,0 +1,58 @@
+//! An operator that stands for election: what the rest of the process sees of it. The work is done in a task of its own,
+//! so that no pass holds up a renewal.
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::contest::{Contest, Wish};
+use super::{Leadership, Standing, Times};
+use crate::cluster::fence::Fence;
+use crate::cluster::leases::Leases;
+
+/// One operator among several. Dropped, it goes without a word, as a process that is killed.
+pub struct Candidate {
+    wish: watch::Sender<Wish>,
+    standing: watch::Receiver<Standing>,
+    task: JoinHandle<()>,
+}
+
+impl Candidate {
+    /// Looks at the Lease from now on, under the name `me`, which no other operator may have at the same time.
+    #[must_use]
+    pub fn start(leases: Leases, fence: Fence, me: String, times: Times) -> Self {
+        let (wish, wished) = watch::channel(Wish::Look);
+        let (told, standing) = watch::channel(Standing::Standby);
+        let contest = Contest::new(leases, fence, me, times, wished, told);
+        Self { wish, standing, task: tokio::spawn(contest.run()) }
+    }
+
+    /// What it tells of itself.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+}
+
+impl Leadership for Candidate {
+    async fn mine(&mut self) {
+        self.wish.send_replace(Wish::Lead);
+        if self.standing.wait_for(|standing| *standing == Standing::Leading).await.is_err() {
+            std::future::pending().await // The election has ended, with the process.
+        }
+    }
+
+    async fn lost(&mut self) {
+        let _ = self.standing.wait_for(|standing| *standing != Standing::Leading).await;
+    }
+
+    async fn release(mut self) {
+        self.wish.send_replace(Wish::End);
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,256 @@
+//! The contest for the Lease: look at it, take it when it is free, renew it, give it back. It opens the fence and closes
+//! it; the times in the Lease are for people.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::view::{Free, View};
+use super::{Standing, Times};
+use crate::cluster::Error;
+use crate::cluster::fence::Fence;
+use crate::cluster::leases::Leases;
+
+/// What the operator wants of the election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Only look: it could not do the work yet. The time that others must be waited for begins to run.
+    Look,
+    /// Lead.
+    Lead,
+    /// Give back what it holds.
+    End,
+}
+
+/// What became of a request about the Lease.
+enum Trouble {
+    /// Another one holds it.
+    Lost(String),
+    /// Somebody wrote it meanwhile.
+    Changed,
+    /// It may pass.
+    Fault(String),
+    /// It does not pass by itself.
+    Refused(String),
+}
+
+/// One candidate in the contest.
+pub(super) struct Contest {
+    leases: Leases,
+    fence: Fence,
+    me: String,
+    times: Times,
+    view: View,
+    wished: watch::Receiver<Wish>,
+    told: watch::Sender<Standing>,
+    /// What went wrong last; it is said once.
+    trouble: Option<String>,
+    /// Who held the Lease when this one last stood by; it is said once.
+    holder: String,
+}
+
+impl Contest {
+    /// A candidate that has seen nothing yet.
+    pub(super) fn new(
+        leases: Leases,
+        fence: Fence,
+        me: String,
+        times: Times,
+        wished: watch::Receiver<Wish>,
+        told: watch::Sender<Standing>,
+    ) -> Self {
+        let view = View::new(me.clone(), times);
+        Self { leases, fence, me, times, view, wished, told, trouble: None, holder: String::new() }
+    }
+
+    /// Contends until the process ends.
+    pub(super) async fn run(mut self) {
+        while let Some((held, end)) = self.stand_by().await {
+            self.fence.open_until(end);
+            self.told.send_replace(Standing::Leading);
+            let transitions = held.spec.as_ref().and_then(|spec| spec.lease_transitions);
+            tracing::info!(lease = %self.leases, identity = self.me, transitions, "leading: the lease is taken");
+            let ended = self.lead(held, end).await;
+            self.fence.close();
+            match ended {
+                Ok(held) => return self.give_back(&held).await,
+                Err(why) => {
+                    tracing::warn!(lease = %self.leases, identity = self.me, why, "standing by: the lead is lost");
+                }
+            }
+            self.told.send_replace(Standing::Standby);
+        }
+    }
+
+    /// Looks until the Lease is free and wanted, and takes it: the Lease, and until when this process may write. None
+    /// when the process ends.
+    async fn stand_by(&mut self) -> Option<(Lease, Instant)> {
+        self.holder.clear();
+        loop {
+            let wish = *self.wished.borrow_and_update();
+            if wish == Wish::End {
+                return None;
+            }
+            match self.try_to_take(wish).await {
+                Ok(Some(taken)) => return Some(taken),
+                Ok(None) => self.well(),
+                Err(trouble) => self.say(trouble),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.times.pause()) => {}
+                changed = self.wished.changed() => if changed.is_err() { return None },
+            }
+        }
+    }
+
+    /// The Lease, if it is free and wanted.
+    async fn try_to_take(&mut self, wish: Wish) -> Result<Option<(Lease, Instant)>, Trouble> {
+        let lease = self.ask(self.leases.read()).await?;
+        let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
+        if let Free::In(left) = self.view.look(spec.as_ref(), Instant::now()) {
+            self.say_holder(spec.as_ref(), left);
+            return Ok(None);
+        }
+        if wish != Wish::Lead {
+            return Ok(None);
+        }
+        let sent = Instant::now(); // What is counted from here is over before others may take it.
+        let taken = self.view.taken(spec.as_ref(), now());
+        let taken = match &lease {
+            Some(lease) => self.ask(self.leases.replace(lease, taken)).await?,
+            None => self.ask(self.leases.create(taken)).await?,
+        };
+        self.view.look(taken.spec.as_ref(), sent);
+        Ok(Some((taken, sent + self.times.writes())))
+    }
+
+    /// Renews until the lead is lost, and says why; or until it shall be given back, and returns it.
+    async fn lead(&mut self, mut held: Lease, mut end: Instant) -> Result<Lease, String> {
+        let mut pause = self.times.renew();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause.min(left(end))) => {}
+                () = ended(&mut self.wished) => return Ok(held),
+            }
+            let sent = Instant::now();
+            if sent >= end {
+                let why = self.trouble.take().unwrap_or_else(|| "this process did not run".to_owned());
+                return Err(format!("the lease could not be renewed in time: {why}"));
+            }
+            let renewed = timeout(left(end), self.renew(&held)).await;
+            match renewed.unwrap_or_else(|_| Err(Trouble::Fault("no answer".to_owned()))) {
+                Ok(lease) => {
+                    self.view.look(lease.spec.as_ref(), sent);
+                    (held, end, pause) = (lease, sent + self.times.writes(), self.times.renew());
+                    self.fence.open_until(end);
+                    self.well();
+                }
+                Err(Trouble::Lost(why)) => return Err(why),
+                Err(trouble) => {
+                    self.say(trouble);
+                    pause = self.times.pause();
+                }
+            }
+        }
+    }
+
+    /// The Lease renewed. What others write besides, a label say, costs nobody the lead.
+    async fn renew(&mut self, held: &Lease) -> Result<Lease, Trouble> {
+        let spec = held.spec.clone().unwrap_or_default();
+        let renewed = self.view.renewed(&spec, now());
+        match self.ask(self.leases.replace(held, renewed)).await {
+            Err(Trouble::Changed) => {}
+            sent => return sent,
+        }
+        let there = self.ask(self.leases.read()).await?;
+        let Some(there) = there else {
+            let again = self.view.renewed(&spec, now());
+            return self.ask(self.leases.create(again)).await;
+        };
+        let spec = there.spec.clone().unwrap_or_default();
+        if !self.view.holds(&spec) {
+            self.view.look(Some(&spec), Instant::now());
+            return Err(Trouble::Lost(format!("{} holds the lease", holder(&spec))));
+        }
+        self.ask(self.leases.replace(&there, self.view.renewed(&spec, now()))).await
+    }
+
+    async fn give_back(self, held: &Lease) {
+        let spec = View::released(&held.spec.clone().unwrap_or_default());
+        match self.ask(self.leases.replace(held, spec)).await {
+            Ok(_) => tracing::info!(lease = %self.leases, identity = self.me, "the lease is given back"),
+            Err(Trouble::Changed) => {} // It was not ours any more.
+            Err(Trouble::Fault(why) | Trouble::Refused(why) | Trouble::Lost(why)) => {
+                tracing::warn!(lease = %self.leases, why, "the lease could not be given back: it has to run out");
+            }
+        }
+    }
+
+    async fn ask<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
+        match timeout(self.times.answer(), request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Error::Conflict { .. })) => Err(Trouble::Changed),
+            Ok(Err(error @ Error::Refused { .. })) => Err(Trouble::Refused(format!(
+                "{error}. Let the operator's ServiceAccount get, create and update this Lease, as the chart's Role does, \
+                 or run a single operator with --leader-election false"
+            ))),
+            Ok(Err(error)) => Err(Trouble::Fault(error.with_causes())),
+            Err(_) => Err(Trouble::Fault(format!("no answer within {:?}", self.times.answer()))),
+        }
+    }
+
+    /// Says what is wrong, once; what does not pass by itself makes a standby unable.
+    fn say(&mut self, trouble: Trouble) {
+        let (why, unable) = match trouble {
+            Trouble::Changed => return,
+            Trouble::Fault(why) | Trouble::Lost(why) => (why, false),
+            Trouble::Refused(why) => (why, true),
+        };
+        if unable && *self.told.borrow() != Standing::Leading {
+            self.told.send_replace(Standing::Unable(why.clone()));
+        }
+        if self.trouble.as_ref() != Some(&why) {
+            tracing::warn!(lease = %self.leases, why, "trouble with the lease, trying again");
+            self.trouble = Some(why);
+        }
+    }
+
+    fn well(&mut self) {
+        self.trouble = None;
+        self.told.send_if_modified(|standing| {
+            let unable = matches!(standing, Standing::Unable(_));
+            if unable {
+                *standing = Standing::Standby;
+            }
+            unable
+        });
+    }
+
+    fn say_holder(&mut self, spec: Option<&LeaseSpec>, left: Duration) {
+        let holder = spec.map_or_else(|| "nobody".to_owned(), holder);
+        if self.holder != holder {
+            tracing::info!(lease = %self.leases, identity = self.me, holder, ?left, "standing by");
+            self.holder = holder;
+        }
+    }
+}
+
+async fn ended(wished: &mut watch::Receiver<Wish>) {
+    let _ = wished.wait_for(|wish| *wish == Wish::End).await;
+}
+
+fn left(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}
+
+fn holder(spec: &LeaseSpec) -> String {
+    spec.holder_identity.clone().filter(|holder| !holder.is_empty()).unwrap_or_else(|| "nobody".to_owned())
+}
+
+fn now() -> MicroTime {
+    MicroTime(Timestamp::now())
+}

@@ -1,0 +1,195 @@
+//! What one process has seen of the Lease, and what follows: may it be taken, and how does it look then. Only changes
+//! count, by the clock of the process that saw them; the times that others wrote into the Lease are never compared with
+//! a clock.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::coordination::v1::LeaseSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::times::{LONGEST, Times};
+
+/// The Lease as one process has seen it.
+#[derive(Clone, Debug)]
+pub struct View {
+    me: String,
+    times: Times,
+    seen: Option<Seen>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    spec: LeaseSpec,
+    /// When this process first saw it so.
+    since: Instant,
+}
+
+/// Whether a Lease may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Free {
+    /// Now.
+    Now,
+    /// If it does not change before this time is over.
+    In(Duration),
+}
+
+impl View {
+    /// Nothing is seen yet.
+    #[must_use]
+    pub fn new(me: String, times: Times) -> Self {
+        Self { me, times, seen: None }
+    }
+
+    /// Takes in how the Lease looks now; none where there is none.
+    pub fn look(&mut self, spec: Option<&LeaseSpec>, now: Instant) -> Free {
+        let Some(spec) = spec else {
+            // Somebody deleted it, and who held it may not know yet.
+            let held = self.seen.as_ref().filter(|seen| !is_released(&seen.spec) && !self.holds(&seen.spec));
+            return held.map_or(Free::Now, |seen| self.left(seen, now));
+        };
+        // No other process has this name: what is mine now and was mine before, or before this process began, was
+        // taken by nobody since. A name that somebody else wrote in is no such thing.
+        let mine = self.holds(spec) && self.seen.as_ref().is_none_or(|seen| self.holds(&seen.spec));
+        let since = self.seen.as_ref().filter(|seen| seen.spec == *spec).map_or(now, |seen| seen.since);
+        let seen = self.seen.insert(Seen { spec: spec.clone(), since }).clone();
+        if mine || is_released(spec) { Free::Now } else { self.left(&seen, now) }
+    }
+
+    /// The holder counts by the length that it wrote, we by the longer of both.
+    fn left(&self, seen: &Seen, now: Instant) -> Free {
+        let theirs = seen.spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let theirs = Duration::from_secs(theirs.unwrap_or(0).min(LONGEST.into()));
+        let left = (seen.since + theirs.max(self.times.lease())).saturating_duration_since(now);
+        if left.is_zero() { Free::Now } else { Free::In(left) }
+    }
+
+    /// Whether this process holds a Lease that looks so.
+    #[must_use]
+    pub fn holds(&self, spec: &LeaseSpec) -> bool {
+        spec.holder_identity.as_deref() == Some(&*self.me)
+    }
+
+    /// The Lease as it looks when this process takes it.
+    #[must_use]
+    pub fn taken(&self, before: Option<&LeaseSpec>, now: MicroTime) -> LeaseSpec {
+        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
+        let another = before.is_some_and(|spec| !self.holds(spec));
+        LeaseSpec {
+            holder_identity: Some(self.me.clone()),
+            acquire_time: Some(now.clone()),
+            lease_transitions: Some(transitions.saturating_add(i32::from(another))),
+            ..self.renewed(&LeaseSpec::default(), now)
+        }
+    }
+
+    /// The Lease as it looks when this process renews it.
+    #[must_use]
+    pub fn renewed(&self, held: &LeaseSpec, now: MicroTime) -> LeaseSpec {
+        LeaseSpec {
+            renew_time: Some(now),
+            lease_duration_seconds: Some(self.times.seconds()),
+            ..held.clone()
+        }
+    }
+
+    /// The Lease as it looks when it is given back.
+    #[must_use]
+    pub fn released(held: &LeaseSpec) -> LeaseSpec {
+        LeaseSpec { lease_transitions: held.lease_transitions, ..LeaseSpec::default() }
+    }
+}
+
+/// Given back by its holder, or never held. Where somebody only took the name out, the times are still there, and the
+/// holder may not know yet.
+fn is_released(spec: &LeaseSpec) -> bool {
+    let nobody = spec.holder_identity.as_deref().unwrap_or_default().is_empty();
+    nobody && spec.renew_time.is_none() && spec.acquire_time.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: u64 = 15;
+
+    fn view(me: &str) -> View {
+        View::new(me.to_owned(), Times::of(15))
+    }
+
+    fn at(second: i64) -> MicroTime {
+        MicroTime(jiff::Timestamp::from_second(second).unwrap())
+    }
+
+    fn held(holder: &str, renewed: i64) -> LeaseSpec {
+        view(holder).taken(None, at(renewed))
+    }
+
+    fn in_seconds(seconds: u64) -> Free {
+        Free::In(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_lease_that_is_not_there_or_given_back_is_free_at_once() {
+        let now = Instant::now();
+        assert_eq!(view("a").look(None, now), Free::Now);
+        assert_eq!(view("a").look(Some(&LeaseSpec::default()), now), Free::Now);
+        let mut stands_by = view("a");
+        assert_eq!(stands_by.look(Some(&held("b", 0)), now), in_seconds(LEASE));
+        assert_eq!(stands_by.look(Some(&View::released(&held("b", 0))), now), Free::Now);
+    }
+
+    #[test]
+    fn only_a_lease_that_did_not_change_for_its_whole_length_before_these_eyes_is_free() {
+        let begun = Instant::now();
+        let second = |seconds| begun + Duration::from_secs(seconds);
+        let mut view = view("a");
+        // Renewed long ago, by a clock that is not ours: that says nothing.
+        assert_eq!(view.look(Some(&held("b", -9_999_999)), second(0)), in_seconds(15));
+        assert_eq!(view.look(Some(&held("b", -9_999_999)), second(14)), in_seconds(1));
+        assert_eq!(view.look(Some(&held("b", 9_999_999)), second(14)), in_seconds(15));
+        assert_eq!(view.look(Some(&held("b", 9_999_999)), second(28)), in_seconds(1));
+        assert_eq!(view.look(Some(&held("b", 9_999_999)), second(29)), Free::Now);
+    }
+
+    #[test]
+    fn the_longer_of_both_lengths_counts_and_a_senseless_one_is_bounded() {
+        let now = Instant::now();
+        for (theirs, waits) in
+            [(Some(60), 60), (Some(5), 15), (None, 15), (Some(-1), 15), (Some(i32::MAX), 300)]
+        {
+            let lease = LeaseSpec { lease_duration_seconds: theirs, ..held("b", 0) };
+            assert_eq!(view("a").look(Some(&lease), now), in_seconds(waits), "{theirs:?}");
+        }
+    }
+
+    #[test]
+    fn an_operator_that_starts_again_under_its_name_goes_on() {
+        assert_eq!(view("a").look(Some(&held("a", 0)), Instant::now()), Free::Now);
+    }
+
+    #[test]
+    fn a_lease_that_a_person_deletes_or_edits_is_free_only_when_its_holder_must_have_noticed() {
+        let begun = Instant::now();
+        let second = |seconds| begun + Duration::from_secs(seconds);
+        let mut emptied = held("b", 0);
+        emptied.holder_identity = None;
+        for edited in [None, Some(emptied), Some(held("a", 0)), Some(held("somebody", 0))] {
+            let mut view = view("a");
+            view.look(Some(&held("b", 0)), second(0));
+            let waits = view.look(edited.as_ref(), second(0));
+            assert_eq!(waits, in_seconds(LEASE), "{edited:?}");
+            assert_eq!(view.look(edited.as_ref(), second(LEASE)), Free::Now, "{edited:?}");
+        }
+    }
+
+    #[test]
+    fn taking_counts_a_transition_only_from_another_holder() {
+        let view = view("a");
+        let from_nobody = view.taken(Some(&View::released(&held("b", 0))), at(1));
+        assert_eq!(from_nobody.lease_transitions, Some(1));
+        assert_eq!(view.taken(Some(&from_nobody), at(2)).lease_transitions, Some(1));
+        let renewed = view.renewed(&from_nobody, at(3));
+        assert_eq!((renewed.acquire_time, renewed.renew_time), (Some(at(1)), Some(at(3))));
+        assert_eq!(renewed.lease_duration_seconds, Some(15));
+    }
+}

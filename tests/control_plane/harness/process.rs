@@ -1,0 +1,64 @@
+//! The operator as a process of its own, which can be frozen and thawed. It acts as the same user as one in this process.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_yaml::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::World;
+use super::setup::GROUP;
+
+/// A running process; dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    _kubeconfig: TempDir,
+}
+
+impl Process {
+    /// Starts an operator of that name, with a Lease of so many seconds.
+    pub(crate) fn start(world: &World, name: &str, lease_seconds: u16) -> Self {
+        let (directory, kubeconfig) = kubeconfig_of(&world.user(Some(name)));
+        let child = Command::new(env!("CARGO_BIN_EXE_doce-operator"))
+            .arg("run")
+            .args(["--namespace", &world.namespace, "--pod-namespace", &world.namespace, "--pod-name", name])
+            .args(["--leader-election", "true", "--lease-seconds", &lease_seconds.to_string()])
+            .args(["--push-registry", "registry.test:5000", "--operator-image", "operator.test/doce:1"])
+            .args(["--probe-address", "127.0.0.1:0"])
+            .env("KUBECONFIG", kubeconfig)
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { child, _kubeconfig: directory }
+    }
+
+    /// Stops the process where it stands.
+    pub(crate) async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.child.id().expect("the process runs").to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+    }
+}
+
+/// The tests' own kubeconfig, acting as `user`.
+fn kubeconfig_of(user: &str) -> (TempDir, PathBuf) {
+    let path = std::env::var("KUBECONFIG").expect("KUBECONFIG, which doce-cluster sets");
+    let mut config: Value = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let credentials = &mut config["users"][0]["user"];
+    credentials["as"] = user.into();
+    credentials["as-groups"] = vec![Value::from(GROUP)].into();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kubeconfig");
+    std::fs::write(&path, serde_yaml::to_string(&config).unwrap()).unwrap();
+    (directory, path)
+}

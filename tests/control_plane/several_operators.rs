@@ -1,0 +1,66 @@
+//! Several operators at once. With an election only the holder of the Lease writes, whatever happens to it; without one
+//! they lose races to each other and come to the same end.
+
+#[path = "several_operators/elected.rs"]
+mod elected;
+#[path = "several_operators/not_elected.rs"]
+mod not_elected;
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+
+use crate::harness::audit::{Asked, Audit, without_the_lease};
+use crate::harness::{Operator, Options, World};
+
+/// Seconds of a Lease that runs out within a test.
+const SHORT: u16 = 5;
+/// Seconds of a Lease that does not.
+const LONG: u16 = 300;
+
+impl World {
+    async fn candidate(&self, name: &'static str, lease_seconds: u16) -> Operator {
+        self.allow_election(name).await;
+        let options = Options { name: Some(name), lease_seconds: Some(lease_seconds), ..Options::default() };
+        Operator::start_with(self, options).await
+    }
+
+    fn lease(&self) -> String {
+        format!("doce-operator-{}", self.namespace)
+    }
+
+    /// Waits until that operator holds the Lease.
+    async fn until_held_by(&self, name: &str) -> Lease {
+        let what = format!("{name} holds it");
+        self.until(&self.lease(), &what, |lease: Option<&Lease>| lease.and_then(holder) == Some(name)).await
+    }
+
+    /// No operator of this test wrote anything without having written the Lease last; returns what they asked.
+    fn nothing_was_written_without_the_lease(&self, audit: &mut Audit) -> Vec<(String, Asked)> {
+        let asked = audit.asked_by_any(&self.user(None));
+        assert!(asked.iter().any(|(_, asked)| asked.is_write()), "the audit log speaks of these operators");
+        let wrong = without_the_lease(&asked);
+        assert!(wrong.is_empty(), "written without the Lease: {wrong:#?}");
+        asked
+    }
+}
+
+fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref()
+}
+
+/// `a` leads and `b` stands by.
+async fn two(test: &str, lease_seconds: u16) -> (World, Audit, Operator, Operator) {
+    let world = World::new(test).await;
+    let audit = Audit::begin();
+    let a = world.candidate("a", lease_seconds).await;
+    a.until_readyz(200, "leading").await;
+    let b = world.candidate("b", lease_seconds).await;
+    b.until_readyz(200, "standby").await;
+    (world, audit, a, b)
+}
+
+fn say(what: &str, took: Duration) {
+    println!("{what} after {:.1} s", took.as_secs_f64());
+}

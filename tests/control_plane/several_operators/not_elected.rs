@@ -1,0 +1,86 @@
+//! Two operators that both lead: guards and compare-and-swap alone have to keep them from harm.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt as _;
+
+use crate::crashes::run::{canary, undisturbed};
+use crate::crashes::stories::{FIRST_DEPLOY, NEW_VERSION, ROLLBACK, Story};
+use crate::harness::door::Noted;
+use crate::harness::{Operator, Options, World};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn two_operators_deploy_as_one_does() {
+    both_as_one(&FIRST_DEPLOY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn two_operators_bring_a_new_version_as_one_does() {
+    both_as_one(&NEW_VERSION).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn two_operators_roll_back_as_one_does() {
+    both_as_one(&ROLLBACK).await;
+}
+
+async fn both_as_one(story: &Story) {
+    let one = undisturbed(story).await;
+    let world = World::new(&format!("both-{}", story.name)).await;
+    if let Some(before) = story.before {
+        let operator = Operator::start(&world).await;
+        before(&world).await;
+        operator.stop().await;
+    }
+    let generation = world.generation().await;
+    let named = |name| Options { name: Some(name), ..Options::default() };
+    let a = Operator::start_with(&world, named("a")).await;
+    let b = Operator::start_with(&world, named("b")).await;
+    for operator in [&a, &b] {
+        operator.until_readyz(200, "leading").await;
+    }
+    (story.then)(&world).await;
+    world.until_picture("shop", &one.picture, story.name).await;
+    world.apply("canary", canary()).await;
+    world.until_ready("canary", "True", "Stopped").await;
+    for operator in [&a, &b] {
+        operator.journal.at_rest().await;
+    }
+    assert_eq!(world.picture("shop").await, one.picture, "{}: it was not settled", story.name);
+
+    let both: Vec<Noted> = [&a, &b].iter().flat_map(|operator| operator.journal.writes()).collect();
+    assert_eq!(created(&both), created(&one.writes), "{}: objects made", story.name);
+    let templates = world.generation().await - generation;
+    assert!(templates <= 1, "{}: the Deployment was changed {templates} times", story.name);
+    for (name, operator) in [("a", &a), ("b", &b)] {
+        let writes = operator.journal.writes();
+        let lost = writes.iter().filter(|write| write.status == 409).count();
+        println!("{}: {name} made {} writes, {lost} of them lost a race", story.name, writes.len());
+        assert!(
+            writes.iter().any(|write| write.path.contains("shop")),
+            "{name} did nothing, so nothing is shown"
+        );
+    }
+}
+
+/// How many objects of each kind were made for the project.
+fn created(writes: &[Noted]) -> BTreeMap<String, usize> {
+    let mut made = BTreeMap::new();
+    for write in writes.iter().filter(|write| write.status == 201 && !write.path.contains("canary")) {
+        let kind = write.path.split('/').skip_while(|part| *part != "namespaces").nth(2);
+        *made.entry(kind.unwrap_or_default().to_owned()).or_insert(0) += 1;
+    }
+    made
+}
+
+impl World {
+    /// How often the spec of the Deployment was written.
+    async fn generation(&self) -> i64 {
+        let there = self.api::<Deployment>().get_opt("shop").await.unwrap();
+        there.and_then(|deployment| deployment.meta().generation).unwrap_or(0)
+    }
+}
