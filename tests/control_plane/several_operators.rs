@@ -9,7 +9,6 @@ mod not_elected;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::rbac::v1::RoleBinding;
 
 use crate::harness::audit::{Asked, Audit, without_the_lease};
 use crate::harness::{Operator, Options, World};

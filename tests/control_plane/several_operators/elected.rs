@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::ResourceExt as _;
 use serde_json::json;
 
-use super::{LONG, RoleBinding, SHORT, holder, say, two};
+use super::{LONG, SHORT, holder, say, two};
 use crate::harness::audit::Audit;
 use crate::harness::process::Process;
 use crate::harness::{Operator, World, prebuilt};
@@ -143,7 +144,7 @@ async fn a_lease_that_a_person_deletes_or_labels_changes_no_leader() {
         spec.is_some_and(|spec| spec.renew_time > labelled.renew_time)
     };
     let renewed = world.until(&world.lease(), "a renews it", renewed).await;
-    assert_eq!((holder(&renewed), renewed.metadata.labels.unwrap_or_default().len()), (Some("a"), 1));
+    assert_eq!((holder(&renewed), renewed.labels().len()), (Some("a"), 1));
     world.serve("shop", prebuilt(2)).await;
     assert!(b.journal.writes().is_empty(), "{:?}", b.journal.writes());
     a.until_readyz(200, "leading").await;
