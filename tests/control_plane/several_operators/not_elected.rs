@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::ResourceExt as _;
 
 use crate::crashes::run::{canary, undisturbed};
 use crate::crashes::stories::{FIRST_DEPLOY, NEW_VERSION, ROLLBACK, Story};
@@ -81,6 +80,6 @@ impl World {
     /// How often the spec of the Deployment was written.
     async fn generation(&self) -> i64 {
         let there = self.api::<Deployment>().get_opt("shop").await.unwrap();
-        there.and_then(|deployment| deployment.meta().generation).unwrap_or(0)
+        there.and_then(|deployment| deployment.metadata.generation).unwrap_or(0)
     }
 }
