@@ -1,9 +1,13 @@
 //! Oracles that look when the project is at rest. Each is a function with a name; what is wanted is derived by `asked`,
 //! which has its own tests, everything else is looked up in the model.
 
+use doce_operator::crd::annotations::Verb;
 use doce_operator::ledger::Hold;
 use doce_operator::project::Origin;
-use doce_operator::reconcile::asked::{Asked, Pin, asked, newest_live};
+use doce_operator::reconcile::asked::{Asked, Pin, asked, previous};
+use doce_operator::reconcile::decide::{Step, decide};
+use doce_operator::reconcile::summarize::summarize;
+use doce_operator::reconcile::world::Child;
 
 use super::cluster::Cluster;
 use super::nature::{self, Building};
@@ -13,26 +17,51 @@ use super::play::Violation;
 
 type Oracle = fn(&Cluster, &Asked) -> Result<(), String>;
 
-const ORACLES: [(&str, Oracle); 9] = [
-    ("the_deployment_is_what_was_recorded", the_deployment_is_what_was_recorded),
-    ("every_request_is_seen", every_request_is_seen),
-    ("a_lookup_is_answered_or_has_failed", a_lookup_is_answered_or_has_failed),
-    ("what_is_wanted_is_built_or_has_a_verdict", what_is_wanted_is_built_or_has_a_verdict),
-    ("what_is_wanted_and_good_serves", what_is_wanted_and_good_serves),
-    ("what_failed_is_left", what_failed_is_left),
-    ("a_restart_is_over", a_restart_is_over),
-    ("at_most_two_sets_and_the_other_is_usable", at_most_two_sets_and_the_other_is_usable),
-    ("no_build_goes_on", no_build_goes_on),
+/// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
+const ORACLES: [(&str, &[Child], Oracle); 13] = [
+    ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
+    ("every_child_has_its_marks", &[Child::Memory, Child::Record, Child::Job], every_child_has_its_marks),
+    ("the_service_is_what_was_recorded", &[Child::Memory, Child::Service], the_service_is_what_was_recorded),
+    (
+        "the_deployment_is_what_was_recorded",
+        &[Child::Memory, Child::Deployment],
+        the_deployment_is_what_was_recorded,
+    ),
+    ("every_request_is_seen", &[Child::Memory], every_request_is_seen),
+    ("a_lookup_is_answered_or_has_failed", &[Child::Memory, Child::Job], a_lookup_is_answered_or_has_failed),
+    (
+        "what_is_wanted_is_built_or_has_a_verdict",
+        &[Child::Memory, Child::Record, Child::Job],
+        what_is_wanted_is_built_or_has_a_verdict,
+    ),
+    ("what_is_wanted_and_good_serves", &[Child::Memory, Child::Deployment], what_is_wanted_and_good_serves),
+    ("what_failed_is_left", &[Child::Memory, Child::Deployment], what_failed_is_left),
+    ("a_restart_is_over", &[Child::Memory, Child::Deployment], a_restart_is_over),
+    (
+        "at_most_two_sets_and_the_other_is_usable",
+        &[Child::Memory, Child::Deployment],
+        at_most_two_sets_and_the_other_is_usable,
+    ),
+    ("no_build_goes_on", &[], no_build_goes_on),
+    (
+        "status_offers_what_would_be_granted",
+        &[Child::Memory, Child::Record],
+        status_offers_what_would_be_granted,
+    ),
 ];
 
 /// Looks at a project at rest.
 pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violation> {
     let asked = asked(&cluster.project, &observe(cluster));
-    for (oracle, look) in ORACLES {
-        look(cluster, &asked).map_err(|what| Violation { oracle, what })?;
+    for (oracle, needs, look) in ORACLES {
+        if !needs.iter().any(|child| cluster.server.refuses(*child)) {
+            look(cluster, &asked).map_err(|what| Violation { oracle, what })?;
+        }
     }
-    a_rollback_that_was_granted_arrives(cluster, &asked, watch)
-        .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
+    if !cluster.server.refuses(Child::Deployment) && !cluster.server.refuses(Child::Memory) {
+        a_rollback_that_was_granted_arrives(cluster, &asked, watch)
+            .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
+    }
     // Whatever a request was to cause has happened by now.
     watch.spent.extend(cluster.project.requests.clone());
     Ok(())
@@ -50,11 +79,33 @@ fn a_rollback_that_was_granted_arrives(
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
 
-fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), String> {
-    let Some(service) = cluster.service else { return Err("there is no Service".to_owned()) };
-    if service.edited || cluster.memory().port != Some(service.port) {
-        return Err(format!("{service:?} is not what is remembered"));
+fn nothing_is_left_of_a_namesake(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    if cluster.ghosts.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.ghosts)) }
+}
+
+fn every_child_has_its_marks(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    if cluster.unmarked.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.unmarked)) }
+}
+
+fn the_service_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    let remembered = cluster.memory().port;
+    let wished = cluster.project.fixed_port.or(remembered);
+    let taken = wished.is_some_and(|port| cluster.server.taken.contains(&port));
+    match cluster.service {
+        None if taken => Ok(()), // It waits until somebody frees the port, and says so.
+        None => Err("there is no Service".to_owned()),
+        Some(service) if remembered != Some(service.port) => {
+            Err(format!("{service:?} is not what is remembered"))
+        }
+        Some(_) if taken => Ok(()), // It keeps the port that it has.
+        Some(service) if service.edited || wished != Some(service.port) => {
+            Err(format!("{service:?} is not what is asked for: {wished:?}"))
+        }
+        Some(_) => Ok(()),
     }
+}
+
+fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     let Some(deployment) = &cluster.deployment else { return Ok(()) };
     let replicas = usize::try_from(cluster.project.replicas).unwrap_or(0);
     let known = cluster
@@ -139,9 +190,9 @@ fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -> Result<()
 fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
     let ledger = cluster.memory();
     let failed = asked.wanted.as_deref().filter(|wanted| ledger.life(wanted).failed.is_some());
-    let (Some(failed), Some(last)) = (failed, newest_live(&ledger, None)) else { return Ok(()) };
-    let had = cluster.records.get(&last).is_some_and(|record| record.image.is_some());
-    let stays = cluster.project.stopped() || !cluster.project.returns() || !had;
+    let last = previous(&ledger, &observe(cluster), None);
+    let (Some(failed), Some(last)) = (failed, last) else { return Ok(()) };
+    let stays = cluster.project.stopped() || !cluster.project.returns();
     if stays || cluster.in_place() != Some(failed) {
         Ok(())
     } else {
@@ -195,5 +246,30 @@ fn no_build_goes_on(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     match cluster.jobs.values().find(|job| job.state.is_active()) {
         Some(job) => Err(format!("{:?} {:?}", job.of, job.state)),
         None => Ok(()),
+    }
+}
+
+/// What status names as the version to go back to is what a rollback would get, and what it does not offer is refused.
+fn status_offers_what_would_be_granted(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
+    let world = observe(cluster);
+    if asked.version.is_none() || world.ledger.is_none() {
+        return Ok(()); // There is nothing that could be left.
+    }
+    let status = summarize(None, &cluster.project, &world, None);
+    let mut project = cluster.project.clone();
+    project.requests.clear();
+    project.requests.insert(Verb::Rollback, "previous@oracle".to_owned());
+    let Some(Step::Ledger(after)) = decide(&project, &world) else {
+        return Err("a rollback is not even answered".to_owned());
+    };
+    let says = &after.seen[&Verb::Rollback].outcome;
+    match status.previous_version {
+        Some(version) if says.starts_with("refused") || !says.contains(&version) => {
+            Err(format!("it offers {version}, and a rollback is answered: {says}"))
+        }
+        None if !says.starts_with("refused") => {
+            Err(format!("it offers nothing, and a rollback is answered: {says}"))
+        }
+        _ => Ok(()),
     }
 }
