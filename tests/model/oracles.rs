@@ -37,6 +37,8 @@ pub(crate) struct Watch {
     pub(crate) granted: Option<Hold>,
     /// The port, once there was one.
     pub(crate) port: Option<u16>,
+    /// The ports that the project has had: the first, and those that its spec asked for.
+    pub(crate) ports: BTreeSet<u16>,
     /// Builds that were started.
     pub(crate) builds: usize,
     /// Which of the projects of this name is watched.

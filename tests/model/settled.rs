@@ -1,12 +1,11 @@
 //! Oracles that look when the project is at rest. Each is a function with a name; what is wanted is derived by `asked`,
 //! which has its own tests, everything else is looked up in the model.
 
-use doce_operator::crd::annotations::Verb;
+mod running;
+
 use doce_operator::ledger::Hold;
 use doce_operator::project::Origin;
-use doce_operator::reconcile::asked::{Asked, Pin, asked, previous};
-use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::summarize::summarize;
+use doce_operator::reconcile::asked::{Asked, Pin, asked};
 use doce_operator::reconcile::world::Child;
 
 use super::cluster::Cluster;
@@ -34,19 +33,23 @@ const ORACLES: [(&str, &[Child], Oracle); 13] = [
         &[Child::Memory, Child::Record, Child::Job],
         what_is_wanted_is_built_or_has_a_verdict,
     ),
-    ("what_is_wanted_and_good_serves", &[Child::Memory, Child::Deployment], what_is_wanted_and_good_serves),
-    ("what_failed_is_left", &[Child::Memory, Child::Deployment], what_failed_is_left),
-    ("a_restart_is_over", &[Child::Memory, Child::Deployment], a_restart_is_over),
+    (
+        "what_is_wanted_and_good_serves",
+        &[Child::Memory, Child::Deployment],
+        running::what_is_wanted_and_good_serves,
+    ),
+    ("what_failed_is_left", &[Child::Memory, Child::Deployment], running::what_failed_is_left),
+    ("a_restart_is_over", &[Child::Memory, Child::Deployment], running::a_restart_is_over),
     (
         "at_most_two_sets_and_the_other_is_usable",
         &[Child::Memory, Child::Deployment],
-        at_most_two_sets_and_the_other_is_usable,
+        running::at_most_two_sets_and_the_other_is_usable,
     ),
     ("no_build_goes_on", &[], no_build_goes_on),
     (
         "status_offers_what_would_be_granted",
         &[Child::Memory, Child::Record],
-        status_offers_what_would_be_granted,
+        running::status_offers_what_would_be_granted,
     ),
 ];
 
@@ -62,8 +65,10 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
         a_rollback_that_was_granted_arrives(cluster, &asked, watch)
             .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
     }
-    // Whatever a request was to cause has happened by now.
-    watch.spent.extend(cluster.project.requests.clone());
+    if !cluster.server.refuses(Child::Memory) {
+        // Whatever a request was to cause has happened by now.
+        watch.spent.extend(cluster.project.requests.clone());
+    }
     Ok(())
 }
 
@@ -159,117 +164,9 @@ fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, asked: &Asked) ->
     }
 }
 
-/// The version that should run: wanted, with an image, no verdict, and pods are asked for.
-fn due<'a>(cluster: &Cluster, asked: &'a Asked) -> Option<&'a str> {
-    let wanted = asked.wanted.as_deref().filter(|_| !cluster.project.stopped())?;
-    let built = cluster.records.get(wanted).is_some_and(|record| record.image.is_some());
-    (built && cluster.memory().life(wanted).failed.is_none()).then_some(wanted)
-}
-
-fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let Some(due) = due(cluster, asked) else { return Ok(()) };
-    let ledger = cluster.memory();
-    let life = ledger.life(due);
-    if cluster.in_place() != Some(due) {
-        return Err(format!("{due} is not in place"));
-    }
-    if cluster.complete() {
-        let on_top = life.live == Some(ledger.last);
-        return if on_top { Ok(()) } else { Err(format!("{due} serves and is not live on top: {life:?}")) };
-    }
-    if cluster.nature.is_good(due) {
-        return Err(format!("{due} is good and does not serve"));
-    }
-    if life.live.is_none() && !cluster.forgotten {
-        Err(format!("{due} is on trial for ever"))
-    } else {
-        Ok(())
-    }
-}
-
-fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let ledger = cluster.memory();
-    let failed = asked.wanted.as_deref().filter(|wanted| ledger.life(wanted).failed.is_some());
-    let last = previous(&ledger, &observe(cluster), None);
-    let (Some(failed), Some(last)) = (failed, last) else { return Ok(()) };
-    let stays = cluster.project.stopped() || !cluster.project.returns();
-    if stays || cluster.in_place() != Some(failed) {
-        Ok(())
-    } else {
-        Err(format!("{failed} failed and is in place, not {last}"))
-    }
-}
-
-fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
-    let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
-    let recorded = |version: &&str| built(version) && !cluster.project.stopped();
-    let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
-    let life = cluster.memory().life(version);
-    if life.live.is_some() && life.failed.is_none() && life.restarting() {
-        Err(format!("{version}: {life:?}"))
-    } else {
-        Ok(())
-    }
-}
-
-fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Asked) -> Result<(), String> {
-    let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped() && cluster.complete())
-    else {
-        return Ok(());
-    };
-    let ledger = cluster.memory();
-    if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
-        return Ok(()); // Somebody deleted its record: nobody knows how it should be.
-    }
-    if ledger.life(version).live != Some(ledger.last) || ledger.life(version).failed.is_some() {
-        return Ok(()); // It serves against a verdict: nothing is thrown away before that is resolved.
-    }
-    let place = cluster.deployment.as_ref().map(|deployment| &deployment.template);
-    let others: Vec<_> = cluster.sets.keys().filter(|template| Some(*template) != place).collect();
-    let usable = |template: &&&super::cluster::Template| {
-        let Some(other) = template.version.as_deref() else { return false };
-        let life = ledger.life(other);
-        template.edit == 0
-            && life.live.is_some()
-            && life.failed.is_none()
-            && life.good == template.stamp
-            && other != version
-    };
-    match others[..] {
-        [] => Ok(()),
-        [other] if usable(&&other) => Ok(()),
-        _ => Err(format!("besides {place:?}: {others:?}")),
-    }
-}
-
 fn no_build_goes_on(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     match cluster.jobs.values().find(|job| job.state.is_active()) {
         Some(job) => Err(format!("{:?} {:?}", job.of, job.state)),
         None => Ok(()),
-    }
-}
-
-/// What status names as the version to go back to is what a rollback would get, and what it does not offer is refused.
-fn status_offers_what_would_be_granted(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let world = observe(cluster);
-    if asked.version.is_none() || world.ledger.is_none() {
-        return Ok(()); // There is nothing that could be left.
-    }
-    let status = summarize(None, &cluster.project, &world, None);
-    let mut project = cluster.project.clone();
-    project.requests.clear();
-    project.requests.insert(Verb::Rollback, "previous@oracle".to_owned());
-    let Some(Step::Ledger(after)) = decide(&project, &world) else {
-        return Err("a rollback is not even answered".to_owned());
-    };
-    let says = &after.seen[&Verb::Rollback].outcome;
-    match status.previous_version {
-        Some(version) if says.starts_with("refused") || !says.contains(&version) => {
-            Err(format!("it offers {version}, and a rollback is answered: {says}"))
-        }
-        None if !says.starts_with("refused") => {
-            Err(format!("it offers nothing, and a rollback is answered: {says}"))
-        }
-        _ => Ok(()),
     }
 }

@@ -120,11 +120,16 @@ pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Re
     if write.before.ledger.is_none() && write.before.service.is_none() {
         watch.port = None; // Nobody knows it any more.
     }
-    if port.is_some() && port == write.seen.project.fixed_port {
-        watch.port = port; // As the spec asks.
+    let newest = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
+    let stale = newest(write.seen) != newest(write.before) || write.seen.service != write.before.service;
+    // As the spec asks, or as it asked when somebody looked last.
+    let had = stale && port.is_some_and(|port| watch.ports.contains(&port));
+    if port.is_some() && (port == write.seen.project.fixed_port || had) {
+        watch.port = port;
     }
     let was = watch.port.or(port);
     watch.port = was;
+    watch.ports.extend(was);
     if port.is_some() && port != was { Err(format!("{was:?} became {port:?}")) } else { Ok(()) }
 }
 
