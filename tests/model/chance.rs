@@ -39,7 +39,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         4 => spec(),
         4 => requests(),
         2 => nature(),
-        1 => server(),
+        2 => server(),
         2 => other_hands(),
     ]
 }
@@ -115,11 +115,11 @@ fn nature() -> impl Strategy<Value = Event> {
 
 fn server() -> impl Strategy<Value = Event> {
     let child = prop_oneof![
-        Just(Child::Memory),
-        Just(Child::Record),
-        Just(Child::Job),
-        Just(Child::Deployment),
-        Just(Child::Service),
+        1 => Just(Child::Memory),
+        3 => Just(Child::Record),
+        2 => Just(Child::Job),
+        2 => Just(Child::Deployment),
+        1 => Just(Child::Service),
     ];
     let refused = (child, prop_oneof![2 => Just(Cause::Invalid), 1 => Just(Cause::NameTaken)]);
     prop_oneof![

@@ -12,6 +12,7 @@ use super::act::{Outcome, act};
 use super::cluster::Cluster;
 use super::dice::Dice;
 use super::observe::observe;
+use super::tally::Tally;
 
 /// The decision.
 pub(crate) type Decide = fn(&Project, &World) -> Option<Step>;
@@ -66,6 +67,7 @@ impl Operator {
         program: &Program,
         past: &Past<'_>,
         dice: Option<&mut Dice>,
+        tally: &mut Tally,
     ) -> Option<Decided> {
         if self.rests_at == Some(past.now.changes) {
             return None;
@@ -76,6 +78,7 @@ impl Operator {
             Some(dice) => past.blurred(program.observe, dice),
         };
         let world = World { refusals: self.refusals.clone(), ..world };
+        tally.look(&seen, stale);
         let Some(step) = (program.decide)(&seen.project, &world) else {
             let sure = !stale && self.refusals.is_empty() && !pauses(&seen);
             self.rests_at = sure.then_some(seen.changes);

@@ -90,14 +90,14 @@ impl Tally {
         self.counts.iter().map(line).collect()
     }
 
-    /// A look, and what it led to.
-    pub(crate) fn look(&mut self, decided: &Decided) {
-        let (seen, ledger) = (&decided.seen, decided.seen.memory());
+    /// A look of an operator.
+    pub(crate) fn look(&mut self, seen: &Cluster, stale: bool) {
+        let ledger = seen.memory();
         let new = seen.project.requests.iter().filter(|(verb, value)| ledger.is_new(**verb, value));
         if seen.ledger.is_some() && new.count() > 1 {
             self.count("several new requests at one look");
         }
-        if decided.stale {
+        if stale {
             self.count("a stale look");
         }
         if ledger.object > seen.project.resource_version {

@@ -36,10 +36,9 @@ impl Play {
         let stale = self.fate.reads_are_stale() && !self.past.is_empty() && self.dice.one_in(3);
         let past = Past { states: &self.past, now: &self.cluster };
         let dice = stale.then_some(&mut self.dice);
-        let Some(decided) = self.operators[which].decide(&self.program, &past, dice) else {
+        let Some(decided) = self.operators[which].decide(&self.program, &past, dice, &mut self.tally) else {
             return Ok(Pass::Idle);
         };
-        self.tally.look(&decided);
         if self.fate == Fate::TwoOperators && self.dice.one_in(3) {
             self.operators[which].decided = Some(decided);
             return Ok(Pass::Waits);
