@@ -23,6 +23,9 @@ pub struct Ledger {
     /// The node port, from first apply to delete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The resourceVersion of the newest object that a write of this memory rested on: an older one makes no requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<u64>,
     /// The last value of each request that was seen, and what became of it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub seen: BTreeMap<Verb, Seen>,
@@ -49,7 +52,13 @@ pub struct Seen {
     pub value: String,
     /// What became of it, for a person.
     pub outcome: String,
+    /// The values before it, newest first: whoever puts one of them back (a GitOps tool does) wishes for nothing new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
 }
+
+/// Earlier values of one request that are remembered beside the last.
+const MAX_EARLIER: usize = 3;
 
 /// A rollback: while the spec asks for `left` and no version other than `target` has gone live since, `target` runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,13 +235,18 @@ impl Ledger {
     /// Whether `value` of `verb` has not been seen yet.
     #[must_use]
     pub fn is_new(&self, verb: Verb, value: &str) -> bool {
-        self.seen.get(&verb).is_none_or(|seen| seen.value != value)
+        let is_old = |seen: &Seen| seen.value == value || seen.earlier.iter().any(|earlier| earlier == value);
+        !self.seen.get(&verb).is_some_and(is_old)
     }
 
     /// Marks a request as seen, in the same write as its effect.
     #[must_use]
     pub fn with_seen(mut self, verb: Verb, value: &str, outcome: impl Into<String>) -> Self {
-        self.seen.insert(verb, Seen { value: value.to_owned(), outcome: outcome.into() });
+        let before = self.seen.remove(&verb).map(|seen| [vec![seen.value], seen.earlier].concat());
+        let mut earlier = before.unwrap_or_default();
+        earlier.retain(|earlier| earlier != value);
+        earlier.truncate(MAX_EARLIER);
+        self.seen.insert(verb, Seen { value: value.to_owned(), outcome: outcome.into(), earlier });
         self
     }
 }

@@ -21,6 +21,8 @@ pub struct Project {
     pub name: String,
     /// Identity: a namesake made later is another project.
     pub uid: String,
+    /// How new the object is: later writes to it have greater numbers. None where it does not say.
+    pub resource_version: Option<u64>,
     /// Generation of the spec.
     pub generation: i64,
     /// The object is being deleted: nothing is written any more.
@@ -75,6 +77,7 @@ impl Project {
             namespace: meta.namespace.clone().ok_or(Incomplete("namespace"))?,
             name: meta.name.clone().ok_or(Incomplete("name"))?,
             uid: meta.uid.clone().ok_or(Incomplete("uid"))?,
+            resource_version: meta.resource_version.as_deref().and_then(|version| version.parse().ok()),
             generation: meta.generation.unwrap_or(0),
             deleting: meta.deletion_timestamp.is_some(),
             source: spec.source.clone(),

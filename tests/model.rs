@@ -6,6 +6,7 @@
 
 mod model {
     pub(crate) mod act;
+    pub(crate) mod chance;
     pub(crate) mod cluster;
     pub(crate) mod demands;
     pub(crate) mod deployment;
@@ -15,34 +16,49 @@ mod model {
     pub(crate) mod happen;
     pub(crate) mod jobs;
     pub(crate) mod life;
+    pub(crate) mod namesake;
     pub(crate) mod nature;
     pub(crate) mod observe;
+    pub(crate) mod operator;
     pub(crate) mod oracles;
+    pub(crate) mod other_hands;
     pub(crate) mod planted;
     pub(crate) mod play;
+    pub(crate) mod server;
     pub(crate) mod settled;
+    pub(crate) mod tally;
 }
 
-use doce_operator::reconcile::decide::decide;
-use model::life::{Pace, check};
+use model::life::{Pace, Search};
+use model::operator::Program;
 use model::play::Fate;
 
 #[test]
 fn calm_lives_end_the_same_with_and_without_crashes() {
-    check(Pace::Calm, Fate::Crashes, decide);
+    Search::asked(Pace::Calm, Fate::Crashes).finds_nothing(Program::REAL);
 }
 
 #[test]
 fn calm_lives_end_the_same_with_and_without_stale_reads() {
-    check(Pace::Calm, Fate::StaleReads, decide);
+    Search::asked(Pace::Calm, Fate::StaleReads).finds_nothing(Program::REAL);
+}
+
+#[test]
+fn calm_lives_end_the_same_with_one_operator_and_with_two() {
+    Search::asked(Pace::Calm, Fate::TwoOperators).finds_nothing(Program::REAL);
 }
 
 #[test]
 fn hasty_lives_lose_nothing_when_the_operator_crashes() {
-    check(Pace::Hasty, Fate::Crashes, decide);
+    Search::asked(Pace::Hasty, Fate::Crashes).finds_nothing(Program::REAL);
 }
 
 #[test]
 fn hasty_lives_lose_nothing_when_reads_are_stale() {
-    check(Pace::Hasty, Fate::StaleReads, decide);
+    Search::asked(Pace::Hasty, Fate::StaleReads).finds_nothing(Program::REAL);
+}
+
+#[test]
+fn hasty_lives_lose_nothing_when_two_operators_write() {
+    Search::asked(Pace::Hasty, Fate::TwoOperators).finds_nothing(Program::REAL);
 }

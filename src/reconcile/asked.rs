@@ -144,14 +144,24 @@ fn in_force(ledger: &Ledger, asked: &str) -> bool {
     })
 }
 
-/// The version that went live last, other than `but` and not failed.
+/// The version that one would go back to: the one that went live last, other than `but`, not failed, with its record
+/// and image.
 #[must_use]
-pub fn newest_live(ledger: &Ledger, but: Option<&str>) -> Option<String> {
-    let good = ledger
+pub fn previous(ledger: &Ledger, world: &World, but: Option<&str>) -> Option<String> {
+    let built = |version: &&String| world.records.get(*version).is_some_and(|record| record.image.is_some());
+    let lives = ledger
         .versions
         .iter()
         .filter(|(version, life)| Some(version.as_str()) != but && life.failed.is_none());
-    good.filter_map(|(version, life)| life.live.map(|live| (live, version)))
-        .max()
-        .map(|(_, version)| version.clone())
+    let live =
+        lives.filter(|(version, _)| built(version)).filter_map(|(version, life)| Some((life.live?, version)));
+    live.max().map(|(_, version)| version.clone())
+}
+
+/// The version that went live last and has not failed, whatever became of its record.
+#[must_use]
+pub fn newest_live(ledger: &Ledger) -> Option<String> {
+    let good = ledger.versions.iter().filter(|(_, life)| life.failed.is_none());
+    let live = good.filter_map(|(version, life)| Some((life.live?, version)));
+    live.max().map(|(_, version)| version.clone())
 }

@@ -142,6 +142,7 @@ impl Situation<'_> {
         if self.world.refused(Child::Memory) {
             return None;
         }
+        ledger.object = ledger.object.max(self.project.resource_version);
         ledger.port = ledger.port.or_else(|| self.world.service.as_ref().and_then(|service| service.port));
         let yielded = self.asked.yielded.as_ref();
         let records = &self.world.records;
@@ -164,7 +165,13 @@ impl Situation<'_> {
         Some(Step::Ledger(Box::new(ledger)))
     }
 
+    /// A request that nobody has looked at yet. An object older than the memory makes none: what it carries was
+    /// replaced meanwhile, seen or not.
     fn request(&self, verb: Verb) -> Option<&str> {
+        let older = |now: u64| self.ledger.object.is_some_and(|newest| now < newest);
+        if self.project.resource_version.is_some_and(older) {
+            return None;
+        }
         let value = self.project.requests.get(&verb)?;
         self.ledger.is_new(verb, value).then_some(value.as_str())
     }

@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::version::short;
 
-use super::asked::{Asked, asked, newest_live};
+use super::asked::{Asked, asked, newest_live, previous};
 use super::world::{Cause, Child, World};
 
 pub use events::happenings;
@@ -57,7 +57,7 @@ pub fn summarize(
         phase: Some(phase(headline.reason)),
         desired_version: view.asked.version.as_deref().map(short),
         version: serving.as_deref().map(short),
-        previous_version: newest_live(ledger, view.asked.in_place.as_deref()).as_deref().map(short),
+        previous_version: previous(ledger, world, view.asked.in_place.as_deref()).as_deref().map(short),
         ready_since: ready.map(|ready| ready.last_transition_time.clone()),
         image: record.and_then(|record| record.image.as_ref()).map(|image| image.reference.clone()),
         node_port: port,
@@ -94,7 +94,7 @@ fn serving(view: &View<'_>) -> Option<String> {
         view.ledger.life(version).live.is_some()
             || view.world.rollout.as_ref().is_some_and(|rollout| rollout.available)
     };
-    in_place.filter(proven).or_else(|| newest_live(view.ledger, None))
+    in_place.filter(proven).or_else(|| newest_live(view.ledger))
 }
 
 fn verdicts(view: &View<'_>, headline: &Headline) -> Vec<Verdict> {
@@ -206,7 +206,7 @@ fn rollback(view: &View<'_>) -> Verdict {
         reason,
         message,
     };
-    match newest_live(view.ledger, view.asked.in_place.as_deref()) {
+    match previous(view.ledger, view.world, view.asked.in_place.as_deref()) {
         Some(version) => {
             let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
             verdict(
@@ -215,7 +215,9 @@ fn rollback(view: &View<'_>) -> Verdict {
                 format!("{} can be gone back to without a build: {command}", short(&version)),
             )
         }
-        None => verdict(Truth::False, Reason::NoOtherVersion, "no other version has served yet".to_owned()),
+        None => {
+            verdict(Truth::False, Reason::NoOtherVersion, "no other version that served is kept".to_owned())
+        }
     }
 }
 

@@ -2,21 +2,69 @@
 //! there and deletes that find it gone without effect. It decides nothing.
 
 use doce_operator::ledger::Ledger;
+use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, Target};
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::world::{BuildOf, Child, JobState, Refusal};
 use doce_operator::record::{Facts, Record};
 use doce_operator::version::text_digest;
 
 use super::cluster::{Cluster, DEADLINE, Deployment, GUARD, Job, Port, Template, timestamp};
+use super::namesake::NAME;
 use super::nature;
 use super::observe::set_name;
+use super::server::child;
 
-/// Performs a step that was decided with the ledger of resourceVersion `seen`.
-pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// The API server took it.
+    Done,
+    /// Somebody was faster.
+    Conflict,
+    /// The API server, or another owner, has something against it.
+    Refused(Refusal),
+}
+
+/// Performs a step that was decided by this look.
+pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
+    if seen.project.uid != cluster.project.uid {
+        return haunt(cluster, step, seen);
+    }
+    if let Some(refusal) = cluster.refusal(step) {
+        return Outcome::Refused(refusal);
+    }
+    let version = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
+    if matches!(step, Step::Ledger(_)) && version(cluster) != version(seen) {
+        return Outcome::Conflict;
+    }
+    perform(cluster, step, &seen.project);
+    cluster.touch();
+    Outcome::Done
+}
+
+/// The project is gone, and its operator does not know: what it makes has no owner, and what it changes is not there.
+fn haunt(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
+    let name = match step {
+        Step::Ledger(_) if seen.ledger.is_none() && cluster.ledger.is_none() => NAME.to_owned(),
+        Step::Record { version, .. } if !cluster.records.contains_key(version) => version.clone(),
+        Step::Build { of, attempt, .. } => job_name(of, *attempt),
+        Step::Roll(_) if seen.deployment.is_none() && cluster.deployment.is_none() => NAME.to_owned(),
+        Step::Serve { .. } if seen.service.is_none() && cluster.service.is_none() => NAME.to_owned(),
+        _ => return Outcome::Conflict,
+    };
+    let ghost = child(step).map(|child| (child, name));
+    let new = ghost.filter(|ghost| !cluster.ghosts.contains(ghost));
+    let outcome = if new.is_some() { Outcome::Done } else { Outcome::Conflict };
+    cluster.ghosts.extend(new);
+    cluster.touch();
+    outcome
+}
+
+fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
     match step {
-        Step::Ledger(ledger) => remember(cluster, ledger, seen),
+        Step::Ledger(ledger) => remember(cluster, ledger),
         Step::Record { version, key, source, image, .. } => {
-            let run = u8::try_from(cluster.project.run.port - 3000).expect("the model's ports are small");
+            let run = u8::try_from(project.run.port - 3000).expect("the model's ports are small");
             let origin = (nature::source(&source.digest), run);
             cluster.nature.origins.insert(version.clone(), origin);
             let facts = Facts {
@@ -36,12 +84,11 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
             }
         }
         Step::Build { of, attempt, digest, .. } => {
-            let order = cluster.project.clone();
             let job = Job {
                 of: of.clone(),
                 attempt: *attempt,
                 state: JobState::Queued,
-                order,
+                order: project.clone(),
                 digest: digest.clone(),
                 since: cluster.clock,
                 started: None,
@@ -55,27 +102,27 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: Option<u64>) {
             }
         }
         Step::Roll(target) => roll(cluster, target),
-        Step::Mark(_) => {} // Nobody takes labels or owners here.
-        Step::Serve { port } => {
-            let kept = cluster.service.map(|service| service.port);
-            let free = 30_100 + u16::try_from(cluster.changes % 100).unwrap_or(0); // Another one each time.
-            cluster.service = Some(Port { port: port.or(kept).unwrap_or(free), edited: false });
-        }
+        Step::Mark(unmarked) => cluster.unmarked.retain(|there| there != unmarked),
+        Step::Serve { port } => serve(cluster, *port),
         Step::ForgetSet { name } => {
             let scaled_since = |set: &super::cluster::Set| !set.pods.is_empty(); // The delete names its resourceVersion.
             cluster.sets.retain(|template, set| set_name(template) != *name || scaled_since(set));
         }
         Step::ForgetRecord { version } => {
             cluster.records.remove(version);
+            cluster.unmarked.retain(|unmarked| unmarked.child != Child::Record || unmarked.name != *version);
         }
     }
-    cluster.touch();
 }
 
-fn remember(cluster: &mut Cluster, ledger: &Ledger, seen: Option<u64>) {
-    if cluster.ledger.as_ref().map(|(_, version)| *version) == seen {
-        cluster.ledger = Some((ledger.clone(), cluster.changes + 1));
-    }
+fn remember(cluster: &mut Cluster, ledger: &Ledger) {
+    cluster.ledger = Some((ledger.clone(), cluster.changes + 1));
+}
+
+fn serve(cluster: &mut Cluster, port: Option<u16>) {
+    let kept = cluster.service.map(|service| service.port);
+    let candidate = 30_100 + u16::try_from(cluster.changes % 100).unwrap_or(0); // Another one each time.
+    cluster.service = Some(Port { port: port.or(kept).unwrap_or(candidate), edited: false });
 }
 
 fn roll(cluster: &mut Cluster, target: &Target) {

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::ledger::Ledger;
 use doce_operator::project::Project;
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::world::{BuildOf, Child, JobState, Unmarked};
 use doce_operator::record::Record;
 use jiff::Timestamp;
 
 use super::nature::{Health, Nature};
+use super::server::Server;
 
 /// Seconds of one tick.
 pub(crate) const TICK: i64 = 5;
@@ -42,6 +43,16 @@ pub(crate) struct Cluster {
     pub(crate) sets: BTreeMap<Template, Set>,
     /// The Service.
     pub(crate) service: Option<Port>,
+    /// Children that somebody took a label or the owner from.
+    pub(crate) unmarked: Vec<Unmarked>,
+    /// What deleted namesakes left, by kind and name.
+    pub(crate) ghosts: Vec<(Child, String)>,
+    /// How many projects had this name before.
+    pub(crate) lives: u32,
+    /// The annotations as they were after the first request: what a tool puts back.
+    pub(crate) first_requests: Option<BTreeMap<String, String>>,
+    /// What the API server has against writes.
+    pub(crate) server: Server,
     /// Somebody deleted the ledger: what is known may be less than what happened.
     pub(crate) forgotten: bool,
     /// What is outside of the operator's reach.
@@ -135,13 +146,6 @@ impl Cluster {
         self.changes += 1;
     }
 
-    /// The user wrote: the object is parsed again.
-    pub(crate) fn reparse(&mut self) {
-        self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
-        self.project = Project::parse(&self.object).expect("the model's object is complete");
-        self.touch();
-    }
-
     /// Pods that answer requests.
     pub(crate) fn ready(&self) -> usize {
         self.sets.values().flat_map(|set| &set.pods).filter(|pod| pod.ready.is_some()).count()
@@ -163,6 +167,23 @@ impl Cluster {
         self.tick_jobs();
         self.tick_pods();
         self.tick_deployment();
+        self.tick_garbage();
+        self.tick_autoscaler();
+    }
+
+    /// An autoscaler scales the project, not its Deployment, pod by pod, and leaves alone what was scaled to 0.
+    fn tick_autoscaler(&mut self) {
+        let (now, Some(load)) = (self.object.spec.replicas, self.nature.load) else { return };
+        if self.project.stopped() || self.project.deleting || now == i32::from(load) {
+            return;
+        }
+        self.object.spec.replicas += (i32::from(load) - now).signum();
+        self.reparse();
+    }
+
+    /// The record of this version is there and has an image.
+    pub(crate) fn built(&self, version: &str) -> bool {
+        self.records.get(version).is_some_and(|record| record.image.is_some())
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a single event must lead to when it comes to a project at rest and nothing else comes: requests arrive, refusals
 //! move nothing, a rollback builds nothing. Nothing is demanded of nature.
 
-use doce_operator::crd::annotations::Verb;
-use doce_operator::reconcile::asked::{Pin, asked, newest_live};
+use doce_operator::crd::annotations::{Verb, requests};
+use doce_operator::reconcile::asked::{Pin, asked, previous};
+use doce_operator::reconcile::world::Child;
 
 use super::cluster::Cluster;
 use super::event::{Event, Which};
@@ -26,8 +27,9 @@ pub(crate) enum Demand {
 impl Demand {
     /// What `event` demands now, if anything.
     pub(crate) fn of(cluster: &Cluster, event: Event) -> Option<Self> {
-        if cluster.project.stopped() || cluster.ledger.is_none() {
-            return None;
+        let kept_from = cluster.server.refuses.iter().any(|(child, _)| *child != Child::Service);
+        if cluster.project.stopped() || cluster.ledger.is_none() || kept_from {
+            return None; // A Service that is refused keeps nothing else from going on.
         }
         match event {
             Event::Rollback(which) => Self::of_rollback(cluster, which),
@@ -47,7 +49,17 @@ impl Demand {
             | Event::RequestsVanish
             | Event::EditTemplate
             | Event::EditService
-            | Event::SweepJobs => Some(Self::Unmoved(cluster.in_place().map(str::to_owned))),
+            | Event::SweepJobs
+            | Event::StripMarks(_)
+            | Event::FixedPort(_)
+            | Event::LoseService(_)
+            | Event::Refuse(..) => Some(Self::Unmoved(cluster.in_place().map(str::to_owned))),
+            Event::RequestsPutBack => {
+                let back = requests(cluster.first_requests.as_ref()?);
+                let ledger = cluster.memory();
+                let known = back.iter().all(|(verb, value)| !ledger.is_new(*verb, value));
+                known.then(|| Self::Unmoved(cluster.in_place().map(str::to_owned)))
+            }
             _ => None,
         }
     }
@@ -57,7 +69,7 @@ impl Demand {
         let asked = asked(&cluster.project, &observe(cluster));
         let unmoved = || Self::Unmoved(cluster.in_place().map(str::to_owned));
         let target = match which {
-            Which::Usual => newest_live(&ledger, cluster.in_place()),
+            Which::Usual => previous(&ledger, &observe(cluster), cluster.in_place()),
             Which::Nth(nth) => cluster.records.keys().nth(usize::from(nth)).cloned(),
             Which::InPlace => cluster.in_place().map(str::to_owned),
             Which::Own => asked.yielded.as_ref().map(|yielded| yielded.version.clone()),

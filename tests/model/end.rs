@@ -2,10 +2,11 @@
 //! resourceVersions.
 
 use doce_operator::ledger::{Attempts, Fault, Ledger, Seen};
-use doce_operator::reconcile::asked::newest_live;
+use doce_operator::reconcile::asked::previous;
 use doce_operator::record::Record;
 
 use super::cluster::{Cluster, Set, Template, timestamp};
+use super::observe::observe;
 use super::play::Fate;
 
 /// See the module: one line a fact.
@@ -23,11 +24,11 @@ impl End {
             return Self(facts);
         }
         let mut ledger = cluster.memory();
-        let kept = newest_live(&ledger, cluster.in_place());
+        let kept = previous(&ledger, &observe(cluster), cluster.in_place());
         let hold = ledger.hold.clone();
         let told = |version: &String| {
             let named = hold.as_ref().is_some_and(|hold| hold.target == *version || hold.left == *version);
-            fate != Fate::StaleReads
+            !fate.reads_are_stale()
                 || cluster.in_place() == Some(version)
                 || kept.as_ref() == Some(version)
                 || named
@@ -39,12 +40,11 @@ impl End {
         ledger.builds.retain(|key, _| of_record(key));
         let ledger = masked(ledger);
         facts.push(sets(cluster));
-        let image = |record: &Record| fate == Fate::StaleReads || record.image.is_some();
+        let image = |record: &Record| fate.reads_are_stale() || record.image.is_some();
         facts.extend(records.map(|(version, record)| format!("record {version}: {}", image(record))));
         facts.extend(ledger.versions.iter().map(|(version, life)| format!("{version}: {life:?}")));
         facts.extend(ledger.builds.iter().map(|(key, attempts)| format!("build {key}: {attempts:?}")));
-        let outcome =
-            |seen: &Seen| if fate == Fate::StaleReads { String::new() } else { seen.outcome.clone() };
+        let outcome = |seen: &Seen| if fate.reads_are_stale() { String::new() } else { seen.outcome.clone() };
         facts.extend(
             ledger.seen.iter().map(|(verb, seen)| format!("{verb:?} {:?}: {}", seen.value, outcome(seen))),
         );
@@ -101,8 +101,13 @@ fn masked(mut ledger: Ledger) -> Ledger {
     ledger.versions.retain(|_, life| *life != doce_operator::ledger::Life::default());
     ledger.hold.iter_mut().for_each(|hold| hold.since = place(hold.since + 1));
     ledger.last = place(ledger.last);
+    ledger.object = None;
     ledger.builds.values_mut().for_each(timeless);
-    ledger.lookup.iter_mut().for_each(|lookup| timeless(&mut lookup.attempts));
+    if let Some(lookup) = &mut ledger.lookup {
+        timeless(&mut lookup.attempts);
+        let number = std::mem::take(&mut lookup.number); // An object that is older may have asked as well.
+        lookup.answer.iter_mut().for_each(|answer| answer.number = u64::from(answer.number == number));
+    }
     ledger.builds.retain(|_, attempts| *attempts != Attempts::default());
     ledger
 }

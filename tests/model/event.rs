@@ -1,8 +1,9 @@
-//! What can happen to a project from outside: people, nature, other hands. Only the shapes and how likely they are.
+//! What can happen to a project from outside: people, nature, other hands. Only the shapes; how likely they are is in
+//! `chance`.
 
-use proptest::prelude::*;
+use doce_operator::reconcile::world::{Cause, Child};
 
-use super::nature::{BAD_EPOCH, RUNS, SOURCES};
+use super::nature::Health;
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) enum Event {
     Replicas(u8),
     /// `spec.rollout.onFailure` is Stay.
     Stays(bool),
+    /// `spec.expose.nodePort`: mode Fixed with this port; none: mode Auto.
+    FixedPort(Option<u16>),
     /// Requests.
     Deploy,
     Rollback(Which),
@@ -35,27 +38,89 @@ pub(crate) enum Event {
     Restart,
     Cancel,
     CancelNothing,
+    /// Several requests in one write, one bit a verb.
+    Several(u8),
     /// The annotations vanish.
     RequestsVanish,
-    /// All pods of the version in place fall ill, new ones too.
-    Break,
+    /// A tool puts back the annotations that its own source has: those of the first request ever made.
+    RequestsPutBack,
+    /// All pods of the version in place fall ill like this, new ones too.
+    Break(Health),
     /// New pods of the version in place fall ill.
     BreakNewborn,
     /// Everything that was ever ill is well.
     HealAll,
+    /// What passed once comes again: the next builds and lookups meet the faults of their source anew.
+    FaultsAgain,
+    /// An autoscaler looks after the project, and the load asks for so many pods; none: it is gone.
+    Load(Option<u8>),
+    /// The API server refuses writes of this child.
+    Refuse(Child, Cause),
+    /// It refuses none any more.
+    Admit,
+    /// The object is deleted and made again under its name; true: once its children are gone.
+    Recreate(bool),
     /// Somebody deletes or edits a child.
     LoseLedger,
     LoseDeployment,
-    LoseService,
+    /// True: and the port goes to somebody else.
+    LoseService(bool),
     LoseSet(u8),
     LoseRecord(u8),
     LoseJob(u8),
     SweepJobs,
+    /// Somebody takes the labels of a child: the ledger, a record or a Job.
+    StripMarks(u8),
     EditTemplate,
     EditReplicas(u8),
     EditService,
     StripVersion,
 }
+
+/// Every kind of event, by the name of its shape.
+pub(crate) const KINDS: [&str; 41] = [
+    "Source",
+    "Push",
+    "PushAndDeploy",
+    "Run",
+    "Epoch",
+    "Limit",
+    "Pin",
+    "Stopped",
+    "Replicas",
+    "Stays",
+    "FixedPort",
+    "Deploy",
+    "Rollback",
+    "Retry",
+    "RetryAndRollback",
+    "Restart",
+    "Cancel",
+    "CancelNothing",
+    "Several",
+    "RequestsVanish",
+    "RequestsPutBack",
+    "Break",
+    "BreakNewborn",
+    "HealAll",
+    "FaultsAgain",
+    "Load",
+    "Refuse",
+    "Admit",
+    "Recreate",
+    "LoseLedger",
+    "LoseDeployment",
+    "LoseService",
+    "LoseSet",
+    "LoseRecord",
+    "LoseJob",
+    "SweepJobs",
+    "StripMarks",
+    "EditTemplate",
+    "EditReplicas",
+    "EditService",
+    "StripVersion",
+];
 
 /// What the spec names as source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,109 +161,23 @@ pub(crate) enum Gap {
 }
 
 impl Event {
+    /// The name of its shape.
+    pub(crate) fn kind(self) -> &'static str {
+        let text = format!("{self:?}");
+        let name = text.split('(').next().unwrap_or_default();
+        KINDS.into_iter().find(|kind| *kind == name).expect("every shape has a name in the list")
+    }
+
     /// People wrote it into the resource, and the operator sees at once all that it means. What takes its time beside
     /// something else is not of these: a lookup, during which the last answer counts, and new pods.
     pub(crate) fn is_plain_wish(self) -> bool {
         use Event::{
-            Cancel, CancelNothing, Epoch, Limit, Pin, Replicas, RequestsVanish, Rollback, Run, Source, Stays,
-            Stopped,
+            Cancel, CancelNothing, Epoch, FixedPort, Limit, Pin, Replicas, RequestsVanish, Rollback, Run,
+            Source, Stays, Stopped,
         };
         let requests = matches!(self, Rollback(_) | Cancel | CancelNothing | RequestsVanish);
-        requests
-            || matches!(
-                self,
-                Source(_) | Run(_) | Epoch(_) | Limit(_) | Pin(_) | Stopped(_) | Replicas(_) | Stays(_)
-            )
+        let spec =
+            matches!(self, Source(_) | Run(_) | Epoch(_) | Limit(_) | Pin(_) | Replicas(_) | FixedPort(_));
+        requests || spec || matches!(self, Stopped(_) | Stays(_))
     }
-}
-
-/// A gap in which the project comes to rest, except that two events may come at once.
-pub(crate) fn calm_gap() -> impl Strategy<Value = Gap> {
-    prop_oneof![6 => Just(Gap::Settle), 1 => Just(Gap::None)]
-}
-
-/// Any gap.
-pub(crate) fn hasty_gap() -> impl Strategy<Value = Gap> {
-    prop_oneof![2 => Just(Gap::Settle), 1 => Just(Gap::None), 6 => (1..24_u8).prop_map(Gap::Passes)]
-}
-
-/// Any source: the good ones are the likely ones.
-pub(crate) fn source() -> impl Strategy<Value = Source> {
-    prop_oneof![
-        8 => number().prop_map(Source::Commit),
-        3 => Just(Source::Branch),
-        1 => Just(Source::ConfigMap),
-        1 => number().prop_map(Source::Digest),
-        1 => Just(Source::Tag),
-    ]
-}
-
-fn number() -> impl Strategy<Value = u8> {
-    prop_oneof![3 => 0..4_u8, 2 => 0..SOURCES]
-}
-
-fn which() -> impl Strategy<Value = Which> {
-    prop_oneof![
-        6 => Just(Which::Usual),
-        3 => (0..6_u8).prop_map(Which::Nth),
-        1 => Just(Which::Own),
-        1 => Just(Which::InPlace),
-        2 => Just(Which::Failed),
-        1 => Just(Which::Unknown),
-    ]
-}
-
-/// Any event.
-pub(crate) fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![spec(), spec(), requests(), requests(), nature(), other_hands()]
-}
-
-fn spec() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        8 => source().prop_map(Event::Source),
-        3 => number().prop_map(Event::PushAndDeploy),
-        1 => number().prop_map(Event::Push),
-        3 => (0..RUNS).prop_map(Event::Run),
-        2 => (0..=BAD_EPOCH).prop_map(Event::Epoch),
-        1 => (2..4_u8).prop_map(Event::Limit),
-        2 => which().prop_map(Event::Pin),
-        1 => Just(Event::Pin(Which::Usual)),
-        1 => Just(Event::Stopped(true)),
-        2 => Just(Event::Stopped(false)),
-        1 => (0..4_u8).prop_map(Event::Replicas),
-        1 => any::<bool>().prop_map(Event::Stays),
-    ]
-}
-
-fn requests() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        1 => Just(Event::Deploy),
-        6 => which().prop_map(Event::Rollback),
-        3 => Just(Event::Retry),
-        1 => which().prop_map(Event::RetryAndRollback),
-        2 => Just(Event::Restart),
-        2 => Just(Event::Cancel),
-        1 => Just(Event::CancelNothing),
-        1 => Just(Event::RequestsVanish),
-    ]
-}
-
-fn nature() -> impl Strategy<Value = Event> {
-    prop_oneof![Just(Event::Break), Just(Event::BreakNewborn), Just(Event::HealAll)]
-}
-
-fn other_hands() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        Just(Event::LoseLedger),
-        Just(Event::LoseDeployment),
-        Just(Event::LoseService),
-        (0..4_u8).prop_map(Event::LoseSet),
-        (0..4_u8).prop_map(Event::LoseRecord),
-        (0..4_u8).prop_map(Event::LoseJob),
-        Just(Event::SweepJobs),
-        Just(Event::EditTemplate),
-        (0..4_u8).prop_map(Event::EditReplicas),
-        Just(Event::EditService),
-        Just(Event::StripVersion),
-    ]
 }

@@ -1,9 +1,9 @@
-//! What an event does to the model. Nothing here is the operator's doing.
+//! What people do to the model: they write specs and requests. Nothing here is the operator's doing.
 
 use std::collections::BTreeMap;
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::crd::spec::{ConfigMapSource, Git, GitRef, Image, OnFailure, State};
+use doce_operator::crd::spec::{ConfigMapSource, Git, GitRef, Image, NodePortMode, OnFailure, State};
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec, spec};
 use doce_operator::project::Project;
 use doce_operator::reconcile::asked::asked;
@@ -11,21 +11,25 @@ use doce_operator::version::short;
 
 use super::cluster::{Cluster, DEADLINE, GUARD};
 use super::event::{Event, Source, Which};
-use super::nature::{self, Health, Nature};
+use super::namesake::NAME;
+use super::nature::{self, Nature};
 use super::observe::observe;
+use super::server::Server;
 
 /// A project that has just been applied.
-pub(crate) fn applied(source: Source) -> Cluster {
+pub(crate) fn applied(source: Source, replicas: u8) -> Cluster {
     let spec: ProjectDeploymentSpec = serde_json::from_value(serde_json::json!({
         "source": {},
+        "replicas": replicas,
         "rollout": { "deadlineSeconds": DEADLINE, "minReadySeconds": GUARD },
         "history": { "limit": 4 },
     }))
     .expect("the model's spec is one");
-    let mut object = ProjectDeployment::new("shop", spec);
+    let mut object = ProjectDeployment::new(NAME, spec);
     object.metadata.namespace = Some("test".to_owned());
-    object.metadata.uid = Some("uid".to_owned());
+    object.metadata.uid = Some("uid-0".to_owned());
     object.metadata.generation = Some(1);
+    object.metadata.resource_version = Some("0".to_owned());
     object.spec.source = of(source);
     let project = Project::parse(&object).expect("the model's object is complete");
     Cluster {
@@ -38,6 +42,11 @@ pub(crate) fn applied(source: Source) -> Cluster {
         deployment: None,
         sets: BTreeMap::new(),
         service: None,
+        unmarked: vec![],
+        ghosts: vec![],
+        lives: 0,
+        first_requests: None,
+        server: Server::default(),
         forgotten: false,
         nature: Nature::default(),
         changes: 0,
@@ -87,6 +96,19 @@ impl Cluster {
             Event::Stays(stays) => {
                 self.object.spec.rollout.on_failure = if stays { OnFailure::Stay } else { OnFailure::Return };
             }
+            Event::FixedPort(port) => {
+                let mode = if port.is_some() { NodePortMode::Fixed } else { NodePortMode::Auto };
+                self.object.spec.expose.node_port.mode = mode;
+                self.object.spec.expose.node_port.port = port.map(i32::from);
+            }
+            _ => self.wish(event, token),
+        }
+        self.reparse();
+    }
+
+    /// What people ask for besides the spec.
+    fn wish(&mut self, event: Event, token: usize) {
+        match event {
             Event::Deploy => self.ask(Verb::Deploy, "", token),
             Event::Rollback(which) => self.ask_rollback(which, token),
             Event::Retry => self.ask(Verb::Retry, "", token),
@@ -95,64 +117,40 @@ impl Cluster {
                 self.ask_rollback(which, token);
             }
             Event::Restart => self.ask(Verb::Restart, "", token),
-            Event::Cancel => {
-                let active =
-                    self.jobs.iter().find(|(_, job)| job.state.is_active()).map(|(name, _)| name.clone());
-                self.ask(Verb::Cancel, &active.unwrap_or_default(), token);
-            }
+            Event::Cancel => self.ask_cancel(token),
+            Event::Several(verbs) => self.ask_several(verbs, token),
             Event::CancelNothing => self.ask(Verb::Cancel, "shop-00000000", token),
             Event::RequestsVanish => self.object.metadata.annotations = None,
+            Event::RequestsPutBack => {
+                if self.first_requests.is_some() && !self.forgotten {
+                    self.object.metadata.annotations.clone_from(&self.first_requests);
+                }
+            }
             _ => self.suffer(event),
         }
-        self.reparse();
-    }
-
-    /// What nature and other hands do.
-    fn suffer(&mut self, event: Event) {
-        let in_place = self.in_place().map(str::to_owned);
-        match event {
-            Event::Break => self.nature.changed.extend(in_place.map(|version| (version, Health::Bad))),
-            Event::BreakNewborn => {
-                self.nature.sick_newborn.extend(in_place.map(|version| (version, Health::Bad)));
-            }
-            Event::HealAll => {
-                let known = self.nature.origins.keys().cloned();
-                self.nature.changed = known.map(|version| (version, Health::Good)).collect();
-                self.nature.sick_newborn.clear();
-                self.sets.values_mut().flat_map(|set| &mut set.pods).for_each(|pod| pod.sick = None);
-            }
-            Event::LoseLedger => {
-                self.ledger = None;
-                self.forgotten = true;
-            }
-            Event::LoseDeployment => {
-                self.deployment = None;
-                self.sets.clear();
-            }
-            Event::LoseService => self.service = None,
-            Event::LoseSet(nth) => lose(&mut self.sets, nth),
-            Event::LoseRecord(nth) => lose(&mut self.records, nth),
-            Event::LoseJob(nth) => lose(&mut self.jobs, nth),
-            Event::SweepJobs => self.jobs.retain(|_, job| job.state.is_active()),
-            Event::EditService => self.service.iter_mut().for_each(|service| service.edited = true),
-            _ => self.suffer_in_deployment(event),
-        }
-    }
-
-    fn suffer_in_deployment(&mut self, event: Event) {
-        let Some(deployment) = &mut self.deployment else { return };
-        match event {
-            Event::EditTemplate => deployment.template.edit += 1,
-            Event::EditReplicas(replicas) => deployment.replicas = usize::from(replicas),
-            Event::StripVersion => deployment.template.version = None,
-            _ => return,
-        }
-        deployment.generation += 1;
     }
 
     fn ask(&mut self, verb: Verb, argument: &str, token: usize) {
         let annotations = self.object.metadata.annotations.get_or_insert_default();
         annotations.insert(verb.annotation().to_owned(), format!("{argument}@{token}"));
+        if self.first_requests.is_none() {
+            self.first_requests.clone_from(&self.object.metadata.annotations);
+        }
+    }
+
+    fn ask_cancel(&mut self, token: usize) {
+        let active = self.jobs.iter().find(|(_, job)| job.state.is_active()).map(|(name, _)| name.clone());
+        self.ask(Verb::Cancel, &active.unwrap_or_default(), token);
+    }
+
+    fn ask_several(&mut self, verbs: u8, token: usize) {
+        for (bit, verb) in Verb::ALL.into_iter().enumerate().filter(|(bit, _)| verbs & (1 << bit) != 0) {
+            match verb {
+                Verb::Cancel => self.ask_cancel(token),
+                Verb::Rollback => self.ask_rollback(Which::Usual, token),
+                _ => self.ask(verb, "", token + bit * 1000), // Not all of one value.
+            }
+        }
     }
 
     fn ask_rollback(&mut self, which: Which, token: usize) {
@@ -175,11 +173,5 @@ impl Cluster {
             }
         };
         Some(version.map_or_else(unknown, |version| short(&version)))
-    }
-}
-
-fn lose<K: Clone + Ord, V>(children: &mut BTreeMap<K, V>, nth: u8) {
-    if let Some(name) = children.keys().nth(usize::from(nth)).cloned() {
-        children.remove(&name);
     }
 }

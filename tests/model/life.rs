@@ -1,18 +1,23 @@
-//! A life: where the source is at first and what happens then; and the search for one that an oracle objects to.
-//! Nothing here knows what is right.
+//! A life: how the project begins and what happens then; and the search for one that an oracle objects to. Nothing here
+//! knows what is right.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use super::event::{Event, Gap, Source, calm_gap, event, hasty_gap, source};
-use super::play::{Decide, Fate, Play, Violation};
+use super::chance::{calm_gap, event, hasty_gap, replicas, source};
+use super::event::{Event, Gap, Source};
+use super::operator::Program;
+use super::play::{Fate, Play, Violation};
+use super::tally::Tally;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
     pub(crate) source: Source,
+    pub(crate) replicas: u8,
     pub(crate) events: Vec<(Event, Gap)>,
     /// Says when things happen between the events.
     pub(crate) dice: u64,
@@ -27,23 +32,132 @@ pub(crate) enum Pace {
     Hasty,
 }
 
+/// Which lives are played.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    pub(crate) pace: Pace,
+    pub(crate) fate: Fate,
+    /// How many at most.
+    pub(crate) lives: u32,
+    pub(crate) seed: u64,
+    /// How many steps may be spent on making a life that fails shorter.
+    pub(crate) shrink: u32,
+}
+
 /// A life that an oracle objects to.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) oracle: &'static str,
+    pub(crate) life: Life,
+    /// How many lives were played until it came.
+    pub(crate) lives: u64,
     pub(crate) story: String,
 }
 
-fn life(pace: Pace, fate: Fate) -> impl Strategy<Value = Life> {
-    let gap = match pace {
-        Pace::Calm => calm_gap().boxed(),
-        Pace::Hasty => hasty_gap().boxed(),
-    };
-    let events = prop::collection::vec((event(), gap), 1..14);
-    (source(), events, any::<u64>().no_shrink()).prop_map(move |(source, events, dice)| {
-        let events = if pace == Pace::Calm { apart(events, fate) } else { events };
-        Life { source, events, dice }
-    })
+/// Lives when nobody says how many.
+const LIVES: u32 = 300;
+
+impl Search {
+    /// As many lives as are asked for.
+    pub(crate) fn asked(pace: Pace, fate: Fate) -> Self {
+        let text = |name: &str| std::env::var(name).ok();
+        let lives = text("MODEL_SEQUENCES").and_then(|text| text.parse().ok()).unwrap_or(LIVES);
+        let seed = text("MODEL_SEED").and_then(|text| text.parse().ok()).unwrap_or(1);
+        Self { pace, fate, lives, seed, shrink: 1000 }
+    }
+
+    /// No life may make an oracle object, and in as many as usual everything must happen that can.
+    pub(crate) fn finds_nothing(self, program: Program) {
+        let Self { pace, fate, lives, seed, .. } = self;
+        match self.run(program) {
+            Ok(tally) => {
+                println!("{lives} lives, {pace:?}, {fate:?}, MODEL_SEED={seed}\n{}", tally.table());
+                let missing = if lives < LIVES { vec![] } else { tally.missing(fate) };
+                assert!(missing.is_empty(), "in {lives} lives there was never: {missing:?}");
+            }
+            Err(found) => {
+                panic!("{} (MODEL_SEED={seed} MODEL_SEQUENCES={lives})\n{}", found.oracle, found.story)
+            }
+        }
+    }
+
+    /// Looks for a life that an oracle objects to, and shortens it.
+    pub(crate) fn run(self, program: Program) -> Result<Tally, Box<Found>> {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let config = Config {
+            cases: self.lives,
+            failure_persistence: None,
+            max_shrink_iters: self.shrink,
+            ..Config::default()
+        };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+        let tally = RefCell::new(Tally::default());
+        let failed_after = RefCell::new(None);
+        let outcome = runner.run(&self.life(), |life| {
+            let result = self.play(&life, program, &mut tally.borrow_mut());
+            result.map_err(|violation| {
+                failed_after.borrow_mut().get_or_insert(tally.borrow().lives);
+                TestCaseError::fail(violation.oracle)
+            })
+        });
+        match outcome {
+            Ok(()) => Ok(tally.into_inner()),
+            Err(TestError::Fail(_, life)) => {
+                Err(Box::new(self.tell(life, program, failed_after.into_inner().unwrap_or_default())))
+            }
+            Err(TestError::Abort(why)) => panic!("the search was given up: {why}"),
+        }
+    }
+
+    fn life(self) -> impl Strategy<Value = Life> {
+        let gap = match self.pace {
+            Pace::Calm => calm_gap().boxed(),
+            Pace::Hasty => hasty_gap().boxed(),
+        };
+        let events = prop::collection::vec((event(), gap), 1..14);
+        let life = (source(), replicas(), events, any::<u64>().no_shrink());
+        life.prop_map(move |(source, replicas, events, dice)| {
+            let events = if self.pace == Pace::Calm { apart(events, self.fate) } else { events };
+            Life { source, replicas, events, dice }
+        })
+    }
+
+    /// Plays one life.
+    pub(crate) fn play(self, life: &Life, program: Program, tally: &mut Tally) -> Result<(), Violation> {
+        let mut play = Play::new(life, self.fate, self.fate, program, false);
+        let ends = play.run(&life.events);
+        tally.add(&play.tally);
+        let ends = ends?;
+        if self.pace == Pace::Hasty {
+            return Ok(());
+        }
+        let smooth = Play::new(life, Fate::Smooth, self.fate, program, false).run(&life.events)?;
+        match ends.iter().zip(&smooth).position(|(end, smooth)| end != smooth) {
+            Some(at) => {
+                let (this, that) = (ends[at].differs_from(&smooth[at]), smooth[at].differs_from(&ends[at]));
+                let what = format!("at rest {at}:\n{this}\n--- where nothing goes wrong:\n{that}");
+                Err(Violation { oracle: "the_end_is_the_same", what })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn tell(self, life: Life, program: Program, lives: u64) -> Found {
+        let Err(violation) = self.play(&life, program, &mut Tally::default()) else {
+            return Found { oracle: "a_life_plays_the_same_twice", story: format!("{life:?}"), life, lives };
+        };
+        let mut story = format!("{}\n{life:?}\n", violation.what);
+        for fate in if self.pace == Pace::Calm { vec![Fate::Smooth, self.fate] } else { vec![self.fate] } {
+            let mut play = Play::new(&life, fate, self.fate, program, true);
+            let result = play.run(&life.events);
+            let _ = write!(story, "--- {fate:?}\n{}\n", play.story.unwrap_or_default().join("\n"));
+            if result.is_err() {
+                break;
+            }
+        }
+        Found { oracle: violation.oracle, life, lives, story }
+    }
 }
 
 /// Anything but a plain wish comes alone: whether it comes before or after another event would be chance.
@@ -51,76 +165,9 @@ fn life(pace: Pace, fate: Fate) -> impl Strategy<Value = Life> {
 fn apart(mut events: Vec<(Event, Gap)>, fate: Fate) -> Vec<(Event, Gap)> {
     for at in 0..events.len() {
         let plain = |at: usize| events.get(at).is_some_and(|(event, _)| event.is_plain_wish());
-        if !plain(at) || !plain(at + 1) || fate == Fate::StaleReads {
+        if !plain(at) || !plain(at + 1) || fate.reads_are_stale() {
             events[at].1 = Gap::Settle;
         }
     }
     events
-}
-
-/// Plays as many lives as are asked for.
-pub(crate) fn check(pace: Pace, fate: Fate, decide: Decide) {
-    let number =
-        |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (sequences, seed) = (number("MODEL_SEQUENCES", 300), number("MODEL_SEED", 1));
-    println!("{sequences} lives, {pace:?}, {fate:?}, MODEL_SEED={seed}");
-    if let Err(found) = search(pace, fate, decide, sequences, seed, 4000) {
-        panic!("{} (MODEL_SEED={seed} MODEL_SEQUENCES={sequences})\n{}", found.oracle, found.story);
-    }
-}
-
-/// Looks for a life that an oracle objects to, and shortens it.
-pub(crate) fn search(
-    pace: Pace,
-    fate: Fate,
-    decide: Decide,
-    sequences: u64,
-    seed: u64,
-    shrink: u32,
-) -> Result<(), Found> {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let cases = u32::try_from(sequences).unwrap_or(u32::MAX);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: shrink, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let outcome = runner.run(&life(pace, fate), |life| {
-        play(&life, pace, fate, decide).map_err(|violation| TestCaseError::fail(violation.oracle))
-    });
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(TestError::Fail(_, life)) => Err(tell(&life, pace, fate, decide)),
-        Err(TestError::Abort(why)) => panic!("the search was given up: {why}"),
-    }
-}
-
-fn play(life: &Life, pace: Pace, fate: Fate, decide: Decide) -> Result<(), Violation> {
-    let ends = Play::new(life, fate, fate, decide, false).run(&life.events)?;
-    if pace == Pace::Hasty {
-        return Ok(());
-    }
-    let smooth = Play::new(life, Fate::Smooth, fate, decide, false).run(&life.events)?;
-    match ends.iter().zip(&smooth).position(|(end, smooth)| end != smooth) {
-        Some(at) => {
-            let (this, that) = (ends[at].differs_from(&smooth[at]), smooth[at].differs_from(&ends[at]));
-            let what = format!("at rest {at}:\n{this}\n--- where nothing goes wrong:\n{that}");
-            Err(Violation { oracle: "the_end_is_the_same", what })
-        }
-        None => Ok(()),
-    }
-}
-
-fn tell(life: &Life, pace: Pace, fate: Fate, decide: Decide) -> Found {
-    let Err(violation) = play(life, pace, fate, decide) else {
-        return Found { oracle: "a_life_plays_the_same_twice", story: format!("{life:?}") };
-    };
-    let mut story = format!("{}\n{life:?}\n", violation.what);
-    for played in if pace == Pace::Calm { vec![Fate::Smooth, fate] } else { vec![fate] } {
-        let mut play = Play::new(life, played, fate, decide, true);
-        let result = play.run(&life.events);
-        let _ = write!(story, "--- {played:?}\n{}\n", play.story.unwrap_or_default().join("\n"));
-        if result.is_err() {
-            break;
-        }
-    }
-    Found { oracle: violation.oracle, story }
 }

@@ -83,6 +83,8 @@ pub(crate) struct Nature {
     pub(crate) changed: BTreeMap<String, Health>,
     /// Versions whose new pods are born sick, while the ones that are there go on.
     pub(crate) sick_newborn: BTreeMap<String, Health>,
+    /// Pods that the load asks for, where an autoscaler looks after them.
+    pub(crate) load: Option<u8>,
     /// Faults that have happened, by what was tried.
     pub(crate) faults: BTreeMap<String, u32>,
 }

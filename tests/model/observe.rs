@@ -23,6 +23,8 @@ pub(crate) fn observe(cluster: &Cluster) -> World {
         } else {
             ConfigMap::NotAsked
         },
+        predecessors: cluster.ghosts.iter().map(|(child, name)| format!("{child:?}/{name}")).collect(),
+        unmarked: cluster.unmarked.clone(),
         retry_base: PAUSE,
         repository: "registry.test/shop".to_owned(),
         ..World::default()

@@ -1,13 +1,10 @@
 //! One life, played: events come, the operator passes, time goes by, and every oracle looks on. The dice here only say
 //! when things happen and what goes wrong with the operator, never what nature does.
 
+mod turns;
+
 use std::collections::VecDeque;
 
-use doce_operator::project::Project;
-use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::World;
-
-use super::act::act;
 use super::cluster::Cluster;
 use super::demands::Demand;
 use super::dice::Dice;
@@ -15,12 +12,10 @@ use super::end::End;
 use super::event::{Event, Gap};
 use super::happen::applied;
 use super::life::Life;
-use super::observe::observe;
-use super::oracles::{self, Watch, Write};
+use super::operator::{Operator, Program};
+use super::oracles::{self, Watch};
 use super::settled;
-
-/// The function under test.
-pub(crate) type Decide = fn(&Project, &World) -> Option<Step>;
+use super::tally::Tally;
 
 /// What goes wrong with the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +26,28 @@ pub(crate) enum Fate {
     Crashes,
     /// What it reads may be older than what there is, each kind of object for itself.
     StaleReads,
+    /// There are two, each with stale reads of its own; one may stop between look and write, and go on or die.
+    TwoOperators,
+}
+
+impl Fate {
+    /// What is read may be old.
+    pub(crate) fn reads_are_stale(self) -> bool {
+        matches!(self, Self::StaleReads | Self::TwoOperators)
+    }
+}
+
+/// What came of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// Something was written.
+    Wrote,
+    /// Somebody refused it or was faster.
+    Tried,
+    /// An operator has decided something and not written it yet.
+    Waits,
+    /// There is nothing to do.
+    Idle,
 }
 
 /// An oracle has spoken.
@@ -46,7 +63,9 @@ pub(crate) struct Violation {
 /// pauses that come up.
 const QUIET: u32 = 14;
 /// Writes in which a project must come to rest.
-const WRITES: u32 = 70;
+const WRITES: usize = 70;
+/// Writes in a row that may be in vain, for whatever reason, before an operator must rest.
+const TRIES: u32 = 40;
 /// Ticks in which a project must come to rest.
 const TICKS: u32 = 400;
 /// How many states back a read may lie.
@@ -55,28 +74,33 @@ const LAG: usize = 5;
 /// A play.
 pub(crate) struct Play {
     cluster: Cluster,
-    decide: Decide,
+    program: Program,
+    operators: Vec<Operator>,
     fate: Fate,
     /// The fate of the play that this one's rests are compared with, or its own.
     compared: Fate,
     dice: Dice,
     past: VecDeque<Cluster>,
     watch: Watch,
+    pub(crate) tally: Tally,
     /// Everything that happened, if somebody wants to read it.
     pub(crate) story: Option<Vec<String>>,
 }
 
 impl Play {
     /// A project that was applied a moment ago.
-    pub(crate) fn new(life: &Life, fate: Fate, compared: Fate, decide: Decide, tell: bool) -> Self {
+    pub(crate) fn new(life: &Life, fate: Fate, compared: Fate, program: Program, tell: bool) -> Self {
+        let operators = if fate == Fate::TwoOperators { 2 } else { 1 };
         Self {
-            cluster: applied(life.source),
-            decide,
+            cluster: applied(life.source, life.replicas),
+            program,
+            operators: (0..operators).map(|_| Operator::default()).collect(),
             fate,
             compared,
             dice: Dice::new(life.dice),
             past: VecDeque::new(),
             watch: Watch::default(),
+            tally: Tally::of_one(),
             story: tell.then(Vec::new),
         }
     }
@@ -88,8 +112,9 @@ impl Play {
         let mut rested = true;
         for (token, (event, gap)) in events.iter().enumerate() {
             let demand = Demand::of(&self.cluster, *event).filter(|_| rested && *gap == Gap::Settle);
+            self.tally.count(event.kind());
             self.cluster.happen(*event, token);
-            self.watch.granted = None;
+            self.watch.event(&self.cluster);
             self.remember();
             self.tell(|cluster| format!("== {event:?} {:?}", cluster.project.requests));
             let jobs = self.watch.builds;
@@ -115,7 +140,7 @@ impl Play {
 
     fn pass_by(&mut self, passes: u8) -> Result<(), Violation> {
         for _ in 0..passes {
-            let wrote = self.pass()?;
+            let wrote = matches!(self.pass()?, Pass::Wrote | Pass::Tried);
             if !wrote || self.dice.one_in(2) {
                 self.tick()?;
             }
@@ -124,80 +149,36 @@ impl Play {
     }
 
     fn settle(&mut self) -> Result<(), Violation> {
-        let (mut quiet, mut writes, mut ticks) = (0, 0, 0);
-        while quiet < QUIET {
+        let (mut quiet, mut writes, mut tries, mut ticks) = (0, 0, 0, 0);
+        while quiet < QUIET || self.operators.iter().any(|operator| operator.decided.is_some()) {
             let changes = self.cluster.changes;
-            if self.pass()? {
-                writes += 1;
-            } else {
-                ticks += 1;
-                self.tick()?;
+            match self.pass()? {
+                Pass::Wrote => writes += 1,
+                Pass::Tried => tries += 1,
+                Pass::Waits => self.tick()?,
+                Pass::Idle => {
+                    ticks += 1;
+                    quiet += 1;
+                    tries = 0;
+                    self.tick()?;
+                }
             }
-            quiet = if self.cluster.changes == changes { quiet + 1 } else { 0 };
-            if writes > WRITES || ticks > TICKS {
-                let what = format!("not at rest after {writes} writes and {ticks} ticks");
+            if self.cluster.changes != changes {
+                quiet = 0;
+            }
+            if writes > WRITES * self.operators.len() || tries > TRIES || ticks > TICKS {
+                let what = format!("not at rest after {writes} writes, {tries} vain tries and {ticks} ticks");
                 return Err(Violation { oracle: "it_comes_to_rest", what });
             }
         }
         settled::check(&self.cluster, &mut self.watch)
     }
 
-    /// One look, at most one write.
-    fn pass(&mut self) -> Result<bool, Violation> {
-        let (seen, world) = self.look();
-        let Some(step) = (self.decide)(&seen.project, &world) else { return Ok(false) };
-        let before = self.cluster.clone();
-        let lost = self.fate == Fate::Crashes && self.dice.one_in(8);
-        self.tell(|_| format!("{}{step:?}", if lost { "LOST " } else { "" }));
-        if !lost {
-            act(&mut self.cluster, &step, seen.ledger.as_ref().map(|(_, version)| *version));
-            self.remember();
-            let write =
-                Write { before: &before, seen: &seen, world: &world, step: &step, after: &self.cluster };
-            oracles::check(&write, &mut self.watch)?;
-        }
-        if self.fate == Fate::Crashes && self.dice.one_in(3) {
-            for _ in 0..self.dice.below(8) {
-                self.tick()?;
-            }
-        }
-        Ok(true)
-    }
-
-    fn look(&mut self) -> (Cluster, World) {
-        let mut seen = self.cluster.clone();
-        if self.fate != Fate::StaleReads || self.past.is_empty() || !self.dice.one_in(3) {
-            let world = observe(&seen);
-            return (seen, world);
-        }
-        // The object is never older than the ledger: one that carries an earlier request would make it again.
-        let now = self.past.len();
-        let object = self.dice.below(now + 1);
-        let ledger = self.dice.below(object + 1);
-        seen.project.clone_from(&self.at(object).project);
-        seen.ledger.clone_from(&self.at(ledger).ledger);
-        let mut any = || self.dice.below(now + 1);
-        let (records, jobs, service, rollout, sets) = (any(), any(), any(), any(), any());
-        seen.records = self.at(records).records.clone();
-        seen.jobs = self.at(jobs).jobs.clone();
-        seen.service = self.at(service).service;
-        seen.sets = self.at(rollout).sets.clone();
-        seen.deployment.clone_from(&self.at(rollout).deployment);
-        let (rollout, sets) = (observe(self.at(rollout)).rollout, observe(self.at(sets)).sets);
-        let world = World { rollout, sets, ..observe(&seen) };
-        self.tell(|_| "STALE".to_owned());
-        (seen, world)
-    }
-
-    /// The state so far back, or that of now.
-    fn at(&self, nth: usize) -> &Cluster {
-        self.past.get(nth).unwrap_or(&self.cluster)
-    }
-
     fn tick(&mut self) -> Result<(), Violation> {
         let before = self.cluster.clone();
         self.cluster.tick();
         self.past.pop_front();
+        self.tally.moment(&before, &self.cluster);
         if self.cluster.changes != before.changes {
             self.remember();
             self.tell(|_| "tick".to_owned());
@@ -206,7 +187,7 @@ impl Play {
     }
 
     fn remember(&mut self) {
-        if self.fate == Fate::StaleReads {
+        if self.fate.reads_are_stale() {
             self.past.push_back(self.cluster.clone());
             if self.past.len() > LAG {
                 self.past.pop_front();

@@ -5,6 +5,7 @@ mod builds;
 mod case;
 mod hold;
 mod requests;
+mod seen;
 mod sets;
 mod verdicts;
 mod wanted;

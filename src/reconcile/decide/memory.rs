@@ -6,7 +6,7 @@ use crate::project::{Origin, Project};
 use crate::record::{Cause, Trigger};
 use crate::version::short;
 
-use super::super::asked::{Pin, newest_live};
+use super::super::asked::{Pin, previous};
 use super::super::world::{BuildOf, Child, World};
 use super::{Situation, Step};
 
@@ -15,10 +15,11 @@ use super::{Situation, Step};
 pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
     let seen = |(verb, value): (&Verb, &String)| {
         let outcome = "was there when the project was first looked at: not acted on".to_owned();
-        (*verb, Seen { value: value.clone(), outcome })
+        (*verb, Seen { value: value.clone(), outcome, earlier: vec![] })
     };
     let mut ledger = Ledger {
         format: FORMAT,
+        object: project.resource_version,
         port: world.service.as_ref().and_then(|service| service.port),
         seen: project.requests.iter().map(seen).collect(),
         ..Ledger::default()
@@ -132,7 +133,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
         .jobs
         .iter()
         .any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
-    let kept = newest_live(situation.ledger, asked.in_place.as_deref());
+    let kept = previous(situation.ledger, situation.world, asked.in_place.as_deref());
     is(&asked.in_place)
         || is(&asked.wanted)
         || is(&asked.version)

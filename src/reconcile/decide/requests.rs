@@ -6,7 +6,7 @@ use crate::ledger::{Attempts, Failure, Hold, Ledger};
 use crate::record::Cause;
 use crate::version::{short, text_digest};
 
-use super::super::asked::newest_live;
+use super::super::asked::{Pin, previous};
 use super::super::world::BuildOf;
 use super::memory::choices;
 use super::{Situation, Step};
@@ -167,18 +167,27 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     } else if !already {
         ledger.hold = asked.map(|left| Hold { left, target: target.clone(), since: ledger.last });
         if ledger.hold.is_none() {
-            return refuse(
-                "refused: the source has not been looked up yet, so there is nothing to go back from"
-                    .to_owned(),
-            );
+            return refuse(nothing_to_leave(situation));
         }
     }
     situation.note(ledger.with_seen(Verb::Rollback, value, outcome))
 }
 
+/// Why the spec asks for no version that could be left.
+fn nothing_to_leave(situation: &Situation<'_>) -> String {
+    let (Pin::Unknown(_), Some(pin)) = (&situation.asked.pin, &situation.project.pin) else {
+        return "refused: the source has not been looked up yet, so there is nothing to go back from"
+            .to_owned();
+    };
+    format!(
+        "refused: spec.pinnedVersion v{pin} names no version, or more than one. Write another there, or none and ask again. Can be had: {}",
+        choices(situation)
+    )
+}
+
 fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
     if argument == "previous" {
-        let previous = newest_live(situation.ledger, situation.asked.in_place.as_deref());
+        let previous = previous(situation.ledger, situation.world, situation.asked.in_place.as_deref());
         return previous.ok_or_else(|| "refused: there is no other version that served".to_owned());
     }
     let prefix = argument.trim_start_matches('v');

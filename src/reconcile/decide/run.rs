@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 
-use super::super::asked::newest_live;
+use super::super::asked::previous;
 use super::super::world::{Child, Set};
 use super::requests::stamp;
 use super::{Situation, Step, Target};
@@ -136,7 +136,7 @@ pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
         && rollout.faithful
         && !life.restarting()
         && runs(situation) == Some(in_place);
-    let kept = newest_live(situation.ledger, Some(in_place));
+    let kept = previous(situation.ledger, situation.world, Some(in_place));
     let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good;
     let is_kept =
         |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;

@@ -6,7 +6,7 @@ use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger};
 use crate::record::ImageFact;
 use crate::version::short;
 
-use super::super::asked::newest_live;
+use super::super::asked::previous;
 use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
 use super::{Situation, Step};
 
@@ -55,8 +55,12 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             };
             let mut ledger = answered(situation, answer)?;
             if let Some(key) = &failed.key {
-                let before = Attempts { failed: None, cancelled: false, ..ledger.attempts(key) };
-                ledger.builds.insert(key.clone(), after_failure(before, failed, job));
+                let before = ledger.attempts(key);
+                let verdict = failed.is_verdict() && !before.cancelled; // Newer words about the same failure.
+                if verdict || before.failed.is_none() {
+                    let before = Attempts { failed: None, ..before };
+                    ledger.builds.insert(key.clone(), after_failure(before, failed, job));
+                }
             }
             situation.note(ledger)
         }
@@ -134,7 +138,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
         judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
     let life = situation.ledger.life(version);
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last);
-    let alone = newest_live(situation.ledger, Some(version)).is_none();
+    let alone = previous(situation.ledger, situation.world, Some(version)).is_none();
     let goes_live = if life.failed.is_some() { alone } else { !on_top };
     let restarted = life.failed.is_none() && life.restarting() && rollout.stamp == life.restart;
     if !goes_live && !restarted {

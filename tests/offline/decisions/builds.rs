@@ -173,3 +173,26 @@ fn until_a_branch_is_looked_up_anew_what_it_came_to_last_is_asked_for() {
     let next = deploys.ledger(|ledger| *ledger = after).step();
     assert!(matches!(next, Some(Step::Build { of: BuildOf::Lookup(2), .. })), "{next:?}");
 }
+
+/// The branch came to 1, whose build has these attempts behind it; it was asked for anew, and that Job failed.
+fn fails_anew(attempts: Attempts, reason: &str, stage: Stage) -> Attempts {
+    let mut report = failed(stage, reason);
+    (report.source, report.key) = (Some(commit(1)), Some(key(1)));
+    let case = looking_up().recorded(1).ledger(|ledger| drop(ledger.builds.insert(key(1), attempts)));
+    case.job(BuildOf::Lookup(1), 0, JobState::Failed(report)).remembers().attempts(&key(1))
+}
+
+#[test]
+fn a_lookup_that_fails_lifts_no_cancel() {
+    let words = Failure { reason: "Cancelled".into(), ..Failure::default() };
+    let cancelled = Attempts { cancelled: true, failed: Some(words), ..Attempts::default() };
+    assert_eq!(fails_anew(cancelled.clone(), "RegistryUnavailable", Stage::Push), cancelled);
+    assert_eq!(fails_anew(cancelled.clone(), "BuildFailed", Stage::Build), cancelled);
+}
+
+#[test]
+fn a_fault_of_a_lookup_lifts_no_verdict_and_a_newer_verdict_replaces_it() {
+    let verdict = Attempts { failed: Some(Failure::default()), ..Attempts::default() };
+    assert_eq!(fails_anew(verdict.clone(), "RegistryUnavailable", Stage::Push), verdict);
+    assert_eq!(fails_anew(verdict, "BuildFailed", Stage::Build).failed.unwrap().reason, "BuildFailed");
+}

@@ -1,7 +1,11 @@
 //! Rows 2 to 5: what people ask for. A refusal is marked as seen and says what to type instead.
 
+use doce_operator::crd::ProjectDeploymentStatus;
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Attempts, Failure};
+use doce_operator::ledger::{Attempts, Failure, Lookup};
+use doce_operator::project::Origin;
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::summarize::summarize;
 use doce_operator::reconcile::world::{BuildOf, JobState};
 use doce_operator::version::short;
 
@@ -21,7 +25,7 @@ fn a_cancel_ends_the_build_that_it_names_until_a_retry() {
     let after = case.remembers();
     assert!(after.attempts(&key(2)).cancelled && !after.is_new(Verb::Cancel, "shop-build@1"));
     let next = case.ledger(|ledger| *ledger = after).step();
-    assert!(matches!(next, Some(doce_operator::reconcile::decide::Step::EndBuild { .. })));
+    assert!(matches!(next, Some(Step::EndBuild { .. })));
 }
 
 #[test]
@@ -139,4 +143,42 @@ fn a_rollback_to_the_version_that_runs_says_so() {
     let case = Case::serving(1).asks(Verb::Rollback, &format!("{}@1", short(&v(1))));
     assert!(case.says(Verb::Rollback).contains("runs already"));
     assert_eq!(case.remembers().hold, None);
+}
+
+#[test]
+fn a_rollback_under_an_unknown_pin_is_refused_with_the_pin_and_what_can_be_had() {
+    let case = Case::new(2).live(1, 1).live(2, 2).in_place(2).pinned("feedbeef");
+    let says = case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
+    assert!(says.starts_with("refused") && says.contains("spec.pinnedVersion vfeedbeef"), "{says}");
+    assert!(says.contains(&short(&v(1))) && !says.contains("looked up"), "{says}");
+}
+
+#[test]
+fn a_rollback_before_the_source_is_known_says_that_it_is_not() {
+    let case = Case::branch().live(1, 1).live(2, 2).in_place(2);
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let case = case.ledger(|ledger| ledger.lookup = Some(Lookup { of, number: 1, ..Lookup::default() }));
+    assert!(
+        case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback).contains("has not been looked up yet")
+    );
+}
+
+#[test]
+fn previous_is_the_newest_version_that_can_still_be_had() {
+    let mut case =
+        Case::new(3).live(1, 1).live(2, 2).live(3, 3).in_place(3).asks(Verb::Rollback, "previous@1");
+    case.world.records.remove(&v(2));
+    assert_eq!(case.remembers().hold.unwrap().target, v(1));
+    let status = summarize(None, &case.project, &case.world, None);
+    assert_eq!(status.previous_version, Some(short(&v(1))));
+    let offers = |status: &ProjectDeploymentStatus| {
+        let condition =
+            status.conditions.iter().find(|condition| condition.type_ == "RollbackAvailable").unwrap();
+        (condition.status.clone(), condition.message.clone())
+    };
+    assert!(offers(&status).1.contains(&short(&v(1))), "{:?}", offers(&status));
+    case.world.records.remove(&v(1));
+    let status = summarize(None, &case.project, &case.world, None);
+    assert_eq!((status.previous_version.clone(), offers(&status).0.as_str()), (None, "False"));
+    assert!(case.says(Verb::Rollback).starts_with("refused"));
 }

@@ -1,0 +1,154 @@
+//! Oracles that look at what a write does to the children.
+
+use doce_operator::reconcile::asked::asked;
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::{BuildOf, JobState};
+
+use super::super::cluster::{Cluster, PAUSE, timestamp};
+use super::super::observe::set_name;
+use super::{Watch, Write, ledgers};
+
+/// What a deleted project left goes first, and to a project that goes nothing is written.
+pub(super) fn a_namesake_is_waited_for(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+    if write.seen.project.deleting {
+        return Err("the project is being deleted".to_owned());
+    }
+    match write.seen.ghosts.first() {
+        Some(ghost) => Err(format!("{ghost:?} of a deleted namesake is still there")),
+        None => Ok(()),
+    }
+}
+
+/// A pause that grows lies between a fault and the next try.
+pub(super) fn what_passes_is_tried_again_after_a_pause(
+    write: &Write<'_>,
+    _: &mut Watch,
+) -> Result<(), String> {
+    let Step::Build { of, .. } = write.step else { return Ok(()) };
+    let ledger = write.seen.memory();
+    let attempts = match of {
+        BuildOf::Key(key) => ledger.attempts(key),
+        BuildOf::Lookup(_) => ledger.lookup.map(|lookup| lookup.attempts).unwrap_or_default(),
+    };
+    let left = attempts.fault.map_or(0, |fault| fault.left(PAUSE, timestamp(write.after.clock)));
+    if left > 0 { Err(format!("{of:?} is tried again {left} s too early")) } else { Ok(()) }
+}
+
+pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
+    let Step::Build { of, .. } = write.step else { return Ok(()) };
+    watch.builds += 1;
+    let BuildOf::Key(key) = of else { return Ok(()) };
+    let built = |record: &&doce_operator::record::Record| {
+        record.facts.key.as_ref() == Some(key) && record.image.is_some()
+    };
+    match write.seen.records.values().find(built) {
+        Some(record) => Err(format!("{} has that image", record.name)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+    let ledger = write.seen.memory();
+    let in_place = write.seen.in_place();
+    let others = ledger.versions.iter().filter(|(version, life)| {
+        Some(version.as_str()) != in_place && life.failed.is_none() && write.seen.built(version)
+    });
+    let kept = others
+        .filter_map(|(version, life)| Some((life.live?, version.as_str())))
+        .max()
+        .map(|(_, version)| version);
+    match write.step {
+        Step::ForgetRecord { version } => {
+            let hold =
+                ledger.hold.as_ref().is_some_and(|hold| hold.left == *version || hold.target == *version);
+            let pinned = write.seen.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
+            let runs = write.world.sets.iter().any(|set| set.version.as_ref() == Some(version));
+            let why = [
+                (kept == Some(version), "one would go back to it"),
+                (in_place == Some(version), "it is in place"),
+                (hold, "a hold names it"),
+                (pinned, "it is pinned"),
+                (runs, "it has a ReplicaSet"),
+            ];
+            why.iter().find(|(is, _)| *is).map_or(Ok(()), |(_, why)| Err(format!("{version}: {why}")))
+        }
+        Step::ForgetSet { name } => {
+            let pods = write.world.sets.iter().any(|set| set.name == *name && set.pods > 0);
+            let set = write.before.sets.keys().find(|template| set_name(template) == *name);
+            let good = |version: &str| ledger.life(version).good;
+            match (set, kept) {
+                _ if pods => Err(format!("{name} has pods")),
+                (Some(template), Some(kept))
+                    if template.version.as_deref() == Some(kept)
+                        && template.stamp == good(kept)
+                        && template.edit == 0 =>
+                {
+                    Err(format!("{name}: one would go back to it"))
+                }
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+    if !write.seen.project.stopped() {
+        return Ok(());
+    }
+    let template =
+        |cluster: &Cluster| cluster.deployment.as_ref().map(|deployment| deployment.template.clone());
+    let ledger = ledgers(write);
+    let judged = ledger.as_ref().is_some_and(|(before, after)| {
+        after.versions.iter().any(|(version, life)| {
+            life.live != before.life(version).live
+                || life.failed.is_some() && before.life(version).failed.is_none()
+        })
+    });
+    match write.step {
+        Step::Build { .. } | Step::ForgetSet { .. } => Err("it is stopped".to_owned()),
+        Step::Roll(_) if template(write.before) != template(write.after) => {
+            Err("its template changed".to_owned())
+        }
+        Step::Ledger(_) if judged => Err("a version of it was judged".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
+    let port = write.after.service.map(|service| service.port);
+    if write.before.ledger.is_none() && write.before.service.is_none() {
+        watch.port = None; // Nobody knows it any more.
+    }
+    let newest = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
+    let stale = newest(write.seen) != newest(write.before) || write.seen.service != write.before.service;
+    // As the spec asks, or as it asked when somebody looked last.
+    let had = stale && port.is_some_and(|port| watch.ports.contains(&port));
+    if port.is_some() && (port == write.seen.project.fixed_port || had) {
+        watch.port = port;
+    }
+    let was = watch.port.or(port);
+    watch.port = was;
+    watch.ports.extend(was);
+    if port.is_some() && port != was { Err(format!("{was:?} became {port:?}")) } else { Ok(()) }
+}
+
+pub(super) fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+    let Step::EndBuild { job } = write.step else { return Ok(()) };
+    let Some(job) = write.seen.jobs.get(job) else { return Ok(()) };
+    let BuildOf::Key(key) = &job.of else { return Ok(()) };
+    let asked = asked(&write.seen.project, write.world);
+    let wanted = asked
+        .wanted
+        .and_then(|wanted| write.seen.records.get(&wanted))
+        .and_then(|record| record.facts.key.clone());
+    let attempts = write.seen.memory().attempts(key);
+    let waits_in_vain = job.state == JobState::Queued && write.seen.project.stopped();
+    let goes_on = attempts.failed.is_none() && attempts.attempt == job.attempt && !waits_in_vain;
+    let image = write.world.image_of(key).is_some();
+    if wanted.as_ref() == Some(key) && goes_on && !image {
+        Err("its version is wanted".to_owned())
+    } else {
+        Ok(())
+    }
+}

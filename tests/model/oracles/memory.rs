@@ -1,0 +1,100 @@
+//! Oracles that look at what a write does to the memory.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::ledger::Ledger;
+
+use super::{Watch, Write, ledgers};
+
+/// Whoever writes it knows all that was known: nothing is unlearned by the way.
+pub(super) fn the_memory_forgets_nothing(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+    let Some((before, after)) = ledgers(write) else { return Ok(()) };
+    if let Some((verb, seen)) = before.seen.iter().find(|(verb, seen)| after.is_new(**verb, &seen.value)) {
+        return Err(format!("{verb:?} {:?} is forgotten", seen.value));
+    }
+    let number = |ledger: &Ledger| ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
+    if after.last < before.last || number(&after) < number(&before) || after.object < before.object {
+        return Err("a running number went back".to_owned());
+    }
+    for (key, attempts) in &after.builds {
+        if attempts.attempt < before.attempts(key).attempt {
+            return Err(format!("build {key} goes back to attempt {}", attempts.attempt));
+        }
+    }
+    match (before.port, after.port) {
+        (Some(was), None) => Err(format!("port {was} is forgotten")),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn live_is_only_what_was_ready(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
+    let (before, after) = (write.before.memory(), write.after.memory());
+    for (version, life) in &after.versions {
+        if life.live != before.life(version).live && !watch.complete.contains(version) {
+            return Err(format!("{version} was never complete"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn a_return_is_never_judged(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
+    let Some((before, after)) = ledgers(write) else { return Ok(()) };
+    for (version, life) in &after.versions {
+        let was = before.life(version);
+        if life.failed.is_none() || was.failed.is_some() {
+            continue;
+        }
+        if was.live.is_some() {
+            return Err(format!("{version} was live and is judged"));
+        }
+        let stamp = write.seen.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
+        if stamp != was.restart {
+            return Err(format!("{version} is judged by pods that are about to be started anew"));
+        }
+        let recently = watch.ill.get(version).is_some_and(|clock| clock + 60 >= write.after.clock);
+        if !recently {
+            return Err(format!("{version} is judged and was not ill"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
+    let Some((before, after)) = ledgers(write) else { return Ok(()) };
+    for (verb, seen) in &after.seen {
+        if before.is_new(*verb, &seen.value) && !watch.spent.insert((*verb, seen.value.clone())) {
+            return Err(format!("{verb:?} {:?} was there before", seen.value));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
+    write: &Write<'_>,
+    watch: &mut Watch,
+) -> Result<(), String> {
+    let Some((before, after)) = ledgers(write) else { return Ok(()) };
+    let wish = |ledger: &Ledger| ledger.hold.clone().map(|hold| (hold.left, hold.target));
+    if after.hold != before.hold {
+        watch.granted.clone_from(&after.hold);
+    }
+    let asked = |verb: Verb| after.seen.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
+    if wish(&after) != wish(&before) && !asked(Verb::Rollback) {
+        return Err("the hold changed without a rollback".to_owned());
+    }
+    for (version, life) in &after.versions {
+        let was = before.life(version);
+        let went_live = life.live != was.live;
+        if was.failed.is_some() && life.failed.is_none() && !asked(Verb::Retry) && !went_live {
+            return Err(format!("the verdict on {version} was lifted without a retry"));
+        }
+    }
+    for (key, attempts) in &after.builds {
+        let was = before.attempts(key);
+        let lifted =
+            was.failed.is_some() && attempts.failed.is_none() || was.cancelled && !attempts.cancelled;
+        if lifted && !asked(Verb::Retry) {
+            return Err(format!("the verdict on build {key} was lifted without a retry"));
+        }
+    }
+    Ok(())
+}

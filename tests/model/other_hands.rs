@@ -1,0 +1,94 @@
+//! What nature and other hands do to the model: versions fall ill and recover, children are deleted and edited, the API
+//! server refuses. Nothing here is the operator's doing.
+
+use std::collections::BTreeMap;
+
+use doce_operator::reconcile::world::{Child, Unmarked};
+
+use super::cluster::Cluster;
+use super::event::Event;
+use super::namesake::NAME;
+use super::nature::Health;
+
+impl Cluster {
+    /// What nature and other hands do.
+    pub(crate) fn suffer(&mut self, event: Event) {
+        let in_place = self.in_place().map(str::to_owned);
+        match event {
+            Event::Break(illness) => self.nature.changed.extend(in_place.map(|version| (version, illness))),
+            Event::BreakNewborn => {
+                self.nature.sick_newborn.extend(in_place.map(|version| (version, Health::Bad)));
+            }
+            Event::HealAll => {
+                let known = self.nature.origins.keys().cloned();
+                self.nature.changed = known.map(|version| (version, Health::Good)).collect();
+                self.nature.sick_newborn.clear();
+                self.sets.values_mut().flat_map(|set| &mut set.pods).for_each(|pod| pod.sick = None);
+            }
+            Event::FaultsAgain => self.nature.faults.clear(),
+            Event::Load(load) => self.nature.load = load,
+            Event::Refuse(child, cause) => self.server.refuses.push((child, cause)),
+            Event::Admit => {
+                self.server.refuses.clear();
+                self.server.taken.clear();
+            }
+            Event::Recreate(foreground) => self.recreate(foreground),
+            _ => self.suffer_in_children(event),
+        }
+    }
+
+    fn suffer_in_children(&mut self, event: Event) {
+        match event {
+            Event::LoseLedger => {
+                self.ledger = None;
+                self.forgotten = true;
+            }
+            Event::LoseDeployment => {
+                self.deployment = None;
+                self.sets.clear();
+            }
+            Event::LoseService(taken) => {
+                let lost = self.service.take().map(|service| service.port);
+                self.server.taken.extend(lost.filter(|_| taken));
+            }
+            Event::LoseSet(nth) => lose(&mut self.sets, nth),
+            Event::LoseRecord(nth) => lose(&mut self.records, nth),
+            Event::LoseJob(nth) => lose(&mut self.jobs, nth),
+            Event::SweepJobs => self.jobs.retain(|_, job| job.state.is_active()),
+            Event::EditService => self.service.iter_mut().for_each(|service| service.edited = true),
+            Event::StripMarks(nth) => self.strip_marks(usize::from(nth)),
+            _ => self.suffer_in_deployment(event),
+        }
+        let (ledger, records, jobs) = (&self.ledger, &self.records, &self.jobs);
+        self.unmarked.retain(|unmarked| match unmarked.child {
+            Child::Memory => ledger.is_some(),
+            Child::Record => records.contains_key(&unmarked.name),
+            _ => jobs.contains_key(&unmarked.name),
+        });
+    }
+
+    fn strip_marks(&mut self, nth: usize) {
+        let ledger = self.ledger.iter().map(|_| (Child::Memory, NAME.to_owned()));
+        let records = self.records.keys().map(|version| (Child::Record, version.clone()));
+        let jobs = self.jobs.keys().map(|job| (Child::Job, job.clone()));
+        let stripped = ledger.chain(records).chain(jobs).nth(nth);
+        self.unmarked.extend(stripped.map(|(child, name)| Unmarked { child, name }));
+    }
+
+    fn suffer_in_deployment(&mut self, event: Event) {
+        let Some(deployment) = &mut self.deployment else { return };
+        match event {
+            Event::EditTemplate => deployment.template.edit += 1,
+            Event::EditReplicas(replicas) => deployment.replicas = usize::from(replicas),
+            Event::StripVersion => deployment.template.version = None,
+            _ => return,
+        }
+        deployment.generation += 1;
+    }
+}
+
+fn lose<K: Clone + Ord, V>(children: &mut BTreeMap<K, V>, nth: u8) {
+    if let Some(name) = children.keys().nth(usize::from(nth)).cloned() {
+        children.remove(&name);
+    }
+}

@@ -1,0 +1,118 @@
+//! Bugs in what is remembered, and when.
+
+use doce_operator::ledger::Failure;
+use doce_operator::project::Project;
+use doce_operator::reconcile::asked::asked;
+use doce_operator::reconcile::decide::{Step, decide};
+use doce_operator::reconcile::world::World;
+
+use super::super::act::{Outcome, act};
+use super::super::cluster::Cluster;
+use super::super::operator::Program;
+use super::{Planting, edited, misremembered};
+
+pub(super) const PLANTED: &[Planting] = &[
+    Planting {
+        name: "a stale compare-and-swap",
+        program: Program { act: compares_with_the_newest, ..Program::REAL },
+        by: &["the_memory_forgets_nothing", "no_request_is_acted_on_twice"],
+    },
+    Planting::of(
+        "a ledger that is written after its act",
+        acts_first,
+        &["a_rollback_arrives", "it_comes_to_rest", "a_return_is_never_judged", "a_restart_arrives"],
+    ),
+    Planting::of("a return that is judged", judged_return, &["a_return_is_never_judged"]),
+    Planting::of(
+        "a verdict that is forgotten",
+        forgotten_verdict,
+        &["it_comes_to_rest", "only_a_request_makes_a_hold_or_lifts_a_verdict", "a_return_is_never_judged"],
+    ),
+    Planting::of("a hold that is not remembered", forgotten_hold, &["a_rollback_arrives"]),
+    Planting::of(
+        "a hold that ends too early: with the next version on trial",
+        hold_that_ends_early,
+        &["only_a_request_makes_a_hold_or_lifts_a_verdict", "a_rollback_arrives", "the_end_is_the_same"],
+    ),
+    Planting::of("a hold that never ends", hold_that_never_ends, &["what_is_wanted_and_good_serves"]),
+    Planting::of("a port that is not remembered", forgotten_port, &["the_port_never_changes"]),
+    Planting::of(
+        "a fault that is tried again at once",
+        no_pause,
+        &["what_passes_is_tried_again_after_a_pause"],
+    ),
+];
+
+/// As it was: the write names the resourceVersion of the newest ledger, not of the one that it was decided with.
+fn compares_with_the_newest(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
+    let mut newest = seen.clone();
+    newest.ledger.clone_from(&cluster.ledger);
+    act(cluster, step, &newest)
+}
+
+/// What the new memory justifies is done before it is written.
+fn acts_first(project: &Project, world: &World) -> Option<Step> {
+    let step = decide(project, world);
+    let Some(Step::Ledger(after)) = &step else { return step };
+    if world.ledger.is_none() {
+        return step;
+    }
+    let written = World { ledger: Some(after.as_ref().clone()), ..world.clone() };
+    match decide(project, &written) {
+        Some(next @ (Step::Roll(_) | Step::Build { .. } | Step::EndBuild { .. })) => Some(next),
+        _ => step,
+    }
+}
+
+fn judged_return(project: &Project, world: &World) -> Option<Step> {
+    let mut ledger = world.ledger.clone().unwrap_or_default();
+    let rollout = world.rollout.clone().unwrap_or_default();
+    let version = rollout.version.clone().filter(|version| {
+        let back = asked(project, world).wanted.as_ref() != Some(version);
+        let ill = rollout.current && rollout.replicas > 0 && !rollout.available;
+        back && ill
+            && ledger.life(version).failed.is_none()
+            && world.predecessors.is_empty()
+            && !project.deleting
+    });
+    let Some(version) = version.filter(|_| rollout.deadline_over || rollout.hopeless.is_some()) else {
+        return decide(project, world);
+    };
+    ledger.versions.entry(version).or_default().failed = Some(Failure::default());
+    Some(Step::Ledger(Box::new(ledger)))
+}
+
+fn forgotten_verdict(project: &Project, world: &World) -> Option<Step> {
+    misremembered(project, world, |ledger| {
+        ledger.versions.values_mut().for_each(|life| life.failed = None);
+    })
+}
+
+fn forgotten_hold(project: &Project, world: &World) -> Option<Step> {
+    edited(decide(project, world), |ledger| ledger.hold = None)
+}
+
+/// A version that failed on trial ends the hold as one that went live would.
+fn hold_that_ends_early(project: &Project, world: &World) -> Option<Step> {
+    misremembered(project, world, |ledger| {
+        let tried = ledger.versions.values().any(|life| life.failed.is_some());
+        ledger.hold = ledger.hold.take().filter(|_| !tried);
+    })
+}
+
+fn hold_that_never_ends(project: &Project, world: &World) -> Option<Step> {
+    misremembered(project, world, |ledger| {
+        ledger.hold.iter_mut().for_each(|hold| hold.since = u64::MAX);
+    })
+}
+
+fn forgotten_port(project: &Project, world: &World) -> Option<Step> {
+    match decide(project, world) {
+        Some(Step::Serve { .. }) => Some(Step::Serve { port: project.fixed_port }),
+        step => step,
+    }
+}
+
+fn no_pause(project: &Project, world: &World) -> Option<Step> {
+    decide(project, &World { retry_base: 0, ..world.clone() })
+}

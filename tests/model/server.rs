@@ -1,0 +1,101 @@
+//! What the API server and its other users have against the operator's writes: quotas, policies, names and ports that
+//! are taken. It refuses, it never does anything.
+
+use std::collections::BTreeSet;
+
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::{Cause, Child, Refusal};
+
+use super::cluster::Cluster;
+
+/// A port that a project may ask for and never get.
+pub(crate) const STRANGERS_PORT: u16 = 30_203;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// Children of which writes are refused, and why.
+    pub(crate) refuses: Vec<(Child, Cause)>,
+    /// Node ports that others hold.
+    pub(crate) taken: BTreeSet<u16>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { refuses: vec![], taken: BTreeSet::from([STRANGERS_PORT]) }
+    }
+}
+
+impl Server {
+    /// Whether writes to this child are refused.
+    pub(crate) fn refuses(&self, child: Child) -> bool {
+        self.refuses.iter().any(|(refused, _)| *refused == child)
+    }
+}
+
+/// The child that a step writes to; none where it deletes.
+pub(crate) fn child(step: &Step) -> Option<Child> {
+    match step {
+        Step::Ledger(_) | Step::Image { .. } => Some(Child::Memory),
+        Step::Record { .. } => Some(Child::Record),
+        Step::Build { .. } => Some(Child::Job),
+        Step::Roll(_) => Some(Child::Deployment),
+        Step::Serve { .. } => Some(Child::Service),
+        Step::Mark(unmarked) => Some(unmarked.child),
+        Step::EndBuild { .. } | Step::ForgetSet { .. } | Step::ForgetRecord { .. } => None,
+    }
+}
+
+impl Cluster {
+    /// Why this step is refused, if it is.
+    pub(crate) fn refusal(&self, step: &Step) -> Option<Refusal> {
+        let child = child(step)?;
+        let because = |cause| Refusal { child, cause, message: format!("the model says {cause:?}") };
+        let fresh = self.creates(step);
+        let namesake = |(kind, name): &(Child, String)| {
+            *kind == child && (child != Child::Record || step_names(step, name))
+        };
+        if fresh && self.ghosts.iter().any(namesake) {
+            return Some(because(Cause::NameTaken));
+        }
+        if let Step::Serve { port } = step
+            && let Some(refusal) = self.port_refusal(*port, because)
+        {
+            return Some(refusal);
+        }
+        let refused = self.server.refuses.iter().find(|(refused, _)| *refused == child)?;
+        match refused.1 {
+            Cause::PortsExhausted | Cause::PortUnavailable => None, // Answered above.
+            Cause::NameTaken if !fresh => None,                     // The child that is there is ours.
+            cause => Some(because(cause)),
+        }
+    }
+
+    fn port_refusal(&self, port: Option<u16>, because: impl Fn(Cause) -> Refusal) -> Option<Refusal> {
+        let full = self.server.refuses.contains(&(Child::Service, Cause::PortsExhausted));
+        let ours = self.service.map(|service| service.port);
+        match port {
+            None if full && ours.is_none() => Some(because(Cause::PortsExhausted)),
+            Some(port) if ours != Some(port) && self.server.taken.contains(&port) => {
+                Some(because(Cause::PortUnavailable))
+            }
+            _ => None,
+        }
+    }
+
+    /// The step makes an object that is not there yet.
+    fn creates(&self, step: &Step) -> bool {
+        match step {
+            Step::Ledger(_) => self.ledger.is_none(),
+            Step::Record { version, .. } => !self.records.contains_key(version),
+            Step::Build { .. } => true,
+            Step::Roll(_) => self.deployment.is_none(),
+            Step::Serve { .. } => self.service.is_none(),
+            _ => false,
+        }
+    }
+}
+
+fn step_names(step: &Step, name: &str) -> bool {
+    matches!(step, Step::Record { version, .. } if version == name)
+}

@@ -1,0 +1,117 @@
+//! Oracles that look at what runs when the project is at rest, and at what status says of it.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::reconcile::asked::{Asked, previous};
+use doce_operator::reconcile::decide::{Step, decide};
+use doce_operator::reconcile::summarize::summarize;
+
+use super::super::cluster::{Cluster, Template};
+use super::super::observe::observe;
+
+/// The version that should run: wanted, with an image, no verdict, and pods are asked for.
+fn due<'a>(cluster: &Cluster, asked: &'a Asked) -> Option<&'a str> {
+    let wanted = asked.wanted.as_deref().filter(|_| !cluster.project.stopped())?;
+    let built = cluster.records.get(wanted).is_some_and(|record| record.image.is_some());
+    (built && cluster.memory().life(wanted).failed.is_none()).then_some(wanted)
+}
+
+pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
+    let Some(due) = due(cluster, asked) else { return Ok(()) };
+    let ledger = cluster.memory();
+    let life = ledger.life(due);
+    if cluster.in_place() != Some(due) {
+        return Err(format!("{due} is not in place"));
+    }
+    if cluster.complete() {
+        let on_top = life.live == Some(ledger.last);
+        return if on_top { Ok(()) } else { Err(format!("{due} serves and is not live on top: {life:?}")) };
+    }
+    if cluster.nature.is_good(due) {
+        return Err(format!("{due} is good and does not serve"));
+    }
+    if life.live.is_none() && !cluster.forgotten {
+        Err(format!("{due} is on trial for ever"))
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
+    let ledger = cluster.memory();
+    let failed = asked.wanted.as_deref().filter(|wanted| ledger.life(wanted).failed.is_some());
+    let last = previous(&ledger, &observe(cluster), None);
+    let (Some(failed), Some(last)) = (failed, last) else { return Ok(()) };
+    let stays = cluster.project.stopped() || !cluster.project.returns();
+    if stays || cluster.in_place() != Some(failed) {
+        Ok(())
+    } else {
+        Err(format!("{failed} failed and is in place, not {last}"))
+    }
+}
+
+pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
+    let recorded = |version: &&str| built(version) && !cluster.project.stopped();
+    let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
+    let life = cluster.memory().life(version);
+    if life.live.is_some() && life.failed.is_none() && life.restarting() {
+        Err(format!("{version}: {life:?}"))
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped() && cluster.complete())
+    else {
+        return Ok(());
+    };
+    let ledger = cluster.memory();
+    if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
+        return Ok(()); // Somebody deleted its record: nobody knows how it should be.
+    }
+    if ledger.life(version).live != Some(ledger.last) || ledger.life(version).failed.is_some() {
+        return Ok(()); // It serves against a verdict: nothing is thrown away before that is resolved.
+    }
+    let place = cluster.deployment.as_ref().map(|deployment| &deployment.template);
+    let others: Vec<_> = cluster.sets.keys().filter(|template| Some(*template) != place).collect();
+    let usable = |template: &&&Template| {
+        let Some(other) = template.version.as_deref() else { return false };
+        let life = ledger.life(other);
+        template.edit == 0
+            && life.live.is_some()
+            && life.failed.is_none()
+            && life.good == template.stamp
+            && other != version
+    };
+    match others[..] {
+        [] => Ok(()),
+        [other] if usable(&&other) => Ok(()),
+        _ => Err(format!("besides {place:?}: {others:?}")),
+    }
+}
+
+/// What status names as the version to go back to is what a rollback would get, and what it does not offer is refused.
+pub(super) fn status_offers_what_would_be_granted(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
+    let world = observe(cluster);
+    if asked.version.is_none() || world.ledger.is_none() {
+        return Ok(()); // There is nothing that could be left.
+    }
+    let status = summarize(None, &cluster.project, &world, None);
+    let mut project = cluster.project.clone();
+    project.requests.clear();
+    project.requests.insert(Verb::Rollback, "previous@oracle".to_owned());
+    let Some(Step::Ledger(after)) = decide(&project, &world) else {
+        return Err("a rollback is not even answered".to_owned());
+    };
+    let says = &after.seen[&Verb::Rollback].outcome;
+    match status.previous_version {
+        Some(version) if says.starts_with("refused") || !says.contains(&version) => {
+            Err(format!("it offers {version}, and a rollback is answered: {says}"))
+        }
+        None if !says.starts_with("refused") => {
+            Err(format!("it offers nothing, and a rollback is answered: {says}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,47 @@
+//! What of a request is remembered, so that it is acted on once: by a tool that puts an earlier value back, and by a look
+//! at an object that is older than the memory.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::ledger::Ledger;
+use doce_operator::reconcile::decide::Step;
+
+use super::case::Case;
+
+#[test]
+fn an_earlier_value_that_somebody_puts_back_is_not_acted_on_again() {
+    let case = Case::serving(1).asks(Verb::Restart, "@1");
+    let first = case.remembers();
+    let case = case.ledger(|ledger| *ledger = first).asks(Verb::Restart, "@2");
+    let second = case.remembers();
+    assert!(!second.is_new(Verb::Restart, "@1") && !second.is_new(Verb::Restart, "@2"));
+    let put_back = case.ledger(|ledger| *ledger = second).asks(Verb::Restart, "@1");
+    assert!(matches!(put_back.step(), Some(Step::Roll(_))), "only the second restart goes on");
+}
+
+#[test]
+fn the_last_four_values_of_a_request_are_remembered_and_no_more() {
+    let mut ledger = Ledger::default();
+    for token in 1..=6 {
+        ledger = ledger.with_seen(Verb::Deploy, &format!("@{token}"), "done");
+    }
+    let known: Vec<i32> =
+        (1..=6).filter(|token| !ledger.is_new(Verb::Deploy, &format!("@{token}"))).collect();
+    assert_eq!(known, [3, 4, 5, 6]);
+}
+
+#[test]
+fn a_memory_written_before_earlier_values_were_remembered_can_be_read() {
+    let text = r#"{"format":1,"seen":{"restart":{"value":"@1","outcome":"done"}},"last":0}"#;
+    let ledger: Ledger = serde_json::from_str(text).unwrap();
+    assert!(!ledger.is_new(Verb::Restart, "@1") && ledger.is_new(Verb::Restart, "@0"));
+    assert_eq!(serde_json::to_string(&ledger).unwrap(), text);
+}
+
+#[test]
+fn an_object_older_than_the_memory_makes_no_requests_and_a_newer_one_does() {
+    let mut case = Case::serving(1).asks(Verb::Restart, "@1").ledger(|ledger| ledger.object = Some(20));
+    case.project.resource_version = Some(19);
+    assert_eq!(case.step(), None);
+    case.project.resource_version = Some(21);
+    assert_eq!(case.remembers().object, Some(21));
+}
