@@ -15,8 +15,6 @@ mod first_deploy;
 
 #[path = "control_plane/conditions.rs"]
 mod conditions;
-#[path = "control_plane/crashes.rs"]
-mod crashes;
 #[path = "control_plane/kubectl.rs"]
 mod kubectl;
 #[path = "control_plane/mending.rs"]

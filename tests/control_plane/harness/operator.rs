@@ -11,12 +11,13 @@ use doce_operator::desired::Platform;
 use doce_operator::reconcile::Context;
 use doce_operator::reconcile::start::Starts;
 use http::{HeaderName, HeaderValue};
+use kube::Client;
 use kube::client::ClientBuilder;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::World;
-use super::door::{Death, Journal};
+use super::door::Journal;
 use super::setup::GROUP;
 
 /// Settings that tests differ in.
@@ -28,13 +29,11 @@ pub(crate) struct Options {
     pub build_limit: u32,
     /// Seconds of the first pause after a fault.
     pub retry_seconds: u32,
-    /// Where the process dies.
-    pub death: Option<Death>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ports: (30100, 32667), build_limit: 2, retry_seconds: 1, death: None }
+        Self { ports: (30100, 32667), build_limit: 2, retry_seconds: 1 }
     }
 }
 
@@ -56,14 +55,25 @@ impl Operator {
 
     /// Starts one with settings.
     pub(crate) async fn start_with(world: &World, options: Options) -> Self {
-        let journal = options.death.map_or_else(Journal::default, Journal::with_death);
+        let client =
+            |config, journal: &Journal| ClientBuilder::try_from(config).unwrap().with_layer(journal).build();
+        Self::start_through(world, options, client).await
+    }
+
+    /// Starts one with a client of the caller's making; it has to go through the journal.
+    pub(crate) async fn start_through(
+        world: &World,
+        options: Options,
+        client: impl FnOnce(kube::Config, &Journal) -> Client,
+    ) -> Self {
+        let journal = Journal::default();
         let user = format!("operator:{}", world.namespace);
         let mut config = Box::pin(kube::Config::infer()).await.unwrap();
         let header = |name: &'static str, value: &str| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
         };
         config.headers = vec![header("impersonate-user", &user), header("impersonate-group", GROUP)];
-        let client = ClientBuilder::try_from(config).unwrap().with_layer(&journal).build();
+        let client = client(config, &journal);
         let context = Arc::new(Context {
             cluster: Cluster::new(client),
             config: settings(world, &options),
@@ -77,6 +87,11 @@ impl Operator {
             let _ = stopped.await;
         }));
         Self { journal, user, task, stop: Some(stop) }
+    }
+
+    /// Its loop goes on: it has neither ended nor panicked.
+    pub(crate) fn runs(&self) -> bool {
+        !self.task.is_finished()
     }
 
     /// Ends it as SIGTERM does and waits for it.

@@ -109,7 +109,7 @@ impl World {
             self.changes::<Job>(),
             self.changes::<Pod>(),
         ];
-        if let Err(there) = until_equal(changes, expected, || self.picture(name)).await {
+        if let Err(there) = until_equal(self.patience, changes, expected, || self.picture(name)).await {
             panic!("{what} (in {}) ended otherwise:\n{}", self.namespace, difference(expected, &there));
         }
     }
