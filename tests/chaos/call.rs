@@ -18,10 +18,9 @@ impl Call {
     /// The kind of a request.
     pub(crate) fn of(method: &Method, uri: &Uri) -> Self {
         let parts: Vec<&str> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
-        let after = parts.iter().position(|part| *part == "namespaces").map_or_else(
-            || parts.get(if parts.first() == Some(&"apis") { 3 } else { 2 }..).unwrap_or_default(),
-            |at| parts.get(at + 2..).unwrap_or_default(),
-        );
+        let cluster_wide = if parts.first() == Some(&"apis") { 3 } else { 2 };
+        let namespaced = parts.iter().position(|part| *part == "namespaces").map(|at| at + 2);
+        let after = parts.get(namespaced.unwrap_or(cluster_wide)..).unwrap_or_default();
         let (resource, named) = match after {
             [resource, _, sub, ..] => (format!("{resource}/{sub}"), true),
             [resource, _] => ((*resource).to_owned(), true),
@@ -97,6 +96,8 @@ mod tests {
         let call = |text: &str| text.parse::<Call>().unwrap();
         assert!(call("LIST *").matches(&call("LIST jobs")) && !call("LIST *").matches(&call("GET jobs")));
         assert!(call("WRITE *").matches(&call("DELETE jobs")));
-        assert!(!call("WRITE *").matches(&call("POST events")) && !call("WRITE *").matches(&call("GET jobs")));
+        assert!(
+            !call("WRITE *").matches(&call("POST events")) && !call("WRITE *").matches(&call("GET jobs"))
+        );
     }
 }

@@ -40,7 +40,8 @@ impl Wish {
             Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
         };
         Self {
-            plan: text("CHAOS_PLAN").map(|plan| plan.parse().unwrap_or_else(|error| panic!("CHAOS_PLAN: {error}"))),
+            plan: text("CHAOS_PLAN")
+                .map(|plan| plan.parse().unwrap_or_else(|error| panic!("CHAOS_PLAN: {error}"))),
             sample: number("CHAOS_SAMPLE").and_then(|number: u64| usize::try_from(number).ok()),
             seed: number("CHAOS_SEED").unwrap_or(SEED),
             only: text("CHAOS_ONLY"),
@@ -93,7 +94,7 @@ pub(crate) async fn run() {
 impl Campaign {
     /// Lives through every workload without a fault.
     async fn learn(&self, workloads: &[Workload], lanes: usize) -> BTreeMap<&'static str, Whole> {
-        let lives = stream::iter(workloads).map(|workload| async {
+        let lives = stream::iter(workloads).map(|workload| async move {
             let lived = live(workload, None, None, &self.recorder).await;
             let whole = self.judge(workload, None, lived);
             (workload.name, whole.unwrap_or_else(|| panic!("{} fails without any fault", workload.name)))
@@ -138,7 +139,8 @@ impl Campaign {
         let panics = std::mem::take(&mut *self.panics.lock().unwrap());
         lived.evidence.fell = lived.evidence.fell.or((!panics.is_empty()).then(|| panics.join("; ")));
         let sentences = self.table.lock().unwrap().count(plan, &lived.struck, &lived.evidence);
-        let what = plan.map_or_else(|| workload.name.to_owned(), |plan| format!("CHAOS_PLAN='{plan}' make chaos"));
+        let what =
+            plan.map_or_else(|| workload.name.to_owned(), |plan| format!("CHAOS_PLAN='{plan}' make chaos"));
         if !sentences.is_empty() {
             let namespace = &lived.evidence.namespace;
             let told = format!("{what}   # namespace {namespace}\n{}", sentences.join("\n"));

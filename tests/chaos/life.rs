@@ -56,9 +56,8 @@ impl Crew<'_> {
     /// Starts one after the other, whenever one dies, for ever.
     async fn work(&self) {
         for number in 0.. {
-            let wire = |config, journal: &Journal| {
-                Wire::new(&self.log, self.plan, number, journal).client(config)
-            };
+            let wire =
+                |config, journal: &Journal| Wire::new(&self.log, self.plan, number, journal).client(config);
             let operator = Operator::start_through(self.world, Options::default(), wire).await;
             let journal = operator.journal.clone();
             *self.at_work.lock().unwrap() = Some(operator);
@@ -92,7 +91,8 @@ pub(crate) async fn live(
     let course = AssertUnwindSafe(course(workload, whole, &crew, &mut settled)).catch_unwind();
     let ended = course.await;
     let operator = crew.at_work.lock().unwrap().take();
-    let fell = operator.filter(|operator| !operator.runs()).map(|_| "the operator's loop has ended".to_owned());
+    let fell =
+        operator.filter(|operator| !operator.runs()).map(|_| "the operator's loop has ended".to_owned());
     let history = recorder.take(&world).await;
     let (picture, otherwise) = match ended {
         Ok(picture) => (Some(picture), None),

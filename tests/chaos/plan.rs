@@ -53,7 +53,7 @@ impl Plan {
         found
     }
 
-    /// What counts as one kind of injection in the table: the fault, or the faults.
+    /// It waits for a watch to be given up.
     pub(crate) fn is_silent(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.fault, Fault::SilentAt(_)))
     }
@@ -107,10 +107,10 @@ mod tests {
 
     #[test]
     fn what_stands_behind_a_death_befalls_the_next_operator() {
-        let plan: Plan =
-            "a:POST jobs:1:die-after+LIST *:1:stale-list+WRITE *:1:die-before+LIST jobs:1:500".parse().unwrap();
-        let places =
-            |number| plan.of_operator(number).iter().map(|(place, _)| *place).collect::<Vec<_>>();
+        let plan: Plan = "a:POST jobs:1:die-after+LIST *:1:stale-list+WRITE *:1:die-before+LIST jobs:1:500"
+            .parse()
+            .unwrap();
+        let places = |number| plan.of_operator(number).iter().map(|(place, _)| *place).collect::<Vec<_>>();
         assert_eq!((places(0), places(1), places(2)), (vec![0], vec![1, 2], vec![3]));
     }
 }

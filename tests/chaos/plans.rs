@@ -25,17 +25,10 @@ const FIRST_WRITE: [Fault; 2] = [Fault::TooMany, Fault::CutBefore];
 /// Faults of Events, on which nothing rests.
 const EVENT: [Fault; 3] = [Fault::DieBefore, Fault::Internal, Fault::CutAfter];
 /// Faults of reads of one object.
-const GET: [Fault; 5] =
-    [Fault::DieBefore, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::StaleGet];
+const GET: [Fault; 5] = [Fault::DieBefore, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::StaleGet];
 /// Faults of the lists that an operator begins with.
-const LIST: [Fault; 6] = [
-    Fault::DieBefore,
-    Fault::DieAfter,
-    Fault::TooMany,
-    Fault::Internal,
-    Fault::CutAfter,
-    Fault::Expired,
-];
+const LIST: [Fault; 6] =
+    [Fault::DieBefore, Fault::DieAfter, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::Expired];
 /// Faults of the opening of a watch.
 const WATCH: [Fault; 5] =
     [Fault::DieBefore, Fault::TooMany, Fault::Internal, Fault::CutBefore, Fault::Expired];

@@ -80,7 +80,8 @@ impl Recorder {
                     (object.uid().unwrap_or_default(), at)
                 })
                 .collect();
-            let complete = heard.wait_for(|_| self.followed.has_heard(&world.namespace, &kind.plural, &there));
+            let complete =
+                heard.wait_for(|_| self.followed.has_heard(&world.namespace, &kind.plural, &there));
             let waited = tokio::time::timeout(world.patience, complete).await;
             waited.expect("the recorder is behind").expect("the recorder is there");
         }

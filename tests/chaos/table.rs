@@ -24,7 +24,12 @@ pub(crate) struct Table {
 
 impl Table {
     /// Counts a life; the sentences of its breaches, and whether its plan happened at all.
-    pub(crate) fn count(&mut self, plan: Option<&Plan>, struck: &[Fault], evidence: &Evidence) -> Vec<String> {
+    pub(crate) fn count(
+        &mut self,
+        plan: Option<&Plan>,
+        struck: &[Fault],
+        evidence: &Evidence,
+    ) -> Vec<String> {
         match plan {
             Some(_) if struck.is_empty() => self.never_struck += 1,
             Some(_) => self.plans += 1,
@@ -41,10 +46,7 @@ impl Table {
             if let Some(first) = finding.breaches.first() {
                 let more = finding.breaches.len() - 1;
                 let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-                sentences.push(format!(
-                    "  {}. {}: {first}{more}",
-                    invariant.number, invariant.sentence
-                ));
+                sentences.push(format!("  {}. {}: {first}{more}", invariant.number, invariant.sentence));
             }
         }
         sentences

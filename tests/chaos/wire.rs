@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt, Full};
 use kube::client::retry::RetryPolicy;
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
@@ -145,11 +145,10 @@ where
                 return answer;
             }
             let sent = inner.lock().unwrap().call(Request::from_parts(parts, Body::from(body)));
-            let answered = sent.await;
-            let Ok(answer) = answered else {
-                return entry.alive(answered.map(|answer| answer.map(BodyExt::boxed_unsync))).await;
-            };
-            entry.answered(answer.map(BodyExt::boxed_unsync)).await
+            match sent.await {
+                Ok(answer) => entry.answered(answer.map(BodyExt::boxed_unsync)).await,
+                Err(error) => entry.alive(Err(error)).await,
+            }
         })
     }
 }
@@ -171,10 +170,7 @@ impl Entry {
     }
 
     /// A dead process sees no answer.
-    async fn alive(
-        &self,
-        answer: Result<Response<Answer>, BoxError>,
-    ) -> Result<Response<Answer>, BoxError> {
+    async fn alive(&self, answer: Result<Response<Answer>, BoxError>) -> Result<Response<Answer>, BoxError> {
         if self.wire.journal.is_dead() { pending().await } else { answer }
     }
 

@@ -43,11 +43,7 @@ pub(crate) fn all() -> Vec<Workload> {
         &DELETE,
         &RECREATE,
     ];
-    let early = Workload {
-        name: "deleted-early",
-        deleted_when_struck: true,
-        ..told(&stories::FIRST_DEPLOY)
-    };
+    let early = Workload { name: "deleted-early", deleted_when_struck: true, ..told(&stories::FIRST_DEPLOY) };
     stories.into_iter().map(told).chain([early]).collect()
 }
 

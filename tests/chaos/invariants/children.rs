@@ -19,7 +19,7 @@ pub(super) fn nothing_is_there_twice(evidence: &Evidence) -> Finding {
             let alike = there.label("doce.dev/uid") == version.label("doce.dev/uid");
             alike && (resource != "jobs" || !there.is_ending() && !is_finished(there))
         };
-        let number = those(moment, resource).iter().filter(|there| counts(there)).count();
+        let number = those(moment, resource).into_iter().filter(counts).count();
         finding.check(number <= 1, || format!("{number} {resource} of one project after {}", version.name));
     });
     let mut begun: BTreeMap<String, &str> = BTreeMap::new();

@@ -16,9 +16,10 @@ pub(super) fn the_end_is_ready_or_stalled(evidence: &Evidence) -> Finding {
     if let Some(project) = end.get(&("projectdeployments", PROJECT)) {
         let (status, generation) = (&project.object["status"], &project.object["metadata"]["generation"]);
         let true_to_it = status["observedGeneration"] == *generation && !project.says("Reconciling", "True");
-        finding.check(true_to_it && (project.says("Ready", "True") || project.says("Stalled", "True")), || {
-            format!("in the end it says {}", status["conditions"])
-        });
+        finding
+            .check(true_to_it && (project.says("Ready", "True") || project.says("Stalled", "True")), || {
+                format!("in the end it says {}", status["conditions"])
+            });
     }
     finding
 }
@@ -98,9 +99,13 @@ pub(super) fn a_good_spec_serves_after_a_failure(evidence: &Evidence) -> Finding
     }
     let end = evidence.history.end();
     let project = end.get(&("projectdeployments", PROJECT));
-    if let (Some(project), Some(then)) = (project, failed_then.filter(|then| *then > 0 && *then == failures)) {
+    if let (Some(project), Some(then)) = (project, failed_then.filter(|then| *then > 0 && *then == failures))
+    {
         finding.check(project.says("Ready", "True"), || {
-            format!("{then} verdicts stood when it was mended, and it is not Ready: {}", project.condition("Ready"))
+            format!(
+                "{then} verdicts stood when it was mended, and it is not Ready: {}",
+                project.condition("Ready")
+            )
         });
     }
     finding

@@ -25,7 +25,7 @@ fn ledger(moment: &Moment<'_>) -> Value {
 /// only a person scales to 0.
 pub(super) fn a_rollback_goes_to_a_good_version(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
-    let mut held = Value::Null;
+    let (mut held, mut replicas) = (Value::Null, Value::Null);
     evidence.history.replay(|moment, version| {
         if version.resource == "controllerrevisions" && version.name == PROJECT && !version.gone {
             let ledger = ledger(moment);
@@ -39,9 +39,11 @@ pub(super) fn a_rollback_goes_to_a_good_version(evidence: &Evidence) -> Finding 
                 });
             }
             held = target;
-        } else if version.resource == "deployments" && version.object["spec"]["replicas"] == 0 {
+        } else if version.resource == "deployments" && version.name == PROJECT {
             let project = moment.get(&("projectdeployments", PROJECT));
-            let asked = project.is_none_or(|project| is_to_have_no_pods(project));
+            let to_nothing = version.object["spec"]["replicas"] == 0 && replicas != 0;
+            replicas = version.object["spec"]["replicas"].clone();
+            let asked = !to_nothing || project.is_none_or(|project| is_to_have_no_pods(project));
             finding.check(asked, || "scaled to 0 and nobody asked for it".to_owned());
         }
     });
@@ -54,8 +56,7 @@ pub(super) fn the_set_to_go_back_to_stays(evidence: &Evidence) -> Finding {
     let in_the_end = those(&evidence.history.end(), "replicasets").len();
     finding.check(in_the_end <= 2, || format!("{in_the_end} ReplicaSets in the end"));
     evidence.history.replay(|moment, version| {
-        let lives =
-            moment.get(&("projectdeployments", PROJECT)).is_some_and(|project| !project.is_ending());
+        let lives = moment.get(&("projectdeployments", PROJECT)).is_some_and(|project| !project.is_ending());
         let same = moment
             .get(&("projectdeployments", PROJECT))
             .is_some_and(|project| project.uid == version.label("doce.dev/uid"));
@@ -67,9 +68,8 @@ pub(super) fn the_set_to_go_back_to_stays(evidence: &Evidence) -> Finding {
         let in_place = in_place.map_or("", |there| there.template("doce.dev/version"));
         let ledger = ledger(moment);
         let kept = newest_live(&ledger, in_place);
-        let another = those(moment, "replicasets")
-            .iter()
-            .any(|set: &&Version| set.template("doce.dev/version") == of);
+        let another =
+            those(moment, "replicasets").iter().any(|set: &&Version| set.template("doce.dev/version") == of);
         finding.check(kept != Some(of) || another, || {
             format!("the ReplicaSet of {of}, to which one would go back, was deleted")
         });
@@ -82,7 +82,8 @@ pub(super) fn a_version_comes_back_as_it_was(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut first: BTreeMap<(&str, &str, &str), &Value> = BTreeMap::new();
     for deployment in evidence.history.of("deployments").filter(|version| version.name == PROJECT) {
-        let (of, stamp) = (deployment.template("doce.dev/version"), deployment.template("doce.dev/restarted"));
+        let (of, stamp) =
+            (deployment.template("doce.dev/version"), deployment.template("doce.dev/restarted"));
         let template = &deployment.object["spec"]["template"];
         let was = *first.entry((deployment.label("doce.dev/uid"), of, stamp)).or_insert(template);
         finding.check(was == template, || format!("{of} came back as {template} and was {was}"));

@@ -29,7 +29,11 @@ pub(super) fn only_own_objects_are_written(evidence: &Evidence) -> Finding {
         let controller = owners.into_iter().find(|owner| owner["controller"] == true);
         let uid = controller.and_then(|owner| owner["uid"].as_str()).unwrap_or_default();
         // A ReplicaSet is the Deployment's; whose it is says the label.
-        let ours = if asked.call.resource == "replicasets" { &metadata["labels"]["doce.dev/uid"] } else { &Value::Null };
+        let ours = if asked.call.resource == "replicasets" {
+            &metadata["labels"]["doce.dev/uid"]
+        } else {
+            &Value::Null
+        };
         let uid = ours.as_str().unwrap_or(uid);
         finding.check(projects.contains(uid), || {
             format!("{} {} was written and is owned by {controller:?}", asked.call, asked.path)
@@ -82,9 +86,8 @@ fn content(body: &Value) -> Value {
 pub(super) fn nothing_is_written_once_settled(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let Some(settled) = evidence.settled else { return finding };
-    let of_project = |asked: &&Asked| {
-        asked.call.is_write() && !asked.call.is_event() && asked.name().starts_with(PROJECT)
-    };
+    let of_project =
+        |asked: &&Asked| asked.call.is_write() && !asked.call.is_event() && asked.name().starts_with(PROJECT);
     let late: Vec<String> = evidence.asked[settled..]
         .iter()
         .filter(of_project)

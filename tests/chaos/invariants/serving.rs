@@ -63,7 +63,10 @@ pub(super) fn the_service_finds_a_good_pod(evidence: &Evidence) -> Finding {
                 && version.is_some_and(|version| good.contains(version))
         });
         finding.check(found, || {
-            format!("the Service finds no ready pod of a good version after {} {}", version.resource, version.name)
+            format!(
+                "the Service finds no ready pod of a good version after {} {}",
+                version.resource, version.name
+            )
         });
     });
     finding

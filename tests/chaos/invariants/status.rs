@@ -53,7 +53,10 @@ pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
             let whole = moment.get(&("deployments", PROJECT)).is_some_and(|there| is_whole(there));
             finding.check(whole, || {
                 let there = moment.get(&("deployments", PROJECT));
-                format!("Ready, while the Deployment is {}", there.map_or(&Value::Null, |there| &there.object["status"]))
+                format!(
+                    "Ready, while the Deployment is {}",
+                    there.map_or(&Value::Null, |there| &there.object["status"])
+                )
             });
         }
     });
@@ -86,7 +89,8 @@ pub(super) fn objects_stay_small(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     for version in evidence.history.all().iter().filter(|version| version.resource != "pods") {
         let size = version.object.to_string().len();
-        finding.check(size <= MAX_OBJECT, || format!("{} {} has {size} bytes", version.resource, version.name));
+        finding
+            .check(size <= MAX_OBJECT, || format!("{} {} has {size} bytes", version.resource, version.name));
     }
     let conditions = evidence.projects().flat_map(|version| {
         version.object["status"]["conditions"].as_array().into_iter().flatten().cloned().collect::<Vec<_>>()

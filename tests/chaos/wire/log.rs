@@ -38,7 +38,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// A request that is about to be sent.
-    pub(super) fn new(operator: usize, call: &Call, uri: &Uri, body: &Bytes) -> Self {
+    pub(crate) fn new(operator: usize, call: &Call, uri: &Uri, body: &Bytes) -> Self {
         Self {
             operator,
             call: call.clone(),

@@ -28,7 +28,8 @@ pub(super) fn told(
             if events.over {
                 return None;
             }
-            let due = step.filter(|(_, fault)| fault.in_stream() == Some(events.passed) && !log.is_disarmed());
+            let due =
+                step.filter(|(_, fault)| fault.in_stream() == Some(events.passed) && !log.is_disarmed());
             if let Some((place, fault)) = due {
                 log.strike(place, fault);
                 events.over = true;

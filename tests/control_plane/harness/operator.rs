@@ -55,8 +55,9 @@ impl Operator {
 
     /// Starts one with settings.
     pub(crate) async fn start_with(world: &World, options: Options) -> Self {
-        let client =
-            |config, journal: &Journal| ClientBuilder::try_from(config).unwrap().with_layer(journal).build();
+        let client = |config: kube::Config, journal: &Journal| {
+            ClientBuilder::try_from(config).unwrap().with_layer(journal).build()
+        };
         Self::start_through(world, options, client).await
     }
 
