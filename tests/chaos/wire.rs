@@ -138,9 +138,8 @@ where
             let call = Call::of(&parts.method, &parts.uri);
             let (number, befalls) = wire.count(&call);
             let asked = Asked::new(wire.operator, &call, &parts.uri, &body);
-            let fault = befalls.map(|(_, fault)| fault);
             let mut entry = Entry { wire, call, number, befalls, place: 0 };
-            entry.place = entry.wire.log.ask(asked, fault);
+            entry.place = entry.wire.log.ask(asked);
             if let Some(answer) = entry.instead().await {
                 return answer;
             }

@@ -24,8 +24,6 @@ pub(crate) struct Asked {
     pub path: String,
     /// What was sent, null where it is no JSON.
     pub body: Value,
-    /// What befell it.
-    pub fault: Option<Fault>,
     /// It reached the API server.
     pub sent: bool,
     /// Status that the API server gave; 0 where it gave none.
@@ -44,7 +42,6 @@ impl Asked {
             call: call.clone(),
             path: uri.path().to_owned(),
             body: serde_json::from_slice(body).unwrap_or_default(),
-            fault: None,
             sent: false,
             code: 0,
             answer: Value::Null,
@@ -128,9 +125,9 @@ impl Log {
             .collect()
     }
 
-    pub(super) fn ask(&self, asked: Asked, fault: Option<Fault>) -> usize {
+    pub(super) fn ask(&self, asked: Asked) -> usize {
         let mut all = self.asked.lock().unwrap();
-        all.push(Asked { fault, ..asked });
+        all.push(asked);
         all.len() - 1
     }
 
