@@ -29,6 +29,7 @@ test-control-plane: ## Tests on a real control plane with played pods
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test control_plane -- --include-ignored --test-threads=4
 
 test-chaos: export CHAOS_SAMPLE := $(or $(CHAOS_SAMPLE),40)
+test-chaos: export CHAOS_MINUTES := $(or $(CHAOS_MINUTES),8)
 test-chaos: ## A sample of make chaos, the same one every time (CHAOS_SAMPLE=40, CHAOS_SEED=…)
 	$(CARGO) test --locked --test chaos --no-run
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test chaos -- --ignored --nocapture

@@ -1,10 +1,10 @@
 //! The whole of it: lives without faults teach where faults can strike, the plans are lived through in lanes, and the
 //! table is printed. Set by the environment: `CHAOS_PLAN` (one plan), `CHAOS_SAMPLE` (so many, drawn by `CHAOS_SEED`),
-//! `CHAOS_ONLY` (workloads, by comma), `CHAOS_LANES`.
+//! `CHAOS_ONLY` (workloads, by comma), `CHAOS_LANES`, `CHAOS_MINUTES` (after them no life is begun).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 
@@ -30,6 +30,7 @@ struct Wish {
     seed: u64,
     only: Option<String>,
     lanes: usize,
+    time: Duration,
 }
 
 impl Wish {
@@ -45,6 +46,7 @@ impl Wish {
             sample: number("CHAOS_SAMPLE").and_then(|number: u64| usize::try_from(number).ok()),
             seed: number("CHAOS_SEED").unwrap_or(SEED),
             only: text("CHAOS_ONLY"),
+            time: number("CHAOS_MINUTES").map_or(Duration::MAX, Duration::from_mins),
             lanes: number("CHAOS_LANES").and_then(|lanes: u64| usize::try_from(lanes).ok()).unwrap_or(LANES),
         }
     }
@@ -68,15 +70,24 @@ struct Campaign {
     table: Mutex<Table>,
     broken: Mutex<Vec<String>>,
     panics: Arc<Mutex<Vec<String>>>,
+    begun: Instant,
+    time: Duration,
 }
 
 /// Runs what the environment asks for; panics with one line for every plan that broke something.
 pub(crate) async fn run() {
-    let (wish, begun) = (Wish::read(), Instant::now());
+    let wish = Wish::read();
     let panics = hear_panics();
     let client = World::new("chaos").await.client.clone();
     let recorder = Recorder::start(client).await;
-    let campaign = Campaign { recorder, table: Mutex::default(), broken: Mutex::default(), panics };
+    let campaign = Campaign {
+        recorder,
+        table: Mutex::default(),
+        broken: Mutex::default(),
+        panics,
+        begun: Instant::now(),
+        time: wish.time,
+    };
     let workloads = wish.workloads();
     let learned = campaign.learn(&workloads, wish.lanes).await;
     let plans = campaign.plans(&wish, &workloads, &learned);
@@ -85,7 +96,7 @@ pub(crate) async fn run() {
         campaign.all(loud, wish.lanes, &workloads, &learned),
         campaign.all(silent, SILENT_LANES, &workloads, &learned),
     );
-    campaign.table.lock().unwrap().took = begun.elapsed();
+    campaign.table.lock().unwrap().took = campaign.begun.elapsed();
     println!("{}", campaign.table.lock().unwrap());
     let broken = campaign.broken.lock().unwrap();
     assert!(broken.is_empty(), "{} lives broke something:\n{}", broken.len(), broken.join("\n"));
@@ -127,6 +138,10 @@ impl Campaign {
         learned: &BTreeMap<&'static str, Whole>,
     ) {
         let lives = stream::iter(plans).map(|plan| async move {
+            if self.begun.elapsed() > self.time {
+                self.table.lock().unwrap().not_begun += 1;
+                return;
+            }
             let workload = workloads.iter().find(|workload| workload.name == plan.workload).unwrap();
             let lived = live(workload, Some(&plan), learned.get(workload.name), &self.recorder).await;
             self.judge(workload, Some(&plan), lived);
@@ -145,7 +160,9 @@ impl Campaign {
             let namespace = &lived.evidence.namespace;
             let told = format!("{what}   # namespace {namespace}\n{}", sentences.join("\n"));
             println!("BROKEN {told}");
-            self.broken.lock().unwrap().push(told);
+            let short =
+                told.lines().filter(|line| !line.starts_with(['-', '+', ' ']) || line.starts_with("  "));
+            self.broken.lock().unwrap().push(short.take(12).collect::<Vec<_>>().join("\n"));
         }
         lived.whole
     }

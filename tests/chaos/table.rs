@@ -15,6 +15,8 @@ pub(crate) struct Table {
     lives: usize,
     plans: usize,
     never_struck: usize,
+    /// Plans for which there was no time.
+    pub not_begun: usize,
     struck: BTreeMap<&'static str, usize>,
     checks: BTreeMap<u8, usize>,
     breaches: BTreeMap<u8, usize>,
@@ -61,6 +63,9 @@ impl fmt::Display for Table {
         writeln!(out, "| | |\n|---|---:|")?;
         writeln!(out, "| plans run | {} |", self.plans)?;
         writeln!(out, "| plans whose fault never came, not counted above | {} |", self.never_struck)?;
+        if self.not_begun > 0 {
+            writeln!(out, "| plans not begun, for want of time | {} |", self.not_begun)?;
+        }
         writeln!(out, "| lives without faults, the measure | {} |", self.lives)?;
         writeln!(out, "| faults injected | {faults} |")?;
         for (fault, number) in &self.struck {
