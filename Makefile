@@ -7,8 +7,8 @@ HOST := $(shell rustc --print host-tuple)
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image lint test test-offline test-control-plane test-node generate verify \
-	cluster cluster-down demo demo-down clean
+.PHONY: help build binary image lint test test-offline test-control-plane test-chaos test-node chaos generate \
+	verify cluster cluster-down demo demo-down clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -19,7 +19,7 @@ demo: ## From nothing to a URL: a cluster, the operator, a sample that answers (
 demo-down: ## Undo make demo
 	$(CLUSTER) demo --down
 
-test: test-offline test-control-plane test-node ## All tests: unit, model, control plane, node (as root, on Debian 12)
+test: test-offline test-control-plane test-chaos test-node ## All tests: unit, model, control plane, a sample of chaos, node (as root, on Debian 12)
 
 test-offline: ## Unit tests, model, packaging, architecture: no cluster, no network
 	$(CARGO) test --workspace --locked
@@ -27,6 +27,16 @@ test-offline: ## Unit tests, model, packaging, architecture: no cluster, no netw
 test-control-plane: ## Tests on a real control plane with played pods
 	$(CARGO) test --locked --test control_plane --no-run
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test control_plane -- --include-ignored --test-threads=4
+
+test-chaos: export CHAOS_SAMPLE := $(or $(CHAOS_SAMPLE),40)
+test-chaos: export CHAOS_MINUTES := $(or $(CHAOS_MINUTES),8)
+test-chaos: ## A sample of make chaos, the same one every time (CHAOS_SAMPLE=40, CHAOS_SEED=…)
+	$(CARGO) test --locked --test chaos --no-run
+	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test chaos -- --ignored --nocapture
+
+chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of them (CHAOS_ONLY=…, CHAOS_LANES=8)
+	$(CARGO) test --locked --test chaos --no-run
+	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test chaos -- --ignored --nocapture
 
 test-node: ## Tests on a real node: real builds, real requests
 	$(CARGO) test --locked --test node --no-run

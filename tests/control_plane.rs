@@ -6,6 +6,7 @@
 #![allow(clippy::large_futures, reason = "a test is one future, polled in one place")]
 
 #[path = "control_plane/harness.rs"]
+#[allow(dead_code, reason = "the chaos tests use the rest of it")]
 mod harness;
 
 #[path = "control_plane/apply.rs"]
@@ -15,8 +16,6 @@ mod first_deploy;
 
 #[path = "control_plane/conditions.rs"]
 mod conditions;
-#[path = "control_plane/crashes.rs"]
-mod crashes;
 #[path = "control_plane/judging.rs"]
 mod judging;
 #[path = "control_plane/kubectl.rs"]

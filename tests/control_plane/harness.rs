@@ -19,6 +19,9 @@ pub(crate) mod process;
 pub(crate) mod reading;
 #[path = "harness/setup.rs"]
 mod setup;
+#[path = "harness/stories.rs"]
+#[allow(dead_code, reason = "some are told in one test binary only")]
+pub(crate) mod stories;
 #[path = "harness/watch.rs"]
 mod watch;
 
@@ -36,11 +39,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub(crate) use builds::Built;
-pub(crate) use door::Death;
 pub(crate) use operator::{Operator, Options};
 pub(crate) use picture::Picture;
 
-/// Longest wait for anything that should come by itself.
+/// Longest wait for anything that should come by itself, where nothing disturbs it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Longest time of one watch of a test.
@@ -75,6 +77,8 @@ pub(crate) struct World {
     pub namespace: String,
     /// An administrator's client.
     pub client: Client,
+    /// Longest wait for anything that should come by itself.
+    pub patience: Duration,
 }
 
 impl World {
@@ -90,7 +94,7 @@ impl World {
         let namespace = format!("{}-{}", prefix.trim_matches('-'), &random[..6]);
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { namespace, client }
+        Self { namespace, client, patience: PATIENCE }
     }
 
     /// Objects of a kind in this namespace.
@@ -140,7 +144,7 @@ impl World {
 
     /// Waits, by watch, until the object of that name is as `condition` says; panics with what it is instead.
     pub(crate) async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        self.until_within(PATIENCE, name, what, condition).await
+        self.until_within(self.patience, name, what, condition).await
     }
 
     /// The same with another patience. A watch that a busy machine leaves hanging is begun anew.

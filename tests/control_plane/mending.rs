@@ -18,7 +18,6 @@ use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
 use serde_json::Value;
 
-use crate::crashes::run::canary;
 use crate::harness::{Kind, Operator, Picture, World, prebuilt};
 
 /// `shop` serves its second version and could go back to the first. Its pods have been started anew once.
@@ -50,12 +49,6 @@ impl World {
     /// A strategic merge patch, as `kubectl edit` and `kubectl patch` make it.
     async fn edit<K: Kind>(&self, name: &str, patch: Value) -> K {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap()
-    }
-
-    /// A project by which one sees that an operator looks; it is stopped, and so costs no pod.
-    async fn with_canary(&self) {
-        self.apply("canary", canary()).await;
-        self.until_ready("canary", "True", "Stopped").await;
     }
 
     /// An operator has looked at everything that changed before this: it answers a request to the canary.

@@ -1,5 +1,5 @@
-//! The way from the operator under test to the real API server: every request is noted, and the process can be made to
-//! die at any write, before or after the API server has taken it.
+//! The way from the operator under test to the real API server: every request is noted, and nothing leaves a
+//! process that is dead.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,36 +33,17 @@ fn counts(method: &str, path: &str) -> bool {
     method != "GET" && !path.contains("/events") && !path.contains("/leases")
 }
 
-/// Where the process dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Death {
-    /// The n-th write is never sent.
-    Before(usize),
-    /// The n-th write is made, its answer never seen.
-    After(usize),
-}
-
-/// What was asked of the API server, and where the process dies.
+/// What was asked of the API server.
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     noted: Arc<Mutex<Vec<Noted>>>,
-    plan: Arc<Mutex<Option<Death>>>,
-    sent: Arc<Mutex<usize>>,
     dead: Arc<Mutex<bool>>,
-    last_write: Arc<Mutex<String>>,
     died: Arc<Notify>,
     under_way: Arc<watch::Sender<usize>>,
     held: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Journal {
-    /// A journal of a process that dies as planned.
-    pub(crate) fn with_death(death: Death) -> Self {
-        let journal = Self::default();
-        *journal.plan.lock().unwrap() = Some(death);
-        journal
-    }
-
     /// Everything noted so far.
     pub(crate) fn noted(&self) -> Vec<Noted> {
         self.noted.lock().unwrap().clone()
@@ -101,11 +82,6 @@ impl Journal {
     /// Whether the process is dead.
     pub(crate) fn is_dead(&self) -> bool {
         *self.dead.lock().unwrap()
-    }
-
-    /// The write that it died at, as `METHOD path`.
-    pub(crate) fn last_write(&self) -> String {
-        self.last_write.lock().unwrap().clone()
     }
 
     /// Kills the process: nothing leaves it from now on.
@@ -169,19 +145,6 @@ where
         let under_way = UnderWay::new(&journal);
         Box::pin(async move {
             let _under_way = under_way;
-            let number = if counts(method.as_str(), uri.path()) {
-                let mut count = journal.sent.lock().unwrap();
-                *count += 1;
-                Some(*count)
-            } else {
-                None
-            };
-            let plan = *journal.plan.lock().unwrap();
-            let sentence = format!("{method} {}", uri.path());
-            if number.is_some() && plan == number.map(Death::Before) {
-                journal.last_write.lock().unwrap().clone_from(&sentence);
-                journal.die();
-            }
             if journal.is_dead() || journal.holds(uri.path()) {
                 return std::future::pending().await;
             }
@@ -192,10 +155,6 @@ where
                 status: answer.status().as_u16(),
             };
             journal.noted.lock().unwrap().push(noted);
-            if number.is_some() && plan == number.map(Death::After) {
-                *journal.last_write.lock().unwrap() = sentence;
-                journal.die();
-            }
             if journal.is_dead() {
                 return std::future::pending().await;
             }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use super::World;
-use super::door::{Death, Journal};
+use super::door::Journal;
 use super::setup::GROUP;
 
 /// Settings that tests differ in.
@@ -33,8 +33,6 @@ pub(crate) struct Options {
     pub build_limit: u32,
     /// Seconds of the first pause after a fault.
     pub retry_seconds: u32,
-    /// Where the process dies.
-    pub death: Option<Death>,
     /// Name of the operator where there are several.
     pub name: Option<&'static str>,
     /// Seconds of its Lease, where it is elected.
@@ -43,14 +41,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            ports: (30100, 32667),
-            build_limit: 2,
-            retry_seconds: 1,
-            death: None,
-            name: None,
-            lease_seconds: None,
-        }
+        Self { ports: (30100, 32667), build_limit: 2, retry_seconds: 1, name: None, lease_seconds: None }
     }
 }
 
@@ -74,9 +65,21 @@ impl Operator {
 
     /// Starts one with settings.
     pub(crate) async fn start_with(world: &World, options: Options) -> Self {
-        let journal = options.death.map_or_else(Journal::default, Journal::with_death);
+        let client = |config: kube::Config, journal: &Journal| {
+            ClientBuilder::try_from(config).unwrap().with_layer(journal).build()
+        };
+        Self::start_through(world, options, client).await
+    }
+
+    /// Starts one with a client of the caller's making; it has to go through the journal.
+    pub(crate) async fn start_through(
+        world: &World,
+        options: Options,
+        client: impl FnOnce(kube::Config, &Journal) -> Client,
+    ) -> Self {
+        let journal = Journal::default();
         let user = world.user(options.name);
-        let client = client(&user, &journal).await;
+        let client = client(as_user(&user).await, &journal);
         let config = settings(world, &options);
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
@@ -127,6 +130,11 @@ impl Operator {
         );
     }
 
+    /// Its loop goes on: it has neither ended nor panicked.
+    pub(crate) fn runs(&self) -> bool {
+        !self.task.is_finished()
+    }
+
     /// Ends it as SIGTERM does and waits for it.
     pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
@@ -149,13 +157,14 @@ impl World {
     }
 }
 
-async fn client(user: &str, journal: &Journal) -> Client {
+/// Settings of a client that is this user, with the rights of the chart.
+async fn as_user(user: &str) -> kube::Config {
     let mut config = Box::pin(kube::Config::infer()).await.unwrap();
     let header = |name: &'static str, value: &str| {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
     config.headers = vec![header("impersonate-user", user), header("impersonate-group", GROUP)];
-    ClientBuilder::try_from(config).unwrap().with_layer(journal).build()
+    config
 }
 
 fn context(cluster: Cluster, config: Config) -> Shared {

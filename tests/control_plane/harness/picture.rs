@@ -109,7 +109,7 @@ impl World {
             self.changes::<Job>(),
             self.changes::<Pod>(),
         ];
-        if let Err(there) = until_equal(changes, expected, || self.picture(name)).await {
+        if let Err(there) = until_equal(self.patience, changes, expected, || self.picture(name)).await {
             panic!("{what} (in {}) ended otherwise:\n{}", self.namespace, difference(expected, &there));
         }
     }
@@ -142,6 +142,9 @@ fn ledger(object: &ControllerRevision) -> Value {
         .unwrap_or_default();
     for part in ["versions", "builds"] {
         for entry in ledger[part].as_object_mut().into_iter().flat_map(|entries| entries.values_mut()) {
+            if let Some(life) = entry.as_object_mut() {
+                life.remove("ready"); // A time.
+            }
             if let Some(failed) = entry["failed"].as_object_mut() {
                 failed.remove("message"); // A pod's words differ from run to run.
             }

@@ -2,7 +2,8 @@
 
 use doce_operator::crd::ProjectDeployment;
 use futures::StreamExt as _;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
 use kube::api::PostParams;
@@ -10,7 +11,7 @@ use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::Value;
 
-use super::{Kind, PATIENCE, World, condition};
+use super::{Kind, World, condition, prebuilt};
 
 impl World {
     /// Waits, by watch, until the objects of a kind are as `so` says.
@@ -21,7 +22,7 @@ impl World {
         let (reader, writer) = store::<K>();
         let events = watcher(self.api::<K>(), watcher::Config::default()).default_backoff().reflect(writer);
         let mut events = std::pin::pin!(events);
-        let waited = tokio::time::timeout(PATIENCE, async {
+        let waited = tokio::time::timeout(self.patience, async {
             let mut listed = false;
             while let Some(event) = events.next().await {
                 listed |= matches!(event, Ok(watcher::Event::InitDone));
@@ -73,6 +74,33 @@ impl World {
     /// Waits until there are just `count` `ReplicaSets`.
     pub(crate) async fn until_sets(&self, count: usize) -> Vec<ReplicaSet> {
         self.until_list(&format!("{count} ReplicaSets"), |sets: &[ReplicaSet]| sets.len() == count).await
+    }
+
+    /// Waits, by watch, until a project of that name has no child left.
+    pub(crate) async fn until_nothing_of(&self, project: &str) {
+        let labels = format!("doce.dev/project={project}");
+        tokio::join!(
+            self.until_labelled::<ControllerRevision>(&labels, "none is left", <[_]>::is_empty),
+            self.until_labelled::<Deployment>(&labels, "none is left", <[_]>::is_empty),
+            self.until_labelled::<ReplicaSet>(&labels, "none is left", <[_]>::is_empty),
+            self.until_labelled::<Service>(&labels, "none is left", <[_]>::is_empty),
+            self.until_labelled::<Job>(&labels, "none is left", <[_]>::is_empty),
+            self.until_labelled::<Pod>(&labels, "none is left", <[_]>::is_empty),
+        );
+    }
+
+    /// The port of the Service of a project.
+    pub(crate) async fn node_port(&self, project: &str) -> Option<i32> {
+        let services = self.children::<Service>(project).await;
+        services.first()?.spec.as_ref()?.ports.as_ref()?.first()?.node_port
+    }
+
+    /// A project by which one sees that an operator looks; it is stopped, and so costs no pod.
+    pub(crate) async fn with_canary(&self) {
+        let mut spec = prebuilt(200);
+        spec["state"] = "Stopped".into();
+        self.apply("canary", spec).await;
+        self.until_ready("canary", "True", "Stopped").await;
     }
 
     /// Pods of the app that are not on their way out.

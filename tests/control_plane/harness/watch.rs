@@ -2,13 +2,14 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, select_all};
 use kube::runtime::reflector::store;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
-use super::{Kind, PATIENCE, World};
+use super::{Kind, World};
 
 impl World {
     /// Waits until the objects of a kind with these labels are as `is_so` says; panics with what they are instead.
@@ -33,7 +34,7 @@ impl World {
             }
             unreachable!("a watch does not end by itself")
         };
-        let waited = tokio::time::timeout(PATIENCE, waited).await;
+        let waited = tokio::time::timeout(self.patience, waited).await;
         waited.unwrap_or_else(|_| {
             let there: Vec<_> = all().iter().map(|object| serde_json::to_value(object).unwrap()).collect();
             panic!("waited in vain for {} in {}: {what}; there is {there:#?}", K::plural(&()), self.namespace)
@@ -49,13 +50,14 @@ impl World {
 /// Looks again and again, whenever one of `changes` ticks, until the look is as expected or patience is over; then
 /// returns the last look that was not.
 pub(crate) async fn until_equal<T: PartialEq, F: Future<Output = T>>(
+    patience: Duration,
     changes: Vec<BoxStream<'static, ()>>,
     expected: &T,
     look: impl Fn() -> F,
 ) -> Result<(), T> {
     let mut changes = select_all(changes);
     let mut last = None;
-    let waited = tokio::time::timeout(PATIENCE, async {
+    let waited = tokio::time::timeout(patience, async {
         loop {
             let there = look().await;
             if there == *expected {

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::{two_versions, writes_to_shop};
-use crate::crashes::stories;
+use crate::harness::stories;
 use crate::harness::{Built, Operator, Options, Picture, World, commit};
 
 #[tokio::test(flavor = "multi_thread")]

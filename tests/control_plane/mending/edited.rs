@@ -8,7 +8,7 @@ use kube::{Resource, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::{two_versions, writes_to_shop};
-use crate::crashes::stories;
+use crate::harness::stories;
 use crate::harness::{Kind, Operator, World};
 
 /// Edits a child and waits until every field of it that the operator sets is as it was.

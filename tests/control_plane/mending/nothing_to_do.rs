@@ -4,7 +4,7 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
 
 use super::{two_versions, writes_to_shop};
-use crate::crashes::stories;
+use crate::harness::stories;
 use crate::harness::{Operator, World, branch, commit, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::writes_to_shop;
-use crate::crashes::stories::{self, Story};
+use crate::harness::stories::{self, Story};
 use crate::harness::{Operator, World};
 
 async fn comes_back(story: &Story, status: Value) {

@@ -114,3 +114,28 @@ async fn deleting_in_the_foreground_takes_no_write_and_leaves_nothing() {
     let writes = operator.journal.writes().split_off(before);
     assert!(writes.is_empty(), "{writes:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_delete_takes_no_write_with_the_operator_running_and_with_it_down() {
+    let world = World::new("delete").await;
+    let operator = Operator::start(&world).await;
+    for name in ["shop", "blog"] {
+        world.apply(name, prebuilt(1)).await;
+        world.until_ready(name, "True", "Serving").await;
+    }
+    operator.journal.at_rest().await;
+    let before = operator.journal.writes().len();
+    world.delete::<ProjectDeployment>("shop").await;
+    world.until_nothing_of("shop").await;
+    let writes = operator.journal.writes().split_off(before);
+    assert!(writes.is_empty(), "{writes:?}");
+    drop(operator);
+    world.delete::<ProjectDeployment>("blog").await;
+    world.until_nothing_of("blog").await;
+    let operator = Operator::start(&world).await;
+    world.with_canary().await;
+    let writes = operator.journal.writes();
+    assert!(writes.iter().all(|write| !write.path.contains("blog")), "{writes:?}");
+    world.until_nothing_of("blog").await;
+}

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use crate::crashes::run::{canary, undisturbed};
-use crate::crashes::stories::{FIRST_DEPLOY, NEW_VERSION, ROLLBACK, Story};
 use crate::harness::door::Noted;
-use crate::harness::{Operator, Options, World};
+use crate::harness::stories::{FIRST_DEPLOY, NEW_VERSION, ROLLBACK, Story};
+use crate::harness::{Operator, Options, Picture, World};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
@@ -28,13 +27,9 @@ async fn two_operators_roll_back_as_one_does() {
 }
 
 async fn both_as_one(story: &Story) {
-    let one = undisturbed(story).await;
+    let one = alone(story).await;
     let world = World::new(&format!("both-{}", story.name)).await;
-    if let Some(before) = story.before {
-        let operator = Operator::start(&world).await;
-        before(&world).await;
-        operator.stop().await;
-    }
+    begin(story, &world).await;
     let generation = world.generation().await;
     let named = |name| Options { name: Some(name), ..Options::default() };
     let a = Operator::start_with(&world, named("a")).await;
@@ -44,8 +39,7 @@ async fn both_as_one(story: &Story) {
     }
     (story.then)(&world).await;
     world.until_picture("shop", &one.picture, story.name).await;
-    world.apply("canary", canary()).await;
-    world.until_ready("canary", "True", "Stopped").await;
+    world.with_canary().await;
     for operator in [&a, &b] {
         operator.journal.at_rest().await;
     }
@@ -64,6 +58,32 @@ async fn both_as_one(story: &Story) {
             "{name} did nothing, so nothing is shown"
         );
     }
+}
+
+/// How the same life goes with one operator: what it comes to, and its writes.
+struct Alone {
+    picture: Picture,
+    writes: Vec<Noted>,
+}
+
+async fn alone(story: &Story) -> Alone {
+    let world = World::new(&format!("alone-{}", story.name)).await;
+    begin(story, &world).await;
+    let operator = Operator::start(&world).await;
+    (story.then)(&world).await;
+    let picture = world.picture("shop").await;
+    operator.journal.at_rest().await;
+    let writes = operator.journal.writes();
+    world.with_canary().await;
+    assert_eq!(world.picture("shop").await, picture, "{}: it was not settled", story.name);
+    Alone { picture, writes }
+}
+
+async fn begin(story: &Story, world: &World) {
+    let Some(before) = story.before else { return };
+    let operator = Operator::start(world).await;
+    before(world).await;
+    operator.stop().await;
 }
 
 /// How many objects of each kind were made for the project.

@@ -1,5 +1,5 @@
-//! The lives in which the operator dies. A story waits only for what must come, whoever is alive meanwhile, and ends
-//! when everything is settled.
+//! Lives of the project `shop`. A story waits only for what must come, whoever is alive meanwhile, and ends when
+//! everything is settled.
 
 use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::ProjectDeployment;
@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::harness::{Built, World, behaving, branch, commit, is, prebuilt};
+use super::{Built, World, behaving, branch, commit, is, prebuilt};
 
 /// A part of a life.
 pub(crate) type Part = for<'a> fn(&'a World) -> BoxFuture<'a, ()>;
@@ -20,7 +20,7 @@ pub(crate) struct Story {
     pub name: &'static str,
     /// What happened before, with an operator that lived.
     pub before: Option<Part>,
-    /// What happens while the operator dies.
+    /// What happens then, whatever befalls the operator.
     pub then: Part,
 }
 

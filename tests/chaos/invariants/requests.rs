@@ -1,0 +1,98 @@
+//! What the operators asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::evidence::{Evidence, Finding, PROJECT};
+use crate::wire::Asked;
+
+/// Writes of one operator in one second.
+const MOST_WRITES: usize = 50;
+/// Writes of the same content to the same object.
+const MOST_ALIKE: usize = 3;
+
+fn writes(evidence: &Evidence) -> impl Iterator<Item = &Asked> {
+    evidence.asked.iter().filter(|asked| asked.wrote())
+}
+
+/// 7. Every child that a write returned is controlled by a project of this life, the one whose label it carries.
+pub(super) fn only_own_objects_are_written(evidence: &Evidence) -> Finding {
+    let mut finding = Finding::default();
+    let projects: BTreeSet<&str> =
+        evidence.history.of("projectdeployments").map(|version| version.uid.as_str()).collect();
+    let told = writes(evidence).filter(|asked| !asked.call.resource.starts_with("projectdeployments"));
+    for asked in told.filter(|asked| asked.answer["metadata"]["uid"].is_string()) {
+        let metadata = &asked.answer["metadata"];
+        let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
+        let controller = owners.into_iter().find(|owner| owner["controller"] == true);
+        let uid = controller.and_then(|owner| owner["uid"].as_str()).unwrap_or_default();
+        // A ReplicaSet is the Deployment's; whose it is says the label.
+        let ours = if asked.call.resource == "replicasets" {
+            &metadata["labels"]["doce.dev/uid"]
+        } else {
+            &Value::Null
+        };
+        let uid = ours.as_str().unwrap_or(uid);
+        finding.check(projects.contains(uid), || {
+            format!("{} {} was written and is owned by {controller:?}", asked.call, asked.path)
+        });
+    }
+    finding
+}
+
+/// 8. Every write is in the namespace of the project.
+pub(super) fn nothing_is_written_elsewhere(evidence: &Evidence) -> Finding {
+    let mut finding = Finding::default();
+    let home = format!("/namespaces/{}/", evidence.namespace);
+    for asked in evidence.asked.iter().filter(|asked| asked.call.is_write()) {
+        finding.check(asked.path.contains(&home), || format!("{} {}", asked.call, asked.path));
+    }
+    finding
+}
+
+/// 16. At most 50 writes in a second, and the same content to the same object at most three times.
+pub(super) fn nothing_is_written_again_and_again(evidence: &Evidence) -> Finding {
+    let mut finding = Finding::default();
+    let times: Vec<_> = writes(evidence).map(|asked| asked.at).collect();
+    for (place, from) in times.iter().enumerate() {
+        let until = *from + Duration::from_secs(1);
+        let number = times[place..].iter().take_while(|at| **at < until).count();
+        finding.check(number <= MOST_WRITES, || format!("{number} writes in a second"));
+    }
+    let mut alike: BTreeMap<(String, &str, String), usize> = BTreeMap::new();
+    for asked in writes(evidence) {
+        let content = content(&asked.body).to_string();
+        let number = alike.entry((asked.call.to_string(), &asked.path, content)).or_default();
+        *number += 1;
+        finding.check(*number <= MOST_ALIKE, || {
+            format!("{} {} for the {number}th time with {}", asked.call, asked.path, asked.body)
+        });
+    }
+    finding
+}
+
+/// A body without what differs from one look to the next.
+fn content(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(metadata) = body["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
+    body
+}
+
+/// 25. Once the project is settled, nothing of it is written, although operators look at it.
+pub(super) fn nothing_is_written_once_settled(evidence: &Evidence) -> Finding {
+    let mut finding = Finding::default();
+    let Some(settled) = evidence.settled else { return finding };
+    let of_project =
+        |asked: &&Asked| asked.call.is_write() && !asked.call.is_event() && asked.name().starts_with(PROJECT);
+    let late: Vec<String> = evidence.asked[settled..]
+        .iter()
+        .filter(of_project)
+        .map(|asked| format!("{} {}", asked.call, asked.path))
+        .collect();
+    finding.check(late.is_empty(), || format!("written when all was settled: {late:?}"));
+    finding
+}

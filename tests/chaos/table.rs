@@ -1,0 +1,86 @@
+//! The figures of a campaign: plans, faults, checks, breaches.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::evidence::Evidence;
+use crate::fault::Fault;
+use crate::invariants::ALL;
+use crate::plan::Plan;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Table {
+    lives: usize,
+    plans: usize,
+    never_struck: usize,
+    /// Plans for which there was no time.
+    pub not_begun: usize,
+    struck: BTreeMap<&'static str, usize>,
+    checks: BTreeMap<u8, usize>,
+    breaches: BTreeMap<u8, usize>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Table {
+    /// Counts a life; the sentences of its breaches, and whether its plan happened at all.
+    pub(crate) fn count(
+        &mut self,
+        plan: Option<&Plan>,
+        struck: &[Fault],
+        evidence: &Evidence,
+    ) -> Vec<String> {
+        match plan {
+            Some(_) if struck.is_empty() => self.never_struck += 1,
+            Some(_) => self.plans += 1,
+            None => self.lives += 1,
+        }
+        for fault in struck {
+            *self.struck.entry(fault.family()).or_default() += 1;
+        }
+        let mut sentences = vec![];
+        for invariant in ALL {
+            let finding = (invariant.look)(evidence);
+            *self.checks.entry(invariant.number).or_default() += finding.checks;
+            *self.breaches.entry(invariant.number).or_default() += finding.breaches.len();
+            if let Some(first) = finding.breaches.first() {
+                let more = finding.breaches.len() - 1;
+                let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+                sentences.push(format!("  {}. {}: {first}{more}", invariant.number, invariant.sentence));
+            }
+        }
+        sentences
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: usize = self.struck.values().sum();
+        let checks: usize = self.checks.values().sum();
+        let breaches: usize = self.breaches.values().sum();
+        writeln!(out, "| | |\n|---|---:|")?;
+        writeln!(out, "| plans run | {} |", self.plans)?;
+        writeln!(out, "| plans whose fault never came, not counted above | {} |", self.never_struck)?;
+        if self.not_begun > 0 {
+            writeln!(out, "| plans not begun, for want of time | {} |", self.not_begun)?;
+        }
+        writeln!(out, "| lives without faults, the measure | {} |", self.lives)?;
+        writeln!(out, "| faults injected | {faults} |")?;
+        for (fault, number) in &self.struck {
+            writeln!(out, "| … {fault} | {number} |")?;
+        }
+        writeln!(out, "| invariants | {} |", ALL.len())?;
+        writeln!(out, "| checks of them | {checks} |")?;
+        writeln!(out, "| violations | {breaches} |")?;
+        writeln!(out, "| minutes | {:.1} |\n", self.took.as_secs_f64() / 60.0)?;
+        writeln!(out, "| invariant | checks | violations |\n|---|---:|---:|")?;
+        for invariant in ALL {
+            let of = |counts: &BTreeMap<u8, usize>| counts.get(&invariant.number).copied().unwrap_or(0);
+            let (checks, breaches) = (of(&self.checks), of(&self.breaches));
+            writeln!(out, "| {}. {} | {checks} | {breaches} |", invariant.number, invariant.sentence)?;
+        }
+        Ok(())
+    }
+}
