@@ -7,7 +7,7 @@ HOST := $(shell rustc --print host-tuple)
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image lint test test-offline test-control-plane test-node generate verify \
+.PHONY: help build binary image lint test test-offline test-control-plane test-node bench-rollback generate verify \
 	cluster cluster-down demo demo-down clean
 
 help: ## Say what there is
@@ -31,6 +31,10 @@ test-control-plane: ## Tests on a real control plane with played pods
 test-node: ## Tests on a real node: real builds, real requests
 	$(CARGO) test --locked --test node --no-run
 	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
+
+bench-rollback: ## How long going back takes, beside kubectl rollout undo, on a real node; prints figures
+	$(CARGO) bench --profile dev --locked --bench rollback --no-run
+	$(CLUSTER) with node -- $(CARGO) bench --profile dev --locked --bench rollback
 
 lint: ## Format and lints, warnings are errors
 	$(CARGO) fmt --all --check
