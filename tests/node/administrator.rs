@@ -2,8 +2,6 @@
 
 use std::process::{Command, Stdio};
 
-use crate::harness::World;
-
 /// Name of the only node.
 const NODE: &str = "doce-node";
 
@@ -28,18 +26,16 @@ pub async fn kubectl(arguments: &[&str]) -> String {
     words
 }
 
-/// The node while it is being drained of a project's pods. It takes pods again when this is gone.
+/// The node while it is being drained of the pods of all projects of a name. It takes pods again when this is gone.
 pub struct Drain {
     evicting: tokio::task::JoinHandle<String>,
 }
 
 impl Drain {
     /// Begins: the node takes no pods any more, and those that are there are evicted, as far and as fast as budgets let.
-    pub fn begin(world: &World, project: &str) -> Self {
+    pub fn begin(project: &str) -> Self {
         let pods = format!("--pod-selector=doce.dev/project={project},doce.dev/role=app");
-        let namespace = format!("--namespace={}", world.namespace);
-        let evicting =
-            tokio::spawn(async move { kubectl(&["drain", NODE, &pods, &namespace, "--timeout=3m"]).await });
+        let evicting = tokio::spawn(async move { kubectl(&["drain", NODE, &pods, "--timeout=3m"]).await });
         Self { evicting }
     }
 

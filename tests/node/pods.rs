@@ -39,13 +39,17 @@ impl World {
 
 /// The pod runs that version (short) and is not told to end.
 pub fn of_version(pod: &Pod, version: &str) -> bool {
-    pod.labels().get("doce.dev/version").is_some_and(|label| label == version)
-        && pod.metadata.deletion_timestamp.is_none()
+    pod.labels().get("doce.dev/version").is_some_and(|label| label == version) && !is_ending(pod)
+}
+
+/// It is told to end.
+pub fn is_ending(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
 }
 
 /// It takes requests and is not told to end.
 pub fn is_ready(pod: &Pod) -> bool {
-    is(pod, "Ready", "True") && pod.metadata.deletion_timestamp.is_none()
+    is(pod, "Ready", "True") && !is_ending(pod)
 }
 
 /// No node takes it.

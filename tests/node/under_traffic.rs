@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 use crate::administrator::{Drain, restart_operator};
 use crate::client::until_answer;
 use crate::harness::{World, holds, ready};
-use crate::pods::{Exits, is_ready, is_unscheduled, of_version};
+use crate::pods::{Exits, is_ending, is_ready, is_unscheduled, of_version};
 use crate::traffic::{Failure, Phase, Traffic, assert_none_lost};
+
+const PROJECT: &str = "kiosk";
 
 /// Says `WORDS`, ends politely, and ends by itself after `EXIT_AFTER` milliseconds; with 0 it never says a word.
 const SERVER: &str = "\
@@ -52,41 +54,41 @@ fn exits(words: &str, after: u32) -> Value {
 #[ignore = "needs a node: doce-cluster with node"]
 async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
     let world = World::new("traffic").await;
-    world.deploy("shop", &spec(&says("one"), 1)).await;
+    world.deploy(PROJECT, &spec(&says("one"), 1)).await;
     let first = serves(&world, None).await;
     let port = first.node_port.unwrap();
     until_answer(&world.address, port, "one", Duration::from_secs(30)).await;
 
     let traffic = Traffic::start(&world.address, port, "a new version");
-    world.deploy("shop", &spec(&says("two"), 3)).await;
+    world.deploy(PROJECT, &spec(&says("two"), 3)).await;
     let second = serves(&world, first.version.as_deref()).await;
     until_answer(&world.address, port, "two", Duration::from_secs(10)).await;
 
     traffic.phase("a version that crashes at once");
     let pods = serving_pods(&world, &second).await;
-    world.deploy("shop", &spec(&exits("never", 0), 3)).await;
+    world.deploy(PROJECT, &spec(&exits("never", 0), 3)).await;
     returns(&world, &second).await;
     assert_eq!(serving_pods(&world, &second).await, pods, "the pods that served never left");
 
     traffic.phase("a version that exits after 8 s, guarded for 20 s");
     let ended = Exits::watch(&world, EXIT_CODE);
-    world.deploy("shop", &spec(&exits("brief", 8000), 20)).await;
+    world.deploy(PROJECT, &spec(&exits("brief", 8000), 20)).await;
     returns(&world, &second).await;
     assert_eq!(serving_pods(&world, &second).await, pods, "the pods that served never left");
 
     traffic.phase("a rollback");
     let sets: BTreeSet<String> = names(&world.list::<ReplicaSet>().await);
-    world.annotate("shop", "doce.dev/rollback", "previous@back").await;
+    world.annotate(PROJECT, "doce.dev/rollback", "previous@back").await;
     until_answer(&world.address, port, "one", Duration::from_secs(10)).await;
     let held =
-        world.until_status("shop", "the rollback holds", |status| reason(status, "True", "Held")).await;
+        world.until_status(PROJECT, "the rollback holds", |status| reason(status, "True", "Held")).await;
     assert_eq!(held.version, first.version);
     assert!(names(&world.list::<ReplicaSet>().await).is_subset(&sets), "going back makes nothing new");
 
     traffic.phase("a new version, and the operator is replaced halfway");
-    world.deploy("shop", &spec(&says("three"), 5)).await;
+    world.deploy(PROJECT, &spec(&says("three"), 5)).await;
     let known = [&first, &second].map(|status| status.version.clone().unwrap());
-    let is_new = |pod: &Pod| !known.iter().any(|version| of_version(pod, version));
+    let is_new = |pod: &Pod| !is_ending(pod) && !known.iter().any(|version| of_version(pod, version));
     world.until_pods("the rollout has begun", |pods| pods.iter().any(is_new)).await;
     restart_operator().await;
     let third = serves(&world, first.version.as_deref()).await;
@@ -95,9 +97,11 @@ async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
     traffic.phase("a second replica");
     let mut two = spec(&says("three"), 5);
     two["replicas"] = json!(2);
-    world.deploy("shop", &two).await;
+    world.deploy(PROJECT, &two).await;
     world
-        .until_status("shop", "two pods serve", |status| holds(status, "Ready") && status.replicas == Some(2))
+        .until_status(PROJECT, "two pods serve", |status| {
+            holds(status, "Ready") && status.replicas == Some(2)
+        })
         .await;
 
     traffic.phase("the node is drained and comes back");
@@ -128,12 +132,12 @@ fn assert_explained(phase: &Phase, ends: &BTreeSet<Timestamp>) {
 /// Both pods have to leave the node, and a budget of one says that they go one after another. Their successors wait
 /// until the node takes pods again.
 async fn node_drained(world: &World, serving: &ProjectDeploymentStatus) {
-    let selector = json!({ "matchLabels": { "doce.dev/project": "shop", "doce.dev/role": "app" } });
+    let selector = json!({ "matchLabels": { "doce.dev/project": PROJECT, "doce.dev/role": "app" } });
     let budget = json!({ "spec": { "minAvailable": 1, "selector": selector } });
-    world.apply::<PodDisruptionBudget>("shop", budget).await;
+    world.apply::<PodDisruptionBudget>(PROJECT, budget).await;
     world
         .until::<PodDisruptionBudget>(
-            "shop",
+            PROJECT,
             "the budget counts two pods",
             |budget: Option<&PodDisruptionBudget>| {
                 let status = budget.and_then(|budget| budget.status.as_ref());
@@ -144,7 +148,7 @@ async fn node_drained(world: &World, serving: &ProjectDeploymentStatus) {
     let before = serving_pods(world, serving).await;
     assert_eq!(before.len(), 2);
 
-    let drain = Drain::begin(world, "shop");
+    let drain = Drain::begin(PROJECT);
     world.until_pods("a successor waits for a node", |pods| pods.iter().any(is_unscheduled)).await;
     drain.take_pods_again().await;
     world
@@ -152,13 +156,13 @@ async fn node_drained(world: &World, serving: &ProjectDeploymentStatus) {
             pods.iter().filter(|pod| is_ready(pod) && !before.contains(&pod.name_any())).count() == 2
         })
         .await;
-    world.until_status("shop", "it is Ready again", |status| holds(status, "Ready")).await;
+    world.until_status(PROJECT, "it is Ready again", |status| holds(status, "Ready")).await;
 }
 
 /// Waits until another version than `before` serves and is Ready.
 async fn serves(world: &World, before: Option<&str>) -> ProjectDeploymentStatus {
     world
-        .until_status("shop", "it serves", |status| {
+        .until_status(PROJECT, "it serves", |status| {
             reason(status, "True", "Serving") && status.version.as_deref() != before
         })
         .await
@@ -168,7 +172,7 @@ async fn serves(world: &World, before: Option<&str>) -> ProjectDeploymentStatus 
 async fn returns(world: &World, good: &ProjectDeploymentStatus) {
     let version = good.version.clone();
     world
-        .until_status("shop", "the failed version is left", move |status| {
+        .until_status(PROJECT, "the failed version is left", move |status| {
             reason(status, "False", "RolloutFailed")
                 && status.version == version
                 && status.replicas == Some(1)
