@@ -38,7 +38,7 @@ fn spec(env: &Value, guard: i32) -> Value {
     json!({
         "source": { "image": { "reference": "docker.io/library/node:22-bookworm-slim" } },
         "run": { "command": ["node", "-e", SERVER], "env": env },
-        "rollout": { "deadlineSeconds": 20, "minReadySeconds": guard },
+        "rollout": { "deadlineSeconds": 60, "minReadySeconds": guard },
     })
 }
 
