@@ -7,7 +7,7 @@ HOST := $(shell rustc --print host-tuple)
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image lint test test-offline test-control-plane test-chaos test-node chaos generate \
+.PHONY: help build binary image lint test test-offline test-control-plane test-chaos test-node chaos bench-rollback generate \
 	verify cluster cluster-down demo demo-down clean
 
 help: ## Say what there is
@@ -41,6 +41,10 @@ chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of th
 test-node: ## Tests on a real node: real builds, real requests
 	$(CARGO) test --locked --test node --no-run
 	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
+
+bench-rollback: ## How long going back takes, beside kubectl rollout undo, on a real node; prints figures
+	$(CARGO) bench --profile dev --locked --bench rollback --no-run
+	$(CLUSTER) with node -- $(CARGO) bench --profile dev --locked --bench rollback
 
 lint: ## Format and lints, warnings are errors
 	$(CARGO) fmt --all --check

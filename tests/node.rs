@@ -4,8 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 #![allow(unreachable_pub, reason = "a test binary has no one to be reached by")]
 
+#[path = "node/administrator.rs"]
+mod administrator;
+#[path = "node/client.rs"]
+mod client;
 #[path = "node/harness.rs"]
 mod harness;
+#[path = "node/pods.rs"]
+mod pods;
 #[path = "node/repository.rs"]
 mod repository;
 #[path = "node/traffic.rs"]
@@ -15,5 +21,7 @@ mod traffic;
 mod life;
 #[path = "node/sources.rs"]
 mod sources;
+#[path = "node/under_traffic.rs"]
+mod under_traffic;
 #[path = "node/wrong_sources.rs"]
 mod wrong_sources;

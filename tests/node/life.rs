@@ -9,9 +9,10 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
+use crate::client::until_answer;
 use crate::harness::{World, holds, ready};
 use crate::repository::Repository;
-use crate::traffic::{Traffic, until_answer};
+use crate::traffic::{Traffic, assert_none_lost};
 
 const PACKAGE: &str =
     r#"{ "name": "shop", "version": "1.0.0", "private": true, "scripts": { "start": "node server.js" } }"#;
@@ -42,7 +43,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     let first = world.until_serves("shop", "One").await;
     let port = first.node_port.unwrap();
     until_answer(&world.address, port, "one", Duration::from_secs(30)).await;
-    let traffic = Traffic::start(&world.address, port);
+    let traffic = Traffic::start(&world.address, port, "a new commit is built and takes over");
 
     // A second commit replaces the first.
     repository.commit("Two", &[("server.js", &server("two"))]);
@@ -52,6 +53,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     assert_eq!(second.previous_version, first.version);
 
     // A commit that does not build leaves it serving, and status says stage, reason and the last words.
+    traffic.phase("a commit that does not build");
     let broken = PACKAGE.replace("\"start\"", "\"build\": \"echo no such thing && exit 3\", \"start\"");
     repository.commit("Does not build", &[("package.json", &broken)]);
     world.annotate("shop", "doce.dev/deploy", "@broken").await;
@@ -68,6 +70,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     assert!(holds(&failed, "Available"));
 
     // A commit that never becomes healthy is left for the last good one within its deadline.
+    traffic.phase("a commit that never becomes healthy");
     let deaf = "setInterval(() => {}, 1000);\n";
     repository.commit("Never listens", &[("package.json", PACKAGE), ("server.js", deaf)]);
     world.annotate("shop", "doce.dev/deploy", "@deaf").await;
@@ -86,6 +89,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
         .await;
 
     // Rollback: served within 5 s, without a Job.
+    traffic.phase("a rollback");
     let jobs = names(&world.list::<Job>().await);
     world.annotate("shop", "doce.dev/rollback", "previous@back").await;
     let took = until_answer(&world.address, port, "one", Duration::from_secs(5)).await;
@@ -106,8 +110,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     assert_eq!(fingerprint(&world).await, before);
     let status = world.api::<ProjectDeployment>().get("shop").await.unwrap().status.unwrap();
     assert_eq!(status.node_port, Some(port));
-    println!("answers: {:?}", traffic.answers());
-    assert_eq!(traffic.failures(), Vec::<String>::new());
+    assert_none_lost(&traffic.end().await);
 }
 
 /// Waits until at most two ReplicaSets are left, those of the two good versions.

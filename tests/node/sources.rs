@@ -6,9 +6,9 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::json;
 
+use crate::client::until_answer;
 use crate::harness::{World, holds};
 use crate::repository::Repository;
-use crate::traffic::until_answer;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]

@@ -1,102 +1,175 @@
-//! Requests through the node port, a new connection each, at a steady rate that is bounded in rate and ends with the
-//! value.
+//! Requests through the node port at a steady rate, every other one on a kept connection, counted by phase. They are
+//! bounded in rate and end with the value.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::client::{Answer, Keeping, get};
 
 /// Requests a second.
-const RATE: u64 = 20;
-/// Longest wait for one answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub const RATE: u64 = 50;
 
-/// A client that asks all the time.
-pub struct Traffic {
-    seen: Arc<Mutex<Seen>>,
-    task: JoinHandle<()>,
+/// What happened to the requests that were sent during one phase.
+#[derive(Debug)]
+pub struct Phase {
+    /// What went on meanwhile.
+    pub name: &'static str,
+    /// Good answers, by their text.
+    pub answers: BTreeMap<String, u64>,
+    /// Requests without a good answer.
+    pub failures: Vec<Failure>,
+    /// Requests that were sent once more, because a kept connection was closed under them.
+    pub resent: u64,
+    /// The longest that an answer took.
+    pub slowest: Duration,
+    begun: Instant,
+    took: Duration,
 }
 
-#[derive(Default)]
-struct Seen {
-    answers: BTreeMap<String, u64>,
-    failures: Vec<String>,
+/// A request without a good answer.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// When it failed.
+    pub at: Timestamp,
+    /// What the client saw.
+    pub words: String,
+}
+
+/// A crowd that asks all the time.
+pub struct Traffic {
+    phases: Arc<Mutex<Vec<Phase>>>,
+    enough: Option<oneshot::Sender<()>>,
+    crowd: JoinHandle<()>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.at, self.words)
+    }
 }
 
 impl Traffic {
     /// Begins to ask.
-    pub fn start(address: &str, port: i32) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let (address, noted) = (format!("{address}:{port}"), seen.clone());
-        let begun = Instant::now();
-        let task = tokio::spawn(async move {
+    pub fn start(address: &str, port: i32, phase: &'static str) -> Self {
+        let phases = Arc::new(Mutex::new(vec![Phase::new(phase)]));
+        let (enough, mut told) = oneshot::channel::<()>();
+        let (address, noted) = (format!("{address}:{port}"), phases.clone());
+        let crowd = tokio::spawn(async move {
             let mut clock = tokio::time::interval(Duration::from_millis(1000 / RATE));
-            loop {
-                clock.tick().await;
-                let (address, noted) = (address.clone(), noted.clone());
-                tokio::spawn(async move {
-                    let answer = get(&address).await;
-                    let mut noted = noted.lock().unwrap();
-                    match answer {
-                        Ok(text) => *noted.answers.entry(text).or_default() += 1,
-                        Err(error) => {
-                            noted.failures.push(format!("{:.1} s: {error}", begun.elapsed().as_secs_f32()));
-                        }
-                    }
+            let keeping = Arc::new(Keeping::new(&address));
+            let mut under_way = JoinSet::new();
+            for number in 0_u64.. {
+                tokio::select! {
+                    _ = clock.tick() => {}
+                    _ = &mut told => break,
+                }
+                while under_way.try_join_next().is_some() {}
+                let (address, keeping, noted) = (address.clone(), keeping.clone(), noted.clone());
+                let phase = lock(&noted).len() - 1;
+                under_way.spawn(async move {
+                    let begun = Instant::now();
+                    let answer = if number % 2 == 0 { keeping.get().await } else { get(&address).await };
+                    lock(&noted)[phase].note(answer, begun.elapsed());
                 });
             }
+            while under_way.join_next().await.is_some() {}
         });
-        Self { seen, task }
+        Self { phases, enough: Some(enough), crowd }
     }
 
-    /// Requests that got no good answer.
-    pub fn failures(&self) -> Vec<String> {
-        self.seen.lock().unwrap().failures.clone()
+    /// From now on something else goes on.
+    pub fn phase(&self, name: &'static str) {
+        let mut phases = lock(&self.phases);
+        close(&mut phases);
+        phases.push(Phase::new(name));
     }
 
-    /// Good answers, by their text.
-    pub fn answers(&self) -> BTreeMap<String, u64> {
-        self.seen.lock().unwrap().answers.clone()
+    /// Asks no more; returns what happened once every answer is there.
+    pub async fn end(mut self) -> Vec<Phase> {
+        drop(self.enough.take());
+        (&mut self.crowd).await.unwrap();
+        let mut phases = std::mem::take(&mut *lock(&self.phases));
+        close(&mut phases);
+        for phase in &phases {
+            println!("  {phase}");
+        }
+        phases
     }
 }
 
 impl Drop for Traffic {
     fn drop(&mut self) {
-        self.task.abort();
+        self.crowd.abort();
     }
 }
 
-/// The body of `GET /`; anything but a whole 200 is an error.
-pub async fn get(address: &str) -> Result<String, String> {
-    let asked = async {
-        let mut stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
-        let request = format!("GET / HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.map_err(|error| format!("write: {error}"))?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.map_err(|error| format!("read: {error}"))?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("cut off: {answer:?}"))?;
-        if head.lines().next().is_some_and(|line| line.contains(" 200 ")) {
-            return Ok(body.trim().to_owned());
-        }
-        Err(format!("not a 200: {}", head.lines().next().unwrap_or_default()))
-    };
-    tokio::time::timeout(TIMEOUT, asked).await.map_err(|_| "no answer in time".to_owned())?
+fn close(phases: &mut [Phase]) {
+    if let Some(last) = phases.last_mut() {
+        last.took = last.begun.elapsed();
+    }
 }
 
-/// Asks until the answer is `text`; returns how long that took.
-pub async fn until_answer(address: &str, port: i32, text: &str, patience: Duration) -> Duration {
-    let (begun, address) = (Instant::now(), format!("{address}:{port}"));
-    let mut clock = tokio::time::interval(Duration::from_millis(50));
-    let mut last = Err("never asked".to_owned());
-    while begun.elapsed() < patience {
-        clock.tick().await;
-        last = get(&address).await;
-        if last.as_deref() == Ok(text) {
-            return begun.elapsed();
+/// Asserts that every request of every phase was answered, and that there were some.
+pub fn assert_none_lost(phases: &[Phase]) {
+    for phase in phases {
+        assert!(phase.answered() > 0, "nobody asked: {phase}");
+        let failures: Vec<String> = phase.failures.iter().map(ToString::to_string).collect();
+        assert!(failures.is_empty(), "{phase}: {failures:#?}");
+    }
+}
+
+fn lock(phases: &Mutex<Vec<Phase>>) -> MutexGuard<'_, Vec<Phase>> {
+    phases.lock().unwrap()
+}
+
+impl Phase {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            answers: BTreeMap::new(),
+            failures: vec![],
+            resent: 0,
+            slowest: Duration::ZERO,
+            begun: Instant::now(),
+            took: Duration::ZERO,
         }
     }
-    panic!("{address} did not answer {text:?} within {patience:?}, but {last:?}");
+
+    fn note(&mut self, answer: Result<Answer, String>, took: Duration) {
+        match answer {
+            Ok(answer) => {
+                *self.answers.entry(answer.text).or_default() += 1;
+                self.resent += u64::from(answer.resent);
+                self.slowest = self.slowest.max(took);
+            }
+            Err(words) => self.failures.push(Failure { at: Timestamp::now(), words }),
+        }
+    }
+
+    /// How many requests got a good answer.
+    pub fn answered(&self) -> u64 {
+        self.answers.values().sum()
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}: {:.1} s, {} answered {:?}, {} failed, {} sent again, slowest {} ms",
+            self.name,
+            self.took.as_secs_f32(),
+            self.answered(),
+            self.answers,
+            self.failures.len(),
+            self.resent,
+            self.slowest.as_millis()
+        )
+    }
 }

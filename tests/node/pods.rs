@@ -1,0 +1,106 @@
+//! Pods of an app: what they are, and when their containers ended.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use kube::ResourceExt as _;
+use kube::runtime::reflector::store;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use tokio::task::JoinHandle;
+
+use crate::harness::{PATIENCE, World};
+
+impl World {
+    /// Waits, by watch, until the pods of the apps in this namespace are as `so` says.
+    pub async fn until_pods(&self, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
+        let (reader, writer) = store::<Pod>();
+        let events = watcher(self.api::<Pod>(), watcher::Config::default().labels("doce.dev/role=app"));
+        let mut events = std::pin::pin!(events.default_backoff().reflect(writer));
+        let waited = tokio::time::timeout(PATIENCE, async {
+            let mut listed = false;
+            while let Some(event) = events.next().await {
+                listed |= matches!(event, Ok(watcher::Event::InitDone));
+                let pods: Vec<Pod> = reader.state().iter().map(|pod| pod.as_ref().clone()).collect();
+                if listed && so(&pods) {
+                    return pods;
+                }
+            }
+            panic!("the watch ended");
+        });
+        let Ok(pods) = waited.await else {
+            panic!("waited in vain: {what}; {:#?}", self.list::<Pod>().await)
+        };
+        pods
+    }
+}
+
+/// The pod runs that version (short) and is not told to end.
+pub fn of_version(pod: &Pod, version: &str) -> bool {
+    pod.labels().get("doce.dev/version").is_some_and(|label| label == version) && !is_ending(pod)
+}
+
+/// It is told to end.
+pub fn is_ending(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
+}
+
+/// It takes requests and is not told to end.
+pub fn is_ready(pod: &Pod) -> bool {
+    is(pod, "Ready", "True") && !is_ending(pod)
+}
+
+/// No node takes it.
+pub fn is_unscheduled(pod: &Pod) -> bool {
+    is(pod, "PodScheduled", "False")
+}
+
+fn is(pod: &Pod, kind: &str, truth: &str) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == kind && condition.status == truth)
+}
+
+/// Notes when containers ended with an exit code.
+pub struct Exits {
+    seen: Arc<Mutex<BTreeSet<Timestamp>>>,
+    task: JoinHandle<()>,
+}
+
+impl Exits {
+    /// Begins to look.
+    pub fn watch(world: &World, code: i32) -> Self {
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let events = watcher(world.api::<Pod>(), watcher::Config::default().labels("doce.dev/role=app"));
+        let noted = seen.clone();
+        let task = tokio::spawn(async move {
+            let mut pods = std::pin::pin!(events.default_backoff().applied_objects());
+            while let Some(pod) = pods.next().await {
+                noted.lock().unwrap().extend(pod.iter().flat_map(|pod| ends(pod, code)));
+            }
+        });
+        Self { seen, task }
+    }
+
+    /// The ends so far, in whole seconds, as Kubernetes tells them.
+    pub fn seen(&self) -> BTreeSet<Timestamp> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Exits {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn ends(pod: &Pod, code: i32) -> Vec<Timestamp> {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let states = containers.flat_map(|container| [&container.state, &container.last_state]);
+    let end = |state: &ContainerState| {
+        let ended = state.terminated.as_ref().filter(|ended| ended.exit_code == code)?;
+        Some(ended.finished_at.as_ref()?.0)
+    };
+    states.filter_map(|state| end(state.as_ref()?)).collect()
+}
