@@ -94,7 +94,7 @@ impl World {
                 .unwrap_or_default(),
             sets,
             ports_agree: port == status.node_port && ledger["port"].as_i64() == port.map(i64::from),
-            ledger: without_port(ledger),
+            ledger: comparable(ledger),
         }
     }
 
@@ -153,9 +153,11 @@ fn ledger(object: &ControllerRevision) -> Value {
     ledger
 }
 
-fn without_port(mut ledger: Value) -> Value {
+/// The ledger without what differs from namespace to namespace.
+fn comparable(mut ledger: Value) -> Value {
     if let Some(ledger) = ledger.as_object_mut() {
         ledger.remove("port");
+        ledger.remove("object"); // A resource version.
     }
     ledger
 }
