@@ -123,6 +123,12 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             let next = next(&world, project);
             return Ok((world, next));
         };
+        if !context.cluster.caches().projects.has(&project.uid) {
+            // Deleted while this pass went on: what is missing is being collected and must not be made anew.
+            return Err(Error::Act(cluster::Error::Conflict {
+                what: format!("go on with {}", project.name),
+            }));
+        }
         tracing::debug!(namespace = project.namespace, name = project.name, ?step, "next step");
         match act(&hand, project, &world, step).await.map_err(Error::Act)? {
             Outcome::Done => {}

@@ -113,6 +113,7 @@ pub(crate) async fn live(
         otherwise,
         fell,
     };
+    world.leave().await;
     Lived { evidence, struck: log.struck(), whole: learned }
 }
 

@@ -79,6 +79,7 @@ pub(crate) struct World {
     pub client: Client,
     /// Longest wait for anything that should come by itself.
     pub patience: Duration,
+    left: bool,
 }
 
 impl World {
@@ -94,7 +95,16 @@ impl World {
         let namespace = format!("{}-{}", prefix.trim_matches('-'), &random[..6]);
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { namespace, client, patience: PATIENCE }
+        Self { namespace, client, patience: PATIENCE, left: false }
+    }
+
+    /// Deletes the namespace, without waiting for its end. Where many lives share a thread, a drop must not hold it up.
+    pub(crate) async fn leave(mut self) {
+        self.left = true;
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let params = DeleteParams::background();
+        let deleted = namespaces.delete(&self.namespace, &params);
+        let _ = tokio::time::timeout(PATIENCE, deleted).await;
     }
 
     /// Objects of a kind in this namespace.
@@ -199,7 +209,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if self.left || std::thread::panicking() {
             return; // What failed may be looked at.
         }
         let namespaces = Api::<Namespace>::all(self.client.clone());
