@@ -93,7 +93,7 @@ fn requests() -> impl Strategy<Value = Event> {
         1 => Just(Event::CancelNothing),
         1 => (0..32_u8).prop_map(Event::Several),
         1 => Just(Event::RequestsVanish),
-        1 => Just(Event::RequestsPutBack),
+        2 => Just(Event::RequestsPutBack),
     ]
 }
 

@@ -72,7 +72,7 @@ impl Search {
         match self.run(program) {
             Ok(tally) => {
                 println!("{lives} lives, {pace:?}, {fate:?}, MODEL_SEED={seed}\n{}", tally.table());
-                let missing = if lives < LIVES { vec![] } else { tally.missing(fate) };
+                let missing = if lives < LIVES { vec![] } else { tally.missing(pace, fate) };
                 assert!(missing.is_empty(), "in {lives} lives there was never: {missing:?}");
             }
             Err(found) => {
@@ -129,7 +129,7 @@ impl Search {
         let ends = play.run(&life.events);
         tally.add(&play.tally);
         let ends = ends?;
-        if self.pace == Pace::Hasty {
+        if self.pace == Pace::Hasty || self.fate == Fate::Smooth {
             return Ok(());
         }
         let smooth = Play::new(life, Fate::Smooth, self.fate, program, false).run(&life.events)?;

@@ -21,24 +21,27 @@ use super::tally::Tally;
 /// A bug, and the oracles that are meant to see it.
 struct Planting {
     name: &'static str,
+    /// It does harm only where what is read is old, or where there are two.
+    stale: bool,
     program: Program,
     by: &'static [&'static str],
 }
 
 impl Planting {
     const fn of(name: &'static str, decide: Decide, by: &'static [&'static str]) -> Self {
-        Self { name, program: Program { decide, ..Program::REAL }, by }
+        Self { name, stale: false, program: Program { decide, ..Program::REAL }, by }
+    }
+
+    const fn stale(self) -> Self {
+        Self { stale: true, ..self }
     }
 
     /// A life that makes an oracle object, and how many were played for it.
     fn hunt(&self) -> Result<(Search, Box<Found>), u64> {
         let mut lives = 0;
-        for (pace, fate) in [
-            (Pace::Calm, Fate::Smooth),
-            (Pace::Hasty, Fate::Crashes),
-            (Pace::Hasty, Fate::StaleReads),
-            (Pace::Hasty, Fate::TwoOperators),
-        ] {
+        let calm = [(Pace::Calm, Fate::Smooth), (Pace::Hasty, Fate::Crashes)];
+        let hasty = [(Pace::Hasty, Fate::StaleReads), (Pace::Hasty, Fate::TwoOperators)];
+        for (pace, fate) in calm.into_iter().filter(|_| !self.stale).chain(hasty) {
             let search = Search { pace, fate, lives: 400, seed: 7, shrink: 0 };
             match search.run(self.program) {
                 Ok(tally) => lives += tally.lives,
@@ -95,15 +98,17 @@ fn every_planted_bug_is_caught_by_an_oracle_that_is_meant_for_it() {
         .into_iter()
         .flatten()
         .collect();
+    let hunt = |planting: &&Planting| {
+        let (line, caught) = planting.line();
+        println!("{line}");
+        caught
+    };
     let half = planted.len().div_ceil(2);
-    let lines =
-        |plantings: &[&Planting]| plantings.iter().map(|planting| planting.line()).collect::<Vec<_>>();
-    let found: Vec<(String, bool)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = planted.chunks(half).map(|chunk| scope.spawn(move || lines(chunk))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a hunt ends")).collect()
+    let caught: usize = std::thread::scope(|scope| {
+        let hunts = |chunk: &[&Planting]| chunk.iter().filter(|planting| hunt(planting)).count();
+        let threads: Vec<_> = planted.chunks(half).map(|chunk| scope.spawn(move || hunts(chunk))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a hunt ends")).sum()
     });
-    let caught = found.iter().filter(|(_, caught)| *caught).count();
-    let table: Vec<&str> = found.iter().map(|(line, _)| line.as_str()).collect();
-    println!("{}\n{caught} of {} caught", table.join("\n"), found.len());
-    assert!(found.len() >= 24 && caught == found.len(), "{caught} of {} caught", found.len());
+    println!("{caught} of {} caught", planted.len());
+    assert!(planted.len() >= 24 && caught == planted.len(), "{caught} of {} caught", planted.len());
 }

@@ -7,6 +7,7 @@ use doce_operator::reconcile::decide::Step;
 use super::act::Outcome;
 use super::cluster::Cluster;
 use super::event::KINDS;
+use super::life::Pace;
 use super::operator::Decided;
 use super::play::Fate;
 
@@ -18,7 +19,7 @@ pub(crate) struct Tally {
 }
 
 /// What happens in lives of any fate, besides the events.
-const ALWAYS: [&str; 19] = [
+const ALWAYS: [&str; 18] = [
     "several new requests at one look",
     "some pods of several ready",
     "a version that was live falls ill",
@@ -37,18 +38,22 @@ const ALWAYS: [&str; 19] = [
     "the autoscaler moves during a rollout",
     "a ReplicaSet deleted",
     "a record deleted",
-    "a build ended",
 ];
+
+/// What happens only where events come at any point.
+const HASTY: [&str; 1] = ["a build ended"];
+
+/// The same, where reads are stale.
+const HASTY_AND_STALE: [&str; 1] = ["an object older than the ledger"];
 
 /// What goes wrong with the operator.
 const OF_FATE: [(Fate, &[&str]); 3] = [
     (Fate::Crashes, &["killed before a write", "killed after a write"]),
-    (Fate::StaleReads, &["a stale look", "an object older than the ledger", "a ledger that lost the race"]),
+    (Fate::StaleReads, &["a stale look", "a ledger that lost the race"]),
     (
         Fate::TwoOperators,
         &[
             "a stale look",
-            "an object older than the ledger",
             "a ledger that lost the race",
             "a write after one of the other operator",
             "killed before a write",
@@ -77,10 +82,12 @@ impl Tally {
     }
 
     /// What never happened and should have.
-    pub(crate) fn missing(&self, fate: Fate) -> Vec<&'static str> {
+    pub(crate) fn missing(&self, pace: Pace, fate: Fate) -> Vec<&'static str> {
         let of_fate =
             OF_FATE.into_iter().filter(|(of, _)| *of == fate).flat_map(|(_, what)| what.iter().copied());
-        let all = KINDS.into_iter().chain(ALWAYS).chain(of_fate);
+        let stale = HASTY_AND_STALE.into_iter().filter(|_| fate.reads_are_stale());
+        let hasty = HASTY.into_iter().chain(stale).filter(|_| pace == Pace::Hasty);
+        let all = KINDS.into_iter().chain(ALWAYS).chain(hasty).chain(of_fate);
         all.filter(|what| !self.counts.contains_key(*what)).collect()
     }
 

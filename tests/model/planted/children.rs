@@ -19,6 +19,7 @@ pub(super) const PLANTED: &[Planting] = &[
     ),
     Planting {
         name: "a ReplicaSet deleted whatever became of it since the look",
+        stale: true,
         program: Program { act: deletes_unseen, ..Program::REAL },
         by: &["no_service_is_lost"],
     },

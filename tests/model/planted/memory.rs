@@ -14,6 +14,7 @@ use super::{Planting, edited, misremembered};
 pub(super) const PLANTED: &[Planting] = &[
     Planting {
         name: "a stale compare-and-swap",
+        stale: true,
         program: Program { act: compares_with_the_newest, ..Program::REAL },
         by: &["the_memory_forgets_nothing", "no_request_is_acted_on_twice"],
     },

@@ -24,7 +24,8 @@ pub(super) const PLANTED: &[Planting] = &[
         "an older object that meets a newer ledger and fires again",
         older_object,
         &["no_request_is_acted_on_twice", "the_memory_forgets_nothing"],
-    ),
+    )
+    .stale(),
     Planting::of("a retry that only marks", retry_marks, &["a_retry_arrives"]),
     Planting::of(
         "a cancel that a fault lifts",
