@@ -10,6 +10,7 @@ pub mod fence;
 pub mod leases;
 pub mod living;
 mod marks;
+mod reads;
 pub mod writes;
 
 use std::collections::HashMap;

@@ -5,8 +5,8 @@
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -129,29 +129,6 @@ impl Cluster {
         sent.map_err(|error| {
             Error::sort(&format!("write status of ProjectDeployment {}", seen.name_any()), error)
         })
-    }
-
-    /// Reads the content of a ConfigMap; none where there is none.
-    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
-        let api: Api<ConfigMap> = self.api(namespace);
-        api.get_opt(name).await.map_err(|error| Error::sort(&format!("read ConfigMap {name}"), error))
-    }
-
-    /// Which Service holds a node port, `namespace/name`. Asked only to name the culprit of a refusal.
-    pub async fn holder_of_port(&self, port: u16) -> Option<String> {
-        let api: Api<Service> = Api::all(self.client.clone());
-        let services = api.list(&ListParams::default()).await.ok()?;
-        let holds = |service: &&Service| {
-            let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-            ports.into_iter().any(|there| there.node_port == Some(i32::from(port)))
-        };
-        let holder = services.items.iter().find(holds)?;
-        Some(format!("{}/{}", holder.namespace().unwrap_or_default(), holder.name_any()))
-    }
-
-    /// The API server answers.
-    pub async fn reachable(&self) -> bool {
-        self.client.apiserver_version().await.is_ok()
     }
 
     pub(super) fn api<K: Kind>(&self, namespace: &str) -> Api<K> {

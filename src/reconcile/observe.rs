@@ -12,11 +12,12 @@ use kube::{Resource, ResourceExt as _};
 
 use super::facts;
 use super::world;
-use super::world::{At, Child, ConfigMap, Refusal, Unmarked, World};
+use super::world::{At, BuildJob, BuildOf, Child, ConfigMap, JobState, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names, record, service, settled::settled};
+use crate::ledger::{Attempts, Ledger};
 use crate::project::{Origin, Project};
 use crate::record::Record;
 
@@ -56,21 +57,18 @@ pub async fn observe(
         caches.sets.of(&key).into_iter().filter(|set| labelled(set.labels().get(names::UID))).collect();
     let deployment = ours(project, &deployments, &project.name);
     let ledger = ours(project, &revisions, &project.name);
+    let memory = ledger.as_ref().and_then(|ledger| record::read_ledger(ledger));
     let rollout = deployment.as_ref().map(|deployment| {
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
         facts::rollout::rollout(project, deployment, record, &sets, &pods)
     });
     Ok(World {
         now: now(),
-        ledger: ledger.as_ref().and_then(|ledger| record::read_ledger(ledger)),
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
-        jobs: jobs
-            .iter()
-            .filter(|job| is_ours(project, &***job))
-            .filter_map(|job| facts::build::job(job, &pods))
-            .collect(),
+        jobs: builds(cluster, project, &jobs, &pods, |job| is_open(memory.as_ref(), &records, job)).await?,
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
+        ledger: memory,
         service: ours(project, &services, &project.name).map(|object| read_service(project, &object)),
         records,
         config_map,
@@ -130,6 +128,44 @@ fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
     is_ours(project, object)
         && object.meta().deletion_timestamp.is_none()
         && !meta::is_marked(project, object, role)
+}
+
+/// The build Jobs. One that has ended, as far as its pods are known without a word, may have pods that no watch has told
+/// of yet: where its end is still to be noted, they are read before it is taken for lost.
+async fn builds(
+    cluster: &Cluster,
+    project: &Project,
+    jobs: &[Arc<Job>],
+    pods: &[Arc<Pod>],
+    is_open: impl Fn(&BuildJob) -> bool,
+) -> Result<Vec<BuildJob>, Error> {
+    let mut builds = vec![];
+    for job in jobs.iter().filter(|job| is_ours(project, &***job)) {
+        let Some(seen) = facts::build::job(job, pods) else { continue };
+        if matches!(seen.state, JobState::Lost(_)) && is_open(&seen) {
+            builds.extend(facts::build::job(job, &cluster.pods_of(job).await?));
+        } else {
+            builds.push(seen);
+        }
+    }
+    Ok(builds)
+}
+
+/// The end of this Job has not been noted in ledger or records.
+fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job: &BuildJob) -> bool {
+    let Some(ledger) = ledger else { return false };
+    let open = |attempts: &Attempts| attempts.attempt == job.attempt && attempts.failed.is_none();
+    match &job.of {
+        BuildOf::Key(key) => {
+            let of_key = |record: &&Record| record.facts.key.as_ref() == Some(key);
+            open(&ledger.attempts(key))
+                && !records.values().filter(of_key).any(|record| record.image.is_some())
+        }
+        BuildOf::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
+            let answered = lookup.answer.as_ref().is_some_and(|answer| answer.number >= *number);
+            lookup.number == *number && !answered && open(&lookup.attempts)
+        }),
+    }
 }
 
 /// Children of a deleted namesake: garbage collection is on its way.

@@ -1,0 +1,45 @@
+//! The few reads that no cache answers: each only where a watch cannot tell, and none of a settled project.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
+
+use super::{Cluster, Error};
+
+impl Cluster {
+    /// Reads the content of a ConfigMap; none where there is none.
+    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
+        let api: Api<ConfigMap> = self.api(namespace);
+        api.get_opt(name).await.map_err(|error| Error::sort(&format!("read ConfigMap {name}"), error))
+    }
+
+    /// Which Service holds a node port, `namespace/name`. Asked only to name the culprit of a refusal.
+    pub async fn holder_of_port(&self, port: u16) -> Option<String> {
+        let api: Api<Service> = Api::all(self.client.clone());
+        let services = api.list(&ListParams::default()).await.ok()?;
+        let holds = |service: &&Service| {
+            let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+            ports.into_iter().any(|there| there.node_port == Some(i32::from(port)))
+        };
+        let holder = services.items.iter().find(holds)?;
+        Some(format!("{}/{}", holder.namespace().unwrap_or_default(), holder.name_any()))
+    }
+
+    /// The API server answers.
+    pub async fn reachable(&self) -> bool {
+        self.client.apiserver_version().await.is_ok()
+    }
+
+    /// Reads the pods of a Job: where the watch of pods is behind that of Jobs, only they have the report of its end.
+    pub async fn pods_of(&self, job: &Job) -> Result<Vec<Arc<Pod>>, Error> {
+        let api: Api<Pod> = self.api(&job.namespace().unwrap_or_default());
+        let labels = format!("batch.kubernetes.io/job-name={}", job.name_any());
+        let pods = api.list(&ListParams::default().labels(&labels)).await;
+        let pods =
+            pods.map_err(|error| Error::sort(&format!("read the pods of Job {}", job.name_any()), error))?;
+        Ok(pods.items.into_iter().map(Arc::new).collect())
+    }
+}
