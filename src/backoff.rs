@@ -13,16 +13,27 @@ pub struct Backoff {
 
 /// First pause.
 const FIRST: Duration = Duration::from_millis(500);
+/// First pause after a conflict: the watch is about to tell what was missed.
+const FIRST_CONFLICT: Duration = Duration::from_millis(25);
 /// Longest pause.
 const LONGEST: Duration = Duration::from_mins(5);
 
 impl Backoff {
     /// Counts a failure of `uid` and says how long to pause.
     pub fn failed(&self, uid: &str) -> Duration {
+        FIRST.saturating_mul(1 << self.doublings(uid)).min(LONGEST)
+    }
+
+    /// Counts a conflict of `uid` and says how long to pause: less than after a failure, and growing all the same.
+    pub fn conflicted(&self, uid: &str) -> Duration {
+        FIRST_CONFLICT.saturating_mul(1 << self.doublings(uid)).min(LONGEST)
+    }
+
+    fn doublings(&self, uid: &str) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(uid.to_owned()).or_insert(0);
         *count = count.saturating_add(1);
-        FIRST.saturating_mul(1 << (*count - 1).min(16)).min(LONGEST)
+        (*count - 1).min(16)
     }
 
     /// Forgets what `uid` failed.
@@ -44,5 +55,13 @@ mod tests {
         assert_eq!(backoff.failed("b"), FIRST);
         backoff.succeeded("a");
         assert_eq!(backoff.failed("a"), FIRST);
+    }
+
+    #[test]
+    fn a_conflict_is_looked_at_again_sooner_and_a_row_of_them_later_and_later() {
+        let backoff = Backoff::default();
+        let pauses: Vec<Duration> = (0..20).map(|_| backoff.conflicted("a")).collect();
+        assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
+        assert_eq!((pauses[0], pauses[19]), (FIRST_CONFLICT, LONGEST));
     }
 }

@@ -69,7 +69,7 @@ pub async fn run(
 /// Takes in what a standby need not act on, so that no watch is held up: who takes the lead looks at every project.
 async fn unheard(news: &mut mpsc::Receiver<Key>) {
     while news.recv().await.is_some() {}
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn loop_until(
@@ -152,23 +152,19 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
 
 /// A conflict only means that the caches are behind; anything else is said, and tried again after a growing pause.
 fn after_error(object: &ProjectDeployment, error: &Error, context: &Shared) -> Action {
-    let pause = context.backoff.failed(&object.uid().unwrap_or_default());
+    let uid = object.uid().unwrap_or_default();
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. })
     | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error
     {
         tracing::debug!(namespace, name, error = %conflict, "looking again");
-    } else {
-        let error: &dyn std::error::Error = error;
-        let chain: Vec<String> =
-            std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-        tracing::warn!(
-            namespace,
-            name,
-            error = chain.join(": "),
-            pause_ms = pause.as_millis(),
-            "a pass failed"
-        );
+        return Action::requeue(context.backoff.conflicted(&uid));
     }
+    let pause = context.backoff.failed(&uid);
+    let error: &dyn std::error::Error = error;
+    let chain: Vec<String> =
+        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    let (error, pause_ms) = (chain.join(": "), pause.as_millis());
+    tracing::warn!(namespace, name, error, pause_ms, "a pass failed");
     Action::requeue(pause)
 }

@@ -49,7 +49,7 @@ impl Leadership for Alone {
     async fn mine(&mut self) {}
 
     async fn lost(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn release(self) {}

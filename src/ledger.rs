@@ -52,7 +52,8 @@ pub struct Seen {
     pub value: String,
     /// What became of it, for a person.
     pub outcome: String,
-    /// The values before it, newest first: whoever puts one of them back (a GitOps tool does) wishes for nothing new.
+    /// The values before it, newest first: who puts one of them back, as tools that follow a repository do, wishes for
+    /// nothing new.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<String>,
 }

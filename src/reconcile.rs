@@ -130,7 +130,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             }));
         }
         tracing::debug!(namespace = project.namespace, name = project.name, ?step, "next step");
-        match act(&hand, project, &world, step).await.map_err(Error::Act)? {
+        match Box::pin(act(&hand, project, &world, step)).await.map_err(Error::Act)? {
             Outcome::Done => {}
             Outcome::Refused(refusal) => refusals.push(refusal),
         }

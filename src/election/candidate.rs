@@ -37,7 +37,7 @@ impl Leadership for Candidate {
     async fn mine(&mut self) {
         self.wish.send_replace(Wish::Lead);
         if self.standing.wait_for(|standing| *standing == Standing::Leading).await.is_err() {
-            std::future::pending().await // The election has ended, with the process.
+            std::future::pending::<()>().await; // The election has ended, with the process.
         }
     }
 

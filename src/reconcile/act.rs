@@ -62,7 +62,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
         }
         Step::Build { of, attempt, digest, reason } => {
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
-            (Child::Job, create_job(hand, project, &wish).await)
+            (Child::Job, Box::pin(create_job(hand, project, &wish)).await)
         }
         Step::Roll(target) => (Child::Deployment, roll(hand.cluster, project, world, &target).await),
         Step::Mark(unmarked) => (unmarked.child, mark(hand.cluster, project, &unmarked).await),
@@ -108,7 +108,7 @@ async fn write_ledger(
 async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Result<(), Error> {
     let job = build_job::create(project, hand.platform, wish)
         .map_err(|error| Error::malformed("build Job", &error))?;
-    hand.starts.create(hand.cluster, limits(hand.config), project, job).await
+    Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
 
 async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
