@@ -74,7 +74,7 @@ fn owns(fields: &Value, verb: Verb) -> bool {
 mod tests {
     use super::*;
 
-    fn entry(manager: &str, second: i64, fields: Value) -> ManagedFieldsEntry {
+    fn entry(manager: &str, second: i64, fields: &Value) -> ManagedFieldsEntry {
         let time = jiff::Timestamp::from_second(second).unwrap().to_string();
         serde_json::from_value(json!({ "manager": manager, "time": time, "fieldsV1": fields })).unwrap()
     }
@@ -83,17 +83,14 @@ mod tests {
     fn the_last_manager_of_a_field_is_its_author_also_once_the_notes_are_thinned() {
         let annotations =
             json!({ "f:metadata": { "f:annotations": { "f:doce.dev/rollback": {}, "f:note": {} } } });
+        let helm = json!({ "f:spec": { "f:source": { "f:git": {} } }, "f:metadata": { "f:labels": {} } });
         let mut entries = vec![
-            entry("kubectl-edit", 20, json!({ "f:spec": { "f:replicas": {} } })),
-            entry(
-                "helm",
-                10,
-                json!({ "f:spec": { "f:source": { "f:git": {} } }, "f:metadata": { "f:labels": {} } }),
-            ),
-            entry("kubectl-annotate", 30, annotations),
-            entry("labeller", 40, json!({ "f:metadata": { "f:labels": { "f:team": {} } } })),
+            entry("kubectl-edit", 20, &json!({ "f:spec": { "f:replicas": {} } })),
+            entry("helm", 10, &helm),
+            entry("kubectl-annotate", 30, &annotations),
+            entry("labeller", 40, &json!({ "f:metadata": { "f:labels": { "f:team": {} } } })),
         ];
-        let mut status = entry("doce-operator", 50, json!({ "f:spec": {} }));
+        let mut status = entry("doce-operator", 50, &json!({ "f:spec": {} }));
         status.subresource = Some("status".to_owned());
         entries.push(status);
         let authors = Authors::read(Some(&entries));

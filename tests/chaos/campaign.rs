@@ -90,7 +90,7 @@ pub(crate) async fn run() {
     };
     let workloads = wish.workloads();
     let learned = campaign.learn(&workloads, wish.lanes).await;
-    let plans = campaign.plans(&wish, &workloads, &learned);
+    let plans = Campaign::plans(&wish, &workloads, &learned);
     let (silent, loud): (Vec<Plan>, Vec<Plan>) = plans.into_iter().partition(Plan::is_silent);
     tokio::join!(
         campaign.all(loud, wish.lanes, &workloads, &learned),
@@ -113,12 +113,7 @@ impl Campaign {
         lives.buffer_unordered(lanes).collect().await
     }
 
-    fn plans(
-        &self,
-        wish: &Wish,
-        workloads: &[Workload],
-        learned: &BTreeMap<&'static str, Whole>,
-    ) -> Vec<Plan> {
+    fn plans(wish: &Wish, workloads: &[Workload], learned: &BTreeMap<&'static str, Whole>) -> Vec<Plan> {
         if let Some(plan) = &wish.plan {
             return vec![plan.clone()];
         }

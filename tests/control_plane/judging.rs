@@ -5,7 +5,7 @@ use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::harness::reading::{message, state_of, version_of};
@@ -143,7 +143,7 @@ async fn of_three_replicas_not_one_leaves_for_a_version_that_falls_within_its_gu
         spec
     };
     let first = world.serve("shop", three(prebuilt(1))).await;
-    let names = |pods: Vec<Pod>| pods.iter().map(|pod| pod.name_any()).collect::<Vec<_>>();
+    let names = |pods: Vec<Pod>| pods.iter().map(ResourceExt::name_any).collect::<Vec<_>>();
     let before = names(world.app_pods().await);
     assert_eq!(before.len(), 3);
     world.fail("shop", three(behaving(prebuilt(2), "ready-then-crash")), "RolloutFailed").await;

@@ -117,13 +117,12 @@ impl Tally {
         match (outcome, &decided.step) {
             (Outcome::Refused(refusal), _) => self.count(&format!("a write refused: {:?}", refusal.child)),
             (Outcome::Conflict, Step::Ledger(_)) => self.count("a ledger that lost the race"),
-            (Outcome::Conflict, _) => {}
             (Outcome::Done, Step::ForgetSet { .. }) => self.count("a ReplicaSet deleted"),
             (Outcome::Done, Step::ForgetRecord { .. }) => self.count("a record deleted"),
             (Outcome::Done, Step::EndBuild { .. }) => self.count("a build ended"),
             (Outcome::Done, Step::Roll(_)) => self.roll(before, after),
             (Outcome::Done, Step::Ledger(_)) => self.ledger(before, after),
-            (Outcome::Done, _) => {}
+            (Outcome::Conflict | Outcome::Done, _) => {}
         }
     }
 

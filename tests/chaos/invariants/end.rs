@@ -25,7 +25,7 @@ pub(super) fn the_end_is_ready_or_stalled(evidence: &Evidence) -> Finding {
 }
 
 /// 18. Status, children and memory are in the end as in the life without faults (names of namespaces, uids, times and
-/// the number of the port apart).
+///     the number of the port apart).
 pub(super) fn the_end_is_the_same(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     finding.check(evidence.otherwise.is_none(), || evidence.otherwise.clone().unwrap_or_default());

@@ -22,7 +22,7 @@ fn ledger(moment: &Moment<'_>) -> Value {
 }
 
 /// 11. The target of a new hold is the newest live version other than the one in place, and never a failed one; and
-/// only a person scales to 0.
+///     only a person scales to 0.
 pub(super) fn a_rollback_goes_to_a_good_version(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let (mut held, mut replicas) = (Value::Null, Value::Null);

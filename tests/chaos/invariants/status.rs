@@ -29,7 +29,7 @@ fn told(evidence: &Evidence, mut look: impl FnMut(&Moment<'_>, &Version)) {
 }
 
 /// 9. observedGeneration never goes back and never ahead; Ready is said of the newest generation, while the Deployment is
-/// observed, updated and available.
+///    observed, updated and available.
 pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut before: Option<(String, i64)> = None;

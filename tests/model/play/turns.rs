@@ -49,7 +49,7 @@ impl Play {
             self.operators[which] = Operator::default();
             return Ok(Pass::Tried);
         }
-        let pass = self.write(which, &decided)?;
+        let written = self.write(which, &decided)?;
         if self.fate == Fate::Crashes && self.dice.one_in(3) {
             self.tally.count("killed after a write");
             self.operators[which] = Operator::default();
@@ -57,7 +57,7 @@ impl Play {
                 self.tick()?;
             }
         }
-        Ok(pass)
+        Ok(written)
     }
 
     fn write(&mut self, which: usize, decided: &Decided) -> Result<Pass, Violation> {
