@@ -5,7 +5,10 @@
 //!
 //! ```text
 //! run       the stages on one screen, deadline and cancellation
-//! ├── git, address, source   where the source comes from and whether it may be touched
+//! ├── address, source        whether a source may be touched
+//! ├── git, http, oci         where it comes from
+//! ├── credentials            what opens the door, and who never gets to see it
+//! ├── unpack                 an archive becomes files
 //! ├── registry               what the registries know: tags, digests, users, ports
 //! ├── detect, dockerfile     which way leads to an image
 //! ├── buildkit               the daemon, its solves, what their failures mean
@@ -15,15 +18,19 @@ use std::path::Path;
 
 mod address;
 mod buildkit;
+mod credentials;
 mod detect;
 mod dockerfile;
 mod git;
+mod http;
 mod log;
+mod oci;
 mod outcome;
 mod program;
 mod registry;
 mod run;
 mod source;
+mod unpack;
 
 pub mod order;
 pub mod reason;

@@ -54,11 +54,11 @@ pub struct Project {
 /// How the digest of the source is had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It stands in the spec: a commit, or an image by digest.
+    /// It stands in the spec: a commit, the sum of an archive, an artifact or image by digest.
     Fixed(String),
     /// It is the digest of the content of this ConfigMap.
     ConfigMap(String),
-    /// It must be looked up by a Job; the text names what is looked up (URL and ref, or tag).
+    /// It must be looked up by a Job; the text names what is looked up (URL and ref, URL of an archive, or tag).
     LookedUp(String),
 }
 
@@ -115,17 +115,26 @@ impl Project {
                 None => Origin::LookedUp(text_digest(&format!("git {} {}", git.url, self.reference()))),
             };
         }
+        if let Some(archive) = &self.source.archive {
+            return match &archive.sha256 {
+                Some(sum) => Origin::Fixed(format!("sha256:{sum}")),
+                None => Origin::LookedUp(text_digest(&format!("archive {}", archive.url))),
+            };
+        }
         if let Some(map) = &self.source.config_map {
             return Origin::ConfigMap(map.name.clone());
         }
-        let reference = self.image_reference();
+        let (kind, reference) = match &self.source.oci {
+            Some(oci) => ("oci", oci.reference.as_str()),
+            None => ("image", self.image_reference()),
+        };
         match reference.split_once('@') {
             Some((_, digest)) => Origin::Fixed(digest.to_owned()),
-            None => Origin::LookedUp(text_digest(&format!("image {reference}"))),
+            None => Origin::LookedUp(text_digest(&format!("{kind} {reference}"))),
         }
     }
 
-    /// The ref as a person reads it: `main`, `v1.4.0`, a commit, a ConfigMap, an image.
+    /// The ref as a person reads it: `main`, `v1.4.0`, a commit, an archive, an artifact, a ConfigMap, an image.
     #[must_use]
     pub fn reference(&self) -> String {
         if let Some(git) = &self.source.git {
@@ -136,9 +145,12 @@ impl Project {
                 order::Reference::Default => "the default branch".to_owned(),
             };
         }
-        match &self.source.config_map {
-            Some(map) => format!("ConfigMap {}", map.name),
-            None => format!("image {}", self.image_reference()),
+        let Source { archive, oci, config_map, .. } = &self.source;
+        match (archive, oci, config_map) {
+            (Some(archive), _, _) => format!("archive {}", archive.url),
+            (_, Some(oci), _) => format!("artifact {}", oci.reference),
+            (_, _, Some(map)) => format!("ConfigMap {}", map.name),
+            _ => format!("image {}", self.image_reference()),
         }
     }
 
@@ -162,6 +174,15 @@ impl Project {
                 reference: commit.unwrap_or_else(|| Self::git_reference(git)),
             };
         }
+        if let Some(archive) = &self.source.archive {
+            return order::Source::Archive { url: archive.url.clone(), digest: digest.map(str::to_owned) };
+        }
+        if let Some(oci) = &self.source.oci {
+            // By the digest that is known: a tag that moves meanwhile changes nothing.
+            let reference =
+                digest.map_or_else(|| oci.reference.clone(), |digest| by_digest(&oci.reference, digest));
+            return order::Source::Oci { reference };
+        }
         if self.source.config_map.is_some() {
             return order::Source::ConfigMap { digest: digest.unwrap_or_default().to_owned() };
         }
@@ -177,11 +198,7 @@ impl Project {
     /// The image by `digest`, as nodes pull it.
     #[must_use]
     pub fn prebuilt_image(&self, digest: &str) -> String {
-        let reference = self.image_reference();
-        let name = reference.split_once('@').map_or(reference, |(name, _)| name);
-        let slash = name.rfind('/').map_or(0, |at| at + 1);
-        let name = name[slash..].find(':').map_or(name, |colon| &name[..slash + colon]);
-        format!("{name}@{digest}")
+        by_digest(self.image_reference(), digest)
     }
 
     fn image_reference(&self) -> &str {
@@ -202,11 +219,20 @@ impl Project {
     }
 }
 
+/// The reference without its tag, at `digest`.
+fn by_digest(reference: &str, digest: &str) -> String {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    let slash = name.rfind('/').map_or(0, |at| at + 1);
+    let name = name[slash..].find(':').map_or(name, |colon| &name[..slash + colon]);
+    format!("{name}@{digest}")
+}
+
 fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
     let build = &spec.build;
-    let path = spec.source.git.as_ref().and_then(|git| git.path.as_deref());
     Settings {
-        path: path
+        path: spec
+            .source
+            .path()
             .map(|path| path.trim_end_matches('/').to_owned())
             .filter(|path| !path.is_empty() && path != "."),
         strategy: match build.strategy {

@@ -5,6 +5,7 @@
 
 mod offline {
     mod architecture;
+    mod bad_inputs;
     mod decisions;
     mod packaging;
 }

@@ -1,4 +1,4 @@
-//! Git over http and https with everything switched off that a repository could use against the pod: hooks, templates,
+//! Git over http, https and ssh with everything switched off that a repository could use against the pod: hooks, templates,
 //! submodules, redirects, prompts, other transports. It never runs in a directory that the repository wrote.
 
 use std::net::IpAddr;
@@ -15,11 +15,13 @@ use super::program;
 use super::reason::Reason;
 use super::report::Stage;
 
+mod access;
 mod failure;
 mod fetch;
 mod listing;
 
-const HTTP: &[&str] = &["http", "https"];
+pub(super) use access::Access;
+
 const ASK: Duration = Duration::from_mins(1);
 const LOCAL: Duration = Duration::from_mins(5);
 const MAX_LISTING: u64 = 64 << 20;
@@ -34,6 +36,7 @@ pub(super) struct Git {
     pin: Option<String>,
     /// CA certificates as a file, when the platform brings its own.
     ca: Option<PathBuf>,
+    access: Access,
 }
 
 /// What a person knows a commit by.
@@ -45,6 +48,13 @@ pub(super) struct Commit {
     pub(super) author: Option<String>,
 }
 
+impl Commit {
+    /// The same in other words.
+    pub(super) fn shown(self, words: impl Fn(String) -> String) -> Self {
+        Self { subject: self.subject.map(&words), author: self.author.map(&words) }
+    }
+}
+
 impl Git {
     pub(super) fn new(
         url: &str,
@@ -52,9 +62,11 @@ impl Git {
         host: &Host,
         addresses: &[IpAddr],
         ca: Option<PathBuf>,
+        access: Access,
     ) -> Self {
         let pin = listing::pin(host, addresses);
-        Self { url: url.to_owned(), objects: work.join("objects.git"), transports: HTTP, pin, ca }
+        let transports = access.transports();
+        Self { url: url.to_owned(), objects: work.join("objects.git"), transports, pin, ca, access }
     }
 
     /// Makes the empty directory that objects come to.
@@ -149,6 +161,7 @@ impl Git {
             .env("GIT_PROTOCOL_FROM_USER", "0")
             .env("GIT_LFS_SKIP_SMUDGE", "1");
         command.envs(self.ca.as_ref().map(|ca| ("GIT_SSL_CAINFO", ca)));
+        self.access.apply(&mut command);
         command.arg("--git-dir").arg(&self.objects);
         for setting in SETTINGS {
             command.args(["-c", setting]);

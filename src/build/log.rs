@@ -1,5 +1,5 @@
 //! The log of a build: one line per stage with the seconds since the start, what programs print in between, and the
-//! last lines kept for the report. Nothing unprintable passes it, and no line is longer than [`MAX_LINE`].
+//! last lines kept for the report. Nothing unprintable and no secret passes it, and no line is longer than [`MAX_LINE`].
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -16,15 +16,36 @@ const KEPT: usize = 400;
 const TAIL_LINES: usize = 40;
 const TAIL_BYTES: usize = 2048;
 
+/// What stands in place of a secret.
+const HIDDEN: &str = "***";
+
 /// The log of one build.
 pub(super) struct Log {
     started: Instant,
     kept: Mutex<VecDeque<String>>,
+    /// Texts that are never shown, the longest first.
+    secrets: Vec<String>,
 }
 
 impl Log {
     pub(super) fn new(started: Instant) -> Self {
-        Self { started, kept: Mutex::default() }
+        Self { started, kept: Mutex::default(), secrets: vec![] }
+    }
+
+    /// A log that hides these texts.
+    pub(super) fn hiding(started: Instant, secrets: Vec<String>) -> Self {
+        // A line is made printable before it is searched, so a secret is looked for in that form too.
+        let shown =
+            secrets.iter().map(|secret| printable(secret)).filter(|shown| shown.len() >= HIDDEN.len());
+        let mut all: Vec<String> = shown.chain(secrets.iter().cloned()).collect();
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        all.dedup();
+        Self { secrets: all, ..Self::new(started) }
+    }
+
+    /// The text with every secret in it replaced.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
     }
 
     /// Announces a stage: `==> fetch    https://… @ 1a2b3c4 (0.8 s)`, the seconds counted from the start of the build.
@@ -35,7 +56,7 @@ impl Log {
 
     /// One line for people and for the tail.
     pub(super) fn line(&self, raw: &str) {
-        let line = printable(raw);
+        let line = self.hide(&printable(raw));
         // A closed standard output is no reason to stop a build.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
         let mut kept = self.kept();
@@ -49,11 +70,13 @@ impl Log {
     pub(super) async fn follow(&self, mut reader: impl AsyncRead + Unpin, mut seen: impl FnMut(&str)) {
         let mut buffer = vec![0; 16 * 1024];
         let mut line = Vec::new();
+        // A secret across the end of a line is seen whole before the line is cut.
+        let room = MAX_LINE + self.secrets.first().map_or(0, String::len);
         while let Ok(count @ 1..) = reader.read(&mut buffer).await {
             for &byte in &buffer[..count] {
                 if byte == b'\n' {
                     self.show(&mut line, &mut seen);
-                } else if line.len() < MAX_LINE {
+                } else if line.len() < room {
                     line.push(byte);
                 }
             }
@@ -64,7 +87,9 @@ impl Log {
     }
 
     fn show(&self, line: &mut Vec<u8>, seen: &mut impl FnMut(&str)) {
-        let text = printable(&String::from_utf8_lossy(line));
+        let mut text = self.hide(&printable(&String::from_utf8_lossy(line)));
+        let excess = text.len().saturating_sub(MAX_LINE);
+        super::outcome::cut_end(&mut text, excess);
         line.clear();
         self.line(&text);
         seen(&text);
@@ -153,6 +178,7 @@ fn skip_escape(rest: &mut std::str::Chars<'_>) {
 mod tests {
     use super::*;
 
+    // Bad input 106: escape sequences and reordering characters in the log
     #[test]
     fn escapes_controls_and_reordering_are_removed() {
         assert_eq!(printable("\u{1b}[31;1mred\u{1b}[0m\ttab\rback\u{7}"), "red    tabback");
@@ -161,6 +187,21 @@ mod tests {
         assert_eq!(printable("ünïcode ✓"), "ünïcode ✓");
     }
 
+    // Bad input 106: secret in the log, also across the end of a cut line
+    #[tokio::test]
+    async fn secrets_are_hidden_wherever_they_stand() {
+        let secrets = ["hunter2", "hunter2-longer", "odd\"\\ p\u{1b}[1mä$'ss", "a\tb-c"];
+        let log = Log::hiding(Instant::now(), secrets.iter().map(|&secret| secret.to_owned()).collect());
+        let mut text = "x".repeat(MAX_LINE - 3) + "hunter2\n";
+        text += "say hunter2-longer, hunter2 and odd\"\\ p\u{1b}[1mä$'ss, a\tb-c\n";
+        log.follow(text.as_bytes(), |_| {}).await;
+        let lines = log.lines();
+        assert_eq!(lines[0], "x".repeat(MAX_LINE - 3) + "***");
+        assert_eq!(lines[1], "say ***, *** and ***, ***");
+        assert_eq!(log.hide("hunter2"), "***");
+    }
+
+    // Bad input 106: line of 300,000 characters
     #[tokio::test]
     async fn endless_lines_are_cut_and_the_next_one_survives() {
         let log = Log::new(Instant::now());

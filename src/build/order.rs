@@ -20,6 +20,9 @@ pub struct Order {
     /// Mirror for docker.io, `host[:port]`, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
+    /// Name of the Secret that is mounted below [`SECRET_DIR`]: what reaches the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
     pub deadline_seconds: u64,
 }
@@ -28,12 +31,25 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Source {
-    /// A repository, fetched over http or https.
+    /// A repository, fetched over http, https or ssh.
     Git {
-        /// URL without user information.
+        /// URL without a password.
         url: String,
         /// What to check out.
         reference: Reference,
+    },
+    /// A tar.gz archive, downloaded over http or https.
+    Archive {
+        /// URL without user information and query.
+        url: String,
+        /// What the archive must be, `sha256:` and 64 hex digits; unset: whatever is there at the time of the build.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+    },
+    /// An OCI artifact, by tag or digest.
+    Oci {
+        /// Reference with registry.
+        reference: String,
     },
     /// The keys of a ConfigMap, mounted as files below [`CONFIG_MAP_DIR`].
     ConfigMap {
@@ -49,6 +65,9 @@ pub enum Source {
 
 /// Directory that a ConfigMap source is mounted at.
 pub const CONFIG_MAP_DIR: &str = "/source";
+
+/// Directory that the Secret of a source is mounted at.
+pub const SECRET_DIR: &str = "/secrets/source";
 
 /// File that the platform's extra CA certificates are written to for tools in the pod (environment `DOCE_CA_BUNDLE`, PEM).
 pub const CA_BUNDLE_ENV: &str = "DOCE_CA_BUNDLE";

@@ -23,7 +23,9 @@ pub enum Reason {
     SourceChanged,
     /// More bytes or files than a source may have.
     SourceTooLarge,
-    /// A link that leaves the source, a device, a pipe.
+    /// The archive is damaged, or programs could read it differently.
+    ArchiveInvalid,
+    /// A path or link that leaves the source, a device, a pipe.
     UnsafeSource,
     /// The directory that is to be built is not in the source.
     PathNotFound,

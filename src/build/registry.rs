@@ -219,7 +219,7 @@ fn explain(reference: &Reference, error: &OciDistributionError) -> Error {
 }
 
 /// An error and what caused it: the outermost sentence alone never says "connection refused".
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

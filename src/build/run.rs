@@ -1,14 +1,16 @@
 //! The stages of a build in their order, with the two things that end it early: its deadline and a signal. Each stage is
 //! a function of its own; none is skipped silently.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::credentials::Credentials;
 use super::git::Commit;
+use super::http::Http;
 use super::log::Log;
-use super::order::{CA_BUNDLE_ENV, Order, Source};
+use super::order::{CA_BUNDLE_ENV, Order, SECRET_DIR, Source};
 use super::outcome::{self, Failure};
 use super::reason::Reason;
 use super::registry::Registry;
@@ -16,6 +18,7 @@ use super::report::{Built, EXIT_FAULT, Report, Stage};
 use crate::version::build_key;
 
 mod facts;
+mod origin;
 mod stages;
 mod workspace;
 
@@ -31,6 +34,8 @@ struct Build {
     log: Log,
     workspace: Workspace,
     registry: Registry,
+    http: Http,
+    credentials: Credentials,
     progress: Mutex<Progress>,
 }
 
@@ -78,11 +83,15 @@ impl Build {
             std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from);
         let extra = std::env::var(CA_BUNDLE_ENV).unwrap_or_default();
         let workspace = Workspace::prepare(directory, &extra)?;
-        let registry =
-            Registry::new(plain_registries(&order), order.mirror.clone(), &extra).map_err(|error| {
-                Failure::workspace(Stage::Resolve, "the client of the registries could not be made", &error)
-            })?;
-        Ok(Self { order, log: Log::new(started), workspace, registry, progress: Mutex::default() })
+        let unusable = |error: &dyn std::fmt::Display| {
+            Failure::workspace(Stage::Resolve, "the client of the registries could not be made", error)
+        };
+        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra);
+        let registry = registry.map_err(|error| unusable(&error))?;
+        let http = Http::new(&extra).map_err(|error| unusable(&error))?;
+        let credentials = Credentials::read(order.secret.as_deref(), Path::new(SECRET_DIR))?;
+        let log = Log::hiding(started, credentials.secrets());
+        Ok(Self { order, log, workspace, registry, http, credentials, progress: Mutex::default() })
     }
 
     /// Runs the stages until they end, the deadline is near, or the pod is told to go.
@@ -95,16 +104,21 @@ impl Build {
             () = told_to_end() => Err(Failure::new(self.stage(), Reason::Cancelled, "the build was cancelled")),
         };
         match result {
-            Ok(built) => {
+            Ok(mut built) => {
+                built.message = built.message.map(|text| self.log.hide(&text));
+                built.author = built.author.map(|text| self.log.hide(&text));
                 let how = if built.reused { "already built" } else { "done" };
                 self.log.stage("report", &format!("{how}: {}", built.digest));
                 Report::Built(built)
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                failure.message = self.log.hide(&failure.message);
                 // Taken first: the log of the report need not repeat its message.
                 let tail = self.log.tail();
                 self.log.line(&format!("error: {}: {failure}", failure.reason));
-                failed(&failure, self.progress(), tail)
+                let mut progress = self.progress();
+                progress.commit = progress.commit.shown(|text| self.log.hide(&text));
+                failed(&failure, progress, tail)
             }
         }
     }
@@ -113,13 +127,13 @@ impl Build {
         if let Source::Image { reference } = &self.order.source {
             return self.prebuilt(reference).await;
         }
-        let (digest, git) = self.resolve().await?;
+        let (digest, origin) = self.resolve().await?;
         let key = build_key(&digest, &self.order.settings);
         self.change(|progress| progress.key = Some(key.clone()));
         if let Some(built) = self.ask(&key, &digest).await? {
             return Ok(built);
         }
-        self.fetch(git.as_ref(), &digest).await?;
+        self.fetch(&origin, &digest).await?;
         let context = self.verify().await?;
         let recipe = self.detect(&context)?;
         self.build(&context, &recipe, &key, &digest).await
@@ -128,3 +142,6 @@ impl Build {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod source_tests;

@@ -96,7 +96,7 @@ fn check_link(tree: &Path, link: &Path) -> Result<(), Failure> {
 }
 
 /// Whether `target`, seen from the directory `from` (relative to the tree), stays below the tree at every step.
-fn stays_inside(from: &Path, target: &Path) -> bool {
+pub(super) fn stays_inside(from: &Path, target: &Path) -> bool {
     let mut depth = from.components().count();
     for part in target.components() {
         match part {

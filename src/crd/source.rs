@@ -8,15 +8,24 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::run::SecretName;
+
 /// Where the source is. Exactly one of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.git), has(self.configMap), has(self.image)].filter(x, x).size() == 1").message("spec.source needs exactly one of git, configMap or image"))]
+#[x_kube(validation = Rule::new("[has(self.git), has(self.archive), has(self.oci), has(self.configMap), has(self.image)].filter(x, x).size() == 1").message("spec.source needs exactly one of git, archive, oci, configMap or image"))]
 pub struct Source {
-    /// A Git repository that is reached over http or https.
+    /// A Git repository that is reached over http, https or ssh.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git: Option<Git>,
-    /// A ConfigMap of the same namespace; every key becomes a file. For samples and small generated sites.
+    /// A tar.gz archive that is downloaded over http or https.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archive>,
+    /// An OCI artifact that holds the source, as flux push artifact writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oci: Option<Oci>,
+    /// A ConfigMap of the same namespace; every key becomes a file, or its only key source.tar.gz is unpacked. For
+    /// samples and small generated sites.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSource>,
     /// A prebuilt image: nothing is built.
@@ -27,11 +36,12 @@ pub struct Source {
 /// A Git repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secretRef) || self.url.startsWith('http://') || self.url.startsWith('https://')").message("spec.source.git.secretRef must name a Secret with identity and known_hosts when the URL is one of ssh"))]
 pub struct Git {
-    /// URL of the repository, such as https://github.com/you/shop.git. Only http and https, without user name or
-    /// password.
+    /// URL of the repository: https://github.com/you/shop.git, ssh://git@github.com/you/shop.git or
+    /// git@github.com:you/shop.git. Never with a password: that belongs into secretRef.
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new(r"self.matches('^https?://[A-Za-z0-9.\\-\\[\\]:]+(/[!-~]*)?$')").message("spec.source.git.url must be an http:// or https:// URL without user name, password or blanks, such as https://github.com/you/shop.git"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^(https?://[A-Za-z0-9\[][A-Za-z0-9.\-\[\]:]*(/[!-~]*)?|ssh://([A-Za-z0-9_][A-Za-z0-9._\-]*@)?[A-Za-z0-9\[][A-Za-z0-9.\-\[\]:]*/[!-~]+|[A-Za-z0-9_][A-Za-z0-9._\-]*@[A-Za-z0-9][A-Za-z0-9.\-]*:[A-Za-z0-9._~/][!-~]*)$')").message("spec.source.git.url must be an http://, https:// or ssh:// URL without password or blanks, such as https://github.com/you/shop.git or git@github.com:you/shop.git"))]
     pub url: String,
     /// What to check out; the default branch where it is left out. A branch or tag is looked up once: annotate the
     /// resource with doce.dev/deploy="@1" (any new value) to look again.
@@ -42,6 +52,10 @@ pub struct Git {
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*/?$') && !self.split('/').exists(p, p == '..')").message("spec.source.git.path must be a relative path inside the repository without '..', such as apps/shop"))]
     pub path: Option<String>,
+    /// A Secret of this namespace that only the build pod mounts. For https: token, or username and password. For ssh:
+    /// identity (a private key without passphrase) and known_hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretName>,
 }
 
 /// What to check out of a repository. Exactly one of the fields.
@@ -66,11 +80,58 @@ pub struct GitRef {
     pub commit: Option<String>,
 }
 
+/// A tar.gz archive. One that holds a single directory and nothing beside it, as those of GitHub and GitLab do, begins
+/// in that directory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Archive {
+    /// URL of the archive, such as https://example.org/shop-1.4.0.tar.gz. Only http and https, without user name,
+    /// password or query: what is secret belongs into secretRef.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(r"self.matches('^https?://[A-Za-z0-9\[][A-Za-z0-9.\-\[\]:]*(/[A-Za-z0-9._~%+,=:/!$&()*;\-]*)?$')").message("spec.source.archive.url must be an http:// or https:// URL without user name, password, query or blanks, such as https://example.org/shop-1.4.0.tar.gz"))]
+    pub url: String,
+    /// SHA-256 of the archive, 64 hex digits, as sha256sum prints it. With it the version is known before anything is
+    /// downloaded; without it the archive is looked at once, and again when annotated with doce.dev/deploy="@1" (any
+    /// new value).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9a-f]{64}$')").message("spec.source.archive.sha256 must be 64 lower-case hex digits, as sha256sum prints them"))]
+    pub sha256: Option<String>,
+    /// Directory of the archive to build from; where it begins, when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*/?$') && !self.split('/').exists(p, p == '..')").message("spec.source.archive.path must be a relative path inside the archive without '..', such as apps/shop"))]
+    pub path: Option<String>,
+    /// A Secret of this namespace that only the build pod mounts: token, or username and password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretName>,
+}
+
+/// An OCI artifact whose layer of type application/vnd.cncf.flux.content.v1.tar+gzip is the source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Oci {
+    /// Reference of the artifact, best with its digest (name@sha256:…): then nothing has to be looked up. A tag is
+    /// resolved once: annotate the resource with doce.dev/deploy="@1" (any new value) to look again.
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[a-zA-Z0-9][a-zA-Z0-9.\-]*(:[0-9]{1,5})?/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127})?(@sha256:[0-9a-f]{64})?$')").message("spec.source.oci.reference must be a reference with its registry and without oci://, such as ghcr.io/you/shop-source:1.4.0 or ghcr.io/you/shop-source@sha256:<64 hex digits>"))]
+    pub reference: String,
+    /// Directory of the artifact to build from; the root where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*/?$') && !self.split('/').exists(p, p == '..')").message("spec.source.oci.path must be a relative path inside the artifact without '..', such as apps/shop"))]
+    pub path: Option<String>,
+    /// A Secret of this namespace, of type kubernetes.io/dockerconfigjson, that only the build pod mounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretName>,
+}
+
 /// A ConfigMap as source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapSource {
-    /// Name of the ConfigMap in the namespace of this resource. A change of its content is a new version.
+    /// Name of the ConfigMap in the namespace of this resource. A change of its content is a new version. Where
+    /// source.tar.gz is its only key, that archive is unpacked.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message("spec.source.configMap.name must be the name of a ConfigMap of this namespace"))]
     pub name: String,
@@ -85,4 +146,23 @@ pub struct Image {
     #[schemars(length(max = 512))]
     #[x_kube(validation = Rule::new(r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.\\-]*(:[0-9]{1,5})?/)?[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.\\-]{0,127})?(@sha256:[0-9a-f]{64})?$')").message("spec.source.image.reference must be an image reference such as ghcr.io/you/shop:1.4.0 or ghcr.io/you/shop@sha256:<64 hex digits>"))]
     pub reference: String,
+}
+
+impl Source {
+    /// The Secret that the build pod mounts to reach the source.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        let git = self.git.as_ref().and_then(|git| git.secret_ref.as_ref());
+        let archive = self.archive.as_ref().and_then(|archive| archive.secret_ref.as_ref());
+        let oci = self.oci.as_ref().and_then(|oci| oci.secret_ref.as_ref());
+        git.or(archive).or(oci).map(|secret| secret.name.as_str())
+    }
+
+    /// Directory of the source to build from, as it is written.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        let git = self.git.as_ref().and_then(|git| git.path.as_deref());
+        let archive = self.archive.as_ref().and_then(|archive| archive.path.as_deref());
+        git.or(archive).or(self.oci.as_ref().and_then(|oci| oci.path.as_deref()))
+    }
 }

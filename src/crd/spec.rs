@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::run::{BoundedString, Health, HealthType, Run, SecretName};
-pub use super::source::{ConfigMapSource, Git, GitRef, Image, Source};
+pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source};
 use super::status::ProjectDeploymentStatus;
 
 /// A web project that runs on this cluster: where its source is and how it runs. The operator builds the image, rolls
@@ -41,7 +41,7 @@ use super::status::ProjectDeploymentStatus;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectDeploymentSpec {
-    /// Where the source is: exactly one of git, configMap or image.
+    /// Where the source is: exactly one of git, archive, oci, configMap or image.
     pub source: Source,
     /// Running, or Stopped: no pods, while the port and the versions are kept.
     #[serde(default)]

@@ -1,4 +1,5 @@
-//! The build Job: rootless BuildKit with our binary in it, created suspended. It holds no Secret and no token.
+//! The build Job: rootless BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only the
+//! one that the source names, as a mount.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
 use super::{Platform, meta, names};
-use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, Order};
+use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, Order, SECRET_DIR};
 use crate::build::report::EXIT_VERDICT;
 use crate::project::Project;
 use crate::reconcile::world::BuildOf;
@@ -70,6 +71,12 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         volumes.push(json!({ "name": "source", "configMap": { "name": map.name } }));
         mounts.push(json!({ "name": "source", "mountPath": CONFIG_MAP_DIR, "readOnly": true }));
     }
+    if let Some(name) = project.source.secret() {
+        // Optional: the build itself says at once that it is missing, where the kubelet would wait for the deadline.
+        let secret = json!({ "secretName": name, "optional": true, "defaultMode": 0o440 });
+        volumes.push(json!({ "name": "source-secret", "secret": secret }));
+        mounts.push(json!({ "name": "source-secret", "mountPath": SECRET_DIR, "readOnly": true }));
+    }
     json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -131,6 +138,7 @@ fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
         repository: names::repository(&platform.push_registry, project),
         insecure: platform.push_insecure,
         mirror: platform.mirror.clone(),
+        secret: project.source.secret().map(str::to_owned),
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }
 }

@@ -44,9 +44,9 @@ async fn refused(test: &str, specs: Vec<(Value, &[&str])>) {
     }
 }
 
-const ONE_SOURCE: &[&str] = &["spec.source needs exactly one of git, configMap or image"];
+const ONE_SOURCE: &[&str] = &["spec.source needs exactly one of git, archive, oci, configMap or image"];
 const URL: &[&str] = &[
-    "spec.source.git.url must be an http:// or https:// URL without user name",
+    "spec.source.git.url must be an http://, https:// or ssh:// URL without password",
     "https://github.com/you/shop.git",
 ];
 const IMAGE: &[&str] =
@@ -72,12 +72,21 @@ async fn a_source_that_is_none_or_two_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_url_that_is_no_plain_http_url_is_refused() {
+async fn a_url_that_no_repository_has_is_refused() {
+    // Bad input 65: ext:: transport, at apply
+    // Bad input 66: option as URL, at apply
+    // Bad input 66: option as host of ssh, at apply
+    // Bad input 68: file URL, at apply
+    // Bad input 70: token in the URL of a repository, at apply
+    // Bad input 70: password in a URL of ssh, at apply
     let urls = [
         "file:///etc/passwd",
         "ext::sh -c id",
-        "ssh://git@github.com/you/shop.git",
-        "git@github.com:you/shop.git",
+        "ssh://git:token@github.com/you/shop.git",
+        "ssh://-oProxyCommand=id/shop.git",
+        "-oProxyCommand=id@github.com:you/shop.git",
+        "git@-oProxyCommand=id:you/shop.git",
+        "git@github.com:-you",
         "https://token@github.com/you/shop.git",
         "https://you:token@github.com/you/shop.git",
         "https://github.com/you/my shop.git",
@@ -85,6 +94,55 @@ async fn a_url_that_is_no_plain_http_url_is_refused() {
         "",
     ];
     refused("refused-url", urls.map(|address| (url(address), URL)).to_vec()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_repository_over_ssh_needs_its_secret() {
+    let world = World::new("refused-ssh").await;
+    for address in ["ssh://git@github.com/you/shop.git", "git@github.com:you/shop.git"] {
+        let said = refusal(&world, "shop", &url(address)).await;
+        let words = "spec.source.git.secretRef must name a Secret with identity and known_hosts";
+        assert!(said.contains(words), "{address}: {said}");
+        world.apply("shop", with(url(address), "/source/git/secretRef/name", json!("key"))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_archive_or_artifact_that_cannot_be_one_is_refused() {
+    let archive = |key: &str, value: &str| {
+        let good = json!({ "source": { "archive": { "url": "https://example.org/shop.tar.gz" } } });
+        with(good, &format!("/source/archive/{key}"), json!(value))
+    };
+    let oci = |reference: &str| json!({ "source": { "oci": { "reference": reference } } });
+    let url: &[&str] =
+        &["spec.source.archive.url must be an http:// or https:// URL without user name, password, query"];
+    let reference: &[&str] =
+        &["spec.source.oci.reference must be a reference with its registry and without oci://"];
+    // Bad input 70: password in the URL of an archive, at apply
+    // Bad input 70: signature in the URL of an archive, at apply
+    let specs = vec![
+        (archive("url", "https://ada:token@example.org/shop.tar.gz"), url),
+        (archive("url", "https://example.org/shop.tar.gz?signature=token"), url),
+        (archive("url", "file:///etc/passwd"), url),
+        (archive("url", "ssh://example.org/shop.tar.gz"), url),
+        (archive("url", "https://-x/shop.tar.gz"), url),
+        (
+            archive("sha256", "sha256:abc"),
+            &["spec.source.archive.sha256 must be 64 lower-case hex digits"][..],
+        ),
+        (archive("path", "../x"), &["spec.source.archive.path must be a relative path inside the archive"]),
+        (oci("oci://ghcr.io/you/shop:1"), reference),
+        (oci("shop:1"), reference),
+        (oci("-x/shop:1"), reference),
+        (oci("ghcr.io/you/shop@sha256:12"), reference),
+        (with(oci("ghcr.io/you/shop:1"), "/source/oci/path", json!("/etc")), &["spec.source.oci.path"]),
+    ];
+    refused("refused-archive", specs).await;
+    let world = World::new("taken-archive").await;
+    world.apply("archive", archive("sha256", &"ab".repeat(32))).await;
+    world.apply("oci", oci("ghcr.io/you/shop-source:1.4.0")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,10 +117,12 @@ async fn explain_describes_every_field() {
     println!("{source}");
     for word in [
         "git\t",
+        "archive\t",
+        "oci\t",
         "configMap\t",
         "image\t",
-        "exactly one of git, configMap or image",
-        "A Git repository that is reached over http or",
+        "exactly one of git, archive, oci",
+        "A Git repository that is reached over http",
     ] {
         assert!(source.contains(word), "{word:?} is not in\n{source}");
     }

@@ -58,7 +58,7 @@ fn of(source: Source) -> spec::Source {
         git: Some(Git {
             url: "https://git.test/shop.git".to_owned(),
             reference: Some(reference),
-            path: None,
+            ..Git::default()
         }),
         ..spec::Source::default()
     };

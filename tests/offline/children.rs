@@ -1,12 +1,13 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
+use doce_operator::build::order::Settings;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
 use doce_operator::desired::settled::settled;
 use doce_operator::desired::{Platform, names, record, service, template};
-use doce_operator::project::Project;
+use doce_operator::project::{Origin, Project};
 use doce_operator::reconcile::world::BuildOf;
 use doce_operator::record::{Facts, ImageFact, Record, SourceFact};
 use proptest::prelude::*;
@@ -93,6 +94,65 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
     };
     let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
+}
+
+#[test]
+fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
+    let platform = Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        push_insecure: true,
+        pull_registry: "localhost:30050".to_owned(),
+        buildkit_image: "buildkit".to_owned(),
+        operator_image: "operator".to_owned(),
+        mirror: None,
+        ca_bundle: String::new(),
+    };
+    let secret = json!({ "name": "key" });
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    for (source, wanted) in [
+        (json!({ "git": { "url": "git@h:x", "secretRef": secret } }), None),
+        (json!({ "archive": { "url": "https://h/x.tar.gz", "secretRef": secret } }), None),
+        (json!({ "oci": { "reference": "ghcr.io/you/shop:1", "secretRef": secret } }), Some(digest.as_str())),
+    ] {
+        let project = project(&json!({ "source": source }));
+        let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: wanted, reason: "FirstBuild" };
+        let job = build_job::create(&project, &platform, &wish).unwrap();
+        let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
+        let volume = json!({ "name": "source-secret", "secret": { "secretName": "key", "optional": true, "defaultMode": 0o440 } });
+        let volumes = pod["volumes"].as_array().unwrap();
+        assert!(volumes.contains(&volume), "{pod}");
+        let mount = json!({ "name": "source-secret", "mountPath": "/secrets/source", "readOnly": true });
+        let container = &pod["containers"][0];
+        assert!(container["volumeMounts"].as_array().unwrap().contains(&mount), "{pod}");
+        assert!(!pod["initContainers"].to_string().contains("source-secret"), "{pod}");
+        assert!(container["env"].as_array().unwrap().iter().all(|env| env["valueFrom"].is_null()), "{pod}");
+        let template = template::render(&project, VERSION);
+        assert!(!template.to_string().contains("source-secret"), "the app never gets it: {template}");
+        if wanted.is_some() {
+            let order = container["env"][0]["value"].as_str().unwrap();
+            assert!(order.contains(&format!("ghcr.io/you/shop@{digest}")), "{order}");
+        }
+    }
+}
+
+#[test]
+fn a_source_is_known_at_once_where_the_spec_says_all_of_it() {
+    let sum = "ab".repeat(32);
+    let archive = |more: Value| {
+        let mut archive = json!({ "url": "https://h/x.tar.gz" });
+        archive.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        project(&json!({ "source": { "archive": archive } }))
+    };
+    let fixed = archive(json!({ "sha256": sum, "path": "apps/shop/" }));
+    assert_eq!(fixed.origin(), Origin::Fixed(format!("sha256:{sum}")));
+    assert_eq!(fixed.settings.path.as_deref(), Some("apps/shop"));
+    let looked_up = archive(json!({}));
+    assert!(matches!(looked_up.origin(), Origin::LookedUp(_)));
+    assert_eq!(looked_up.settings, Settings::default());
+    let oci = |reference: &str| project(&json!({ "source": { "oci": { "reference": reference } } })).origin();
+    assert_eq!(oci(&format!("r.io/a@sha256:{sum}")), Origin::Fixed(format!("sha256:{sum}")));
+    assert!(matches!(oci("r.io/a:1"), Origin::LookedUp(_)));
+    assert_ne!(oci("r.io/a:1"), oci("r.io/a:2"));
 }
 
 #[test]

@@ -49,6 +49,8 @@ fn a_dockerfile_that_was_asked_for_must_be_there() {
     }
 }
 
+// Bad input 92: empty Dockerfile
+// Bad input 93: Dockerfile of 2 MiB
 #[test]
 fn dockerfiles_that_are_none_are_refused() {
     let large = "#".repeat(2 << 20);

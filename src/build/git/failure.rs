@@ -9,16 +9,31 @@ use super::super::report::Stage;
 /// Why the remote repository could not be read.
 pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
     let has = |needles: &[&str]| needles.iter().any(|needle| stderr.contains(needle));
-    let last = last_line(stderr);
+    // After a failure of ssh, Git's own last lines only guess.
+    let of_ssh = stderr.lines().find(|line| line.starts_with("ssh: ")).map(last_line);
+    let last = of_ssh.unwrap_or_else(|| last_line(stderr));
     let (reason, message) = if has(&["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"]) {
         let message =
             format!("{url} redirects to another address, which is never followed; write the final URL");
         (Reason::SourceForbidden, message)
-    } else if has(&["could not read Username", "Authentication failed", "error: 401", "error: 403"]) {
-        let message =
-            format!("{url} asks for credentials: the repository is private, or the URL has a mistake");
+    } else if has(&["Host key verification failed"]) {
+        let message = format!(
+            "the key of the host of {url} is not the one in known_hosts of the Secret of spec.source"
+        );
         (Reason::SourceAuthFailed, message)
-    } else if has(&["not found", "error: 404", "error: 410"]) {
+    } else if has(&["Permission denied (", "error in libcrypto", "Too many authentication failures"]) {
+        let message = format!(
+            "{url} does not take the identity of the Secret of spec.source: a private key without passphrase that may \
+             read the repository"
+        );
+        (Reason::SourceAuthFailed, message)
+    } else if has(&["could not read Username", "Authentication failed", "error: 401", "error: 403"]) {
+        let message = format!(
+            "{url} asks for credentials or refuses those given: the repository is private and spec.source.git.secretRef \
+                     opens it, or the URL has a mistake"
+        );
+        (Reason::SourceAuthFailed, message)
+    } else if has(&["not found", "does not appear to be a git repository", "error: 404", "error: 410"]) {
         (Reason::SourceNotFound, format!("there is no repository at {url}; check the URL"))
     } else if has(&[
         "is this a git repository?",
@@ -100,6 +115,13 @@ mod tests {
             ("remote: gone\nfatal: repository 'https://h/x/' not found", Reason::SourceNotFound),
             ("fatal: https://h/info/refs not valid: is this a git repository?", Reason::SourceNotFound),
             ("", Reason::SourceUnreachable),
+            (
+                "ssh: connect to host 10.0.0.1 port 22: Connection refused\nfatal: Could not read from remote repository.",
+                Reason::SourceUnreachable,
+            ),
+            ("Host key verification failed.\nfatal: Could not read from remote", Reason::SourceAuthFailed),
+            ("git@h: Permission denied (publickey).\nfatal: Could not read", Reason::SourceAuthFailed),
+            ("ERROR: Repository not found.\nfatal: Could not read", Reason::SourceNotFound),
         ] {
             let failure = remote(Stage::Resolve, "https://h/x", stderr);
             assert_eq!(failure.reason, reason, "{stderr}");

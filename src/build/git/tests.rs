@@ -1,5 +1,7 @@
 use std::process::Command as Std;
 
+use super::super::address::Transport;
+use super::super::credentials::Credentials;
 use super::super::source::MAX_BYTES;
 use super::*;
 
@@ -35,7 +37,8 @@ impl Origin {
 
     async fn git(&self, work: &Path) -> Git {
         let url = format!("file://{}", self.dir.path().display());
-        let git = Git { url, objects: work.join("objects.git"), transports: &["file"], pin: None, ca: None };
+        let (objects, access) = (work.join("objects.git"), Access::Public);
+        let git = Git { url, objects, transports: &["file"], pin: None, ca: None, access };
         git.init(Stage::Resolve).await.unwrap();
         git
     }
@@ -51,6 +54,7 @@ async fn branches_tags_and_commits_are_resolved() {
     let first = origin.commit("a", "1");
     origin.run(&["tag", "light"]);
     origin.run(&["tag", "--annotate", "heavy", "--message", "x"]);
+    // Bad input 67: branch whose name is 40 hex digits
     // A branch whose name ends like the wanted one, and one that looks like a commit.
     origin.run(&["branch", "refs/heads/main"]);
     origin.run(&["update-ref", &format!("refs/heads/{}", "1".repeat(40)), &first]);
@@ -67,6 +71,9 @@ async fn branches_tags_and_commits_are_resolved() {
     let missing = git.resolve(&branch("mian")).await.unwrap_err();
     assert_eq!((missing.stage, missing.reason), (Stage::Resolve, Reason::RefNotFound));
     assert!(missing.message.contains("has no branch \"mian\"; there is main"), "{}", missing.message);
+    // Bad input 67: branch named like an option
+    // Bad input 67: branch with .. in its name
+    // Bad input 67: branch that is a pattern
     for bad in ["-h", "--upload-pack=touch x", "refs/heads/../x", "*"] {
         assert_eq!(git.resolve(&branch(bad)).await.unwrap_err().reason, Reason::RefNotFound, "{bad}");
     }
@@ -82,6 +89,7 @@ async fn an_empty_repository_has_no_default_branch() {
     assert!(git.resolve(&branch("main")).await.unwrap_err().message.contains("no branch at all"));
 }
 
+// Bad input 75: branch rewritten between look and fetch
 #[tokio::test]
 async fn exactly_the_commit_is_fetched_though_the_branch_moved() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
@@ -122,6 +130,8 @@ async fn servers_that_refuse_commits_are_asked_for_the_reference() {
     }
 }
 
+// Bad input 72: submodule with a path outside and an ext:: URL
+// Bad input 72: repository with hooks and filters
 #[tokio::test]
 async fn hooks_templates_and_filters_of_a_repository_do_not_run() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
@@ -141,6 +151,7 @@ async fn hooks_templates_and_filters_of_a_repository_do_not_run() {
     assert!(!git.objects.join("hooks").exists());
 }
 
+// Bad input 71: commit of more than 512 MiB
 #[tokio::test]
 async fn large_commits_are_refused_before_they_are_written() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
@@ -161,9 +172,78 @@ async fn other_transports_are_off() {
     let work = tempfile::tempdir().unwrap();
     let host = Host { name: "x".into(), port: 80 };
     for url in ["file:///etc", "ext::sh -c true", "/etc", "ssh://nowhere/x", "git://nowhere/x"] {
-        let git = Git::new(url, work.path(), &host, &[], None);
+        let git = Git::new(url, work.path(), &host, &[], None, Access::Public);
         git.init(Stage::Resolve).await.unwrap();
         let failure = git.resolve(&branch("main")).await.unwrap_err();
         assert!(failure.message.contains("not allowed"), "{url}: {}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_in_the_environment_and_in_files_never_among_the_arguments() {
+    let work = tempfile::tempdir().unwrap();
+    let host = Host { name: "git.example".into(), port: 2222 };
+    let addresses = ["10.1.2.3".parse().unwrap()];
+    let planted = Credentials::of(&[
+        ("token", "planted-t0ken"),
+        ("identity", "planted-key"),
+        ("known_hosts", "[git.example]:2222 ssh-ed25519 AAAA"),
+    ]);
+    let secrets = planted.secrets();
+    for (url, transport) in
+        [("https://git.example/x", Transport::Http), ("ssh://git@git.example:2222/x", Transport::Ssh)]
+    {
+        let access = Access::of(&planted, &transport, &host, &addresses, work.path()).unwrap();
+        let git = Git::new(url, work.path(), &host, &addresses, None, access);
+        let command = git.git();
+        let arguments: Vec<_> =
+            command.as_std().get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        for secret in &secrets {
+            assert!(!arguments.iter().any(|word| word.contains(secret)), "{arguments:?}");
+        }
+        // The one text that a shell gets to see is the place of a file.
+        let shell = command.as_std().get_envs().find(|(name, _)| *name == "GIT_SSH_COMMAND");
+        let expected = format!("ssh -F '{}'", work.path().join("ssh/config").display());
+        assert_eq!(shell.is_some(), transport == Transport::Ssh);
+        assert!(shell.is_none_or(|(_, text)| text.unwrap().to_str() == Some(&expected)));
+    }
+}
+
+#[test]
+fn ssh_trusts_the_given_hosts_only_and_connects_to_the_address_that_was_checked() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let work = tempfile::tempdir().unwrap();
+    let host = Host { name: "git.example".into(), port: 2222 };
+    let planted =
+        Credentials::of(&[("identity", "key"), ("known_hosts", "[git.example]:2222 ssh-ed25519 AAAA")]);
+    Access::of(&planted, &Transport::Ssh, &host, &["10.1.2.3".parse().unwrap()], work.path()).unwrap();
+    let config = work.path().join("ssh/config");
+    let output = Std::new("ssh").arg("-F").arg(&config).args(["-G", "git@git.example"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let identity = work.path().join("ssh/identity");
+    let known = format!("userknownhostsfile {}", work.path().join("ssh/known_hosts").display());
+    for line in [
+        "hostname 10.1.2.3",
+        "hostkeyalias [git.example]:2222",
+        "stricthostkeychecking true",
+        "globalknownhostsfile /dev/null",
+        "batchmode yes",
+        "identitiesonly yes",
+        "forwardagent no",
+        &format!("identityfile {}", identity.display()),
+        &known,
+    ] {
+        assert!(said.lines().any(|there| there == line), "{line} is not in\n{said}");
+    }
+    assert_eq!(std::fs::metadata(&identity).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(&identity).unwrap(), "key\n", "a key needs a line break at its end");
+    for lacking in ["identity", "known_hosts"] {
+        let other = if lacking == "identity" { "known_hosts" } else { "identity" };
+        let failure = Access::of(&Credentials::of(&[(other, "x")]), &Transport::Ssh, &host, &[], work.path());
+        let failure = failure.map(|_| ()).unwrap_err();
+        assert_eq!(failure.reason, Reason::SourceAuthFailed);
+        assert!(failure.message.contains(&format!("has no {lacking}")), "{}", failure.message);
     }
 }

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::Build;
-use super::facts::{AUTHOR, KEY, MESSAGE, shown, tag};
+use super::facts::{AUTHOR, KEY, MESSAGE, tag};
 use crate::build::detect::{self, Recipe};
-use crate::build::git::{Commit, Git};
-use crate::build::order::{CONFIG_MAP_DIR, Source};
+use crate::build::git::Commit;
 use crate::build::outcome::Failure;
 use crate::build::registry;
 use crate::build::report::{Built, Stage};
-use crate::build::{address, buildkit, dockerfile, source};
+use crate::build::{buildkit, dockerfile, source};
 
 impl Build {
     /// An image named by tag: its digest, and what the rollout must know about it.
@@ -19,36 +18,13 @@ impl Build {
         let reference = registry::parse(name).map_err(|error| error.of_source())?;
         // The mirror is the platform's own choice; every other registry is the user's.
         if self.order.mirror.is_none() || reference.registry() != "docker.io" {
-            address::resolve(&registry::host(&reference)?, Stage::Resolve, address::system_lookup).await?;
+            self.http.check(&registry::host(&reference)?, Stage::Resolve).await?;
         }
         let image = self.registry.describe_source(&reference).await.map_err(|error| error.of_source())?;
         let place = format!("{}/{}@{}", reference.registry(), reference.repository(), image.digest);
         let uid = self.uid(&image, &place, None).await;
         let (digest, platform, ports) = (image.digest.clone(), image.platform, image.ports);
         Ok(Built { source: image.digest, digest, uid, platform, ports, ..Built::default() })
-    }
-
-    /// What the source is at this moment, and the repository when it comes from one.
-    pub(super) async fn resolve(&self) -> Result<(String, Option<Git>), Failure> {
-        let (digest, git) = match &self.order.source {
-            Source::Git { url, reference } => {
-                // A refused URL is not shown: it may hold a password.
-                let host = address::parse(url).map_err(|refusal| refusal.at(Stage::Resolve))?;
-                self.enter(Stage::Resolve, "resolve", &format!("{} of {url}", shown(reference)));
-                let addresses = address::resolve(&host, Stage::Resolve, address::system_lookup).await?;
-                let git =
-                    Git::new(url, &self.workspace.directory, &host, &addresses, self.workspace.ca.clone());
-                git.init(Stage::Resolve).await?;
-                (git.resolve(reference).await?, Some(git))
-            }
-            Source::ConfigMap { digest } => {
-                self.enter(Stage::Resolve, "resolve", &format!("files of a ConfigMap, {digest}"));
-                (digest.clone(), None)
-            }
-            Source::Image { reference } => (reference.clone(), None),
-        };
-        self.change(|progress| progress.source = Some(digest.clone()));
-        Ok((digest, git))
     }
 
     /// Whether the registry holds the image of this key already.
@@ -69,22 +45,6 @@ impl Build {
         self.change(|progress| progress.commit = commit);
         let built = self.built(image, key, digest, None).await;
         Ok(Some(Built { reused: true, ..built }))
-    }
-
-    /// The source, as files below the workspace's tree.
-    pub(super) async fn fetch(&self, git: Option<&Git>, digest: &str) -> Result<(), Failure> {
-        let tree = &self.workspace.tree;
-        if let (Source::Git { url, reference }, Some(git)) = (&self.order.source, git) {
-            self.enter(Stage::Fetch, "fetch", &format!("{url} @ {}", digest.get(..7).unwrap_or(digest)));
-            git.fetch(digest, reference).await?;
-            git.checkout(digest, tree).await?;
-            let commit = git.describe(digest).await?;
-            self.change(|progress| progress.commit = commit);
-        } else {
-            self.enter(Stage::Fetch, "fetch", "files of the ConfigMap");
-            source::copy_config_map(Path::new(CONFIG_MAP_DIR), digest, tree)?;
-        }
-        Ok(())
     }
 
     /// The directory to build, once nothing of the source leaves its tree.

@@ -6,19 +6,22 @@ use crate::build::order::{Reference, Settings};
 use crate::build::report::{Failed, MAX_BYTES};
 
 /// A build in a directory of its own; its registry is a port that nothing listens on.
-fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
+pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
     let order = Order {
         source,
         settings: Settings::default(),
         repository: "127.0.0.1:1/ns/shop".into(),
         insecure: true,
         mirror: None,
+        secret: None,
         deadline_seconds,
     };
     // The process has no provider for TLS in this test, and needs none for plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Build {
         registry: Registry::new(plain_registries(&order), None, "").unwrap(),
+        http: Http::default(),
+        credentials: Credentials::default(),
         log: Log::new(Instant::now()),
         workspace: Workspace::prepare(directory.to_owned(), "").unwrap(),
         progress: Mutex::default(),
@@ -26,11 +29,11 @@ fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
     }
 }
 
-fn git(url: &str) -> Source {
+pub(super) fn git(url: &str) -> Source {
     Source::Git { url: url.to_owned(), reference: Reference::Branch("main".into()) }
 }
 
-async fn failure(source: Source) -> Failed {
+pub(super) async fn failure(source: Source) -> Failed {
     let dir = tempfile::tempdir().unwrap();
     match build(dir.path(), source, 1800).report(Instant::now()).await {
         Report::Failed(failed) => failed,

@@ -68,8 +68,19 @@ impl Workspace {
     }
 }
 
-const OWN: [&str; 8] =
-    ["tree", "objects.git", "ca.pem", "generated", "buildkit", "metadata.json", "user", "user-result"];
+const OWN: [&str; 11] = [
+    "tree",
+    "tree.only",
+    "source.tar.gz",
+    "ssh",
+    "objects.git",
+    "ca.pem",
+    "generated",
+    "buildkit",
+    "metadata.json",
+    "user",
+    "user-result",
+];
 
 fn system_bundle() -> PathBuf {
     std::env::var_os("SSL_CERT_FILE").map_or_else(|| PathBuf::from(SYSTEM_BUNDLE), PathBuf::from)

@@ -40,6 +40,8 @@ fn links_inside_are_fine_even_when_they_dangle() {
     assert_eq!(verify(dir.path()).unwrap().bytes, 2);
 }
 
+// Bad input 73: Dockerfile that links to /var/run/secrets
+// Bad input 73: Dockerfile that links to a file outside by ..
 #[test]
 fn links_that_leave_are_named() {
     for target in ["/var/run/secrets", "../outside", "a/../../x", "/", ".."] {
@@ -51,6 +53,7 @@ fn links_that_leave_are_named() {
     }
 }
 
+// Bad input 73: link that leaves by way of another link
 #[test]
 fn links_that_leave_by_way_of_another_link_are_found() {
     let dir = tree(&[("deep/er/file", "1")]);
@@ -64,6 +67,7 @@ fn links_that_leave_by_way_of_another_link_are_found() {
     assert_eq!(verify(dir.path()).unwrap_err().reason, Reason::UnsafeSource);
 }
 
+// Bad input 80: socket in a source
 #[test]
 fn sockets_and_pipes_are_refused() {
     let dir = tree(&[]);
@@ -85,6 +89,7 @@ fn the_context_is_a_directory_of_the_source() {
     assert!(context(dir.path(), None).is_ok());
     assert!(context(dir.path(), Some("./app/web")).is_ok());
     assert!(context(dir.path(), Some("link/web")).unwrap().ends_with("app/web"));
+    // Bad input 73: path to build that leaves the source
     for path in ["..", "/etc", "app/../..", "nope", "app/web/index.html", "app/../app"] {
         assert_eq!(context(dir.path(), Some(path)).unwrap_err().reason, Reason::PathNotFound, "{path}");
     }

@@ -1,0 +1,168 @@
+//! What the Secret of a source holds, as the kubelet mounted it: headers and key files are made from it, and every value
+//! is known to the log, which never shows it. It is never an argument of a program and never in a message.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::outcome::Failure;
+use super::reason::Reason;
+use super::report::Stage;
+
+/// Largest value that is read.
+const MAX_VALUE: u64 = 64 << 10;
+/// Shorter values say nothing and would be found everywhere.
+const SHORTEST: usize = 4;
+/// Keys whose values are no secret.
+const PUBLIC: [&str; 2] = ["username", "known_hosts"];
+
+/// The keys of a Secret with their values.
+#[derive(Default)]
+pub(super) struct Credentials {
+    name: Option<String>,
+    values: BTreeMap<String, String>,
+}
+
+impl Credentials {
+    /// Reads the Secret of that name, mounted at `directory`.
+    pub(super) fn read(name: Option<&str>, directory: &Path) -> Result<Self, Failure> {
+        let Some(name) = name else { return Ok(Self::default()) };
+        let failed = |error| Failure::workspace(Stage::Resolve, "the Secret could not be read", &error);
+        let mut values = BTreeMap::new();
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let entry = entry.map_err(failed)?;
+            let key = entry.file_name().to_string_lossy().into_owned();
+            if key.starts_with("..") || std::fs::metadata(entry.path()).map_err(failed)?.len() > MAX_VALUE {
+                continue;
+            }
+            let value = std::fs::read(entry.path()).map_err(failed)?;
+            values.insert(key, String::from_utf8_lossy(&value).into_owned());
+        }
+        if values.is_empty() {
+            let message = format!(
+                "Secret {name}, which spec.source names, does not exist or is empty; create it in this namespace"
+            );
+            return Err(auth(message));
+        }
+        Ok(Self { name: Some(name.to_owned()), values })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { name: Some("shop-key".to_owned()), values }
+    }
+
+    /// There is no Secret.
+    pub(super) fn none(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// A value without the line break that editors and `echo` leave behind it.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        self.values
+            .get(key)
+            .map(|value| value.trim_end_matches(['\n', '\r']))
+            .filter(|value| !value.is_empty())
+    }
+
+    /// That the Secret lacks something.
+    pub(super) fn lacks(&self, what: &str) -> Failure {
+        let name = self.name.as_deref().unwrap_or_default();
+        auth(format!("Secret {name}, which spec.source names, has no {what}; add it"))
+    }
+
+    /// User name and password for basic authentication; a token is the password of any user.
+    pub(super) fn basic(&self) -> Result<Option<String>, Failure> {
+        if self.none() {
+            return Ok(None);
+        }
+        let password = self.value("password").or_else(|| self.value("token"));
+        let password = password.ok_or_else(|| self.lacks("token, or username and password"))?;
+        let user = self.value("username").unwrap_or("x-access-token");
+        header(&format!("{user}{password}"))?;
+        Ok(Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
+    }
+
+    /// The header for a plain download: basic with a user name, else the token as bearer.
+    pub(super) fn authorization(&self) -> Result<Option<String>, Failure> {
+        match self.value("token").filter(|_| self.value("username").is_none()) {
+            Some(token) => header(token).map(|()| Some(format!("Bearer {token}"))),
+            None => self.basic(),
+        }
+    }
+
+    /// Every text that must not be shown: the values, their lines, and how they travel.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secret = self.values.iter().filter(|(key, _)| !PUBLIC.contains(&key.as_str()));
+        let mut found: Vec<String> = Vec::new();
+        for (_, value) in secret {
+            // The first and last line of a key are the same in all of them.
+            found.extend(
+                value.lines().filter(|line| !line.starts_with("-----")).map(|line| line.trim().to_owned()),
+            );
+            found.push(value.trim_end_matches(['\n', '\r']).to_owned());
+            found.extend(inner(value));
+        }
+        for travelling in [self.basic(), self.authorization()].into_iter().flatten().flatten() {
+            found.extend(travelling.split_once(' ').map(|(_, value)| value.to_owned()));
+        }
+        let encoded: Vec<String> = found.iter().map(|value| percent(value)).collect();
+        found.extend(encoded);
+        found.retain(|value| value.len() >= SHORTEST);
+        found.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        found.dedup();
+        found
+    }
+}
+
+/// The passwords inside a Docker configuration.
+fn inner(value: &str) -> Vec<String> {
+    let Ok(config) = serde_json::from_str::<serde_json::Value>(value) else { return vec![] };
+    let entries = config["auths"].as_object().into_iter().flatten();
+    let mut found = Vec::new();
+    for (_, entry) in entries {
+        for key in ["password", "auth", "identitytoken", "registrytoken"] {
+            found.extend(entry[key].as_str().map(str::to_owned));
+        }
+        let decoded = entry["auth"].as_str().and_then(|auth| STANDARD.decode(auth).ok());
+        let decoded = decoded.and_then(|pair| String::from_utf8(pair).ok());
+        found.extend(decoded.and_then(|pair| pair.split_once(':').map(|(_, password)| password.to_owned())));
+    }
+    found
+}
+
+/// As it is written into a URL.
+fn percent(value: &str) -> String {
+    let mut out = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// A value that could end its header and begin another is none.
+fn header(value: &str) -> Result<(), Failure> {
+    if value.chars().any(char::is_control) { Err(unreadable(Stage::Resolve)) } else { Ok(()) }
+}
+
+/// That a value cannot be sent.
+pub(super) fn unreadable(stage: Stage) -> Failure {
+    let message =
+        "a value of the Secret of spec.source holds a line break or control character; write it anew without";
+    Failure::new(stage, Reason::SourceAuthFailed, message)
+}
+
+fn auth(message: String) -> Failure {
+    Failure::new(Stage::Resolve, Reason::SourceAuthFailed, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+use super::*;
+
+fn mounted(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+// Bad input 45: Secret of a source that does not exist
+#[test]
+fn a_secret_that_is_missing_or_empty_is_named() {
+    for directory in [Path::new("/nowhere"), mounted(&[]).path()] {
+        let failure = Credentials::read(Some("shop-git"), directory).map(|_| ()).unwrap_err();
+        assert_eq!((failure.stage, failure.reason), (Stage::Resolve, Reason::SourceAuthFailed));
+        assert!(failure.message.contains("Secret shop-git, which spec.source names, does not exist"));
+    }
+    assert!(Credentials::read(None, Path::new("/nowhere")).unwrap().none());
+}
+
+#[test]
+fn tokens_and_passwords_become_headers() {
+    let dir = mounted(&[("username", "ada\n"), ("password", "p:ä ss\n"), ("..data", "x")]);
+    let both = Credentials::read(Some("s"), dir.path()).unwrap();
+    let expected = Some(format!("Basic {}", STANDARD.encode("ada:p:ä ss")));
+    assert_eq!((both.basic(), both.authorization()), (Ok(expected.clone()), Ok(expected)));
+    let token = Credentials::of(&[("token", "t0ken")]);
+    assert_eq!(token.basic().unwrap().unwrap(), format!("Basic {}", STANDARD.encode("x-access-token:t0ken")));
+    assert_eq!(token.authorization().unwrap().unwrap(), "Bearer t0ken");
+    let neither = Credentials::of(&[("identity", "key")]).basic().unwrap_err();
+    assert!(
+        neither.message.contains("has no token, or username and password; add it"),
+        "{}",
+        neither.message
+    );
+}
+
+// Bad input 70: token that would begin another header
+#[test]
+fn a_value_that_would_begin_another_header_is_refused_without_being_shown() {
+    for key in ["token", "password", "username"] {
+        let planted = Credentials::of(&[("password", "fine-word"), (key, "hunter2\r\nX-Evil: 1")]);
+        let failure = planted.authorization().unwrap_err();
+        assert_eq!(failure.reason, Reason::SourceAuthFailed);
+        assert!(!failure.message.contains("hunter2"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn everything_that_a_secret_could_be_recognised_by_is_known() {
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\nAAAAB3NzaC1yc2EAAAAD\n-----END OPENSSH PRIVATE KEY-----\n";
+    let config = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{}"}}}}}}"#, STANDARD.encode("ada:inside-word"));
+    let planted = Credentials::of(&[
+        ("username", "ada"),
+        ("password", "p@ss w/rd\n"),
+        ("identity", key),
+        ("known_hosts", "git.example ssh-ed25519 AAAA"),
+        (".dockerconfigjson", &config),
+        ("short", "abc"),
+    ]);
+    let secrets = planted.secrets();
+    for text in
+        ["p@ss w/rd", "p%40ss%20w%2Frd", "b3BlbnNzaC1rZXktdjEA", "AAAAB3NzaC1yc2EAAAAD", "inside-word"]
+    {
+        assert!(secrets.iter().any(|secret| secret == text), "{text}");
+    }
+    assert!(secrets.contains(&STANDARD.encode("ada:p@ss w/rd")));
+    for text in ["ada", "abc", "git.example ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
+        assert!(!secrets.iter().any(|secret| secret == text), "{text}");
+    }
+}

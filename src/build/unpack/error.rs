@@ -1,0 +1,42 @@
+//! Why an archive is refused, and what the build reports of it. It reads nothing.
+
+use crate::build::log::printable;
+use crate::build::outcome::Failure;
+use crate::build::reason::Reason;
+use crate::build::report::Stage;
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::build) enum Error {
+    /// It is damaged, or two programs could read it differently.
+    #[error("{0}")]
+    Invalid(String),
+    /// It reaches outside, or holds what no source needs.
+    #[error("{0}")]
+    Unsafe(String),
+    /// It is more than an archive may be.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The pod's disk failed.
+    #[error("{0}")]
+    Disk(#[from] std::io::Error),
+}
+
+impl Error {
+    pub(super) fn failure(self) -> Failure {
+        let reason = match &self {
+            Self::Disk(error) => {
+                return Failure::workspace(Stage::Fetch, "the archive could not be unpacked", error);
+            }
+            Self::Invalid(_) => Reason::ArchiveInvalid,
+            Self::Unsafe(_) => Reason::UnsafeSource,
+            Self::TooLarge(_) => Reason::SourceTooLarge,
+        };
+        Failure::new(Stage::Verify, reason, format!("the archive is refused: {self}"))
+    }
+}
+
+/// That an entry does what no source needs.
+pub(super) fn unsafe_entry(path: &str, what: &str) -> Error {
+    Error::Unsafe(format!("{:?} {what}", printable(path)))
+}

@@ -1,0 +1,85 @@
+//! `docs/bad-inputs.md` and the tests agree: every row is a case, and every case is a row.
+//!
+//! A case is a string that begins with its number in one of the [`TABLES`], or a comment `// Bad input 72: …` anywhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Files whose cases are rows of tables: `("76 absolute path", …)`.
+const TABLES: [&str; 3] =
+    ["src/build/run/source_tests.rs", "src/build/http/tests.rs", "src/build/unpack/tests.rs"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn is_numbered(text: &str) -> bool {
+    text.split_once(' ').is_some_and(|(number, words)| {
+        (2..=3).contains(&number.len())
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && !words.contains('=')
+    })
+}
+
+fn cases() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut add = |case: &str, place: &str| {
+        assert!(found.insert(case.to_owned()), "{place}: {case:?} is there twice");
+    };
+    for table in TABLES {
+        let text = fs::read_to_string(root().join(table)).unwrap();
+        for literal in text.split('"').filter(|literal| is_numbered(literal)) {
+            add(literal, table);
+        }
+    }
+    for dir in ["src", "tests"] {
+        comments(&root().join(dir), &mut add);
+    }
+    found
+}
+
+fn comments(dir: &Path, add: &mut impl FnMut(&str, &str)) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            comments(&path, add);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("// Bad input ")) {
+                let (number, words) = line.split_once(": ").expect("a number and the input");
+                add(&format!("{number} {words}"), &path.display().to_string());
+            }
+        }
+    }
+}
+
+/// The first two cells of every row, and the third one, which says what comes of it.
+fn rows() -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join("docs/bad-inputs.md")).unwrap();
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows = cells.filter_map(|line| {
+        let mut cells = line.split(" | ");
+        let case = format!("{} {}", cells.next()?, cells.next()?);
+        is_numbered(&case).then(|| (case, cells.next().unwrap_or_default().to_owned()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_table_of_bad_inputs_is_what_the_tests_try() {
+    let rows = rows();
+    let written: BTreeSet<String> = rows.iter().map(|(case, _)| case.clone()).collect();
+    assert_eq!(written.len(), rows.len(), "a row is there twice");
+    let cases = cases();
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
+        one.difference(other).cloned().collect::<Vec<_>>().join("\n  ")
+    };
+    let (untried, unwritten) = (only(&written, &cases), only(&cases, &written));
+    assert!(untried.is_empty(), "in docs/bad-inputs.md and in no test:\n  {untried}");
+    assert!(unwritten.is_empty(), "tried and not in docs/bad-inputs.md:\n  {unwritten}");
+    assert!(cases.len() >= 60, "only {} bad inputs are tried", cases.len());
+    for (case, outcome) in rows {
+        assert!(outcome.len() > 5, "{case}: the row does not say what comes of it");
+    }
+}
