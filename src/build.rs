@@ -7,7 +7,7 @@
 //! run       the stages on one screen, deadline and cancellation
 //! ├── git, address, source   where the source comes from and whether it may be touched
 //! ├── registry               what the registries know: tags, digests, users, ports
-//! ├── detect, dockerfile     which way leads to an image
+//! ├── detect, dockerfile     which way leads to an image; explain says it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
 //! └── log, outcome           what a person and the operator get to read
 //! ```
@@ -25,6 +25,7 @@ mod registry;
 mod run;
 mod source;
 
+pub mod explain;
 pub mod order;
 pub mod reason;
 pub mod report;
