@@ -10,7 +10,7 @@
 //! ├── credentials            what opens the door, and who never gets to see it
 //! ├── unpack                 an archive becomes files
 //! ├── registry               what the registries know: tags, digests, users, ports
-//! ├── detect, dockerfile     which way leads to an image
+//! ├── detect, dockerfile     which way leads to an image; explain says it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
 //! └── log, outcome           what a person and the operator get to read
 //! ```
@@ -32,6 +32,7 @@ mod run;
 mod source;
 mod unpack;
 
+pub mod explain;
 pub mod order;
 pub mod reason;
 pub mod report;

@@ -5,6 +5,7 @@
 
 pub mod annotations;
 pub mod authors;
+pub mod build;
 pub mod conditions;
 pub mod run;
 pub mod source;

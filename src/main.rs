@@ -34,8 +34,8 @@ enum Command {
     Run(Box<Config>),
     /// Print the `CustomResourceDefinition` as YAML.
     Crd,
-    /// Build one image, as the environment variable `DOCE_ORDER` says. For build pods.
-    Build,
+    /// Build one image, as the environment variable `DOCE_ORDER` says, in a build pod; or explain how it would be built.
+    Build(build::explain::Arguments),
     /// Copy this program to a file. For build pods.
     Install {
         /// Where to.
@@ -50,7 +50,10 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let done = match Arguments::parse().command {
-        Command::Build => return build::run().await,
+        Command::Build(arguments) => match &arguments.explain {
+            Some(directory) => return build::explain::print(directory, &arguments),
+            None => return build::run().await,
+        },
         Command::Install { target } => build::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
         Command::Run(config) => run(*config).await,

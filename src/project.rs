@@ -244,5 +244,24 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
         target: build.target.clone(),
         args: build.args.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
         epoch: build.epoch,
+        command: build.command.clone(),
+        framework: build.framework.map(framework),
+    }
+}
+
+fn framework(framework: spec::Framework) -> order::Framework {
+    match framework {
+        spec::Framework::Static => order::Framework::Static,
+        spec::Framework::Node => order::Framework::Node,
+        spec::Framework::NextJs => order::Framework::NextJs,
+        spec::Framework::Vite => order::Framework::Vite,
+        spec::Framework::Astro => order::Framework::Astro,
+        spec::Framework::SvelteKit => order::Framework::SvelteKit,
+        spec::Framework::Flask => order::Framework::Flask,
+        spec::Framework::Django => order::Framework::Django,
+        spec::Framework::FastApi => order::Framework::FastApi,
+        spec::Framework::Python => order::Framework::Python,
+        spec::Framework::Go => order::Framework::Go,
+        spec::Framework::Rust => order::Framework::Rust,
     }
 }

@@ -12,5 +12,7 @@ mod offline {
 
 #[path = "offline/children.rs"]
 mod children;
+#[path = "offline/frameworks.rs"]
+mod frameworks;
 #[path = "offline/versions.rs"]
 mod versions;

@@ -1,19 +1,24 @@
 //! Which way leads from a source to an image: its own Dockerfile, or one that is written for what is there. It looks at
-//! files and runs nothing.
+//! files and runs nothing. The order and what decides stand in docs/frameworks.md.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::dockerfile;
-use super::order::{Settings, Strategy};
+use super::dockerfile::{Step, site};
+use super::order::{Framework, Settings, Strategy};
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
+use tree::{MAX_TEXT, Tree};
 
+mod go;
+mod names;
 mod node;
+mod python;
+mod rust;
+mod tree;
 
-/// Largest Dockerfile and package.json that are read.
-const MAX_TEXT: u64 = 1 << 20;
+/// Directories that a compiled program may read when it runs.
+const ASSETS: [&str; 6] = ["assets", "migrations", "public", "static", "templates", "views"];
 
 /// How the image is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +26,16 @@ pub(super) enum Recipe {
     /// By a Dockerfile of the source, named relative to the context.
     Dockerfile(String),
     /// By a Dockerfile that was written here.
-    Generated { framework: &'static str, text: String, notes: Vec<&'static str> },
+    Generated(Generated),
+}
+
+/// A Dockerfile that was written for a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Generated {
+    pub(super) framework: Framework,
+    pub(super) text: String,
+    /// What a person should know about it, a sentence each.
+    pub(super) notes: Vec<String>,
 }
 
 impl Recipe {
@@ -29,12 +43,12 @@ impl Recipe {
     pub(super) fn framework(&self) -> &'static str {
         match self {
             Self::Dockerfile(_) => "Dockerfile",
-            Self::Generated { framework, .. } => framework,
+            Self::Generated(generated) => generated.framework.name(),
         }
     }
 }
 
-/// Chooses the recipe for the files of the context.
+/// Chooses the recipe for the files of the context, a path without links in it.
 pub(super) fn detect(context: &Path, settings: &Settings) -> Result<Recipe, Failure> {
     if settings.strategy != Strategy::Generated {
         let named: Vec<&str> = match &settings.dockerfile {
@@ -43,6 +57,7 @@ pub(super) fn detect(context: &Path, settings: &Settings) -> Result<Recipe, Fail
         };
         if let Some(name) = named.iter().find(|name| context.join(name).symlink_metadata().is_ok()) {
             check_dockerfile(context, name)?;
+            check_unused(name, settings)?;
             return Ok(Recipe::Dockerfile((*name).to_owned()));
         }
         if settings.strategy == Strategy::Dockerfile || settings.dockerfile.is_some() {
@@ -51,7 +66,7 @@ pub(super) fn detect(context: &Path, settings: &Settings) -> Result<Recipe, Fail
             return Err(no_builder(message));
         }
     }
-    generate(context, &listing(context)?)
+    generate(Tree::new(context), settings).map(Recipe::Generated)
 }
 
 /// A regular file inside the context, not empty and not too large to be one.
@@ -67,43 +82,97 @@ fn check_dockerfile(context: &Path, name: &str) -> Result<(), Failure> {
     Err(no_builder(format!("{name:?} {why}; correct it, or set spec.build.strategy: Generated")))
 }
 
-/// The files that a recipe may be recognised by: names in the context and in its `public` directory.
-fn listing(context: &Path) -> Result<BTreeSet<String>, Failure> {
-    let mut files = BTreeSet::new();
-    for prefix in ["", "public/"] {
-        let Ok(entries) = std::fs::read_dir(context.join(prefix)) else { continue };
-        for entry in entries {
-            let failed = |error| Failure::workspace(Stage::Detect, "the source could not be read", &error);
-            let entry = entry.map_err(failed)?;
-            if entry.path().is_file() {
-                files.insert(format!("{prefix}{}", entry.file_name().to_string_lossy()));
-            }
+/// What is asked of a generated Dockerfile is not passed over in silence.
+fn check_unused(dockerfile: &str, settings: &Settings) -> Result<(), Failure> {
+    let field = match settings {
+        Settings { framework: Some(_), .. } => "framework",
+        Settings { command: Some(_), .. } => "command",
+        _ => return Ok(()),
+    };
+    Err(no_builder(format!(
+        "spec.build.{field} is for a Dockerfile that is written here, but the source has {dockerfile:?}; leave the field \
+         out, or set spec.build.strategy: Generated"
+    )))
+}
+
+fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
+    let framework = match settings.framework {
+        Some(framework) => framework,
+        None => family(tree)?,
+    };
+    match framework {
+        Framework::Static if !node::builds_site(tree, settings)? => static_site(tree, settings),
+        Framework::Go => go::recipe(tree, settings),
+        Framework::Rust => rust::recipe(tree, settings),
+        Framework::Python | Framework::Django | Framework::Flask | Framework::FastApi => {
+            python::recipe(tree, settings)
+        }
+        _ => node::recipe(tree, settings),
+    }
+}
+
+/// The language of the source, as the most general framework of it. Two of them need a word of the user.
+fn family(tree: Tree<'_>) -> Result<Framework, Failure> {
+    let found: Vec<(&str, Framework)> = [
+        tree.first(&["package.json"]).map(|file| (file, Framework::Node)),
+        python::sign(tree)?.map(|file| (file, Framework::Python)),
+        tree.first(&["go.mod"]).map(|file| (file, Framework::Go)),
+        tree.first(&["Cargo.toml"]).map(|file| (file, Framework::Rust)),
+        // A page beside a program belongs to it.
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    match found.as_slice() {
+        [(_, framework)] => Ok(*framework),
+        [] if tree.first(&INDEX).is_some() => Ok(Framework::Static),
+        [] => Err(no_builder(
+            "there is no Dockerfile.prod, no Dockerfile, no package.json, no requirements.txt, no pyproject.toml, no go.mod, \
+             no Cargo.toml and no index.html (nor public/index.html) in the directory that is built; add one of them, or set \
+             the path of the source",
+        )),
+        several => {
+            let files: Vec<&str> = several.iter().map(|(file, _)| *file).collect();
+            let names: Vec<&str> = several.iter().map(|(_, framework)| framework.name()).collect();
+            Err(no_builder(format!(
+                "there are {}: say with spec.build.framework which one is the program ({}), or add a Dockerfile",
+                files.join(" and "),
+                names.join(" or ")
+            )))
         }
     }
-    Ok(files)
 }
 
-fn generate(context: &Path, files: &BTreeSet<String>) -> Result<Recipe, Failure> {
-    if files.contains("package.json") {
-        return node::recipe(&read_text(&context.join("package.json"))?, files);
+const INDEX: [&str; 2] = ["index.html", "public/index.html"];
+
+fn static_site(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
+    if settings.command.is_some() {
+        return Err(no_builder(
+            "spec.build.command has nothing to build: the files of a static site are served as they are; leave it out, or \
+             set spec.build.framework to what builds the site",
+        ));
     }
-    let directory = ["index.html", "public/index.html"].into_iter().find(|name| files.contains(*name));
-    let Some(index) = directory else {
-        let message = "there is no Dockerfile.prod, no Dockerfile, no package.json and no index.html (nor public/index.html) \
-                       in the directory that is built; add one of them, or set the path of the source";
-        return Err(no_builder(message));
-    };
+    let index = tree.first(&INDEX).ok_or_else(|| missing("index.html", Framework::Static))?;
     let directory = index.strip_suffix("index.html").unwrap_or_default();
-    Ok(Recipe::Generated { framework: "Static", text: dockerfile::static_site(directory), notes: Vec::new() })
+    Ok(Generated { framework: Framework::Static, text: site::files(directory), notes: Vec::new() })
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if path.metadata().is_ok_and(|data| data.len() > MAX_TEXT) {
-        return Err(no_builder(format!("{name} is larger than 1 MiB; correct it")));
-    }
-    std::fs::read_to_string(path)
-        .map_err(|error| no_builder(format!("{name} cannot be read as text: {error}")))
+/// The build that the user asks for in place of the usual one.
+fn step(settings: &Settings) -> Option<Step> {
+    settings.command.clone().map(Step::Command)
+}
+
+/// The names of build arguments that can stand in a Dockerfile, which are all that the API server takes.
+fn arguments(settings: &Settings) -> Vec<String> {
+    settings.args.keys().filter(|name| names::is_identifier(name)).cloned().collect()
+}
+
+fn missing(file: &str, framework: Framework) -> Failure {
+    no_builder(format!(
+        "there is no {file}, which spec.build.framework: {} needs, in the directory that is built; correct the field, or \
+         set the path of the source",
+        framework.name()
+    ))
 }
 
 fn no_builder(message: impl Into<String>) -> Failure {

@@ -1,185 +1,107 @@
 //! The texts of generated Dockerfiles: several stages, no root at run time, layers in the order in which they change.
-//! Nothing that a source says gets into them except names that were checked.
+//! Nothing that a source says gets into them except what was checked by `detect`.
+//!
+//! What a later step needs is kept in a layer, because the cache of a build is the layers in the registry; a cache mount
+//! holds only what makes a step faster when the same builder runs again.
 
 use std::fmt::Write as _;
 
-const NODE: &str = "docker.io/library/node:22-bookworm-slim";
-const NGINX: &str = "docker.io/library/nginx:1.28";
+pub(super) mod go;
+pub(super) mod node;
+pub(super) mod python;
+pub(super) mod rust;
+pub(super) mod site;
 
-/// Id of the BuildKit secret with the platform's CA certificates.
+/// Id of the BuildKit secret with the platform's CA certificates. A step finds it at `/run/secrets/doce-ca`.
 pub(super) const CA_SECRET: &str = "doce-ca";
 
+/// Where Debian's images keep the certificates that programs trust.
+const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// What stays out of the context of a generated Dockerfile, unless the source has a `.dockerignore` of its own.
-pub(super) const IGNORE: &str =
-    ".git\n.gitignore\n.dockerignore\nDockerfile*\n**/node_modules\n.env\n.env.*\n*.log\n";
+pub(super) const IGNORE: &str = ".git\n.gitignore\n.dockerignore\nDockerfile*\n**/node_modules\n**/__pycache__\n.venv\n.env\n.env.*\n*.log\n";
 
-/// How the packages of a program are installed.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts about a source")]
-pub(super) struct Install {
-    /// There is a package-lock.json.
-    pub(super) locked: bool,
-    /// There is an .npmrc.
-    pub(super) npmrc: bool,
-    /// Installing needs the whole source.
-    pub(super) whole_source: bool,
-    /// There is a build script.
-    pub(super) build: bool,
+/// What makes the program, once its dependencies are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The way that is usual for the framework.
+    Usual,
+    /// One line for `sh -c`, as the user wrote it.
+    Command(String),
 }
 
-/// What starts a program.
-#[derive(Clone, Debug)]
-pub(super) enum Start {
-    /// `npm start`.
-    Script,
-    /// A file, by Node.
-    File(String),
+/// Where a step finds the certificates of the platform.
+#[derive(Clone, Copy)]
+enum Trust {
+    /// In a file of their own, beside those of the image. Steps of the source get this one, for they may be about to
+    /// change the system's.
+    Beside,
+    /// In place of the system's, for tools that know no other place.
+    System,
 }
 
-/// A program for Node.
-pub(super) fn node(install: Install, start: &Start) -> String {
-    let command = match start {
-        Start::Script => r#"["npm", "start"]"#.to_owned(),
-        Start::File(name) => format!(r#"["node", "{name}"]"#),
+/// The first lines of every generated Dockerfile; the first one is no directive.
+fn header(what: &str) -> String {
+    format!("# Written for {what}. To change it, commit it as Dockerfile.\n")
+}
+
+/// A RUN instruction with the certificates and, where named, a directory that is kept from build to build.
+fn run(trust: Trust, cache: Option<&str>, command: &str) -> String {
+    let target = match trust {
+        Trust::Beside => String::new(),
+        Trust::System => format!(",target={SYSTEM_CA}"),
     };
-    let build = node_build(install, true);
-    format!(
-        "# Written for a program for Node with npm. To change it, commit it as Dockerfile.\n\
-         {build}\n\
-         FROM {NODE}\n\
-         ENV NODE_ENV=production PORT=3000 NPM_CONFIG_CACHE=/tmp/npm NPM_CONFIG_UPDATE_NOTIFIER=false\n\
-         WORKDIR /app\n\
-         COPY --from=build /node_modules ./node_modules\n\
-         COPY --from=build /app ./\n\
-         USER 1000\n\
-         EXPOSE 3000\n\
-         CMD {command}\n"
-    )
-}
-
-/// A static site that `npm run build` makes.
-pub(super) fn static_build(install: Install, output: &str) -> String {
-    let build = node_build(install, false);
-    let serve = serve(&format!("COPY --from=build /app/{output}/ /srv/www/"), "/index.html");
-    format!(
-        "# Written for a static site built with npm. To change it, commit it as Dockerfile.\n{build}\n{serve}"
-    )
-}
-
-/// A static site that is there as it is: the files of `directory` (empty, or with a slash at its end).
-pub(super) fn static_site(directory: &str) -> String {
-    let from = if directory.is_empty() { "." } else { directory };
-    let serve = serve(&format!("COPY {from} /srv/www/"), "=404");
-    format!("# Written for a static site. To change it, commit it as Dockerfile.\n{serve}")
-}
-
-/// The stage `build`: the program in `/app` and, when asked for, what it needs at run time in `/node_modules`.
-fn node_build(install: Install, keep_modules: bool) -> String {
-    let mut text = format!(
-        "FROM {NODE} AS build\n\
-         WORKDIR /app\n\
-         # Extra CA certificates of the platform come as a secret: npm trusts them, no layer holds them.\n\
-         ENV NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET}\n"
-    );
-    let run = |command: &str, text: &mut String| {
-        let _ = writeln!(text, "RUN --mount=type=secret,id={CA_SECRET},required=false {command}");
-    };
-    let lock = if install.locked { " package-lock.json" } else { "" };
-    let npmrc = if install.npmrc { " .npmrc" } else { "" };
-    if install.whole_source {
-        text.push_str("COPY . .\n");
-    } else {
-        let _ = writeln!(text, "COPY package.json{lock}{npmrc} ./");
+    let mut text = format!("RUN --mount=type=secret,id={CA_SECRET}{target},required=false");
+    if let Some(cache) = cache {
+        let _ = write!(text, " \\\n    --mount=type=cache,target={cache}");
     }
-    let verb = if install.locked { "ci" } else { "install" };
-    let omit = if install.build { "" } else { " --omit=dev" };
-    run(&format!("npm {verb}{omit} --no-audit --no-fund"), &mut text);
-    if !install.whole_source {
-        text.push_str("COPY . .\n");
-    }
-    if install.build {
-        run("npm run build", &mut text);
-    }
-    if install.build && keep_modules {
-        run("npm prune --omit=dev --no-audit --no-fund", &mut text);
-    }
-    if keep_modules {
-        text.push_str("# Packages change less often than the program: a layer of their own.\n");
-        text.push_str("RUN mkdir -p node_modules && mv node_modules /node_modules\n");
-    }
+    let _ = writeln!(text, " \\\n    {command}");
     text
 }
 
-/// The last stage of a static site: nginx without root, on $PORT, ending after the requests in progress.
-fn serve(copy: &str, otherwise: &str) -> String {
-    format!(
-        r#"FROM {NGINX}
-COPY <<'EOF' /etc/nginx/site.conf.in
-worker_processes 2;
-pid /tmp/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 1024; }}
-http {{
-    include /etc/nginx/mime.types;
-    default_type application/octet-stream;
-    access_log /dev/stdout;
-    client_body_temp_path /tmp/client_body;
-    proxy_temp_path /tmp/proxy;
-    fastcgi_temp_path /tmp/fastcgi;
-    uwsgi_temp_path /tmp/uwsgi;
-    scgi_temp_path /tmp/scgi;
-    server_tokens off;
-    sendfile on;
-    gzip on;
-    gzip_types text/css text/plain application/javascript application/json image/svg+xml;
-    server {{
-        listen @PORT@;
-        root /srv/www;
-        absolute_redirect off;
-        location / {{ try_files $uri $uri/ $uri.html {otherwise}; }}
-        location ~ /\.(?!well-known/) {{ return 404; }}
-    }}
-}}
-EOF
-{copy}
-ENV PORT=8080
-USER 101
-EXPOSE 8080
-STOPSIGNAL SIGQUIT
-ENTRYPOINT ["/bin/sh", "-c", "sed \"s/@PORT@/$PORT/\" /etc/nginx/site.conf.in > /tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf -g 'daemon off;'"]
-"#
-    )
+/// The exec form of `sh -c` for any line: no character of it means anything to the reader of the Dockerfile.
+fn shell(line: &str) -> String {
+    // JSON escapes quotes, backslashes and controls; `<` could begin a here-document and `$` a variable.
+    let quoted = serde_json::Value::from(line).to_string().replace('<', "\\u003c").replace('$', "\\u0024");
+    format!(r#"["/bin/sh", "-c", {quoted}]"#)
+}
+
+/// The exec form of a command.
+fn exec<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted: Vec<String> =
+        words.iter().map(|word| serde_json::Value::from(word.as_ref()).to_string()).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// Build arguments, so that the steps below see them in their environment.
+fn arguments(names: &[String]) -> String {
+    names.iter().fold(String::new(), |text, name| text + &format!("ARG {name}\n"))
+}
+
+/// What an image does that nobody said how to start: it says so and ends.
+fn no_start() -> String {
+    exec(&["/bin/sh", "-c", "echo 'nothing says how this starts: set spec.run.command' >&2; exit 64"])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PLAIN: Install = Install { locked: true, npmrc: false, whole_source: false, build: false };
-
     #[test]
-    fn packages_are_installed_before_the_source_is_copied() {
-        let text = node(PLAIN, &Start::Script);
-        let order = ["COPY package.json package-lock.json ./", "npm ci --omit=dev", "COPY . .", "USER 1000"];
-        let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
-        assert!(places.is_sorted(), "{text}");
-        assert!(!text.contains("npm run build") && !text.contains("prune"));
+    fn a_command_of_a_user_is_one_quoted_word_of_one_line() {
+        let text = shell("a \"b\" && c <<EOF $HOME \\");
+        assert_eq!(text, r#"["/bin/sh", "-c", "a \"b\" && c \u003c\u003cEOF \u0024HOME \\"]"#);
+        let back: Vec<String> = serde_json::from_str(&text).unwrap();
+        assert_eq!(back[2], "a \"b\" && c <<EOF $HOME \\");
+        assert!(!shell("a\nRUN b").contains('\n'));
     }
 
     #[test]
-    fn no_stage_that_runs_is_root_and_no_layer_has_certificates() {
-        let build = Install { build: true, ..PLAIN };
-        for text in [node(build, &Start::Script), static_build(build, "dist"), static_site("")] {
-            let last = text.rsplit("FROM ").next().unwrap();
-            assert!(last.contains("\nUSER 1000\n") || last.contains("\nUSER 101\n"), "{text}");
-            assert!(!last.contains("NODE_EXTRA_CA_CERTS"), "{text}");
-        }
-    }
-
-    #[test]
-    fn sites_built_by_a_router_answer_every_path() {
-        assert!(static_build(PLAIN, "dist").contains("$uri.html /index.html;"));
-        assert!(static_site("").contains("$uri.html =404;"));
-        assert!(static_site("public/").contains("COPY public/ /srv/www/"));
+    fn certificates_come_as_a_secret_and_stay_in_no_layer() {
+        let beside = run(Trust::Beside, None, "npm ci");
+        assert_eq!(beside, "RUN --mount=type=secret,id=doce-ca,required=false \\\n    npm ci\n");
+        let system = run(Trust::System, Some("/root/.cache/pip"), "pip install .");
+        assert!(system.contains("target=/etc/ssl/certs/ca-certificates.crt,required=false"), "{system}");
+        assert!(system.contains("--mount=type=cache,target=/root/.cache/pip"), "{system}");
     }
 }

@@ -108,10 +108,70 @@ pub struct Settings {
     /// Changed by a person who wants the same source built again.
     #[serde(skip_serializing_if = "is_zero")]
     pub epoch: i64,
+    /// One line for `sh -c` that takes the place of a generated Dockerfile's usual build step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The framework that a Dockerfile is generated for; unset: what the files say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framework: Option<Framework>,
+}
+
+/// What a Dockerfile can be generated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[clap(rename_all = "verbatim")]
+pub enum Framework {
+    /// Files that are served as they are, or that a builder of static sites makes.
+    Static,
+    /// A program for Node of its own.
+    Node,
+    /// Next.js.
+    NextJs,
+    /// Vite: a site that routes in the browser.
+    Vite,
+    /// Astro.
+    Astro,
+    /// SvelteKit.
+    SvelteKit,
+    /// Flask, served by gunicorn.
+    Flask,
+    /// Django, served by gunicorn.
+    Django,
+    /// FastAPI, served by uvicorn.
+    #[serde(rename = "FastAPI")]
+    #[clap(name = "FastAPI")]
+    FastApi,
+    /// A program for Python of its own.
+    Python,
+    /// A program in Go.
+    Go,
+    /// A program in Rust.
+    Rust,
+}
+
+impl Framework {
+    /// The name in `spec.build.framework` and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Static => "Static",
+            Self::Node => "Node",
+            Self::NextJs => "NextJs",
+            Self::Vite => "Vite",
+            Self::Astro => "Astro",
+            Self::SvelteKit => "SvelteKit",
+            Self::Flask => "Flask",
+            Self::Django => "Django",
+            Self::FastApi => "FastAPI",
+            Self::Python => "Python",
+            Self::Go => "Go",
+            Self::Rust => "Rust",
+        }
+    }
 }
 
 /// Which way leads from source to image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[clap(rename_all = "verbatim")]
 pub enum Strategy {
     /// A Dockerfile if there is one, else one is generated.
     #[default]

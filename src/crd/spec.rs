@@ -1,12 +1,11 @@
 //! `spec`: what a person writes. Values that the API server can judge are refused at apply, with a sentence.
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
-use std::collections::BTreeMap;
-
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::build::{Build, Framework, Strategy};
 pub use super::run::{BoundedString, Health, HealthType, Run, SecretName};
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source};
 use super::status::ProjectDeploymentStatus;
@@ -84,63 +83,6 @@ pub enum State {
     Running,
     /// No pods; port and versions are kept.
     Stopped,
-}
-
-/// How the image is built.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Build {
-    /// Auto: a Dockerfile if there is one, else one is generated. Dockerfile: there must be one. Generated: one is
-    /// generated even if there is one.
-    #[serde(default)]
-    pub strategy: Strategy,
-    /// Path of the Dockerfile below the source directory; left out: Dockerfile.prod, then Dockerfile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@\\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@\\-]*)*$') && !self.split('/').exists(p, p == '..')").message("spec.build.dockerfile must be a relative path inside the source without '..', such as Dockerfile.prod"))]
-    pub dockerfile: Option<String>,
-    /// Stage of the Dockerfile to build; left out: the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9][A-Za-z0-9_.\\-]*$')").message("spec.build.target must be the name of a stage of the Dockerfile"))]
-    pub target: Option<String>,
-    /// Build arguments. They can be read in the image's history: nothing secret belongs here.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
-    #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]*$'))").message("the names in spec.build.args must hold only letters, digits and '_', and not start with a digit"))]
-    pub args: BTreeMap<String, BoundedString>,
-    /// Change it to build the same source again, for example onto a newer base image.
-    #[serde(default)]
-    pub epoch: i64,
-    /// Seconds that one build may take, 60 to 86400.
-    #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.build.timeoutSeconds must be between 60 and 86400"))]
-    #[serde(default = "Build::timeout")]
-    pub timeout_seconds: i64,
-}
-
-impl Default for Build {
-    fn default() -> Self {
-        Self {
-            strategy: Strategy::Auto,
-            dockerfile: None,
-            target: None,
-            args: BTreeMap::new(),
-            epoch: 0,
-            timeout_seconds: Self::timeout(),
-        }
-    }
-}
-
-/// Which way leads from source to image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Strategy {
-    /// A Dockerfile if there is one, else one is generated.
-    #[default]
-    Auto,
-    /// There must be a Dockerfile.
-    Dockerfile,
-    /// A Dockerfile is generated even if there is one.
-    Generated,
 }
 
 /// How a new version takes over.
@@ -231,12 +173,6 @@ impl Default for History {
 }
 
 // The defaults of the schema, one function a field: the API server writes them into every object.
-impl Build {
-    fn timeout() -> i64 {
-        1800
-    }
-}
-
 impl Rollout {
     fn deadline() -> i32 {
         300

@@ -288,3 +288,22 @@ async fn kubectl_shows_the_sentence_and_refuses_unknown_fields() {
         .refused();
     assert!(said.contains("spec.run.port must be between 1 and 65535"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_build_command_of_several_lines_and_an_unknown_framework_are_refused() {
+    let one_line: &[&str] = &["spec.build.command must be one line", "join commands with &&"];
+    let dockerfile = with(commit(1), "/build/strategy", json!("Dockerfile"));
+    let unused: &[&str] =
+        &["spec.build.command and spec.build.framework are for a Dockerfile that is generated"];
+    let specs: Vec<(Value, &[&str])> = vec![
+        (with(commit(1), "/build/command", json!("make\nRUN id")), one_line),
+        (with(commit(1), "/build/command", json!("make\u{7}")), one_line),
+        (with(commit(1), "/build/command", json!("")), one_line),
+        (with(commit(1), "/build/command", json!("x".repeat(4097))), &["spec.build.command", "4096"]),
+        (with(commit(1), "/build/framework", json!("Rails")), &["spec.build.framework", "Unsupported value"]),
+        (with(dockerfile.clone(), "/build/command", json!("make")), unused),
+        (with(dockerfile, "/build/framework", json!("Go")), unused),
+    ];
+    refused("refused-build", specs).await;
+}

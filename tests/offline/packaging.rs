@@ -67,7 +67,11 @@ fn the_manifest_installs_this_definition() {
 #[test]
 fn every_sample_is_a_project() {
     let mut names = BTreeSet::new();
-    for path in files(&root().join("manifests/samples"), "yaml") {
+    let samples = root().join("manifests/samples");
+    // What is in repositories is a source, with the files of its own tools.
+    let all =
+        files(&samples, "yaml").into_iter().filter(|path| !path.starts_with(samples.join("repositories")));
+    for path in all {
         let text = fs::read_to_string(&path).unwrap();
         let mut projects = 0;
         for document in documents(&text) {

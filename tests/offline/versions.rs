@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use doce_operator::build::order::{Settings, Strategy};
+use doce_operator::build::order::{Framework, Settings, Strategy};
 use doce_operator::crd::spec::{Health, HealthType, Run};
 use doce_operator::version::{build_key, canonical, files_digest, short, version};
 use k8s_openapi::api::core::v1::EnvVar;
@@ -20,6 +20,7 @@ fn all_settings() -> Settings {
         target: Some("run".to_owned()),
         args: BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]),
         epoch: 3,
+        ..Settings::default()
     }
 }
 
@@ -75,6 +76,9 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
         Settings { target: Some("a".into()), ..plain.clone() },
         Settings { args: BTreeMap::from([("a".into(), String::new())]), ..plain.clone() },
         Settings { epoch: 1, ..plain.clone() },
+        Settings { command: Some("a".into()), ..plain.clone() },
+        Settings { framework: Some(Framework::Go), ..plain.clone() },
+        Settings { framework: Some(Framework::Rust), ..plain.clone() },
     ];
     let mut keys: Vec<String> = others.iter().map(|settings| build_key(COMMIT, settings)).collect();
     keys.push(build_key(COMMIT, &plain));

@@ -1,111 +1,143 @@
-//! What a package.json says about how to build and start a program. It knows npm only and reads no other file.
+//! What a package.json and the files beside it say: which framework, which package manager, what is served.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::tree::Tree;
+use super::{Generated, missing, no_builder, step};
+use crate::build::dockerfile::Step;
+use crate::build::dockerfile::node::{self, Install, Plan, Serve};
+use crate::build::order::{Framework, Settings};
+use crate::build::outcome::Failure;
+use package::Package;
 
-use serde::Deserialize;
+mod astro;
+mod manager;
+mod next;
+mod package;
+mod server;
+mod site;
+mod svelte;
+mod version;
 
-use super::super::dockerfile::{self, Install, Start};
-use super::super::outcome::Failure;
-use super::{Recipe, no_builder};
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Package {
-    scripts: BTreeMap<String, String>,
-    main: Option<String>,
-    dependencies: BTreeMap<String, serde_json::Value>,
-    dev_dependencies: BTreeMap<String, serde_json::Value>,
-    workspaces: Option<serde_json::Value>,
+/// A source as the frameworks look at it.
+struct Source<'a> {
+    tree: Tree<'a>,
+    package: Package,
+    settings: &'a Settings,
 }
 
-/// Builders of static sites, the directory they write, and how their development server is started: a `start` script
-/// that says this is none for production.
-const STATIC: [(&str, &str, &str); 8] = [
-    ("vite", "dist", "vite"),
-    ("astro", "dist", "astro dev"),
-    ("react-scripts", "build", "react-scripts start"),
-    ("@vue/cli-service", "dist", "vue-cli-service serve"),
-    ("parcel", "dist", "parcel"),
-    ("gatsby", "public", "gatsby develop"),
-    ("@11ty/eleventy", "_site", "eleventy --serve"),
-    ("vitepress", ".vitepress/dist", "vitepress dev"),
-];
+/// How a framework is built and served.
+struct Way {
+    what: &'static str,
+    build: Option<Step>,
+    cache: Option<&'static str>,
+    serve: Serve,
+}
 
-/// Scripts that npm runs while it installs; they may need any file of the source.
-const INSTALL_SCRIPTS: [&str; 4] = ["preinstall", "install", "postinstall", "prepare"];
+/// Whether the package.json is that of a static site which must be built.
+pub(super) fn builds_site(tree: Tree<'_>, settings: &Settings) -> Result<bool, Failure> {
+    let package = Package::read(tree)?;
+    Ok(package.is_some_and(|package| package.is_built(settings) && site::builder(&package).is_some()))
+}
 
-/// The recipe for a package.json and the names of the files beside it.
-pub(super) fn recipe(package: &str, files: &BTreeSet<String>) -> Result<Recipe, Failure> {
-    let package: Package = serde_json::from_str(package.trim_start_matches('\u{feff}'))
-        .map_err(|error| no_builder(format!("package.json cannot be read: {error}; correct it")))?;
-    let build = package.scripts.contains_key("build");
-    let install = Install {
-        locked: files.contains("package-lock.json"),
-        npmrc: files.contains(".npmrc"),
-        whole_source: needs_source(&package),
-        build,
-    };
+/// The recipe for a package.json.
+pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
+    let asked = settings.framework;
+    let package =
+        Package::read(tree)?.ok_or_else(|| missing("package.json", asked.unwrap_or(Framework::Node)))?;
+    let source = Source { tree, package, settings };
     let mut notes = Vec::new();
-    if !install.locked {
-        notes.push("package-lock.json is missing: npm install may take other versions every time; commit the lock file");
-    }
-    let (framework, text) = match (start(&package, files), static_output(&package)) {
-        (Some(start), _) => ("Node", dockerfile::node(install, &start)),
-        (None, Some(output)) => ("Static", dockerfile::static_build(install, output)),
-        (None, None) => {
-            let message = "package.json is there, but it has no \"start\" script, its \"main\" is no file, there is no \
-                           server.js and no index.js, and its \"build\" script is of no builder of static sites that is \
-                           known; add a \"start\" script or a Dockerfile";
-            return Err(no_builder(message));
+    let framework = match asked {
+        Some(framework) => framework,
+        None => source.framework(),
+    };
+    let way = match framework {
+        Framework::NextJs => next::way(&source, &mut notes)?,
+        Framework::Astro => astro::way(&source)?,
+        Framework::SvelteKit => svelte::way(&source, &mut notes)?,
+        Framework::Vite | Framework::Static => site::way(&source)?,
+        _ => server::way(&source, &mut notes)?,
+    };
+    let (manager, lock) = manager::choose(&source, &mut notes)?;
+    let plan = Plan {
+        what: way.what,
+        major: version::major(&source, &mut notes)?,
+        install: Install {
+            locked: lock.is_some(),
+            files: manager::files(tree, &manager, lock),
+            directories: manager::directories(tree),
+            whole_source: source.package.needs_source() || manager::has_members(tree),
+            manager,
+        },
+        build: way.build,
+        cache: way.cache,
+        arguments: super::arguments(settings),
+        serve: way.serve,
+    };
+    Ok(Generated { framework, text: node::text(&plan), notes })
+}
+
+impl Source<'_> {
+    /// A framework counts unless the `start` script is of another program.
+    fn framework(&self) -> Framework {
+        let known = [
+            ("next", Framework::NextJs),
+            ("astro", Framework::Astro),
+            ("@sveltejs/kit", Framework::SvelteKit),
+        ];
+        for (name, framework) in known {
+            if self.package.has(name) && self.package.starts_itself(name) {
+                return framework;
+            }
         }
-    };
-    Ok(Recipe::Generated { framework, text, notes })
-}
-
-/// Whether installing needs more than the package files: install scripts, workspaces, packages of the source itself.
-fn needs_source(package: &Package) -> bool {
-    let local = |version: &serde_json::Value| {
-        version
-            .as_str()
-            .is_some_and(|version| ["file:", "link:", "."].iter().any(|start| version.starts_with(start)))
-    };
-    package.workspaces.is_some()
-        || INSTALL_SCRIPTS.iter().any(|script| package.scripts.contains_key(*script))
-        || package.dependencies.values().chain(package.dev_dependencies.values()).any(local)
-}
-
-fn start(package: &Package, files: &BTreeSet<String>) -> Option<Start> {
-    match package.scripts.get("start") {
-        Some(script) if !is_development_server(package, script) => return Some(Start::Script),
-        _ => {}
+        let Some(builder) = site::builder(&self.package) else { return Framework::Node };
+        if !self.package.starts_itself(builder.package) || !self.package.is_built(self.settings) {
+            return Framework::Node;
+        }
+        if builder.package == "vite" { Framework::Vite } else { Framework::Static }
     }
-    // What `npm run build` would only make can not be seen here; without a build, `main` must be there.
-    let main = package.main.as_deref().map(|main| main.trim_start_matches("./"));
-    let main = main.filter(|main| files.contains(*main) && is_program(main));
-    main.or_else(|| ["server.js", "index.js"].into_iter().find(|name| files.contains(*name)))
-        .filter(|_| static_output(package).is_none())
-        .map(|name| Start::File(name.to_owned()))
+
+    /// The build of a framework that cannot do without one; `usual` is what its script usually is.
+    fn build(&self, usual: &str) -> Result<Step, Failure> {
+        if let Some(step) = step(self.settings) {
+            return Ok(step);
+        }
+        if self.package.scripts.contains_key("build") {
+            return Ok(Step::Usual);
+        }
+        Err(no_builder(format!(
+            "package.json has no \"build\" script; add one, such as \"build\": \"{usual}\", or set spec.build.command"
+        )))
+    }
+
+    /// The text of the configuration of a framework, without comments of whole lines.
+    fn configuration(&self, name: &str) -> Result<String, Failure> {
+        for extension in ["js", "mjs", "ts", "cjs", "mts"] {
+            if let Some(text) = self.tree.text(&format!("{name}.config.{extension}"))? {
+                let lines: Vec<&str> = text
+                    .lines()
+                    .filter(|line| {
+                        !["//", "*", "/*"].iter().any(|start| line.trim_start().starts_with(start))
+                    })
+                    .collect();
+                return Ok(lines.join("\n"));
+            }
+        }
+        Ok(String::new())
+    }
 }
 
-fn is_program(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte)) && !name.starts_with('-')
+/// The text that a configuration gives to a key in quotes: `output: "export"`.
+fn quoted<'t>(configuration: &'t str, key: &str) -> Option<&'t str> {
+    configuration.match_indices(key).find_map(|(at, _)| {
+        let before = configuration[..at].chars().next_back();
+        if before.is_some_and(|char| char.is_ascii_alphanumeric() || char == '_') {
+            return None;
+        }
+        let rest = configuration[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
+        let rest = rest.strip_prefix([':', '='])?.trim_start();
+        let quote = rest.chars().next().filter(|char| "\"'`".contains(*char))?;
+        rest[1..].split(quote).next()
+    })
 }
 
-fn is_development_server(package: &Package, script: &str) -> bool {
-    let script = script.trim().trim_start_matches("npx ");
-    static_builder(package)
-        .is_some_and(|(_, _, server)| script == server || script.starts_with(&format!("{server} ")))
-        && !["preview", "build"].iter().any(|word| script.split_whitespace().nth(1) == Some(*word))
-}
-
-/// The directory that `npm run build` fills with a static site.
-fn static_output(package: &Package) -> Option<&'static str> {
-    package.scripts.get("build")?;
-    static_builder(package).map(|(_, output, _)| output)
-}
-
-fn static_builder(package: &Package) -> Option<(&'static str, &'static str, &'static str)> {
-    let has =
-        |name: &str| package.dependencies.contains_key(name) || package.dev_dependencies.contains_key(name);
-    STATIC.into_iter().find(|(name, ..)| has(name))
-}
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-fn context(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(super) fn context(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, content) in files {
         let path = dir.path().join(name);
@@ -12,18 +12,18 @@ fn context(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-fn found(files: &[(&str, &str)], settings: &Settings) -> Result<Recipe, Failure> {
+pub(super) fn found(files: &[(&str, &str)], settings: &Settings) -> Result<Recipe, Failure> {
     let dir = context(files);
     detect(&dir.path().canonicalize().unwrap(), settings)
 }
 
-fn auto(files: &[(&str, &str)]) -> Result<Recipe, Failure> {
+pub(super) fn auto(files: &[(&str, &str)]) -> Result<Recipe, Failure> {
     found(files, &Settings::default())
 }
 
-fn generated(files: &[(&str, &str)]) -> (&'static str, String) {
+pub(super) fn generated(files: &[(&str, &str)]) -> (&'static str, String) {
     match auto(files).unwrap() {
-        Recipe::Generated { framework, text, .. } => (framework, text),
+        Recipe::Generated(generated) => (generated.framework.name(), generated.text),
         other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
     }
 }
@@ -111,13 +111,13 @@ fn build_scripts_run_and_static_results_are_served() {
     assert!(text.contains("npm run build") && text.contains("npm prune --omit=dev"), "{text}");
     let vite = r#"{"scripts":{"dev":"vite","build":"vite build"},"devDependencies":{"vite":"7"}}"#;
     let (framework, text) = generated(&[("package.json", vite), ("index.html", "")]);
-    assert_eq!(framework, "Static");
+    assert_eq!(framework, "Vite");
     assert!(text.contains("COPY --from=build /app/dist/ /srv/www/"), "{text}");
     let react = r#"{"scripts":{"start":"react-scripts start","build":"react-scripts build"},"dependencies":{"react-scripts":"5"}}"#;
     assert!(generated(&[("package.json", react)]).1.contains("/app/build/"));
     let preview =
         r#"{"scripts":{"start":"vite preview","build":"vite build"},"devDependencies":{"vite":"7"}}"#;
-    assert_eq!(generated(&[("package.json", preview)]).0, "Node");
+    assert_eq!(generated(&[("package.json", preview)]).0, "Vite");
 }
 
 #[test]
@@ -144,4 +144,63 @@ fn hostile_package_files_are_answered_not_obeyed() {
     let main = r#"{"main":"x\"]\nRUN evil.js"}"#;
     let failure = auto(&[("package.json", main), ("x\"]\nRUN evil.js", "")]).unwrap_err();
     assert_eq!(failure.reason, Reason::NoBuilder);
+}
+
+#[test]
+fn two_languages_need_a_word_of_the_user() {
+    let both = [
+        ("package.json", r#"{"scripts":{"start":"x"}}"#),
+        ("requirements.txt", "flask\ngunicorn"),
+        ("app.py", "app = Flask(1)"),
+    ];
+    let failure = auto(&both).unwrap_err();
+    for part in ["package.json and requirements.txt", "spec.build.framework", "Node or Python"] {
+        assert!(failure.message.contains(part), "{}", failure.message);
+    }
+    for (framework, name) in [(Framework::Node, "Node"), (Framework::Flask, "Flask")] {
+        let settings = Settings { framework: Some(framework), ..Settings::default() };
+        assert_eq!(found(&both, &settings).unwrap().framework(), name);
+    }
+}
+
+#[test]
+fn what_is_asked_of_a_generated_dockerfile_is_never_passed_over() {
+    let command = Settings { command: Some("make".into()), ..Settings::default() };
+    let framework = Settings { framework: Some(Framework::Go), ..Settings::default() };
+    for (settings, field) in [(&command, "spec.build.command"), (&framework, "spec.build.framework")] {
+        let failure = found(&[("Dockerfile", "FROM x")], settings).unwrap_err();
+        assert!(failure.message.contains(field), "{}", failure.message);
+    }
+    let failure = found(&[("index.html", "")], &command).unwrap_err();
+    assert!(failure.message.contains("nothing to build"), "{}", failure.message);
+}
+
+#[test]
+fn a_framework_without_its_file_says_which_one_is_missing() {
+    for (framework, file) in [
+        (Framework::Node, "package.json"),
+        (Framework::NextJs, "package.json"),
+        (Framework::Go, "go.mod"),
+        (Framework::Rust, "Cargo.toml"),
+        (Framework::Django, "manage.py"),
+        (Framework::Static, "index.html"),
+    ] {
+        let settings = Settings { framework: Some(framework), ..Settings::default() };
+        let failure = found(&[("README.md", "")], &settings).unwrap_err();
+        assert!(failure.message.contains(file), "{}: {}", framework.name(), failure.message);
+    }
+}
+
+#[test]
+fn a_build_command_is_quoted_and_its_arguments_are_declared_before_it() {
+    let settings = Settings {
+        command: Some("npm run \"x\" && echo $A <<EOF".into()),
+        args: [("A".to_owned(), "1".to_owned()), ("not a name".to_owned(), String::new())].into(),
+        ..Settings::default()
+    };
+    let package = r#"{"scripts":{"start":"node a"}}"#;
+    let Recipe::Generated(made) = found(&[("package.json", package)], &settings).unwrap() else { panic!() };
+    let line = r#"["/bin/sh", "-c", "npm run \"x\" && echo \u0024A \u003c\u003cEOF"]"#;
+    let (argument, command) = (made.text.find("\nARG A\n").unwrap(), made.text.find(line).unwrap());
+    assert!(argument < command && !made.text.contains("not a name"), "{}", made.text);
 }

@@ -68,12 +68,13 @@ impl Build {
         let recipe = detect::detect(context, &self.order.settings)?;
         match &recipe {
             Recipe::Dockerfile(name) => self.log.line(&format!("{name} of the source")),
-            Recipe::Generated { framework, text, notes } => {
+            Recipe::Generated(generated) => {
+                let framework = generated.framework.name();
                 self.log.line(&format!("{framework}; this Dockerfile was written for it:"));
-                for line in text.lines() {
+                for line in generated.text.lines() {
                     self.log.line(&format!("    {line}"));
                 }
-                for note in notes {
+                for note in &generated.notes {
                     self.log.line(&format!("note: {note}"));
                 }
             }
@@ -91,13 +92,13 @@ impl Build {
         self.enter(Stage::Build, "build", recipe.framework());
         let directory = match recipe {
             Recipe::Dockerfile(_) => context.to_owned(),
-            Recipe::Generated { text, .. } => {
-                self.workspace.write_dockerfile(context, text, dockerfile::IGNORE)?
+            Recipe::Generated(generated) => {
+                self.workspace.write_dockerfile(context, &generated.text, dockerfile::IGNORE)?
             }
         };
         let name = match recipe {
             Recipe::Dockerfile(name) => name,
-            Recipe::Generated { .. } => "Dockerfile",
+            Recipe::Generated(_) => "Dockerfile",
         };
         let daemon = self.daemon().await?;
         let annotations = self.annotations(key, digest, recipe);

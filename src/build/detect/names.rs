@@ -1,0 +1,68 @@
+//! What a text of a source must look like before it may stand in a Dockerfile: allow-lists, and nothing else.
+
+/// A relative path without blanks, quotes or `..`, which no tool takes for an option.
+pub(super) fn is_path(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-+@/".contains(&byte))
+        && text.split('/').all(|part| !part.is_empty() && part != ".." && !part.starts_with('-'))
+}
+
+/// A version of one to three numbers: `22`, `3.13`, `9.12.0`.
+pub(super) fn is_version(text: &str) -> bool {
+    let numbers: Vec<&str> = text.split('.').collect();
+    let digits =
+        |number: &&str| (1..=5).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    numbers.len() <= 3 && numbers.iter().all(digits)
+}
+
+/// A name of Cargo: a package or a program.
+pub(super) fn is_crate(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        && !text.starts_with('-')
+}
+
+/// A name in a Python program: a module, a variable.
+pub(super) fn is_identifier(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// The first `parts` numbers of a version, with or without `v` before them: `v22.3.1` → `22`.
+pub(super) fn leading(text: &str, parts: usize) -> Option<String> {
+    let text = text.trim().trim_start_matches('v');
+    let end = text.find(|char: char| char != '.' && !char.is_ascii_digit()).unwrap_or(text.len());
+    let numbers: Vec<&str> = text[..end].split('.').take(parts).collect();
+    let version = numbers.join(".");
+    (numbers.len() == parts && is_version(&version)).then_some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_plain() {
+        for good in ["a", "dist", ".vitepress/dist", "a/b-c_d.e+f@g"] {
+            assert!(is_path(good), "{good}");
+        }
+        for bad in
+            ["", "/a", "a/", "a//b", "../a", "a/..", "-rf", "a/-b", "a b", "a\nb", "a\"b", "$a", "ä", "a\\b"]
+        {
+            assert!(!is_path(bad), "{bad}");
+        }
+        assert!(!is_path(&"a".repeat(256)));
+    }
+
+    #[test]
+    fn versions_are_digits_and_dots() {
+        assert!(["22", "3.13", "9.12.0"].into_iter().all(is_version));
+        assert!(!["", ".", "1.", "v1", "1.2.3.4", "1-rc", "1 2", "123456"].into_iter().any(is_version));
+        assert_eq!(leading("v22.3.1\n", 1).as_deref(), Some("22"));
+        assert_eq!(leading("3.12.4", 2).as_deref(), Some("3.12"));
+        assert_eq!(leading("1.25rc1", 2).as_deref(), Some("1.25"));
+        assert_eq!((leading("3", 2), leading("lts", 1), leading("", 1)), (None, None, None));
+    }
+}

@@ -1,0 +1,121 @@
+//! `spec.build`: how the image is built.
+#![allow(
+    clippy::doc_markdown,
+    reason = "the descriptions are read in kubectl explain, which shows no Markdown"
+)]
+#![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::run::BoundedString;
+
+/// How the image is built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.strategy != 'Dockerfile' || (!has(self.command) && !has(self.framework))").message("spec.build.command and spec.build.framework are for a Dockerfile that is generated: leave them out, or set spec.build.strategy to Auto or Generated"))]
+pub struct Build {
+    /// Auto: a Dockerfile if there is one, else one is generated. Dockerfile: there must be one. Generated: one is
+    /// generated even if there is one.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Path of the Dockerfile below the source directory; left out: Dockerfile.prod, then Dockerfile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@\\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@\\-]*)*$') && !self.split('/').exists(p, p == '..')").message("spec.build.dockerfile must be a relative path inside the source without '..', such as Dockerfile.prod"))]
+    pub dockerfile: Option<String>,
+    /// Stage of the Dockerfile to build; left out: the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9][A-Za-z0-9_.\\-]*$')").message("spec.build.target must be the name of a stage of the Dockerfile"))]
+    pub target: Option<String>,
+    /// Build arguments. They can be read in the image's history: nothing secret belongs here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]*$'))").message("the names in spec.build.args must hold only letters, digits and '_', and not start with a digit"))]
+    pub args: BTreeMap<String, BoundedString>,
+    /// One line for the shell that takes the place of the usual build step of a generated Dockerfile, such as
+    /// npm run build:prod. A program in Go or Rust must be left at /out/app. It can be read in the image's history:
+    /// nothing secret belongs here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[^\\x00-\\x1f\\x7f]+$')").message("spec.build.command must be one line without control characters, such as npm run build:prod: join commands with &&"))]
+    pub command: Option<String>,
+    /// What a Dockerfile is generated for; left out: what the files of the source say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framework: Option<Framework>,
+    /// Change it to build the same source again, for example onto a newer base image.
+    #[serde(default)]
+    pub epoch: i64,
+    /// Seconds that one build may take, 60 to 86400.
+    #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.build.timeoutSeconds must be between 60 and 86400"))]
+    #[serde(default = "Build::timeout")]
+    pub timeout_seconds: i64,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Auto,
+            dockerfile: None,
+            target: None,
+            args: BTreeMap::new(),
+            command: None,
+            framework: None,
+            epoch: 0,
+            timeout_seconds: Self::timeout(),
+        }
+    }
+}
+
+/// Which way leads from source to image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Strategy {
+    /// A Dockerfile if there is one, else one is generated.
+    #[default]
+    Auto,
+    /// There must be a Dockerfile.
+    Dockerfile,
+    /// A Dockerfile is generated even if there is one.
+    Generated,
+}
+
+/// What a Dockerfile can be generated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Framework {
+    /// Files that are served as they are, or that a builder of static sites makes.
+    Static,
+    /// A program for Node.
+    Node,
+    /// Next.js.
+    NextJs,
+    /// Vite.
+    Vite,
+    /// Astro.
+    Astro,
+    /// SvelteKit.
+    SvelteKit,
+    /// Flask.
+    Flask,
+    /// Django.
+    Django,
+    /// FastAPI.
+    #[serde(rename = "FastAPI")]
+    FastApi,
+    /// A program for Python.
+    Python,
+    /// A program in Go.
+    Go,
+    /// A program in Rust.
+    Rust,
+}
+
+// The defaults of the schema, one function a field: the API server writes them into every object.
+impl Build {
+    fn timeout() -> i64 {
+        1800
+    }
+}
