@@ -27,6 +27,7 @@ mod model {
     pub(crate) mod server;
     pub(crate) mod settled;
     pub(crate) mod tally;
+    pub(crate) mod told;
 }
 
 use model::life::{Pace, Search};

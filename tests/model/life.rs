@@ -12,6 +12,7 @@ use super::event::{Event, Gap, Source};
 use super::operator::Program;
 use super::play::{Fate, Play, Violation};
 use super::tally::Tally;
+use super::told::told;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -93,6 +94,11 @@ impl Search {
         };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
         let tally = RefCell::new(Tally::default());
+        for life in told().into_iter().filter(|_| self.pace == Pace::Hasty || self.fate == Fate::Smooth) {
+            if self.play(&life, program, &mut tally.borrow_mut()).is_err() {
+                return Err(Box::new(self.tell(life, program, tally.into_inner().lives)));
+            }
+        }
         let failed_after = RefCell::new(None);
         let outcome = runner.run(&self.life(), |life| {
             let result = self.play(&life, program, &mut tally.borrow_mut());

@@ -58,7 +58,8 @@ impl Cluster {
                 self.born_again();
             }
             self.touch();
-        } else if self.ghosts.pop().is_some() {
+        } else if !self.ghosts.is_empty() {
+            self.ghosts.remove(0);
             self.touch();
         }
     }

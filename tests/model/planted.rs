@@ -1,5 +1,5 @@
 //! Bugs on purpose: each is the real program with one thing done wrong, and an oracle must object to it. None of them
-//! is ever reachable from the product.
+//! is ever reachable from the product. `MODEL_PLANTED` picks those whose name contains it.
 
 mod children;
 mod memory;
@@ -19,6 +19,7 @@ use super::play::Fate;
 use super::tally::Tally;
 
 /// A bug, and the oracles that are meant to see it.
+#[derive(Clone, Copy)]
 struct Planting {
     name: &'static str,
     /// It does harm only where what is read is old, or where there are two.
@@ -94,21 +95,21 @@ fn misremembered(project: &Project, world: &World, edit: impl FnOnce(&mut Ledger
 
 #[test]
 fn every_planted_bug_is_caught_by_an_oracle_that_is_meant_for_it() {
-    let planted: Vec<&Planting> = [requests::PLANTED, memory::PLANTED, rollouts::PLANTED, children::PLANTED]
-        .into_iter()
-        .flatten()
-        .collect();
+    let all = [requests::PLANTED, memory::PLANTED, rollouts::PLANTED, children::PLANTED].concat();
+    assert!(all.len() >= 24, "only {} bugs are planted", all.len());
+    let name = std::env::var("MODEL_PLANTED").unwrap_or_default();
+    let planted: Vec<&Planting> = all.iter().filter(|planting| planting.name.contains(&name)).collect();
     let hunt = |planting: &&Planting| {
         let (line, caught) = planting.line();
         println!("{line}");
         caught
     };
-    let half = planted.len().div_ceil(2);
+    let half = planted.len().div_ceil(2).max(1);
     let caught: usize = std::thread::scope(|scope| {
         let hunts = |chunk: &[&Planting]| chunk.iter().filter(|planting| hunt(planting)).count();
         let threads: Vec<_> = planted.chunks(half).map(|chunk| scope.spawn(move || hunts(chunk))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a hunt ends")).sum()
     });
     println!("{caught} of {} caught", planted.len());
-    assert!(planted.len() >= 24 && caught == planted.len(), "{caught} of {} caught", planted.len());
+    assert!(caught == planted.len(), "{caught} of {} caught", planted.len());
 }

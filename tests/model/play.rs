@@ -67,7 +67,7 @@ const WRITES: usize = 70;
 /// Writes in a row that may be in vain, for whatever reason, before an operator must rest.
 const TRIES: u32 = 40;
 /// Ticks in which a project must come to rest.
-const TICKS: u32 = 400;
+const TICKS: usize = 400;
 /// How many states back a read may lie.
 const LAG: usize = 5;
 
@@ -155,7 +155,11 @@ impl Play {
             match self.pass()? {
                 Pass::Wrote => writes += 1,
                 Pass::Tried => tries += 1,
-                Pass::Waits => self.tick()?,
+                Pass::Waits => {
+                    ticks += 1;
+                    tries = 0;
+                    self.tick()?;
+                }
                 Pass::Idle => {
                     ticks += 1;
                     quiet += 1;
@@ -166,7 +170,8 @@ impl Play {
             if self.cluster.changes != changes {
                 quiet = 0;
             }
-            if writes > WRITES * self.operators.len() || tries > TRIES || ticks > TICKS {
+            if writes > WRITES * self.operators.len() || tries > TRIES || ticks > TICKS * self.operators.len()
+            {
                 let what = format!("not at rest after {writes} writes, {tries} vain tries and {ticks} ticks");
                 return Err(Violation { oracle: "it_comes_to_rest", what });
             }

@@ -4,10 +4,6 @@ use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
 use doce_operator::reconcile::world::{Child, World};
 
-use super::super::act::{Outcome, act};
-use super::super::cluster::Cluster;
-use super::super::observe::set_name;
-use super::super::operator::Program;
 use super::Planting;
 
 pub(super) const PLANTED: &[Planting] = &[
@@ -17,12 +13,6 @@ pub(super) const PLANTED: &[Planting] = &[
         deletes_what_is_kept,
         &["what_one_would_go_back_to_is_kept"],
     ),
-    Planting {
-        name: "a ReplicaSet deleted whatever became of it since the look",
-        stale: true,
-        program: Program { act: deletes_unseen, ..Program::REAL },
-        by: &["no_service_is_lost"],
-    },
     Planting::of(
         "a failed version's ReplicaSet that is kept",
         keeps_every_set,
@@ -71,16 +61,6 @@ fn deletes_what_is_kept(project: &Project, world: &World) -> Option<Step> {
     let goes = project.stopped() || project.deleting || !world.predecessors.is_empty();
     let idle = || world.sets.iter().find(|set| set.pods == 0 && !set.current && !goes);
     decide(project, world).or_else(|| idle().map(|set| Step::ForgetSet { name: set.name.clone() }))
-}
-
-/// The delete does not name the resourceVersion that was seen.
-fn deletes_unseen(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
-    if let Step::ForgetSet { name } = step
-        && seen.project.uid == cluster.project.uid
-    {
-        cluster.sets.retain(|template, _| set_name(template) != *name);
-    }
-    act(cluster, step, seen)
 }
 
 fn keeps_every_set(project: &Project, world: &World) -> Option<Step> {

@@ -21,7 +21,13 @@ pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
         "a ledger that is written after its act",
         acts_first,
-        &["a_rollback_arrives", "it_comes_to_rest", "a_return_is_never_judged", "a_restart_arrives"],
+        &[
+            "a_rollback_arrives",
+            "it_comes_to_rest",
+            "a_return_is_never_judged",
+            "a_restart_arrives",
+            "a_build_that_is_wanted_goes_on",
+        ],
     ),
     Planting::of("a return that is judged", judged_return, &["a_return_is_never_judged"]),
     Planting::of(
@@ -33,9 +39,12 @@ pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
         "a hold that ends too early: with the next version on trial",
         hold_that_ends_early,
-        &["only_a_request_makes_a_hold_or_lifts_a_verdict", "a_rollback_arrives", "the_end_is_the_same"],
+        &[
+            "only_a_request_makes_a_hold_or_lifts_a_verdict",
+            "a_rollback_arrives",
+            "what_is_wanted_and_good_serves",
+        ],
     ),
-    Planting::of("a hold that never ends", hold_that_never_ends, &["what_is_wanted_and_good_serves"]),
     Planting::of("a port that is not remembered", forgotten_port, &["the_port_never_changes"]),
     Planting::of(
         "a fault that is tried again at once",
@@ -98,12 +107,6 @@ fn hold_that_ends_early(project: &Project, world: &World) -> Option<Step> {
     misremembered(project, world, |ledger| {
         let tried = ledger.versions.values().any(|life| life.failed.is_some());
         ledger.hold = ledger.hold.take().filter(|_| !tried);
-    })
-}
-
-fn hold_that_never_ends(project: &Project, world: &World) -> Option<Step> {
-    misremembered(project, world, |ledger| {
-        ledger.hold.iter_mut().for_each(|hold| hold.since = u64::MAX);
     })
 }
 

@@ -20,7 +20,7 @@ pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
         "a restart that is not taken back",
         restart_stays,
-        &["a_restart_is_over", "what_failed_is_left"],
+        &["a_restart_is_over", "what_failed_is_left", "what_is_wanted_and_good_serves"],
     ),
     Planting::of(
         "a stop that changes the template",

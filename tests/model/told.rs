@@ -1,0 +1,44 @@
+//! Lives that are told and not thrown: they lead to what chance seldom leads to, and are played before all others.
+
+use super::event::{Event, Gap, Source, Which};
+use super::life::Life;
+
+/// Every one of them.
+pub(crate) fn told() -> Vec<Life> {
+    let cancelled = (4..20).map(a_cancelled_build_is_looked_up_again);
+    let records = (0..4).map(the_previous_version_loses_its_record);
+    cancelled.chain(records).chain((0..4).map(the_spec_returns_to_what_was_left)).collect()
+}
+
+/// The branch comes to a commit whose build meets a fault; a person cancels the second try and asks for the branch anew,
+/// which meets a fault as well. After how many passes the second try runs is a matter of dice.
+fn a_cancelled_build_is_looked_up_again(passes: u8) -> Life {
+    let events = vec![
+        (Event::PushAndDeploy(7), Gap::Passes(passes)),
+        (Event::Cancel, Gap::Settle),
+        (Event::Deploy, Gap::Settle),
+    ];
+    Life { source: Source::Branch, replicas: 1, events, dice: u64::from(passes) }
+}
+
+/// Three versions were live, and somebody deletes the record of one of them.
+fn the_previous_version_loses_its_record(nth: u8) -> Life {
+    let events = vec![
+        (Event::Source(Source::Commit(1)), Gap::Settle),
+        (Event::Source(Source::Commit(2)), Gap::Settle),
+        (Event::LoseRecord(nth), Gap::Settle),
+        (Event::Rollback(Which::Usual), Gap::Settle),
+    ];
+    Life { source: Source::Commit(0), replicas: 1, events, dice: u64::from(nth) }
+}
+
+/// A rollback is ended by a third version; then the spec asks again for the version that was left.
+fn the_spec_returns_to_what_was_left(dice: u64) -> Life {
+    let events = vec![
+        (Event::Source(Source::Commit(1)), Gap::Settle),
+        (Event::Rollback(Which::Usual), Gap::Settle),
+        (Event::Source(Source::Commit(2)), Gap::Settle),
+        (Event::Source(Source::Commit(1)), Gap::Settle),
+    ];
+    Life { source: Source::Commit(0), replicas: 1, events, dice }
+}
