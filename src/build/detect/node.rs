@@ -9,9 +9,9 @@ use crate::build::outcome::Failure;
 use package::Package;
 
 mod astro;
-mod manager;
 mod next;
 mod package;
+mod package_manager;
 mod server;
 mod site;
 mod svelte;
@@ -56,15 +56,15 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         Framework::Vite | Framework::Static => site::way(&source)?,
         _ => server::way(&source, &mut notes)?,
     };
-    let (manager, lock) = manager::choose(&source, &mut notes)?;
+    let (manager, lock) = package_manager::choose(&source, &mut notes)?;
     let plan = Plan {
         what: way.what,
         major: version::major(&source, &mut notes)?,
         install: Install {
             locked: lock.is_some(),
-            files: manager::files(tree, &manager, lock),
-            directories: manager::directories(tree),
-            whole_source: source.package.needs_source() || manager::has_members(tree),
+            files: package_manager::files(tree, &manager, lock),
+            directories: package_manager::directories(tree),
+            whole_source: source.package.needs_source() || package_manager::has_members(tree),
             manager,
         },
         build: way.build,

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::site::{self, Otherwise};
 use super::{CA_SECRET, Step, Trust, arguments, exec, header, no_start, run, shell};
 
-pub(in crate::build) use manager::Manager;
+pub(in crate::build) use package_manager::Manager;
 
-mod manager;
+mod package_manager;
 
 /// A source with a package.json.
 #[derive(Clone, Debug)]
