@@ -17,8 +17,6 @@ mod repository;
 #[path = "node/traffic.rs"]
 mod traffic;
 
-#[path = "node/frameworks.rs"]
-mod frameworks;
 #[path = "node/life.rs"]
 mod life;
 #[path = "node/sources.rs"]

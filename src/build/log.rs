@@ -33,7 +33,7 @@ impl Log {
     }
 
     /// A log that hides these texts.
-    pub(super) fn hiding(started: Instant, secrets: Vec<String>) -> Self {
+    pub(super) fn hiding(started: Instant, secrets: &[String]) -> Self {
         // A line is made printable before it is searched, so a secret is looked for in that form too.
         let shown =
             secrets.iter().map(|secret| printable(secret)).filter(|shown| shown.len() >= HIDDEN.len());
@@ -191,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn secrets_are_hidden_wherever_they_stand() {
         let secrets = ["hunter2", "hunter2-longer", "odd\"\\ p\u{1b}[1mä$'ss", "a\tb-c"];
-        let log = Log::hiding(Instant::now(), secrets.iter().map(|&secret| secret.to_owned()).collect());
+        let log = Log::hiding(Instant::now(), &secrets.map(str::to_owned));
         let mut text = "x".repeat(MAX_LINE - 3) + "hunter2\n";
         text += "say hunter2-longer, hunter2 and odd\"\\ p\u{1b}[1mä$'ss, a\tb-c\n";
         log.follow(text.as_bytes(), |_| {}).await;

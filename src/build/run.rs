@@ -90,7 +90,7 @@ impl Build {
         let registry = registry.map_err(|error| unusable(&error))?;
         let http = Http::new(&extra).map_err(|error| unusable(&error))?;
         let credentials = Credentials::read(order.secret.as_deref(), Path::new(SECRET_DIR))?;
-        let log = Log::hiding(started, credentials.secrets());
+        let log = Log::hiding(started, &credentials.secrets());
         Ok(Self { order, log, workspace, registry, http, credentials, progress: Mutex::default() })
     }
 

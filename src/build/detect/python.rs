@@ -81,8 +81,8 @@ fn django(tree: Tree<'_>, packages: &Packages, notes: &mut Vec<String>) -> Resul
     if let Some(name) = named.filter(|name| wsgi(name)) {
         return Ok(Start::Wsgi(format!("{name}.wsgi:application")));
     }
-    let names = tree.names("")?;
-    let found: Vec<&str> = names.iter().map(String::as_str).filter(wsgi).collect();
+    let directories = tree.names("")?;
+    let found: Vec<&str> = directories.iter().map(String::as_str).filter(wsgi).collect();
     match found.as_slice() {
         [one] => Ok(Start::Wsgi(format!("{one}.wsgi:application"))),
         _ => Err(no_builder(

@@ -124,7 +124,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         let write = |name: &str, content: &[u8]| std::fs::write(root.join(name), content).unwrap();
-        write("large", &[b' '; (1 << 20) + 1]);
+        write("large", " ".repeat((1 << 20) + 1).as_bytes());
         write("binary", &[0xff, 0xfe]);
         write("deep.json", "[".repeat(100_000).as_bytes());
         write("deep.toml", format!("a = {}", "[".repeat(100_000)).as_bytes());

@@ -61,7 +61,7 @@ fn in_test_network(directory: &Path, source: Source, values: &[(&str, &str)]) ->
     build.http = Http::for_tests();
     if !values.is_empty() {
         build.credentials = Credentials::of(values);
-        build.log = Log::hiding(Instant::now(), build.credentials.secrets());
+        build.log = Log::hiding(Instant::now(), &build.credentials.secrets());
     }
     build
 }

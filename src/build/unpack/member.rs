@@ -60,8 +60,8 @@ impl Extensions {
     /// Takes in one more; the same fact twice is refused.
     pub(super) fn add(&mut self, kind: EntryType, data: &[u8]) -> Result<(), Error> {
         match kind {
-            EntryType::GNULongName => self.set(Fact::Path, without_end(data))?,
-            EntryType::GNULongLink => self.set(Fact::Link, without_end(data))?,
+            EntryType::GNULongName => self.set(&Fact::Path, without_end(data))?,
+            EntryType::GNULongLink => self.set(&Fact::Link, without_end(data))?,
             _ => {
                 for (key, value) in records(data)? {
                     let global = kind == EntryType::XGlobalHeader;
@@ -89,10 +89,10 @@ impl Extensions {
         if global {
             return Err(Error::Invalid("it gives all its entries one name or size".into()));
         }
-        self.set(fact, value)
+        self.set(&fact, value)
     }
 
-    fn set(&mut self, fact: Fact, value: &[u8]) -> Result<(), Error> {
+    fn set(&mut self, fact: &Fact, value: &[u8]) -> Result<(), Error> {
         let twice = || Error::Invalid("it says the name or size of an entry twice".into());
         let place = match fact {
             Fact::Path => &mut self.path,
@@ -122,8 +122,11 @@ fn without_end(data: &[u8]) -> &[u8] {
     data.strip_suffix(&[0]).unwrap_or(data)
 }
 
+/// Key and value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The records of a PAX header: `length key=value\n`, each as long as it says, nothing in between or after.
-fn records(mut data: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Error> {
+fn records(mut data: &[u8]) -> Result<Vec<Pair<'_>>, Error> {
     let mut found = Vec::new();
     while !data.is_empty() {
         let blank = data.iter().position(|&byte| byte == b' ').ok_or_else(malformed)?;

@@ -50,7 +50,8 @@ impl Tar {
         let mut record = format!(" {key}=").into_bytes();
         record.extend_from_slice(value);
         record.push(b'\n');
-        let length = (record.len()..).find(|&n| n == record.len() + n.to_string().len()).unwrap();
+        let length =
+            (record.len()..record.len() + 9).find(|&n| n == record.len() + n.to_string().len()).unwrap();
         record.splice(0..0, length.to_string().into_bytes());
         self.pax(&record)
     }

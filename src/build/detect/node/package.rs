@@ -15,7 +15,8 @@ use crate::build::outcome::Failure;
 pub(super) struct Package {
     pub(super) scripts: BTreeMap<String, String>,
     pub(super) main: Option<String>,
-    pub(super) package_manager: Option<String>,
+    #[serde(rename = "packageManager")]
+    pub(super) manager: Option<String>,
     engines: Value,
     dependencies: BTreeMap<String, Value>,
     dev_dependencies: BTreeMap<String, Value>,

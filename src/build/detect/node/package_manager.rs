@@ -23,7 +23,7 @@ pub(super) fn choose(
     notes: &mut Vec<String>,
 ) -> Result<(Manager, Option<&'static str>), Failure> {
     let there: Vec<(&str, &str)> = LOCKS.into_iter().filter(|(file, _)| source.tree.has(file)).collect();
-    let wanted = source.package.package_manager.as_deref().and_then(|text| text.split_once('@'));
+    let wanted = source.package.manager.as_deref().and_then(|text| text.split_once('@'));
     let (name, lock) = match there.as_slice() {
         [] => (wanted.map_or("npm", |(name, _)| name), None),
         [(file, name), others @ ..] if others.iter().all(|(_, other)| other == name) => (*name, Some(*file)),
