@@ -21,7 +21,7 @@ use kube::{Client, ResourceExt as _};
 use crate::crd::{ProjectDeployment, authors};
 pub use cache::Cache;
 pub use caches::Caches;
-pub use error::{Error, Refused};
+pub use error::{Error, Refused, with_causes};
 
 /// The cluster as the operator reaches it.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cluster::cache::Key;
+use crate::cluster::with_causes;
 use crate::crd::{ProjectDeployment, authors};
 use crate::election::Leadership;
 use crate::queue;
@@ -161,10 +162,7 @@ fn after_error(object: &ProjectDeployment, error: &Error, context: &Shared) -> A
         return Action::requeue(context.backoff.conflicted(&uid));
     }
     let pause = context.backoff.failed(&uid);
-    let error: &dyn std::error::Error = error;
-    let chain: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    let (error, pause_ms) = (chain.join(": "), pause.as_millis());
+    let (error, pause_ms) = (with_causes(error), pause.as_millis());
     tracing::warn!(namespace, name, error, pause_ms, "a pass failed");
     Action::requeue(pause)
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
-use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::leases::Leases;
+use doce_operator::cluster::{Cluster, with_causes};
 use doce_operator::config::Config;
 use doce_operator::desired::Platform;
 use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
@@ -61,16 +61,10 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(&*error));
+            eprintln!("error: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    chain.join(": ")
 }
 
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {

@@ -53,15 +53,14 @@ pub struct Refused {
     pub name_taken: bool,
 }
 
-impl Error {
-    /// The error with its causes, for a log.
-    #[must_use]
-    pub fn with_causes(&self) -> String {
-        let first: &dyn std::error::Error = self;
-        let all = std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string);
-        all.collect::<Vec<_>>().join(": ")
-    }
+/// An error with its causes, for a log or a terminal.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let all = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    all.collect::<Vec<_>>().join(": ")
+}
 
+impl Error {
     /// A shape that its kind refuses.
     #[must_use]
     pub fn malformed(kind: &'static str, error: &serde_json::Error) -> Self {

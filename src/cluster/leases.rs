@@ -1,11 +1,10 @@
 //! The Lease of the operators: read, create, replace. It goes past the fence, for the fence opens and closes by it.
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::Error;
-use crate::desired::names;
+use super::writes::by_us;
 
 /// One Lease, which may not be there.
 #[derive(Clone)]
@@ -65,8 +64,4 @@ impl std::fmt::Display for Leases {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Lease {} in namespace {}", self.name, self.namespace)
     }
-}
-
-fn by_us() -> PostParams {
-    PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() }
 }

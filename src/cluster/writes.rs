@@ -124,8 +124,7 @@ impl Cluster {
         object.status = Some(status.clone());
         object.metadata.managed_fields = None;
         let api: Api<ProjectDeployment> = self.api(&seen.namespace().unwrap_or_default());
-        let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
-        let sent = api.replace_status(&seen.name_any(), &params, &object).await;
+        let sent = api.replace_status(&seen.name_any(), &by_us(), &object).await;
         sent.map_err(|error| {
             Error::sort(&format!("write status of ProjectDeployment {}", seen.name_any()), error)
         })
@@ -137,8 +136,7 @@ impl Cluster {
 
     async fn create<K: Kind>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
         let what = format!("create {} {}", K::kind(&()), object.name_any());
-        let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
-        match self.api::<K>(&project.namespace).create(&params, object).await {
+        match self.api::<K>(&project.namespace).create(&by_us(), object).await {
             Ok(written) => {
                 cache.wrote(thin(written));
                 Ok(())
@@ -260,6 +258,11 @@ pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
         Some(owner) => owner.uid == project.uid,
         None => object.labels().get(names::UID) == Some(&project.uid),
     }
+}
+
+/// A whole object, written by our field manager.
+pub(super) fn by_us() -> PostParams {
+    PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() }
 }
 
 fn manager() -> PatchParams {

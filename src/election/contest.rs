@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 use super::view::{Free, View};
 use super::{Standing, Times};
-use crate::cluster::Error;
 use crate::cluster::fence::Fence;
 use crate::cluster::leases::Leases;
+use crate::cluster::{Error, with_causes};
 
 /// What the operator wants of the election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Contest {
                 "{error}. Let the operator's ServiceAccount get, create and update this Lease, as the chart's Role does, \
                  or run a single operator with --leader-election false"
             ))),
-            Ok(Err(error)) => Err(Trouble::Fault(error.with_causes())),
+            Ok(Err(error)) => Err(Trouble::Fault(with_causes(&error))),
             Err(_) => Err(Trouble::Fault(format!("no answer within {:?}", self.times.answer()))),
         }
     }

@@ -148,20 +148,18 @@ fn in_force(ledger: &Ledger, asked: &str) -> bool {
 /// and image.
 #[must_use]
 pub fn previous(ledger: &Ledger, world: &World, but: Option<&str>) -> Option<String> {
-    let built = |version: &&String| world.records.get(*version).is_some_and(|record| record.image.is_some());
-    let lives = ledger
-        .versions
-        .iter()
-        .filter(|(version, life)| Some(version.as_str()) != but && life.failed.is_none());
-    let live =
-        lives.filter(|(version, _)| built(version)).filter_map(|(version, life)| Some((life.live?, version)));
-    live.max().map(|(_, version)| version.clone())
+    let built = |version: &str| world.records.get(version).is_some_and(|record| record.image.is_some());
+    live_last(ledger, |version| Some(version) != but && built(version))
 }
 
 /// The version that went live last and has not failed, whatever became of its record.
 #[must_use]
 pub fn newest_live(ledger: &Ledger) -> Option<String> {
+    live_last(ledger, |_| true)
+}
+
+fn live_last(ledger: &Ledger, among: impl Fn(&str) -> bool) -> Option<String> {
     let good = ledger.versions.iter().filter(|(_, life)| life.failed.is_none());
     let live = good.filter_map(|(version, life)| Some((life.live?, version)));
-    live.max().map(|(_, version)| version.clone())
+    live.filter(|(_, version)| among(version)).max().map(|(_, version)| version.clone())
 }

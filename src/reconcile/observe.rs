@@ -12,12 +12,11 @@ use kube::{Resource, ResourceExt as _};
 
 use super::facts;
 use super::world;
-use super::world::{At, BuildJob, BuildOf, Child, ConfigMap, JobState, Refusal, Unmarked, World};
+use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names, record, service, settled::settled};
-use crate::ledger::{Attempts, Ledger};
 use crate::project::{Origin, Project};
 use crate::record::Record;
 
@@ -65,7 +64,10 @@ pub async fn observe(
     Ok(World {
         now: now(),
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
-        jobs: builds(cluster, project, &jobs, &pods, |job| is_open(memory.as_ref(), &records, job)).await?,
+        jobs: builds(cluster, project, &jobs, &pods, |job| {
+            facts::build::is_open(memory.as_ref(), &records, job)
+        })
+        .await?,
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         ledger: memory,
@@ -149,23 +151,6 @@ async fn builds(
         }
     }
     Ok(builds)
-}
-
-/// The end of this Job has not been noted in ledger or records.
-fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job: &BuildJob) -> bool {
-    let Some(ledger) = ledger else { return false };
-    let open = |attempts: &Attempts| attempts.attempt == job.attempt && attempts.failed.is_none();
-    match &job.of {
-        BuildOf::Key(key) => {
-            let of_key = |record: &&Record| record.facts.key.as_ref() == Some(key);
-            open(&ledger.attempts(key))
-                && !records.values().filter(of_key).any(|record| record.image.is_some())
-        }
-        BuildOf::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
-            let answered = lookup.answer.as_ref().is_some_and(|answer| answer.number >= *number);
-            lookup.number == *number && !answered && open(&lookup.attempts)
-        }),
-    }
 }
 
 /// Children of a deleted namesake: garbage collection is on its way.

@@ -121,8 +121,8 @@ fn remember(cluster: &mut Cluster, ledger: &Ledger) {
 
 fn serve(cluster: &mut Cluster, port: Option<u16>) {
     let kept = cluster.service.map(|service| service.port);
-    let candidate = 30_100 + u16::try_from(cluster.changes % 100).unwrap_or(0); // Another one each time.
-    cluster.service = Some(Port { port: port.or(kept).unwrap_or(candidate), edited: false });
+    let free = (30_100..32_768).find(|port| !cluster.server.taken.contains(port)); // The project's own candidate comes first.
+    cluster.service = port.or(kept).or(free).map(|port| Port { port, edited: false });
 }
 
 fn roll(cluster: &mut Cluster, target: &Target) {

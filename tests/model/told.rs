@@ -6,8 +6,11 @@ use super::life::Life;
 /// Every one of them.
 pub(crate) fn told() -> Vec<Life> {
     let cancelled = (4..20).map(a_cancelled_build_is_looked_up_again);
-    let records = (0..4).map(the_previous_version_loses_its_record);
-    cancelled.chain(records).chain((0..4).map(the_spec_returns_to_what_was_left)).collect()
+    let lost = (0..4).map(the_previous_version_loses_its_record);
+    cancelled
+        .chain(lost)
+        .chain([a_hold_is_over(), a_build_is_superseded(), the_oldest_record_is_in_place()])
+        .collect()
 }
 
 /// The branch comes to a commit whose build meets a fault; a person cancels the second try and asks for the branch anew,
@@ -32,13 +35,29 @@ fn the_previous_version_loses_its_record(nth: u8) -> Life {
     Life { source: Source::Commit(0), replicas: 1, events, dice: u64::from(nth) }
 }
 
-/// A rollback is ended by a third version; then the spec asks again for the version that was left.
-fn the_spec_returns_to_what_was_left(dice: u64) -> Life {
+/// A newer version ends a hold; when the spec comes back to the version that was left, that one runs.
+fn a_hold_is_over() -> Life {
     let events = vec![
         (Event::Source(Source::Commit(1)), Gap::Settle),
         (Event::Rollback(Which::Usual), Gap::Settle),
         (Event::Source(Source::Commit(2)), Gap::Settle),
         (Event::Source(Source::Commit(1)), Gap::Settle),
     ];
-    Life { source: Source::Commit(0), replicas: 1, events, dice }
+    Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
+}
+
+/// The next commit comes while one is being built.
+fn a_build_is_superseded() -> Life {
+    let events = vec![
+        (Event::Source(Source::Commit(1)), Gap::Passes(4)),
+        (Event::Source(Source::Commit(2)), Gap::Settle),
+    ];
+    Life { source: Source::Commit(0), replicas: 2, events, dice: 0 }
+}
+
+/// There are more versions than are kept, and the first of them runs when the last one fails.
+fn the_oldest_record_is_in_place() -> Life {
+    let commits = [1, 2, 3, 0, 6];
+    let events = commits.map(|commit| (Event::Source(Source::Commit(commit)), Gap::Settle)).to_vec();
+    Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }

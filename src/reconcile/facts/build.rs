@@ -4,12 +4,15 @@ use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::world::{BuildJob, JobState};
+use super::super::world::{BuildJob, BuildOf, JobState};
 use super::rollout::waiting;
 use crate::build::report::Report;
 use crate::desired::names;
+use crate::ledger::{Attempts, Ledger};
+use crate::record::Record;
 
 /// Reads a Job; none where somebody has stripped what tells what it builds.
 #[must_use]
@@ -65,6 +68,24 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
 #[must_use]
 pub fn is_finished(job: &Job) -> bool {
     finished(job).is_some()
+}
+
+/// The end of this Job has not been noted in ledger or records.
+#[must_use]
+pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job: &BuildJob) -> bool {
+    let Some(ledger) = ledger else { return false };
+    let open = |attempts: &Attempts| attempts.attempt == job.attempt && attempts.failed.is_none();
+    match &job.of {
+        BuildOf::Key(key) => {
+            let of_key = |record: &&Record| record.facts.key.as_ref() == Some(key);
+            open(&ledger.attempts(key))
+                && !records.values().filter(of_key).any(|record| record.image.is_some())
+        }
+        BuildOf::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
+            let answered = lookup.answer.as_ref().is_some_and(|answer| answer.number >= *number);
+            lookup.number == *number && !answered && open(&lookup.attempts)
+        }),
+    }
 }
 
 fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {

@@ -3,7 +3,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::IsTerminal,
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -57,6 +57,9 @@ fn run(command: &[OsString], variables: &[(String, String)]) -> Result<ExitStatu
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempt(|| "listen for signals".to_owned())?;
     let mut command = Command::new(program);
     command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+    for name in env::vars_os().map(|(name, _)| name).filter(|name| of_our_own_package(name)) {
+        command.env_remove(name);
+    }
     // At a terminal the command stays in the foreground with us and Ctrl-C reaches all of it. Without one, it gets a
     // group of its own, so that a signal sent to us can be passed on to all that it has started.
     let grouped = !std::io::stdin().is_terminal();
@@ -77,6 +80,13 @@ fn run(command: &[OsString], variables: &[(String, String)]) -> Result<ExitStatu
     listening.close();
     let _joined = passing_on.join();
     status
+}
+
+/// What `cargo run` says of the launcher's own package. A cargo that the command starts would take it for a change of
+/// what its build scripts were made with, and compile half of the dependencies again.
+fn of_our_own_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 fn code(status: ExitStatus) -> u8 {
@@ -136,6 +146,13 @@ fn directories(parent: &Path, prefix: &str) -> Result<Vec<PathBuf>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cargo_in_the_command_hears_nothing_of_our_package() {
+        let of_ours = |name: &str| of_our_own_package(OsStr::new(name));
+        assert!(of_ours("CARGO_PKG_NAME") && of_ours("CARGO_MANIFEST_DIR"));
+        assert!(!of_ours("CARGO_TARGET_DIR") && !of_ours("CARGO") && !of_ours("PATH"));
+    }
 
     #[test]
     fn the_exit_code_is_the_commands() {

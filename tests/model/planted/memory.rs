@@ -21,13 +21,7 @@ pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
         "a ledger that is written after its act",
         acts_first,
-        &[
-            "a_rollback_arrives",
-            "it_comes_to_rest",
-            "a_return_is_never_judged",
-            "a_restart_arrives",
-            "a_build_that_is_wanted_goes_on",
-        ],
+        &["a_rollback_arrives", "a_build_that_is_wanted_goes_on", "it_comes_to_rest", "a_restart_arrives"],
     ),
     Planting::of("a return that is judged", judged_return, &["a_return_is_never_judged"]),
     Planting::of(
@@ -45,6 +39,7 @@ pub(super) const PLANTED: &[Planting] = &[
             "what_is_wanted_and_good_serves",
         ],
     ),
+    Planting::of("a hold that never ends", hold_that_never_ends, &["what_is_wanted_and_good_serves"]),
     Planting::of("a port that is not remembered", forgotten_port, &["the_port_never_changes"]),
     Planting::of(
         "a fault that is tried again at once",
@@ -107,6 +102,19 @@ fn hold_that_ends_early(project: &Project, world: &World) -> Option<Step> {
     misremembered(project, world, |ledger| {
         let tried = ledger.versions.values().any(|life| life.failed.is_some());
         ledger.hold = ledger.hold.take().filter(|_| !tried);
+    })
+}
+
+fn hold_that_never_ends(project: &Project, world: &World) -> Option<Step> {
+    let for_ever = u64::MAX;
+    let made = world.ledger.as_ref().and_then(|ledger| ledger.hold.clone());
+    let step = misremembered(project, world, |ledger| {
+        ledger.hold.iter_mut().for_each(|hold| hold.since = for_ever);
+    });
+    edited(step, |ledger| {
+        if ledger.hold.as_ref().is_some_and(|hold| hold.since == for_ever) {
+            ledger.hold = made; // What is remembered is right.
+        }
     })
 }
 
