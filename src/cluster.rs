@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod caches;
 pub mod config_maps;
+mod doubts;
 pub mod error;
 pub mod events;
 pub mod fence;

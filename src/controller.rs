@@ -136,7 +136,11 @@ fn projects(
 
 async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action, Error> {
     let uid = object.uid().unwrap_or_default();
-    let object = context.cluster.newest(&object);
+    let told = context.cluster.newest(&object);
+    let Some(object) = context.cluster.sure_of(told).await.map_err(Error::Observe)? else {
+        // The watch is about to tell that it is gone, or, in the middle of a list, that it is there.
+        return Ok(Action::requeue(Duration::from_secs(1)));
+    };
     let next = Box::pin(reconcile(&object, &context)).await?;
     Ok(Action::requeue(match next {
         Next::After(pause) => {

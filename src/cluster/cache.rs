@@ -27,6 +27,8 @@ struct Inner<K> {
     listed: Option<HashMap<Key, BTreeMap<String, Arc<K>>>>,
     /// What we wrote since the list began: it may be newer than the list.
     written: Vec<Arc<K>>,
+    /// Projects that something was taken from, and not by us.
+    bereft: HashSet<Key>,
     synced: bool,
 }
 
@@ -37,6 +39,7 @@ impl<K> Default for Cache<K> {
             deleted: HashSet::new(),
             listed: None,
             written: vec![],
+            bereft: HashSet::new(),
             synced: false,
         };
         Self { inner: Mutex::new(inner) }
@@ -60,6 +63,16 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
     #[must_use]
     pub fn synced(&self) -> bool {
         self.lock().synced
+    }
+
+    /// Whether something of the project vanished that we did not delete. Said once.
+    pub fn bereft(&self, key: &Key) -> bool {
+        self.lock().bereft.remove(key)
+    }
+
+    /// Has [`Cache::bereft`] say so once more.
+    pub fn doubt(&self, key: Key) {
+        self.lock().bereft.insert(key);
     }
 
     /// Takes in an own write.
@@ -95,8 +108,8 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
             }
             Event::Delete(object) => {
                 let Some(key) = key(&object) else { return vec![] };
-                if let Some(uid) = object.uid() {
-                    inner.deleted.remove(&uid);
+                if !object.uid().is_some_and(|uid| inner.deleted.remove(&uid)) {
+                    inner.bereft.insert(key.clone());
                 }
                 take(&mut inner.objects, &key, &object);
                 vec![key]
@@ -133,8 +146,16 @@ impl<K: Resource<DynamicType = ()>> Inner<K> {
         for objects in listed.values_mut() {
             objects.retain(|_, object| object.uid().is_none_or(|uid| !self.deleted.contains(&uid)));
         }
-        self.deleted.clear();
+        let deleted = std::mem::take(&mut self.deleted);
         let before = std::mem::replace(&mut self.objects, listed);
+        let vanished = before.iter().filter(|(key, objects)| {
+            let there = self.objects.get(*key);
+            objects.iter().any(|(name, object)| {
+                object.uid().is_none_or(|uid| !deleted.contains(&uid))
+                    && there.is_none_or(|there| !there.contains_key(name))
+            })
+        });
+        self.bereft.extend(vanished.map(|(key, _)| key.clone()));
         let first = !std::mem::replace(&mut self.synced, true);
         if first {
             return vec![]; // Every project is looked at anyway when the operator starts.

@@ -49,6 +49,11 @@ impl Living {
         matches!(event, Event::InitDone)
     }
 
+    /// Takes in that a read did not find it, before the watch tells.
+    pub fn gone(&self, uid: &str) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).uids.remove(uid);
+    }
+
     /// Whether there is a project of that uid.
     #[must_use]
     pub fn has(&self, uid: &str) -> bool {

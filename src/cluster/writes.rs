@@ -68,14 +68,21 @@ impl Cluster {
         &self,
         project: &Project,
         seen: Option<&Deployment>,
-        want: Value,
+        mut want: Value,
     ) -> Result<(), Error> {
+        want["metadata"]["annotations"][names::GENERATION] = json!(project.generation.to_string());
         self.apply(project, seen, want, &self.caches.deployments).await
     }
 
     /// Changes the replicas of the Deployment and nothing else.
-    pub async fn scale_deployment(&self, seen: &Deployment, replicas: i32) -> Result<(), Error> {
-        let patch = json!({ "spec": { "replicas": replicas } });
+    pub async fn scale_deployment(
+        &self,
+        project: &Project,
+        seen: &Deployment,
+        replicas: i32,
+    ) -> Result<(), Error> {
+        let written_for = json!({ names::GENERATION: project.generation.to_string() });
+        let patch = json!({ "metadata": { "annotations": written_for }, "spec": { "replicas": replicas } });
         self.change("scale", seen, patch, &self.caches.deployments).await
     }
 

@@ -41,7 +41,7 @@ pub struct Git {
     /// URL of the repository: https://github.com/you/shop.git, ssh://git@github.com/you/shop.git or
     /// git@github.com:you/shop.git. Never with a password: that belongs into secretRef.
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new(r"self.matches('^(https?://[A-Za-z0-9\[][A-Za-z0-9.\-\[\]:]*(/[!-~]*)?|ssh://([A-Za-z0-9_][A-Za-z0-9._\-]*@)?[A-Za-z0-9\[][A-Za-z0-9.\-\[\]:]*/[!-~]+|[A-Za-z0-9_][A-Za-z0-9._\-]*@[A-Za-z0-9][A-Za-z0-9.\-]*:[A-Za-z0-9._~/][!-~]*)$')").message("spec.source.git.url must be an http://, https:// or ssh:// URL without password or blanks, such as https://github.com/you/shop.git or git@github.com:you/shop.git"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^(https?://[A-Za-z0-9\\[][A-Za-z0-9.\\-\\[\\]:]*(/[!-~]*)?|ssh://([A-Za-z0-9_][A-Za-z0-9._\\-]*@)?[A-Za-z0-9\\[][A-Za-z0-9.\\-\\[\\]:]*/[!-~]+|[A-Za-z0-9_][A-Za-z0-9._\\-]*@[A-Za-z0-9][A-Za-z0-9.\\-]*:[A-Za-z0-9._~/][!-~]*)$')").message("spec.source.git.url must be an http://, https:// or ssh:// URL without password or blanks, such as https://github.com/you/shop.git or git@github.com:you/shop.git"))]
     pub url: String,
     /// What to check out; the default branch where it is left out. A branch or tag is looked up once: annotate the
     /// resource with doce.dev/deploy="@1" (any new value) to look again.
@@ -88,7 +88,7 @@ pub struct Archive {
     /// URL of the archive, such as https://example.org/shop-1.4.0.tar.gz. Only http and https, without user name,
     /// password or query: what is secret belongs into secretRef.
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new(r"self.matches('^https?://[A-Za-z0-9\[][A-Za-z0-9.\-\[\]:]*(/[A-Za-z0-9._~%+,=:/!$&()*;\-]*)?$')").message("spec.source.archive.url must be an http:// or https:// URL without user name, password, query or blanks, such as https://example.org/shop-1.4.0.tar.gz"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^https?://[A-Za-z0-9\\[][A-Za-z0-9.\\-\\[\\]:]*(/[A-Za-z0-9._~%+,=:/!$&()*;\\-]*)?$')").message("spec.source.archive.url must be an http:// or https:// URL without user name, password, query or blanks, such as https://example.org/shop-1.4.0.tar.gz"))]
     pub url: String,
     /// SHA-256 of the archive, 64 hex digits, as sha256sum prints it. With it the version is known before anything is
     /// downloaded; without it the archive is looked at once, and again when annotated with doce.dev/deploy="@1" (any
@@ -114,7 +114,7 @@ pub struct Oci {
     /// Reference of the artifact, best with its digest (name@sha256:…): then nothing has to be looked up. A tag is
     /// resolved once: annotate the resource with doce.dev/deploy="@1" (any new value) to look again.
     #[schemars(length(max = 512))]
-    #[x_kube(validation = Rule::new(r"self.matches('^[a-zA-Z0-9][a-zA-Z0-9.\-]*(:[0-9]{1,5})?/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127})?(@sha256:[0-9a-f]{64})?$')").message("spec.source.oci.reference must be a reference with its registry and without oci://, such as ghcr.io/you/shop-source:1.4.0 or ghcr.io/you/shop-source@sha256:<64 hex digits>"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[a-zA-Z0-9][a-zA-Z0-9.\\-]*(:[0-9]{1,5})?/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.\\-]{0,127})?(@sha256:[0-9a-f]{64})?$')").message("spec.source.oci.reference must be a reference with its registry and without oci://, such as ghcr.io/you/shop-source:1.4.0 or ghcr.io/you/shop-source@sha256:<64 hex digits>"))]
     pub reference: String,
     /// Directory of the artifact to build from; the root where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -22,6 +22,8 @@ pub const ROLE_RECORD: &str = "record";
 pub const VERSION: &str = "doce.dev/version";
 /// Annotation of a pod template: changed to start the pods anew.
 pub const RESTARTED: &str = "doce.dev/restarted";
+/// Annotation of a Deployment: generation of the project that it was last written for.
+pub const GENERATION: &str = "doce.dev/generation";
 /// Annotation of the ledger: its content.
 pub const LEDGER: &str = "doce.dev/ledger";
 /// Annotation of a record: the image of the version.

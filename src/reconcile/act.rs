@@ -144,7 +144,7 @@ async fn roll(cluster: &Cluster, project: &Project, world: &World, target: &Targ
     let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
     match (want, seen) {
         (Some(want), seen) => cluster.apply_deployment(project, seen.as_deref(), want).await,
-        (None, Some(seen)) => cluster.scale_deployment(&seen, target.replicas).await,
+        (None, Some(seen)) => cluster.scale_deployment(project, &seen, target.replicas).await,
         (None, None) => Ok(()),
     }
 }

@@ -6,9 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use doce_operator::crd::ProjectDeployment;
 use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::PostParams;
+use kube::{Resource as _, ResourceExt as _};
 
-use crate::harness::World;
+use crate::harness::{World, prebuilt};
 use crate::life::{Lived, Whole, live};
 use crate::plan::Plan;
 use crate::plans;
@@ -78,8 +82,9 @@ struct Campaign {
 pub(crate) async fn run() {
     let wish = Wish::read();
     let panics = hear_panics();
-    let client = World::new("chaos").await.client.clone();
-    let recorder = Recorder::start(client).await;
+    let world = World::new("chaos").await;
+    until_children_are_collected(&world).await;
+    let recorder = Recorder::start(world.client.clone()).await;
     let campaign = Campaign {
         recorder,
         table: Mutex::default(),
@@ -161,6 +166,18 @@ impl Campaign {
         }
         lived.whole
     }
+}
+
+/// The garbage collector hears of a new kind of owner only after a while: before that, what a life deletes would stay.
+async fn until_children_are_collected(world: &World) {
+    let owner = world.apply("owner", prebuilt(1)).await;
+    let mut child = ConfigMap::default();
+    child.metadata.name = Some("child".to_owned());
+    child.metadata.owner_references = owner.controller_owner_ref(&()).map(|owner| vec![owner]);
+    world.api::<ConfigMap>().create(&PostParams::default(), &child).await.unwrap();
+    world.delete::<ProjectDeployment>("owner").await;
+    let collected = |maps: &[ConfigMap]| maps.iter().all(|map| map.name_any() != "child");
+    world.until_list::<ConfigMap>("the child of a deleted project is gone", collected).await;
 }
 
 /// Panics in the operator's own code, wherever they are caught. What a life waited for in vain is told with its plan.

@@ -1,0 +1,64 @@
+//! When what the watch told of a project may be old: something of it vanished that nobody here deleted, or its Deployment
+//! was written for a later generation. It is read then, before anything is decided: a project that is gone must not get
+//! its children back, and one that was started must not be stopped again.
+
+use std::sync::Arc;
+
+use kube::{Api, ResourceExt as _};
+
+use super::{Cluster, Error};
+use crate::crd::ProjectDeployment;
+use crate::desired::names;
+
+impl Cluster {
+    /// The project as it is to be acted on; none where it is gone or going.
+    pub async fn sure_of(
+        &self,
+        told: Arc<ProjectDeployment>,
+    ) -> Result<Option<Arc<ProjectDeployment>>, Error> {
+        let key = (told.namespace().unwrap_or_default(), told.name_any());
+        let uid = told.uid().unwrap_or_default();
+        if !self.caches.projects.has(&uid) {
+            return Ok(None);
+        }
+        if !self.is_bereft(&key) && !self.is_behind(&told) {
+            return Ok(Some(told));
+        }
+        let api: Api<ProjectDeployment> = self.api(&key.0);
+        let read = api.get_opt(&key.1).await;
+        let read = read.map_err(|error| {
+            self.caches.revisions.doubt(key.clone());
+            Error::sort(&format!("read ProjectDeployment {}", key.1), error)
+        })?;
+        let alive = |read: &ProjectDeployment| {
+            read.metadata.uid == told.metadata.uid && read.metadata.deletion_timestamp.is_none()
+        };
+        let Some(read) = read.filter(alive) else {
+            self.caches.projects.gone(&uid);
+            return Ok(None);
+        };
+        self.remember(read);
+        Ok(Some(self.newest(&told)))
+    }
+
+    fn is_bereft(&self, key: &super::cache::Key) -> bool {
+        let caches = self.caches();
+        let of_kinds = [
+            caches.revisions.bereft(key),
+            caches.deployments.bereft(key),
+            caches.services.bereft(key),
+            caches.jobs.bereft(key),
+        ];
+        of_kinds.contains(&true)
+    }
+
+    fn is_behind(&self, told: &ProjectDeployment) -> bool {
+        let key = (told.namespace().unwrap_or_default(), told.name_any());
+        let of_this = |uid: Option<&String>| uid == told.metadata.uid.as_ref();
+        let written_for = self.caches().deployments.of(&key).into_iter().filter_map(|deployment| {
+            let generation = deployment.annotations().get(names::GENERATION)?.parse::<i64>().ok()?;
+            of_this(deployment.labels().get(names::UID)).then_some(generation)
+        });
+        written_for.max() > told.metadata.generation
+    }
+}
