@@ -17,8 +17,14 @@ mod repository;
 #[path = "node/traffic.rs"]
 mod traffic;
 
+#[path = "node/builds.rs"]
+mod builds;
+#[path = "node/frameworks.rs"]
+mod frameworks;
 #[path = "node/life.rs"]
 mod life;
+#[path = "node/secrets.rs"]
+mod secrets;
 #[path = "node/sources.rs"]
 mod sources;
 #[path = "node/under_traffic.rs"]

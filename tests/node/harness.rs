@@ -52,7 +52,8 @@ pub struct World {
     pub namespace: String,
     /// Address at which node ports answer.
     pub address: String,
-    client: Client,
+    /// An administrator's client.
+    pub client: Client,
 }
 
 impl World {

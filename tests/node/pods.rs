@@ -16,8 +16,14 @@ use crate::harness::{PATIENCE, World};
 impl World {
     /// Waits, by watch, until the pods of the apps in this namespace are as `so` says.
     pub async fn until_pods(&self, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
+        self.until_pods_of("app", what, so).await
+    }
+
+    /// Waits, by watch, until the pods of that role (app, build) are as `so` says.
+    pub async fn until_pods_of(&self, role: &str, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         let (reader, writer) = store::<Pod>();
-        let events = watcher(self.api::<Pod>(), watcher::Config::default().labels("doce.dev/role=app"));
+        let labels = watcher::Config::default().labels(&format!("doce.dev/role={role}"));
+        let events = watcher(self.api::<Pod>(), labels);
         let mut events = std::pin::pin!(events.default_backoff().reflect(writer));
         let waited = tokio::time::timeout(PATIENCE, async {
             let mut listed = false;

@@ -24,6 +24,13 @@ impl Repository {
         Self { url: format!("{}/{name}.git", variable("DOCE_GIT_URL")), tree, bare }
     }
 
+    /// The same, served only to who names user and password.
+    pub fn private(name: &str, user: &str, password: &str) -> Self {
+        let repository = Self::new(name);
+        std::fs::write(repository.bare.join("credentials"), format!("{user}:{password}")).unwrap();
+        repository
+    }
+
     /// Writes the files, commits and pushes; returns the commit.
     pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
         for (name, text) in files {

@@ -7,6 +7,7 @@ mod operator;
 mod recipe;
 mod root;
 mod store;
+mod toolchain;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,12 +36,16 @@ pub(super) const PAUSE: &str = "docker.io/library/busybox:1.37";
 /// The image that builds images.
 pub(super) const BUILDKIT: &str = "docker.io/moby/buildkit:v0.33.1-rootless";
 
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 9] = [
     ("busybox", include_str!("../../images/busybox.toml")),
     ("registry", include_str!("../../images/registry.toml")),
     ("node", include_str!("../../images/node.toml")),
     ("nginx", include_str!("../../images/nginx.toml")),
     ("buildkit", include_str!("../../images/buildkit.toml")),
+    ("python", include_str!("../../images/python.toml")),
+    ("debian", include_str!("../../images/debian.toml")),
+    ("golang", include_str!("../../images/golang.toml")),
+    ("rust", include_str!("../../images/rust.toml")),
 ];
 
 /// Makes what the cache does not have, and the operator's own image from the sources as they are now.

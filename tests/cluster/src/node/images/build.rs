@@ -72,6 +72,9 @@ fn key(recipe: &Recipe, text: &str, tools: &Tools) -> Result<String, Error> {
     let mut hash = Sha256::new();
     hash.update(FORMAT.to_le_bytes());
     hash.update(text);
+    for compiler in &recipe.toolchains {
+        hash.update(compiler.of.version()?);
+    }
     for file in &recipe.files {
         if let Some(path) = layer::source(file, tools)? {
             // A hash of the content would cost a second at every start.

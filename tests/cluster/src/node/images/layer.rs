@@ -16,10 +16,12 @@ use super::{
     recipe::{File, Npm, Recipe},
     root,
     store::{Layer, Store},
+    toolchain,
 };
 use crate::{Attempt, Error, Tools, error::run};
 
-type Archive<'a> = Builder<&'a mut dyn Write>;
+/// A layer under way.
+pub(super) type Archive<'a> = Builder<&'a mut dyn Write>;
 
 /// Writes the layer.
 pub(super) fn write(
@@ -33,6 +35,9 @@ pub(super) fn write(
         users(&mut archive, recipe, root, store)?;
         for npm in &recipe.npm {
             package(&mut archive, npm)?;
+        }
+        for compiler in &recipe.toolchains {
+            toolchain::add(&mut archive, compiler)?;
         }
         for file in &recipe.files {
             add(&mut archive, file, root, store, tools)?;
@@ -136,7 +141,8 @@ fn commands(archive: &mut Archive<'_>, dir: &str, busybox: &str) -> Result<(), E
         .try_for_each(|command| link(archive, &format!("{dir}/{command}"), &name))
 }
 
-fn link(archive: &mut Archive<'_>, path: &str, target: &str) -> Result<(), Error> {
+/// Adds a symbolic link.
+pub(super) fn link(archive: &mut Archive<'_>, path: &str, target: &str) -> Result<(), Error> {
     let mut header = header(EntryType::Symlink, 0o777, 0);
     header.set_size(0);
     archive.append_link(&mut header, relative(path), target).attempt(|| format!("link {path} to {target}"))
@@ -153,7 +159,8 @@ pub(super) fn regular<W: Write>(
     entry(archive, path, EntryType::Regular, mode, owner, content)
 }
 
-fn entry<W: Write>(
+/// Adds a file or a directory.
+pub(super) fn entry<W: Write>(
     archive: &mut Builder<W>,
     path: &str,
     kind: EntryType,

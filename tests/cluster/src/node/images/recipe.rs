@@ -19,6 +19,9 @@ pub(super) struct Recipe {
     /// Parts of npm packages.
     #[serde(default, rename = "npm")]
     pub(super) npm: Vec<Npm>,
+    /// Compilers of this machine.
+    #[serde(default, rename = "toolchain")]
+    pub(super) toolchains: Vec<Toolchain>,
     /// Files, links and directories, made in this order.
     #[serde(default, rename = "file")]
     pub(super) files: Vec<File>,
@@ -45,6 +48,25 @@ pub(super) struct Npm {
     pub(super) from: String,
     /// What takes the place of `from`.
     pub(super) to: String,
+}
+
+/// A compiler of this machine, with what comes with it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Toolchain {
+    pub(super) of: Language,
+    /// Directory of the image.
+    pub(super) to: String,
+    /// Files and directories of the compiler's own directory that are taken.
+    pub(super) parts: Vec<String>,
+}
+
+/// What a compiler is for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Language {
+    Go,
+    Rust,
 }
 
 /// One path of the image. With neither of the sources it is a directory.

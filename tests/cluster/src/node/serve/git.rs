@@ -1,7 +1,13 @@
 //! Git's smart HTTP: each request is handed to `git http-backend`, Git's own program for web servers.
-//! Pushing is refused, as that program does when nobody has logged in.
+//! Pushing is refused, as that program does when nobody has logged in. A repository with a file `credentials` in it,
+//! `user:password`, is private: it is served to who names them (RFC 7617).
 
-use std::{path::PathBuf, process::Stdio, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -10,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdout, Command},
@@ -25,6 +32,10 @@ pub(super) fn router(repositories: PathBuf) -> Router {
 
 async fn answer(State(repositories): State<Arc<PathBuf>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    if !may_read(&repositories, &parts) {
+        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"repositories\"")];
+        return (StatusCode::UNAUTHORIZED, ask).into_response();
+    }
     let Ok(body) = to_bytes(body, LONGEST_REQUEST).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
@@ -36,6 +47,13 @@ async fn answer(State(repositories): State<Arc<PathBuf>>, request: Request) -> R
             (StatusCode::INTERNAL_SERVER_ERROR, format!("git http-backend: {error}\n")).into_response()
         }
     }
+}
+
+fn may_read(repositories: &Path, parts: &Parts) -> bool {
+    let name = parts.uri.path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    let Ok(wanted) = fs::read_to_string(repositories.join(name).join("credentials")) else { return true };
+    let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    given == Some(&format!("Basic {}", BASE64_STANDARD.encode(wanted.trim())))
 }
 
 /// The program with the request in its environment, as RFC 3875 (CGI) has it.
@@ -145,6 +163,11 @@ mod tests {
         assert_eq!(std::fs::read_to_string(dir.path().join("clone/index.html")).unwrap(), "hello");
         let (pushed, text) = git(&work, &["push", "--quiet", &url, "HEAD:other"]);
         assert!(!pushed && text.contains("403"), "{text}");
+        std::fs::write(dir.path().join("served/shop.git/credentials"), "ann:secret\n").unwrap();
+        let (read, text) = git(dir.path(), &["ls-remote", &url]);
+        assert!(!read && text.contains("could not read Username"), "{text}");
+        let (read, text) = git(dir.path(), &["ls-remote", &url.replace("://", "://ann:secret@")]);
+        assert!(read, "{text}");
         let (found, text) = git(dir.path(), &["ls-remote", &url.replace("shop", "none")]);
         assert!(!found && text.contains("not found"), "{text}");
     }

@@ -1,0 +1,68 @@
+//! Compilers of this machine, as parts of an image: tests build programs in Go and Rust, and nothing can be pulled.
+//! It compiles nothing.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tar::EntryType;
+
+use super::{
+    layer::{self, Archive},
+    recipe::{Language, Toolchain},
+};
+use crate::{Attempt, Error, error::run};
+
+impl Language {
+    /// Its version on this machine, in the compiler's own words.
+    pub(super) fn version(self) -> Result<String, Error> {
+        match self {
+            Self::Go => run(Command::new("go").arg("version"), "ask for the version of Go"),
+            Self::Rust => run(Command::new("rustc").arg("--version"), "ask for the version of Rust"),
+        }
+    }
+
+    fn directory(self) -> Result<PathBuf, Error> {
+        let told = match self {
+            Self::Go => run(Command::new("go").args(["env", "GOROOT"]), "ask where Go is")?,
+            Self::Rust => run(Command::new("rustc").args(["--print", "sysroot"]), "ask where Rust is")?,
+        };
+        Ok(PathBuf::from(told.trim()))
+    }
+}
+
+/// Adds the parts that the recipe names.
+pub(super) fn add(archive: &mut Archive<'_>, toolchain: &Toolchain) -> Result<(), Error> {
+    let directory = toolchain.of.directory()?;
+    toolchain
+        .parts
+        .iter()
+        .try_for_each(|part| tree(archive, &directory.join(part), &format!("{}/{part}", toolchain.to)))
+}
+
+fn tree(archive: &mut Archive<'_>, from: &Path, to: &str) -> Result<(), Error> {
+    let attempt = || format!("add {} to a layer", from.display());
+    let metadata = from.symlink_metadata().attempt(attempt)?;
+    if metadata.is_symlink() {
+        let target = fs::read_link(from).attempt(attempt)?;
+        return layer::link(archive, to, &target.to_string_lossy());
+    }
+    if metadata.is_dir() {
+        layer::entry(archive, to, EntryType::Directory, 0o755, 0, &[])?;
+        let parts = fs::read_dir(from).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let mut names: Vec<_> = parts.attempt(attempt)?.into_iter().map(|part| part.file_name()).collect();
+        names.sort();
+        return names.into_iter().try_for_each(|name| {
+            tree(archive, &from.join(&name), &format!("{to}/{}", name.to_string_lossy()))
+        });
+    }
+    let mode = if is_program(&metadata) { 0o755 } else { 0o644 };
+    layer::regular(archive, to, mode, 0, &fs::read(from).attempt(attempt)?)
+}
+
+fn is_program(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o111 != 0
+}

@@ -1,0 +1,158 @@
+//! Builds beside each other and after each other: the cache, the queue, and builds that are not wanted any more.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt as _;
+use kube::api::LogParams;
+use serde_json::json;
+
+use crate::harness::{World, holds, ready};
+use crate::repository::Repository;
+
+/// The chart's `build.limit`.
+const LIMIT: usize = 2;
+
+/// A program with packages enough that installing them is most of the work.
+const PACKAGE: &str = r#"{ "name": "shop", "version": "1.0.0", "scripts": { "start": "node server.js" },
+    "dependencies": { "express": "4.21.2", "fastify": "5.2.1", "typescript": "5.7.3" } }"#;
+
+fn server(words: &str) -> String {
+    format!("require('http').createServer((_, answer) => answer.end('{words}')).listen(process.env.PORT);\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn a_second_build_takes_what_did_not_change_from_the_cache() {
+    let world = World::new("cache").await;
+    let repository = Repository::new("cache");
+    let mut took = vec![];
+    for words in ["first", "second"] {
+        let commit = repository.commit(words, &[("package.json", PACKAGE), ("server.js", &server(words))]);
+        let source = json!({ "git": { "url": repository.url, "ref": { "commit": commit } } });
+        world.deploy("shop", &json!({ "source": source, "rollout": { "minReadySeconds": 0 } })).await;
+        world.until_serves("shop", words).await;
+        let (job, seconds) = newest(&world.list::<Job>().await);
+        took.push((seconds, world.log_of(&job).await));
+    }
+    let [(first, cold), (second, warm)] = &took[..] else { unreachable!() };
+    println!(
+        "first build {first:.1} s, after a change of the source {second:.1} s: {:.1} times as fast",
+        first / second
+    );
+    let cached = |log: &str| log.lines().filter(|line| line.contains("CACHED")).count();
+    assert_eq!(cached(cold), 0, "{cold}");
+    assert!(cached(warm) > 0, "{warm}");
+    assert!(!warm.contains("added "), "packages were installed again: {warm}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn thirty_builds_asked_for_at_once_keep_the_limit_and_no_namespace_waits_for_another() {
+    let namespaces = ["queue-a", "queue-b", "queue-c"];
+    let mut worlds = vec![];
+    for namespace in namespaces {
+        worlds.push(World::new(namespace).await);
+    }
+    // One namespace asks for all of its builds before the next begins.
+    for world in &worlds {
+        for number in 0..10 {
+            let name = format!("site-{number}");
+            let files = json!({ "Dockerfile": "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nUSER 1000\n\
+                CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n", "index.html": name });
+            world.apply::<ConfigMap>(&name, json!({ "data": files })).await;
+            let spec =
+                json!({ "source": { "configMap": { "name": name } }, "rollout": { "minReadySeconds": 0 } });
+            world.deploy(&name, &spec).await;
+        }
+    }
+    let mut builds: Vec<(Timestamp, Timestamp, String)> = vec![];
+    for world in &worlds {
+        for number in 0..10 {
+            let what = "it serves or fails";
+            let done = |status: &_| holds(status, "Ready") || holds(status, "Stalled");
+            let status = world.until_status(&format!("site-{number}"), what, done).await;
+            assert!(holds(&status, "Ready"), "{:?}", status.failure);
+        }
+        builds.extend(world.list::<Job>().await.iter().map(|job| {
+            let (started, ended) = lasted(job);
+            (started, ended, world.namespace.clone())
+        }));
+    }
+    builds.sort();
+    assert_eq!(builds.len(), 30);
+    for (started, ..) in &builds {
+        // A Job's end is written a moment after its pod's, and in whole seconds: what ended in that second is over.
+        let beside = builds.iter().filter(|(from, to, _)| from <= started && to > started).count();
+        assert!(beside <= LIMIT, "{beside} builds at {started}: {builds:#?}");
+    }
+    // The first may all be of the namespace that came first; after that, turns are taken.
+    let mut started: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, _, namespace) in &builds[..24] {
+        *started.entry(namespace).or_default() += 1;
+    }
+    assert!(
+        namespaces.iter().all(|namespace| started.get(namespace).is_some_and(|n| *n >= 6)),
+        "{started:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn a_build_that_is_cancelled_or_superseded_leaves_no_pod() {
+    let world = World::new("unwanted").await;
+    let repository = Repository::new("unwanted");
+    let endless = "FROM docker.io/library/busybox:1.37\nRUN sleep 3600\n";
+    let deploy = async |commit: &str| {
+        let source = json!({ "git": { "url": repository.url, "ref": { "commit": commit } } });
+        world.deploy("shop", &json!({ "source": source, "rollout": { "minReadySeconds": 0 } })).await;
+    };
+    let runs = |pods: &[Pod]| pods.iter().any(|pod| phase(pod) == Some("Running"));
+    let none = |pods: &[Pod]| pods.is_empty();
+
+    deploy(&repository.commit("Endless", &[("Dockerfile", endless)])).await;
+    world.until_pods_of("build", "the build runs", runs).await;
+    world.annotate("shop", "doce.dev/cancel", "@1").await;
+    let cancelled = |status: &_| ready(status).is_some_and(|(_, reason)| reason == "Cancelled");
+    world.until_status("shop", "it is cancelled", cancelled).await;
+    world.until_pods_of("build", "its pod is gone", none).await;
+
+    deploy(&repository.commit("Endless too", &[("Dockerfile", endless), ("x", "y")])).await;
+    world.until_pods_of("build", "the next build runs", runs).await;
+    let good = "FROM docker.io/library/busybox:1.37\nRUN mkdir /www && echo good > /www/index.html\nUSER 1000\n\
+        CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
+    deploy(&repository.commit("Good", &[("Dockerfile", good)])).await;
+    world.until_serves("shop", "Good").await;
+    let over = |pods: &[Pod]| pods.iter().all(|pod| phase(pod) == Some("Succeeded"));
+    world.until_pods_of("build", "only what was finished is left", over).await;
+}
+
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
+fn lasted(job: &Job) -> (Timestamp, Timestamp) {
+    let status = job.status.as_ref().unwrap();
+    (status.start_time.as_ref().unwrap().0, status.completion_time.as_ref().unwrap().0)
+}
+
+/// Name and seconds of the build that started last.
+fn newest(jobs: &[Job]) -> (String, f64) {
+    let job = jobs.iter().max_by_key(|job| lasted(job).0).unwrap();
+    let (started, ended) = lasted(job);
+    (job.name_any(), (ended - started).total(jiff::Unit::Second).unwrap())
+}
+
+impl World {
+    /// What the pod of a build wrote.
+    pub async fn log_of(&self, job: &str) -> String {
+        let pods = self.list::<Pod>().await;
+        let of_job =
+            |pod: &&Pod| pod.labels().get("batch.kubernetes.io/job-name").is_some_and(|name| name == job);
+        let pod = pods.iter().find(of_job).unwrap();
+        let params = LogParams { container: Some("build".to_owned()), ..LogParams::default() };
+        self.api::<Pod>().logs(&pod.name_any(), &params).await.unwrap()
+    }
+}
