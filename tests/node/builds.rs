@@ -114,7 +114,9 @@ async fn a_build_that_is_cancelled_or_superseded_leaves_no_pod() {
 
     deploy(&repository.commit("Endless", &[("Dockerfile", endless)])).await;
     world.until_pods_of("build", "the build runs", runs).await;
-    world.annotate("shop", "doce.dev/cancel", "@1").await;
+    let named = |status: &doce_operator::crd::ProjectDeploymentStatus| status.build.is_some();
+    let build = world.until_status("shop", "the build is named", named).await.build.unwrap();
+    world.annotate("shop", "doce.dev/cancel", &format!("{}@1", build.id)).await;
     let cancelled = |status: &_| ready(status).is_some_and(|(_, reason)| reason == "Cancelled");
     world.until_status("shop", "it is cancelled", cancelled).await;
     world.until_pods_of("build", "its pod is gone", none).await;

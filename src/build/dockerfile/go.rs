@@ -56,12 +56,12 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     let _ = write!(
         text,
         "\nFROM scratch\n\
-         COPY --from=build {SYSTEM_CA} {SYSTEM_CA}\n\
-         COPY --from=build /out/ /\n\
+         COPY --link --from=build {SYSTEM_CA} {SYSTEM_CA}\n\
+         COPY --link --from=build /out/ /\n\
          WORKDIR /srv\n"
     );
     for directory in &plan.assets {
-        let _ = writeln!(text, "COPY {directory}/ ./{directory}/");
+        let _ = writeln!(text, "COPY --link {directory}/ ./{directory}/");
     }
     text.push_str("ENV HOME=/tmp PORT=8080\nUSER 65532\nEXPOSE 8080\nENTRYPOINT [\"/app\"]\n");
     text

@@ -69,7 +69,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
         Serve::Program { command, writes } => program(plan, command.as_deref(), *writes),
         Serve::Standalone { public } => standalone(plan, *public),
         Serve::Site { output, otherwise } => {
-            site::serve(&format!("COPY --from=build /app/{output}/ /srv/www/"), otherwise)
+            site::serve(&format!("COPY --link --from=build /app/{output}/ /srv/www/"), otherwise)
         }
     });
     text
@@ -90,7 +90,7 @@ fn build_stage(plan: &Plan, keep_modules: bool) -> String {
         image(plan),
         manager.environment()
     );
-    text.push_str(&packages(&plan.install, plan.build.is_some()));
+    text.push_str(&packages(&plan.install, plan.build.is_some(), !is_as_it_is(plan)));
     text.push_str(&arguments(&plan.arguments));
     if let Some(step) = &plan.build {
         let command = match step {
@@ -109,8 +109,13 @@ fn build_stage(plan: &Plan, keep_modules: bool) -> String {
     text
 }
 
-/// The steps up to the packages and the whole source, `all` packages or those that are needed at run time.
-fn packages(install: &Install, all: bool) -> String {
+/// The source runs as it is: only its packages are made.
+fn is_as_it_is(plan: &Plan) -> bool {
+    plan.build.is_none() && !plan.install.whole_source && matches!(plan.serve, Serve::Program { .. })
+}
+
+/// The steps up to the packages, `all` or those that are needed at run time, and, where it is needed, the whole `source`.
+fn packages(install: &Install, all: bool, source: bool) -> String {
     let manager = &install.manager;
     let mut text = String::new();
     if let Some(package) = manager.package() {
@@ -126,7 +131,7 @@ fn packages(install: &Install, all: bool) -> String {
         }
     }
     text.push_str(&run(Trust::Beside, Some(manager.cache()), &manager.install(install.locked, all)));
-    if !install.whole_source {
+    if source && !install.whole_source {
         text.push_str("COPY . .\n");
     }
     text
@@ -134,12 +139,13 @@ fn packages(install: &Install, all: bool) -> String {
 
 fn program(plan: &Plan, command: Option<&[String]>, writes: bool) -> String {
     let owner = if writes { " --chown=1000:1000" } else { "" };
+    let source = if is_as_it_is(plan) { ". ./" } else { "--from=build /app ./" };
     format!(
         "FROM {}\n\
          ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 NPM_CONFIG_CACHE=/tmp/npm NPM_CONFIG_UPDATE_NOTIFIER=false\n\
          WORKDIR /app\n\
-         COPY --from=build /node_modules ./node_modules\n\
-         COPY --from=build{owner} /app ./\n\
+         COPY --link --from=build /node_modules ./node_modules\n\
+         COPY --link{owner} {source}\n\
          USER 1000\n\
          EXPOSE 3000\n\
          CMD {}\n",
@@ -149,13 +155,13 @@ fn program(plan: &Plan, command: Option<&[String]>, writes: bool) -> String {
 }
 
 fn standalone(plan: &Plan, public: bool) -> String {
-    let public = if public { "COPY --from=build /app/public ./public\n" } else { "" };
+    let public = if public { "COPY --link --from=build /app/public ./public\n" } else { "" };
     format!(
         "FROM {}\n\
          ENV NODE_ENV=production PORT=3000 NEXT_TELEMETRY_DISABLED=1\n\
          WORKDIR /app\n\
-         COPY --from=build --chown=1000:1000 /app/.next/standalone ./\n\
-         COPY --from=build --chown=1000:1000 /app/.next/static ./.next/static\n\
+         COPY --link --from=build --chown=1000:1000 /app/.next/standalone ./\n\
+         COPY --link --from=build --chown=1000:1000 /app/.next/static ./.next/static\n\
          {public}\
          USER 1000\n\
          EXPOSE 3000\n\

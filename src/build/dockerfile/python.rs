@@ -69,13 +69,13 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     text.push_str(&packages(plan));
     let built = build(plan);
     text.push_str(&built);
-    let source = if built.is_empty() { "COPY . ." } else { "COPY --from=build /app ./" };
+    let source = if built.is_empty() { "COPY --link . ." } else { "COPY --link --from=build /app ./" };
     let _ = write!(
         text,
         "\nFROM {image}\n\
          ENV VIRTUAL_ENV=/venv PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp PORT=8000\n\
          WORKDIR /app\n\
-         COPY --from=build /venv /venv\n\
+         COPY --link --from=build /venv /venv\n\
          {source}\n\
          USER 1000\n\
          EXPOSE 8000\n\

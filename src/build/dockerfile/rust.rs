@@ -61,7 +61,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     let _ = write!(
         text,
         "\nFROM docker.io/library/debian:bookworm-slim\n\
-         COPY --from=build {SYSTEM_CA} {SYSTEM_CA}\n"
+         COPY --link --from=build {SYSTEM_CA} {SYSTEM_CA}\n"
     );
     if plan.openssl {
         text.push_str(
@@ -69,9 +69,9 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
              RUN ldconfig\n",
         );
     }
-    text.push_str("COPY --from=build /out/ /usr/local/bin/\nWORKDIR /srv\n");
+    text.push_str("COPY --link --from=build /out/ /usr/local/bin/\nWORKDIR /srv\n");
     for directory in &plan.assets {
-        let _ = writeln!(text, "COPY {directory}/ ./{directory}/");
+        let _ = writeln!(text, "COPY --link {directory}/ ./{directory}/");
     }
     text.push_str("ENV HOME=/tmp PORT=8080\nUSER 65532\nEXPOSE 8080\nENTRYPOINT [\"/usr/local/bin/app\"]\n");
     text

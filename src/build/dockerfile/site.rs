@@ -16,7 +16,7 @@ pub(in crate::build) enum Otherwise {
 /// A static site that is there as it is: the files of `directory` (empty, or with a slash at its end).
 pub(in crate::build) fn files(directory: &str) -> String {
     let from = if directory.is_empty() { "." } else { directory };
-    header("a static site") + &serve(&format!("COPY {from} /srv/www/"), &Otherwise::NotFound)
+    header("a static site") + &serve(&format!("COPY --link {from} /srv/www/"), &Otherwise::NotFound)
 }
 
 /// The last stage.
@@ -27,7 +27,7 @@ pub(super) fn serve(copy: &str, otherwise: &Otherwise) -> String {
     };
     format!(
         r#"FROM {NGINX}
-COPY <<'EOF' /etc/nginx/site.conf.in
+COPY --link <<'EOF' /etc/nginx/site.conf.in
 worker_processes 2;
 pid /tmp/nginx.pid;
 error_log stderr warn;
@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn files_are_served_from_where_they_are() {
-        assert!(files("").contains("COPY . /srv/www/") && files("").contains("$uri.html =404;"));
-        assert!(files("public/").contains("COPY public/ /srv/www/"));
+        assert!(files("").contains("COPY --link . /srv/www/") && files("").contains("$uri.html =404;"));
+        assert!(files("public/").contains("COPY --link public/ /srv/www/"));
     }
 
     #[test]
