@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::facts::build::is_finished;
@@ -17,20 +18,24 @@ pub struct Limits {
     pub namespace: usize,
 }
 
-/// The Jobs to release now. The namespace with the fewest running builds comes first, in it the oldest Job; no limit is
-/// passed, and none is released that `may_start` denies.
+/// The Jobs to release now. The namespace with the fewest running builds comes first, among those the one whose last
+/// build started longest ago, in it the oldest Job; no limit is passed, and none is released that `may_start` denies.
 #[must_use]
 pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
-    let mut running = running(jobs);
+    let (mut running, mut served) = (running(jobs), served(jobs));
     let mut queued: Vec<&Arc<Job>> = waiting(jobs).filter(|job| may_start(job)).collect();
     let mut released = vec![];
     while running.values().sum::<usize>() < limits.cluster {
         let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
-        let order = |job: &Job| (builds(job), job.creation_timestamp(), namespace(job), job.name_any());
+        let order = |job: &Job| {
+            let served = served.get(&namespace(job)).copied();
+            (builds(job), served, job.creation_timestamp(), namespace(job), job.name_any())
+        };
         let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
         let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
         let job = queued.swap_remove(at);
         *running.entry(namespace(job)).or_insert(0) += 1;
+        served.insert(namespace(job), Served::Now(released.len()));
         released.push(job.clone());
     }
     released
@@ -59,6 +64,28 @@ fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
         *running.entry(namespace(job)).or_insert(0) += 1;
     }
     running
+}
+
+/// When a build of a namespace started last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Served {
+    At(Timestamp),
+    /// As so many others in this pass.
+    Now(usize),
+}
+
+/// The last start in each namespace, as far as its Jobs are still there.
+fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
+    let mut served = BTreeMap::new();
+    for job in jobs.iter().filter(|job| !is_suspended(job)) {
+        let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
+        let Some(time) = started.map(|time| time.0).or(job.creation_timestamp().map(|time| time.0)) else {
+            continue;
+        };
+        let last = served.entry(namespace(job)).or_insert(Served::At(time));
+        *last = (*last).max(Served::At(time));
+    }
+    served
 }
 
 fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
@@ -122,6 +149,26 @@ mod tests {
         jobs.push(job("modest", "modest-0", "waits", 100));
         jobs.push(job("modest", "modest-1", "waits", 101));
         assert_eq!(released(&jobs, limits(4, 9)), ["greedy-0", "modest-0", "greedy-1", "modest-1"]);
+    }
+
+    #[test]
+    fn namespaces_take_turns_however_many_builds_each_of_them_asked_for_first() {
+        let mut jobs: Vec<_> = ["a", "b", "c"]
+            .iter()
+            .zip([0, 100, 200])
+            .flat_map(|(namespace, begun)| {
+                (0..4).map(move |n| job(namespace, &format!("{namespace}{n}"), "waits", begun + n))
+            })
+            .collect();
+        let mut order = vec![];
+        for second in 1000.. {
+            let Some(name) = released(&jobs, limits(1, 9)).pop() else { break };
+            // It runs, and has ended when the next one is looked for.
+            let at = jobs.iter().position(|job| job.name_any() == name).unwrap();
+            jobs[at] = job(&name[..1], &name, "done", second);
+            order.push(name);
+        }
+        assert_eq!(order.join(" "), "a0 b0 c0 a1 b1 c1 a2 b2 c2 a3 b3 c3");
     }
 
     #[test]

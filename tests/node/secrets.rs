@@ -85,7 +85,7 @@ async fn image_configuration(image: &str) -> String {
     manifest + &config
 }
 
-/// Whether the operator's ServiceAccount may do this in the test's namespace.
+/// Whether the operator's `ServiceAccount` may do this in the test's namespace.
 async fn operator_may(world: &World, verb: &str, group: &str, resource: &str) -> bool {
     let attributes = ResourceAttributes {
         namespace: Some(world.namespace.clone()),
