@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod meta;
 pub mod names;
 pub mod record;
+pub mod security;
 pub mod service;
 pub mod settled;
 pub mod template;

@@ -26,7 +26,7 @@
 //! | [`crd`] | what a person writes and reads | nothing |
 //! | [`version`] | build keys and version hashes | `build::order` |
 //! | [`project`] | one object, parsed | `crd`, `version`, `build::order` |
-//! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `crd::status::Cause`, `build::report` |
+//! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `crd::run::Security`, `crd::status::Cause`, `build::report` |
 //! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `crd`, `build`, `reconcile::world::BuildOf` |
 //! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `act`, `start`, `report` also `cluster` |
 //! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |

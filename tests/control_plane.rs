@@ -26,6 +26,8 @@ mod lifecycle;
 mod mending;
 #[path = "control_plane/other_hands.rs"]
 mod other_hands;
+#[path = "control_plane/pod_security.rs"]
+mod pod_security;
 #[path = "control_plane/queue.rs"]
 mod queue;
 #[path = "control_plane/quiet.rs"]

@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("version", &["build::order"]),
     ("project", &["crd", "version", "build::order"]),
     ("ledger", &["crd::annotations", "crd::conditions", "record::Trigger", "build::report"]),
-    ("record", &["crd::annotations", "crd::status::Cause", "build::report"]),
+    ("record", &["crd::annotations", "crd::run::Security", "crd::status::Cause", "build::report"]),
     (
         "desired",
         &[

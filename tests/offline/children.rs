@@ -47,6 +47,7 @@ fn recorded(project: &Project, uid: i64) -> Record {
         key: Some("a".repeat(64)),
         source: SourceFact::default(),
         trigger: None,
+        security: project.run.security,
         template: template::render(project, VERSION),
     };
     let image = ImageFact {
@@ -70,10 +71,76 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
 fn an_image_that_wants_root_gets_baseline_pod_security() {
     let project = full();
     let complete = template::complete(&recorded(&project, 0), None).unwrap();
-    assert_eq!(
-        complete["spec"]["securityContext"],
-        json!({ "seccompProfile": { "type": "RuntimeDefault" } })
-    );
+    assert_eq!(complete["spec"]["securityContext"]["seccompProfile"], json!({ "type": "RuntimeDefault" }));
+    for unset in ["runAsUser", "runAsNonRoot"] {
+        assert_eq!(complete["spec"]["securityContext"][unset], Value::Null);
+    }
+    let container = &complete["spec"]["containers"][0]["securityContext"];
+    assert_eq!(*container, json!({ "allowPrivilegeEscalation": false }));
+}
+
+/// Security contexts of pod and container for `run.security`, `run.port` and the user of the image.
+fn contexts(security: Option<&str>, port: u16, uid: Option<i64>) -> (Value, Value) {
+    let mut run = json!({ "port": port });
+    if let Some(security) = security {
+        run["security"] = json!(security);
+    }
+    let image = json!({ "reference": format!("registry.test/shop@sha256:{}", "a".repeat(64)) });
+    let project = project(&json!({ "source": { "image": image }, "run": run }));
+    let mut record = recorded(&project, 0);
+    record.image.as_mut().unwrap().uid = uid;
+    let complete = template::complete(&record, None).unwrap();
+    let of = |at: &Value| at["securityContext"].clone();
+    (of(&complete["spec"]), of(&complete["spec"]["containers"][0]))
+}
+
+#[test]
+fn security_and_the_user_of_the_image_make_the_contexts() {
+    let seccomp = json!({ "type": "RuntimeDefault" });
+    let user = json!({ "seccompProfile": seccomp, "runAsUser": 1000, "runAsNonRoot": true });
+    let not_root = json!({ "seccompProfile": seccomp, "runAsNonRoot": true });
+    let any = json!({ "seccompProfile": seccomp });
+    let nothing_more = json!({ "allowPrivilegeEscalation": false });
+    let dropped = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+    for (security, uid, pod, container) in [
+        (None, Some(1000), &user, &dropped),
+        (None, Some(0), &any, &nothing_more),
+        (None, None, &any, &nothing_more),
+        (Some("Restricted"), Some(1000), &user, &dropped),
+        (Some("Restricted"), None, &not_root, &dropped),
+        (Some("Baseline"), Some(1000), &any, &Value::Null),
+        (Some("Baseline"), Some(0), &any, &Value::Null),
+    ] {
+        let made = contexts(security, 3000, uid);
+        assert_eq!((&made.0, &made.1), (pod, container), "{security:?} {uid:?}");
+    }
+}
+
+#[test]
+fn only_a_port_below_1024_needs_the_sysctl_whatever_the_user() {
+    let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+    for security in [None, Some("Restricted"), Some("Baseline")] {
+        for uid in [None, Some(0), Some(1000)] {
+            assert_eq!(contexts(security, 1023, uid).0["sysctls"], sysctls, "{security:?} {uid:?}");
+            assert_eq!(contexts(security, 1024, uid).0["sysctls"], Value::Null, "{security:?} {uid:?}");
+        }
+    }
+}
+
+#[test]
+fn a_template_that_the_first_release_recorded_is_completed_as_it_was_then() {
+    let project = full();
+    let complete = |uid| {
+        let mut record = recorded(&project, uid);
+        record.facts.template["spec"].as_object_mut().unwrap().remove("securityContext");
+        template::complete(&record, None).unwrap()["spec"]["securityContext"].clone()
+    };
+    let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+    let seccomp = json!({ "type": "RuntimeDefault" });
+    let user =
+        json!({ "seccompProfile": seccomp, "runAsNonRoot": true, "runAsUser": 1000, "sysctls": sysctls });
+    assert_eq!(complete(1000), user);
+    assert_eq!(complete(0), json!({ "seccompProfile": seccomp }));
 }
 
 #[test]
