@@ -16,7 +16,8 @@
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `build`. Everything
+//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `sweep` (`named` and `choose` apart), `build`.
+//! Everything
 //! else is pure: no client, no clock, the same answer for the same input.
 //!
 //! # The modules
@@ -32,7 +33,8 @@
 //! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
 //! | [`election`] | which of several operators writes | `cluster` |
 //! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
-//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; nothing |
+//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `build::order::Profile` |
+//! | [`sweep`] | what no record names goes from the embedded registry; a process of its own | `cluster`, `crd`, `desired::names`, `build::order` |
 //! | [`build`] | what happens inside a build pod | `version` |
 //!
 //! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
@@ -53,4 +55,5 @@ pub mod project;
 pub mod queue;
 pub mod reconcile;
 pub mod record;
+pub mod sweep;
 pub mod version;

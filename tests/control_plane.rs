@@ -36,5 +36,7 @@ mod quiet;
 mod requests;
 #[path = "control_plane/several_operators.rs"]
 mod several_operators;
+#[path = "control_plane/sweep.rs"]
+mod sweep;
 #[path = "control_plane/wrong_but_accepted.rs"]
 mod wrong_but_accepted;

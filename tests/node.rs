@@ -21,6 +21,8 @@ mod traffic;
 mod life;
 #[path = "node/sources.rs"]
 mod sources;
+#[path = "node/sweep.rs"]
+mod sweep;
 #[path = "node/under_traffic.rs"]
 mod under_traffic;
 #[path = "node/wrong_sources.rs"]

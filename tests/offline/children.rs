@@ -1,7 +1,7 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
-use doce_operator::build::order::Settings;
+use doce_operator::build::order::{Order, Profile, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
@@ -154,6 +154,7 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
+        profile: Profile::Rootless,
         buildkit_image: "docker.io/moby/buildkit:v0.33.1-rootless".to_owned(),
         operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
         mirror: None,
@@ -163,12 +164,67 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
 }
 
+/// The pod of a build, for a platform with this profile.
+fn build_pod(profile: Profile) -> Value {
+    let platform = Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        profile,
+        buildkit_image: "buildkit".to_owned(),
+        operator_image: "operator".to_owned(),
+        ..Platform::default()
+    };
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job = build_job::create(&full(), &platform, &wish).unwrap();
+    serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap()
+}
+
+#[test]
+fn only_the_profiles_that_need_it_are_privileged_and_userns_is_so_in_a_user_namespace_of_its_own() {
+    let root = json!({ "runAsUser": 0, "runAsGroup": 0, "privileged": true });
+    let user = json!({
+        "runAsUser": 1000, "runAsGroup": 1000,
+        "seccompProfile": { "type": "Unconfined" }, "appArmorProfile": { "type": "Unconfined" },
+    });
+    let state = "/var/lib/buildkit";
+    for (profile, context, host_users, state) in [
+        (Profile::Rootless, &user, Value::Null, "/home/user/.local/share/buildkit"),
+        (Profile::Userns, &root, json!(false), state),
+        (Profile::Privileged, &root, Value::Null, state),
+    ] {
+        let pod = build_pod(profile);
+        let container = &pod["containers"][0];
+        assert_eq!((&container["securityContext"], &pod["hostUsers"]), (context, &host_users), "{profile:?}");
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        assert!(
+            mounts.contains(&json!({ "name": "buildkit", "mountPath": state })),
+            "{profile:?}: {mounts:?}"
+        );
+        let init = &pod["initContainers"][0]["securityContext"];
+        assert_eq!((&init["runAsNonRoot"], &init["privileged"]), (&json!(true), &Value::Null), "{profile:?}");
+        assert_eq!(pod["automountServiceAccountToken"], false, "{profile:?}");
+    }
+}
+
+#[test]
+fn the_pod_is_told_its_profile_and_an_order_of_before_means_rootless() {
+    let order = |profile| {
+        let text = build_pod(profile)["containers"][0]["env"][0]["value"].as_str().unwrap().to_owned();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(order(Profile::Rootless)["profile"], Value::Null);
+    assert_eq!(order(Profile::Userns)["profile"], "userns");
+    assert_eq!(order(Profile::Privileged)["profile"], "privileged");
+    let old: Order = serde_json::from_value(order(Profile::Rootless)).unwrap();
+    assert_eq!(old.profile, Profile::Rootless);
+}
+
 #[test]
 fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
+        profile: Profile::Rootless,
         buildkit_image: "buildkit".to_owned(),
         operator_image: "operator".to_owned(),
         mirror: None,
