@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use doce_operator::cluster::inventory::Inventory;
@@ -11,7 +13,9 @@ use doce_operator::sweep::registry::{Manifest, Registry};
 use doce_operator::sweep::{Swept, sweep};
 use doce_operator::version::text_digest;
 use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
 use kube::api::PostParams;
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -114,17 +118,54 @@ impl World {
     }
 
     async fn job(&self, name: &str, repository: &str) {
-        let order = json!({ "repository": repository }).to_string();
-        let container =
-            json!({ "name": "build", "image": "b", "env": [{ "name": "DOCE_ORDER", "value": order }] });
-        let spec: Value = json!({ "restartPolicy": "Never", "containers": [container] });
-        let object = json!({
-            "metadata": { "name": name, "labels": { "doce.dev/role": "build" } },
-            "spec": { "suspend": true, "template": { "spec": spec } },
-        });
-        let object: k8s_openapi::api::batch::v1::Job = serde_json::from_value(object).unwrap();
-        self.api().create(&PostParams::default(), &object).await.unwrap();
+        create_job(&self.api(), name, repository).await;
     }
+}
+
+/// A build Job, of which the sweep looks at nothing but the repository.
+async fn create_job(jobs: &Api<Job>, name: &str, repository: &str) {
+    let order = json!({ "repository": repository }).to_string();
+    let container =
+        json!({ "name": "build", "image": "b", "env": [{ "name": "DOCE_ORDER", "value": order }] });
+    let spec: Value = json!({ "restartPolicy": "Never", "containers": [container] });
+    let object = json!({
+        "metadata": { "name": name, "labels": { "doce.dev/role": "build" } },
+        "spec": { "suspend": true, "template": { "spec": spec } },
+    });
+    jobs.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+}
+
+/// A client through which a build of `repository` begins between the first and the second look at Jobs.
+fn overtaken(world: &World, repository: &str) -> Client {
+    let (client, looks) = (world.client.clone(), Arc::new(AtomicUsize::new(0)));
+    let (jobs, repository) = (world.api::<Job>(), format!("registry.test:5000/{repository}"));
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let (client, looks, jobs, repository) =
+            (client.clone(), looks.clone(), jobs.clone(), repository.clone());
+        async move {
+            if request.uri().path().ends_with("/jobs") && looks.fetch_add(1, Ordering::SeqCst) == 1 {
+                create_job(&jobs, "found-it", &repository).await;
+            }
+            client.send(request).await
+        }
+    });
+    Client::new(service, "default")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_image_that_a_build_found_just_before_it_was_to_go_is_put_back() {
+    let (world, upstream) = (World::new("sweep-race").await, Upstream::start().await);
+    let (found, gone) = (format!("{}/found", world.namespace), format!("{}/gone", world.namespace));
+    let digest = upstream.push(&found, &key("a")).await;
+    upstream.push(&gone, &key("a")).await;
+    let namespace = Some(world.namespace.clone());
+    let inventory = Inventory::new(overtaken(&world, &found), namespace.clone());
+    let swept = sweep(&upstream.registry, &inventory, namespace.as_deref()).await.unwrap();
+    assert_eq!((swept.deleted, swept.spared), (1, 1));
+    let back = upstream.registry.manifest(&found, &key("a")).await.unwrap().unwrap();
+    assert_eq!(back.digest, digest);
+    assert_eq!(upstream.tags(&gone).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
