@@ -8,6 +8,7 @@ mod doubts;
 pub mod error;
 pub mod events;
 pub mod fence;
+pub mod inventory;
 pub mod leases;
 pub mod living;
 mod marks;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::build::order::Profile;
+
 /// How this operator works for this cluster.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -17,7 +19,10 @@ pub struct Config {
     /// The same registry as nodes pull from it; the push registry where it is left out.
     #[arg(long, env = "DOCE_PULL_REGISTRY")]
     pub pull_registry: Option<String>,
-    /// Image of the build pods: upstream rootless BuildKit.
+    /// How BuildKit runs in build pods: as an ordinary user, as root of the pod's own user namespace, or as root of the node.
+    #[arg(long, env = "DOCE_BUILD_PROFILE", value_enum, default_value_t = Profile::Rootless)]
+    pub build_profile: Profile,
+    /// Image of the build pods: upstream BuildKit, the rootless one for the profile rootless.
     #[arg(long, env = "DOCE_BUILDKIT_IMAGE", default_value = "docker.io/moby/buildkit:v0.33.1-rootless")]
     pub buildkit_image: String,
     /// Image of this operator: its binary does the work in build pods.

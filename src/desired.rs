@@ -2,13 +2,17 @@
 //! here is compared with status.
 
 pub mod build_job;
+pub mod build_profile;
 pub mod deployment;
 pub mod meta;
 pub mod names;
 pub mod record;
+pub mod security;
 pub mod service;
 pub mod settled;
 pub mod template;
+
+use crate::build::order::Profile;
 
 /// What the platform adds to the shapes: addresses and images, the same for every project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Platform {
     pub push_insecure: bool,
     /// The same registry as nodes pull from it.
     pub pull_registry: String,
+    /// How BuildKit runs in build pods.
+    pub profile: Profile,
     /// Image of the build pods.
     pub buildkit_image: String,
     /// Image with the binary that does the work in build pods.

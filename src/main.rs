@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
 use doce_operator::cluster::fence::Fence;
+use doce_operator::cluster::inventory::Inventory;
 use doce_operator::cluster::leases::Leases;
 use doce_operator::cluster::{Cluster, with_causes};
 use doce_operator::config::Config;
@@ -16,7 +17,7 @@ use doce_operator::desired::Platform;
 use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
 use doce_operator::reconcile::start::Starts;
 use doce_operator::reconcile::{Context, Shared};
-use doce_operator::{build, controller, crd, probes};
+use doce_operator::{build, controller, crd, probes, sweep};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -36,6 +37,8 @@ enum Command {
     Crd,
     /// Build one image, as the environment variable `DOCE_ORDER` says, in a build pod; or explain how it would be built.
     Build(build::explain::Arguments),
+    /// Delete what no record names from the embedded registry. For the chart's `CronJob`.
+    Sweep(sweep::Arguments),
     /// Copy this program to a file. For build pods.
     Install {
         /// Where to.
@@ -56,6 +59,7 @@ async fn main() -> ExitCode {
         },
         Command::Install { target } => build::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
+        Command::Sweep(arguments) => tidy(arguments).await,
         Command::Run(config) => run(*config).await,
     };
     match done {
@@ -67,9 +71,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+fn log() {
     let filter = EnvFilter::try_from_env("DOCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
+}
+
+async fn tidy(arguments: sweep::Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    log();
+    let sweep::Arguments { registry, namespace } = arguments;
+    let registry = sweep::registry::Registry::new(&registry)?;
+    let inventory = Inventory::new(kube::Client::try_default().await?, namespace.clone());
+    let swept = sweep::sweep(&registry, &inventory, namespace.as_deref()).await?;
+    let sweep::Swept { repositories, deleted, spared } = swept;
+    tracing::info!(repositories, deleted, spared, "swept");
+    Ok(())
+}
+
+async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    log();
     config.validate()?;
     let address = config.probe_address.parse()?;
     let client = kube::Client::try_default().await?;
@@ -120,6 +139,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         push_registry: config.push_registry.clone(),
         push_insecure: config.push_insecure,
         pull_registry: config.pull_registry.clone().unwrap_or_else(|| config.push_registry.clone()),
+        profile: config.build_profile,
         buildkit_image: config.buildkit_image.clone(),
         operator_image: config.operator_image.clone(),
         mirror: config.mirror.clone(),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::crd::run::Security;
 pub use crate::crd::status::Cause;
 
 /// What is remembered of one version.
@@ -35,6 +36,9 @@ pub struct Facts {
     /// What made somebody ask for it first; none in records of the first release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
+    /// How much its pods may do: with the user of its image, which is learned later, this makes their security context.
+    #[serde(skip_serializing_if = "Security::is_auto")]
+    pub security: Security,
     /// The pod template as it was rendered then, without the image: an upgrade of the operator restarts nobody.
     pub template: Value,
 }
@@ -87,6 +91,18 @@ pub struct ImageFact {
 }
 
 impl Record {
+    /// The image wants root where only "restricted" pods are let: it is never started.
+    #[must_use]
+    pub fn wants_root_in_vain(&self) -> bool {
+        self.facts.security == Security::Restricted && self.user() == Some(0)
+    }
+
+    /// Numeric user of the image, where it was learned.
+    #[must_use]
+    pub fn user(&self) -> Option<i64> {
+        self.image.as_ref().and_then(|image| image.uid)
+    }
+
     /// What the version is made from, with what only the build could tell.
     #[must_use]
     pub fn source(&self) -> SourceFact {

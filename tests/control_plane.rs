@@ -26,6 +26,8 @@ mod lifecycle;
 mod mending;
 #[path = "control_plane/other_hands.rs"]
 mod other_hands;
+#[path = "control_plane/pod_security.rs"]
+mod pod_security;
 #[path = "control_plane/queue.rs"]
 mod queue;
 #[path = "control_plane/quiet.rs"]
@@ -34,5 +36,7 @@ mod quiet;
 mod requests;
 #[path = "control_plane/several_operators.rs"]
 mod several_operators;
+#[path = "control_plane/sweep.rs"]
+mod sweep;
 #[path = "control_plane/wrong_but_accepted.rs"]
 mod wrong_but_accepted;

@@ -27,6 +27,8 @@ mod life;
 mod secrets;
 #[path = "node/sources.rs"]
 mod sources;
+#[path = "node/sweep.rs"]
+mod sweep;
 #[path = "node/under_traffic.rs"]
 mod under_traffic;
 #[path = "node/wrong_sources.rs"]

@@ -1,4 +1,4 @@
-//! BuildKit without root in the same pod: its daemon, and solves through `buildctl`. It decides nothing about a source.
+//! BuildKit in the same pod: its daemon, and solves through `buildctl`. It decides nothing about a source.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use super::dockerfile::CA_SECRET;
 use super::log::Log;
-use super::order::Settings;
+use super::order::{Profile, Settings};
 use super::outcome::Failure;
 use super::program;
 use super::reason::Reason;
@@ -30,6 +30,8 @@ pub(super) struct Settled<'a> {
     pub(super) mirror: Option<&'a str>,
     /// CA certificates to trust, as a file.
     pub(super) ca: Option<&'a Path>,
+    /// As whom it runs.
+    pub(super) profile: Profile,
 }
 
 /// A running daemon; it ends with this value.
@@ -69,8 +71,7 @@ impl Daemon {
         let log = std::fs::File::create(file("buildkitd.log")).map_err(failed)?;
         let address = format!("unix://{}", file("buildkitd.sock").display());
 
-        let mut command = Command::new("rootlesskit");
-        command.arg("buildkitd").arg("--oci-worker-no-process-sandbox");
+        let mut command = daemon(settled.profile);
         command.arg("--addr").arg(&address).arg("--config").arg(file("buildkitd.toml"));
         clean(&mut command, settled.ca);
         command.stdout(log.try_clone().map_err(failed)?).stderr(log);
@@ -142,6 +143,18 @@ impl Daemon {
         command.arg("--addr").arg(&self.address);
         clean(&mut command, None);
         command
+    }
+}
+
+/// Without root the daemon needs a user namespace of its own, in which a step cannot mount a process file system.
+fn daemon(profile: Profile) -> Command {
+    match profile {
+        Profile::Rootless => {
+            let mut command = Command::new("rootlesskit");
+            command.arg("buildkitd").arg("--oci-worker-no-process-sandbox");
+            command
+        }
+        Profile::Userns | Profile::Privileged => Command::new("buildkitd"),
     }
 }
 

@@ -23,9 +23,36 @@ pub struct Order {
     /// Name of the Secret that is mounted below [`SECRET_DIR`]: what reaches the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// How BuildKit runs in the pod.
+    #[serde(default, skip_serializing_if = "Profile::is_rootless")]
+    pub profile: Profile,
     /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
     pub deadline_seconds: u64,
 }
+
+/// How BuildKit runs in build pods: the platform owner's choice, the same for every project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[clap(rename_all = "lower")]
+pub enum Profile {
+    /// As an ordinary user, in a user namespace that BuildKit makes itself.
+    #[default]
+    Rootless,
+    /// As root of a user namespace that the kubelet makes for the pod.
+    Userns,
+    /// As root of the node.
+    Privileged,
+}
+
+impl Profile {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    fn is_rootless(&self) -> bool {
+        *self == Self::Rootless
+    }
+}
+
+/// Environment variable of the build container that holds the order, as JSON.
+pub const ORDER_ENV: &str = "DOCE_ORDER";
 
 /// Where the source of a build is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -95,6 +95,8 @@ reasons! {
     Cancelled,
     /// The version did not become ready within its deadline, or cannot.
     RolloutFailed,
+    /// The image runs as root and run.security is Restricted: the version is not started.
+    ImageRunsAsRoot,
     /// pinnedVersion names no version that is remembered, or more than one.
     VersionUnknown,
     /// An object of another owner has the name of one of ours.

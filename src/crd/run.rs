@@ -43,6 +43,11 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub image_pull_secrets: Vec<SecretName>,
+    /// How much the pods may do. Auto (when left out): all that Pod Security "restricted" asks for where the image has a
+    /// numeric user that is not root, and no more than "baseline" admits where it has none. Restricted: an image that runs
+    /// as root is refused. Baseline: user and capabilities as the image has them, within "baseline".
+    #[serde(default, skip_serializing_if = "Security::is_auto")]
+    pub security: Security,
     /// When a pod counts as ready.
     #[serde(default)]
     pub health: Health,
@@ -59,8 +64,28 @@ impl Default for Run {
             env_from: vec![],
             resources: None,
             image_pull_secrets: vec![],
+            security: Security::Auto,
             health: Health::default(),
         }
+    }
+}
+
+/// How much the pods may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Security {
+    /// As little as the image allows: "restricted" with a user of its own, else "baseline".
+    #[default]
+    Auto,
+    /// Pod Security "restricted", or not at all.
+    Restricted,
+    /// As the image says, within Pod Security "baseline".
+    Baseline,
+}
+
+impl Security {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    pub(crate) fn is_auto(&self) -> bool {
+        *self == Self::Auto
     }
 }
 

@@ -1,4 +1,4 @@
-//! The build Job: rootless BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only the
+//! The build Job: BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only the
 //! one that the source names, as a mount.
 
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
-use super::{Platform, meta, names};
-use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, Order, SECRET_DIR};
+use super::{Platform, build_profile, meta, names};
+use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, SECRET_DIR};
 use crate::build::report::EXIT_VERDICT;
 use crate::project::Project;
 use crate::reconcile::world::BuildOf;
@@ -65,7 +65,7 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
     let mut mounts = vec![
         json!({ "name": "doce", "mountPath": "/doce", "readOnly": true }),
         json!({ "name": "workspace", "mountPath": "/workspace" }),
-        json!({ "name": "buildkit", "mountPath": "/home/user/.local/share/buildkit" }),
+        json!({ "name": "buildkit", "mountPath": build_profile::state_directory(platform.profile) }),
     ];
     if let Some(map) = &project.source.config_map {
         volumes.push(json!({ "name": "source", "configMap": { "name": map.name } }));
@@ -82,6 +82,7 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": 10,
+        "hostUsers": build_profile::host_users(platform.profile),
         "securityContext": { "fsGroup": 1000 },
         "volumes": volumes,
         "initContainers": [install(platform)],
@@ -108,9 +109,8 @@ fn install(platform: &Platform) -> Value {
     })
 }
 
-/// BuildKit makes user namespaces and mounts in them: seccomp and `AppArmor` must let it (moby/buildkit, docs/rootless.md).
 fn build(platform: &Platform, order: &Order, mounts: &[Value]) -> Value {
-    let mut env = vec![json!({ "name": "DOCE_ORDER", "value": json!(order).to_string() })];
+    let mut env = vec![json!({ "name": ORDER_ENV, "value": json!(order).to_string() })];
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
@@ -122,12 +122,7 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value]) -> Value {
         "volumeMounts": mounts,
         "resources": { "requests": { "cpu": "100m", "memory": "256Mi" } },
         "terminationMessagePolicy": "File",
-        "securityContext": {
-            "runAsUser": 1000,
-            "runAsGroup": 1000,
-            "seccompProfile": { "type": "Unconfined" },
-            "appArmorProfile": { "type": "Unconfined" },
-        },
+        "securityContext": build_profile::security_context(platform.profile),
     })
 }
 
@@ -139,6 +134,7 @@ fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
         insecure: platform.push_insecure,
         mirror: platform.mirror.clone(),
         secret: project.source.secret().map(str::to_owned),
+        profile: platform.profile,
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }
 }

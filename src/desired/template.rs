@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::security::{self, Means};
 use super::{meta, names};
 use crate::crd::spec::{HealthType, Run};
 use crate::project::Project;
@@ -22,7 +23,7 @@ pub fn render(project: &Project, version: &str) -> Value {
     let run = &project.run;
     let mut labels = meta::labels(project, names::ROLE_APP);
     labels.insert(names::VERSION.to_owned(), short(version));
-    json!({
+    let mut template = json!({
         "metadata": {
             "labels": labels,
             "annotations": { names::VERSION: version },
@@ -34,7 +35,11 @@ pub fn render(project: &Project, version: &str) -> Value {
             "automountServiceAccountToken": false,
             "terminationGracePeriodSeconds": 30 + DRAIN_SECONDS,
         },
-    })
+    });
+    if security::is_low(run.port.into()) {
+        template["spec"]["securityContext"] = security::low_ports();
+    }
+    template
 }
 
 fn container(project: &Project) -> Value {
@@ -86,9 +91,11 @@ pub fn complete(record: &Record, stamp: Option<&str>) -> Option<Value> {
     let mut template = record.facts.template.clone();
     template["spec"]["containers"][0]["image"] = json!(image.reference);
     let port = template["spec"]["containers"][0]["ports"][0]["containerPort"].as_i64().unwrap_or(0);
-    let low = port < 1024;
-    template["spec"]["securityContext"] = pod_security(image.uid, low);
-    template["spec"]["containers"][0]["securityContext"] = container_security(image.uid);
+    let means = Means { security: record.facts.security, uid: image.uid, low_port: security::is_low(port) };
+    template["spec"]["securityContext"] = means.pod(&template["spec"]["securityContext"]);
+    if let Some(context) = means.container() {
+        template["spec"]["containers"][0]["securityContext"] = context;
+    }
     if let Some((_, architecture)) = image.platform.split_once('/') {
         template["spec"]["nodeSelector"] = json!({ "kubernetes.io/arch": architecture.split('/').next() });
     }
@@ -96,24 +103,4 @@ pub fn complete(record: &Record, stamp: Option<&str>) -> Option<Value> {
         template["metadata"]["annotations"][names::RESTARTED] = json!(stamp);
     }
     Some(template)
-}
-
-/// Pod Security "restricted" where the image has a user of its own, "baseline" where it wants root or is not known.
-fn pod_security(uid: Option<i64>, low_port: bool) -> Value {
-    let mut context = json!({ "seccompProfile": { "type": "RuntimeDefault" } });
-    if let Some(uid) = uid.filter(|uid| *uid > 0) {
-        context["runAsNonRoot"] = json!(true);
-        context["runAsUser"] = json!(uid);
-        if low_port {
-            context["sysctls"] = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
-        }
-    }
-    context
-}
-
-fn container_security(uid: Option<i64>) -> Value {
-    if uid.is_some_and(|uid| uid > 0) {
-        return json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
-    }
-    json!({ "allowPrivilegeEscalation": false })
 }

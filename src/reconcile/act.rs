@@ -47,7 +47,8 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
         Step::Record { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
             let trigger = Some(trigger);
-            let facts = Facts { format: version::FORMAT, version, key, source, trigger, template };
+            let security = project.run.security;
+            let facts = Facts { format: version::FORMAT, version, key, source, trigger, security, template };
             let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
             let object = record::create(project, &facts, image.as_ref(), number);
             (Child::Record, hand.cluster.create_revision(project, &object).await)

@@ -144,6 +144,16 @@ fn in_force(ledger: &Ledger, asked: &str) -> bool {
     })
 }
 
+/// Why a version with an image is never started; none where it may be.
+#[must_use]
+pub fn forbidden(world: &World, version: &str) -> Option<&'static str> {
+    let record = world.records.get(version).filter(|record| record.wants_root_in_vain());
+    record.map(|_| {
+        "its image runs as root, which spec.run.security: Restricted does not let: add USER with a number above 0 to its \
+         Dockerfile, or write spec.run.security: Baseline"
+    })
+}
+
 /// The version that one would go back to: the one that went live last, other than `but`, not failed, with its record
 /// and image.
 #[must_use]

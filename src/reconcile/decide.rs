@@ -12,7 +12,7 @@ use crate::ledger::{Attempts, Ledger};
 use crate::project::Project;
 use crate::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 
-use super::asked::{Asked, asked};
+use super::asked::{Asked, asked, forbidden};
 use super::world::{BuildOf, Child, Unmarked, World};
 
 /// One write.
@@ -187,6 +187,11 @@ impl Situation<'_> {
 
     fn built(&self, version: &str) -> bool {
         self.world.records.get(version).is_some_and(|record| record.image.is_some())
+    }
+
+    /// The user of its image is one that the version itself does not let.
+    fn forbidden(&self, version: &str) -> bool {
+        forbidden(self.world, version).is_some()
     }
 
     /// A verdict stands against the version or its build key.

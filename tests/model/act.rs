@@ -68,6 +68,7 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
             let origin = (nature::source(&source.digest), run);
             cluster.nature.origins.insert(version.clone(), origin);
             let facts = Facts {
+                security: project.run.security,
                 format: 1,
                 version: version.clone(),
                 key: key.clone(),

@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("version", &["build::order"]),
     ("project", &["crd", "version", "build::order"]),
     ("ledger", &["crd::annotations", "crd::conditions", "record::Trigger", "build::report"]),
-    ("record", &["crd::annotations", "crd::status::Cause", "build::report"]),
+    ("record", &["crd::annotations", "crd::run::Security", "crd::status::Cause", "build::report"]),
     (
         "desired",
         &[
@@ -56,13 +56,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["crd", "project", "desired::names", "version", "reconcile::world::At"]),
     ("announcements", &[]),
     ("backoff", &[]),
-    ("config", &[]),
+    ("config", &["build::order::Profile"]),
     ("election", &["cluster"]),
     ("election::view", &["election::times"]),
     ("election::times", &[]),
     ("controller", &["reconcile", "cluster", "crd", "queue", "backoff", "election"]),
     ("queue", &["reconcile", "cluster", "crd"]),
     ("probes", &["reconcile", "election"]),
+    ("sweep", &["cluster"]),
+    ("sweep::named", &["crd", "desired::names", "build::order"]),
+    ("sweep::choose", &["sweep::named"]),
+    ("sweep::registry", &[]),
     ("build", &["version"]),
 ];
 
@@ -100,6 +104,8 @@ const NO_IO: &[&str] = &[
     "reconcile::facts",
     "reconcile::summarize",
     "reconcile::turn",
+    "sweep::choose",
+    "sweep::named",
 ];
 
 const IO: &[&str] = &[

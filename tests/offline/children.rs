@@ -1,7 +1,7 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
-use doce_operator::build::order::Settings;
+use doce_operator::build::order::{Order, Profile, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
@@ -47,6 +47,7 @@ fn recorded(project: &Project, uid: i64) -> Record {
         key: Some("a".repeat(64)),
         source: SourceFact::default(),
         trigger: None,
+        security: project.run.security,
         template: template::render(project, VERSION),
     };
     let image = ImageFact {
@@ -70,10 +71,76 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
 fn an_image_that_wants_root_gets_baseline_pod_security() {
     let project = full();
     let complete = template::complete(&recorded(&project, 0), None).unwrap();
-    assert_eq!(
-        complete["spec"]["securityContext"],
-        json!({ "seccompProfile": { "type": "RuntimeDefault" } })
-    );
+    assert_eq!(complete["spec"]["securityContext"]["seccompProfile"], json!({ "type": "RuntimeDefault" }));
+    for unset in ["runAsUser", "runAsNonRoot"] {
+        assert_eq!(complete["spec"]["securityContext"][unset], Value::Null);
+    }
+    let container = &complete["spec"]["containers"][0]["securityContext"];
+    assert_eq!(*container, json!({ "allowPrivilegeEscalation": false }));
+}
+
+/// Security contexts of pod and container for `run.security`, `run.port` and the user of the image.
+fn contexts(security: Option<&str>, port: u16, uid: Option<i64>) -> (Value, Value) {
+    let mut run = json!({ "port": port });
+    if let Some(security) = security {
+        run["security"] = json!(security);
+    }
+    let image = json!({ "reference": format!("registry.test/shop@sha256:{}", "a".repeat(64)) });
+    let project = project(&json!({ "source": { "image": image }, "run": run }));
+    let mut record = recorded(&project, 0);
+    record.image.as_mut().unwrap().uid = uid;
+    let complete = template::complete(&record, None).unwrap();
+    let of = |at: &Value| at["securityContext"].clone();
+    (of(&complete["spec"]), of(&complete["spec"]["containers"][0]))
+}
+
+#[test]
+fn security_and_the_user_of_the_image_make_the_contexts() {
+    let seccomp = json!({ "type": "RuntimeDefault" });
+    let user = json!({ "seccompProfile": seccomp, "runAsUser": 1000, "runAsNonRoot": true });
+    let not_root = json!({ "seccompProfile": seccomp, "runAsNonRoot": true });
+    let any = json!({ "seccompProfile": seccomp });
+    let nothing_more = json!({ "allowPrivilegeEscalation": false });
+    let dropped = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+    for (security, uid, pod, container) in [
+        (None, Some(1000), &user, &dropped),
+        (None, Some(0), &any, &nothing_more),
+        (None, None, &any, &nothing_more),
+        (Some("Restricted"), Some(1000), &user, &dropped),
+        (Some("Restricted"), None, &not_root, &dropped),
+        (Some("Baseline"), Some(1000), &any, &Value::Null),
+        (Some("Baseline"), Some(0), &any, &Value::Null),
+    ] {
+        let made = contexts(security, 3000, uid);
+        assert_eq!((&made.0, &made.1), (pod, container), "{security:?} {uid:?}");
+    }
+}
+
+#[test]
+fn only_a_port_below_1024_needs_the_sysctl_whatever_the_user() {
+    let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+    for security in [None, Some("Restricted"), Some("Baseline")] {
+        for uid in [None, Some(0), Some(1000)] {
+            assert_eq!(contexts(security, 1023, uid).0["sysctls"], sysctls, "{security:?} {uid:?}");
+            assert_eq!(contexts(security, 1024, uid).0["sysctls"], Value::Null, "{security:?} {uid:?}");
+        }
+    }
+}
+
+#[test]
+fn a_template_that_the_first_release_recorded_is_completed_as_it_was_then() {
+    let project = full();
+    let complete = |uid| {
+        let mut record = recorded(&project, uid);
+        record.facts.template["spec"].as_object_mut().unwrap().remove("securityContext");
+        template::complete(&record, None).unwrap()["spec"]["securityContext"].clone()
+    };
+    let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+    let seccomp = json!({ "type": "RuntimeDefault" });
+    let user =
+        json!({ "seccompProfile": seccomp, "runAsNonRoot": true, "runAsUser": 1000, "sysctls": sysctls });
+    assert_eq!(complete(1000), user);
+    assert_eq!(complete(0), json!({ "seccompProfile": seccomp }));
 }
 
 #[test]
@@ -87,6 +154,7 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
+        profile: Profile::Rootless,
         buildkit_image: "docker.io/moby/buildkit:v0.33.1-rootless".to_owned(),
         operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
         mirror: None,
@@ -96,12 +164,67 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
 }
 
+/// The pod of a build, for a platform with this profile.
+fn build_pod(profile: Profile) -> Value {
+    let platform = Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        profile,
+        buildkit_image: "buildkit".to_owned(),
+        operator_image: "operator".to_owned(),
+        ..Platform::default()
+    };
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job = build_job::create(&full(), &platform, &wish).unwrap();
+    serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap()
+}
+
+#[test]
+fn only_the_profiles_that_need_it_are_privileged_and_userns_is_so_in_a_user_namespace_of_its_own() {
+    let root = json!({ "runAsUser": 0, "runAsGroup": 0, "privileged": true });
+    let user = json!({
+        "runAsUser": 1000, "runAsGroup": 1000,
+        "seccompProfile": { "type": "Unconfined" }, "appArmorProfile": { "type": "Unconfined" },
+    });
+    let state = "/var/lib/buildkit";
+    for (profile, context, host_users, state) in [
+        (Profile::Rootless, &user, Value::Null, "/home/user/.local/share/buildkit"),
+        (Profile::Userns, &root, json!(false), state),
+        (Profile::Privileged, &root, Value::Null, state),
+    ] {
+        let pod = build_pod(profile);
+        let container = &pod["containers"][0];
+        assert_eq!((&container["securityContext"], &pod["hostUsers"]), (context, &host_users), "{profile:?}");
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        assert!(
+            mounts.contains(&json!({ "name": "buildkit", "mountPath": state })),
+            "{profile:?}: {mounts:?}"
+        );
+        let init = &pod["initContainers"][0]["securityContext"];
+        assert_eq!((&init["runAsNonRoot"], &init["privileged"]), (&json!(true), &Value::Null), "{profile:?}");
+        assert_eq!(pod["automountServiceAccountToken"], false, "{profile:?}");
+    }
+}
+
+#[test]
+fn the_pod_is_told_its_profile_and_an_order_of_before_means_rootless() {
+    let order = |profile| {
+        let text = build_pod(profile)["containers"][0]["env"][0]["value"].as_str().unwrap().to_owned();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(order(Profile::Rootless)["profile"], Value::Null);
+    assert_eq!(order(Profile::Userns)["profile"], "userns");
+    assert_eq!(order(Profile::Privileged)["profile"], "privileged");
+    let old: Order = serde_json::from_value(order(Profile::Rootless)).unwrap();
+    assert_eq!(old.profile, Profile::Rootless);
+}
+
 #[test]
 fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
+        profile: Profile::Rootless,
         buildkit_image: "buildkit".to_owned(),
         operator_image: "operator".to_owned(),
         mirror: None,

@@ -7,5 +7,6 @@ mod hold;
 mod requests;
 mod seen;
 mod sets;
+mod users;
 mod verdicts;
 mod wanted;

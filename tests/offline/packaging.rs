@@ -201,6 +201,20 @@ fn the_operator_may_write_one_lease_in_its_own_namespace() {
 }
 
 #[test]
+fn the_sweep_may_only_list_what_tells_it_what_is_named() {
+    let all = documents(&read("manifests/install.yaml"));
+    let of = |kind: &str| {
+        all.iter()
+            .find(|object| object["kind"] == kind && object["metadata"]["name"] == "doce-operator-sweep")
+    };
+    let expected = ["apps/controllerrevisions list", "batch/jobs list", "doce.dev/projectdeployments list"];
+    assert_eq!(rights(of("ClusterRole").unwrap()), BTreeSet::from(expected.map(str::to_owned)));
+    let pod = &of("CronJob").unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], "doce-operator-sweep");
+    assert!(of("ServiceAccount").is_some() && of("ClusterRoleBinding").is_some());
+}
+
+#[test]
 fn no_template_names_secrets_or_a_wildcard() {
     for path in files(&root().join("charts/doce-operator/templates"), "yaml") {
         let text = fs::read_to_string(&path).unwrap();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use doce_operator::build::order::{Framework, Settings, Strategy};
+use doce_operator::crd::run::Security;
 use doce_operator::crd::spec::{Health, HealthType, Run};
 use doce_operator::version::{build_key, canonical, files_digest, short, version};
 use k8s_openapi::api::core::v1::EnvVar;
@@ -88,6 +89,10 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
     keys.dedup();
     assert_eq!(keys.len(), count);
     assert_ne!(version("k", &Run::default()), version("k", &full_run()));
+    let with = |security| version("k", &Run { security, ..Run::default() });
+    assert_eq!(with(Security::Auto), version("k", &Run::default()), "what is left out means Auto");
+    assert_ne!(with(Security::Auto), with(Security::Restricted));
+    assert_ne!(with(Security::Baseline), with(Security::Restricted));
 }
 
 #[test]

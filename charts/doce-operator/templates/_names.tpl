@@ -23,6 +23,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: registry
 {{- end -}}
 
+{{/* Labels of the sweep of the registry. */}}
+{{- define "doce.sweep.selector" -}}
+app.kubernetes.io/name: doce-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: sweep
+{{- end -}}
+
 {{/* Labels that every object has besides. */}}
 {{- define "doce.labels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

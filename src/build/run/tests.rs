@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::facts::tag;
 use super::*;
-use crate::build::order::{Reference, Settings};
+use crate::build::order::{Profile, Reference, Settings};
 use crate::build::report::{Failed, MAX_BYTES};
 
 /// A build in a directory of its own; its registry is a port that nothing listens on.
@@ -14,6 +14,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         insecure: true,
         mirror: None,
         secret: None,
+        profile: Profile::Rootless,
         deadline_seconds,
     };
     // The process has no provider for TLS in this test, and needs none for plain HTTP.

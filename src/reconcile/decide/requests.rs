@@ -6,7 +6,7 @@ use crate::ledger::{Attempts, Failure, Hold, Ledger};
 use crate::record::Cause;
 use crate::version::{short, text_digest};
 
-use super::super::asked::{Pin, previous};
+use super::super::asked::{Pin, forbidden, previous};
 use super::super::world::BuildOf;
 use super::memory::choices;
 use super::{Situation, Step};
@@ -69,6 +69,9 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
             "nothing has failed: nothing to try again",
         ));
     };
+    if let Some(why) = forbidden(situation.world, wanted) {
+        return situation.note(ledger.with_seen(Verb::Retry, value, format!("refused: {why}")));
+    }
     match lifted(situation, ledger.clone(), wanted, value) {
         Some(mut lifted) => {
             let again = situation.trigger(Verb::Retry, Cause::Retry);
@@ -137,6 +140,9 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
             short(&target),
             choices(situation)
         ));
+    }
+    if let Some(why) = forbidden(situation.world, &target) {
+        return refuse(format!("refused: {} is not started: {why}", short(&target)));
     }
     let mut ledger = situation.ledger.clone();
     if let Some(retry) = situation.request(Verb::Retry) {

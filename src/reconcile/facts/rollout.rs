@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::super::world::{Rollout, Set, Trouble};
+use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN, explained};
 use crate::crd::conditions::bounded;
 use crate::desired::deployment::{Watch, apply};
 use crate::desired::names;
@@ -47,7 +48,8 @@ pub fn rollout(
         .iter()
         .find_map(|pod| waiting(pod))
         .or_else(|| of_set.iter().find_map(|pod| not_ready(pod)))
-        .or_else(|| refused(&conditions));
+        .or_else(|| refused(&conditions))
+        .map(|trouble| explained(trouble, record));
     let says = |reason| set.filter(|_| current).and_then(|set| progressing(&conditions, set, reason));
     let completed = says("NewReplicaSetAvailable");
     Rollout {
@@ -237,7 +239,7 @@ fn last_line(words: &str) -> &str {
 fn hopeless(pod: &Pod, trouble: &Trouble) -> bool {
     let restarts = statuses(pod).map(|status| status.restart_count).max().unwrap_or(0);
     match trouble.reason.as_str() {
-        "InvalidImageName" => true,
+        "InvalidImageName" | IMAGE_RUNS_AS_ROOT | IMAGE_USER_UNKNOWN => true,
         "CrashLoopBackOff" => restarts >= HOPELESS_RESTARTS,
         _ => false,
     }

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{View, whole_seconds};
+use crate::crd::conditions::Reason;
 use crate::crd::status::HistoryEntry;
 use crate::record::Record;
 use crate::version::short;
@@ -23,9 +24,10 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
     let in_place = view.asked.in_place.as_ref() == Some(version);
     let no_image = record.image.is_none();
+    let refused = record.wants_root_in_vain();
     let state = match () {
         () if no_image && attempts.cancelled => "Cancelled",
-        () if no_image && attempts.failed.is_some() || life.failed.is_some() => "Failed",
+        () if no_image && attempts.failed.is_some() || life.failed.is_some() || refused => "Failed",
         () if no_image => "Building",
         () if in_place && life.live.is_some() => "Serving",
         () if life.live.is_some() => "Live",
@@ -46,6 +48,8 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
         created_at: record.created.map(whole_seconds).map(Time),
         ready_at: life.ready.map(whole_seconds).map(Time),
         duration_seconds: record.created.zip(life.ready).map(|(from, to)| to.as_second() - from.as_second()),
-        reason: failed.map(|failed| failed.reason),
+        reason: failed
+            .map(|failed| failed.reason)
+            .or_else(|| refused.then(|| Reason::ImageRunsAsRoot.name().to_owned())),
     }
 }

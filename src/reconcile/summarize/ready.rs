@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, Life};
 use crate::project::Project;
 use crate::version::short;
 
-use super::super::asked::{Pin, asked};
+use super::super::asked::{Pin, asked, forbidden};
 use super::super::world::{Cause, Child, ConfigMap, Rollout, World};
 
 /// What Ready, Reconciling and Stalled say.
@@ -138,6 +138,9 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
 /// The wanted version has an image: is it in place, and does it serve?
 fn running(view: &View<'_>) -> Option<Headline> {
     let wanted = view.asked.wanted.as_deref()?;
+    if let Some(why) = forbidden(view.world, wanted) {
+        return Some(not_started(view, wanted, why));
+    }
     let life = view.ledger.life(wanted);
     if let Some(failed) = &life.failed {
         let retry = annotate(view.project, "retry", "@$(date +%s)");
@@ -182,6 +185,19 @@ fn running(view: &View<'_>) -> Option<Headline> {
     })
 }
 
+/// The version itself does not let its image run: nothing was tried, and trying again would not help.
+fn not_started(view: &View<'_>, wanted: &str, why: &str) -> Headline {
+    let failure = FailureStatus {
+        version: Some(short(wanted)),
+        stage: "Rollout".into(),
+        reason: Reason::ImageRunsAsRoot.name().into(),
+        message: why.to_owned(),
+        log: String::new(),
+    };
+    let message = format!("{} is not started: {why}{}", short(wanted), stays(view));
+    Headline { failure: Some(failure), ..Headline::stalled(Reason::ImageRunsAsRoot, message) }
+}
+
 /// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
 /// of somebody else: that is no news.
 fn goes_on(view: &View<'_>, rollout: &Rollout, life: &Life) -> bool {
@@ -209,7 +225,19 @@ fn serving(view: &View<'_>, wanted: &str) -> Headline {
             ),
         );
     }
-    Headline::ready(Reason::Serving, format!("{} serves", short(wanted)))
+    Headline::ready(Reason::Serving, format!("{} serves{}", short(wanted), as_root(view, wanted)))
+}
+
+/// A warning where the pods run as root and nobody has written that they should.
+fn as_root(view: &View<'_>, wanted: &str) -> &'static str {
+    let record = view.world.records.get(wanted);
+    let unasked = record.is_some_and(|record| record.user() == Some(0) && record.facts.security.is_auto());
+    if unasked {
+        ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\": add USER with a number \
+         above 0 to its Dockerfile, or write spec.run.security: Baseline to have it so"
+    } else {
+        ""
+    }
 }
 
 /// Ready needs the port too, but a missing port stops nothing else and hides no failure.

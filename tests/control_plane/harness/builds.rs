@@ -40,6 +40,11 @@ impl World {
 
     /// The build that runs ends with an image; returns the name of its Job.
     pub(crate) async fn finish_build(&self, built: Built) -> String {
+        self.finish_build_as(built, 1000).await
+    }
+
+    /// The same, with an image of that user.
+    pub(crate) async fn finish_build_as(&self, built: Built, uid: i64) -> String {
         let (job, pod) = self.running_build().await;
         let (order, again) = (order(&job), built.clone());
         let source = match (&order.source, built.commit) {
@@ -57,14 +62,14 @@ impl World {
             digest,
             message: Some("A change".to_owned()),
             author: Some("Ann <ann@example.org>".to_owned()),
-            uid: Some(1000),
+            uid: Some(uid),
             platform: "linux/amd64".to_owned(),
             ..Report::default()
         };
         if self.end(&pod, &Outcome::Built(report), 0).await {
             return job.name_any();
         }
-        Box::pin(self.finish_build(again)).await
+        Box::pin(self.finish_build_as(again, uid)).await
     }
 
     /// The build that runs ends with a failure; returns the name of its Job.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
+use doce_operator::build::order::Profile;
 use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::leases::Leases;
@@ -184,6 +185,7 @@ fn settings(world: &World, options: &Options) -> Config {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
         pull_registry: Some("localhost:30050".to_owned()),
+        build_profile: Profile::Rootless,
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,
@@ -208,6 +210,7 @@ fn platform() -> Platform {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
+        profile: Profile::Rootless,
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,

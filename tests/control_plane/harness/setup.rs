@@ -44,7 +44,7 @@ async fn install(client: Client) {
             "CustomResourceDefinition" => apply(&client, &object).await,
             "ClusterRole" => {
                 let aggregated = object.labels().keys().any(|label| label.contains("aggregate-to"));
-                if !aggregated {
+                if !aggregated && !object.name_any().ends_with("-sweep") {
                     role = Some(object.name_any());
                 }
                 apply(&client, &object).await;

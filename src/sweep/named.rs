@@ -1,0 +1,163 @@
+//! What the cluster names of a registry: the images of records, the repositories that builds are about to push to, and
+//! those of projects. Pure.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use kube::core::PartialObjectMeta;
+use serde_json::Value;
+
+use crate::build::order::ORDER_ENV;
+use crate::crd::ProjectDeployment;
+use crate::desired::names;
+
+/// What may not go. Repositories are paths without the registry's host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Digests in any record or ledger, whatever they are of.
+    digests: BTreeSet<String>,
+    /// Repositories of the images of records, and of projects that are there.
+    used: BTreeSet<String>,
+    /// Repositories of build Jobs that are there: waiting, running, or ended within the last hour.
+    busy: BTreeSet<String>,
+    /// There is a Job of which nobody can tell where it pushes.
+    unclear: bool,
+}
+
+impl Named {
+    /// Reads the lists. `builds` must have been listed before `revisions`: a Job that is gone by then has left what it
+    /// made in a record.
+    #[must_use]
+    pub fn read(
+        builds: &[Job],
+        revisions: &[PartialObjectMeta<ControllerRevision>],
+        projects: &[PartialObjectMeta<ProjectDeployment>],
+    ) -> Self {
+        let mut named = Self::default();
+        for build in builds {
+            match repository(build) {
+                Some(repository) => drop(named.busy.insert(repository)),
+                None => named.unclear = true,
+            }
+        }
+        for revision in revisions {
+            named.remember(revision);
+        }
+        for project in projects {
+            named.used.insert(format!("{}/{}", project.namespace().unwrap_or_default(), project.name_any()));
+        }
+        named
+    }
+
+    fn remember(&mut self, revision: &PartialObjectMeta<ControllerRevision>) {
+        let annotation = |name: &str| revision.annotations().get(name).map(String::as_str);
+        // Read as text: what somebody has broken still counts.
+        for text in [names::IMAGE, names::LEDGER].into_iter().filter_map(annotation) {
+            self.digests.extend(digests(text));
+        }
+        let image = annotation(names::IMAGE).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let reference = image.as_ref().and_then(|image| image["reference"].as_str());
+        self.used.extend(
+            reference.and_then(|reference| reference.split_once('@')).and_then(|(name, _)| path(name)),
+        );
+    }
+
+    /// A build may be about to name anything in this repository.
+    #[must_use]
+    pub fn is_busy(&self, repository: &str) -> bool {
+        self.unclear || self.busy.contains(repository)
+    }
+
+    /// A record or ledger names this digest.
+    #[must_use]
+    pub fn has(&self, digest: &str) -> bool {
+        self.digests.contains(digest)
+    }
+
+    /// A record or project pushes to or pulls from this repository.
+    #[must_use]
+    pub fn uses(&self, repository: &str) -> bool {
+        self.used.contains(repository)
+    }
+}
+
+/// The repository that a build Job pushes to.
+fn repository(build: &Job) -> Option<String> {
+    let containers = &build.spec.as_ref()?.template.spec.as_ref()?.containers;
+    let mut variables = containers.iter().flat_map(|container| container.env.iter().flatten());
+    let order = variables.find(|variable| variable.name == ORDER_ENV)?.value.as_ref()?;
+    // Not as an Order: one of an older or newer operator has other fields.
+    let order: Value = serde_json::from_str(order).ok()?;
+    path(order["repository"].as_str()?)
+}
+
+/// `host[:port]/path` without the host.
+fn path(repository: &str) -> Option<String> {
+    repository.split_once('/').map(|(_, path)| path.to_owned())
+}
+
+/// Every `sha256:` with 64 hex digits in a text.
+fn digests(text: &str) -> impl Iterator<Item = String> {
+    text.match_indices("sha256:").filter_map(|(at, _)| {
+        let digest = text.get(at..at + 71)?;
+        digest[7..].bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| digest.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn digest(letter: char) -> String {
+        format!("sha256:{}", letter.to_string().repeat(64))
+    }
+
+    fn revision(annotation: &str, text: &str) -> PartialObjectMeta<ControllerRevision> {
+        let metadata = json!({ "name": "r", "namespace": "n", "annotations": { annotation: text } });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    fn build(order: &Value) -> Job {
+        let env = json!([{ "name": "DOCE_ORDER", "value": order.to_string() }]);
+        let pod = json!({ "spec": { "containers": [{ "name": "build", "env": env }] } });
+        serde_json::from_value(json!({ "metadata": { "name": "j" }, "spec": { "template": pod } })).unwrap()
+    }
+
+    #[test]
+    fn a_record_names_its_image_by_digest_and_its_repository_without_the_host() {
+        let image = json!({ "reference": format!("localhost:30050/n/shop@{}", digest('a')), "uid": 0 });
+        let named = Named::read(&[], &[revision("doce.dev/image", &image.to_string())], &[]);
+        assert!(named.has(&digest('a')) && !named.has(&digest('b')));
+        assert!(named.uses("n/shop") && !named.uses("n/other") && !named.is_busy("n/shop"));
+    }
+
+    #[test]
+    fn a_record_that_somebody_broke_and_a_ledger_still_name_their_digests() {
+        let broken = revision("doce.dev/image", &format!("{{ localhost:30050/n/shop@{}", digest('a')));
+        let ledger = revision(
+            "doce.dev/ledger",
+            &json!({ "lookup": { "answer": { "digest": digest('b') } } }).to_string(),
+        );
+        let named = Named::read(&[], &[broken, ledger], &[]);
+        assert!(named.has(&digest('a')) && named.has(&digest('b')));
+    }
+
+    #[test]
+    fn a_job_of_any_age_makes_its_repository_busy_and_one_that_cannot_be_read_makes_all_busy() {
+        let of_another_release = json!({ "repository": "registry.test:5000/n/shop", "somethingNew": 1 });
+        let named = Named::read(&[build(&of_another_release)], &[], &[]);
+        assert!(named.is_busy("n/shop") && !named.is_busy("n/other"));
+        assert!(Named::read(&[build(&json!("?"))], &[], &[]).is_busy("n/other"));
+    }
+
+    #[test]
+    fn a_project_uses_its_own_repository_before_it_has_any_record() {
+        let project =
+            serde_json::from_value(json!({ "metadata": { "name": "shop", "namespace": "n" } })).unwrap();
+        assert!(Named::read(&[], &[], &[project]).uses("n/shop"));
+    }
+}

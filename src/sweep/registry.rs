@@ -1,0 +1,194 @@
+//! The embedded registry over its HTTP API: what is in it, and the end of a manifest. Anybody may have pushed to it, so
+//! names and sizes are checked before they are used.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+/// Repositories in one answer.
+const PAGE: usize = 100;
+/// Most repositories and most tags of a repository that one sweep looks at.
+const MOST: usize = 10_000;
+/// Largest answer: registries take manifests of 4 MiB at most.
+const LARGEST: usize = 4 << 20;
+const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+                     application/vnd.docker.distribution.manifest.v2+json, \
+                     application/vnd.docker.distribution.manifest.list.v2+json";
+/// An index of nothing. Deleting what a tag points to takes the tag away; deleting a tag alone is not in every registry.
+const NOTHING: &str =
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+/// Why the registry did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No answer.
+    #[error("the registry does not answer")]
+    Request(#[from] reqwest::Error),
+    /// It does not delete.
+    #[error(
+        "the registry takes no deletes: it needs REGISTRY_STORAGE_DELETE_ENABLED=true, as the chart sets it"
+    )]
+    NoDeletes,
+    /// Another answer than a registry gives.
+    #[error("the registry answered {what} with {why}")]
+    Answer {
+        /// What was asked.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A registry that speaks plain HTTP.
+pub struct Registry {
+    client: Client,
+    base: String,
+}
+
+/// A manifest as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its digest.
+    pub digest: String,
+    /// Its media type.
+    pub kind: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Page {
+    repositories: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+}
+
+impl Registry {
+    /// The registry at `host[:port]`.
+    pub fn new(host: &str) -> Result<Self, Error> {
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(30))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, base: format!("http://{host}/v2") })
+    }
+
+    /// Every repository, by name.
+    pub async fn repositories(&self) -> Result<Vec<String>, Error> {
+        let mut found: Vec<String> = vec![];
+        while found.len() < MOST {
+            let last = found.last().map(|last| format!("&last={last}")).unwrap_or_default();
+            let page = self.page(&format!("_catalog?n={PAGE}{last}")).await?.repositories.unwrap_or_default();
+            let before = found.len();
+            let newer = |name: &String| is_repository(name) && found.last().is_none_or(|last| name > last);
+            let news: Vec<String> = page.into_iter().filter(newer).collect();
+            found.extend(news);
+            if found.len() == before {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every tag of a repository.
+    pub async fn tags(&self, repository: &str) -> Result<Vec<String>, Error> {
+        let tags = self.page(&format!("{repository}/tags/list")).await?.tags.unwrap_or_default();
+        Ok(tags.into_iter().filter(|tag| is_tag(tag)).take(MOST).collect())
+    }
+
+    /// The manifest of a tag; none where there is none any more.
+    pub async fn manifest(&self, repository: &str, tag: &str) -> Result<Option<Manifest>, Error> {
+        let (what, request) = self.request(Method::GET, &format!("{repository}/manifests/{tag}"));
+        let response = request.header(ACCEPT, KINDS).send().await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = expect(&what, response)?;
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().to_owned();
+        let content = body(&what, response).await?;
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&content)));
+        Ok(Some(Manifest { digest, kind, content }))
+    }
+
+    /// Takes a tag away and leaves what it points to, so that nothing finds that by its tag any more.
+    pub async fn untag(&self, repository: &str, tag: &str) -> Result<(), Error> {
+        let nothing = Manifest {
+            digest: format!("sha256:{}", hex::encode(Sha256::digest(NOTHING))),
+            kind: "application/vnd.oci.image.index.v1+json".to_owned(),
+            content: NOTHING.as_bytes().to_vec(),
+        };
+        self.tag(repository, tag, &nothing).await?;
+        self.delete(repository, &nothing.digest).await
+    }
+
+    /// Points a tag to a manifest.
+    pub async fn tag(&self, repository: &str, tag: &str, manifest: &Manifest) -> Result<(), Error> {
+        let (what, request) = self.request(Method::PUT, &format!("{repository}/manifests/{tag}"));
+        let request = request.header(CONTENT_TYPE, &manifest.kind).body(manifest.content.clone());
+        expect(&what, request.send().await?).map(drop)
+    }
+
+    /// Deletes a manifest and every tag that points to it. One that is gone already is no error.
+    pub async fn delete(&self, repository: &str, digest: &str) -> Result<(), Error> {
+        let (what, request) = self.request(Method::DELETE, &format!("{repository}/manifests/{digest}"));
+        let response = request.send().await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(()),
+            StatusCode::METHOD_NOT_ALLOWED => Err(Error::NoDeletes),
+            _ => expect(&what, response).map(drop),
+        }
+    }
+
+    async fn page(&self, path: &str) -> Result<Page, Error> {
+        let (what, request) = self.request(Method::GET, path);
+        let response = request.send().await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(Page::default()); // A repository that lost its last tag, or a registry that never had one.
+        }
+        let content = body(&what, expect(&what, response)?).await?;
+        serde_json::from_slice(&content).map_err(|error| Error::Answer { what, why: error.to_string() })
+    }
+
+    fn request(&self, method: Method, path: &str) -> (String, RequestBuilder) {
+        (format!("{method} {path}"), self.client.request(method, format!("{}/{path}", self.base)))
+    }
+}
+
+fn expect(what: &str, response: Response) -> Result<Response, Error> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    Err(Error::Answer { what: what.to_owned(), why: format!("status {status}") })
+}
+
+async fn body(what: &str, mut response: Response) -> Result<Vec<u8>, Error> {
+    let mut content = vec![];
+    while let Some(chunk) = response.chunk().await? {
+        if content.len() + chunk.len() > LARGEST {
+            let why = format!("more than {LARGEST} bytes");
+            return Err(Error::Answer { what: what.to_owned(), why });
+        }
+        content.extend_from_slice(&chunk);
+    }
+    Ok(content)
+}
+
+/// A name that can stand in a URL as it is.
+fn is_repository(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    name.len() <= 255
+        && name.split('/').all(|part| !part.starts_with('.') && !part.is_empty() && part.bytes().all(plain))
+}
+
+fn is_tag(tag: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=128).contains(&tag.len()) && !tag.starts_with('.') && tag.bytes().all(plain)
+}

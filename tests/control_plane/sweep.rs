@@ -1,0 +1,219 @@
+//! The sweep of the registry against a real one (Debian's `docker-registry` in a process of the test's own) and the
+//! records, Jobs and projects of a real API server.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use doce_operator::cluster::inventory::Inventory;
+use doce_operator::crd::ProjectDeployment;
+use doce_operator::sweep::registry::{Manifest, Registry};
+use doce_operator::sweep::{Swept, sweep};
+use doce_operator::version::text_digest;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::harness::World;
+
+/// A registry that ends with this value.
+struct Upstream {
+    process: Child,
+    directory: PathBuf,
+    host: String,
+    registry: Registry,
+}
+
+impl Upstream {
+    async fn start() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let directory =
+            std::env::temp_dir().join(format!("doce-sweep-{}-{}", std::process::id(), free.port()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let config = json!({
+            "version": "0.1", "http": { "addr": free.to_string() },
+            "storage": { "filesystem": { "rootdirectory": directory.join("data") }, "delete": { "enabled": true } },
+        });
+        let file = directory.join("config.yml");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("docker-registry (Debian package docker-registry) is on PATH");
+        let (host, registry) = (free.to_string(), Registry::new(&free.to_string()).unwrap());
+        let upstream = Self { process, directory, host, registry };
+        let answers = async {
+            while upstream.registry.repositories().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), answers).await.expect("the registry answers");
+        upstream
+    }
+
+    /// Pushes a blob, without which a registry lists no repository.
+    async fn push_blob(&self, repository: &str) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let place = format!("http://{}/v2/{repository}/blobs/uploads/", self.host);
+        let begun = client.post(place).send().await.unwrap();
+        let place = begun.headers()["location"].to_str().unwrap().to_owned();
+        let place = format!("{place}&digest=sha256:{}", text_digest("{}"));
+        let pushed =
+            client.put(place).header("content-type", "application/octet-stream").body("{}").send().await;
+        assert_eq!(pushed.unwrap().status().as_u16(), 201);
+    }
+
+    /// Pushes an index without images; the digest.
+    async fn push(&self, repository: &str, tag: &str) -> String {
+        self.push_blob(repository).await;
+        let content = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [],
+            "annotations": { "of": format!("{repository}:{tag}") },
+        });
+        let manifest = Manifest {
+            digest: String::new(),
+            kind: "application/vnd.oci.image.index.v1+json".to_owned(),
+            content: content.to_string().into_bytes(),
+        };
+        self.registry.tag(repository, tag, &manifest).await.unwrap();
+        self.registry.manifest(repository, tag).await.unwrap().unwrap().digest
+    }
+
+    async fn tags(&self, repository: &str) -> Vec<String> {
+        let mut tags = self.registry.tags(repository).await.unwrap();
+        tags.sort();
+        tags
+    }
+
+    async fn sweep(&self, world: &World) -> Swept {
+        let namespace = Some(world.namespace.clone());
+        let inventory = Inventory::new(world.client.clone(), namespace.clone());
+        sweep(&self.registry, &inventory, namespace.as_deref()).await.unwrap()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn key(name: &str) -> String {
+    format!("k{}", &text_digest(name)[..40])
+}
+
+impl World {
+    async fn record(&self, name: &str, image: &str) {
+        let object = json!({
+            "metadata": { "name": name, "annotations": { "doce.dev/image": json!({ "reference": image }).to_string() } },
+            "data": {}, "revision": 1,
+        });
+        let object: ControllerRevision = serde_json::from_value(object).unwrap();
+        self.api().create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    async fn job(&self, name: &str, repository: &str) {
+        create_job(&self.api(), name, repository).await;
+    }
+}
+
+/// A build Job, of which the sweep looks at nothing but the repository.
+async fn create_job(jobs: &Api<Job>, name: &str, repository: &str) {
+    let order = json!({ "repository": repository }).to_string();
+    let container =
+        json!({ "name": "build", "image": "b", "env": [{ "name": "DOCE_ORDER", "value": order }] });
+    let spec: Value = json!({ "restartPolicy": "Never", "containers": [container] });
+    let object = json!({
+        "metadata": { "name": name, "labels": { "doce.dev/role": "build" } },
+        "spec": { "suspend": true, "template": { "spec": spec } },
+    });
+    jobs.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+}
+
+/// A client through which a build of `repository` begins between the first and the second look at Jobs.
+fn overtaken(world: &World, repository: &str) -> Client {
+    let (client, looks) = (world.client.clone(), Arc::new(AtomicUsize::new(0)));
+    let (jobs, repository) = (world.api::<Job>(), format!("registry.test:5000/{repository}"));
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let (client, looks, jobs, repository) =
+            (client.clone(), looks.clone(), jobs.clone(), repository.clone());
+        async move {
+            if request.uri().path().ends_with("/jobs") && looks.fetch_add(1, Ordering::SeqCst) == 1 {
+                create_job(&jobs, "found-it", &repository).await;
+            }
+            client.send(request).await
+        }
+    });
+    Client::new(service, "default")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_image_that_a_build_found_just_before_it_was_to_go_is_put_back() {
+    let (world, upstream) = (World::new("sweep-race").await, Upstream::start().await);
+    let (found, gone) = (format!("{}/found", world.namespace), format!("{}/gone", world.namespace));
+    let digest = upstream.push(&found, &key("a")).await;
+    upstream.push(&gone, &key("a")).await;
+    let namespace = Some(world.namespace.clone());
+    let inventory = Inventory::new(overtaken(&world, &found), namespace.clone());
+    let swept = sweep(&upstream.registry, &inventory, namespace.as_deref()).await.unwrap();
+    assert_eq!((swept.deleted, swept.spared), (1, 1));
+    let back = upstream.registry.manifest(&found, &key("a")).await.unwrap().unwrap();
+    assert_eq!(back.digest, digest);
+    assert_eq!(upstream.tags(&gone).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn what_no_record_names_goes_and_nothing_else() {
+    let (world, upstream) = (World::new("sweep").await, Upstream::start().await);
+    let of = |name: &str| format!("{}/{name}", world.namespace);
+    let (shop, gone, built, fresh) = (of("shop"), of("gone"), of("built"), of("fresh"));
+    let kept = upstream.push(&shop, &key("kept")).await;
+    for tag in [&key("pruned"), "cache", "log-1"] {
+        upstream.push(&shop, tag).await;
+    }
+    for tag in [&key("a"), &key("b"), "cache", "log-1", "by-hand"] {
+        upstream.push(&gone, tag).await;
+    }
+    upstream.push(&built, &key("a")).await;
+    upstream.push(&fresh, "log-1").await;
+    upstream.push("another-namespace/shop", &key("a")).await;
+    world.record("some-record", &format!("localhost:30050/{shop}@{kept}")).await;
+    world.job("some-build", &format!("registry.test:5000/{built}")).await;
+    world.apply("fresh", crate::harness::prebuilt(1)).await;
+
+    let swept = upstream.sweep(&world).await;
+    assert_eq!((swept.deleted, swept.spared), (5, 0));
+    let mut of_shop = vec!["cache".to_owned(), "log-1".to_owned(), key("kept")];
+    of_shop.sort();
+    assert_eq!(upstream.tags(&shop).await, of_shop);
+    assert_eq!(upstream.tags(&gone).await, ["by-hand"]);
+    assert_eq!(upstream.tags(&built).await, [key("a")]);
+    assert_eq!(upstream.tags(&fresh).await, ["log-1"], "its project is there");
+    assert_eq!(upstream.tags("another-namespace/shop").await, [key("a")], "it is another operator's");
+    let again = upstream.sweep(&world).await;
+    assert_eq!((again.deleted, again.spared), (0, 0), "nothing is left to do");
+
+    world.delete::<ControllerRevision>("some-record").await;
+    world.delete::<ProjectDeployment>("fresh").await;
+    world.until_gone_now::<ProjectDeployment>("fresh").await;
+    assert_eq!(upstream.sweep(&world).await.deleted, 4);
+    assert_eq!(upstream.tags(&shop).await, Vec::<String>::new());
+    assert_eq!(upstream.tags(&fresh).await, Vec::<String>::new());
+    assert_eq!(world.list::<ControllerRevision>().await.len(), 0);
+}
+
+impl World {
+    async fn until_gone_now<K: crate::harness::Kind>(&self, name: &str) {
+        let gone = kube::runtime::wait::await_condition(self.api::<K>(), name, |object: Option<&K>| {
+            object.is_none()
+        });
+        tokio::time::timeout(self.patience, gone).await.expect("it goes").unwrap();
+    }
+}

@@ -1,0 +1,81 @@
+//! Images whose user `run.security` does not let: they are never started, and what serves stays.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::run::Security;
+use doce_operator::crd::status::ProjectDeploymentStatus;
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::summarize::summarize;
+
+use super::case::{Case, v};
+
+/// Version 2 is wanted, built for "restricted" pods, and its image has this user.
+fn restricted(case: Case, uid: Option<i64>) -> Case {
+    let mut case = case.spec(2).built(2);
+    let record = case.world.records.get_mut(&v(2)).unwrap();
+    record.facts.security = Security::Restricted;
+    record.image.as_mut().unwrap().uid = uid;
+    case
+}
+
+fn status(case: &Case) -> ProjectDeploymentStatus {
+    summarize(None, &case.project, &case.world, None)
+}
+
+fn ready(status: &ProjectDeploymentStatus) -> (String, String) {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+    (ready.reason.clone(), ready.message.clone())
+}
+
+#[test]
+fn an_image_that_runs_as_root_is_refused_where_restricted_is_asked_for_and_what_serves_stays() {
+    let case = restricted(Case::serving(1), Some(0));
+    assert_eq!(case.step(), None, "nothing is tried and nothing is to be remembered");
+    let status = status(&case);
+    let (reason, message) = ready(&status);
+    assert_eq!(reason, "ImageRunsAsRoot");
+    for words in ["add USER", "spec.run.security: Baseline", "goes on serving"] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert_eq!(status.failure.as_ref().unwrap().reason, "ImageRunsAsRoot");
+    assert_eq!(
+        status.history.iter().find(|entry| entry.state == "Failed").unwrap().version,
+        status.desired_version.clone().unwrap()
+    );
+    assert!(status.conditions.iter().any(|condition| condition.type_ == "Stalled"));
+}
+
+#[test]
+fn a_first_version_that_is_refused_gets_no_pods_but_its_port() {
+    let mut case = restricted(Case::new(2), Some(0));
+    assert_eq!(case.step(), None);
+    case.world.service = None;
+    assert!(matches!(case.step(), Some(Step::Serve { .. })), "{:?}", case.step());
+}
+
+#[test]
+fn any_other_user_is_started_and_one_that_is_not_known_is_left_to_the_kubelet() {
+    for uid in [Some(1000), None] {
+        assert_eq!(restricted(Case::serving(1), uid).rolls().version, Some(v(2)), "{uid:?}");
+    }
+}
+
+#[test]
+fn neither_a_retry_nor_a_rollback_starts_what_is_refused_and_both_say_the_way_out() {
+    let retry = restricted(Case::serving(1), Some(0)).asks(Verb::Retry, "@1");
+    assert!(retry.says(Verb::Retry).contains("add USER"), "{}", retry.says(Verb::Retry));
+    let back = restricted(Case::serving(1), Some(0)).spec(1).asks(Verb::Rollback, &format!("{}@1", v(2)));
+    assert!(back.says(Verb::Rollback).starts_with("refused"), "{}", back.says(Verb::Rollback));
+    assert!(back.says(Verb::Rollback).contains("add USER"), "{}", back.says(Verb::Rollback));
+}
+
+#[test]
+fn an_image_that_runs_as_root_and_was_not_meant_to_serves_with_a_warning() {
+    for (security, warns) in [(Security::Auto, true), (Security::Baseline, false)] {
+        let mut case = Case::serving(1);
+        let record = case.world.records.get_mut(&v(1)).unwrap();
+        record.facts.security = security;
+        record.image.as_mut().unwrap().uid = Some(0);
+        let (reason, message) = ready(&status(&case));
+        assert_eq!((reason.as_str(), message.contains("runs as root")), ("Serving", warns), "{security:?}");
+    }
+}
