@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Attempt, ControlPlane, Error, Mode, Paths, Supervisor, Tools, control_plane, kwok, node, probe,
+    Attempt, ControlPlane, Error, Mode, Paths, Supervisor, Tools, control_plane, kwok, node, packages, probe,
     progress::{say, seconds},
     state::State,
 };
@@ -63,6 +63,7 @@ pub fn state(paths: &Paths) -> Result<State, Error> {
 }
 
 fn start(paths: &Paths, mode: Mode, tools: &Tools, interrupted: &Arc<AtomicBool>) -> Result<State, Error> {
+    packages::install(mode)?;
     let mut state = State::beginning(mode);
     state.write(paths)?;
     let mut supervisor = Supervisor::open(paths, Arc::clone(interrupted))?;

@@ -17,6 +17,7 @@ pub mod kwok;
 pub mod launch;
 pub mod mode;
 pub mod node;
+mod packages;
 pub mod paths;
 pub mod ports;
 pub mod probe;

@@ -9,7 +9,6 @@ mod images;
 mod kubelet;
 mod leftovers;
 pub mod network;
-mod packages;
 mod runtime;
 pub mod serve;
 

@@ -1,4 +1,4 @@
-//! What is pinned besides the Go programs: the Debian packages of mode node.
+//! What is pinned besides the Go programs: the Debian packages.
 //! It installs nothing.
 
 use serde::Deserialize;
@@ -15,12 +15,14 @@ pub struct Versions {
 
 /// Packages of one Debian release.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Debian {
     /// The release they are taken from.
     pub release: String,
-    /// Their names.
-    pub packages: Vec<String>,
+    /// What tests beside a control plane need, in either mode.
+    pub control_plane: Vec<String>,
+    /// What a node needs besides.
+    pub node: Vec<String>,
 }
 
 impl Versions {
@@ -39,6 +41,6 @@ mod tests {
     fn the_pins_can_be_read() {
         let versions = Versions::pinned().unwrap();
         assert_eq!(versions.debian.release, "bookworm");
-        assert!(versions.debian.packages.is_sorted());
+        assert!(versions.debian.node.is_sorted());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{fs, io, net::Ipv4Addr, path::Path, process::Command};
 
-use super::{before::Before, firewall, packages};
+use super::{before::Before, firewall};
 use crate::{Attempt, Error, Paths, error::run, probe};
 
 /// The bridge's address, on which the API server listens in mode node.
@@ -15,9 +15,8 @@ pub(super) const PODS: &str = "10.117.0.0/16";
 /// The first address of a pod: those below are the node's.
 pub(super) const FIRST_POD: Ipv4Addr = Ipv4Addr::new(10, 117, 1, 0);
 
-/// Installs missing packages, records what the machine is like, and makes the bridge. Comes before the control plane.
+/// Records what the machine is like, and makes the bridge. Comes before the control plane.
 pub fn up(paths: &Paths) -> Result<(), Error> {
-    packages::install()?;
     if is_there() {
         let why = "it is there already: another cluster in mode node runs here; take it down in its own directory first";
         return Err(Error::failed(format!("make the bridge {BRIDGE}"), why));

@@ -1,13 +1,15 @@
-//! The Debian packages that the node is made of.
+//! The Debian packages that a node is made of, and those that tests need beside a control plane.
 //! It installs what is missing from the machine's own archives and removes nothing.
 
 use std::{collections::BTreeSet, process::Command};
 
-use crate::{Attempt, Error, error::run, progress, versions::Versions};
+use crate::{Attempt, Error, Mode, error::run, progress, versions::Versions};
 
 /// Installs the pinned packages that are not there.
-pub(super) fn install() -> Result<(), Error> {
-    let wanted = Versions::pinned()?.debian.packages;
+pub(crate) fn install(mode: Mode) -> Result<(), Error> {
+    let pinned = Versions::pinned()?.debian;
+    let of_mode = if mode == Mode::Node { pinned.node } else { vec![] };
+    let wanted = [pinned.control_plane, of_mode].concat();
     let missing = missing(&wanted)?;
     if missing.is_empty() {
         return Ok(());
@@ -31,7 +33,9 @@ fn missing(wanted: &[String]) -> Result<Vec<&str>, Error> {
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(wanted)
         .output()
-        .attempt(|| "ask dpkg-query which packages are installed (mode node needs Debian 12)".to_owned())?;
+        .attempt(|| {
+            "ask dpkg-query which packages are installed (tests and nodes need Debian 12)".to_owned()
+        })?;
     let installed = installed(&String::from_utf8_lossy(&output.stdout));
     Ok(wanted.iter().map(String::as_str).filter(|name| !installed.contains(*name)).collect())
 }
