@@ -16,7 +16,7 @@
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `build`. Everything
+//! I/O: `observe`, `places`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `build`. Everything
 //! else is pure: no client, no clock, the same answer for the same input.
 //!
 //! # The modules
@@ -25,14 +25,15 @@
 //! |---|---|---|
 //! | [`crd`] | what a person writes and reads | nothing |
 //! | [`version`] | build keys and version hashes | `build::order` |
+//! | [`quantity`] | amounts of CPU and memory, compared | nothing |
 //! | [`project`] | one object, parsed | `crd`, `version`, `build::order` |
 //! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `crd::status::Cause`, `build::report` |
-//! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `crd`, `build`, `reconcile::world::BuildOf` |
-//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `act`, `start`, `report` also `cluster` |
+//! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `quantity`, `crd`, `build`, `reconcile::world::BuildOf` |
+//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `places`, `act`, `start`, `report` also `cluster` |
 //! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
 //! | [`election`] | which of several operators writes | `cluster` |
 //! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
-//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; nothing |
+//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `desired::build_pods` |
 //! | [`build`] | what happens inside a build pod | `version` |
 //!
 //! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
@@ -50,6 +51,7 @@ pub mod election;
 pub mod ledger;
 pub mod probes;
 pub mod project;
+pub mod quantity;
 pub mod queue;
 pub mod reconcile;
 pub mod record;

@@ -33,6 +33,8 @@ pub struct Project {
     pub settings: Settings,
     /// Seconds that one build may take.
     pub build_timeout: i64,
+    /// CPU and memory that the build pod should have; part of nothing that is remembered.
+    pub build_resources: Option<spec::BuildResources>,
     /// How the image runs: all that enters the version besides the image.
     pub run: Run,
     /// How a new version takes over.
@@ -83,6 +85,7 @@ impl Project {
             source: spec.source.clone(),
             settings: settings(spec),
             build_timeout: spec.build.timeout_seconds,
+            build_resources: spec.build.resources.clone(),
             run: spec.run.clone(),
             rollout: spec.rollout.clone(),
             replicas: if stopped { 0 } else { spec.replicas },

@@ -14,6 +14,8 @@ mod apply;
 #[path = "control_plane/first_deploy.rs"]
 mod first_deploy;
 
+#[path = "control_plane/build_pods.rs"]
+mod build_pods;
 #[path = "control_plane/conditions.rs"]
 mod conditions;
 #[path = "control_plane/judging.rs"]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
 use super::{Platform, meta, names};
@@ -49,7 +50,7 @@ pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result
                 { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
             ]},
             "template": {
-                "metadata": { "labels": meta::labels(project, names::ROLE_BUILD) },
+                "metadata": { "labels": labels(project, platform) },
                 "spec": pod(project, platform, wish),
             },
         },
@@ -77,6 +78,7 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         volumes.push(json!({ "name": "source-secret", "secret": secret }));
         mounts.push(json!({ "name": "source-secret", "mountPath": SECRET_DIR, "readOnly": true }));
     }
+    let resources = platform.build_pods.resources(project.build_resources.as_ref());
     json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -84,18 +86,29 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         "terminationGracePeriodSeconds": 10,
         "securityContext": { "fsGroup": 1000 },
         "volumes": volumes,
-        "initContainers": [install(platform)],
-        "containers": [build(platform, &order(project, platform, wish), &mounts)],
+        "nodeSelector": platform.build_pods.node_selector,
+        "tolerations": platform.build_pods.tolerations,
+        "initContainers": [install(platform, &resources)],
+        "containers": [build(platform, &order(project, platform, wish), &mounts, &resources)],
     })
 }
 
-/// Our static binary is copied in, so that the image of the build pods is upstream's own.
-fn install(platform: &Platform) -> Value {
+/// The platform's labels, and ours, which say whose pod it is.
+fn labels(project: &Project, platform: &Platform) -> BTreeMap<String, String> {
+    let mut labels = platform.build_pods.labels.clone();
+    labels.extend(meta::labels(project, names::ROLE_BUILD));
+    labels
+}
+
+/// Our static binary is copied in, so that the image of the build pods is upstream's own. It has the resources of the
+/// build, which runs after it: that costs nothing, and quotas ask for them on every container.
+fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
     json!({
         "name": "install",
         "image": platform.operator_image,
         "args": ["install", "/doce/doce-operator"],
         "volumeMounts": [{ "name": "doce", "mountPath": "/doce" }],
+        "resources": resources,
         "securityContext": {
             "runAsNonRoot": true,
             "runAsUser": 1000,
@@ -109,7 +122,7 @@ fn install(platform: &Platform) -> Value {
 }
 
 /// BuildKit makes user namespaces and mounts in them: seccomp and `AppArmor` must let it (moby/buildkit, docs/rootless.md).
-fn build(platform: &Platform, order: &Order, mounts: &[Value]) -> Value {
+fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &ResourceRequirements) -> Value {
     let mut env = vec![json!({ "name": "DOCE_ORDER", "value": json!(order).to_string() })];
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
@@ -120,7 +133,7 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value]) -> Value {
         "command": ["/doce/doce-operator", "build"],
         "env": env,
         "volumeMounts": mounts,
-        "resources": { "requests": { "cpu": "100m", "memory": "256Mi" } },
+        "resources": resources,
         "terminationMessagePolicy": "File",
         "securityContext": {
             "runAsUser": 1000,

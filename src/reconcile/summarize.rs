@@ -18,7 +18,7 @@ use crate::project::Project;
 use crate::version::short;
 
 use super::asked::{Asked, asked, newest_live, previous};
-use super::world::{Cause, Child, World};
+use super::world::{Cause, Child, JobState, World};
 
 pub use events::happenings;
 pub use ready::{Headline, headline};
@@ -225,7 +225,7 @@ fn phase(reason: Reason) -> Phase {
     match reason {
         Reason::Stopped => Phase::Stopped,
         Reason::Queued | Reason::Unseen | Reason::Predecessor => Phase::Queued,
-        Reason::Resolving | Reason::Building => Phase::Building,
+        Reason::Resolving | Reason::Building | Reason::Unschedulable => Phase::Building,
         Reason::Starting | Reason::Restarting => Phase::Starting,
         Reason::Serving | Reason::Held | Reason::Pinned => Phase::Running,
         _ => Phase::Failed,
@@ -246,9 +246,11 @@ fn source(view: &View<'_>) -> Option<SourceStatus> {
 fn build(view: &View<'_>) -> Option<BuildStatus> {
     let newest =
         view.world.jobs.iter().max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
+    let place = view.world.place.filter(|_| newest.state == JobState::Queued);
     Some(BuildStatus {
         id: newest.name.clone(),
         reason: newest.reason.clone(),
+        position: place.and_then(|place| i32::try_from(place).ok()),
         started_at: newest.started.map(whole_seconds).map(Time),
         finished_at: newest.finished.map(whole_seconds).map(Time),
     })

@@ -96,15 +96,7 @@ fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
     }
     match &job.state {
         JobState::Failed(failed) => Some(after_failure(attempts, failed, job)),
-        JobState::Lost(why) => {
-            let message = format!(
-                "build {} ended without a report ({why}); kubectl describe job {} says more",
-                job.name, job.name
-            );
-            let failure =
-                Failure { stage: "Build".into(), reason: "BuildFault".into(), message, log: String::new() };
-            Some(after_fault(attempts, failure, job))
-        }
+        JobState::Lost(why) => Some(after_fault(attempts, Failure::from(why), job)),
         _ => None,
     }
 }
