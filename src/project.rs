@@ -29,6 +29,8 @@ pub struct Project {
     pub deleting: bool,
     /// Where the source is.
     pub source: Source,
+    /// Seconds after which what is looked up is looked up again.
+    pub interval: Option<i64>,
     /// How the image is built: all that enters the build key besides the source.
     pub settings: Settings,
     /// Seconds that one build may take.
@@ -83,6 +85,7 @@ impl Project {
             generation: meta.generation.unwrap_or(0),
             deleting: meta.deletion_timestamp.is_some(),
             source: spec.source.clone(),
+            interval: spec.source.interval(),
             settings: settings(spec),
             build_timeout: spec.build.timeout_seconds,
             build_resources: spec.build.resources.clone(),

@@ -159,7 +159,8 @@ fn next(world: &World, project: &Project) -> Next {
     };
     let Some(ledger) = world.ledger.as_ref().filter(|_| !project.stopped()) else { return Next::Rest };
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
-    let soonest = ledger.builds.values().chain(lookup).filter_map(left).chain(moved).min();
+    let poll = decide::poll::left(project, world);
+    let soonest = ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).min();
     soonest.map_or(Next::Rest, |seconds| Next::After(Duration::from_secs(seconds.unsigned_abs())))
 }
 

@@ -28,6 +28,8 @@ mod lifecycle;
 mod mending;
 #[path = "control_plane/other_hands.rs"]
 mod other_hands;
+#[path = "control_plane/polls.rs"]
+mod polls;
 #[path = "control_plane/queue.rs"]
 mod queue;
 #[path = "control_plane/quiet.rs"]

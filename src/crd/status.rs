@@ -129,6 +129,8 @@ pub enum Cause {
     Rollback,
     /// Asked to try it again (doce.dev/retry).
     Retry,
+    /// Pushed to a source that is looked at by the clock (interval).
+    Poll,
 }
 
 /// A version that is remembered.

@@ -16,6 +16,9 @@ use crate::reconcile::world::BuildOf;
 /// Seconds that a Job and its log stay after its end.
 const KEPT_SECONDS: i32 = 3600;
 
+/// The same for a look by the clock, of which there may be one a minute.
+const KEPT_POLL_SECONDS: i32 = 300;
+
 /// What is to be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish<'a> {
@@ -43,7 +46,7 @@ pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result
             "suspend": true,
             "backoffLimit": 0,
             "activeDeadlineSeconds": project.build_timeout,
-            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "ttlSecondsAfterFinished": if wish.reason == names::POLLED { KEPT_POLL_SECONDS } else { KEPT_SECONDS },
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": { "rules": [
                 { "action": "FailJob", "onExitCodes": { "containerName": names::BUILD, "operator": "In", "values": [EXIT_VERDICT] } },

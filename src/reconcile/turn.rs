@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use super::facts::build::is_finished;
+use crate::desired::names;
 
 /// How many builds may run at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct Limits {
     pub namespace: usize,
 }
 
-/// The Jobs to release now. The namespace with the fewest running builds comes first, in it the oldest Job; no limit is
+/// The Jobs to release now. Looks by the clock come after all that somebody waits for; the namespace with the fewest running builds comes first, in it the oldest Job; no limit is
 /// passed, and none is released that `may_start` denies.
 #[must_use]
 pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
@@ -26,7 +28,8 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
     let mut released = vec![];
     while running.values().sum::<usize>() < limits.cluster {
         let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
-        let order = |job: &Job| (builds(job), job.creation_timestamp(), namespace(job), job.name_any());
+        let order =
+            |job: &Job| (polls(job), builds(job), job.creation_timestamp(), namespace(job), job.name_any());
         let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
         let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
         let job = queued.swap_remove(at);
@@ -41,22 +44,22 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
 #[must_use]
 pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<(String, String)> {
     let running = running(jobs);
-    let mut queues: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
+    let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
     for job in waiting(jobs).filter(|job| may_start(job)) {
-        let age = (job.creation_timestamp(), job.name_any());
+        let age = (polls(job), job.creation_timestamp(), job.name_any());
         queues.entry(namespace(job)).or_default().insert(age);
     }
-    let rank = |builds: usize, queue: &BTreeSet<_>, namespace: &String| {
-        let oldest = queue.first().cloned()?;
-        Some((builds >= limits.namespace, builds, oldest, namespace.clone()))
+    let rank = |builds: usize, queue: &BTreeSet<(bool, Option<Time>, String)>, namespace: &String| {
+        let (polls, age, name) = queue.first().cloned()?;
+        Some((builds >= limits.namespace, polls, builds, age, namespace.clone(), name))
     };
     let builds = |namespace: &String| running.get(namespace).copied().unwrap_or(0);
     let first = queues.iter().filter_map(|(namespace, queue)| rank(builds(namespace), queue, namespace));
     let mut heads: BTreeSet<_> = first.collect();
     let mut order = vec![];
-    while let Some((_, builds, (age, name), namespace)) = heads.pop_first() {
+    while let Some((_, _, builds, _, namespace, name)) = heads.pop_first() {
         if let Some(queue) = queues.get_mut(&namespace) {
-            queue.remove(&(age, name.clone()));
+            queue.pop_first();
             heads.extend(rank(builds + 1, queue, &namespace));
         }
         order.push((namespace, name));
@@ -92,6 +95,11 @@ fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
 fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     jobs.iter()
         .filter(|job| job.metadata.deletion_timestamp.is_none() && is_suspended(job) && !is_finished(job))
+}
+
+/// Nobody waits for it but the clock.
+fn polls(job: &Job) -> bool {
+    job.annotations().get(names::BUILD_REASON).is_some_and(|reason| reason == names::POLLED)
 }
 
 fn namespace(job: &Job) -> String {

@@ -11,7 +11,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("version", &["build::order"]),
     ("quantity", &[]),
     ("project", &["crd", "version", "build::order"]),
-    ("ledger", &["crd::annotations", "crd::conditions", "record::Trigger", "build::report"]),
+    (
+        "ledger",
+        &["crd::annotations", "crd::conditions", "crd::status::Cause", "record::Trigger", "build::report"],
+    ),
     ("record", &["crd::annotations", "crd::status::Cause", "build::report"]),
     (
         "desired",
@@ -88,6 +91,7 @@ const PURE: &[&str] = &[
 const NO_IO: &[&str] = &[
     "crd",
     "version",
+    "quantity",
     "project",
     "ledger",
     "record",

@@ -58,7 +58,7 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
     let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0));
     match last {
         // The watch of pods is behind the watch of Jobs: the pod's own end has yet to be told.
-        None if statuses.iter().any(|status| is_running(status)) => JobState::Running,
+        None if pods.iter().any(|pod| is_running(pod)) => JobState::Running,
         None => JobState::Lost(trouble::of_ended(job, pods, condition, None)),
         Some(last) => match report(last) {
             Some(Report::Built(built)) => JobState::Built(built),
@@ -107,8 +107,13 @@ fn build_status(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.iter().flatten().find(|status| status.name == names::BUILD)
 }
 
-fn is_running(status: &ContainerStatus) -> bool {
-    status.state.as_ref().is_some_and(|state| state.running.is_some())
+/// The pod's container runs. What a pod that has ended as a whole says of its containers is left over.
+fn is_running(pod: &Pod) -> bool {
+    let ended = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed");
+    !ended
+        && build_status(pod)
+            .and_then(|status| status.state.as_ref())
+            .is_some_and(|state| state.running.is_some())
 }
 
 fn report(ended: &ContainerStateTerminated) -> Option<Report> {

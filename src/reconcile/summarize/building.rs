@@ -11,7 +11,7 @@ use super::super::world::{BuildJob, BuildOf, JobState, Trouble};
 
 /// A branch or tag is not answered yet.
 pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
-    open_lookup(view).is_some()
+    open_lookup(view).is_some_and(|lookup| !lookup.polls())
 }
 
 fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::ledger::Lookup> {
@@ -22,9 +22,19 @@ fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::ledger::Lookup> {
     view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.asked.pin, Pin::Known(_)))
 }
 
+/// Why a look by the clock did not succeed, which changes nothing of what serves.
+pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
+    let fault = open_lookup(view).filter(|lookup| lookup.polls())?.attempts.fault.as_ref()?;
+    Some(format!(
+        "; {} could not be looked at again: {}. Tried again with growing pauses",
+        view.project.reference(),
+        fault.failure.message
+    ))
+}
+
 /// A branch or tag is being looked up; the Job that does it builds as well.
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
-    let lookup = open_lookup(view)?;
+    let lookup = open_lookup(view).filter(|lookup| !lookup.polls())?;
     let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
 }
