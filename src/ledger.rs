@@ -84,7 +84,7 @@ pub struct Lookup {
     /// What came out last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
-    /// When the Job of the last answer ended, by Kubernetes' clock.
+    /// When the Job of the last answer ended, by Kubernetes' clock; only where the source has an interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// What made somebody wish for `number`.

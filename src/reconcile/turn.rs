@@ -161,6 +161,16 @@ mod tests {
     }
 
     #[test]
+    fn looks_by_the_clock_wait_behind_everything_that_somebody_waits_for() {
+        let mut poll = Job::clone(&job("idle", "poll", "waits", 1));
+        poll.annotations_mut().insert(names::BUILD_REASON.to_owned(), names::POLLED.to_owned());
+        let jobs = [Arc::new(poll), job("busy", "a", "waits", 10), job("busy", "b", "waits", 11)];
+        assert_eq!(released(&jobs, limits(2, 9)), ["a", "b"]);
+        let told: Vec<_> = order(&jobs, limits(2, 9), |_| true).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(told, ["a", "b", "poll"]);
+    }
+
+    #[test]
     fn the_order_that_is_told_is_the_order_of_release() {
         let mut jobs: Vec<_> = (0..7).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
         jobs.extend((0..3).map(|n| job("modest", &format!("modest-{n}"), "waits", 100 + n)));

@@ -90,7 +90,7 @@ fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option
     let pending = situation.pending().filter(|lookup| lookup.number == answer.number)?;
     let lookup = crate::ledger::Lookup {
         answer: Some(answer),
-        at: job.finished,
+        at: job.finished.filter(|_| situation.project.interval.is_some()),
         attempts: Attempts::default(),
         ..pending.clone()
     };
