@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::build::order::Profile;
+use crate::desired::build_pods::BuildPods;
 
 /// How this operator works for this cluster.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,6 +41,10 @@ pub struct Config {
     /// Builds that run at a time in each namespace; only the limit of the cluster counts where it is left out.
     #[arg(long, env = "DOCE_BUILD_LIMIT_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit_namespace: Option<u32>,
+    /// What build pods get, where they run and what projects may wish for: resources, nodeSelector, tolerations, labels
+    /// and maxResources as JSON. Left out: requests of 100m and 256Mi, a limit of 4Gi memory, and no ceiling.
+    #[arg(long, env = "DOCE_BUILD_PODS")]
+    pub build_pods: Option<BuildPods>,
     /// Lowest port that is given to a project.
     #[arg(long, env = "DOCE_PORT_FIRST", default_value_t = 30100)]
     pub port_first: u16,

@@ -2,6 +2,7 @@
 //! here is compared with status.
 
 pub mod build_job;
+pub mod build_pods;
 pub mod build_profile;
 pub mod deployment;
 pub mod meta;
@@ -15,7 +16,7 @@ pub mod template;
 use crate::build::order::Profile;
 
 /// What the platform adds to the shapes: addresses and images, the same for every project.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Platform {
     /// Registry that build pods push to.
     pub push_registry: String,
@@ -33,4 +34,6 @@ pub struct Platform {
     pub mirror: Option<String>,
     /// CA certificates for build pods, PEM.
     pub ca_bundle: String,
+    /// What build pods get and where they run.
+    pub build_pods: build_pods::BuildPods,
 }

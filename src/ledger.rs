@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::build::report;
 use crate::crd::annotations::Verb;
 use crate::crd::conditions::{MAX_MESSAGE, bounded};
+use crate::crd::status::Cause;
 use crate::record::Trigger;
 
 /// Format of the ledger's text.
@@ -83,11 +84,22 @@ pub struct Lookup {
     /// What came out last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// When the Job of the last answer ended, by Kubernetes' clock; only where the source has an interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// What made somebody wish for `number`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
     /// How asking for `number` goes.
     pub attempts: Attempts,
+}
+
+impl Lookup {
+    /// Nobody asked for it but the clock, and the answer before stands meanwhile.
+    #[must_use]
+    pub fn polls(&self) -> bool {
+        self.trigger.as_ref().is_some_and(|trigger| trigger.cause == Cause::Poll) && self.answer.is_some()
+    }
 }
 
 /// What a branch or tag was at the time.

@@ -16,7 +16,7 @@
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `sweep` (`named` and `choose` apart), `build`.
+//! I/O: `observe`, `places`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `sweep` (`named` and `choose` apart), `build`.
 //! Everything
 //! else is pure: no client, no clock, the same answer for the same input.
 //!
@@ -26,14 +26,15 @@
 //! |---|---|---|
 //! | [`crd`] | what a person writes and reads | nothing |
 //! | [`version`] | build keys and version hashes | `build::order` |
+//! | [`quantity`] | amounts of CPU and memory, compared | nothing |
 //! | [`project`] | one object, parsed | `crd`, `version`, `build::order` |
 //! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `crd::run::Security`, `crd::status::Cause`, `build::report` |
-//! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `crd`, `build`, `reconcile::world::BuildOf` |
-//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `act`, `start`, `report` also `cluster` |
+//! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `quantity`, `crd`, `build`, `reconcile::world::BuildOf` |
+//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `places`, `act`, `start`, `report` also `cluster` |
 //! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
 //! | [`election`] | which of several operators writes | `cluster` |
 //! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
-//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `build::order::Profile` |
+//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `desired::build_pods`, `build::order::Profile` |
 //! | [`sweep`] | what no record names goes from the embedded registry; a process of its own | `cluster`, `crd`, `desired::names`, `build::order` |
 //! | [`build`] | what happens inside a build pod | `version` |
 //!
@@ -52,6 +53,7 @@ pub mod election;
 pub mod ledger;
 pub mod probes;
 pub mod project;
+pub mod quantity;
 pub mod queue;
 pub mod reconcile;
 pub mod record;

@@ -15,6 +15,7 @@ use doce_operator::cluster::{Cluster, with_causes};
 use doce_operator::config::Config;
 use doce_operator::desired::Platform;
 use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
+use doce_operator::reconcile::places::Places;
 use doce_operator::reconcile::start::Starts;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::{build, controller, crd, probes, sweep};
@@ -104,6 +105,7 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         config,
         backoff: Backoff::default(),
         starts: Starts::default(),
+        places: Places::default(),
         announcements: Announcements::default(),
     });
     tracing::info!(
@@ -144,6 +146,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         operator_image: config.operator_image.clone(),
         mirror: config.mirror.clone(),
         ca_bundle: config.ca_bundle()?,
+        build_pods: config.build_pods.clone().unwrap_or_default(),
     })
 }
 

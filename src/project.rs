@@ -29,10 +29,14 @@ pub struct Project {
     pub deleting: bool,
     /// Where the source is.
     pub source: Source,
+    /// Seconds after which what is looked up is looked up again.
+    pub interval: Option<i64>,
     /// How the image is built: all that enters the build key besides the source.
     pub settings: Settings,
     /// Seconds that one build may take.
     pub build_timeout: i64,
+    /// CPU and memory that the build pod should have; part of nothing that is remembered.
+    pub build_resources: Option<spec::BuildResources>,
     /// How the image runs: all that enters the version besides the image.
     pub run: Run,
     /// How a new version takes over.
@@ -81,8 +85,10 @@ impl Project {
             generation: meta.generation.unwrap_or(0),
             deleting: meta.deletion_timestamp.is_some(),
             source: spec.source.clone(),
+            interval: spec.source.interval(),
             settings: settings(spec),
             build_timeout: spec.build.timeout_seconds,
+            build_resources: spec.build.resources.clone(),
             run: spec.run.clone(),
             rollout: spec.rollout.clone(),
             replicas: if stopped { 0 } else { spec.replicas },

@@ -5,6 +5,7 @@ pub mod asked;
 pub mod decide;
 pub mod facts;
 pub mod observe;
+pub mod places;
 pub mod report;
 pub mod start;
 pub mod summarize;
@@ -40,6 +41,8 @@ pub struct Context {
     pub backoff: crate::backoff::Backoff,
     /// Builds are started one at a time.
     pub starts: start::Starts,
+    /// Places in the queue of builds.
+    pub places: places::Places,
     /// Which projects have work under way that no status tells of yet.
     pub announcements: crate::announcements::Announcements,
 }
@@ -117,6 +120,8 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             pull_registry: &context.platform.pull_registry,
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
+            places: &context.places,
+            limits: start::limits(&context.config),
         };
         let world = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
         let Some(step) = decide(project, &world) else {
@@ -138,18 +143,24 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
     Err(Error::Act(cluster::Error::Conflict { what: format!("settle within {MAX_STEPS} steps") }))
 }
 
-/// Pauses after faults end by the clock; everything else is told by a watch.
+/// Longest time in seconds after which a build that waits looks at its place again. The further back, the less often:
+/// that bounds the writes of a long queue (docs/decisions/0024).
+const LONGEST_WAIT: i64 = 300;
+
+/// Pauses after faults end by the clock, and nobody tells a build that waits how the queue moves; everything else is told by a watch.
 fn next(world: &World, project: &Project) -> Next {
     if !world.refusals.is_empty() {
         return Next::Growing;
     }
+    let moved = world.place.map(|place| (i64::from(place) + 10).min(LONGEST_WAIT));
     let left = |attempts: &Attempts| -> Option<i64> {
         let pause = |fault: &Fault| fault.left(world.retry_base, world.now);
         attempts.fault.as_ref().filter(|_| attempts.failed.is_none()).map(pause).filter(|left| *left > 0)
     };
     let Some(ledger) = world.ledger.as_ref().filter(|_| !project.stopped()) else { return Next::Rest };
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
-    let soonest = ledger.builds.values().chain(lookup).filter_map(left).min();
+    let poll = decide::poll::left(project, world);
+    let soonest = ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).min();
     soonest.map_or(Next::Rest, |seconds| Next::After(Duration::from_secs(seconds.unsigned_abs())))
 }
 

@@ -14,6 +14,8 @@ mod apply;
 #[path = "control_plane/first_deploy.rs"]
 mod first_deploy;
 
+#[path = "control_plane/build_pods.rs"]
+mod build_pods;
 #[path = "control_plane/conditions.rs"]
 mod conditions;
 #[path = "control_plane/judging.rs"]
@@ -28,6 +30,8 @@ mod mending;
 mod other_hands;
 #[path = "control_plane/pod_security.rs"]
 mod pod_security;
+#[path = "control_plane/polls.rs"]
+mod polls;
 #[path = "control_plane/queue.rs"]
 mod queue;
 #[path = "control_plane/quiet.rs"]

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::run::BoundedString;
@@ -50,7 +51,13 @@ pub struct Build {
     /// Change it to build the same source again, for example onto a newer base image.
     #[serde(default)]
     pub epoch: i64,
-    /// Seconds that one build may take, 60 to 86400.
+    /// CPU and memory of the build pod where the platform's own amounts do not do. It is not part of the version: a change
+    /// builds nothing again, and counts from the next attempt on. An amount above the platform's ceiling is not lowered in
+    /// silence: nothing is built, and Stalled says what the ceiling is. An amount that is left out is the platform's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<BuildResources>,
+    /// Seconds that one build may take, 60 to 86400, from the end of its wait in the queue on: the wait for a node and for
+    /// images counts too.
     #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.build.timeoutSeconds must be between 60 and 86400"))]
     #[serde(default = "Build::timeout")]
     pub timeout_seconds: i64,
@@ -66,9 +73,44 @@ impl Default for Build {
             command: None,
             framework: None,
             epoch: 0,
+            resources: None,
             timeout_seconds: Self::timeout(),
         }
     }
+}
+
+/// CPU and memory of a build pod.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.requests) || !has(self.limits) || ((!has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0) && (!has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0))").message("spec.build.resources.requests must not be above spec.build.resources.limits"))]
+pub struct BuildResources {
+    /// What the scheduler keeps free for the build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<CpuAndMemory>,
+    /// What the build cannot go beyond; with more memory than this it is ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CpuAndMemory>,
+}
+
+/// Amounts of CPU and memory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CpuAndMemory {
+    /// CPUs, such as 500m or 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "amount")]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))").message("spec.build.resources: cpu must be an amount above 0 such as 500m or 2"))]
+    pub cpu: Option<Quantity>,
+    /// Bytes of memory, such as 512Mi or 4Gi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "amount")]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))").message("spec.build.resources: memory must be an amount above 0 such as 512Mi or 4Gi"))]
+    pub memory: Option<Quantity>,
+}
+
+/// An amount as in a Pod, without its page of description.
+fn amount(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-int-or-string": true })
 }
 
 /// Which way leads from source to image.

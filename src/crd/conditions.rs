@@ -89,6 +89,19 @@ reasons! {
     RegistryUnavailable,
     /// The build pod could not run or ended without a report; tried again with growing pauses.
     BuildFault,
+    /// The build needed more memory than its limit and was ended; tried again with growing pauses.
+    OutOfMemory,
+    /// The node put the build pod out, for want of disk, say; tried again with growing pauses.
+    Evicted,
+    /// No node takes the build pod; Kubernetes keeps trying until the build's deadline.
+    Unschedulable,
+    /// An image of the build pod itself cannot be pulled; Kubernetes keeps trying until the build's deadline.
+    BuilderImageUnavailable,
+    /// Pod Security, a quota or a policy of the namespace lets no build pod in; Kubernetes keeps trying until the build's
+    /// deadline.
+    PodForbidden,
+    /// The time of the build was over before it could say why; tried again with growing pauses.
+    BuildTimeout,
     /// The source does not build.
     BuildFailed,
     /// Somebody cancelled the build.
@@ -121,6 +134,22 @@ reasons! {
     NoOtherVersion,
     /// Nothing has been built yet.
     NothingYet,
+}
+
+impl Reason {
+    /// The reason of a fault that has a word of its own here; none for the others.
+    #[must_use]
+    pub fn of_fault(word: &str) -> Option<Self> {
+        const OWN: [Reason; 6] = [
+            Reason::OutOfMemory,
+            Reason::Evicted,
+            Reason::Unschedulable,
+            Reason::BuilderImageUnavailable,
+            Reason::PodForbidden,
+            Reason::BuildTimeout,
+        ];
+        OWN.into_iter().find(|reason| reason.name() == word)
+    }
 }
 
 /// Status of a condition.

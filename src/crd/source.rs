@@ -36,7 +36,7 @@ pub struct Source {
 /// A Git repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.secretRef) || self.url.startsWith('http://') || self.url.startsWith('https://')").message("spec.source.git.secretRef must name a Secret with identity and known_hosts when the URL is one of ssh"))]
+#[x_kube(validation = Rule::new("has(self.secretRef) || self.url.startsWith('http://') || self.url.startsWith('https://')").message("spec.source.git.secretRef must name a Secret with identity and known_hosts when the URL is one of ssh"), validation = Rule::new("!has(self.interval) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.interval is for branches and tags: a commit never changes"))]
 pub struct Git {
     /// URL of the repository: https://github.com/you/shop.git, ssh://git@github.com/you/shop.git or
     /// git@github.com:you/shop.git. Never with a password: that belongs into secretRef.
@@ -56,6 +56,14 @@ pub struct Git {
     /// identity (a private key without passphrase) and known_hosts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretName>,
+    /// How often the branch or tag is looked at again by itself, such as 5m; at least 1m, and never where it is left out. A look is a short
+    /// Job that waits behind all builds; what runs stays Ready until there is something new. Where the last state does
+    /// not build it is looked at every 10 min at most, and not at all while the project is stopped, pinned or its build
+    /// was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != '' && duration(self) >= duration('1m') && duration(self) <= duration('168h')").message("spec.source.git.interval must be a duration from 1m to 168h, such as 5m or 1h30m"))]
+    pub interval: Option<String>,
 }
 
 /// What to check out of a repository. Exactly one of the fields.
@@ -84,6 +92,7 @@ pub struct GitRef {
 /// in that directory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.interval) || !has(self.sha256)").message("spec.source.archive.interval is for archives without sha256: with it, nothing is looked up"))]
 pub struct Archive {
     /// URL of the archive, such as https://example.org/shop-1.4.0.tar.gz. Only http and https, without user name,
     /// password or query: what is secret belongs into secretRef.
@@ -105,11 +114,20 @@ pub struct Archive {
     /// A Secret of this namespace that only the build pod mounts: token, or username and password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretName>,
+    /// How often the archive is looked at again by itself, such as 5m; at least 1m, and never where it is left out. A look is a short
+    /// Job that waits behind all builds; what runs stays Ready until there is something new. Where the last state does
+    /// not build it is looked at every 10 min at most, and not at all while the project is stopped, pinned or its build
+    /// was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != '' && duration(self) >= duration('1m') && duration(self) <= duration('168h')").message("spec.source.archive.interval must be a duration from 1m to 168h, such as 5m or 1h30m"))]
+    pub interval: Option<String>,
 }
 
 /// An OCI artifact whose layer of type application/vnd.cncf.flux.content.v1.tar+gzip is the source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.interval) || !self.reference.contains('@')").message("spec.source.oci.interval is for tags: a digest never changes"))]
 pub struct Oci {
     /// Reference of the artifact, best with its digest (name@sha256:…): then nothing has to be looked up. A tag is
     /// resolved once: annotate the resource with doce.dev/deploy="@1" (any new value) to look again.
@@ -124,6 +142,14 @@ pub struct Oci {
     /// A Secret of this namespace, of type kubernetes.io/dockerconfigjson, that only the build pod mounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretName>,
+    /// How often the tag is looked at again by itself, such as 5m; at least 1m, and never where it is left out. A look is a short
+    /// Job that waits behind all builds; what runs stays Ready until there is something new. Where the last state does
+    /// not build it is looked at every 10 min at most, and not at all while the project is stopped, pinned or its build
+    /// was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != '' && duration(self) >= duration('1m') && duration(self) <= duration('168h')").message("spec.source.oci.interval must be a duration from 1m to 168h, such as 5m or 1h30m"))]
+    pub interval: Option<String>,
 }
 
 /// A ConfigMap as source.
@@ -158,11 +184,51 @@ impl Source {
         git.or(archive).or(oci).map(|secret| secret.name.as_str())
     }
 
+    /// Seconds after which the source is to be looked at again.
+    #[must_use]
+    pub fn interval(&self) -> Option<i64> {
+        let git = self.git.as_ref().and_then(|git| git.interval.as_deref());
+        let archive = self.archive.as_ref().and_then(|archive| archive.interval.as_deref());
+        git.or(archive).or(self.oci.as_ref().and_then(|oci| oci.interval.as_deref())).and_then(seconds)
+    }
+
     /// Directory of the source to build from, as it is written.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         let git = self.git.as_ref().and_then(|git| git.path.as_deref());
         let archive = self.archive.as_ref().and_then(|archive| archive.path.as_deref());
         git.or(archive).or(self.oci.as_ref().and_then(|oci| oci.path.as_deref()))
+    }
+}
+
+/// Seconds of a duration such as `1h30m`, at least a minute; none where it is no such duration.
+fn seconds(duration: &str) -> Option<i64> {
+    let (mut sum, mut digits) = (0_i64, String::new());
+    for c in duration.chars() {
+        let unit = match c {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            digit => {
+                digits.push(digit);
+                continue;
+            }
+        };
+        let number: i64 = digits.parse().ok()?;
+        sum = sum.checked_add(number.checked_mul(unit)?)?;
+        digits.clear();
+    }
+    (digits.is_empty() && sum > 0).then_some(sum.max(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn an_interval_is_read_as_it_is_written() {
+        let read = ["1m", "5m", "1h30m", "90s", "2h"].map(seconds);
+        assert_eq!(read, [Some(60), Some(300), Some(5400), Some(90), Some(7200)]);
+        assert_eq!(["", "5", "m", "0m", "1d"].map(seconds), [None; 5]);
     }
 }

@@ -105,6 +105,10 @@ pub struct BuildStatus {
     pub id: String,
     /// Why there is a build.
     pub reason: String,
+    /// Its place in the queue while it waits: 1 is next. It is looked at again every 10 s and a second more for each build
+    /// before it, at most every 5 min.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<i32>,
     /// When its Job was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -125,6 +129,8 @@ pub enum Cause {
     Rollback,
     /// Asked to try it again (doce.dev/retry).
     Retry,
+    /// Pushed to a source that is looked at by the clock (interval).
+    Poll,
 }
 
 /// A version that is remembered.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
 use super::{Platform, build_profile, meta, names};
@@ -14,6 +15,9 @@ use crate::reconcile::world::BuildOf;
 
 /// Seconds that a Job and its log stay after its end.
 const KEPT_SECONDS: i32 = 3600;
+
+/// The same for a look by the clock, of which there may be one a minute.
+const KEPT_POLL_SECONDS: i32 = 300;
 
 /// What is to be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +46,14 @@ pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result
             "suspend": true,
             "backoffLimit": 0,
             "activeDeadlineSeconds": project.build_timeout,
-            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "ttlSecondsAfterFinished": if wish.reason == names::POLLED { KEPT_POLL_SECONDS } else { KEPT_SECONDS },
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": { "rules": [
                 { "action": "FailJob", "onExitCodes": { "containerName": names::BUILD, "operator": "In", "values": [EXIT_VERDICT] } },
                 { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
             ]},
             "template": {
-                "metadata": { "labels": meta::labels(project, names::ROLE_BUILD) },
+                "metadata": { "labels": labels(project, platform) },
                 "spec": pod(project, platform, wish),
             },
         },
@@ -77,6 +81,7 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         volumes.push(json!({ "name": "source-secret", "secret": secret }));
         mounts.push(json!({ "name": "source-secret", "mountPath": SECRET_DIR, "readOnly": true }));
     }
+    let resources = platform.build_pods.resources(project.build_resources.as_ref());
     json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -85,18 +90,29 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         "hostUsers": build_profile::host_users(platform.profile),
         "securityContext": { "fsGroup": 1000 },
         "volumes": volumes,
-        "initContainers": [install(platform)],
-        "containers": [build(platform, &order(project, platform, wish), &mounts)],
+        "nodeSelector": platform.build_pods.node_selector,
+        "tolerations": platform.build_pods.tolerations,
+        "initContainers": [install(platform, &resources)],
+        "containers": [build(platform, &order(project, platform, wish), &mounts, &resources)],
     })
 }
 
-/// Our static binary is copied in, so that the image of the build pods is upstream's own.
-fn install(platform: &Platform) -> Value {
+/// The platform's labels, and ours, which say whose pod it is.
+fn labels(project: &Project, platform: &Platform) -> BTreeMap<String, String> {
+    let mut labels = platform.build_pods.labels.clone();
+    labels.extend(meta::labels(project, names::ROLE_BUILD));
+    labels
+}
+
+/// Our static binary is copied in, so that the image of the build pods is upstream's own. It has the resources of the
+/// build, which runs after it: that costs nothing, and quotas ask for them on every container.
+fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
     json!({
         "name": "install",
         "image": platform.operator_image,
         "args": ["install", "/doce/doce-operator"],
         "volumeMounts": [{ "name": "doce", "mountPath": "/doce" }],
+        "resources": resources,
         "securityContext": {
             "runAsNonRoot": true,
             "runAsUser": 1000,
@@ -109,7 +125,7 @@ fn install(platform: &Platform) -> Value {
     })
 }
 
-fn build(platform: &Platform, order: &Order, mounts: &[Value]) -> Value {
+fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &ResourceRequirements) -> Value {
     let mut env = vec![json!({ "name": ORDER_ENV, "value": json!(order).to_string() })];
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
@@ -120,7 +136,7 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value]) -> Value {
         "command": ["/doce/doce-operator", "build"],
         "env": env,
         "volumeMounts": mounts,
-        "resources": { "requests": { "cpu": "100m", "memory": "256Mi" } },
+        "resources": resources,
         "terminationMessagePolicy": "File",
         "securityContext": build_profile::security_context(platform.profile),
     })

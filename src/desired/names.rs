@@ -34,6 +34,8 @@ pub const BUILD_OF: &str = "doce.dev/build-of";
 pub const ATTEMPT: &str = "doce.dev/attempt";
 /// Annotation of a Job: why somebody wanted it.
 pub const BUILD_REASON: &str = "doce.dev/build-reason";
+/// Reason of a look at the source that nobody asked for but the clock.
+pub const POLLED: &str = "Polled";
 /// Name of the app's container, of its port, and of the Service's port.
 pub const APP: &str = "app";
 /// Name of the container port that the Service targets, so that a change of the number breaks nobody.

@@ -62,6 +62,9 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             (Child::Memory, hand.cluster.note_image(&seen, &text).await)
         }
         Step::Build { of, attempt, digest, reason } => {
+            if let Some(message) = hand.platform.build_pods.refusal(project.build_resources.as_ref()) {
+                return Ok(Outcome::Refused(Refusal { child: Child::Job, cause: Cause::Invalid, message }));
+            }
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
             (Child::Job, Box::pin(create_job(hand, project, &wish)).await)
         }

@@ -3,6 +3,7 @@
 
 mod builds;
 mod memory;
+pub mod poll;
 mod requests;
 mod run;
 mod verdicts;
@@ -102,7 +103,7 @@ struct Situation<'a> {
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, Row); 17] = [
+const ROWS: [(&str, Row); 18] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -111,6 +112,7 @@ const ROWS: [(&str, Row); 17] = [
     ("5: a new restart", requests::restart),
     ("5: a new deploy", requests::deploy),
     ("6: a Job finished", verdicts::job_finished),
+    ("6: the source is to be looked at again by the clock", poll::due),
     ("7, 8: the version in place is Available", verdicts::live),
     ("9: a restart does not become Available", verdicts::restart_failed),
     ("10: a version on trial failed", verdicts::trial_failed),

@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt as _};
 
 use super::facts;
+use super::places::Places;
+use super::turn::Limits;
 use super::world;
 use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
@@ -29,6 +31,10 @@ pub struct Surroundings<'a> {
     pub retry_base: u32,
     /// Writes that were refused in this pass.
     pub refusals: &'a [Refusal],
+    /// Places in the queue of builds.
+    pub places: &'a Places,
+    /// How many builds may run at a time.
+    pub limits: Limits,
 }
 
 /// Looks at everything that belongs to `project`.
@@ -61,13 +67,15 @@ pub async fn observe(
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
         facts::rollout::rollout(project, deployment, record, &sets, &pods)
     });
+    let builds =
+        builds(cluster, project, &jobs, &pods, |job| facts::build::is_open(memory.as_ref(), &records, job))
+            .await?;
+    let queued = builds.iter().find(|job| job.state == JobState::Queued);
     Ok(World {
         now: now(),
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
-        jobs: builds(cluster, project, &jobs, &pods, |job| {
-            facts::build::is_open(memory.as_ref(), &records, job)
-        })
-        .await?,
+        place: queued.and_then(|job| around.places.of(cluster, around.limits, &project.namespace, &job.name)),
+        jobs: builds,
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         ledger: memory,

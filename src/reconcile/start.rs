@@ -50,7 +50,7 @@ impl Starts {
 }
 
 /// The Job's project is there: a build of a project that is gone is never started.
-fn belongs(cluster: &Cluster, job: &Job) -> bool {
+pub(super) fn belongs(cluster: &Cluster, job: &Job) -> bool {
     job.owner_references().iter().any(|owner| cluster.caches().projects.has(&owner.uid))
 }
 

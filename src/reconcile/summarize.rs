@@ -12,13 +12,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::crd::ProjectDeploymentStatus;
 use crate::crd::conditions::{ConditionType, Reason, Truth, Verdict, merge};
 use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, Phase, SourceStatus};
-use crate::desired::meta::selector_text;
+use crate::desired::{meta::selector_text, names};
 use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::version::short;
 
 use super::asked::{Asked, asked, newest_live, previous};
-use super::world::{Cause, Child, World};
+use super::world::{BuildJob, Cause, Child, JobState, World};
 
 pub use events::happenings;
 pub use ready::{Headline, headline};
@@ -225,7 +225,7 @@ fn phase(reason: Reason) -> Phase {
     match reason {
         Reason::Stopped => Phase::Stopped,
         Reason::Queued | Reason::Unseen | Reason::Predecessor => Phase::Queued,
-        Reason::Resolving | Reason::Building => Phase::Building,
+        Reason::Resolving | Reason::Building | Reason::Unschedulable => Phase::Building,
         Reason::Starting | Reason::Restarting => Phase::Starting,
         Reason::Serving | Reason::Held | Reason::Pinned => Phase::Running,
         _ => Phase::Failed,
@@ -244,14 +244,26 @@ fn source(view: &View<'_>) -> Option<SourceStatus> {
 }
 
 fn build(view: &View<'_>) -> Option<BuildStatus> {
-    let newest =
-        view.world.jobs.iter().max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
+    let jobs = view.world.jobs.iter().filter(|job| !is_idle_poll(job));
+    let newest = jobs.max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
+    let place = view.world.place.filter(|_| newest.state == JobState::Queued);
     Some(BuildStatus {
         id: newest.name.clone(),
         reason: newest.reason.clone(),
+        position: place.and_then(|place| i32::try_from(place).ok()),
         started_at: newest.started.map(whole_seconds).map(Time),
         finished_at: newest.finished.map(whole_seconds).map(Time),
     })
+}
+
+/// A look by the clock that has found nothing to build, as far as it is known.
+fn is_idle_poll(job: &BuildJob) -> bool {
+    job.reason == names::POLLED
+        && match &job.state {
+            JobState::Built(built) => built.reused,
+            JobState::Failed(failed) => failed.source.is_none(),
+            JobState::Queued | JobState::Running | JobState::Lost(_) | JobState::Ending => true,
+        }
 }
 
 fn handled(ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {

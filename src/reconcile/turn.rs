@@ -1,13 +1,15 @@
 //! Whose turn it is to build. Pure: it reads the Jobs of the whole cluster and starts nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::facts::build::is_finished;
+use crate::desired::names;
 
 /// How many builds may run at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +20,9 @@ pub struct Limits {
     pub namespace: usize,
 }
 
-/// The Jobs to release now. The namespace with the fewest running builds comes first, among those the one whose last
-/// build started longest ago, in it the oldest Job; no limit is passed, and none is released that `may_start` denies.
+/// The Jobs to release now. Looks by the clock come after all that somebody waits for; the namespace with the fewest
+/// running builds comes first, among those the one whose last build started longest ago, in it the oldest Job; no limit
+/// is passed, and none is released that `may_start` denies.
 #[must_use]
 pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
     let (mut running, mut served) = (running(jobs), served(jobs));
@@ -29,7 +32,7 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
         let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
         let order = |job: &Job| {
             let served = served.get(&namespace(job)).copied();
-            (builds(job), served, job.creation_timestamp(), namespace(job), job.name_any())
+            (polls(job), builds(job), served, job.creation_timestamp(), namespace(job), job.name_any())
         };
         let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
         let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
@@ -39,6 +42,36 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
         released.push(job.clone());
     }
     released
+}
+
+/// All that waits, by namespace and name, in the order in which it will be released if nothing else is asked for: as
+/// [`next`] does, with namespaces that are at their limit last. In time `n log n`.
+#[must_use]
+pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<(String, String)> {
+    let (running, served) = (running(jobs), served(jobs));
+    let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
+    for job in waiting(jobs).filter(|job| may_start(job)) {
+        let age = (polls(job), job.creation_timestamp(), job.name_any());
+        queues.entry(namespace(job)).or_default().insert(age);
+    }
+    let rank = |builds: usize, served: Option<Served>, queue: &BTreeSet<_>, namespace: &String| {
+        let (polls, age, name): (bool, Option<Time>, String) = queue.first().cloned()?;
+        Some((builds >= limits.namespace, polls, builds, served, age, namespace.clone(), name))
+    };
+    let first = queues.iter().filter_map(|(namespace, queue)| {
+        let builds = running.get(namespace).copied().unwrap_or(0);
+        rank(builds, served.get(namespace).copied(), queue, namespace)
+    });
+    let mut heads: BTreeSet<_> = first.collect();
+    let mut order = vec![];
+    while let Some((_, _, builds, _, _, namespace, name)) = heads.pop_first() {
+        if let Some(queue) = queues.get_mut(&namespace) {
+            queue.pop_first();
+            heads.extend(rank(builds + 1, Some(Served::Now(order.len())), queue, &namespace));
+        }
+        order.push((namespace, name));
+    }
+    order
 }
 
 /// Whether a build that is made now in this namespace may start at once: there is a place that nobody waits for.
@@ -91,6 +124,11 @@ fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
 fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     jobs.iter()
         .filter(|job| job.metadata.deletion_timestamp.is_none() && is_suspended(job) && !is_finished(job))
+}
+
+/// Nobody waits for it but the clock.
+fn polls(job: &Job) -> bool {
+    job.annotations().get(names::BUILD_REASON).is_some_and(|reason| reason == names::POLLED)
 }
 
 fn namespace(job: &Job) -> String {
@@ -169,6 +207,29 @@ mod tests {
             order.push(name);
         }
         assert_eq!(order.join(" "), "a0 b0 c0 a1 b1 c1 a2 b2 c2 a3 b3 c3");
+    }
+
+    #[test]
+    fn looks_by_the_clock_wait_behind_everything_that_somebody_waits_for() {
+        let mut poll = Job::clone(&job("idle", "poll", "waits", 1));
+        poll.annotations_mut().insert(names::BUILD_REASON.to_owned(), names::POLLED.to_owned());
+        let jobs = [Arc::new(poll), job("busy", "a", "waits", 10), job("busy", "b", "waits", 11)];
+        assert_eq!(released(&jobs, limits(2, 9)), ["a", "b"]);
+        let told: Vec<_> = order(&jobs, limits(2, 9), |_| true).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(told, ["a", "b", "poll"]);
+    }
+
+    #[test]
+    fn the_order_that_is_told_is_the_order_of_release() {
+        let mut jobs: Vec<_> = (0..7).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
+        jobs.extend((0..3).map(|n| job("modest", &format!("modest-{n}"), "waits", 100 + n)));
+        jobs.push(job("greedy", "runs", "runs", 0));
+        let told = order(&jobs, limits(1, 99), |_| true);
+        let told: Vec<_> = told.into_iter().map(|(_, name)| name).collect();
+        assert_eq!(told, released(&jobs, limits(99, 99)));
+        assert_eq!(told[..3], ["modest-0", "greedy-0", "modest-1"]);
+        let full = order(&jobs, limits(9, 1), |_| true);
+        assert_eq!(full[0], ("modest".to_owned(), "modest-0".to_owned()), "greedy is at its limit");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::build::report;
+use crate::crd::conditions::{MAX_MESSAGE, bounded};
 use crate::ledger::Ledger;
 use crate::record::{ImageFact, Record};
 
@@ -21,6 +22,8 @@ pub struct World {
     pub records: BTreeMap<String, Record>,
     /// The build Jobs.
     pub jobs: Vec<BuildJob>,
+    /// Place in the queue of the one that waits, if one does: 1 is next.
+    pub place: Option<u32>,
     /// The Deployment.
     pub rollout: Option<Rollout>,
     /// The Deployment's ReplicaSets.
@@ -89,7 +92,7 @@ pub struct BuildJob {
     /// When it ended.
     pub finished: Option<Timestamp>,
     /// Why its pod does not run, if Kubernetes says so.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
 }
 
 /// What a Job builds.
@@ -112,8 +115,8 @@ pub enum JobState {
     Built(report::Built),
     /// It ended with a report of failure.
     Failed(report::Failed),
-    /// It ended without a report.
-    Lost(String),
+    /// It ended without a report: what is known of why.
+    Lost(Trouble),
     /// It is being deleted.
     Ending,
 }
@@ -165,6 +168,18 @@ pub struct Trouble {
     pub reason: String,
     /// For a person.
     pub message: String,
+}
+
+impl From<&Trouble> for crate::ledger::Failure {
+    /// A build whose pod did not run or could not speak for itself.
+    fn from(trouble: &Trouble) -> Self {
+        Self {
+            stage: "Build".to_owned(),
+            reason: trouble.reason.clone(),
+            message: bounded(&trouble.message, MAX_MESSAGE),
+            log: String::new(),
+        }
+    }
 }
 
 /// A ReplicaSet.

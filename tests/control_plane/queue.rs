@@ -1,8 +1,10 @@
 //! The queue of builds: suspended Jobs, released oldest first within the limit.
 
+use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 
+use crate::harness::reading::message;
 use crate::harness::{Built, Operator, Options, World, commit};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,4 +26,32 @@ async fn a_build_beyond_the_limit_waits_for_its_turn_and_says_so() {
     assert_eq!(world.finish_build(Built::default()).await, waits);
     world.until_ready("first", "True", "Serving").await;
     world.until_ready("second", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn builds_that_wait_tell_their_place_and_move_up_when_one_is_done() {
+    let world = World::new("places").await;
+    let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
+    world.apply("first", commit(1)).await;
+    world.running_build().await;
+    let at = |place: Option<i32>, says: &'static str| {
+        move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                let build = object.status.clone().unwrap_or_default().build.unwrap_or_default();
+                build.position == place && message(object, "Ready").contains(says)
+            })
+        }
+    };
+    world.apply("second", commit(2)).await;
+    world.until("second", "it is next", at(Some(1), "is 1st in the queue")).await;
+    world.apply("third", commit(3)).await;
+    world.until("third", "one is before it", at(Some(2), "is 2nd in the queue")).await;
+
+    world.finish_build(Built::default()).await;
+    world.until("second", "it has left the queue", at(None, "is being built")).await;
+    world.until("third", "it has moved up", at(Some(1), "is 1st in the queue")).await;
+    world.finish_build(Built::default()).await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("third", "True", "Serving").await;
 }

@@ -1,7 +1,7 @@
 //! The build Jobs and what runs in them: released in their turn, ended as nature says.
 
 use doce_operator::build::report::{Built, Failed, Stage};
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
 use doce_operator::version::{build_key, text_digest};
 
 use super::cluster::{Cluster, Job, TICK};
@@ -62,7 +62,10 @@ impl Cluster {
                 JobState::Failed(failed(stage, "RegistryUnavailable", told_key, told_source))
             }
             Building::Lost(times) if self.nature.faulty(format!("build {key}"), times) => {
-                JobState::Lost("DeadlineExceeded".to_owned())
+                JobState::Lost(Trouble {
+                    reason: "BuildTimeout".to_owned(),
+                    message: "the model says so".to_owned(),
+                })
             }
             _ => JobState::Built(Built {
                 digest: format!("sha256:{}", text_digest(&key)),

@@ -9,8 +9,12 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &[]),
     ("version", &["build::order"]),
+    ("quantity", &[]),
     ("project", &["crd", "version", "build::order"]),
-    ("ledger", &["crd::annotations", "crd::conditions", "record::Trigger", "build::report"]),
+    (
+        "ledger",
+        &["crd::annotations", "crd::conditions", "crd::status::Cause", "record::Trigger", "build::report"],
+    ),
     ("record", &["crd::annotations", "crd::run::Security", "crd::status::Cause", "build::report"]),
     (
         "desired",
@@ -18,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "project",
             "ledger",
             "record",
+            "quantity",
             "version",
             "crd",
             "build::order",
@@ -56,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["crd", "project", "desired::names", "version", "reconcile::world::At"]),
     ("announcements", &[]),
     ("backoff", &[]),
-    ("config", &["build::order::Profile"]),
+    ("config", &["build::order::Profile", "desired::build_pods"]),
     ("election", &["cluster"]),
     ("election::view", &["election::times"]),
     ("election::times", &[]),
@@ -90,6 +95,7 @@ const PURE: &[&str] = &[
 const NO_IO: &[&str] = &[
     "crd",
     "version",
+    "quantity",
     "project",
     "ledger",
     "record",

@@ -159,6 +159,7 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
         operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
         mirror: None,
         ca_bundle: String::new(),
+        ..Platform::default()
     };
     let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
@@ -219,6 +220,28 @@ fn the_pod_is_told_its_profile_and_an_order_of_before_means_rootless() {
 }
 
 #[test]
+fn build_pods_are_where_the_platform_owner_wants_them_and_our_labels_win() {
+    let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
+        "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
+    let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let mut project = full();
+    project.build_resources =
+        Some(serde_json::from_value(json!({ "limits": { "cpu": 2, "memory": "3Gi" } })).unwrap());
+    let job = serde_json::to_value(build_job::create(&project, &platform, &wish).unwrap()).unwrap();
+    let template = &job["spec"]["template"];
+    assert_eq!(template["metadata"]["labels"]["cost"], "web");
+    assert_eq!(template["metadata"]["labels"]["doce.dev/role"], "build");
+    assert_eq!(template["spec"]["nodeSelector"], json!({ "pool": "builds" }));
+    assert_eq!(template["spec"]["tolerations"], json!([{ "key": "builds", "operator": "Exists" }]));
+    for container in [&template["spec"]["containers"][0], &template["spec"]["initContainers"][0]] {
+        let limits = json!({ "cpu": "2", "memory": "3Gi" });
+        assert_eq!(container["resources"]["limits"], limits, "quotas ask for them on every container");
+    }
+    assert!(!job["spec"]["template"]["spec"]["containers"][0]["env"].to_string().contains("3Gi"));
+}
+
+#[test]
 fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
@@ -229,6 +252,7 @@ fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
         operator_image: "operator".to_owned(),
         mirror: None,
         ca_bundle: String::new(),
+        ..Platform::default()
     };
     let secret = json!({ "name": "key" });
     let digest = format!("sha256:{}", "ab".repeat(32));

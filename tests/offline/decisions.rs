@@ -4,6 +4,7 @@
 mod builds;
 mod case;
 mod hold;
+mod polls;
 mod requests;
 mod seen;
 mod sets;

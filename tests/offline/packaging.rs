@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::desired::build_pods::BuildPods;
 use serde::Deserialize as _;
 use serde_yaml::Value;
 
@@ -242,6 +243,18 @@ fn every_value_is_explained_and_in_the_schema() {
         }
     }
     assert!(schema["additionalProperties"] == false);
+}
+
+#[test]
+fn build_pods_are_by_default_what_the_chart_says() {
+    let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
+    let template = read("charts/doce-operator/templates/deployment.yaml");
+    let told = template.lines().find(|line| line.contains("pick .Values.build ")).unwrap();
+    let names = told.split('"').filter(|part| part.chars().all(char::is_alphanumeric) && !part.is_empty());
+    let told: serde_json::Map<String, serde_json::Value> =
+        names.map(|name| (name.to_owned(), serde_json::to_value(&values["build"][name]).unwrap())).collect();
+    let told = serde_json::to_string(&told).unwrap();
+    assert_eq!(told.parse::<BuildPods>().unwrap(), BuildPods::default(), "{told}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rows 11 and 12: which build Jobs there should be.
 
-use crate::ledger::Attempts;
+use crate::desired::names;
+use crate::ledger::{Attempts, Lookup};
 
 use super::super::asked::Asked;
 use super::super::world::{BuildOf, Child};
@@ -67,7 +68,9 @@ fn reason(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> &'sta
         let others = situation.world.records.iter().filter(|(version, _)| Some(*version) != wanted);
         others.into_iter().any(|(_, record)| record.facts.source.digest == *digest)
     };
+    let polls = || situation.ledger.lookup.as_ref().is_some_and(Lookup::polls);
     match of {
+        BuildOf::Lookup(_) if polls() => names::POLLED,
         _ if attempts.attempt > 0 => "Retried",
         _ if situation.world.records.values().all(|record| record.image.is_none()) => "FirstBuild",
         BuildOf::Key(_) if yielded.is_some_and(|yielded| same_source(&yielded.source.digest)) => {

@@ -74,7 +74,7 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     let last = situation.ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
     let number = (last + 1).max(fresh_number(situation.world));
     let trigger = Some(applied(situation.project));
-    let lookup = Lookup { of, number, answer: None, trigger, attempts: Attempts::default() };
+    let lookup = Lookup { of, number, answer: None, at: None, trigger, attempts: Attempts::default() };
     situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }
 

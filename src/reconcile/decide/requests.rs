@@ -2,7 +2,7 @@
 //! type instead.
 
 use crate::crd::annotations::{Verb, argument};
-use crate::ledger::{Attempts, Failure, Hold, Ledger};
+use crate::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
 use crate::record::Cause;
 use crate::version::{short, text_digest};
 
@@ -37,9 +37,15 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
             ledger.builds.insert(key.clone(), attempts);
         }
         BuildOf::Lookup(_) => {
-            ledger.lookup = ledger.lookup.map(|mut lookup| {
-                lookup.attempts = cancelled(lookup.attempts);
-                lookup
+            ledger.lookup = ledger.lookup.map(|lookup| match &lookup.answer {
+                // What it was before stands, and the clock begins anew.
+                Some(answer) if lookup.polls() => Lookup {
+                    answer: Some(Answer { number: lookup.number, ..answer.clone() }),
+                    at: job.started.or(lookup.at),
+                    attempts: Attempts::default(),
+                    ..lookup.clone()
+                },
+                _ => Lookup { attempts: cancelled(lookup.attempts.clone()), ..lookup },
             });
         }
     }

@@ -43,7 +43,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
                 message: built.message.clone(),
                 author: built.author.clone(),
             };
-            answered(situation, answer).and_then(|ledger| situation.note(ledger))
+            answered(situation, answer, job).and_then(|ledger| situation.note(ledger))
         }
         (BuildOf::Lookup(number), JobState::Failed(failed)) if failed.source.is_some() => {
             let answer = Answer {
@@ -53,7 +53,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
                 message: failed.subject.clone(),
                 author: failed.author.clone(),
             };
-            let mut ledger = answered(situation, answer)?;
+            let mut ledger = answered(situation, answer, job)?;
             if let Some(key) = &failed.key {
                 let before = ledger.attempts(key);
                 let verdict = failed.is_verdict() && !before.cancelled; // Newer words about the same failure.
@@ -67,7 +67,11 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
         (BuildOf::Lookup(number), JobState::Failed(_) | JobState::Lost(_)) => {
             let pending = situation.pending().filter(|lookup| lookup.number == *number)?;
             let mut lookup = pending.clone();
-            lookup.attempts = counted(lookup.attempts, job)?;
+            lookup.attempts = match (counted(lookup.attempts.clone(), job)?, lookup.polls()) {
+                // It says nothing of a version, so it ends no polling.
+                (Attempts { failed: Some(failure), .. }, true) => after_fault(lookup.attempts, failure, job),
+                (attempts, _) => attempts,
+            };
             situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
         }
         (BuildOf::Key(key), JobState::Failed(_) | JobState::Lost(_)) => {
@@ -82,10 +86,14 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
     }
 }
 
-fn answered(situation: &Situation<'_>, answer: Answer) -> Option<Ledger> {
+fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option<Ledger> {
     let pending = situation.pending().filter(|lookup| lookup.number == answer.number)?;
-    let lookup =
-        crate::ledger::Lookup { answer: Some(answer), attempts: Attempts::default(), ..pending.clone() };
+    let lookup = crate::ledger::Lookup {
+        answer: Some(answer),
+        at: job.finished.filter(|_| situation.project.interval.is_some()),
+        attempts: Attempts::default(),
+        ..pending.clone()
+    };
     Some(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }
 
@@ -96,15 +104,7 @@ fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
     }
     match &job.state {
         JobState::Failed(failed) => Some(after_failure(attempts, failed, job)),
-        JobState::Lost(why) => {
-            let message = format!(
-                "build {} ended without a report ({why}); kubectl describe job {} says more",
-                job.name, job.name
-            );
-            let failure =
-                Failure { stage: "Build".into(), reason: "BuildFault".into(), message, log: String::new() };
-            Some(after_fault(attempts, failure, job))
-        }
+        JobState::Lost(why) => Some(after_fault(attempts, Failure::from(why), job)),
         _ => None,
     }
 }

@@ -8,11 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::world::{BuildJob, BuildOf, JobState};
-use super::rollout::waiting;
 use crate::build::report::Report;
 use crate::desired::names;
 use crate::ledger::{Attempts, Ledger};
 use crate::record::Record;
+
+mod trouble;
+
+/// Reason of a build that was told to end before its own time was over: it had waited too long for its node.
+const CANCELLED: &str = "Cancelled";
 
 /// Reads a Job; none where somebody has stripped what tells what it builds.
 #[must_use]
@@ -20,20 +24,19 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let annotation = |name: &str| job.annotations().get(name).map(String::as_str);
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();
     let status = job.status.as_ref();
+    let state = state(job, &pods);
+    let runs = state == JobState::Running;
     Some(BuildJob {
         name: job.name_any(),
         of: names::parse_build_of(annotation(names::BUILD_OF)?)?,
         attempt: annotation(names::ATTEMPT)?.parse().ok()?,
         reason: annotation(names::BUILD_REASON).unwrap_or_default().to_owned(),
-        state: state(job, &pods),
+        state,
         started: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
         finished: finished(job)
             .map(|(_, time)| time)
             .or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
-        trouble: pods
-            .iter()
-            .find_map(|pod| waiting(pod))
-            .map(|trouble| format!("{}: {}", trouble.reason, trouble.message)),
+        trouble: Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods)),
     })
 }
 
@@ -49,17 +52,21 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
         let suspended = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
         return if suspended { JobState::Queued } else { JobState::Running };
     };
+    let over = condition.reason.as_deref() == Some("DeadlineExceeded");
     let statuses: Vec<&ContainerStatus> = pods.iter().filter_map(|pod| build_status(pod)).collect();
     let ended = statuses.iter().filter_map(|status| status.state.as_ref()?.terminated.as_ref());
     let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0));
     match last {
         // The watch of pods is behind the watch of Jobs: the pod's own end has yet to be told.
-        None if !statuses.is_empty() && statuses.iter().any(|status| is_running(status)) => JobState::Running,
-        None => JobState::Lost(why(condition, None)),
+        None if pods.iter().any(|pod| is_running(pod)) => JobState::Running,
+        None => JobState::Lost(trouble::of_ended(job, pods, condition, None)),
         Some(last) => match report(last) {
             Some(Report::Built(built)) => JobState::Built(built),
+            Some(Report::Failed(failed)) if over && failed.reason == CANCELLED => {
+                JobState::Lost(trouble::timeout(job, &format!("{:?}", failed.stage)))
+            }
             Some(Report::Failed(failed)) => JobState::Failed(failed),
-            None => JobState::Lost(why(condition, Some(last))),
+            None => JobState::Lost(trouble::of_ended(job, pods, condition, Some(last))),
         },
     }
 }
@@ -100,21 +107,15 @@ fn build_status(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.iter().flatten().find(|status| status.name == names::BUILD)
 }
 
-fn is_running(status: &ContainerStatus) -> bool {
-    status.state.as_ref().is_some_and(|state| state.running.is_some())
+/// The pod's container runs. What a pod that has ended as a whole says of its containers is left over.
+fn is_running(pod: &Pod) -> bool {
+    let ended = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed");
+    !ended
+        && build_status(pod)
+            .and_then(|status| status.state.as_ref())
+            .is_some_and(|state| state.running.is_some())
 }
 
 fn report(ended: &ContainerStateTerminated) -> Option<Report> {
     serde_json::from_str(ended.message.as_deref()?).ok()
-}
-
-fn why(condition: &JobCondition, ended: Option<&ContainerStateTerminated>) -> String {
-    let job = condition.reason.clone().unwrap_or_else(|| condition.type_.clone());
-    match ended {
-        Some(ended) => {
-            let reason = ended.reason.clone().unwrap_or_default();
-            format!("{job}, {reason}, exit code {}", ended.exit_code)
-        }
-        None => job,
-    }
 }

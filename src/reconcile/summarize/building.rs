@@ -3,15 +3,15 @@
 use super::ready::{Headline, annotate, stays};
 use super::{View, failure};
 use crate::crd::conditions::Reason;
-use crate::ledger::{Attempts, Fault};
+use crate::ledger::{Attempts, Failure, Fault};
 use crate::version::short;
 
 use super::super::asked::Pin;
-use super::super::world::{BuildJob, BuildOf, JobState};
+use super::super::world::{BuildJob, BuildOf, JobState, Trouble};
 
 /// A branch or tag is not answered yet.
 pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
-    open_lookup(view).is_some()
+    open_lookup(view).is_some_and(|lookup| !lookup.polls())
 }
 
 fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::ledger::Lookup> {
@@ -22,9 +22,19 @@ fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::ledger::Lookup> {
     view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.asked.pin, Pin::Known(_)))
 }
 
+/// Why a look by the clock did not succeed, which changes nothing of what serves.
+pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
+    let fault = open_lookup(view).filter(|lookup| lookup.polls())?.attempts.fault.as_ref()?;
+    Some(format!(
+        "; {} could not be looked at again: {}. Tried again with growing pauses",
+        view.project.reference(),
+        fault.failure.message
+    ))
+}
+
 /// A branch or tag is being looked up; the Job that does it builds as well.
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
-    let lookup = open_lookup(view)?;
+    let lookup = open_lookup(view).filter(|lookup| !lookup.polls())?;
     let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
 }
@@ -83,22 +93,24 @@ fn building(
         return Headline { failure: Some(failure(version, failed)), ..Headline::stalled(reason, message) };
     }
     match (job.map(|job| &job.state), &attempts.fault) {
-        (Some(JobState::Queued), _) => Headline::working(
-            Reason::Queued,
-            format!("the build of {what} waits for its turn{}", stays(view)),
-        ),
+        (Some(JobState::Queued), _) => {
+            let place = view.world.place.map_or_else(
+                || "waits for its turn".to_owned(),
+                |place| format!("is {} in the queue", ordinal(place)),
+            );
+            Headline::working(Reason::Queued, format!("the build of {what} {place}{}", stays(view)))
+        }
+        (Some(JobState::Running), _) if job.is_some_and(|job| job.trouble.is_some()) => {
+            waiting(view, job.and_then(|job| job.trouble.as_ref()), what, version)
+        }
         (Some(JobState::Running), fault) => {
             let id = job.map_or("", |job| job.name.as_str());
-            let trouble = job
-                .and_then(|job| job.trouble.as_deref())
-                .map(|trouble| format!("; its pod waits: {trouble}"))
-                .unwrap_or_default();
             let before = fault
                 .as_ref()
                 .map(|fault| format!(" again, after: {}", fault.failure.message))
                 .unwrap_or_default();
             let log = format!("kubectl logs -f job/{id} -n {}", view.project.namespace);
-            let message = format!("{what} is being built{before}{trouble}{}. Its log: {log}", stays(view));
+            let message = format!("{what} is being built{before}{}. Its log: {log}", stays(view));
             let failure = fault.as_ref().map(|fault| failure(version, &fault.failure));
             Headline { failure, ..Headline::working(Reason::Building, message) }
         }
@@ -109,12 +121,37 @@ fn building(
     }
 }
 
+/// 1st, 2nd, 3rd, 4th, … 11th, … 21st.
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// The build was started, and Kubernetes has not got its pod to run.
+fn waiting(view: &View<'_>, trouble: Option<&Trouble>, what: &str, version: Option<&str>) -> Headline {
+    let trouble = trouble.cloned().unwrap_or_default();
+    let reason = Reason::of_fault(&trouble.reason).unwrap_or(Reason::BuildFault);
+    let message = format!(
+        "{what} cannot be built yet: {}{}. Kubernetes keeps trying until the build's deadline",
+        trouble.message,
+        stays(view)
+    );
+    let failed = failure(version, &Failure::from(&trouble));
+    Headline { failure: Some(failed), ..Headline::working(reason, message) }
+}
+
 fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> Headline {
-    let reason = match fault.failure.stage.as_str() {
+    let reason = Reason::of_fault(&fault.failure.reason).unwrap_or(match fault.failure.stage.as_str() {
         "Resolve" | "Fetch" => Reason::SourceUnavailable,
         "Push" => Reason::RegistryUnavailable,
         _ => Reason::BuildFault,
-    };
+    });
     let pause = fault.pause(view.world.retry_base);
     let message = format!(
         "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
@@ -123,4 +160,15 @@ fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> 
         fault.count
     );
     Headline { failure: Some(failure(version, &fault.failure)), ..Headline::working(reason, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordinal;
+
+    #[test]
+    fn places_are_told_as_people_say_them() {
+        let told: Vec<String> = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 113].map(ordinal).into();
+        assert_eq!(told.join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd 111th 113th");
+    }
 }

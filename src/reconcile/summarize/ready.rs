@@ -1,7 +1,7 @@
 //! The headline: Ready, its reason and its sentence, and whether work goes on or a person is needed. The rows of the
 //! design's condition table, top down.
 
-use super::building::{image, looked_up, lookup_is_open};
+use super::building::{image, looked_up, lookup_is_open, poll_fails};
 use super::{View, failure};
 use crate::crd::conditions::{Reason, Truth};
 use crate::crd::status::FailureStatus;
@@ -225,7 +225,9 @@ fn serving(view: &View<'_>, wanted: &str) -> Headline {
             ),
         );
     }
-    Headline::ready(Reason::Serving, format!("{} serves{}", short(wanted), as_root(view, wanted)))
+    let poll = poll_fails(view).unwrap_or_default();
+    let message = format!("{} serves{}{poll}", short(wanted), as_root(view, wanted));
+    Headline::ready(Reason::Serving, message)
 }
 
 /// A warning where the pods run as root and nobody has written that they should.

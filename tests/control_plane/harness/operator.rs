@@ -11,6 +11,7 @@ use doce_operator::cluster::leases::Leases;
 use doce_operator::config::{Candidacy, Config};
 use doce_operator::desired::Platform;
 use doce_operator::election::{Alone, Candidate, Standing, Times};
+use doce_operator::reconcile::places::Places;
 use doce_operator::reconcile::start::Starts;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::{controller, probes};
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub build_limit: u32,
     /// Seconds of the first pause after a fault.
     pub retry_seconds: u32,
+    /// What the platform owner says of build pods, JSON.
+    pub build_pods: Option<&'static str>,
     /// Name of the operator where there are several.
     pub name: Option<&'static str>,
     /// Seconds of its Lease, where it is elected.
@@ -42,7 +45,14 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ports: (30100, 32667), build_limit: 2, retry_seconds: 1, name: None, lease_seconds: None }
+        Self {
+            ports: (30100, 32667),
+            build_limit: 2,
+            retry_seconds: 1,
+            build_pods: None,
+            name: None,
+            lease_seconds: None,
+        }
     }
 }
 
@@ -171,10 +181,11 @@ async fn as_user(user: &str) -> kube::Config {
 fn context(cluster: Cluster, config: Config) -> Shared {
     Arc::new(Context {
         cluster,
+        platform: platform(&config),
         config,
-        platform: platform(),
         backoff: Backoff::default(),
         starts: Starts::default(),
+        places: Places::default(),
         announcements: Announcements::default(),
     })
 }
@@ -192,6 +203,7 @@ fn settings(world: &World, options: &Options) -> Config {
         ca_bundle_file: None,
         build_limit: options.build_limit,
         build_limit_namespace: None,
+        build_pods: options.build_pods.map(|pods| pods.parse().unwrap()),
         port_first: options.ports.0,
         port_last: options.ports.1,
         node_address: Some("127.0.0.1".to_owned()),
@@ -205,7 +217,7 @@ fn settings(world: &World, options: &Options) -> Config {
     }
 }
 
-fn platform() -> Platform {
+fn platform(config: &Config) -> Platform {
     Platform {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
@@ -215,5 +227,6 @@ fn platform() -> Platform {
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,
         ca_bundle: String::new(),
+        build_pods: config.build_pods.clone().unwrap_or_default(),
     }
 }

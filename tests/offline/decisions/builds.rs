@@ -5,7 +5,7 @@ use doce_operator::crd::annotations::Verb;
 use doce_operator::ledger::{Answer, Attempts, Failure, Fault, Lookup};
 use doce_operator::project::Origin;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
 
 use super::case::{Case, at, commit, failed, key, v};
 
@@ -106,8 +106,10 @@ fn a_fault_is_no_verdict_and_is_tried_again_after_a_pause_that_grows() {
 
 #[test]
 fn a_job_that_ends_without_a_report_is_a_fault() {
-    let case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost("Evicted".into()));
-    assert_eq!(case.remembers().attempts(&key(1)).fault.unwrap().failure.reason, "BuildFault");
+    let evicted = Trouble { reason: "Evicted".into(), message: "no disk".into() };
+    let case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost(evicted));
+    let fault = case.remembers().attempts(&key(1)).fault.unwrap();
+    assert_eq!((fault.failure.stage.as_str(), fault.failure.reason.as_str()), ("Build", "Evicted"));
 }
 
 #[test]

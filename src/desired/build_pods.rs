@@ -1,0 +1,173 @@
+//! What the platform owner says of build pods: what they get, where they run, and how much a project may wish for.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde::Deserialize;
+
+use crate::crd::spec::{BuildResources, CpuAndMemory};
+use crate::quantity::{exceeds, nanos};
+
+/// Settings of every build pod, as the chart's `build` writes them (JSON).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BuildPods {
+    /// Requests and limits of a build that wishes for nothing.
+    pub resources: Amounts,
+    /// Labels that the nodes must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that builds tolerate.
+    pub tolerations: Vec<Toleration>,
+    /// Labels of the pods besides our own, which win.
+    pub labels: BTreeMap<String, String>,
+    /// The most that a project may wish for.
+    pub max_resources: CpuAndMemory,
+}
+
+/// Requests and limits by the name of the resource.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Amounts {
+    /// What the scheduler keeps free.
+    pub requests: BTreeMap<String, Quantity>,
+    /// What a pod cannot go beyond.
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+impl Default for BuildPods {
+    fn default() -> Self {
+        let of = |list: &[(&str, &str)]| {
+            list.iter().map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned()))).collect()
+        };
+        Self {
+            resources: Amounts {
+                requests: of(&[("cpu", "100m"), ("memory", "256Mi")]),
+                limits: of(&[("memory", "4Gi")]),
+            },
+            node_selector: BTreeMap::new(),
+            tolerations: vec![],
+            labels: BTreeMap::new(),
+            max_resources: CpuAndMemory::default(),
+        }
+    }
+}
+
+impl FromStr for BuildPods {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pods: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let Amounts { requests, limits } = &pods.resources;
+        let ceiling = [("cpu", &pods.max_resources.cpu), ("memory", &pods.max_resources.memory)];
+        let ceiling = ceiling.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
+        let amounts = requests.iter().chain(limits).map(|(name, amount)| (name.as_str(), amount));
+        let wrong = amounts.chain(ceiling).find(|(_, amount)| nanos(amount).is_none());
+        if let Some((name, amount)) = wrong {
+            return Err(format!("{name}: {:?} is no amount such as 500m or 2Gi", amount.0));
+        }
+        Ok(pods)
+    }
+}
+
+impl BuildPods {
+    /// Why a project may not wish for this, for a person; none where it may.
+    #[must_use]
+    pub fn refusal(&self, wish: Option<&BuildResources>) -> Option<String> {
+        let wish = wish?;
+        let wished = [("requests", wish.requests.as_ref()), ("limits", wish.limits.as_ref())];
+        let wished = wished.into_iter().filter_map(|(kind, amounts)| Some((kind, amounts?)));
+        let mut each = wished.flat_map(|(kind, amounts)| {
+            let Self { max_resources: most, .. } = self;
+            [("cpu", &amounts.cpu, &most.cpu), ("memory", &amounts.memory, &most.memory)]
+                .map(|(name, amount, most)| (kind, name, amount.as_ref(), most.as_ref()))
+        });
+        each.find_map(|(kind, name, amount, most)| {
+            let (amount, most) = amount.zip(most).filter(|(amount, most)| exceeds(amount, most))?;
+            Some(format!(
+                "spec.build.resources.{kind}.{name} is {}, and builds on this platform may have at most {}: lower it, \
+                 or ask the platform's owner to raise build.maxResources.{name} of the chart",
+                amount.0, most.0
+            ))
+        })
+    }
+
+    /// What the containers of a build get: each wish takes the place of the platform's own amount, and the other of the
+    /// two, request or limit, follows where it would contradict.
+    #[must_use]
+    pub fn resources(&self, wish: Option<&BuildResources>) -> ResourceRequirements {
+        let Amounts { mut requests, mut limits } = self.resources.clone();
+        let empty = CpuAndMemory::default();
+        let asked = wish.and_then(|wish| wish.requests.as_ref()).unwrap_or(&empty);
+        let bound = wish.and_then(|wish| wish.limits.as_ref()).unwrap_or(&empty);
+        for (name, request, limit) in
+            [("cpu", &asked.cpu, &bound.cpu), ("memory", &asked.memory, &bound.memory)]
+        {
+            requests.extend(request.clone().map(|amount| (name.to_owned(), amount)));
+            limits.extend(limit.clone().map(|amount| (name.to_owned(), amount)));
+            let (Some(least), Some(most)) = (requests.get_mut(name), limits.get_mut(name)) else { continue };
+            if exceeds(least, most) && limit.is_some() {
+                *least = most.clone();
+            } else if exceeds(least, most) {
+                *most = least.clone();
+            }
+        }
+        let some = |amounts: BTreeMap<String, Quantity>| Some(amounts).filter(|amounts| !amounts.is_empty());
+        ResourceRequirements { requests: some(requests), limits: some(limits), ..Default::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pods() -> BuildPods {
+        r#"{"resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
+            "maxResources": {"cpu": 2, "memory": "4Gi"}}"#
+            .parse()
+            .unwrap()
+    }
+
+    fn wish(wish: serde_json::Value) -> BuildResources {
+        serde_json::from_value(wish).unwrap()
+    }
+
+    #[test]
+    fn a_wish_takes_the_place_of_the_platforms_amount_and_the_other_one_follows() {
+        let given = |wished| serde_json::to_value(pods().resources(Some(&wish(wished)))).unwrap();
+        let least = json!({ "cpu": "100m", "memory": "256Mi" });
+        assert_eq!(given(json!({})), json!({ "requests": least, "limits": { "memory": "2Gi" } }));
+        let more = given(json!({ "limits": { "memory": "3Gi", "cpu": 1 } }));
+        assert_eq!(more, json!({ "requests": least, "limits": { "memory": "3Gi", "cpu": "1" } }));
+        let little = given(json!({ "limits": { "memory": "64Mi" } }));
+        assert_eq!(little["requests"]["memory"], "64Mi", "a request above its limit would be refused");
+        let much = given(json!({ "requests": { "memory": "3Gi" } }));
+        assert_eq!((&much["requests"]["memory"], &much["limits"]["memory"]), (&json!("3Gi"), &json!("3Gi")));
+    }
+
+    #[test]
+    fn a_wish_above_the_ceiling_is_refused_with_the_field_and_the_way_out() {
+        let refused = |wished| pods().refusal(Some(&wish(wished)));
+        assert_eq!(refused(json!({ "limits": { "cpu": "2000m", "memory": "4Gi" } })), None);
+        let why = refused(json!({ "requests": { "cpu": "1" }, "limits": { "memory": "5Gi" } })).unwrap();
+        assert!(why.starts_with("spec.build.resources.limits.memory is 5Gi"), "{why}");
+        assert!(why.contains("at most 4Gi") && why.contains("build.maxResources.memory"), "{why}");
+        assert_eq!(pods().refusal(None), None);
+        assert_eq!(BuildPods::default().refusal(Some(&wish(json!({ "limits": { "cpu": "64" } })))), None);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_refused_at_start() {
+        for (text, named) in [
+            (r#"{"resources": {"limits": {"memory": "4GB"}}}"#, "\"4GB\" is no amount"),
+            (r#"{"maxResources": {"cpu": "many"}}"#, "\"many\" is no amount"),
+            (r#"{"nodeselector": {}}"#, "unknown field `nodeselector`"),
+        ] {
+            let error = text.parse::<BuildPods>().unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Build pods: what the platform owner and the project say of them, and what is told of those that cannot speak for
+//! themselves. Scheduler, Job controller and Pod Security are the real ones; the kubelet's words are written by the test.
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::harness::reading::message;
+use crate::harness::{Built, Operator, Options, World, commit, condition, is};
+
+/// A pause that lasts while the test looks.
+const PATIENT: u32 = 300;
+
+fn wishing(n: u8, resources: &Value) -> Value {
+    let mut spec = commit(n);
+    spec["build"] = json!({ "resources": resources });
+    spec
+}
+
+async fn operator(world: &World, build_pods: &'static str) -> Operator {
+    let options = Options { build_pods: Some(build_pods), retry_seconds: PATIENT, ..Options::default() };
+    Operator::start_with(world, options).await
+}
+
+async fn enforce(world: &World, level: &str) {
+    let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
+    let namespaces = Api::<Namespace>::all(world.client.clone());
+    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
+}
+
+async fn end(world: &World, pod: &Pod, status: Value) {
+    let patch = Patch::Strategic(json!({ "status": status }));
+    world.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.unwrap();
+}
+
+/// The deadline of a Job that was started is nearly over.
+async fn end_time(world: &World, job: &str) {
+    world.patch::<Job>(job, json!({ "spec": { "activeDeadlineSeconds": 1 } })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_wish_above_the_ceiling_builds_nothing_and_says_so_and_what_serves_goes_on() {
+    let world = World::new("ceiling").await;
+    let _operator = operator(&world, r#"{"maxResources": {"memory": "3Gi"}}"#).await;
+    world.apply("shop", commit(1)).await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+
+    world.apply("shop", wishing(2, &json!({ "limits": { "memory": "3073Mi" } }))).await;
+    let refused = world.until_ready("shop", "False", "InvalidSpec").await;
+    assert!(is(&refused, "Stalled", "True", "InvalidSpec") && is(&refused, "Available", "True", "Serving"));
+    let says = message(&refused, "Ready");
+    assert!(
+        says.starts_with("spec.build.resources.limits.memory is 3073Mi") && says.contains("at most 3Gi"),
+        "{says}"
+    );
+    assert_eq!(world.list::<Job>().await.len(), 1);
+
+    world.apply("shop", wishing(2, &json!({ "limits": { "memory": "3Gi", "cpu": 2 } }))).await;
+    let (job, _) = world.running_build().await;
+    let build = &job.spec.unwrap().template.spec.unwrap().containers[0];
+    let resources = serde_json::to_value(build.resources.clone()).unwrap();
+    assert_eq!(resources["limits"], json!({ "memory": "3Gi", "cpu": "2" }));
+    assert_eq!(resources["requests"], json!({ "memory": "256Mi", "cpu": "100m" }), "as the platform says");
+    world.finish_build(Built::default()).await;
+    let second = world.until_ready("shop", "True", "Serving").await.status.unwrap().version;
+
+    let jobs = world.list::<Job>().await.len();
+    let applied = world.apply("shop", wishing(2, &json!({ "limits": { "memory": "1Gi" } }))).await;
+    let same = world
+        .until("shop", "the edit was seen", move |object: Option<&ProjectDeployment>| {
+            let seen =
+                object.and_then(|object| object.status.as_ref()).map(|status| status.observed_generation);
+            seen == applied.metadata.generation
+        })
+        .await;
+    assert_eq!(same.status.unwrap().version, second, "how much a build may use is no part of the version");
+    assert_eq!(world.list::<Job>().await.len(), jobs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn amounts_that_cannot_be_meant_are_refused_at_apply() {
+    let world = World::new("amounts").await;
+    for (resources, says) in [
+        (json!({ "limits": { "memory": "4GB" } }), "memory must be an amount above 0 such as 512Mi or 4Gi"),
+        (json!({ "requests": { "cpu": "0" } }), "cpu must be an amount above 0 such as 500m or 2"),
+        (
+            json!({ "requests": { "memory": "2Gi" }, "limits": { "memory": "2000Mi" } }),
+            "spec.build.resources.requests must not be above spec.build.resources.limits",
+        ),
+    ] {
+        let refused = world.try_apply("shop", wishing(1, &resources)).await.unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    world.apply("shop", wishing(1, &json!({ "requests": { "cpu": 1, "memory": "1Gi" } }))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
+    let world = World::new("forbidden").await;
+    enforce(&world, "restricted").await;
+    let _operator = operator(&world, "{}").await;
+    world.apply("shop", commit(1)).await;
+    let refused = world.until_ready("shop", "False", "PodForbidden").await;
+    let says = message(&refused, "Ready");
+    assert!(says.contains("pod-security.kubernetes.io/enforce=privileged"), "{says}");
+    assert!(says.contains("spec.source.image") && says.contains("kubectl describe job"), "{says}");
+    assert!(
+        is(&refused, "Reconciling", "True", "PodForbidden") && is(&refused, "Built", "False", "PodForbidden")
+    );
+    let job = refused.status.unwrap().build.unwrap().id;
+
+    end_time(&world, &job).await;
+    let ended = world
+        .until("shop", "the deadline is over", |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| message(object, "Ready").contains("Tried again"))
+        })
+        .await;
+    assert!(is(&ended, "Ready", "False", "PodForbidden"), "{:?}", condition(&ended, "Ready"));
+    enforce(&world, "privileged").await;
+    assert!(world.ask("shop", "retry", "@1").await.starts_with("tries"));
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_build_that_no_node_takes_says_what_the_scheduler_says_and_its_deadline_counts() {
+    let world = World::new("unschedulable").await;
+    let _operator = operator(&world, r#"{"nodeSelector": {"pool": "nowhere"}}"#).await;
+    world.apply("shop", commit(1)).await;
+    let waits = world.until_ready("shop", "False", "Unschedulable").await;
+    let says = message(&waits, "Ready");
+    assert!(says.contains("nodes are available") && says.contains("build.nodeSelector"), "{says}");
+    let job = waits.status.unwrap().build.unwrap().id;
+
+    end_time(&world, &job).await;
+    let ended = world.until_ready("shop", "False", "BuildTimeout").await;
+    let says = message(&ended, "Ready");
+    assert!(says.contains("after 1 s") && says.contains("spec.build.timeoutSeconds"), "{says}");
+    assert!(is(&ended, "Reconciling", "True", "BuildTimeout"), "a fault, and no verdict");
+    assert!(world.list::<Pod>().await.is_empty());
+    world.ask("shop", "retry", "@1").await;
+    let again = world.until_ready("shop", "False", "Unschedulable").await.status.unwrap().build.unwrap().id;
+    assert_ne!(again, job);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_image_of_the_build_pod_that_cannot_be_pulled_is_told_apart() {
+    let world = World::new("builder-image").await;
+    let _operator = operator(&world, "{}").await;
+    world.apply("shop", commit(1)).await;
+    let (_, pod) = world.running_build().await;
+    let annotation = json!({ "metadata": { "annotations": { "test.doce.dev/pod": "pull-error" } } });
+    world.patch::<Pod>(&pod.name_any(), annotation).await;
+    let waits = world.until_ready("shop", "False", "BuilderImageUnavailable").await;
+    let says = message(&waits, "Ready");
+    assert!(says.contains("ImagePullBackOff") && says.contains("build.buildkitImage"), "{says}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_build_that_ran_out_of_memory_names_its_limit_and_the_next_attempt_has_the_new_one() {
+    let world = World::new("memory").await;
+    let _operator = operator(&world, "{}").await;
+    world.apply("shop", wishing(1, &json!({ "limits": { "memory": "640Mi" } }))).await;
+    let (_, pod) = world.running_build().await;
+    let now = k8s_openapi::jiff::Timestamp::now();
+    let killed = json!({ "exitCode": 137, "reason": "OOMKilled", "startedAt": now, "finishedAt": now });
+    let container = json!({
+        "name": "build", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "terminated": killed },
+    });
+    end(&world, &pod, json!({ "phase": "Failed", "containerStatuses": [container] })).await;
+    let killed = world.until_ready("shop", "False", "OutOfMemory").await;
+    let says = message(&killed, "Ready");
+    assert!(says.contains("640Mi") && says.contains("spec.build.resources.limits.memory"), "{says}");
+    assert!(
+        is(&killed, "Built", "False", "OutOfMemory") && is(&killed, "Reconciling", "True", "OutOfMemory")
+    );
+
+    world.apply("shop", wishing(1, &json!({ "limits": { "memory": "2Gi" } }))).await;
+    world.ask("shop", "retry", "@1").await;
+    let (job, _) = world.running_build().await;
+    let limits = job.spec.unwrap().template.spec.unwrap().containers[0].resources.clone().unwrap().limits;
+    assert_eq!(limits.unwrap()["memory"].0, "2Gi");
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_evicted_build_says_what_the_node_said_and_a_disruption_is_the_jobs_own_business() {
+    let world = World::new("evicted").await;
+    let _operator = operator(&world, "{}").await;
+    world.apply("shop", commit(1)).await;
+    let (job, pod) = world.running_build().await;
+    let disrupted = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": "the node is gone",
+    });
+    end(&world, &pod, json!({ "phase": "Failed", "conditions": [disrupted] })).await;
+    let first = pod.name_any();
+    let (same, pod) = world.running_build().await;
+    assert_eq!(same.name_any(), job.name_any());
+    assert_ne!(pod.name_any(), first, "another pod of the same Job");
+
+    let words = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.";
+    end(&world, &pod, json!({ "phase": "Failed", "reason": "Evicted", "message": words })).await;
+    let evicted = world.until_ready("shop", "False", "Evicted").await;
+    let says = message(&evicted, "Ready");
+    assert!(says.contains(words) && says.contains("disk"), "{says}");
+    world.ask("shop", "retry", "@1").await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+}

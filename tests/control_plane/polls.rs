@@ -1,0 +1,91 @@
+//! `interval`: a source that is looked at by the clock.
+
+use std::time::Duration;
+
+use doce_operator::build::report::{Failed, Stage};
+use doce_operator::crd::ProjectDeployment;
+use doce_operator::crd::status::Cause;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use crate::harness::reading::message;
+use crate::harness::{Built, Operator, World, branch, is};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
+    let mut world = World::new("polls").await;
+    world.patience = Duration::from_mins(3); // The shortest interval is a minute.
+    let _operator = Operator::start(&world).await;
+    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)) };
+    let mut spec = branch("main");
+    spec["source"]["git"]["interval"] = json!("1m");
+    world.apply("shop", spec).await;
+    let first = world.finish_build(at(1)).await;
+    let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();
+
+    let (poll, _) = world.running_build().await;
+    assert_eq!(poll.annotations()["doce.dev/build-reason"], "Polled");
+    let meanwhile = world.get::<ProjectDeployment>("shop").await;
+    assert!(is(&meanwhile, "Ready", "True", "Serving"), "nothing is known yet");
+    assert_eq!(meanwhile.status.unwrap().build.unwrap().id, first, "no news in status");
+    let unreachable = Failed {
+        stage: Stage::Resolve,
+        reason: "SourceUnreachable".to_owned(),
+        message: "git.test did not answer".to_owned(),
+        log: String::new(),
+        key: None,
+        source: None,
+        subject: None,
+        author: None,
+    };
+    world.fail_build(unreachable).await;
+    let says = |object: Option<&ProjectDeployment>| {
+        object.is_some_and(|object| message(object, "Ready").contains("git.test did not answer"))
+    };
+    let failing = world.until("shop", "the failed look is told", says).await;
+    assert!(is(&failing, "Ready", "True", "Serving"));
+
+    world.finish_build(at(2)).await;
+    let (old, name) = (status.version.clone().unwrap(), "the new commit serves");
+    let served = world
+        .until("shop", name, move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                let version = object.status.as_ref().and_then(|status| status.version.clone());
+                is(object, "Ready", "True", "Serving") && version.is_some_and(|version| version != old)
+            })
+        })
+        .await;
+    let status = served.status.unwrap();
+    assert_eq!(status.source.unwrap().digest, "02".repeat(20));
+    assert_eq!(status.history[0].trigger, Some(Cause::Poll));
+    let jobs = world.list::<Job>().await;
+    let kept: Vec<_> = jobs.iter().filter_map(|job| job.spec.as_ref()?.ttl_seconds_after_finished).collect();
+    assert!(kept.contains(&300), "what the clock asked for is not kept for an hour: {kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_interval_where_nothing_can_change_is_refused_at_apply() {
+    let world = World::new("intervals").await;
+    let git = |interval: &str, reference: serde_json::Value| json!({ "source": { "git": { "url": "https://git.test/app.git", "ref": reference, "interval": interval } } });
+    let sum = "ab".repeat(32);
+    for (spec, says) in [
+        (git("30s", json!({ "branch": "main" })), "must be a duration from 1m to 168h"),
+        (git("often", json!({ "branch": "main" })), "must be a duration from 1m to 168h"),
+        (git("5m", json!({ "commit": "ab".repeat(20) })), "a commit never changes"),
+        (
+            json!({ "source": { "archive": { "url": "https://h/x.tar.gz", "sha256": sum, "interval": "5m" } } }),
+            "for archives without sha256",
+        ),
+        (
+            json!({ "source": { "oci": { "reference": format!("ghcr.io/you/shop@sha256:{sum}"), "interval": "5m" } } }),
+            "a digest never changes",
+        ),
+    ] {
+        let refused = world.try_apply("shop", spec).await.unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    world.apply("shop", git("1h30m", json!({ "tag": "v1" }))).await;
+}

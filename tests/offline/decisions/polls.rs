@@ -1,0 +1,109 @@
+//! Looks at a source by the clock: when they are due, what they leave alone, and what one that fails does not do.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::conditions::Truth;
+use doce_operator::crd::status::Cause;
+use doce_operator::ledger::{Answer, Attempts, Failure, Lookup};
+use doce_operator::project::Origin;
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::summarize::headline;
+use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
+use doce_operator::record::Trigger;
+
+use super::case::{Case, at, commit, key};
+
+/// A branch that was at this commit when it was looked up, at second 0, and is looked at every minute.
+fn polled(number: u8) -> Case {
+    let mut case = Case::branch();
+    case.project.interval = Some(60);
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let answer = Answer { number: 1, digest: commit(number), ..Answer::default() };
+    let lookup = Lookup { of, number: 1, answer: Some(answer), at: Some(at(0)), ..Lookup::default() };
+    case.ledger(|ledger| ledger.lookup = Some(lookup))
+}
+
+fn after(mut case: Case, seconds: i64) -> Case {
+    case.world.now = at(seconds);
+    case
+}
+
+fn serving() -> Case {
+    polled(1).live(1, 1).in_place(1)
+}
+
+/// The minute is over, and the look is asked for.
+fn looking() -> Case {
+    let case = after(serving(), 60);
+    let remembers = case.remembers();
+    case.ledger(|ledger| *ledger = remembers)
+}
+
+#[test]
+fn a_look_is_due_an_interval_after_the_end_of_the_last_one_and_is_numbered() {
+    assert_eq!(after(serving(), 59).step(), None);
+    let lookup = after(serving(), 60).remembers().lookup.unwrap();
+    assert_eq!((lookup.number, lookup.trigger.unwrap().cause), (2, Cause::Poll));
+    let Some(Step::Build { of, reason, .. }) = looking().step() else { panic!("no lookup") };
+    assert_eq!((of, reason), (BuildOf::Lookup(2), "Polled"));
+}
+
+#[test]
+fn nothing_is_polled_that_is_stopped_or_pinned_or_has_no_interval_or_builds() {
+    assert_eq!(after(serving(), 600).stopped().step().map(|step| matches!(step, Step::Roll(_))), Some(true));
+    let pin = key(1)[..8].to_owned();
+    assert!(!matches!(after(serving(), 600).pinned(&pin).step(), Some(Step::Ledger(_))));
+    let mut never = after(serving(), 600);
+    never.project.interval = None;
+    assert_eq!(never.step(), None);
+    let builds = after(polled(2).live(1, 1).in_place(1).recorded(2), 600);
+    assert!(matches!(builds.step(), Some(Step::Build { of: BuildOf::Key(_), .. })), "a build goes first");
+    assert_eq!(builds.job(BuildOf::Key(key(2)), 0, JobState::Running).step(), None);
+}
+
+#[test]
+fn what_does_not_build_is_looked_at_every_ten_minutes_and_what_was_cancelled_not_at_all() {
+    let broken = |cancelled| {
+        let failed = Some(Failure::default());
+        polled(2).live(1, 1).in_place(1).recorded(2).ledger(|ledger| {
+            ledger.builds.insert(key(2), Attempts { failed, cancelled, ..Attempts::default() });
+        })
+    };
+    assert_eq!(after(broken(false), 599).step(), None);
+    assert_eq!(after(broken(false), 600).remembers().lookup.unwrap().number, 2);
+    assert_eq!(after(broken(true), 6000).step(), None);
+}
+
+#[test]
+fn a_look_that_is_under_way_or_fails_leaves_ready_as_it_is() {
+    let runs = looking().job(BuildOf::Lookup(2), 0, JobState::Running);
+    assert_eq!(headline(&runs.project, &runs.world).ready, Truth::True);
+    let lost = JobState::Lost(Trouble { reason: "BuildFault".into(), message: "no answer".into() });
+    let case = looking().job(BuildOf::Lookup(2), 0, lost);
+    let remembers = case.remembers();
+    let attempts = &remembers.lookup.as_ref().unwrap().attempts;
+    assert_eq!((attempts.attempt, attempts.fault.as_ref().unwrap().count), (1, 1), "tried after a pause");
+    let case = case.ledger(|ledger| *ledger = remembers);
+    let headline = headline(&case.project, &case.world);
+    assert_eq!(headline.ready, Truth::True);
+    assert!(headline.message.contains("branch main could not be looked at again: no answer"), "{headline:?}");
+}
+
+#[test]
+fn a_look_that_a_person_cancels_is_no_verdict_and_the_clock_begins_anew() {
+    let mut case = looking().job(BuildOf::Lookup(2), 0, JobState::Running).asks(Verb::Cancel, "shop-build@1");
+    case.world.jobs[0].started = Some(at(61));
+    let lookup = case.remembers().lookup.unwrap();
+    assert_eq!(
+        (lookup.answer.unwrap().number, lookup.at, lookup.attempts),
+        (2, Some(at(61)), Attempts::default())
+    );
+}
+
+#[test]
+fn a_first_lookup_is_no_poll() {
+    let trigger = Some(Trigger { cause: Cause::Poll, by: None });
+    assert!(
+        !Lookup { trigger, ..Lookup::default() }.polls(),
+        "there is no answer that could stand meanwhile"
+    );
+}
