@@ -31,6 +31,8 @@ pub struct Project {
     pub source: Source,
     /// How the image is built: all that enters the build key besides the source.
     pub settings: Settings,
+    /// The Secret that images are pushed with.
+    pub push_secret: Option<String>,
     /// Seconds that one build may take.
     pub build_timeout: i64,
     /// How the image runs: all that enters the version besides the image.
@@ -82,6 +84,7 @@ impl Project {
             deleting: meta.deletion_timestamp.is_some(),
             source: spec.source.clone(),
             settings: settings(spec),
+            push_secret: spec.build.output.push_secret_ref.as_ref().map(|secret| secret.name.clone()),
             build_timeout: spec.build.timeout_seconds,
             run: spec.run.clone(),
             rollout: spec.rollout.clone(),
@@ -246,6 +249,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
         epoch: build.epoch,
         command: build.command.clone(),
         framework: build.framework.map(framework),
+        repository: build.output.repository.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! BuildKit without root in the same pod: its daemon, and solves through `buildctl`. It decides nothing about a source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -30,11 +30,14 @@ pub(super) struct Settled<'a> {
     pub(super) mirror: Option<&'a str>,
     /// CA certificates to trust, as a file.
     pub(super) ca: Option<&'a Path>,
+    /// Directory of the configuration with the logins of registries.
+    pub(super) logins: &'a Path,
 }
 
 /// A running daemon; it ends with this value.
 pub(super) struct Daemon {
     address: String,
+    logins: PathBuf,
     process: Child,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Solve<'a> {
     pub(super) annotations: &'a [(&'a str, String)],
     /// CA certificates for the steps that ask for them, as a secret that no layer holds.
     pub(super) step_ca: Option<&'a Path>,
+    /// What to do when the registry refuses the image.
+    pub(super) advice: &'a str,
     /// File that BuildKit writes its metadata to.
     pub(super) metadata: &'a Path,
 }
@@ -75,7 +80,7 @@ impl Daemon {
         clean(&mut command, settled.ca);
         command.stdout(log.try_clone().map_err(failed)?).stderr(log);
         let process = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
-        let mut daemon = Self { address, process };
+        let mut daemon = Self { address, logins: settled.logins.to_owned(), process };
         daemon.wait(&file("buildkitd.log")).await?;
         Ok(daemon)
     }
@@ -130,7 +135,7 @@ impl Daemon {
         }
         let status = child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
         if !status.success() {
-            return Err(failure::classify(&log.lines()));
+            return Err(failure::classify(&log.lines(), solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
         attributes::digest(&metadata)
@@ -141,6 +146,7 @@ impl Daemon {
         let mut command = Command::new("buildctl");
         command.arg("--addr").arg(&self.address);
         clean(&mut command, None);
+        command.env("DOCKER_CONFIG", &self.logins);
         command
     }
 }

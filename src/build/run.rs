@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Keyring, Use};
 use super::git::Commit;
 use super::http::Http;
 use super::log::Log;
-use super::order::{CA_BUNDLE_ENV, Order, SECRET_DIR, Source};
+use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, SECRET_DIR, Source};
 use super::outcome::{self, Failure};
 use super::reason::Reason;
-use super::registry::Registry;
+use super::registry::{self, Registry};
 use super::report::{Built, EXIT_FAULT, Report, Stage};
 use crate::version::build_key;
 
@@ -35,7 +35,10 @@ struct Build {
     workspace: Workspace,
     registry: Registry,
     http: Http,
+    /// What reaches the source.
     credentials: Credentials,
+    /// What images are pushed with.
+    push: Credentials,
     progress: Mutex<Progress>,
 }
 
@@ -86,12 +89,15 @@ impl Build {
         let unusable = |error: &dyn std::fmt::Display| {
             Failure::workspace(Stage::Resolve, "the client of the registries could not be made", error)
         };
-        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra);
+        let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
+        let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
+        let keyring = keyring(&order.source, &credentials, &push)?;
+        workspace.write_logins(&keyring, &order.repository)?;
+        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring);
         let registry = registry.map_err(|error| unusable(&error))?;
         let http = Http::new(&extra).map_err(|error| unusable(&error))?;
-        let credentials = Credentials::read(order.secret.as_deref(), Path::new(SECRET_DIR))?;
-        let log = Log::hiding(started, &credentials.secrets());
-        Ok(Self { order, log, workspace, registry, http, credentials, progress: Mutex::default() })
+        let log = Log::hiding(started, &[credentials.secrets(), push.secrets()].concat());
+        Ok(Self { order, log, workspace, registry, http, credentials, push, progress: Mutex::default() })
     }
 
     /// Runs the stages until they end, the deadline is near, or the pod is told to go.
@@ -129,6 +135,7 @@ impl Build {
         }
         let (digest, origin) = self.resolve().await?;
         let key = build_key(&digest, &self.order.settings);
+        self.check_output().await?;
         self.change(|progress| progress.key = Some(key.clone()));
         if let Some(built) = self.ask(&key, &digest).await? {
             return Ok(built);
@@ -138,6 +145,13 @@ impl Build {
         let recipe = self.detect(&context)?;
         self.build(&context, &recipe, &key, &digest).await
     }
+}
+
+/// The logins of the build's registries: a prebuilt image is asked for with the Secret of its source, and nothing is pushed.
+fn keyring(source: &Source, credentials: &Credentials, push: &Credentials) -> Result<Keyring, Failure> {
+    let Source::Image { reference } = source else { return push.keyring() };
+    let reference = registry::parse(reference).map_err(|error| error.of_source())?;
+    credentials.keyring_at(reference.resolve_registry())
 }
 
 #[cfg(test)]

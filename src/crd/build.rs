@@ -11,6 +11,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::output::Output;
 use super::run::BoundedString;
 
 /// How the image is built.
@@ -50,6 +51,9 @@ pub struct Build {
     /// Change it to build the same source again, for example onto a newer base image.
     #[serde(default)]
     pub epoch: i64,
+    /// Where the image goes.
+    #[serde(default)]
+    pub output: Output,
     /// Seconds that one build may take, 60 to 86400.
     #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.build.timeoutSeconds must be between 60 and 86400"))]
     #[serde(default = "Build::timeout")]
@@ -66,6 +70,7 @@ impl Default for Build {
             command: None,
             framework: None,
             epoch: 0,
+            output: Output::default(),
             timeout_seconds: Self::timeout(),
         }
     }

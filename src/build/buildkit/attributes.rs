@@ -107,6 +107,7 @@ mod tests {
             cached: true,
             annotations: &[("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())],
             step_ca: None,
+            advice: "",
             metadata: Path::new("/w/metadata.json"),
         });
         for part in [

@@ -12,7 +12,7 @@ pub(super) fn is_pushing(line: &str) -> bool {
 }
 
 /// The failure that the lines of a build end with.
-pub(super) fn classify(lines: &[String]) -> Failure {
+pub(super) fn classify(lines: &[String], advice: &str) -> Failure {
     let last = lines.iter().rev().find_map(|line| line.strip_prefix(FINAL));
     let Some(error) = last else {
         let end = lines.last().map_or("it said nothing", String::as_str);
@@ -20,7 +20,7 @@ pub(super) fn classify(lines: &[String]) -> Failure {
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
     if error.contains("failed to push") || error.contains("exporting to image: push") {
-        return push(error);
+        return push(error, advice);
     }
     if let Some((_, rest)) = error.split_once("failed to resolve source metadata for ") {
         return base_image(rest);
@@ -37,10 +37,10 @@ pub(super) fn classify(lines: &[String]) -> Failure {
     Failure::new(Stage::Build, Reason::BuildFailed, step(lines, error))
 }
 
-fn push(error: &str) -> Failure {
+fn push(error: &str, advice: &str) -> Failure {
     let denied = ["denied", "401", "403", "insufficient_scope", "authorization failed"];
     if denied.iter().any(|word| error.contains(word)) {
-        let message = format!("the registry refused the image: {}; check the push credentials", short(error));
+        let message = format!("the registry refused the image: {}; {advice}", short(error));
         return Failure::new(Stage::Push, Reason::RegistryDenied, message);
     }
     let message = format!("the image is built, but the registry did not take it: {}", short(error));
@@ -54,7 +54,8 @@ fn base_image(rest: &str) -> Failure {
         ["not found", "pull access denied", "repository does not exist", "insufficient_scope", "401", "403"];
     if missing.iter().any(|word| why.contains(word)) && !is_network(why) {
         let message = format!(
-            "the base image {image} does not exist, or not for everyone; correct FROM: {}",
+            "the base image {image} does not exist, or not for everyone; correct FROM, or add its registry to the Secret of \
+             spec.build.output.pushSecretRef: {}",
             short(why)
         );
         return Failure::new(Stage::Build, Reason::BaseImageNotFound, message);

@@ -91,6 +91,7 @@ impl Build {
             plain: &plain_registries(&self.order),
             mirror: self.order.mirror.as_deref(),
             ca: self.workspace.ca.as_deref(),
+            logins: &self.workspace.logins(),
         })
         .await
     }

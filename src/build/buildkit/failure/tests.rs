@@ -1,7 +1,7 @@
 use super::*;
 
 fn of(text: &str) -> Failure {
-    classify(&text.lines().map(str::to_owned).collect::<Vec<_>>())
+    classify(&text.lines().map(str::to_owned).collect::<Vec<_>>(), "ask ada")
 }
 
 const END: &str = "error: failed to solve: process \"x\" did not complete successfully: exit code: 1";
@@ -104,6 +104,7 @@ fn pushes_fail_as_faults() {
     ] {
         let failure = of(&format!("error: failed to solve: failed to push r:5000/a:k1: {why}"));
         assert_eq!((failure.stage, failure.reason), (Stage::Push, reason), "{why}");
+        assert_eq!(failure.message.ends_with("; ask ada"), reason == Reason::RegistryDenied);
     }
 }
 
