@@ -7,18 +7,25 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 use super::dockerfile::CA_SECRET;
-use super::log::Log;
+use super::log::{Log, each_line};
 use super::order::Settings;
 use super::outcome::Failure;
 use super::program;
 use super::reason::Reason;
 use super::report::Stage;
+use failure::Ending;
+use progress::Progress;
+
+pub(super) use progress::Steps;
 
 mod attributes;
 mod failure;
+mod progress;
 pub(super) mod user;
 
 const READY: Duration = Duration::from_mins(1);
+/// Longest event of BuildKit that is read.
+const MAX_EVENT: usize = 8 << 20;
 
 /// Where the daemon works and what it may talk to.
 pub(super) struct Settled<'a> {
@@ -117,7 +124,7 @@ impl Daemon {
         solve: &Solve<'_>,
         log: &Log,
         pushing: impl Fn(),
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Steps), Failure> {
         let mut command = self.buildctl();
         command.args(attributes::solve(solve));
         if let Some(ca) = solve.step_ca {
@@ -125,21 +132,36 @@ impl Daemon {
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
+        let mut progress = Progress::default();
         if let Some(stderr) = child.stderr.take() {
-            log.follow(stderr, |line| {
-                if failure::is_pushing(line) {
+            let mut pushed = false;
+            each_line(stderr, MAX_EVENT, |line| {
+                let lines = progress.take(line);
+                if progress.is_pushing() && !pushed {
+                    pushed = true;
+                    log.note(progress.steps().to_string());
                     pushing();
+                }
+                for line in &lines {
+                    log.line(line);
                 }
             })
             .await;
+            for line in progress.finish() {
+                log.line(&line);
+            }
+            if !pushed {
+                log.note(progress.steps().to_string());
+            }
         }
         let status = child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
         if !status.success() {
-            return Err(failure::classify(&log.lines(), solve.advice));
+            return Err(failure::classify(&ending(&progress), solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
-        attributes::digest(&metadata)
-            .ok_or_else(|| unavailable("it named no digest for the image that it pushed"))
+        let digest = attributes::digest(&metadata)
+            .ok_or_else(|| unavailable("it named no digest for the image that it pushed"))?;
+        Ok((digest, progress.steps()))
     }
 
     fn buildctl(&self) -> Command {
@@ -159,6 +181,15 @@ fn clean(command: &mut Command, ca: Option<&Path>) {
         command.env_remove(name);
     }
     command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
+}
+
+fn ending(progress: &Progress) -> Ending {
+    let said = progress.said();
+    let failed = progress.failed(failure::last(&said).unwrap_or_default());
+    let (step, error, output) = failed.map_or((None, None, vec![]), |(step, error, output)| {
+        (Some(step.to_owned()), Some(error.to_owned()), output)
+    });
+    Ending { said, step, error, output }
 }
 
 fn unavailable(why: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! What registries know about images: does a tag exist, what is its digest, user, platform and ports. It never pushes.
+//! What registries know about images: does a tag exist, what is its digest, user, platform and ports. It pushes no image.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use super::credentials::Keyring;
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
+
+mod artifact;
 
 const TIME: Duration = Duration::from_mins(1);
 
@@ -259,4 +261,4 @@ fn certificates(pem: &str) -> Vec<Certificate> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::build) mod tests;

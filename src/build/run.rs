@@ -18,6 +18,7 @@ use super::report::{Built, EXIT_FAULT, Report, Stage};
 use crate::version::build_key;
 
 mod facts;
+mod kept_log;
 mod origin;
 mod stages;
 mod workspace;
@@ -55,22 +56,31 @@ struct Progress {
 pub(super) async fn run() -> ExitCode {
     let started = Instant::now();
     let report = match Build::from_environment(started) {
-        Ok(build) => build.report(started).await,
+        Ok(build) => {
+            let report = build.report(started).await;
+            // Written before the log is pushed: nothing that happens then can hide how the build ended.
+            let _ = write(&report);
+            let log = build.keep_log(&report).await;
+            report.with_log(log)
+        }
         Err(failure) => {
             Log::new(started).line(&format!("error: {failure}"));
             failed(&failure, Progress::default(), String::new())
         }
     };
-    let path = std::env::var_os("DOCE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
-    let code = outcome::exit_code(&report);
-    let code = match std::fs::write(&path, outcome::encode(report)) {
-        Ok(()) => code,
+    let code = match write(&report) {
+        Ok(()) => outcome::exit_code(&report),
         Err(error) => {
-            Log::new(started).line(&format!("error: writing the report to {}: {error}", path.display()));
+            Log::new(started).line(&format!("error: writing the report: {error}"));
             EXIT_FAULT
         }
     };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn write(report: &Report) -> std::io::Result<()> {
+    let path = std::env::var_os("DOCE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
+    std::fs::write(&path, outcome::encode(report.clone()))
 }
 
 impl Build {
@@ -113,8 +123,8 @@ impl Build {
             Ok(mut built) => {
                 built.message = built.message.map(|text| self.log.hide(&text));
                 built.author = built.author.map(|text| self.log.hide(&text));
-                let how = if built.reused { "already built" } else { "done" };
-                self.log.stage("report", &format!("{how}: {}", built.digest));
+                let how = if built.reused { "already built, " } else { "" };
+                self.log.end("done", &format!("{how}{}", built.digest));
                 Report::Built(built)
             }
             Err(mut failure) => {
@@ -122,6 +132,7 @@ impl Build {
                 // Taken first: the log of the report need not repeat its message.
                 let tail = self.log.tail();
                 self.log.line(&format!("error: {}: {failure}", failure.reason));
+                self.log.end("failed", &format!("{} at {:?}", failure.reason, failure.stage));
                 let mut progress = self.progress();
                 progress.commit = progress.commit.shown(|text| self.log.hide(&text));
                 failed(&failure, progress, tail)
@@ -156,6 +167,9 @@ fn keyring(source: &Source, credentials: &Credentials, push: &Credentials) -> Re
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod kept_log_tests;
 
 #[cfg(test)]
 mod source_tests;

@@ -10,7 +10,7 @@ use super::Solve;
 pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     let (dockerfile, name) = solve.dockerfile;
     let mut arguments: Vec<String> =
-        ["build", "--progress=plain", "--frontend=dockerfile.v0"].map(str::to_owned).into();
+        ["build", "--progress=rawjson", "--frontend=dockerfile.v0"].map(str::to_owned).into();
     let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
     add("--local", format!("context={}", solve.context.display()));
     add("--local", format!("dockerfile={}", dockerfile.display()));

@@ -115,3 +115,34 @@ async fn a_private_registry_answers_the_login_that_is_for_it_and_no_other() {
         assert!(failure.message.contains("secretRef"), "{}", failure.message);
     }
 }
+
+type Taken = std::sync::Arc<std::sync::Mutex<std::collections::BTreeMap<String, String>>>;
+
+/// A registry that takes what is pushed: blobs and manifests by their paths.
+pub(in crate::build) fn taking(taken: Taken) -> Router {
+    Router::new().fallback(async move |request: Request| {
+        let path = request.uri().path().to_owned();
+        let method = request.method().clone();
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let body = axum::body::to_bytes(request.into_body(), 4 << 20).await.unwrap();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let location = |place: String| [("location", place)];
+        match method.as_str() {
+            "POST" => (StatusCode::ACCEPTED, location(format!("{path}1"))).into_response(),
+            "PATCH" => {
+                taken.lock().unwrap().insert(path.clone(), body);
+                (StatusCode::ACCEPTED, [("location", path), ("range", "0-1".to_owned())]).into_response()
+            }
+            "PUT" => {
+                let body = if body.is_empty() { taken.lock().unwrap().remove(&path).unwrap() } else { body };
+                let name = query
+                    .split_once("digest=")
+                    .map_or_else(|| path.clone(), |(_, sum)| sum.replace("%3A", ":"));
+                taken.lock().unwrap().insert(name, body);
+                (StatusCode::CREATED, location(path)).into_response()
+            }
+            _ if path == "/v2/" => "{}".into_response(),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    })
+}

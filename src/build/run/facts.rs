@@ -61,7 +61,7 @@ impl Build {
             digest: image.digest,
             platform: image.platform,
             ports: image.ports,
-            reused: false,
+            ..Built::default()
         }
     }
 
@@ -97,7 +97,7 @@ impl Build {
     }
 
     /// The stage begins: the log says so, and a failure from here on is one of it.
-    pub(super) fn enter(&self, stage: Stage, name: &str, text: &str) {
+    pub(super) fn enter(&self, stage: Stage, name: &'static str, text: &str) {
         self.change(|progress| progress.stage = Some(stage));
         self.log.stage(name, text);
     }
@@ -159,6 +159,7 @@ pub(super) fn failed(failure: &Failure, progress: Progress, log: String) -> Repo
         source,
         subject: commit.subject,
         author: commit.author,
+        log_reference: None,
     })
 }
 

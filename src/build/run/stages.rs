@@ -132,11 +132,12 @@ impl Build {
             advice: &self.advice(),
             metadata: &self.workspace.directory.join("metadata.json"),
         };
-        let pushing = || self.change(|progress| progress.stage = Some(Stage::Push));
-        let pushed = daemon.solve(&solve, &self.log, pushing).await?;
-        self.enter(Stage::Push, "push", &format!("{}@{pushed}", self.order.repository));
+        let pushing = || self.enter(Stage::Push, "push", &self.order.repository);
+        let (pushed, steps) = daemon.solve(&solve, &self.log, pushing).await?;
+        self.change(|progress| progress.stage = Some(Stage::Push));
         let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
         let image = image.map_err(|error| error.of_push(&self.advice()))?;
-        Ok(self.built(image, key, digest, Some(&daemon)).await)
+        let built = self.built(image, key, digest, Some(&daemon)).await;
+        Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
     }
 }
