@@ -61,6 +61,8 @@ pub(super) struct Solve<'a> {
     pub(super) cached: bool,
     /// Annotations of the image's manifest.
     pub(super) annotations: &'a [(&'a str, String)],
+    /// Labels of the image.
+    pub(super) labels: &'a [(&'a str, String)],
     /// CA certificates for the steps that ask for them, as a secret that no layer holds.
     pub(super) step_ca: Option<&'a Path>,
     /// What to do when the registry refuses the image.

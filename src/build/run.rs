@@ -19,6 +19,7 @@ use crate::version::build_key;
 
 mod facts;
 mod kept_log;
+mod notes;
 mod origin;
 mod stages;
 mod workspace;

@@ -24,6 +24,9 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     for (key, value) in &solve.settings.args {
         add("--opt", format!("build-arg:{key}={value}"));
     }
+    for (key, value) in solve.labels {
+        add("--opt", format!("label:{key}={value}"));
+    }
     let Solve { repository, tag, .. } = solve;
     let mut output = format!("type=image,name={repository}:{tag},push=true,oci-mediatypes=true");
     for (key, value) in solve.annotations {
@@ -106,6 +109,7 @@ mod tests {
             tag: "k1",
             cached: true,
             annotations: &[("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())],
+            labels: &[("a.b/version", "v1, = x".to_owned())],
             step_ca: None,
             advice: "",
             metadata: Path::new("/w/metadata.json"),
@@ -113,6 +117,7 @@ mod tests {
         for part in [
             "build-arg:A=x,y=\"z\" --flag",
             "target=prod",
+            "label:a.b/version=v1, = x",
             "filename=docker/web",
             "cmdline=docker/dockerfile:1",
             "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,\"annotation.doce.dev/message=say \"\"hi\"\", then leave\"",

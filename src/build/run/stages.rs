@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Build;
-use super::facts::{AUTHOR, KEY, MESSAGE, tag};
+use super::facts::tag;
+use super::notes::{AUTHOR, KEY, MESSAGE};
 use crate::build::detect::{self, Recipe};
 use crate::build::git::Commit;
 use crate::build::outcome::Failure;
@@ -119,7 +120,8 @@ impl Build {
             Recipe::Generated(_) => "Dockerfile",
         };
         let daemon = self.daemon().await?;
-        let annotations = self.annotations(key, digest, recipe);
+        let labels = self.labels(digest, jiff::Timestamp::now());
+        let annotations = self.annotations(key, recipe, &labels);
         let solve = buildkit::Solve {
             context,
             dockerfile: (&directory, name),
@@ -128,6 +130,7 @@ impl Build {
             tag: &tag(key),
             cached: self.registry.exists(&format!("{}:cache", self.order.repository)).await,
             annotations: &annotations,
+            labels: &labels,
             step_ca: self.workspace.step_ca.as_deref(),
             advice: &self.advice(),
             metadata: &self.workspace.directory.join("metadata.json"),
