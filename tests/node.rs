@@ -19,6 +19,8 @@ mod traffic;
 
 #[path = "node/life.rs"]
 mod life;
+#[path = "node/private_registry.rs"]
+mod private_registry;
 #[path = "node/sources.rs"]
 mod sources;
 #[path = "node/under_traffic.rs"]

@@ -251,6 +251,7 @@ fn build(view: &View<'_>) -> Option<BuildStatus> {
         reason: newest.reason.clone(),
         started_at: newest.started.map(whole_seconds).map(Time),
         finished_at: newest.finished.map(whole_seconds).map(Time),
+        log: newest.state.log().map(str::to_owned),
     })
 }
 

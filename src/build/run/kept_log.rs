@@ -34,7 +34,7 @@ impl Build {
         let pushed = async {
             self.check_output().await.map_err(|failure| failure.message)?;
             let text = self.log.text();
-            let pushed = self.registry.push_text(&reference, KIND, text, time).await;
+            let pushed = self.registry.push_text(&reference, (KIND, "build.log"), text, time).await;
             pushed.map_err(|error| error.to_string())
         };
         let pushed = tokio::time::timeout(time, pushed).await;

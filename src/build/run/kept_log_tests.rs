@@ -43,6 +43,8 @@ async fn the_log_of_a_failed_build_is_kept_without_secrets() {
         (manifest["layers"].as_array().unwrap().len(), &manifest["layers"][0]["mediaType"]),
         (1, &"text/plain".into())
     );
+    let title = &manifest["layers"][0]["annotations"]["org.opencontainers.image.title"];
+    assert_eq!(title, "build.log");
     let text = &taken[manifest["layers"][0]["digest"].as_str().unwrap()];
     assert!(text.contains("the step said ***\n") && text.contains("\n==> failed "), "{text}");
     assert!(!format!("{taken:?}").contains("planted"), "{taken:?}");
