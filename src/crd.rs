@@ -7,6 +7,7 @@ pub mod annotations;
 pub mod authors;
 pub mod build;
 pub mod conditions;
+pub mod output;
 pub mod run;
 pub mod source;
 pub mod spec;

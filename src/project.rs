@@ -33,6 +33,8 @@ pub struct Project {
     pub interval: Option<i64>,
     /// How the image is built: all that enters the build key besides the source.
     pub settings: Settings,
+    /// The Secret that images are pushed with.
+    pub push_secret: Option<String>,
     /// Seconds that one build may take.
     pub build_timeout: i64,
     /// CPU and memory that the build pod should have; part of nothing that is remembered.
@@ -87,6 +89,7 @@ impl Project {
             source: spec.source.clone(),
             interval: spec.source.interval(),
             settings: settings(spec),
+            push_secret: spec.build.output.push_secret_ref.as_ref().map(|secret| secret.name.clone()),
             build_timeout: spec.build.timeout_seconds,
             build_resources: spec.build.resources.clone(),
             run: spec.run.clone(),
@@ -252,6 +255,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
         epoch: build.epoch,
         command: build.command.clone(),
         framework: build.framework.map(framework),
+        repository: build.output.repository.clone(),
     }
 }
 

@@ -23,6 +23,8 @@ mod builds;
 mod frameworks;
 #[path = "node/life.rs"]
 mod life;
+#[path = "node/private_registry.rs"]
+mod private_registry;
 #[path = "node/secrets.rs"]
 mod secrets;
 #[path = "node/sources.rs"]

@@ -1,24 +1,31 @@
 //! BuildKit in the same pod: its daemon, and solves through `buildctl`. It decides nothing about a source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
 use super::dockerfile::CA_SECRET;
-use super::log::Log;
+use super::log::{Log, each_line};
 use super::order::{Profile, Settings};
 use super::outcome::Failure;
 use super::program;
 use super::reason::Reason;
 use super::report::Stage;
+use failure::Ending;
+use progress::Progress;
+
+pub(super) use progress::Steps;
 
 mod attributes;
 mod failure;
+mod progress;
 pub(super) mod user;
 
 const READY: Duration = Duration::from_mins(1);
+/// Longest event of BuildKit that is read.
+const MAX_EVENT: usize = 8 << 20;
 
 /// Where the daemon works and what it may talk to.
 pub(super) struct Settled<'a> {
@@ -32,11 +39,14 @@ pub(super) struct Settled<'a> {
     pub(super) ca: Option<&'a Path>,
     /// As whom it runs.
     pub(super) profile: Profile,
+    /// Directory of the configuration with the logins of registries.
+    pub(super) logins: &'a Path,
 }
 
 /// A running daemon; it ends with this value.
 pub(super) struct Daemon {
     address: String,
+    logins: PathBuf,
     process: Child,
 }
 
@@ -53,8 +63,12 @@ pub(super) struct Solve<'a> {
     pub(super) cached: bool,
     /// Annotations of the image's manifest.
     pub(super) annotations: &'a [(&'a str, String)],
+    /// Labels of the image.
+    pub(super) labels: &'a [(&'a str, String)],
     /// CA certificates for the steps that ask for them, as a secret that no layer holds.
     pub(super) step_ca: Option<&'a Path>,
+    /// What to do when the registry refuses the image.
+    pub(super) advice: &'a str,
     /// File that BuildKit writes its metadata to.
     pub(super) metadata: &'a Path,
 }
@@ -76,7 +90,7 @@ impl Daemon {
         clean(&mut command, settled.ca);
         command.stdout(log.try_clone().map_err(failed)?).stderr(log);
         let process = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
-        let mut daemon = Self { address, process };
+        let mut daemon = Self { address, logins: settled.logins.to_owned(), process };
         daemon.wait(&file("buildkitd.log")).await?;
         Ok(daemon)
     }
@@ -113,7 +127,7 @@ impl Daemon {
         solve: &Solve<'_>,
         log: &Log,
         pushing: impl Fn(),
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Steps), Failure> {
         let mut command = self.buildctl();
         command.args(attributes::solve(solve));
         if let Some(ca) = solve.step_ca {
@@ -121,27 +135,43 @@ impl Daemon {
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
+        let mut progress = Progress::default();
         if let Some(stderr) = child.stderr.take() {
-            log.follow(stderr, |line| {
-                if failure::is_pushing(line) {
+            let mut pushed = false;
+            each_line(stderr, MAX_EVENT, |line| {
+                let lines = progress.take(line);
+                if progress.is_pushing() && !pushed {
+                    pushed = true;
+                    log.note(progress.steps().to_string());
                     pushing();
+                }
+                for line in &lines {
+                    log.line(line);
                 }
             })
             .await;
+            for line in progress.finish() {
+                log.line(&line);
+            }
+            if !pushed {
+                log.note(progress.steps().to_string());
+            }
         }
         let status = child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
         if !status.success() {
-            return Err(failure::classify(&log.lines()));
+            return Err(failure::classify(&ending(&progress), solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
-        attributes::digest(&metadata)
-            .ok_or_else(|| unavailable("it named no digest for the image that it pushed"))
+        let digest = attributes::digest(&metadata)
+            .ok_or_else(|| unavailable("it named no digest for the image that it pushed"))?;
+        Ok((digest, progress.steps()))
     }
 
     fn buildctl(&self) -> Command {
         let mut command = Command::new("buildctl");
         command.arg("--addr").arg(&self.address);
         clean(&mut command, None);
+        command.env("DOCKER_CONFIG", &self.logins);
         command
     }
 }
@@ -166,6 +196,15 @@ fn clean(command: &mut Command, ca: Option<&Path>) {
         command.env_remove(name);
     }
     command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
+}
+
+fn ending(progress: &Progress) -> Ending {
+    let said = progress.said();
+    let failed = progress.failed(failure::last(&said).unwrap_or_default());
+    let (step, error, output) = failed.map_or((None, None, vec![]), |(step, error, output)| {
+        (Some(step.to_owned()), Some(error.to_owned()), output)
+    });
+    Ending { said, step, error, output }
 }
 
 fn unavailable(why: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! What the Secret of a source holds, as the kubelet mounted it: headers and key files are made from it, and every value
+//! What the Secrets of a source and of an output hold, as the kubelet mounted it: headers and key files are made from it, and every value
 //! is known to the log, which never shows it. It is never an argument of a program and never in a message.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,10 @@ use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
 
+pub(super) use keyring::{CONFIG, Keyring, Login};
+
+mod keyring;
+
 /// Largest value that is read.
 const MAX_VALUE: u64 = 64 << 10;
 /// Shorter values say nothing and would be found everywhere.
@@ -19,17 +23,45 @@ const SHORTEST: usize = 4;
 /// Keys whose values are no secret.
 const PUBLIC: [&str; 2] = ["username", "known_hosts"];
 
+/// What a Secret is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To reach the source.
+    #[default]
+    Source,
+    /// To push the image, and to pull private base images.
+    Push,
+}
+
+impl Use {
+    /// The field that names the Secret.
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Source => "spec.source",
+            Self::Push => "spec.build.output.pushSecretRef",
+        }
+    }
+
+    fn failure(self, message: String) -> Failure {
+        match self {
+            Self::Source => Failure::new(Stage::Resolve, Reason::SourceAuthFailed, message),
+            Self::Push => Failure::new(Stage::Push, Reason::RegistryDenied, message),
+        }
+    }
+}
+
 /// The keys of a Secret with their values.
 #[derive(Default)]
 pub(super) struct Credentials {
+    of: Use,
     name: Option<String>,
     values: BTreeMap<String, String>,
 }
 
 impl Credentials {
     /// Reads the Secret of that name, mounted at `directory`.
-    pub(super) fn read(name: Option<&str>, directory: &Path) -> Result<Self, Failure> {
-        let Some(name) = name else { return Ok(Self::default()) };
+    pub(super) fn read(of: Use, name: Option<&str>, directory: &Path) -> Result<Self, Failure> {
+        let Some(name) = name else { return Ok(Self { of, ..Self::default() }) };
         let failed = |error| Failure::workspace(Stage::Resolve, "the Secret could not be read", &error);
         let mut values = BTreeMap::new();
         for entry in std::fs::read_dir(directory).into_iter().flatten() {
@@ -43,17 +75,18 @@ impl Credentials {
         }
         if values.is_empty() {
             let message = format!(
-                "Secret {name}, which spec.source names, does not exist or is empty; create it in this namespace"
+                "Secret {name}, which {} names, does not exist or is empty; create it in this namespace",
+                of.field()
             );
-            return Err(auth(message));
+            return Err(of.failure(message));
         }
-        Ok(Self { name: Some(name.to_owned()), values })
+        Ok(Self { of, name: Some(name.to_owned()), values })
     }
 
     #[cfg(test)]
     pub(super) fn of(values: &[(&str, &str)]) -> Self {
         let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { name: Some("shop-key".to_owned()), values }
+        Self { of: Use::Source, name: Some("shop-key".to_owned()), values }
     }
 
     /// There is no Secret.
@@ -72,7 +105,50 @@ impl Credentials {
     /// That the Secret lacks something.
     pub(super) fn lacks(&self, what: &str) -> Failure {
         let name = self.name.as_deref().unwrap_or_default();
-        auth(format!("Secret {name}, which spec.source names, has no {what}; add it"))
+        self.of.failure(format!("Secret {name}, which {} names, has no {what}; add it", self.of.field()))
+    }
+
+    /// The logins of a Secret of type `kubernetes.io/dockerconfigjson`.
+    pub(super) fn keyring(&self) -> Result<Keyring, Failure> {
+        if self.none() {
+            return Ok(Keyring::default());
+        }
+        let wanted = "readable .dockerconfigjson: its type must be kubernetes.io/dockerconfigjson, which \
+                      kubectl create secret docker-registry makes";
+        let ring = self.value(CONFIG).and_then(Keyring::parse).ok_or_else(|| self.lacks(wanted))?;
+        if ring.is_empty() {
+            return Err(self.lacks("entry with a user name and a password in its .dockerconfigjson"));
+        }
+        Ok(ring)
+    }
+
+    /// The logins of a Secret that may also hold one user name and password, those of `host`.
+    pub(super) fn keyring_at(&self, host: &str) -> Result<Keyring, Failure> {
+        let password = self.value("password").or_else(|| self.value("token"));
+        match password.filter(|_| self.value(CONFIG).is_none()) {
+            Some(password) => {
+                let user = self.value("username").unwrap_or("x-access-token").to_owned();
+                Ok(Keyring::of(host, Login { user, password: password.to_owned() }))
+            }
+            None => self.keyring(),
+        }
+    }
+
+    /// What to do when the registry of `repository` refuses: which Secret or field to look at.
+    pub(super) fn advice(&self, repository: &str) -> String {
+        let field = self.of.field();
+        let Some(name) = &self.name else {
+            return format!("name a Secret of type kubernetes.io/dockerconfigjson in {field}");
+        };
+        let (host, path) = repository.split_once('/').unwrap_or((repository, ""));
+        let found = self.keyring_at(host).is_ok_and(|ring| ring.login(host, path).is_some());
+        if found {
+            format!(
+                "check that the user of Secret {name}, which {field} names, is right and has the right to do so"
+            )
+        } else {
+            format!("Secret {name}, which {field} names, has no user and password for {host}: add them")
+        }
     }
 
     /// User name and password for basic authentication; a token is the password of any user.
@@ -158,10 +234,6 @@ pub(super) fn unreadable(stage: Stage) -> Failure {
     let message =
         "a value of the Secret of spec.source holds a line break or control character; write it anew without";
     Failure::new(stage, Reason::SourceAuthFailed, message)
-}
-
-fn auth(message: String) -> Failure {
-    Failure::new(Stage::Resolve, Reason::SourceAuthFailed, message)
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
-//! The log of a build: one line per stage with the seconds since the start, what programs print in between, and the
-//! last lines kept for the report. Nothing unprintable and no secret passes it, and no line is longer than [`MAX_LINE`].
+//! The log of a build: each stage with its beginning, its end and how long it took, what programs print in between, and a
+//! line that sums it up. Nothing unprintable and no secret passes it, and no line is longer than [`MAX_LINE`].
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+pub(super) use lines::each_line;
+pub(super) use printable::printable;
+
+mod lines;
+mod printable;
+mod tail;
 
 /// Longest line in bytes; the rest of a longer one is dropped.
 const MAX_LINE: usize = 4096;
-/// Lines kept.
-const KEPT: usize = 400;
-/// Lines of the tail that a report carries, and their bytes in all.
-const TAIL_LINES: usize = 40;
-const TAIL_BYTES: usize = 2048;
+/// Bytes of the whole log that are kept: of a longer one, the end.
+pub(super) const MAX_TEXT: usize = 1 << 20;
 
 /// What stands in place of a secret.
 const HIDDEN: &str = "***";
@@ -22,14 +25,34 @@ const HIDDEN: &str = "***";
 /// The log of one build.
 pub(super) struct Log {
     started: Instant,
-    kept: Mutex<VecDeque<String>>,
+    written: Mutex<Written>,
     /// Texts that are never shown, the longest first.
     secrets: Vec<String>,
 }
 
+#[derive(Default)]
+struct Written {
+    lines: VecDeque<String>,
+    /// Of all lines, with their ends.
+    bytes: usize,
+    /// The beginning did not fit.
+    cut: bool,
+    stage: Option<Stage>,
+    /// The stages that have ended, in their order.
+    ended: Vec<(&'static str, Duration)>,
+}
+
+/// The stage under way.
+struct Stage {
+    name: &'static str,
+    started: Instant,
+    /// What came of it, in a few words.
+    note: Option<String>,
+}
+
 impl Log {
     pub(super) fn new(started: Instant) -> Self {
-        Self { started, kept: Mutex::default(), secrets: vec![] }
+        Self { started, written: Mutex::default(), secrets: vec![] }
     }
 
     /// A log that hides these texts.
@@ -48,129 +71,98 @@ impl Log {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
     }
 
-    /// Announces a stage: `==> fetch    https://… @ 1a2b3c4 (0.8 s)`, the seconds counted from the start of the build.
-    pub(super) fn stage(&self, name: &str, text: &str) {
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.line(&format!("==> {name:<8} {text} ({seconds:.1} s)"));
+    /// Announces a stage, `==> fetch    https://… @ 1a2b3c4`, and ends the one before.
+    pub(super) fn stage(&self, name: &'static str, text: &str) {
+        self.end_stage();
+        self.written().stage = Some(Stage { name, started: Instant::now(), note: None });
+        self.line(&format!("==> {name:<8} {text}"));
     }
 
-    /// One line for people and for the tail.
+    /// What came of the stage under way, for the line that ends it.
+    pub(super) fn note(&self, note: String) {
+        if let Some(stage) = &mut self.written().stage {
+            stage.note = Some(note);
+        }
+    }
+
+    /// `<== build    12.3 s, 5 steps, 3 cached`
+    fn end_stage(&self) {
+        let Some(Stage { name, started, note }) = self.written().stage.take() else { return };
+        let taken = started.elapsed();
+        self.written().ended.push((name, taken));
+        let note = note.map(|note| format!(", {note}")).unwrap_or_default();
+        self.line(&format!("<== {name:<8} {:.1} s{note}", taken.as_secs_f64()));
+    }
+
+    /// Ends the stage under way and sums up: `==> done     sha256:… in 15.2 s (fetch 0.8, build 12.3, push 1.9)`.
+    pub(super) fn end(&self, how: &str, text: &str) {
+        self.end_stage();
+        let mut stages = String::new();
+        for (name, taken) in &self.written().ended {
+            let comma = if stages.is_empty() { "" } else { ", " };
+            let _ = write!(stages, "{comma}{name} {:.1}", taken.as_secs_f64());
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.line(&format!("==> {how:<8} {text} in {seconds:.1} s ({stages})"));
+    }
+
+    /// One line for people, cut where it is too long.
     pub(super) fn line(&self, raw: &str) {
-        let line = self.hide(&printable(raw));
+        // A secret across the end of the line is hidden before the line is cut.
+        let mut line = self.hide(&printable(raw));
+        let excess = line.len().saturating_sub(MAX_LINE);
+        super::outcome::cut_end(&mut line, excess);
         // A closed standard output is no reason to stop a build.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
-        let mut kept = self.kept();
-        if kept.len() == KEPT {
-            kept.pop_front();
-        }
-        kept.push_back(line);
+        self.keep(line);
     }
 
-    /// Reads lines until the end, logs each, and shows each to `seen`.
-    pub(super) async fn follow(&self, mut reader: impl AsyncRead + Unpin, mut seen: impl FnMut(&str)) {
-        let mut buffer = vec![0; 16 * 1024];
-        let mut line = Vec::new();
-        // A secret across the end of a line is seen whole before the line is cut.
-        let room = MAX_LINE + self.secrets.first().map_or(0, String::len);
-        while let Ok(count @ 1..) = reader.read(&mut buffer).await {
-            for &byte in &buffer[..count] {
-                if byte == b'\n' {
-                    self.show(&mut line, &mut seen);
-                } else if line.len() < room {
-                    line.push(byte);
-                }
-            }
-        }
-        if !line.is_empty() {
-            self.show(&mut line, &mut seen);
+    fn keep(&self, line: String) {
+        let mut written = self.written();
+        written.bytes += line.len() + 1;
+        written.lines.push_back(line);
+        while written.bytes > MAX_TEXT {
+            let Some(gone) = written.lines.pop_front() else { break };
+            written.bytes -= gone.len() + 1;
+            written.cut = true;
         }
     }
 
-    fn show(&self, line: &mut Vec<u8>, seen: &mut impl FnMut(&str)) {
-        let mut text = self.hide(&printable(&String::from_utf8_lossy(line)));
-        let excess = text.len().saturating_sub(MAX_LINE);
-        super::outcome::cut_end(&mut text, excess);
-        line.clear();
-        self.line(&text);
-        seen(&text);
-    }
-
-    /// Every line still kept, oldest first.
+    /// Every line that is kept, oldest first.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.kept().iter().cloned().collect()
+        self.written().lines.iter().cloned().collect()
+    }
+
+    /// All of it, at most [`MAX_TEXT`] bytes; where the beginning is missing, the first line says so.
+    pub(super) fn text(&self) -> String {
+        const CUT: &str = "(the beginning of this log is left out)\n";
+
+        let written = self.written();
+        let mut room = if written.cut { MAX_TEXT - CUT.len() } else { MAX_TEXT };
+        let fits = |line: &&String| match room.checked_sub(line.len() + 1) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let count = written.lines.iter().rev().take_while(fits).count();
+        let mut text = String::from(if written.cut { CUT } else { "" });
+        for line in written.lines.iter().skip(written.lines.len() - count) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
     }
 
     /// The last lines, as a report carries them.
     pub(super) fn tail(&self) -> String {
-        let spoken: Vec<String> = self.lines().into_iter().filter(|line| says_something(line)).collect();
-        tail(&spoken)
+        let lines = self.lines().into_iter();
+        tail::tail(&lines.filter(|line| tail::says_something(line)).collect::<Vec<_>>())
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<String>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Empty lines and the progress of downloads take the room of what a person looks for.
-fn says_something(line: &str) -> bool {
-    let step =
-        line.strip_prefix('#').and_then(|line| line.split_once(' ')).map_or(line, |(_, rest)| rest).trim();
-    !["sha256:", "extracting sha256:", "resolve "].iter().any(|start| step.starts_with(start))
-        && !["", "..."].contains(&step)
-}
-
-fn tail(lines: &[String]) -> String {
-    let mut bytes = 0;
-    let mut first = lines.len();
-    for line in lines.iter().rev().take(TAIL_LINES) {
-        bytes += line.len() + 1;
-        if bytes > TAIL_BYTES {
-            break;
-        }
-        first -= 1;
-    }
-    // A single last line longer than the whole tail: its end says more than nothing.
-    match lines.last() {
-        Some(last) if first == lines.len() => {
-            let from =
-                (last.len().saturating_sub(TAIL_BYTES)..=last.len()).find(|&at| last.is_char_boundary(at));
-            last[from.unwrap_or(0)..].to_owned()
-        }
-        _ => lines[first..].join("\n"),
-    }
-}
-
-/// Text without escape sequences, control characters and characters that reorder a line on the screen.
-pub(super) fn printable(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw.chars();
-    while let Some(char) = rest.next() {
-        match char {
-            '\u{1b}' => skip_escape(&mut rest),
-            '\t' => out.push_str("    "),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {}
-            char if char.is_control() => {}
-            char => out.push(char),
-        }
-    }
-    out
-}
-
-/// Skips the rest of an ANSI escape sequence: `[…letter`, `]…BEL` or `]…ESC \`, or a single character.
-fn skip_escape(rest: &mut std::str::Chars<'_>) {
-    match rest.next() {
-        Some('[') => {
-            rest.find(|char| ('\u{40}'..='\u{7e}').contains(char));
-        }
-        Some(']') => {
-            let mut before = ' ';
-            rest.find(|&char| {
-                let ends = char == '\u{7}' || (before == '\u{1b}' && char == '\\');
-                before = char;
-                ends
-            });
-        }
-        _ => {}
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,53 +170,49 @@ fn skip_escape(rest: &mut std::str::Chars<'_>) {
 mod tests {
     use super::*;
 
-    // Bad input 106: escape sequences and reordering characters in the log
-    #[test]
-    fn escapes_controls_and_reordering_are_removed() {
-        assert_eq!(printable("\u{1b}[31;1mred\u{1b}[0m\ttab\rback\u{7}"), "red    tabback");
-        assert_eq!(printable("\u{1b}]0;title\u{7}a\u{1b}]8;;x\u{1b}\\b\u{202e}c\u{0}"), "abc");
-        assert_eq!(printable("\u{1b}[31"), "");
-        assert_eq!(printable("ünïcode ✓"), "ünïcode ✓");
-    }
-
     // Bad input 106: secret in the log, also across the end of a cut line
-    #[tokio::test]
-    async fn secrets_are_hidden_wherever_they_stand() {
+    #[test]
+    fn secrets_are_hidden_wherever_they_stand() {
         let secrets = ["hunter2", "hunter2-longer", "odd\"\\ p\u{1b}[1mä$'ss", "a\tb-c"];
         let log = Log::hiding(Instant::now(), &secrets.map(str::to_owned));
-        let mut text = "x".repeat(MAX_LINE - 3) + "hunter2\n";
-        text += "say hunter2-longer, hunter2 and odd\"\\ p\u{1b}[1mä$'ss, a\tb-c\n";
-        log.follow(text.as_bytes(), |_| {}).await;
+        log.line(&("x".repeat(MAX_LINE - 3) + "hunter2"));
+        log.line("say hunter2-longer, hunter2 and odd\"\\ p\u{1b}[1mä$'ss, a\tb-c");
         let lines = log.lines();
         assert_eq!(lines[0], "x".repeat(MAX_LINE - 3) + "***");
         assert_eq!(lines[1], "say ***, *** and ***, ***");
         assert_eq!(log.hide("hunter2"), "***");
-    }
-
-    // Bad input 106: line of 300,000 characters
-    #[tokio::test]
-    async fn endless_lines_are_cut_and_the_next_one_survives() {
-        let log = Log::new(Instant::now());
-        let mut text = vec![b'x'; 300_000];
-        text.extend_from_slice(b"\nnext\nlast without newline");
-        let mut seen = Vec::new();
-        log.follow(&text[..], |line| seen.push(line.len())).await;
-        for noise in ["", "#5 ...", "#5 extracting sha256:ab", "#5 sha256:ab 1MB / 2MB"] {
-            assert!(!says_something(noise), "{noise}");
-        }
-        assert_eq!(seen, [MAX_LINE, 4, 20]);
-        assert_eq!(log.tail(), "next\nlast without newline");
+        assert!(!log.text().contains("hunter2"));
     }
 
     #[test]
-    fn the_tail_is_bounded_in_lines_and_bytes() {
-        let many: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
-        assert_eq!(tail(&many).lines().count(), TAIL_LINES);
-        assert!(tail(&many).ends_with("line 99"));
-        let long: Vec<String> = (0..10).map(|_| "é".repeat(500)).collect();
-        assert!(tail(&long).len() <= TAIL_BYTES);
-        let one = vec!["é".repeat(3000)];
-        assert!(tail(&one).len() <= TAIL_BYTES && !tail(&one).is_empty());
-        assert_eq!(tail(&[]), "");
+    fn a_stage_is_told_at_its_beginning_and_at_its_end_and_all_of_them_are_summed_up() {
+        let log = Log::new(Instant::now());
+        log.stage("fetch", "https://git.test/x @ 1a2b3c4");
+        log.stage("build", "Node");
+        log.note("5 steps, 3 cached".to_owned());
+        log.end("done", "sha256:ab");
+        let lines = log.lines();
+        assert_eq!(lines[0], "==> fetch    https://git.test/x @ 1a2b3c4");
+        assert!(lines[1].starts_with("<== fetch    ") && lines[1].ends_with(" s"), "{}", lines[1]);
+        assert_eq!(lines[2], "==> build    Node");
+        assert!(lines[3].starts_with("<== build    ") && lines[3].ends_with(" s, 5 steps, 3 cached"));
+        let last = &lines[4];
+        assert!(last.starts_with("==> done     sha256:ab in ") && last.contains(" s (fetch "), "{last}");
+        assert!(last.contains(", build ") && lines.len() == 5, "{last}");
+    }
+
+    #[test]
+    fn of_a_log_that_is_too_long_the_end_is_kept() {
+        let log = Log::new(Instant::now());
+        log.line("the first");
+        assert_eq!(log.text(), "the first\n");
+        for number in 0..300 {
+            log.keep(format!("{number} {}", "é".repeat(2000)));
+        }
+        let text = log.text();
+        assert!(text.len() <= MAX_TEXT && text.len() > MAX_TEXT - 2 * MAX_LINE, "{}", text.len());
+        assert!(text.starts_with("(the beginning of this log is left out)\n"));
+        assert!(text.lines().last().unwrap().starts_with("299 "));
+        assert!(!log.tail().is_empty());
     }
 }

@@ -26,6 +26,10 @@ pub struct Order {
     /// How BuildKit runs in the pod.
     #[serde(default, skip_serializing_if = "Profile::is_rootless")]
     pub profile: Profile,
+    /// Name of the Secret that is mounted below [`PUSH_SECRET_DIR`]: what reaches the registry of `repository` and those of
+    /// private base images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_secret: Option<String>,
     /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
     pub deadline_seconds: u64,
 }
@@ -96,6 +100,9 @@ pub const CONFIG_MAP_DIR: &str = "/source";
 /// Directory that the Secret of a source is mounted at.
 pub const SECRET_DIR: &str = "/secrets/source";
 
+/// Directory that the Secret of `spec.build.output` is mounted at.
+pub const PUSH_SECRET_DIR: &str = "/secrets/push";
+
 /// File that the platform's extra CA certificates are written to for tools in the pod (environment `DOCE_CA_BUNDLE`, PEM).
 pub const CA_BUNDLE_ENV: &str = "DOCE_CA_BUNDLE";
 
@@ -141,6 +148,10 @@ pub struct Settings {
     /// The framework that a Dockerfile is generated for; unset: what the files say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Framework>,
+    /// The repository, where a person named one. It is part of the key so that an image is never looked for in a place
+    /// that it was not pushed to; the platform's own repository is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
 }
 
 /// What a Dockerfile can be generated for.

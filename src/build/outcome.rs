@@ -49,7 +49,7 @@ pub(super) fn encode(mut report: Report) -> String {
                 cut_end(&mut failed.message, excess.div_ceil(6));
             }
             Report::Failed(failed) => {
-                (failed.subject, failed.author) = (None, None);
+                (failed.subject, failed.author, failed.log_reference) = (None, None, None);
                 cut_end(&mut failed.reason, 1);
             }
             Report::Built(built) if built.message.is_some() || built.author.is_some() => {
@@ -57,7 +57,7 @@ pub(super) fn encode(mut report: Report) -> String {
             }
             Report::Built(built) => {
                 built.ports.pop();
-                built.framework = None;
+                (built.framework, built.log_reference) = (None, None);
             }
         }
     }
@@ -93,6 +93,7 @@ mod tests {
             source: None,
             subject: None,
             author: None,
+            log_reference: None,
         })
     }
 

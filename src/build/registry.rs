@@ -1,4 +1,4 @@
-//! What registries know about images: does a tag exist, what is its digest, user, platform and ports. It never pushes.
+//! What registries know about images: does a tag exist, what is its digest, user, platform and ports. It pushes no image.
 
 use std::time::Duration;
 
@@ -7,9 +7,12 @@ use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
+use super::credentials::Keyring;
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
+
+mod artifact;
 
 const TIME: Duration = Duration::from_mins(1);
 
@@ -35,7 +38,7 @@ pub(super) enum Error {
     #[error("there is no image {0}")]
     NotFound(String),
     /// The registry wants credentials or refuses.
-    #[error("the registry does not hand out {0} without credentials, or it does not exist")]
+    #[error("the registry refuses {0}, which is not for everyone, or does not exist")]
     Denied(String),
     /// No answer, or none that makes sense.
     #[error("the registry of {image} does not answer: {why}")]
@@ -56,17 +59,24 @@ impl Error {
         Failure::new(
             Stage::Resolve,
             reason,
-            format!("{self}; check the reference and that pods reach the registry"),
+            format!("{self}; {}", self.way_out("name its Secret in secretRef, or correct the reference")),
         )
     }
 
-    /// Seen from the repository that builds are pushed to.
-    pub(super) fn of_push(&self) -> Failure {
+    /// Seen from the repository that builds are pushed to; `advice` is what to do when it refuses.
+    pub(super) fn of_push(&self, advice: &str) -> Failure {
         let reason = match self {
             Self::Denied(_) => Reason::RegistryDenied,
             _ => Reason::RegistryUnavailable,
         };
-        Failure::new(Stage::Push, reason, format!("{self}; check the registry that builds are pushed to"))
+        Failure::new(Stage::Push, reason, format!("{self}; {}", self.way_out(advice)))
+    }
+
+    fn way_out<'a>(&self, refused: &'a str) -> &'a str {
+        match self {
+            Self::Denied(_) => refused,
+            _ => "check the reference and that pods reach the registry",
+        }
     }
 }
 
@@ -74,6 +84,7 @@ impl Error {
 pub(super) struct Registry {
     client: Client,
     mirror: Option<String>,
+    keyring: Keyring,
 }
 
 impl Registry {
@@ -82,6 +93,7 @@ impl Registry {
         plain: Vec<String>,
         mirror: Option<String>,
         ca: &str,
+        keyring: Keyring,
     ) -> Result<Self, OciDistributionError> {
         let plain = plain.into_iter().chain(mirror.clone()).collect();
         let config = ClientConfig {
@@ -92,7 +104,7 @@ impl Registry {
             user_agent: concat!("doce-operator/", env!("CARGO_PKG_VERSION")),
             ..ClientConfig::default()
         };
-        Ok(Self { client: Client::try_from(config)?, mirror })
+        Ok(Self { client: Client::try_from(config)?, mirror, keyring })
     }
 
     /// Describes an image that a person named; images of docker.io are looked for at the mirror first.
@@ -114,12 +126,20 @@ impl Registry {
     /// Whether a reference that this program made points to anything.
     pub(super) async fn exists(&self, reference: &str) -> bool {
         let Ok(reference) = parse(reference) else { return false };
-        let work = self.client.fetch_manifest_digest(&reference, &RegistryAuth::Anonymous);
+        let auth = self.auth(&reference);
+        let work = self.client.fetch_manifest_digest(&reference, &auth);
         tokio::time::timeout(TIME, work).await.is_ok_and(|answer| answer.is_ok())
     }
 
+    fn auth(&self, reference: &Reference) -> RegistryAuth {
+        match self.keyring.login(reference.resolve_registry(), reference.repository()) {
+            Some(login) => RegistryAuth::Basic(login.user.clone(), login.password.clone()),
+            None => RegistryAuth::Anonymous,
+        }
+    }
+
     async fn describe_reference(&self, reference: &Reference) -> Result<Image, Error> {
-        let auth = RegistryAuth::Anonymous;
+        let auth = self.auth(reference);
         let work = self.client.pull_manifest_and_config_and_list_digest(reference, &auth);
         let unreachable = |why: String| Error::Unreachable { image: reference.to_string(), why };
         let answer = tokio::time::timeout(TIME, work)
@@ -241,54 +261,4 @@ fn certificates(pem: &str) -> Vec<Certificate> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn configurations_of_images_are_read() {
-        let text = r#"{"os":"linux","architecture":"amd64","future":[1],
-            "config":{"User":"node","ExposedPorts":{"3000/tcp":{},"53/udp":{},"80":{},"x":{},"0":{}},"Shell":["a"]}}"#;
-        let image = serde_json::from_str::<Config>(text).unwrap().image();
-        assert_eq!((image.user.as_str(), image.platform.as_str()), ("node", "linux/amd64"));
-        assert_eq!(image.ports, [80, 3000]);
-        let empty = serde_json::from_str::<Config>(r#"{"config":{"User":null,"ExposedPorts":null}}"#)
-            .unwrap()
-            .image();
-        assert_eq!((empty.user.as_str(), empty.ports.len()), ("", 0));
-    }
-
-    #[test]
-    fn references_go_to_the_mirror_under_the_same_name() {
-        let moved = |text| at_mirror("10.0.0.1:5000", &parse(text).unwrap()).to_string();
-        assert_eq!(moved("nginx"), "10.0.0.1:5000/library/nginx:latest");
-        assert_eq!(moved("docker.io/library/node:22"), "10.0.0.1:5000/library/node:22");
-        let digest = format!("sha256:{}", "a".repeat(64));
-        assert_eq!(moved(&format!("a/b@{digest}")), format!("10.0.0.1:5000/a/b@{digest}"));
-    }
-
-    #[test]
-    fn references_that_are_none_are_refused() {
-        for text in ["", "a b", "a/UPPER", "x@sha256:12", &format!("a:{}", "t".repeat(129)), "-x", "a\n"] {
-            assert!(parse(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn hosts_of_references_are_found() {
-        for (text, name, port) in [
-            ("localhost:5000/x:1", "localhost", 5000),
-            ("nginx", "index.docker.io", 443),
-            ("10.0.0.1/x/y", "10.0.0.1", 443),
-        ] {
-            let host = host(&parse(text).unwrap()).unwrap();
-            assert_eq!((host.name.as_str(), host.port), (name, port), "{text}");
-        }
-    }
-
-    #[test]
-    fn bundles_are_split_into_certificates() {
-        let block = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
-        assert_eq!(certificates(&format!("# a comment\n{block}\n{block}")).len(), 2);
-        assert!(certificates("").is_empty());
-    }
-}
+pub(in crate::build) mod tests;

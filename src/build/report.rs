@@ -51,6 +51,15 @@ pub struct Built {
     pub framework: Option<String>,
     /// The key was in the registry already: nothing was built.
     pub reused: bool,
+    /// Steps of the Dockerfile that the image needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Those of them that the cache answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<u32>,
+    /// Reference of the artifact that the log is kept as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_reference: Option<String>,
 }
 
 /// Why there is no image.
@@ -78,6 +87,21 @@ pub struct Failed {
     /// Author of the commit, where known by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Reference of the artifact that the log is kept as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_reference: Option<String>,
+}
+
+impl Report {
+    /// The same, with the place where its log is kept.
+    #[must_use]
+    pub fn with_log(mut self, reference: Option<String>) -> Self {
+        match &mut self {
+            Self::Built(built) => built.log_reference = reference,
+            Self::Failed(failed) => failed.log_reference = reference,
+        }
+        self
+    }
 }
 
 impl Failed {

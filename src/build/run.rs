@@ -6,18 +6,20 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Keyring, Use};
 use super::git::Commit;
 use super::http::Http;
 use super::log::Log;
-use super::order::{CA_BUNDLE_ENV, Order, SECRET_DIR, Source};
+use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, SECRET_DIR, Source};
 use super::outcome::{self, Failure};
 use super::reason::Reason;
-use super::registry::Registry;
+use super::registry::{self, Registry};
 use super::report::{Built, EXIT_FAULT, Report, Stage};
 use crate::version::build_key;
 
 mod facts;
+mod kept_log;
+mod notes;
 mod origin;
 mod stages;
 mod workspace;
@@ -35,7 +37,10 @@ struct Build {
     workspace: Workspace,
     registry: Registry,
     http: Http,
+    /// What reaches the source.
     credentials: Credentials,
+    /// What images are pushed with.
+    push: Credentials,
     progress: Mutex<Progress>,
 }
 
@@ -52,22 +57,31 @@ struct Progress {
 pub(super) async fn run() -> ExitCode {
     let started = Instant::now();
     let report = match Build::from_environment(started) {
-        Ok(build) => build.report(started).await,
+        Ok(build) => {
+            let report = build.report(started).await;
+            // Written before the log is pushed: nothing that happens then can hide how the build ended.
+            let _ = write(&report);
+            let log = build.keep_log(&report).await;
+            report.with_log(log)
+        }
         Err(failure) => {
             Log::new(started).line(&format!("error: {failure}"));
             failed(&failure, Progress::default(), String::new())
         }
     };
-    let path = std::env::var_os("DOCE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
-    let code = outcome::exit_code(&report);
-    let code = match std::fs::write(&path, outcome::encode(report)) {
-        Ok(()) => code,
+    let code = match write(&report) {
+        Ok(()) => outcome::exit_code(&report),
         Err(error) => {
-            Log::new(started).line(&format!("error: writing the report to {}: {error}", path.display()));
+            Log::new(started).line(&format!("error: writing the report: {error}"));
             EXIT_FAULT
         }
     };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn write(report: &Report) -> std::io::Result<()> {
+    let path = std::env::var_os("DOCE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
+    std::fs::write(&path, outcome::encode(report.clone()))
 }
 
 impl Build {
@@ -86,12 +100,15 @@ impl Build {
         let unusable = |error: &dyn std::fmt::Display| {
             Failure::workspace(Stage::Resolve, "the client of the registries could not be made", error)
         };
-        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra);
+        let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
+        let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
+        let keyring = keyring(&order.source, &credentials, &push)?;
+        workspace.write_logins(&keyring, &order.repository)?;
+        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring);
         let registry = registry.map_err(|error| unusable(&error))?;
         let http = Http::new(&extra).map_err(|error| unusable(&error))?;
-        let credentials = Credentials::read(order.secret.as_deref(), Path::new(SECRET_DIR))?;
-        let log = Log::hiding(started, &credentials.secrets());
-        Ok(Self { order, log, workspace, registry, http, credentials, progress: Mutex::default() })
+        let log = Log::hiding(started, &[credentials.secrets(), push.secrets()].concat());
+        Ok(Self { order, log, workspace, registry, http, credentials, push, progress: Mutex::default() })
     }
 
     /// Runs the stages until they end, the deadline is near, or the pod is told to go.
@@ -107,8 +124,8 @@ impl Build {
             Ok(mut built) => {
                 built.message = built.message.map(|text| self.log.hide(&text));
                 built.author = built.author.map(|text| self.log.hide(&text));
-                let how = if built.reused { "already built" } else { "done" };
-                self.log.stage("report", &format!("{how}: {}", built.digest));
+                let how = if built.reused { "already built, " } else { "" };
+                self.log.end("done", &format!("{how}{}", built.digest));
                 Report::Built(built)
             }
             Err(mut failure) => {
@@ -116,6 +133,7 @@ impl Build {
                 // Taken first: the log of the report need not repeat its message.
                 let tail = self.log.tail();
                 self.log.line(&format!("error: {}: {failure}", failure.reason));
+                self.log.end("failed", &format!("{} at {:?}", failure.reason, failure.stage));
                 let mut progress = self.progress();
                 progress.commit = progress.commit.shown(|text| self.log.hide(&text));
                 failed(&failure, progress, tail)
@@ -129,6 +147,7 @@ impl Build {
         }
         let (digest, origin) = self.resolve().await?;
         let key = build_key(&digest, &self.order.settings);
+        self.check_output().await?;
         self.change(|progress| progress.key = Some(key.clone()));
         if let Some(built) = self.ask(&key, &digest).await? {
             return Ok(built);
@@ -140,8 +159,18 @@ impl Build {
     }
 }
 
+/// The logins of the build's registries: a prebuilt image is asked for with the Secret of its source, and nothing is pushed.
+fn keyring(source: &Source, credentials: &Credentials, push: &Credentials) -> Result<Keyring, Failure> {
+    let Source::Image { reference } = source else { return push.keyring() };
+    let reference = registry::parse(reference).map_err(|error| error.of_source())?;
+    credentials.keyring_at(reference.resolve_registry())
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod kept_log_tests;
 
 #[cfg(test)]
 mod source_tests;

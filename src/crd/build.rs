@@ -12,6 +12,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::output::Output;
 use super::run::BoundedString;
 
 /// How the image is built.
@@ -51,6 +52,9 @@ pub struct Build {
     /// Change it to build the same source again, for example onto a newer base image.
     #[serde(default)]
     pub epoch: i64,
+    /// Where the image goes.
+    #[serde(default)]
+    pub output: Output,
     /// CPU and memory of the build pod where the platform's own amounts do not do. It is not part of the version: a change
     /// builds nothing again, and counts from the next attempt on. An amount above the platform's ceiling is not lowered in
     /// silence: nothing is built, and Stalled says what the ceiling is. An amount that is left out is the platform's.
@@ -74,6 +78,7 @@ impl Default for Build {
             framework: None,
             epoch: 0,
             resources: None,
+            output: Output::default(),
             timeout_seconds: Self::timeout(),
         }
     }

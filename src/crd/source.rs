@@ -172,6 +172,10 @@ pub struct Image {
     #[schemars(length(max = 512))]
     #[x_kube(validation = Rule::new(r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.\\-]*(:[0-9]{1,5})?/)?[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.\\-]{0,127})?(@sha256:[0-9a-f]{64})?$')").message("spec.source.image.reference must be an image reference such as ghcr.io/you/shop:1.4.0 or ghcr.io/you/shop@sha256:<64 hex digits>"))]
     pub reference: String,
+    /// A Secret of this namespace, of type kubernetes.io/dockerconfigjson, that a tag of a private image is resolved with.
+    /// Pods pull the image with run.imagePullSecrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretName>,
 }
 
 impl Source {
@@ -181,7 +185,8 @@ impl Source {
         let git = self.git.as_ref().and_then(|git| git.secret_ref.as_ref());
         let archive = self.archive.as_ref().and_then(|archive| archive.secret_ref.as_ref());
         let oci = self.oci.as_ref().and_then(|oci| oci.secret_ref.as_ref());
-        git.or(archive).or(oci).map(|secret| secret.name.as_str())
+        let image = self.image.as_ref().and_then(|image| image.secret_ref.as_ref());
+        git.or(archive).or(oci).or(image).map(|secret| secret.name.as_str())
     }
 
     /// Seconds after which the source is to be looked at again.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::build::{Build, BuildResources, CpuAndMemory, Framework, Strategy};
+pub use super::output::{Cleanup, Output};
 pub use super::run::{BoundedString, Health, HealthType, Run, SecretName};
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source};
 use super::status::ProjectDeploymentStatus;

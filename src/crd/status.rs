@@ -115,6 +115,9 @@ pub struct BuildStatus {
     /// When its Job ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+    /// Reference of the artifact that its log is kept as, in the repository of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 /// What somebody did to get a version.

@@ -1,5 +1,5 @@
-//! The build Job: BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only the
-//! one that the source names, as a mount.
+//! The build Job: BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only those that the
+//! source and the output name, as mounts.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
 use super::{Platform, build_profile, meta, names};
-use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, SECRET_DIR};
+use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, SECRET_DIR};
 use crate::build::report::EXIT_VERDICT;
 use crate::project::Project;
 use crate::reconcile::world::BuildOf;
@@ -75,11 +75,16 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         volumes.push(json!({ "name": "source", "configMap": { "name": map.name } }));
         mounts.push(json!({ "name": "source", "mountPath": CONFIG_MAP_DIR, "readOnly": true }));
     }
-    if let Some(name) = project.source.secret() {
+    let secrets = [
+        ("source-secret", project.source.secret(), SECRET_DIR),
+        ("push-secret", project.push_secret.as_deref(), PUSH_SECRET_DIR),
+    ];
+    for (volume, name, directory) in secrets {
+        let Some(name) = name else { continue };
         // Optional: the build itself says at once that it is missing, where the kubelet would wait for the deadline.
         let secret = json!({ "secretName": name, "optional": true, "defaultMode": 0o440 });
-        volumes.push(json!({ "name": "source-secret", "secret": secret }));
-        mounts.push(json!({ "name": "source-secret", "mountPath": SECRET_DIR, "readOnly": true }));
+        volumes.push(json!({ "name": volume, "secret": secret }));
+        mounts.push(json!({ "name": volume, "mountPath": directory, "readOnly": true }));
     }
     let resources = platform.build_pods.resources(project.build_resources.as_ref());
     json!({
@@ -143,14 +148,17 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
 }
 
 fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
+    let repository = names::repository(&platform.push_registry, project);
+    let host = |place: &str| place.split('/').next().map(str::to_owned);
     Order {
         source: project.order_source(wish.digest),
         settings: project.settings.clone(),
-        repository: names::repository(&platform.push_registry, project),
-        insecure: platform.push_insecure,
+        insecure: platform.push_insecure && host(&repository) == host(&platform.push_registry),
+        repository,
         mirror: platform.mirror.clone(),
         secret: project.source.secret().map(str::to_owned),
         profile: platform.profile,
+        push_secret: project.push_secret.clone(),
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }
 }

@@ -77,9 +77,13 @@ pub fn parse_build_of(text: &str) -> Option<BuildOf> {
     }
 }
 
-/// Repository of the project's images in `registry`.
+/// Repository of the project's images: the one that the spec names, which is reached by one address from everywhere, or
+/// its own in `registry`.
 #[must_use]
 pub fn repository(registry: &str, project: &Project) -> String {
+    if let Some(named) = &project.settings.repository {
+        return named.clone();
+    }
     format!("{}/{}/{}", registry.trim_end_matches('/'), project.namespace, project.name)
 }
 

@@ -253,6 +253,7 @@ fn build(view: &View<'_>) -> Option<BuildStatus> {
         position: place.and_then(|place| i32::try_from(place).ok()),
         started_at: newest.started.map(whole_seconds).map(Time),
         finished_at: newest.finished.map(whole_seconds).map(Time),
+        log: newest.state.log().map(str::to_owned),
     })
 }
 

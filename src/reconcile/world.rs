@@ -127,6 +127,16 @@ impl JobState {
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Queued | Self::Running)
     }
+
+    /// Where its log is kept.
+    #[must_use]
+    pub fn log(&self) -> Option<&str> {
+        match self {
+            Self::Built(built) => built.log_reference.as_deref(),
+            Self::Failed(failed) => failed.log_reference.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// The Deployment.

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{World, commit, prebuilt};
 
+#[path = "apply/output.rs"]
+mod output;
+
 /// A spec that would be accepted, with `value` at `pointer`; parents are made.
 fn with(mut spec: Value, pointer: &str, value: Value) -> Value {
     let mut place = &mut spec;

@@ -124,6 +124,7 @@ async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works()
         source: None,
         subject: None,
         author: None,
+        log_reference: None,
     };
     world.fail_build(failed).await;
     let stalled = world.until_ready("shop", "False", "BuildFailed").await;

@@ -15,7 +15,9 @@ async fn a_commit_is_built_and_serves_on_a_port_that_the_next_commit_keeps() {
     world.until_ready("shop", "False", "Building").await;
     let job = world.finish_build(Built::default()).await;
     let first = world.until_ready("shop", "True", "Serving").await.status.unwrap();
-    assert_eq!(first.build.unwrap().id, job);
+    let build = first.build.unwrap();
+    assert_eq!(build.id, job);
+    assert!(build.log.is_some_and(|log| log.ends_with("/shop:log-1")));
     assert_eq!(first.source.unwrap().message.as_deref(), Some("A change"));
 
     world.apply("shop", commit(2)).await;

@@ -80,6 +80,7 @@ async fn describe_tells_the_story_and_what_to_do() {
         source: None,
         subject: Some("Sell more".to_owned()),
         author: None,
+        log_reference: None,
     };
     world.fail_build(failed).await;
     world.until_ready("shop", "False", "BuildFailed").await;

@@ -35,6 +35,7 @@ async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
         reason: "SourceUnreachable".to_owned(),
         message: "git.test did not answer".to_owned(),
         log: String::new(),
+        log_reference: None,
         key: None,
         source: None,
         subject: None,

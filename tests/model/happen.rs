@@ -62,7 +62,10 @@ fn of(source: Source) -> spec::Source {
         }),
         ..spec::Source::default()
     };
-    let image = |reference| spec::Source { image: Some(Image { reference }), ..spec::Source::default() };
+    let image = |reference| spec::Source {
+        image: Some(Image { reference, secret_ref: None }),
+        ..spec::Source::default()
+    };
     match source {
         Source::Commit(number) => git(GitRef { commit: Some(nature::commit(number)), ..GitRef::default() }),
         Source::Branch => git(GitRef { branch: Some("main".to_owned()), ..GitRef::default() }),

@@ -90,5 +90,6 @@ fn failed(stage: Stage, reason: &str, key: Option<String>, source: Option<String
         source,
         subject: None,
         author: None,
+        log_reference: None,
     }
 }

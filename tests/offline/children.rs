@@ -241,6 +241,45 @@ fn build_pods_are_where_the_platform_owner_wants_them_and_our_labels_win() {
     assert!(!job["spec"]["template"]["spec"]["containers"][0]["env"].to_string().contains("3Gi"));
 }
 
+fn order_of(job: &k8s_openapi::api::batch::v1::Job) -> Value {
+    let pod = serde_json::to_value(job.spec.as_ref().unwrap().template.spec.as_ref().unwrap()).unwrap();
+    serde_json::from_str(pod["containers"][0]["env"][0]["value"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named() {
+    let platform = Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        push_insecure: true,
+        pull_registry: "localhost:30050".to_owned(),
+        ..Platform::default()
+    };
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let source = json!({ "configMap": { "name": "site" } });
+    let output = json!({ "repository": "r.example:5000/you/shop", "pushSecretRef": { "name": "push" } });
+    let named = project(&json!({ "source": source, "build": { "output": output } }));
+    let job = build_job::create(&named, &platform, &wish).unwrap();
+    let pod = serde_json::to_value(job.spec.as_ref().unwrap().template.spec.as_ref().unwrap()).unwrap();
+    let volume = json!({ "name": "push-secret", "secret": { "secretName": "push", "optional": true, "defaultMode": 0o440 } });
+    assert!(pod["volumes"].as_array().unwrap().contains(&volume), "{pod}");
+    let mount = json!({ "name": "push-secret", "mountPath": "/secrets/push", "readOnly": true });
+    assert!(pod["containers"][0]["volumeMounts"].as_array().unwrap().contains(&mount), "{pod}");
+    assert!(!pod["initContainers"].to_string().contains("push-secret"), "{pod}");
+    assert!(!template::render(&named, VERSION).to_string().contains("push"), "the app never gets it");
+    let order = order_of(&job);
+    assert_eq!(order["repository"], "r.example:5000/you/shop");
+    assert_eq!((&order["insecure"], &order["pushSecret"]), (&json!(false), &json!("push")));
+    // Nodes pull it from there, and the platform's registry stays the default.
+    assert_eq!(names::repository(&platform.pull_registry, &named), "r.example:5000/you/shop");
+    let plain = project(&json!({ "source": source }));
+    assert_eq!(names::repository(&platform.pull_registry, &plain), "localhost:30050/tenant/shop");
+    assert_eq!(order_of(&build_job::create(&plain, &platform, &wish).unwrap())["insecure"], true);
+    // What the platform's registry speaks, it speaks for whoever names it.
+    let shared = json!({ "repository": "registry.doce-system.svc:5000/both/shop" });
+    let shared = project(&json!({ "source": source, "build": { "output": shared } }));
+    assert_eq!(order_of(&build_job::create(&shared, &platform, &wish).unwrap())["insecure"], true);
+}
+
 #[test]
 fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
     let platform = Platform {
@@ -260,6 +299,7 @@ fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
         (json!({ "git": { "url": "git@h:x", "secretRef": secret } }), None),
         (json!({ "archive": { "url": "https://h/x.tar.gz", "secretRef": secret } }), None),
         (json!({ "oci": { "reference": "ghcr.io/you/shop:1", "secretRef": secret } }), Some(digest.as_str())),
+        (json!({ "image": { "reference": "ghcr.io/you/app:1", "secretRef": secret } }), None),
     ] {
         let project = project(&json!({ "source": source }));
         let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: wanted, reason: "FirstBuild" };

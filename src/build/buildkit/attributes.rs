@@ -10,7 +10,7 @@ use super::Solve;
 pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     let (dockerfile, name) = solve.dockerfile;
     let mut arguments: Vec<String> =
-        ["build", "--progress=plain", "--frontend=dockerfile.v0"].map(str::to_owned).into();
+        ["build", "--progress=rawjson", "--frontend=dockerfile.v0"].map(str::to_owned).into();
     let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
     add("--local", format!("context={}", solve.context.display()));
     add("--local", format!("dockerfile={}", dockerfile.display()));
@@ -23,6 +23,9 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     }
     for (key, value) in &solve.settings.args {
         add("--opt", format!("build-arg:{key}={value}"));
+    }
+    for (key, value) in solve.labels {
+        add("--opt", format!("label:{key}={value}"));
     }
     let Solve { repository, tag, .. } = solve;
     let mut output = format!("type=image,name={repository}:{tag},push=true,oci-mediatypes=true");
@@ -106,12 +109,15 @@ mod tests {
             tag: "k1",
             cached: true,
             annotations: &[("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())],
+            labels: &[("a.b/version", "v1, = x".to_owned())],
             step_ca: None,
+            advice: "",
             metadata: Path::new("/w/metadata.json"),
         });
         for part in [
             "build-arg:A=x,y=\"z\" --flag",
             "target=prod",
+            "label:a.b/version=v1, = x",
             "filename=docker/web",
             "cmdline=docker/dockerfile:1",
             "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,\"annotation.doce.dev/message=say \"\"hi\"\", then leave\"",

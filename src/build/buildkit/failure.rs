@@ -1,4 +1,4 @@
-//! What the last lines of a failed build mean: whose fault it is and which step it was. It only reads text.
+//! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
 
 use super::super::outcome::Failure;
 use super::super::reason::Reason;
@@ -6,21 +6,33 @@ use super::super::report::Stage;
 
 const FINAL: &str = "error: failed to solve: ";
 
-/// Whether this line of progress says that the image is made and goes to the registry now.
-pub(super) fn is_pushing(line: &str) -> bool {
-    line.starts_with('#') && (line.contains(" pushing layers") || line.contains(" pushing manifest for "))
+/// How a build ended, as `BuildKit` tells it. What steps print stands in `output` alone, so that none can speak for it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending {
+    /// What buildctl said itself, the last lines.
+    pub(super) said: Vec<String>,
+    /// Name of the step that failed.
+    pub(super) step: Option<String>,
+    /// Its error.
+    pub(super) error: Option<String>,
+    /// The last lines that it printed.
+    pub(super) output: Vec<String>,
 }
 
-/// The failure that the lines of a build end with.
-pub(super) fn classify(lines: &[String]) -> Failure {
-    let last = lines.iter().rev().find_map(|line| line.strip_prefix(FINAL));
-    let Some(error) = last else {
-        let end = lines.last().map_or("it said nothing", String::as_str);
+/// The error that the build as a whole ended with.
+pub(super) fn last(said: &[String]) -> Option<&str> {
+    said.iter().rev().find_map(|line| line.strip_prefix(FINAL))
+}
+
+/// The failure that a build ended with; `advice` is what to do when the registry refuses the image.
+pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
+    let Some(error) = last(&ending.said) else {
+        let end = ending.said.last().map_or("it said nothing", String::as_str);
         let message = format!("BuildKit went away: {}", short(end));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
     if error.contains("failed to push") || error.contains("exporting to image: push") {
-        return push(error);
+        return push(error, advice);
     }
     if let Some((_, rest)) = error.split_once("failed to resolve source metadata for ") {
         return base_image(rest);
@@ -29,18 +41,18 @@ pub(super) fn classify(lines: &[String]) -> Failure {
         let message = format!("a base image could not be pulled: {}", short(error));
         return Failure::new(Stage::Build, Reason::BaseImageUnreachable, message);
     }
-    if is_daemon(error) || lines.iter().rev().take(20).any(|line| is_runtime(line)) {
+    if is_daemon(error) || ending.output.iter().rev().take(20).any(|line| is_runtime(line)) {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     }
-    Failure::new(Stage::Build, Reason::BuildFailed, step(lines, error))
+    Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
 }
 
-fn push(error: &str) -> Failure {
+fn push(error: &str, advice: &str) -> Failure {
     let denied = ["denied", "401", "403", "insufficient_scope", "authorization failed"];
     if denied.iter().any(|word| error.contains(word)) {
-        let message = format!("the registry refused the image: {}; check the push credentials", short(error));
+        let message = format!("the registry refused the image: {}; {advice}", short(error));
         return Failure::new(Stage::Push, Reason::RegistryDenied, message);
     }
     let message = format!("the image is built, but the registry did not take it: {}", short(error));
@@ -54,7 +66,8 @@ fn base_image(rest: &str) -> Failure {
         ["not found", "pull access denied", "repository does not exist", "insufficient_scope", "401", "403"];
     if missing.iter().any(|word| why.contains(word)) && !is_network(why) {
         let message = format!(
-            "the base image {image} does not exist, or not for everyone; correct FROM: {}",
+            "the base image {image} does not exist, or not for everyone; correct FROM, or add its registry to the Secret of \
+             spec.build.output.pushSecretRef: {}",
             short(why)
         );
         return Failure::new(Stage::Build, Reason::BaseImageNotFound, message);
@@ -68,14 +81,15 @@ fn base_image(rest: &str) -> Failure {
 }
 
 /// The user's error: which step, which line, which exit code, and what the well-known codes mean.
-fn step(lines: &[String], error: &str) -> String {
-    let line =
-        lines.iter().rev().find_map(|line| line.strip_suffix(':').and_then(|line| line.strip_prefix(" > [")));
-    let place = lines.iter().rev().find_map(|line| dockerfile_line(line));
+fn step(ending: &Ending, error: &str) -> String {
+    // The step's own error says the same in fewer words.
+    let error = ending.error.as_deref().unwrap_or(error);
+    let place = ending.said.iter().rev().find_map(|line| dockerfile_line(line));
     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
     let code = error.rsplit_once("exit code: ").map(|(_, code)| code.trim());
-    let step = line.map(|step| format!("step [{}{place}", short(step)));
-    let full = lines.iter().rev().take(60).any(|line| line.contains("no space left on device"));
+    let step = ending.step.as_deref().filter(|step| step.starts_with('['));
+    let step = step.map(|step| format!("step {}{place}", short(step)));
+    let full = ending.output.iter().any(|line| line.contains("no space left on device"));
     let hint = match code {
         _ if full || error.contains("no space left on device") => {
             "; there was no space left on the build's disk"

@@ -12,17 +12,24 @@ fn mounted(files: &[(&str, &str)]) -> tempfile::TempDir {
 #[test]
 fn a_secret_that_is_missing_or_empty_is_named() {
     for directory in [Path::new("/nowhere"), mounted(&[]).path()] {
-        let failure = Credentials::read(Some("shop-git"), directory).map(|_| ()).unwrap_err();
+        let failure = Credentials::read(Use::Source, Some("shop-git"), directory).map(|_| ()).unwrap_err();
         assert_eq!((failure.stage, failure.reason), (Stage::Resolve, Reason::SourceAuthFailed));
         assert!(failure.message.contains("Secret shop-git, which spec.source names, does not exist"));
     }
-    assert!(Credentials::read(None, Path::new("/nowhere")).unwrap().none());
+    let push =
+        Credentials::read(Use::Push, Some("shop-push"), Path::new("/nowhere")).map(|_| ()).unwrap_err();
+    assert_eq!((push.stage, push.reason), (Stage::Push, Reason::RegistryDenied));
+    assert!(
+        push.message
+            .contains("Secret shop-push, which spec.build.output.pushSecretRef names, does not exist")
+    );
+    assert!(Credentials::read(Use::Push, None, Path::new("/nowhere")).unwrap().none());
 }
 
 #[test]
 fn tokens_and_passwords_become_headers() {
     let dir = mounted(&[("username", "ada\n"), ("password", "p:ä ss\n"), ("..data", "x")]);
-    let both = Credentials::read(Some("s"), dir.path()).unwrap();
+    let both = Credentials::read(Use::Source, Some("s"), dir.path()).unwrap();
     let expected = Some(format!("Basic {}", STANDARD.encode("ada:p:ä ss")));
     assert_eq!((both.basic(), both.authorization()), (Ok(expected.clone()), Ok(expected)));
     let token = Credentials::of(&[("token", "t0ken")]);
@@ -69,4 +76,48 @@ fn everything_that_a_secret_could_be_recognised_by_is_known() {
     for text in ["ada", "abc", "git.example ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
         assert!(!secrets.iter().any(|secret| secret == text), "{text}");
     }
+}
+
+// Bad input 45: Secret to push with of another type, or without a readable configuration
+#[test]
+fn a_secret_to_push_with_says_what_it_lacks_and_what_to_do_when_it_is_refused() {
+    let config = r#"{"auths":{"r.example:5000":{"username":"ada","password":"w0rd"}}}"#;
+    for (files, part) in [
+        (
+            &[("username", "ada"), ("password", "pw0rd")][..],
+            "its type must be kubernetes.io/dockerconfigjson",
+        ),
+        (&[(".dockercfg", "{}")], "its type must be kubernetes.io/dockerconfigjson"),
+        (&[(".dockerconfigjson", "w0rd{")], "has no readable .dockerconfigjson"),
+        (
+            &[(".dockerconfigjson", r#"{"auths":{"r.example":{}}}"#)],
+            "has no entry with a user name and a password",
+        ),
+    ] {
+        let push = Credentials::read(Use::Push, Some("shop-push"), mounted(files).path()).unwrap();
+        let failure = push.keyring().map(|_| ()).unwrap_err();
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryDenied));
+        let named = "Secret shop-push, which spec.build.output.pushSecretRef names, ";
+        assert!(failure.message.starts_with(named) && failure.message.contains(part), "{}", failure.message);
+        assert!(!failure.message.contains("w0rd"), "{}", failure.message);
+    }
+    let push =
+        Credentials::read(Use::Push, Some("s"), mounted(&[(".dockerconfigjson", config)]).path()).unwrap();
+    assert!(push.keyring().unwrap().login("r.example:5000", "you/shop").is_some());
+    assert!(push.secrets().contains(&"w0rd".to_owned()));
+    let right = push.advice("r.example:5000/you/shop");
+    assert!(right.contains("user of Secret s, which spec.build.output.pushSecretRef names"), "{right}");
+    let other = push.advice("other.example/you/shop");
+    assert!(other.contains("has no user and password for other.example"), "{other}");
+    let none = Credentials::read(Use::Push, None, Path::new("/nowhere")).unwrap();
+    assert!(none.keyring().unwrap().is_empty());
+    assert!(none.advice("r.example/a").contains("in spec.build.output.pushSecretRef"));
+}
+
+#[test]
+fn a_source_may_name_the_user_of_its_registry_in_plain_keys() {
+    let plain = Credentials::of(&[("username", "ada"), ("password", "one")]);
+    let ring = plain.keyring_at("r.example").unwrap();
+    assert!(ring.login("r.example", "a/b").is_some() && ring.login("other.example", "a/b").is_none());
+    assert!(Credentials::default().keyring_at("r.example").unwrap().is_empty());
 }

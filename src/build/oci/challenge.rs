@@ -1,14 +1,9 @@
 //! What a registry asks for before it hands out anything, and what the Secret has to answer. It sends nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
-use serde_json::Value;
 
-use crate::build::credentials::Credentials;
+use crate::build::credentials::{CONFIG, Credentials};
 use crate::build::outcome::Failure;
-
-const CONFIG: &str = ".dockerconfigjson";
 
 /// Where a token is had: `Bearer realm="…",service="…",scope="…"`.
 pub(super) fn realm(asked: &str, repository: &str) -> Option<Url> {
@@ -29,26 +24,15 @@ pub(super) fn realm(asked: &str, repository: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The header of the Secret's user at this registry, where it has one there.
-pub(super) fn basic(credentials: &Credentials, host: &str) -> Result<Option<String>, Failure> {
-    let Some(config) = credentials.value(CONFIG) else { return credentials.basic() };
-    let config = serde_json::from_str::<Value>(config).unwrap_or_default();
-    let entries =
-        config["auths"].as_object().ok_or_else(|| credentials.lacks("readable .dockerconfigjson"))?;
-    let entry = entries.iter().find(|(name, _)| is_for(name, host)).map(|(_, entry)| entry);
-    let pair = entry.and_then(|entry| {
-        let user = entry["username"].as_str().zip(entry["password"].as_str());
-        let packed = user.map(|(user, password)| STANDARD.encode(format!("{user}:{password}")));
-        packed.or_else(|| entry["auth"].as_str().map(str::to_owned))
-    });
-    Ok(pair
-        .filter(|pair| pair.bytes().all(|byte| byte.is_ascii_graphic()))
-        .map(|pair| format!("Basic {pair}")))
-}
-
-/// `ghcr.io`, `https://ghcr.io`, `https://index.docker.io/v1/`.
-fn is_for(name: &str, host: &str) -> bool {
-    let name = name.trim_start_matches("https://").trim_start_matches("http://");
-    let name = name.split('/').next().unwrap_or_default();
-    name == host || (host == "index.docker.io" && name == "docker.io")
+/// The header of the Secret's user for this repository, where it has one there.
+pub(super) fn basic(
+    credentials: &Credentials,
+    host: &str,
+    repository: &str,
+) -> Result<Option<String>, Failure> {
+    if credentials.value(CONFIG).is_none() {
+        return credentials.basic();
+    }
+    let ring = credentials.keyring()?;
+    Ok(ring.login(host, repository).map(|login| format!("Basic {}", login.packed())))
 }

@@ -1,13 +1,13 @@
-//! What a build notes about itself on the way: its progress, the annotations of its image, its report. It takes no step.
+//! What a build notes about itself on the way: its progress, its report. It takes no step.
 
 use std::sync::PoisonError;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::notes::FRAMEWORK;
 use super::{Build, LAST_WORDS, Progress};
 use crate::build::buildkit::user::{self, User};
 use crate::build::buildkit::{Daemon, Settled};
-use crate::build::detect::Recipe;
 use crate::build::git::Commit;
 use crate::build::order::{Order, Reference};
 use crate::build::outcome::{Failure, cut_end};
@@ -15,31 +15,7 @@ use crate::build::reason::Reason;
 use crate::build::registry::Image;
 use crate::build::report::{Built, Failed, Report, Stage};
 
-/// Annotations of the manifests of built images, from which a later build reports without building.
-pub(super) const KEY: &str = "doce.dev/key";
-pub(super) const MESSAGE: &str = "doce.dev/message";
-pub(super) const AUTHOR: &str = "doce.dev/author";
-const FRAMEWORK: &str = "doce.dev/framework";
-const REVISION: &str = "org.opencontainers.image.revision";
-
 impl Build {
-    pub(super) fn annotations(
-        &self,
-        key: &str,
-        digest: &str,
-        recipe: &Recipe,
-    ) -> Vec<(&'static str, String)> {
-        let Commit { subject, author } = self.progress().commit;
-        let mut notes = vec![
-            (KEY, key.to_owned()),
-            (REVISION, digest.to_owned()),
-            (FRAMEWORK, recipe.framework().to_owned()),
-        ];
-        notes.extend(subject.map(|subject| (MESSAGE, subject)));
-        notes.extend(author.map(|author| (AUTHOR, author)));
-        notes
-    }
-
     /// The report about an image in the repository that builds are pushed to.
     pub(super) async fn built(
         &self,
@@ -61,7 +37,7 @@ impl Build {
             digest: image.digest,
             platform: image.platform,
             ports: image.ports,
-            reused: false,
+            ..Built::default()
         }
     }
 
@@ -92,12 +68,13 @@ impl Build {
             mirror: self.order.mirror.as_deref(),
             ca: self.workspace.ca.as_deref(),
             profile: self.order.profile,
+            logins: &self.workspace.logins(),
         })
         .await
     }
 
     /// The stage begins: the log says so, and a failure from here on is one of it.
-    pub(super) fn enter(&self, stage: Stage, name: &str, text: &str) {
+    pub(super) fn enter(&self, stage: Stage, name: &'static str, text: &str) {
         self.change(|progress| progress.stage = Some(stage));
         self.log.stage(name, text);
     }
@@ -159,6 +136,7 @@ pub(super) fn failed(failure: &Failure, progress: Progress, log: String) -> Repo
         source,
         subject: commit.subject,
         author: commit.author,
+        log_reference: None,
     })
 }
 

@@ -73,7 +73,7 @@ impl Build {
     }
 
     /// Downloads the archive; its digest.
-    async fn download(&self, url: &str, stage: Stage, name: &str) -> Result<String, Failure> {
+    async fn download(&self, url: &str, stage: Stage, name: &'static str) -> Result<String, Failure> {
         let url = http::named(url, stage)?;
         self.enter(stage, name, &format!("archive {url}"));
         let authorization = self.credentials.authorization()?;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Build;
-use super::facts::{AUTHOR, KEY, MESSAGE, tag};
+use super::facts::tag;
+use super::notes::{AUTHOR, KEY, MESSAGE};
 use crate::build::detect::{self, Recipe};
 use crate::build::git::Commit;
 use crate::build::outcome::Failure;
@@ -27,6 +28,24 @@ impl Build {
         Ok(Built { source: image.digest, digest, uid, platform, ports, ..Built::default() })
     }
 
+    /// Whether a repository that a person named is at an address that a build may talk to.
+    pub(super) async fn check_output(&self) -> Result<(), Failure> {
+        let Some(repository) = &self.order.settings.repository else { return Ok(()) };
+        let checked = async {
+            let reference = registry::parse(repository).map_err(|error| error.of_push(""))?;
+            self.http.check(&registry::host(&reference)?, Stage::Push).await
+        };
+        checked.await.map(drop).map_err(|failure| {
+            let message = format!("spec.build.output.repository: {}", failure.message);
+            Failure::new(Stage::Push, failure.reason, message)
+        })
+    }
+
+    /// What to do when the registry that images are pushed to refuses.
+    fn advice(&self) -> String {
+        self.push.advice(&self.order.repository)
+    }
+
     /// Whether the registry holds the image of this key already.
     pub(super) async fn ask(&self, key: &str, digest: &str) -> Result<Option<Built>, Failure> {
         let repository = &self.order.repository;
@@ -34,7 +53,7 @@ impl Build {
         let image = match self.registry.describe(&format!("{repository}:{}", tag(key))).await {
             Ok(image) => image,
             Err(registry::Error::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error.of_push()),
+            Err(error) => return Err(error.of_push(&self.advice())),
         };
         let noted = |name: &str| image.annotations.get(name).cloned();
         // The tag has only the beginning of the key, and a person may have put another image there.
@@ -101,7 +120,8 @@ impl Build {
             Recipe::Generated(_) => "Dockerfile",
         };
         let daemon = self.daemon().await?;
-        let annotations = self.annotations(key, digest, recipe);
+        let labels = self.labels(digest, jiff::Timestamp::now());
+        let annotations = self.annotations(key, recipe, &labels);
         let solve = buildkit::Solve {
             context,
             dockerfile: (&directory, name),
@@ -110,14 +130,17 @@ impl Build {
             tag: &tag(key),
             cached: self.registry.exists(&format!("{}:cache", self.order.repository)).await,
             annotations: &annotations,
+            labels: &labels,
             step_ca: self.workspace.step_ca.as_deref(),
+            advice: &self.advice(),
             metadata: &self.workspace.directory.join("metadata.json"),
         };
-        let pushing = || self.change(|progress| progress.stage = Some(Stage::Push));
-        let pushed = daemon.solve(&solve, &self.log, pushing).await?;
-        self.enter(Stage::Push, "push", &format!("{}@{pushed}", self.order.repository));
+        let pushing = || self.enter(Stage::Push, "push", &self.order.repository);
+        let (pushed, steps) = daemon.solve(&solve, &self.log, pushing).await?;
+        self.change(|progress| progress.stage = Some(Stage::Push));
         let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
-        let image = image.map_err(|error| error.of_push())?;
-        Ok(self.built(image, key, digest, Some(&daemon)).await)
+        let image = image.map_err(|error| error.of_push(&self.advice()))?;
+        let built = self.built(image, key, digest, Some(&daemon)).await;
+        Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
     }
 }

@@ -15,14 +15,16 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         mirror: None,
         secret: None,
         profile: Profile::Rootless,
+        push_secret: None,
         deadline_seconds,
     };
     // The process has no provider for TLS in this test, and needs none for plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Build {
-        registry: Registry::new(plain_registries(&order), None, "").unwrap(),
+        registry: Registry::new(plain_registries(&order), None, "", Keyring::default()).unwrap(),
         http: Http::default(),
         credentials: Credentials::default(),
+        push: Credentials::default(),
         log: Log::new(Instant::now()),
         workspace: Workspace::prepare(directory.to_owned(), "").unwrap(),
         progress: Mutex::default(),
@@ -65,6 +67,19 @@ async fn sources_at_forbidden_addresses_are_not_asked() {
 }
 
 #[tokio::test]
+async fn a_repository_at_a_forbidden_address_is_not_asked() {
+    for host in ["localhost:5000", "127.0.0.1:5000", "169.254.169.254:80"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut build = build(dir.path(), Source::ConfigMap { digest: "x".into() }, 1800);
+        build.order.repository = format!("{host}/you/shop");
+        build.order.settings.repository = Some(build.order.repository.clone());
+        let Report::Failed(failed) = build.report(Instant::now()).await else { panic!("it built") };
+        assert_eq!((failed.stage, failed.reason.as_str()), (Stage::Push, "SourceForbidden"), "{host}");
+        assert!(failed.message.starts_with("spec.build.output.repository: "), "{}", failed.message);
+    }
+}
+
+#[tokio::test]
 async fn passwords_in_urls_are_never_repeated() {
     let failed = failure(git("https://lovelace:hunter2@git.example/x")).await;
     let text = serde_json::to_string(&failed).unwrap();
@@ -94,7 +109,7 @@ async fn the_deadline_ends_the_stage_that_hangs() {
     let dir = tempfile::tempdir().unwrap();
     let mut build = build(dir.path(), Source::ConfigMap { digest: "x".into() }, 31);
     build.order.repository = format!("{}/ns/shop", listener.local_addr().unwrap());
-    build.registry = Registry::new(plain_registries(&build.order), None, "").unwrap();
+    build.registry = Registry::new(plain_registries(&build.order), None, "", Keyring::default()).unwrap();
     let Report::Failed(failed) = build.report(Instant::now()).await else { panic!("built") };
     assert_eq!(failed.reason, "BuildTimeout");
     assert!(failed.message.contains("within 1 s"), "{}", failed.message);

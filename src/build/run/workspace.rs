@@ -1,8 +1,10 @@
 //! The directory that a build works in. Everything in it belongs to one build; what an earlier one left is removed.
 
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, Stage};
+use super::{Failure, Keyring, Stage};
 
 /// Where Linux distributions keep the certificates that programs trust.
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -50,6 +52,25 @@ impl Workspace {
         Ok(Self { directory, tree, ca, step_ca })
     }
 
+    /// Directory of the configuration that `BuildKit`'s client reads its logins from.
+    pub(super) fn logins(&self) -> PathBuf {
+        self.directory.join("docker")
+    }
+
+    /// Writes the logins that images are pushed and base images pulled with, readable by this user alone.
+    pub(super) fn write_logins(&self, keyring: &Keyring, repository: &str) -> Result<(), Failure> {
+        let written = || {
+            std::fs::DirBuilder::new().mode(0o700).create(self.logins())?;
+            let mut file = std::fs::OpenOptions::new();
+            let mut file =
+                file.write(true).create_new(true).mode(0o600).open(self.logins().join("config.json"))?;
+            file.write_all(keyring.file(repository).as_bytes())
+        };
+        written().map_err(|error| {
+            Failure::workspace(Stage::Resolve, "the logins of registries could not be written", &error)
+        })
+    }
+
     /// Writes a generated Dockerfile beside the source, never into it, and what is ignored unless the source says so.
     pub(super) fn write_dockerfile(
         &self,
@@ -68,7 +89,8 @@ impl Workspace {
     }
 }
 
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
+    "docker",
     "tree",
     "tree.only",
     "source.tar.gz",
@@ -106,6 +128,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::prepare(dir.path().join("new"), "EXTRA").unwrap();
         assert!(std::fs::read_to_string(workspace.ca.unwrap()).unwrap().ends_with("EXTRA\n"));
+    }
+
+    #[test]
+    fn logins_are_for_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::prepare(dir.path().to_owned(), "").unwrap();
+        let ring = Keyring::parse(r#"{"auths":{"r.example":{"username":"a","password":"b"}}}"#).unwrap();
+        workspace.write_logins(&ring, "r.example/x").unwrap();
+        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(workspace.logins()), mode(workspace.logins().join("config.json"))), (0o700, 0o600));
     }
 
     #[test]

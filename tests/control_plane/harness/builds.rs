@@ -64,6 +64,7 @@ impl World {
             author: Some("Ann <ann@example.org>".to_owned()),
             uid: Some(uid),
             platform: "linux/amd64".to_owned(),
+            log_reference: (!prebuilt).then(|| format!("{}:log-1", order.repository)),
             ..Report::default()
         };
         if self.end(&pod, &Outcome::Built(report), 0).await {

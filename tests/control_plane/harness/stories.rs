@@ -141,6 +141,7 @@ fn does_not_compile() -> Failed {
         source: None,
         subject: None,
         author: None,
+        log_reference: None,
     }
 }
 

@@ -20,6 +20,7 @@ fn broken() -> Failed {
         source: None,
         subject: None,
         author: None,
+        log_reference: None,
     }
 }
 

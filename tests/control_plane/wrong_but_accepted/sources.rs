@@ -23,6 +23,7 @@ fn failed(stage: Stage, reason: &str, words: &str) -> Failed {
         source: None,
         subject: None,
         author: None,
+        log_reference: None,
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn failed(stage: Stage, reason: &str) -> Failed {
         source: None,
         subject: None,
         author: None,
+        log_reference: None,
     }
 }
 

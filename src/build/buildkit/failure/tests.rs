@@ -1,20 +1,20 @@
 use super::*;
 
-fn of(text: &str) -> Failure {
-    classify(&text.lines().map(str::to_owned).collect::<Vec<_>>())
+/// `said` by buildctl.
+fn of(said: &str) -> Failure {
+    failed("", "", said)
+}
+
+/// A build whose `step` printed `output`, after which buildctl said this.
+fn failed(step: &str, output: &str, said: &str) -> Failure {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect();
+    let step = Some(step.to_owned()).filter(|step| !step.is_empty());
+    classify(&Ending { said: lines(said), step, error: None, output: lines(output) }, "ask ada")
 }
 
 const END: &str = "error: failed to solve: process \"x\" did not complete successfully: exit code: 1";
 
-const NPM: &str = r#"#6 ERROR: failed to configure registry cache importer: r/x:cache: not found
-#9 [build 3/5] RUN npm ci
-#9 0.9 npm error E404
-#9 ERROR: process "/bin/sh -c npm ci" did not complete successfully: exit code: 1
-------
- > [build 3/5] RUN npm ci:
-0.9 npm error E404
-------
-Dockerfile:5
+const NPM: &str = r#"Dockerfile:5
 --------------------
    5 | >>> RUN npm ci
 --------------------
@@ -22,7 +22,7 @@ error: failed to solve: process "/bin/sh -c npm ci" did not complete successfull
 
 #[test]
 fn a_failed_step_is_named_with_line_and_code() {
-    let failure = of(NPM);
+    let failure = failed("[build 3/5] RUN npm ci", "0.9 npm error E404", NPM);
     assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
     assert_eq!(failure.message, "step [build 3/5] RUN npm ci (Dockerfile, line 5) ended with exit code 1");
 }
@@ -30,17 +30,17 @@ fn a_failed_step_is_named_with_line_and_code() {
 #[test]
 fn well_known_ends_are_explained() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
-    let killed = of(&format!(" > [2/2] RUN node big.js:\n{end} 137"));
+    let killed = failed("[2/2] RUN node big.js", "", &format!("{end} 137"));
     assert!(
         killed.message.ends_with("137; it was killed, most likely for want of memory"),
         "{}",
         killed.message
     );
-    let full = of(&format!("#7 write: no space left on device\n > [2/2] RUN yes > /f:\n{end} 1"));
+    let full = failed("[2/2] RUN yes > /f", "0.7 write: no space left on device", &format!("{end} 1"));
     assert!(full.message.contains("no space left"), "{}", full.message);
     assert_eq!(full.reason, Reason::BuildFailed);
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
-    let missing = of(&format!(" > [2/2] COPY nope .:\nerror: failed to solve: {copy}"));
+    let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
     assert_eq!(missing.reason, Reason::BuildFailed);
     assert!(
         missing.message.contains("COPY nope . failed") && missing.message.contains("\"/nope\": not found")
@@ -104,31 +104,30 @@ fn pushes_fail_as_faults() {
     ] {
         let failure = of(&format!("error: failed to solve: failed to push r:5000/a:k1: {why}"));
         assert_eq!((failure.stage, failure.reason), (Stage::Push, reason), "{why}");
+        assert_eq!(failure.message.ends_with("; ask ada"), reason == Reason::RegistryDenied);
     }
 }
 
 #[test]
 fn a_daemon_that_goes_away_is_no_verdict() {
     let gone = "error: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF";
-    let runtime = format!("0.07 runc run failed: no cgroup mount found in mountinfo\n{END}");
-    for text in ["", "#5 [2/2] RUN x", gone, &runtime] {
-        assert_eq!(of(text).reason, Reason::BuilderUnavailable, "{text:?}");
+    for said in ["", "signal: killed", gone] {
+        assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
     }
+    let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
+    assert_eq!(runtime.reason, Reason::BuilderUnavailable);
 }
 
 #[test]
 fn a_program_that_the_image_lacks_is_the_users_error() {
     let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
-    assert_eq!(of(&format!(" > [2/2] RUN x:\n0.1 {why}\n{END}")).reason, Reason::BuildFailed);
+    assert_eq!(failed("[2/2] RUN x", &format!("0.1 {why}"), END).reason, Reason::BuildFailed);
 }
 
 #[test]
 fn what_a_step_prints_is_not_taken_for_the_end() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 3";
-    let failure =
-        of(&format!("#7 1.0 error: failed to solve: failed to push x\n > [2/2] RUN fake:\n{end}\n#8 x"));
-    assert_eq!(failure.reason, Reason::BuildFailed);
-    assert_eq!(of("#7 1.0 error: failed to solve: failed to push x").reason, Reason::BuilderUnavailable);
-    assert!(is_pushing("#12 pushing layers 0.3s done"));
-    assert!(!is_pushing("#7 [2/2] RUN x") && !is_pushing("pushing layers"));
+    let fake = "1.0 error: failed to solve: failed to push x\nerror: failed to solve: failed to push x";
+    assert_eq!(failed("[2/2] RUN fake", fake, end).reason, Reason::BuildFailed);
+    assert_eq!(failed("[2/2] RUN fake", fake, "").reason, Reason::BuilderUnavailable);
 }

@@ -1,0 +1,59 @@
+//! The last lines of a log, as a report carries them.
+
+/// Lines of a tail, and their bytes in all.
+const TAIL_LINES: usize = 40;
+const TAIL_BYTES: usize = 2048;
+
+/// Empty lines and the progress of downloads take the room of what a person looks for.
+pub(super) fn says_something(line: &str) -> bool {
+    let step =
+        line.strip_prefix('#').and_then(|line| line.split_once(' ')).map_or(line, |(_, rest)| rest).trim();
+    !["sha256:", "extracting sha256:", "resolve "].iter().any(|start| step.starts_with(start))
+        && !["", "..."].contains(&step)
+}
+
+pub(super) fn tail(lines: &[String]) -> String {
+    let mut bytes = 0;
+    let mut first = lines.len();
+    for line in lines.iter().rev().take(TAIL_LINES) {
+        bytes += line.len() + 1;
+        if bytes > TAIL_BYTES {
+            break;
+        }
+        first -= 1;
+    }
+    // A single last line longer than the whole tail: its end says more than nothing.
+    match lines.last() {
+        Some(last) if first == lines.len() => {
+            let from =
+                (last.len().saturating_sub(TAIL_BYTES)..=last.len()).find(|&at| last.is_char_boundary(at));
+            last[from.unwrap_or(0)..].to_owned()
+        }
+        _ => lines[first..].join("\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_told_from_words() {
+        for noise in ["", "#5 ...", "#5 extracting sha256:ab", "#5 sha256:ab 1MB / 2MB"] {
+            assert!(!says_something(noise), "{noise}");
+        }
+        assert!(says_something("#5 1.0 made it"));
+    }
+
+    #[test]
+    fn the_tail_is_bounded_in_lines_and_bytes() {
+        let many: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
+        assert_eq!(tail(&many).lines().count(), TAIL_LINES);
+        assert!(tail(&many).ends_with("line 99"));
+        let long: Vec<String> = (0..10).map(|_| "é".repeat(500)).collect();
+        assert!(tail(&long).len() <= TAIL_BYTES);
+        let one = vec!["é".repeat(3000)];
+        assert!(tail(&one).len() <= TAIL_BYTES && !tail(&one).is_empty());
+        assert_eq!(tail(&[]), "");
+    }
+}
