@@ -8,6 +8,7 @@ pub mod deployment;
 pub mod meta;
 pub mod names;
 pub mod record;
+pub mod repository;
 pub mod security;
 pub mod service;
 pub mod settled;

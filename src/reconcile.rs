@@ -117,7 +117,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
     let mut refusals: Vec<Refusal> = vec![];
     for _ in 0..MAX_STEPS {
         let around = Surroundings {
-            pull_registry: &context.platform.pull_registry,
+            platform: &context.platform,
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
             places: &context.places,

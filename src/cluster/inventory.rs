@@ -42,9 +42,9 @@ impl Inventory {
         self.metadata("ControllerRevisions").await
     }
 
-    /// Every project, without its spec.
-    pub async fn projects(&self) -> Result<Vec<PartialObjectMeta<ProjectDeployment>>, Error> {
-        self.metadata("ProjectDeployments").await
+    /// Every project.
+    pub async fn projects(&self) -> Result<Vec<ProjectDeployment>, Error> {
+        pages(&self.api::<ProjectDeployment>(), ListParams::default(), "ProjectDeployments").await
     }
 
     fn api<K>(&self) -> Api<K>

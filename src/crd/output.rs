@@ -17,7 +17,8 @@ use super::run::SecretName;
 pub struct Output {
     /// Repository that the image is pushed to and that nodes pull it from, with its registry and without a tag, such as
     /// registry.example.org/you/shop. Left out: the platform's registry, a repository of this project's own. Part of the
-    /// build: another repository is a build of its own. Environments that write the same one share its images.
+    /// build: another repository is a build of its own. Environments that write the same one share its images. In the
+    /// platform's registry it must begin with the namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     #[x_kube(validation = Rule::new(r"self.matches('^[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$') && (self.split('/')[0].contains('.') || self.split('/')[0].contains(':'))").message("spec.build.output.repository must be a repository with its registry, in lower case and without tag, digest or https://, such as registry.example.org/you/shop"))]
@@ -26,8 +27,8 @@ pub struct Output {
     /// caches are pushed with it, and private base images pulled. Pods of the app pull with run.imagePullSecrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push_secret_ref: Option<SecretName>,
-    /// Delete: images and caches of versions that are no longer kept may be deleted from the repository. Keep: they are
-    /// left there.
+    /// Delete: images of versions that no record names go from the embedded registry with its next sweep. Keep: nothing is
+    /// deleted from the repository. In other registries nothing is ever deleted.
     #[serde(default)]
     pub cleanup: Cleanup,
 }

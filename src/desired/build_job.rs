@@ -148,7 +148,7 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
 }
 
 fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
-    let repository = names::repository(&platform.push_registry, project);
+    let repository = platform.pushed_to(project);
     let host = |place: &str| place.split('/').next().map(str::to_owned);
     Order {
         source: project.order_source(wish.digest),

@@ -77,16 +77,6 @@ pub fn parse_build_of(text: &str) -> Option<BuildOf> {
     }
 }
 
-/// Repository of the project's images: the one that the spec names, which is reached by one address from everywhere, or
-/// its own in `registry`.
-#[must_use]
-pub fn repository(registry: &str, project: &Project) -> String {
-    if let Some(named) = &project.settings.repository {
-        return named.clone();
-    }
-    format!("{}/{}/{}", registry.trim_end_matches('/'), project.namespace, project.name)
-}
-
 /// The ports of `first..=last` in the order in which this project tries them: a candidate of its own, then on.
 pub fn ports(project: &Project, first: u16, last: u16) -> impl Iterator<Item = u16> + use<> {
     let digest = text_digest(&format!("{}/{}", project.namespace, project.name));

@@ -62,7 +62,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             (Child::Memory, hand.cluster.note_image(&seen, &text).await)
         }
         Step::Build { of, attempt, digest, reason } => {
-            if let Some(message) = hand.platform.build_pods.refusal(project.build_resources.as_ref()) {
+            if let Some(message) = hand.platform.refusal(project) {
                 return Ok(Outcome::Refused(Refusal { child: Child::Job, cause: Cause::Invalid, message }));
             }
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };

@@ -18,15 +18,15 @@ use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, 
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
 use crate::cluster::{Cluster, Error};
-use crate::desired::{meta, names, record, service, settled::settled};
+use crate::desired::{Platform, meta, names, record, service, settled::settled};
 use crate::project::{Origin, Project};
 use crate::record::Record;
 
 /// What does not come from the children.
 #[derive(Clone, Debug)]
 pub struct Surroundings<'a> {
-    /// Registry that nodes pull from.
-    pub pull_registry: &'a str,
+    /// Addresses and images.
+    pub platform: &'a Platform,
     /// Seconds of the first pause after a fault.
     pub retry_base: u32,
     /// Writes that were refused in this pass.
@@ -86,7 +86,7 @@ pub async fn observe(
         unmarked: unmarked(project, &revisions, &jobs),
         refusals: around.refusals.to_vec(),
         retry_base: around.retry_base,
-        repository: names::repository(around.pull_registry, project),
+        repository: around.platform.pulled_from(project),
     })
 }
 

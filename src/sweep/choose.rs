@@ -40,7 +40,7 @@ pub fn is_ours(tag: &str) -> bool {
 /// all, so `tags` must be every tag of the repository.
 #[must_use]
 pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
-    if named.is_busy(repository) {
+    if named.is_busy(repository) || named.keeps(repository) {
         return vec![];
     }
     let alone = |tagged: &Tagged| {

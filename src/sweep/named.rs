@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::build::order::ORDER_ENV;
 use crate::crd::ProjectDeployment;
+use crate::crd::spec::Cleanup;
 use crate::desired::names;
 
 /// What may not go. Repositories are paths without the registry's host.
@@ -22,6 +23,8 @@ pub struct Named {
     used: BTreeSet<String>,
     /// Repositories of build Jobs that are there: waiting, running, or ended within the last hour.
     busy: BTreeSet<String>,
+    /// Repositories of projects that want nothing deleted (`spec.build.output.cleanup: Keep`).
+    kept: BTreeSet<String>,
     /// There is a Job of which nobody can tell where it pushes.
     unclear: bool,
 }
@@ -33,7 +36,7 @@ impl Named {
     pub fn read(
         builds: &[Job],
         revisions: &[PartialObjectMeta<ControllerRevision>],
-        projects: &[PartialObjectMeta<ProjectDeployment>],
+        projects: &[ProjectDeployment],
     ) -> Self {
         let mut named = Self::default();
         for build in builds {
@@ -46,7 +49,13 @@ impl Named {
             named.remember(revision);
         }
         for project in projects {
-            named.used.insert(format!("{}/{}", project.namespace().unwrap_or_default(), project.name_any()));
+            let output = &project.spec.build.output;
+            let own = || format!("{}/{}", project.namespace().unwrap_or_default(), project.name_any());
+            let repository = output.repository.as_deref().and_then(path).unwrap_or_else(own);
+            if output.cleanup == Cleanup::Keep {
+                named.kept.insert(repository.clone());
+            }
+            named.used.insert(repository);
         }
         named
     }
@@ -74,6 +83,12 @@ impl Named {
     #[must_use]
     pub fn has(&self, digest: &str) -> bool {
         self.digests.contains(digest)
+    }
+
+    /// Nothing is to be deleted from this repository.
+    #[must_use]
+    pub fn keeps(&self, repository: &str) -> bool {
+        self.kept.contains(repository)
     }
 
     /// A record or project pushes to or pulls from this repository.
@@ -156,8 +171,24 @@ mod tests {
 
     #[test]
     fn a_project_uses_its_own_repository_before_it_has_any_record() {
-        let project =
-            serde_json::from_value(json!({ "metadata": { "name": "shop", "namespace": "n" } })).unwrap();
-        assert!(Named::read(&[], &[], &[project]).uses("n/shop"));
+        assert!(Named::read(&[], &[], &[project(&json!({}))]).uses("n/shop"));
+        let elsewhere = project(&json!({ "repository": "localhost:30050/n/both" }));
+        assert!(Named::read(&[], &[], &[elsewhere]).uses("n/both"));
+    }
+
+    #[test]
+    fn a_project_can_have_everything_kept_in_its_repository() {
+        assert!(Named::read(&[], &[], &[project(&json!({ "cleanup": "Keep" }))]).keeps("n/shop"));
+        assert!(!Named::read(&[], &[], &[project(&json!({}))]).keeps("n/shop"));
+    }
+
+    fn project(output: &Value) -> ProjectDeployment {
+        let spec = json!({ "source": { "configMap": { "name": "site" } }, "build": { "output": output } });
+        let metadata = json!({ "name": "shop", "namespace": "n" });
+        let kind = "ProjectDeployment";
+        serde_json::from_value(
+            json!({ "apiVersion": "doce.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec }),
+        )
+        .unwrap()
     }
 }

@@ -270,14 +270,46 @@ fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named()
     assert_eq!(order["repository"], "r.example:5000/you/shop");
     assert_eq!((&order["insecure"], &order["pushSecret"]), (&json!(false), &json!("push")));
     // Nodes pull it from there, and the platform's registry stays the default.
-    assert_eq!(names::repository(&platform.pull_registry, &named), "r.example:5000/you/shop");
+    assert_eq!(platform.pulled_from(&named), "r.example:5000/you/shop");
     let plain = project(&json!({ "source": source }));
-    assert_eq!(names::repository(&platform.pull_registry, &plain), "localhost:30050/tenant/shop");
+    assert_eq!(platform.pulled_from(&plain), "localhost:30050/tenant/shop");
     assert_eq!(order_of(&build_job::create(&plain, &platform, &wish).unwrap())["insecure"], true);
-    // What the platform's registry speaks, it speaks for whoever names it.
-    let shared = json!({ "repository": "registry.doce-system.svc:5000/both/shop" });
-    let shared = project(&json!({ "source": source, "build": { "output": shared } }));
-    assert_eq!(order_of(&build_job::create(&shared, &platform, &wish).unwrap())["insecure"], true);
+    // In the platform's registry, either of its addresses means both; what it speaks, it speaks for whoever names it.
+    for named in ["registry.doce-system.svc:5000/tenant/both", "localhost:30050/tenant/both"] {
+        let shared = project(&json!({ "source": source, "build": { "output": { "repository": named } } }));
+        let order = order_of(&build_job::create(&shared, &platform, &wish).unwrap());
+        assert_eq!(order["repository"], "registry.doce-system.svc:5000/tenant/both", "{named}");
+        assert_eq!(order["insecure"], true, "{named}");
+        assert_eq!(platform.pulled_from(&shared), "localhost:30050/tenant/both", "{named}");
+        assert_eq!(platform.refusal(&shared), None, "{named}");
+    }
+}
+
+#[test]
+fn a_repository_of_another_namespace_is_refused_in_the_registry_that_asks_nobody_for_a_password() {
+    let platform = Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        pull_registry: "localhost:30050".to_owned(),
+        ..Platform::default()
+    };
+    let refusal = |named: &str| {
+        let output = json!({ "repository": named });
+        let source = json!({ "configMap": { "name": "site" } });
+        platform.refusal(&project(&json!({ "source": source, "build": { "output": output } })))
+    };
+    for named in [
+        "registry.doce-system.svc:5000/other/shop",
+        "localhost:30050/other/shop",
+        "localhost:30050/tenants/x",
+    ] {
+        let said = refusal(named).unwrap();
+        assert!(
+            said.contains("spec.build.output.repository") && said.contains("localhost:30050/tenant/"),
+            "{said}"
+        );
+    }
+    assert_eq!(refusal("localhost:30050/tenant/x"), None);
+    assert_eq!(refusal("r.example/other/shop"), None, "there its own login decides");
 }
 
 #[test]
