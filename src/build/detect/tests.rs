@@ -83,8 +83,10 @@ fn nothing_known_says_what_was_looked_for() {
 fn static_sites_are_served_from_where_they_are() {
     let (framework, text) = generated(&[("index.html", "")]);
     assert_eq!(framework, "Static");
-    assert!(text.contains("COPY . /srv/www/"), "{text}");
-    assert!(generated(&[("public/index.html", ""), ("README", "")]).1.contains("COPY public/ /srv/www/"));
+    assert!(text.contains("COPY --link . /srv/www/"), "{text}");
+    assert!(
+        generated(&[("public/index.html", ""), ("README", "")]).1.contains("COPY --link public/ /srv/www/")
+    );
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn build_scripts_run_and_static_results_are_served() {
     let vite = r#"{"scripts":{"dev":"vite","build":"vite build"},"devDependencies":{"vite":"7"}}"#;
     let (framework, text) = generated(&[("package.json", vite), ("index.html", "")]);
     assert_eq!(framework, "Vite");
-    assert!(text.contains("COPY --from=build /app/dist/ /srv/www/"), "{text}");
+    assert!(text.contains("COPY --link --from=build /app/dist/ /srv/www/"), "{text}");
     let react = r#"{"scripts":{"start":"react-scripts start","build":"react-scripts build"},"dependencies":{"react-scripts":"5"}}"#;
     assert!(generated(&[("package.json", react)]).1.contains("/app/build/"));
     let preview =

@@ -20,7 +20,7 @@ fn modules_are_downloaded_before_the_source_is_copied() {
         "COPY . .",
         "/out/app .\n",
         "FROM scratch",
-        "COPY templates/",
+        "COPY --link templates/",
         "USER 65532",
     ];
     let places: Vec<usize> =

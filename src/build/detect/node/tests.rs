@@ -137,7 +137,7 @@ fn the_directory_of_vite_is_a_plain_one() {
     let package = ("package.json", r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"7"}}"#);
     let with = |configuration| auto(&[package, LOCK, ("vite.config.ts", configuration)]);
     let Ok(Recipe::Generated(made)) = with("build: { outDir: './build/' }") else { panic!() };
-    assert!(made.text.contains("COPY --from=build /app/build/ /srv/www/"), "{}", made.text);
+    assert!(made.text.contains("COPY --link --from=build /app/build/ /srv/www/"), "{}", made.text);
     for hostile in ["outDir: '../../etc'", "outDir: 'a\nRUN evil'", "outDir: '/etc'", "outDir: 'a b'"] {
         assert!(with(hostile).unwrap_err().message.contains("outDir"), "{hostile}");
     }

@@ -17,7 +17,7 @@ fn packages_are_installed_before_the_source_is_copied() {
         "python:3.12-slim-bookworm",
         "COPY requirements.txt",
         "pip install",
-        "COPY . .",
+        "COPY --link . .",
         "USER 1000",
         "\"app:app\"]",
     ];
@@ -68,7 +68,7 @@ fn django_is_served_by_the_wsgi_module_of_its_settings() {
     let files = [("requirements.txt", "django\ngunicorn\nwhitenoise"), manage, wsgi, settings, PYTHON];
     let text = generated(&files).1;
     assert!(
-        text.contains("collectstatic --no-input") && text.contains("COPY --from=build /app ./"),
+        text.contains("collectstatic --no-input") && text.contains("COPY --link --from=build /app ./"),
         "{text}"
     );
     assert!(
