@@ -50,6 +50,36 @@ async fn a_second_build_takes_what_did_not_change_from_the_cache() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
+async fn a_commit_that_one_environment_has_built_is_not_built_for_another_that_names_its_repository() {
+    let world = World::new("environments").await;
+    let repository = Repository::new("environments");
+    let commit = repository.commit("Both", &[("package.json", PACKAGE), ("server.js", &server("both"))]);
+    let source = json!({ "git": { "url": repository.url, "ref": { "commit": commit } } });
+    let deploy = async |name: &str, output: serde_json::Value, environment: &str| {
+        let run = json!({ "env": [{ "name": "ENVIRONMENT", "value": environment }] });
+        let build = json!({ "output": output });
+        let rollout = json!({ "minReadySeconds": 0 });
+        let spec = json!({ "source": source, "build": build, "run": run, "rollout": rollout });
+        world.deploy(name, &spec).await;
+        world.until_serves(name, "Both").await
+    };
+    // The address is the one that `status.image` of any project shows.
+    let alone = deploy("alone", json!({}), "trial").await;
+    let registry = alone.image.unwrap().split_once('/').unwrap().0.to_owned();
+    let shared = json!({ "repository": format!("{registry}/environments/both") });
+    let staging = deploy("staging", shared.clone(), "staging").await;
+    let production = deploy("production", shared, "production").await;
+    assert_eq!(production.image, staging.image);
+    assert_ne!(production.version, staging.version, "it runs otherwise");
+    for (name, built) in [("alone", true), ("staging", true), ("production", false)] {
+        let job = world.build_of(name).await;
+        let log = world.log_of(&job).await;
+        assert_eq!(log.contains("npm install"), built, "{name}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
 async fn thirty_builds_asked_for_at_once_keep_the_limit_and_no_namespace_waits_for_another() {
     let namespaces = ["queue-a", "queue-b", "queue-c"];
     let mut worlds = vec![];
@@ -148,6 +178,15 @@ fn newest(jobs: &[Job]) -> (String, f64) {
 }
 
 impl World {
+    /// Name of the only build of a project.
+    async fn build_of(&self, project: &str) -> String {
+        let jobs = self.list::<Job>().await;
+        let of_project =
+            |job: &&Job| job.labels().get("doce.dev/project").is_some_and(|name| name == project);
+        let [job] = jobs.iter().filter(of_project).collect::<Vec<_>>()[..] else { panic!("{jobs:#?}") };
+        job.name_any()
+    }
+
     /// What the pod of a build wrote.
     pub async fn log_of(&self, job: &str) -> String {
         let pods = self.list::<Pod>().await;
