@@ -30,7 +30,11 @@ impl Build {
 
     /// Whether a repository that a person named is at an address that a build may talk to.
     pub(super) async fn check_output(&self) -> Result<(), Failure> {
-        let Some(repository) = &self.order.settings.repository else { return Ok(()) };
+        if self.order.settings.repository.is_none() {
+            return Ok(());
+        }
+        // Where it is pushed: the platform's registry may be named by the address of the nodes, which is not the pod's.
+        let repository = &self.order.repository;
         let checked = async {
             let reference = registry::parse(repository).map_err(|error| error.of_push(""))?;
             self.http.check(&registry::host(&reference)?, Stage::Push).await
