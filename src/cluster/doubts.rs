@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kube::{Api, ResourceExt as _};
 
+use super::cache::Key;
 use super::{Cluster, Error};
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
@@ -21,7 +22,7 @@ impl Cluster {
         if !self.caches.projects.has(&uid) {
             return Ok(None);
         }
-        if !self.is_bereft(&key) && !self.is_behind(&told) {
+        if !self.is_bereft(&key) && !self.is_behind(&key, &told) {
             return Ok(Some(told));
         }
         let api: Api<ProjectDeployment> = self.api(&key.0);
@@ -41,7 +42,7 @@ impl Cluster {
         Ok(Some(self.newest(&told)))
     }
 
-    fn is_bereft(&self, key: &super::cache::Key) -> bool {
+    fn is_bereft(&self, key: &Key) -> bool {
         let caches = self.caches();
         let of_kinds = [
             caches.revisions.bereft(key),
@@ -52,10 +53,9 @@ impl Cluster {
         of_kinds.contains(&true)
     }
 
-    fn is_behind(&self, told: &ProjectDeployment) -> bool {
-        let key = (told.namespace().unwrap_or_default(), told.name_any());
+    fn is_behind(&self, key: &Key, told: &ProjectDeployment) -> bool {
         let of_this = |uid: Option<&String>| uid == told.metadata.uid.as_ref();
-        let written_for = self.caches().deployments.of(&key).into_iter().filter_map(|deployment| {
+        let written_for = self.caches().deployments.of(key).into_iter().filter_map(|deployment| {
             let generation = deployment.annotations().get(names::GENERATION)?.parse::<i64>().ok()?;
             of_this(deployment.labels().get(names::UID)).then_some(generation)
         });

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::api::LogParams;
 use serde_json::json;
 
-use crate::harness::{World, holds, ready};
+use crate::harness::{World, ready};
 use crate::repository::Repository;
 
 /// The chart's `build.limit`.
@@ -101,10 +101,7 @@ async fn thirty_builds_asked_for_at_once_keep_the_limit_and_no_namespace_waits_f
     let mut builds: Vec<(Timestamp, Timestamp, String)> = vec![];
     for world in &worlds {
         for number in 0..10 {
-            let what = "it serves or fails";
-            let done = |status: &_| holds(status, "Ready") || holds(status, "Stalled");
-            let status = world.until_status(&format!("site-{number}"), what, done).await;
-            assert!(holds(&status, "Ready"), "{:?}", status.failure);
+            world.until_ready(&format!("site-{number}")).await;
         }
         builds.extend(world.list::<Job>().await.iter().map(|job| {
             let (started, ended) = lasted(job);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::client::until_answer;
-use crate::harness::{World, holds};
+use crate::harness::World;
 use crate::repository::Repository;
 
 /// Samples and words of their answers.
@@ -48,16 +48,10 @@ async fn every_sample_without_a_dockerfile_is_built_and_answers() {
             world.deploy(&format!("sample-{name}"), &spec).await;
         }
         for (name, words) in samples {
-            until_answers(&world, name, words).await;
+            let status = world.until_ready(&format!("sample-{name}")).await;
+            until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
         }
     }
-}
-
-async fn until_answers(world: &World, name: &str, words: &str) {
-    let over = |status: &_| holds(status, "Ready") || holds(status, "Stalled");
-    let status = world.until_status(&format!("sample-{name}"), "it serves or fails", over).await;
-    assert!(holds(&status, "Ready"), "{name}: {:?}", status.failure);
-    until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
 }
 
 /// Every file below a directory, named relative to the root.

@@ -139,6 +139,14 @@ impl World {
         self.until(name, what, current).await.status.unwrap()
     }
 
+    /// Waits until it serves; a failure ends the test at once, with its words.
+    pub async fn until_ready(&self, name: &str) -> ProjectDeploymentStatus {
+        let over = |status: &_| holds(status, "Ready") || holds(status, "Stalled");
+        let status = self.until_status(name, "it serves or fails", over).await;
+        assert!(holds(&status, "Ready"), "{name}: {:?}", status.failure);
+        status
+    }
+
     /// Waits until that commit message is what serves and Ready.
     pub async fn until_serves(&self, name: &str, message: &str) -> ProjectDeploymentStatus {
         self.until_status(name, &format!("{message:?} serves"), |status| {
@@ -158,6 +166,12 @@ pub fn ready(status: &ProjectDeploymentStatus) -> Option<(String, String)> {
 /// Whether a condition is True.
 pub fn holds(status: &ProjectDeploymentStatus, kind: &str) -> bool {
     status.conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")
+}
+
+/// Ready is False for this reason, the failure holds these words, and it is tried again.
+pub fn is_at_fault(status: &ProjectDeploymentStatus, reason: &str, words: &str) -> bool {
+    let named = status.failure.as_ref().is_some_and(|failure| failure.message.contains(words));
+    ready(status) == Some(("False".into(), reason.into())) && named && holds(status, "Reconciling")
 }
 
 /// As the README says it, with the addresses of this cluster.

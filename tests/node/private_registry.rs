@@ -4,13 +4,10 @@ use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::json;
 
-use crate::harness::{World, holds, ready};
+use crate::harness::{World, holds, is_at_fault};
 
 fn refused(status: &ProjectDeploymentStatus, words: &str) -> bool {
-    let named = status.failure.as_ref().is_some_and(|failure| failure.message.contains(words));
-    ready(status) == Some(("False".into(), "RegistryUnavailable".into()))
-        && named
-        && holds(status, "Reconciling")
+    is_at_fault(status, "RegistryUnavailable", words)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,14 +3,11 @@
 use doce_operator::crd::ProjectDeploymentStatus;
 use serde_json::json;
 
-use crate::harness::{World, holds, ready};
+use crate::harness::{World, holds, is_at_fault};
 use crate::repository::Repository;
 
 fn unavailable(status: &ProjectDeploymentStatus, word: &str) -> bool {
-    let named = status.failure.as_ref().is_some_and(|failure| failure.message.contains(word));
-    ready(status) == Some(("False".into(), "SourceUnavailable".into()))
-        && named
-        && holds(status, "Reconciling")
+    is_at_fault(status, "SourceUnavailable", word)
 }
 
 #[tokio::test(flavor = "multi_thread")]
