@@ -128,8 +128,12 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             let next = next(&world, project);
             return Ok((world, next));
         };
-        if !context.cluster.caches().projects.has(&project.uid) {
-            // Deleted while this pass went on: what is missing is being collected and must not be made anew.
+        let cluster = &context.cluster;
+        if !cluster.caches().projects.has(&project.uid)
+            || cluster.is_bereft(&project.namespace, &project.name)
+        {
+            // Deleted while this pass went on, or so it seems: what is missing may be being collected and must not be made
+            // anew. The next pass reads the project first.
             return Err(Error::Act(cluster::Error::Conflict {
                 what: format!("go on with {}", project.name),
             }));

@@ -70,6 +70,12 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         self.lock().bereft.remove(key)
     }
 
+    /// Whether [`Cache::bereft`] has something to say.
+    #[must_use]
+    pub fn is_bereft(&self, key: &Key) -> bool {
+        self.lock().bereft.contains(key)
+    }
+
     /// Has [`Cache::bereft`] say so once more.
     pub fn doubt(&self, key: Key) {
         self.lock().bereft.insert(key);

@@ -22,7 +22,7 @@ impl Cluster {
         if !self.caches.projects.has(&uid) {
             return Ok(None);
         }
-        if !self.is_bereft(&key) && !self.is_behind(&key, &told) {
+        if !self.became_bereft(&key) && !self.is_behind(&key, &told) {
             return Ok(Some(told));
         }
         let api: Api<ProjectDeployment> = self.api(&key.0);
@@ -42,7 +42,18 @@ impl Cluster {
         Ok(Some(self.newest(&told)))
     }
 
-    fn is_bereft(&self, key: &Key) -> bool {
+    /// Whether something of the project vanished since it was last made sure of: a pass that is under way then must not
+    /// make it anew, because the next one may read that the project is gone.
+    #[must_use]
+    pub fn is_bereft(&self, namespace: &str, name: &str) -> bool {
+        let (caches, key) = (self.caches(), (namespace.to_owned(), name.to_owned()));
+        caches.revisions.is_bereft(&key)
+            || caches.deployments.is_bereft(&key)
+            || caches.services.is_bereft(&key)
+            || caches.jobs.is_bereft(&key)
+    }
+
+    fn became_bereft(&self, key: &Key) -> bool {
         let caches = self.caches();
         let of_kinds = [
             caches.revisions.bereft(key),
