@@ -6,6 +6,8 @@
 
 #[path = "../tests/node/administrator.rs"]
 mod administrator;
+#[path = "../tests/node/authority.rs"]
+mod authority;
 #[path = "../tests/node/client.rs"]
 mod client;
 #[path = "../tests/node/harness.rs"]

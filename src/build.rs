@@ -24,6 +24,7 @@ mod dockerfile;
 mod git;
 mod http;
 mod log;
+mod memory;
 mod oci;
 mod outcome;
 mod program;

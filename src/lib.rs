@@ -16,7 +16,7 @@
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `places`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `sweep` (`named` and `choose` apart), `build`.
+//! I/O: `observe`, `places`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `sweep` (`named` and `choose` apart), `relay` (`request` apart), `build`.
 //! Everything
 //! else is pure: no client, no clock, the same answer for the same input.
 //!
@@ -36,6 +36,7 @@
 //! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
 //! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `desired::build_pods`, `build::order::Profile` |
 //! | [`sweep`] | what no record names goes from the embedded registry; a process of its own | `cluster`, `crd`, `desired::names`, `build::order` |
+//! | [`relay`] | what nodes pull from the embedded registry through; a process of its own | `cluster::with_causes` |
 //! | [`build`] | what happens inside a build pod | `version` |
 //!
 //! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
@@ -57,5 +58,6 @@ pub mod quantity;
 pub mod queue;
 pub mod reconcile;
 pub mod record;
+pub mod relay;
 pub mod sweep;
 pub mod version;

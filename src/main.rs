@@ -18,7 +18,7 @@ use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
 use doce_operator::reconcile::places::Places;
 use doce_operator::reconcile::start::Starts;
 use doce_operator::reconcile::{Context, Shared};
-use doce_operator::{build, controller, crd, probes, sweep};
+use doce_operator::{build, controller, crd, probes, relay, sweep};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -40,6 +40,8 @@ enum Command {
     Build(build::explain::Arguments),
     /// Delete what no record names from the embedded registry. For the chart's `CronJob`.
     Sweep(sweep::Arguments),
+    /// Let reads of the embedded registry pass, and nothing else. For the chart, on every node.
+    Relay(relay::Arguments),
     /// Copy this program to a file. For build pods.
     Install {
         /// Where to.
@@ -61,6 +63,10 @@ async fn main() -> ExitCode {
         Command::Install { target } => build::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
         Command::Sweep(arguments) => tidy(arguments).await,
+        Command::Relay(arguments) => {
+            log();
+            relay::run(arguments, asked_to_end()).await.map_err(Into::into)
+        }
         Command::Run(config) => run(*config).await,
     };
     match done {

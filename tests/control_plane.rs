@@ -11,6 +11,8 @@ mod harness;
 
 #[path = "control_plane/apply.rs"]
 mod apply;
+#[path = "control_plane/at_rest.rs"]
+mod at_rest;
 #[path = "control_plane/first_deploy.rs"]
 mod first_deploy;
 
@@ -34,8 +36,6 @@ mod pod_security;
 mod polls;
 #[path = "control_plane/queue.rs"]
 mod queue;
-#[path = "control_plane/quiet.rs"]
-mod quiet;
 #[path = "control_plane/requests.rs"]
 mod requests;
 #[path = "control_plane/several_operators.rs"]

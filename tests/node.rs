@@ -6,6 +6,8 @@
 
 #[path = "node/administrator.rs"]
 mod administrator;
+#[path = "node/authority.rs"]
+mod authority;
 #[path = "node/client.rs"]
 mod client;
 #[path = "node/harness.rs"]
@@ -25,13 +27,19 @@ mod frameworks;
 mod life;
 #[path = "node/private_registry.rs"]
 mod private_registry;
+#[path = "node/relay.rs"]
+mod relay;
 #[path = "node/secrets.rs"]
 mod secrets;
+#[path = "node/security.rs"]
+mod security;
 #[path = "node/sources.rs"]
 mod sources;
 #[path = "node/sweep.rs"]
 mod sweep;
 #[path = "node/under_traffic.rs"]
 mod under_traffic;
+#[path = "node/wrong_builds.rs"]
+mod wrong_builds;
 #[path = "node/wrong_sources.rs"]
 mod wrong_sources;

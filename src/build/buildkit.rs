@@ -8,6 +8,7 @@ use tokio::process::{Child, Command};
 
 use super::dockerfile::CA_SECRET;
 use super::log::{Log, each_line};
+use super::memory;
 use super::order::{Profile, Settings};
 use super::outcome::Failure;
 use super::program;
@@ -204,7 +205,7 @@ fn ending(progress: &Progress) -> Ending {
     let (step, error, output) = failed.map_or((None, None, vec![]), |(step, error, output)| {
         (Some(step.to_owned()), Some(error.to_owned()), output)
     });
-    Ending { said, step, error, output }
+    Ending { said, step, error, output, out_of_memory: memory::ran_out() }
 }
 
 fn unavailable(why: &str) -> Failure {

@@ -33,6 +33,8 @@ pub enum Reason {
     NoBuilder,
     /// The Dockerfile, or a step of it, failed.
     BuildFailed,
+    /// The kernel ended a step, for the pod may have no more memory.
+    OutOfMemory,
     /// A base image does not exist, or not for the public.
     BaseImageNotFound,
     /// The registry of a base image did not answer.
@@ -51,11 +53,12 @@ pub enum Reason {
 
 impl Reason {
     /// Reasons that are never the user's doing, whatever the stage: the build may be tried again.
-    pub const FAULTS: [Self; 5] = [
+    pub const FAULTS: [Self; 6] = [
         Self::InvalidOrder,
         Self::WorkspaceFailed,
         Self::BaseImageUnreachable,
         Self::BuilderUnavailable,
+        Self::OutOfMemory,
         Self::Cancelled,
     ];
 }

@@ -2,5 +2,6 @@
 //! of a child interpreted.
 
 pub mod build;
+mod pull;
 pub mod rollout;
 mod security;

@@ -1,13 +1,13 @@
 //! What every node test works with: the operator installed by Helm, a namespace of its own, waiting by watch.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::authority::authority;
 use crate::repository::variable;
 
 /// Longest wait for anything that involves a build.
@@ -67,6 +68,15 @@ impl World {
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
         Self { namespace: namespace.to_owned(), address: variable("DOCE_NODE_ADDRESS"), client }
+    }
+
+    /// Address of the embedded registry inside the cluster, by the name of the port (registry, read).
+    pub async fn registry(&self, port: &str) -> String {
+        let services = Api::<Service>::namespaced(self.client.clone(), "doce-system");
+        let service = services.get("doce-doce-operator-registry").await.unwrap().spec.unwrap();
+        let mut ports = service.ports.into_iter().flatten();
+        let port = ports.find(|there| there.name.as_deref() == Some(port)).unwrap().port;
+        format!("{}:{port}", service.cluster_ip.unwrap())
     }
 
     /// Objects of a kind in this namespace.
@@ -187,9 +197,10 @@ fn install() {
         "retrySeconds": 2,
         "build": { "buildkitImage": variable("DOCE_BUILDKIT_IMAGE"), "mirror": variable("DOCE_MIRROR") },
     });
-    if let Ok(bundle) = std::env::var("DOCE_CA_BUNDLE") {
-        values["build"]["caBundle"] = json!(std::fs::read_to_string(bundle).unwrap());
-    }
+    let bundles = std::env::var_os("DOCE_CA_BUNDLE").map(PathBuf::from).into_iter();
+    let bundles = bundles.chain([authority().certificate()]);
+    let bundle: String = bundles.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    values["build"]["caBundle"] = json!(bundle);
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("values.json");
     std::fs::write(&file, values.to_string()).unwrap();

@@ -10,9 +10,6 @@ use serde_json::json;
 use crate::administrator::kubectl;
 use crate::harness::{World, holds};
 
-/// The embedded registry as the node sees it.
-const REGISTRY: &str = "http://localhost:30050/v2";
-
 impl World {
     async fn site(&self, name: &str) -> String {
         self.apply::<ConfigMap>(name, json!({ "data": { "index.html": name } })).await;
@@ -25,16 +22,16 @@ impl World {
     }
 }
 
-async fn status(path: &str) -> u16 {
+async fn status(registry: &str, path: &str) -> u16 {
     let kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let request = client.get(format!("{REGISTRY}/{path}")).header("Accept", kinds);
+    let request = client.get(format!("http://{registry}/v2/{path}")).header("Accept", kinds);
     request.send().await.unwrap().status().as_u16()
 }
 
-async fn tags(repository: &str) -> String {
+async fn tags(registry: &str, repository: &str) -> String {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let response = client.get(format!("{REGISTRY}/{repository}/tags/list")).send().await.unwrap();
+    let response = client.get(format!("http://{registry}/v2/{repository}/tags/list")).send().await.unwrap();
     if response.status().as_u16() == 404 {
         return String::new();
     }
@@ -46,8 +43,9 @@ async fn tags(repository: &str) -> String {
 #[ignore = "needs a node: doce-cluster with node"]
 async fn a_deleted_project_leaves_nothing_in_the_registry_and_another_keeps_its_image() {
     let world = World::new("sweep").await;
+    let registry = &world.registry("registry").await;
     let (stays, goes) = (world.site("stays").await, world.site("goes").await);
-    assert_eq!((status(&stays).await, status(&goes).await), (200, 200));
+    assert_eq!((status(registry, &stays).await, status(registry, &goes).await), (200, 200));
     let _ = world.api::<ProjectDeployment>().delete("goes", &DeleteParams::foreground()).await.unwrap();
     world.until_gone::<ProjectDeployment>("goes").await;
     for left in world.list::<ControllerRevision>().await {
@@ -60,7 +58,7 @@ async fn a_deleted_project_leaves_nothing_in_the_registry_and_another_keeps_its_
     let system = "--namespace=doce-system";
     kubectl(&["create", "job", system, "--from=cronjob/doce-doce-operator-sweep", "sweep-by-hand"]).await;
     kubectl(&["wait", system, "--for=condition=complete", "--timeout=3m", "job/sweep-by-hand"]).await;
-    assert_eq!(status(&goes).await, 404);
-    assert_eq!(tags(&format!("{}/goes", world.namespace)).await, "");
-    assert_eq!(status(&stays).await, 200);
+    assert_eq!(status(registry, &goes).await, 404);
+    assert_eq!(tags(registry, &format!("{}/goes", world.namespace)).await, "");
+    assert_eq!(status(registry, &stays).await, 200);
 }

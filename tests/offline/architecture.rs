@@ -72,6 +72,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sweep::named", &["crd", "desired::names", "build::order"]),
     ("sweep::choose", &["sweep::named"]),
     ("sweep::registry", &[]),
+    ("relay", &["cluster"]),
+    ("relay::request", &[]),
     ("build", &["version"]),
 ];
 
@@ -112,6 +114,7 @@ const NO_IO: &[&str] = &[
     "reconcile::turn",
     "sweep::choose",
     "sweep::named",
+    "relay::request",
 ];
 
 const IO: &[&str] = &[

@@ -216,6 +216,38 @@ fn the_sweep_may_only_list_what_tells_it_what_is_named() {
 }
 
 #[test]
+fn nobody_outside_of_the_cluster_reaches_the_registry_and_only_builds_and_the_sweep_push() {
+    let all = documents(&read("manifests/install.yaml"));
+    let of = |kind: &str, name: &str| {
+        let found = all.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name} in manifests/install.yaml"))
+    };
+    for service in all.iter().filter(|object| object["kind"] == "Service") {
+        assert_eq!(service["spec"]["type"], "ClusterIP");
+    }
+    let relay = &of("DaemonSet", "doce-operator-relay")["spec"]["template"]["spec"];
+    assert_eq!(relay["hostNetwork"], true);
+    assert_eq!(relay["automountServiceAccountToken"], false);
+    let env = relay["containers"][0]["env"].as_sequence().unwrap();
+    let set =
+        |name: &str| env.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"]);
+    assert!(set("DOCE_RELAY_ADDRESS").is_none(), "it listens on loopback unless told otherwise");
+    assert!(set("DOCE_RELAY_REGISTRY").unwrap().as_str().unwrap().ends_with(":5001"));
+
+    let rules = of("NetworkPolicy", "doce-operator-registry")["spec"]["ingress"].as_sequence().unwrap();
+    let [pushes, reads] = &rules[..] else { panic!("{rules:?}") };
+    assert_eq!(
+        (&pushes["ports"][0]["port"], &reads["ports"][0]["port"]),
+        (&"registry".into(), &"read".into())
+    );
+    let labels = |peer: &Value| peer["podSelector"]["matchLabels"].clone();
+    let allowed: Vec<Value> = pushes["from"].as_sequence().unwrap().iter().map(labels).collect();
+    assert_eq!(allowed.len(), 2);
+    assert_eq!(allowed[0]["doce.dev/role"], "build");
+    assert_eq!(allowed[1]["app.kubernetes.io/component"], "sweep");
+}
+
+#[test]
 fn no_template_names_secrets_or_a_wildcard() {
     for path in files(&root().join("charts/doce-operator/templates"), "yaml") {
         let text = fs::read_to_string(&path).unwrap();

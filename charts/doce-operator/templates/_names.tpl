@@ -30,6 +30,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: sweep
 {{- end -}}
 
+{{/* Labels that select the relays of the nodes. */}}
+{{- define "doce.relay.selector" -}}
+app.kubernetes.io/name: doce-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: relay
+{{- end -}}
+
 {{/* Labels that every object has besides. */}}
 {{- define "doce.labels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -65,7 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else if .Values.registry.push -}}
 {{- .Values.registry.push -}}
 {{- else -}}
-{{- printf "localhost:%d" (int .Values.registry.embedded.nodePort) -}}
+{{- printf "localhost:%d" (int .Values.registry.embedded.port) -}}
 {{- end -}}
 {{- end -}}
 

@@ -17,6 +17,8 @@ pub(super) struct Ending {
     pub(super) error: Option<String>,
     /// The last lines that it printed.
     pub(super) output: Vec<String>,
+    /// The kernel ended a program of the pod for want of memory.
+    pub(super) out_of_memory: bool,
 }
 
 /// The error that the build as a whole ended with.
@@ -45,6 +47,14 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
+    }
+    if ending.out_of_memory {
+        let message = format!(
+            "{}; the build needs more memory than its pod may have: raise spec.build.resources.limits.memory, which the next \
+             attempt has then, or build.resources of the chart",
+            step(ending, error)
+        );
+        return Failure::new(Stage::Build, Reason::OutOfMemory, message);
     }
     Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
 }
@@ -94,7 +104,7 @@ fn step(ending: &Ending, error: &str) -> String {
         _ if full || error.contains("no space left on device") => {
             "; there was no space left on the build's disk"
         }
-        Some(code) if code.starts_with("137") => "; it was killed, most likely for want of memory",
+        Some(code) if code.starts_with("137") && !ending.out_of_memory => "; it was killed",
         Some("127") => "; the command was not found",
         Some("126") => "; the command is not executable",
         _ => "",

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::super::world::{Rollout, Set, Trouble};
+use super::pull;
 use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN, explained};
 use crate::crd::conditions::bounded;
 use crate::desired::deployment::{Watch, apply};
@@ -49,7 +50,8 @@ pub fn rollout(
         .find_map(|pod| waiting(pod))
         .or_else(|| of_set.iter().find_map(|pod| not_ready(pod)))
         .or_else(|| refused(&conditions))
-        .map(|trouble| explained(trouble, record));
+        .map(|trouble| pull::explained(explained(trouble, record)))
+        .map(|trouble| Trouble { message: bounded(&trouble.message, 600), ..trouble });
     let says = |reason| set.filter(|_| current).and_then(|set| progressing(&conditions, set, reason));
     let completed = says("NewReplicaSetAvailable");
     Rollout {
@@ -183,7 +185,7 @@ pub fn waiting(pod: &Pod) -> Option<Trouble> {
         Some(Trouble {
             message: bounded(
                 &format!("{}{ended}", waiting.message.clone().unwrap_or_else(|| reason.clone())),
-                600,
+                4096,
             ),
             reason,
         })

@@ -55,6 +55,7 @@ pub fn start(
         ("DOCE_NODE_ADDRESS", "127.0.0.1".to_owned()),
         ("DOCE_OPERATOR_IMAGE", images::OPERATOR.to_owned()),
         ("DOCE_BUILDKIT_IMAGE", images::BUILDKIT.to_owned()),
+        ("DOCE_RUNTIME_REGISTRIES", runtime::registries(paths)?.display().to_string()),
     ]);
     if let Some(bundle) = extra_authorities(paths)? {
         environment.insert("DOCE_CA_BUNDLE", bundle.display().to_string());

@@ -25,6 +25,11 @@ pub(super) fn socket(paths: &Paths) -> Result<PathBuf, Error> {
     Ok(paths.component("containerd")?.join("containerd.sock"))
 }
 
+/// What containerd knows of registries: a directory for each, by its host and port, read at every pull.
+pub(super) fn registries(paths: &Paths) -> Result<PathBuf, Error> {
+    paths.component("containerd/registries")
+}
+
 /// Starts containerd; images whose registry is one of `registries` come from `mirror` alone.
 pub(super) fn start(
     paths: &Paths,

@@ -1,0 +1,27 @@
+//! Whether the kernel ended programs of this pod because the pod may have no more memory. It only reads counters.
+
+/// Where the kernel counts, with control groups of version 2 and of version 1 (Linux, `admin-guide/cgroup-v2` and
+/// `cgroup-v1/memory`): a line `oom_kill <number>`.
+const COUNTERS: [&str; 2] = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
+
+/// Some program of this pod was ended so.
+pub(super) fn ran_out() -> bool {
+    COUNTERS.iter().any(|file| std::fs::read_to_string(file).is_ok_and(|text| kills(&text) > 0))
+}
+
+fn kills(text: &str) -> u64 {
+    let numbers = text.lines().filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
+    numbers.fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counters_of_both_versions_are_read() {
+        assert_eq!(kills("low 0\nhigh 0\nmax 31\noom 2\noom_kill 1\noom_group_kill 0\n"), 1);
+        assert_eq!(kills("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), 3);
+        assert_eq!(kills("oom_kill_disable 1\nunder_oom 0\n"), 0);
+    }
+}

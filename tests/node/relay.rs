@@ -1,0 +1,56 @@
+//! How nodes reach the embedded registry, and what nobody can do there.
+
+use http::Method;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::json;
+
+use crate::harness::World;
+
+/// Where container runtimes pull from.
+const LOOPBACK: &str = "127.0.0.1:30050";
+
+async fn ask(method: Method, address: &str, path: &str) -> Result<u16, reqwest::Error> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+    let request = client.request(method, format!("http://{address}{path}")).header("Accept", kinds);
+    Ok(request.send().await?.status().as_u16())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn a_node_pulls_from_its_own_loopback_address_and_nobody_can_write_or_list_there() {
+    let world = World::new("relay").await;
+    world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "pulled" } })).await;
+    let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
+    world.deploy("site", &spec).await;
+    let image = world.until_ready("site").await.image.unwrap();
+    let digest = image.strip_prefix("localhost:30050/relay/site@").unwrap();
+    let manifest = format!("/v2/relay/site/manifests/{digest}");
+    let reader = world.registry("read").await;
+    for address in [LOOPBACK, &reader] {
+        assert_eq!(ask(Method::GET, address, &manifest).await.unwrap(), 200, "{address}");
+        assert_eq!(ask(Method::HEAD, address, &manifest).await.unwrap(), 200, "{address}");
+        for method in [Method::PUT, Method::DELETE] {
+            assert_eq!(ask(method.clone(), address, &manifest).await.unwrap(), 405, "{method} {address}");
+        }
+        let uploads = "/v2/relay/site/blobs/uploads/";
+        assert_eq!(ask(Method::POST, address, uploads).await.unwrap(), 405, "{address}");
+        for list in ["/v2/_catalog", "/v2/relay/site/tags/list"] {
+            assert_eq!(ask(Method::GET, address, list).await.unwrap(), 404, "{list} {address}");
+        }
+    }
+
+    let nodes = Api::<Node>::all(world.client.clone()).list(&ListParams::default()).await.unwrap();
+    let addresses = nodes.items[0].status.iter().flat_map(|status| status.addresses.iter().flatten());
+    let outside = addresses.filter(|address| address.type_ == "InternalIP").map(|address| &address.address);
+    for address in outside {
+        let refused = ask(Method::GET, &format!("{address}:30050"), "/v2/").await.unwrap_err();
+        assert!(refused.is_connect(), "{refused:?}");
+    }
+    let services = Api::<Service>::namespaced(world.client.clone(), "doce-system");
+    for service in services.list(&ListParams::default()).await.unwrap() {
+        assert_eq!(service.spec.unwrap().type_.as_deref(), Some("ClusterIP"));
+    }
+}
