@@ -2,5 +2,6 @@
 //! of a child interpreted.
 
 pub mod build;
+pub mod cleanup;
 pub mod rollout;
 mod security;
