@@ -227,3 +227,29 @@ async fn a_job_that_is_refused_keeps_no_record_and_an_event_says_what_stays() {
     world.until_ready("shop", "True", "Serving").await;
     world.writes_nothing_more(&operator).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn killed_between_job_and_record_the_next_operator_goes_on_or_takes_the_job_back() {
+    for (name, limit) in [("goes", 2), ("stays", 5)] {
+        let world = World::new(&format!("cleanup-{name}")).await;
+        let first = operator(&world).await;
+        let (built, _) = world.three(|spec| spec).await;
+        first.journal.hold("/controllerrevisions/");
+        world.delete::<Job>(&built).await;
+        world.until_cleanup("it was made and waits for the record", suspended).await;
+        drop(first);
+        let mut spec = outside(3);
+        spec["history"] = json!({ "limit": limit });
+        world.apply("shop", spec).await;
+
+        let _second = operator(&world).await;
+        if limit == 2 {
+            world.until_cleanup("it was started", |job| !suspended(job)).await;
+            world.until_records("shop", 2).await;
+        } else {
+            world.until_labelled::<Job>(CLEANUPS, "it was taken back", <[_]>::is_empty).await;
+            world.until_records("shop", 3).await;
+        }
+    }
+}
