@@ -12,12 +12,14 @@
 //! ├── registry               what the registries know: tags, digests, users, ports
 //! ├── detect, dockerfile     which way leads to an image; explain says it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
-//! └── log, outcome           what a person and the operator get to read
+//! ├── log, outcome           what a person and the operator get to read
+//! └── cleanup                the other way round: an image that nobody names any more is deleted
 //! ```
 use std::path::Path;
 
 mod address;
 mod buildkit;
+mod cleanup;
 mod credentials;
 mod detect;
 mod dockerfile;
@@ -44,6 +46,14 @@ pub mod report;
 /// installed for the process.
 pub async fn run() -> std::process::ExitCode {
     run::run().await
+}
+
+/// Deletes the image of the cleanup order in the environment from its registry.
+///
+/// Reads `DOCE_CLEANUP` and `DOCE_CA_BUNDLE`. What the registry refuses is told in the log and is a success. Expects a
+/// rustls provider to be installed for the process.
+pub async fn clean_up() -> std::process::ExitCode {
+    cleanup::run().await
 }
 
 /// Why the running binary could not be copied.

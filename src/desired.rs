@@ -4,6 +4,7 @@
 pub mod build_job;
 pub mod build_pods;
 pub mod build_profile;
+pub mod cleanup_job;
 pub mod deployment;
 pub mod meta;
 pub mod names;
@@ -37,4 +38,6 @@ pub struct Platform {
     pub ca_bundle: String,
     /// What build pods get and where they run.
     pub build_pods: build_pods::BuildPods,
+    /// The records of all namespaces are seen, so that it is known of an image that nobody names it.
+    pub sees_all: bool,
 }

@@ -42,6 +42,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Let reads of the embedded registry pass, and nothing else. For the chart, on every node.
     Relay(relay::Arguments),
+    /// Delete one image, as the environment variable `DOCE_CLEANUP` says, from a registry. For the pods of cleanup Jobs.
+    Cleanup,
     /// Copy this program to a file. For build pods.
     Install {
         /// Where to.
@@ -60,6 +62,7 @@ async fn main() -> ExitCode {
             Some(directory) => return build::explain::print(directory, &arguments),
             None => return build::run().await,
         },
+        Command::Cleanup => return build::clean_up().await,
         Command::Install { target } => build::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
         Command::Sweep(arguments) => tidy(arguments).await,
@@ -153,6 +156,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         mirror: config.mirror.clone(),
         ca_bundle: config.ca_bundle()?,
         build_pods: config.build_pods.clone().unwrap_or_default(),
+        sees_all: config.namespace.is_none(),
     })
 }
 

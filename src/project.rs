@@ -35,6 +35,8 @@ pub struct Project {
     pub settings: Settings,
     /// The Secret that images are pushed with.
     pub push_secret: Option<String>,
+    /// Images that no record names any more may be deleted from the repository.
+    pub cleans: bool,
     /// Seconds that one build may take.
     pub build_timeout: i64,
     /// CPU and memory that the build pod should have; part of nothing that is remembered.
@@ -90,6 +92,7 @@ impl Project {
             interval: spec.source.interval(),
             settings: settings(spec),
             push_secret: spec.build.output.push_secret_ref.as_ref().map(|secret| secret.name.clone()),
+            cleans: spec.build.output.cleanup == spec::Cleanup::Delete,
             build_timeout: spec.build.timeout_seconds,
             build_resources: spec.build.resources.clone(),
             run: spec.run.clone(),

@@ -7,18 +7,32 @@ use std::time::Duration;
 use crate::reconcile::Shared;
 use crate::reconcile::start::limits;
 
-/// Releases builds whenever a Job changes.
+/// Pause before cleanups that wait are looked at again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Releases builds, and cleanups that no build stands in the way of, whenever a Job changes.
 pub async fn run(context: Shared) {
     let caches = context.cluster.caches();
+    let mut waits = false;
     loop {
-        caches.jobs_changed.notified().await;
+        let changed = caches.jobs_changed.notified();
+        if waits {
+            // What a cleanup waits for is not always told by a Job.
+            let _ = tokio::time::timeout(AGAIN, changed).await;
+        } else {
+            changed.await;
+        }
         if !caches.jobs.synced() {
             continue;
         }
-        if let Err(error) = context.starts.release(&context.cluster, limits(&context.config)).await {
-            tracing::warn!(%error, "looking at the queue again");
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            caches.jobs_changed.notify_one();
+        let cleans = context.platform.sees_all;
+        match context.starts.release(&context.cluster, limits(&context.config), cleans).await {
+            Ok(on) => waits = on,
+            Err(error) => {
+                tracing::warn!(%error, "looking at the queue again");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                caches.jobs_changed.notify_one();
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ use decide::decide;
 use observe::{Surroundings, observe};
 use report::report;
 use summarize::{announces, summarize};
-use world::{Refusal, World};
+use world::{Child, Refusal, World};
 
 /// What one pass works with.
 pub struct Context {
@@ -102,7 +102,7 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     if let Some(left) = held {
         return Ok(next.within(left));
     }
-    report(&context.cluster, object, status).await.map_err(Error::Report)?;
+    report(&context.cluster, object, status, &world.refusals).await.map_err(Error::Report)?;
     context.announcements.told(&project.uid);
     Ok(next)
 }
@@ -153,7 +153,7 @@ const LONGEST_WAIT: i64 = 300;
 
 /// Pauses after faults end by the clock, and nobody tells a build that waits how the queue moves; everything else is told by a watch.
 fn next(world: &World, project: &Project) -> Next {
-    if !world.refusals.is_empty() {
+    if world.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
         return Next::Growing;
     }
     let moved = world.place.map(|place| (i64::from(place) + 10).min(LONGEST_WAIT));

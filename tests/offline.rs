@@ -12,6 +12,8 @@ mod offline {
 
 #[path = "offline/children.rs"]
 mod children;
+#[path = "offline/cleanup_job.rs"]
+mod cleanup_job;
 #[path = "offline/frameworks.rs"]
 mod frameworks;
 #[path = "offline/versions.rs"]

@@ -1,4 +1,4 @@
-//! GET over http and https: from the addresses that were checked, through few redirects that are each checked again, with
+//! GET, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects that are each checked again, with
 //! an end to time and bytes. It shows no query and no header to anybody.
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
@@ -85,7 +85,7 @@ impl Http {
         let mut place = url.clone();
         for hop in 0..=MAX_REDIRECTS {
             let rule = if hop == 0 { self.rules.named } else { self.rules.redirected };
-            let response = self.once(&place, rule, question, url, stage).await?;
+            let response = self.once(Method::GET, &place, rule, question, url, stage).await?;
             let Some(next) = redirect(&response) else { return Ok(response) };
             place = follow(&place, &next).map_err(|why| {
                 let message = format!("{} redirects {why}; write the final URL", shown(&place));
@@ -108,11 +108,23 @@ impl Http {
         let inside = found.iter().all(|&address| address::is_private(address));
         let rule = if inside || same_place(url, server) { self.rules.named } else { self.rules.redirected };
         let question = Question { authorization, accept: None };
-        self.once(url, rule, question, url, Stage::Resolve).await
+        self.once(Method::GET, url, rule, question, url, Stage::Resolve).await
+    }
+
+    /// The answer of a host that a person named to any method, whatever its status. Nothing is followed.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.once(method, url, self.rules.named, question, url, stage).await
     }
 
     async fn once(
         &self,
+        method: Method,
         place: &Url,
         rule: Rule,
         question: Question<'_>,
@@ -123,7 +135,7 @@ impl Http {
         let client = self.client(place, &addresses).map_err(|error| {
             Failure::workspace(stage, "the client for downloads could not be made", &error)
         })?;
-        let mut request = client.get(place.clone());
+        let mut request = client.request(method, place.clone());
         if let Some(accept) = question.accept {
             request = request.header(ACCEPT, accept);
         }

@@ -114,8 +114,8 @@ impl Registries<'_> {
         Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message))
     }
 
-    /// The header that a registry asks for.
-    async fn answer(
+    /// The header that a registry asks for with this answer.
+    pub(super) async fn answer(
         &self,
         response: &Response,
         url: &Url,

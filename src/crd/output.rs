@@ -23,12 +23,14 @@ pub struct Output {
     #[schemars(length(max = 255))]
     #[x_kube(validation = Rule::new(r"self.matches('^[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$') && (self.split('/')[0].contains('.') || self.split('/')[0].contains(':'))").message("spec.build.output.repository must be a repository with its registry, in lower case and without tag, digest or https://, such as registry.example.org/you/shop"))]
     pub repository: Option<String>,
-    /// A Secret of this namespace, of type kubernetes.io/dockerconfigjson, that only the build pod mounts: images and
-    /// caches are pushed with it, and private base images pulled. Pods of the app pull with run.imagePullSecrets.
+    /// A Secret of this namespace, of type kubernetes.io/dockerconfigjson, that only pods of builds and cleanups mount:
+    /// images and caches are pushed and deleted with it, and private base images pulled. Pods of the app pull with
+    /// run.imagePullSecrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push_secret_ref: Option<SecretName>,
-    /// Delete: images of versions that no record names go from the embedded registry with its next sweep. Keep: nothing is
-    /// deleted from the repository. In other registries nothing is ever deleted.
+    /// Delete: images of versions that no record names are deleted, from the embedded registry by its next sweep, from
+    /// another one by a Job with pushSecretRef. Keep: nothing is deleted from the repository. Clusters that share a
+    /// repository must write Keep: none of them sees the records of the others.
     #[serde(default)]
     pub cleanup: Cleanup,
 }

@@ -149,11 +149,10 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
 
 fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
     let repository = platform.pushed_to(project);
-    let host = |place: &str| place.split('/').next().map(str::to_owned);
     Order {
         source: project.order_source(wish.digest),
         settings: project.settings.clone(),
-        insecure: platform.push_insecure && host(&repository) == host(&platform.push_registry),
+        insecure: platform.is_insecure(&repository),
         repository,
         mirror: platform.mirror.clone(),
         secret: project.source.secret().map(str::to_owned),

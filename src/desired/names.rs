@@ -1,7 +1,11 @@
 //! Every derived name. Names are functions of what they stand for, so that asking twice makes one object.
 
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
 use crate::project::Project;
 use crate::reconcile::world::BuildOf;
+use crate::record::Record;
 use crate::version::{short, text_digest};
 
 /// Label on every child: the project's name.
@@ -14,6 +18,8 @@ pub const ROLE: &str = "doce.dev/role";
 pub const ROLE_APP: &str = "app";
 /// Role of build Jobs and their pods.
 pub const ROLE_BUILD: &str = "build";
+/// Role of Jobs that delete an image, and of their pods.
+pub const ROLE_CLEANUP: &str = "cleanup";
 /// Role of the ledger.
 pub const ROLE_LEDGER: &str = "ledger";
 /// Role of a record.
@@ -34,6 +40,8 @@ pub const BUILD_OF: &str = "doce.dev/build-of";
 pub const ATTEMPT: &str = "doce.dev/attempt";
 /// Annotation of a Job: why somebody wanted it.
 pub const BUILD_REASON: &str = "doce.dev/build-reason";
+/// Annotation of a Job: the version whose image it deletes.
+pub const CLEANUP_OF: &str = "doce.dev/cleanup-of";
 /// Reason of a look at the source that nobody asked for but the clock.
 pub const POLLED: &str = "Polled";
 /// Name of the app's container, of its port, and of the Service's port.
@@ -42,6 +50,8 @@ pub const APP: &str = "app";
 pub const PORT: &str = "http";
 /// Name of the build container.
 pub const BUILD: &str = "build";
+/// Name of the container that deletes an image.
+pub const CLEANUP: &str = "cleanup";
 /// The field manager of every write.
 pub const MANAGER: &str = "doce-operator";
 
@@ -56,6 +66,20 @@ pub fn record(project: &str, version: &str) -> String {
 pub fn job(project: &Project, of: &BuildOf, attempt: u32) -> String {
     let digest = text_digest(&format!("{} {} {attempt}", project.uid, build_of(of)));
     format!("{}-{}", project.name, &digest[..8])
+}
+
+/// Name of the Job that deletes the image of this record: another one for a later record of the same version.
+#[must_use]
+pub fn cleanup(project: &Project, record: &Record) -> String {
+    let digest =
+        text_digest(&format!("cleanup {} {} {:?}", project.uid, record.facts.version, record.created));
+    format!("{}-{}", project.name, &digest[..8])
+}
+
+/// What a Job is for: one that deletes an image carries the annotation for it.
+#[must_use]
+pub fn role_of_job(job: &Job) -> &'static str {
+    if job.annotations().contains_key(CLEANUP_OF) { ROLE_CLEANUP } else { ROLE_BUILD }
 }
 
 /// What a Job builds, as its annotation says it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use kube::ResourceExt as _;
+use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 
 use super::{meta, names};
@@ -50,6 +50,18 @@ pub fn read(object: &ControllerRevision) -> Option<Record> {
 #[must_use]
 pub fn read_ledger(object: &ControllerRevision) -> Option<Ledger> {
     serde_json::from_str(object.annotations().get(names::LEDGER)?).ok()
+}
+
+/// Every image digest that a record or the ledger names, read as text: what somebody has broken still counts.
+pub fn digests(object: &impl Resource) -> impl Iterator<Item = &str> {
+    let annotations = object.annotations();
+    let texts = [names::IMAGE, names::LEDGER].into_iter().filter_map(|name| annotations.get(name));
+    texts.flat_map(|text| {
+        text.match_indices("sha256:").filter_map(|(at, _)| {
+            let digest = text.get(at..at + 71)?;
+            digest[7..].bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digest)
+        })
+    })
 }
 
 /// The text of an annotation.

@@ -17,6 +17,19 @@ impl Platform {
         self.repository(project, &self.pull_registry)
     }
 
+    /// The repository that a person named, where it is in another registry than the platform's.
+    #[must_use]
+    pub fn outside<'a>(&self, project: &'a Project) -> Option<&'a str> {
+        project.settings.repository.as_deref().filter(|named| self.path(named).is_none())
+    }
+
+    /// Whether pods reach the registry of a repository over plain HTTP.
+    #[must_use]
+    pub fn is_insecure(&self, repository: &str) -> bool {
+        let host = |place: &str| place.split('/').next().map(str::to_owned);
+        self.push_insecure && host(repository) == host(&self.push_registry)
+    }
+
     /// Why nothing is built for this project on this platform, with the field and the way out.
     #[must_use]
     pub fn refusal(&self, project: &Project) -> Option<String> {

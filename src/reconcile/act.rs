@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::Wish;
 use crate::desired::deployment::Watch;
-use crate::desired::{Platform, build_job, deployment, meta, names, record, service, template};
+use crate::desired::{Platform, build_job, cleanup_job, deployment, meta, names, record, service, template};
 use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::record::Facts;
@@ -68,10 +68,14 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
             (Child::Job, Box::pin(create_job(hand, project, &wish)).await)
         }
+        Step::CleanUp { version } => (Child::Cleanup, create_cleanup(hand, project, world, &version).await),
         Step::Roll(target) => (Child::Deployment, roll(hand.cluster, project, world, &target).await),
         Step::Mark(unmarked) => (unmarked.child, mark(hand.cluster, project, &unmarked).await),
         Step::Serve { port } => return serve(hand, project, port).await,
-        Step::EndBuild { .. } | Step::ForgetSet { .. } | Step::ForgetRecord { .. } => {
+        Step::EndBuild { .. }
+        | Step::EndCleanup { .. }
+        | Step::ForgetSet { .. }
+        | Step::ForgetRecord { .. } => {
             return forget(hand.cluster, project, &step).await.map(|()| Outcome::Done);
         }
     };
@@ -115,6 +119,20 @@ async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Resu
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
 
+/// Suspended: it starts when the record is gone and no build is in the way.
+async fn create_cleanup(
+    hand: &Hand<'_>,
+    project: &Project,
+    world: &World,
+    version: &str,
+) -> Result<(), Error> {
+    let Some(record) = world.records.get(version) else { return Ok(()) };
+    let Some(order) = cleanup_job::order(project, hand.platform, record) else { return Ok(()) };
+    let job = cleanup_job::create(project, hand.platform, record, &order)
+        .map_err(|error| Error::malformed("cleanup Job", &error))?;
+    hand.cluster.create_job(project, &job).await
+}
+
 async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
     let (caches, name) = (cluster.caches(), &unmarked.name);
     let metadata = |role: &str| meta::child(project, name, role);
@@ -129,7 +147,7 @@ async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Resu
             None => Ok(()),
         },
         _ => match ours(project, &caches.jobs.of(&key(project)), name) {
-            Some(seen) => cluster.mark_job(&seen, &metadata(names::ROLE_BUILD)).await,
+            Some(seen) => cluster.mark_job(&seen, &metadata(names::role_of_job(&seen))).await,
             None => Ok(()),
         },
     }
@@ -209,10 +227,12 @@ fn ports_in_use(cluster: &Cluster) -> Vec<u16> {
 async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(), Error> {
     let (caches, key) = (cluster.caches(), key(project));
     match step {
-        Step::EndBuild { job } => match ours(project, &caches.jobs.of(&key), job) {
-            Some(seen) => cluster.delete_job(&seen).await,
-            None => Ok(()),
-        },
+        Step::EndBuild { job } | Step::EndCleanup { job } => {
+            match ours(project, &caches.jobs.of(&key), job) {
+                Some(seen) => cluster.delete_job(&seen).await,
+                None => Ok(()),
+            }
+        }
         Step::ForgetSet { name } => {
             match caches.sets.of(&key).iter().find(|set| set.metadata.name.as_ref() == Some(name)) {
                 Some(seen) => cluster.delete_set(seen).await,
@@ -221,7 +241,11 @@ async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(),
         }
         Step::ForgetRecord { version } => {
             match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
-                Some(seen) => cluster.delete_revision(&seen).await,
+                Some(seen) => {
+                    cluster.delete_revision(&seen).await?;
+                    caches.jobs_changed.notify_one(); // A cleanup may have waited for this.
+                    Ok(())
+                }
                 None => Ok(()),
             }
         }

@@ -2,6 +2,7 @@
 //! one thing, and then everything is looked at again. Pure: no client, no clock, no shapes of children.
 
 mod builds;
+mod cleanup;
 mod memory;
 pub mod poll;
 mod requests;
@@ -57,6 +58,16 @@ pub enum Step {
         /// Name of the Job.
         job: String,
     },
+    /// Create the Job that deletes the image of a record which is about to go, suspended.
+    CleanUp {
+        /// Version of the record.
+        version: String,
+    },
+    /// Delete a cleanup Job that is not to be started.
+    EndCleanup {
+        /// Name of the Job.
+        job: String,
+    },
     /// Create or change the Deployment.
     Roll(Target),
     /// Create or change the Service.
@@ -103,7 +114,7 @@ struct Situation<'a> {
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, Row); 18] = [
+const ROWS: [(&str, Row); 20] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -121,6 +132,8 @@ const ROWS: [(&str, Row); 18] = [
     ("13, 14: Deployment and Service differ", run::roll_or_serve),
     ("a child that somebody took a label or the owner from", memory::mark),
     ("15: a ReplicaSet that is not kept", run::forget_set),
+    ("a cleanup whose image is to stay", cleanup::unwanted),
+    ("16: more records than the limit: the image of the one that goes", cleanup::due),
     ("16: more records than the limit", memory::forget_record),
 ];
 

@@ -2,6 +2,7 @@
 //! of a child interpreted.
 
 pub mod build;
+pub mod cleanup;
 mod pull;
 pub mod rollout;
 mod security;

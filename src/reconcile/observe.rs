@@ -1,7 +1,7 @@
 //! First step of the loop (I/O): what the caches know of one project's children becomes a [`World`]. It reads nothing
 //! from the API server but the content of a ConfigMap that is the source and has changed. It decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::facts;
 use super::places::Places;
 use super::turn::Limits;
 use super::world;
+use super::world::cleanup::Cleanups;
 use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
 use crate::cluster::writes::is_ours;
@@ -70,12 +71,21 @@ pub async fn observe(
     let builds =
         builds(cluster, project, &jobs, &pods, |job| facts::build::is_open(memory.as_ref(), &records, job))
             .await?;
+    let cleanups = Cleanups {
+        jobs: jobs
+            .iter()
+            .filter(|job| is_ours(project, &***job))
+            .filter_map(|job| facts::cleanup::job(job))
+            .collect(),
+        orphans: orphans(cluster, project, around.platform, &records),
+    };
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
     Ok(World {
         now: now(),
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
         place: queued.and_then(|job| around.places.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
+        cleanups,
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         ledger: memory,
@@ -88,6 +98,19 @@ pub async fn observe(
         retry_base: around.retry_base,
         repository: around.platform.pulled_from(project),
     })
+}
+
+/// Only where a record may be about to go: it takes a look at the records of all projects.
+fn orphans(
+    cluster: &Cluster,
+    project: &Project,
+    platform: &Platform,
+    records: &BTreeMap<String, Record>,
+) -> BTreeSet<String> {
+    if records.len() <= project.limit || platform.outside(project).is_none() {
+        return BTreeSet::new();
+    }
+    facts::cleanup::orphans(project, platform, records, &cluster.caches().revisions.all())
 }
 
 /// The one look at a clock: compared with timestamps of objects, never remembered.
@@ -128,7 +151,7 @@ fn unmarked(project: &Project, revisions: &[Arc<ControllerRevision>], jobs: &[Ar
         lost_marks(project, &**object, role).then(|| Unmarked { child, name: object.name_any() })
     };
     let job = |object: &Arc<Job>| {
-        lost_marks(project, &**object, names::ROLE_BUILD)
+        lost_marks(project, &**object, names::role_of_job(object))
             .then(|| Unmarked { child: Child::Job, name: object.name_any() })
     };
     revisions.iter().filter_map(ledger_or_record).chain(jobs.iter().filter_map(job)).collect()

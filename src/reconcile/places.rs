@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::start::belongs;
-use super::turn::{self, Limits};
+use super::start::may_start;
+use super::turn::{self, Limits, cleanups};
 use crate::cluster::Cluster;
 
 /// How long an order is told before it is made anew, so that many who ask at once cost one look at the queue.
@@ -31,7 +31,9 @@ impl Places {
         {
             return Some(*place);
         }
-        let order = turn::order(&cluster.caches().jobs.all(), limits, |job| belongs(cluster, job));
+        let jobs = cluster.caches().jobs.all();
+        let cleaned = cleanups::under_way(&jobs);
+        let order = turn::order(&jobs, limits, |job| may_start(cluster, &cleaned, job));
         let places: HashMap<_, _> = order.into_iter().zip(1..).collect();
         let place = places.get(&key).copied();
         *told = Some((Instant::now(), places));

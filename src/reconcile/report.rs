@@ -3,14 +3,20 @@
 use crate::cluster::{Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 
-use super::summarize::happenings;
+use super::summarize::{happenings, left_behind};
+use super::world::Refusal;
 
-/// Writes `status` and tells the difference. A settled project costs nothing here.
+/// Writes `status` and tells the difference, and which images are left behind because a write was refused. A settled
+/// project costs nothing here.
 pub async fn report(
     cluster: &Cluster,
     object: &ProjectDeployment,
     status: ProjectDeploymentStatus,
+    refusals: &[Refusal],
 ) -> Result<(), Error> {
+    for happening in left_behind(refusals) {
+        cluster.publish(object, happening).await;
+    }
     if object.status.as_ref() == Some(&status) {
         return Ok(());
     }

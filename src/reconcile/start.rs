@@ -1,14 +1,18 @@
 //! Starting builds (I/O): a build that has a place when it is made is created running, another waits, suspended, until
 //! the queue releases it. Whose turn it is, [`super::turn`] says.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use tokio::sync::Mutex;
 
 use crate::cluster::{Cluster, Error};
 use crate::config::Config;
+use crate::desired::names;
 use crate::project::Project;
 
+use super::turn::cleanups::{self, Seen};
 use super::turn::{self, Limits};
 
 /// One build at a time is started, so that two that see the same free place do not both take it.
@@ -24,33 +28,71 @@ impl Starts {
         project: &Project,
         mut job: Job,
     ) -> Result<(), Error> {
-        let has_place = || {
+        let has_place = |job: &Job| {
             let caches = cluster.caches();
-            let known = |job: &Job| belongs(cluster, job);
-            caches.jobs.synced() && turn::has_place(&caches.jobs.all(), limits, &project.namespace, known)
+            let jobs = caches.jobs.all();
+            let cleaned = cleanups::under_way(&jobs);
+            let known = |job: &Job| may_start(cluster, &cleaned, job);
+            caches.jobs.synced()
+                && cleanups::lets_build(&cleaned, job)
+                && turn::has_place(&jobs, limits, &project.namespace, known)
         };
-        if !has_place() {
+        if !has_place(&job) {
             return cluster.create_job(project, &job).await; // Waiting needs no place.
         }
         let _one = self.0.lock().await;
-        if let Some(spec) = job.spec.as_mut().filter(|_| has_place()) {
+        let starts = has_place(&job);
+        if let Some(spec) = job.spec.as_mut().filter(|_| starts) {
             spec.suspend = Some(false);
         }
         cluster.create_job(project, &job).await
     }
 
-    /// Starts what waits and has a place now.
-    pub async fn release(&self, cluster: &Cluster, limits: Limits) -> Result<(), Error> {
+    /// Starts what waits and has a place now, builds first. True where a cleanup waits on for what no Job tells of.
+    /// Without `cleans` no cleanup is started.
+    pub async fn release(&self, cluster: &Cluster, limits: Limits, cleans: bool) -> Result<bool, Error> {
         let _one = self.0.lock().await;
-        for job in turn::next(&cluster.caches().jobs.all(), limits, |job| belongs(cluster, job)) {
+        let jobs = cluster.caches().jobs.all();
+        let cleaned = cleanups::under_way(&jobs);
+        for job in turn::next(&jobs, limits, |job| may_start(cluster, &cleaned, job)) {
             cluster.release_job(&job).await?;
         }
-        Ok(())
+        if cleans { release_cleanups(cluster).await } else { Ok(false) }
     }
 }
 
+/// Starts the cleanups that nothing stands in the way of, and takes those back whose image is named again.
+async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
+    let caches = cluster.caches();
+    let jobs = caches.jobs.all(); // With the builds that have just been started.
+    if !cleanups::any_waits(&jobs) {
+        return Ok(false);
+    }
+    if !caches.synced() {
+        return Ok(true);
+    }
+    let pods = |job: &Job| {
+        let project = job.labels().get(names::PROJECT).cloned().unwrap_or_default();
+        caches.pods.of(&(job.namespace().unwrap_or_default(), project))
+    };
+    let seen = Seen { jobs: &jobs, revisions: &caches.revisions.all() };
+    let plan = cleanups::plan(&seen, pods);
+    for job in plan.drop {
+        cluster.delete_job(&job).await?;
+    }
+    for job in plan.start.iter().filter(|job| belongs(cluster, job)) {
+        cluster.release_job(job).await?;
+    }
+    Ok(plan.wait)
+}
+
+/// A build of a project that is there, in a repository of which no image is being deleted.
+pub(super) fn may_start(cluster: &Cluster, cleaned: &BTreeSet<String>, job: &Job) -> bool {
+    belongs(cluster, job) && cleanups::lets_build(cleaned, job)
+}
+
 /// The Job's project is there: a build of a project that is gone is never started.
-pub(super) fn belongs(cluster: &Cluster, job: &Job) -> bool {
+fn belongs(cluster: &Cluster, job: &Job) -> bool {
     job.owner_references().iter().any(|owner| cluster.caches().projects.has(&owner.uid))
 }
 

@@ -20,7 +20,7 @@ use crate::version::short;
 use super::asked::{Asked, asked, newest_live, previous};
 use super::world::{BuildJob, Cause, Child, JobState, World};
 
-pub use events::happenings;
+pub use events::{happenings, left_behind};
 pub use ready::{Headline, headline};
 
 /// Everything that a summary looks at.

@@ -11,6 +11,8 @@ use kube::ResourceExt as _;
 use super::facts::build::is_finished;
 use crate::desired::names;
 
+pub mod cleanups;
+
 /// How many builds may run at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -90,10 +92,20 @@ pub fn has_place(
         && running.values().sum::<usize>() < limits.cluster
 }
 
+/// Jobs that build: a cleanup takes no place of theirs.
+fn builds(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+    jobs.iter().filter(|job| is_build(job))
+}
+
+/// It is no cleanup.
+fn is_build(job: &Job) -> bool {
+    names::role_of_job(job) == names::ROLE_BUILD
+}
+
 /// Builds that run, by namespace. One that is being deleted takes its place until its pods are gone.
 fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
     let mut running = BTreeMap::new();
-    for job in jobs.iter().filter(|job| !is_suspended(job) && !is_finished(job)) {
+    for job in builds(jobs).filter(|job| !is_suspended(job) && !is_finished(job)) {
         *running.entry(namespace(job)).or_insert(0) += 1;
     }
     running
@@ -110,7 +122,7 @@ enum Served {
 /// The last start in each namespace, as far as its Jobs are still there.
 fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
     let mut served = BTreeMap::new();
-    for job in jobs.iter().filter(|job| !is_suspended(job)) {
+    for job in builds(jobs).filter(|job| !is_suspended(job)) {
         let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
         let Some(time) = started.map(|time| time.0).or(job.creation_timestamp().map(|time| time.0)) else {
             continue;
@@ -122,7 +134,7 @@ fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
 }
 
 fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
-    jobs.iter()
+    builds(jobs)
         .filter(|job| job.metadata.deletion_timestamp.is_none() && is_suspended(job) && !is_finished(job))
 }
 

@@ -9,6 +9,8 @@ use crate::crd::conditions::{MAX_MESSAGE, bounded};
 use crate::ledger::Ledger;
 use crate::record::{ImageFact, Record};
 
+pub mod cleanup;
+
 /// Everything that one pass sees.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
@@ -22,6 +24,8 @@ pub struct World {
     pub records: BTreeMap<String, Record>,
     /// The build Jobs.
     pub jobs: Vec<BuildJob>,
+    /// What may have to go from registries outside the platform's.
+    pub cleanups: cleanup::Cleanups,
     /// Place in the queue of the one that waits, if one does: 1 is next.
     pub place: Option<u32>,
     /// The Deployment.
@@ -238,6 +242,8 @@ pub enum Child {
     Record,
     /// A build Job.
     Job,
+    /// A Job that deletes an image. Nothing waits for it.
+    Cleanup,
     /// The Deployment.
     Deployment,
     /// The Service.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::build::order::ORDER_ENV;
 use crate::crd::ProjectDeployment;
 use crate::crd::spec::Cleanup;
-use crate::desired::names;
+use crate::desired::{names, record};
 
 /// What may not go. Repositories are paths without the registry's host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,12 +61,9 @@ impl Named {
     }
 
     fn remember(&mut self, revision: &PartialObjectMeta<ControllerRevision>) {
-        let annotation = |name: &str| revision.annotations().get(name).map(String::as_str);
-        // Read as text: what somebody has broken still counts.
-        for text in [names::IMAGE, names::LEDGER].into_iter().filter_map(annotation) {
-            self.digests.extend(digests(text));
-        }
-        let image = annotation(names::IMAGE).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        self.digests.extend(record::digests(revision).map(str::to_owned));
+        let image = revision.annotations().get(names::IMAGE);
+        let image = image.and_then(|text| serde_json::from_str::<Value>(text).ok());
         let reference = image.as_ref().and_then(|image| image["reference"].as_str());
         self.used.extend(
             reference.and_then(|reference| reference.split_once('@')).and_then(|(name, _)| path(name)),
@@ -111,14 +108,6 @@ fn repository(build: &Job) -> Option<String> {
 /// `host[:port]/path` without the host.
 fn path(repository: &str) -> Option<String> {
     repository.split_once('/').map(|(_, path)| path.to_owned())
-}
-
-/// Every `sha256:` with 64 hex digits in a text.
-fn digests(text: &str) -> impl Iterator<Item = String> {
-    text.match_indices("sha256:").filter_map(|(at, _)| {
-        let digest = text.get(at..at + 71)?;
-        digest[7..].bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| digest.to_owned())
-    })
 }
 
 #[cfg(test)]

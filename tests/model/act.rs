@@ -102,6 +102,8 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 job.since = cluster.clock;
             }
         }
+        // The model's images are in the platform's own registry, which the sweep looks after.
+        Step::CleanUp { .. } | Step::EndCleanup { .. } => {}
         Step::Roll(target) => roll(cluster, target),
         Step::Mark(unmarked) => cluster.unmarked.retain(|there| there != unmarked),
         Step::Serve { port } => serve(cluster, *port),

@@ -43,6 +43,7 @@ impl Cluster {
                 self.deployment.clone_from(&from.deployment);
                 self.sets.clone_from(&from.sets);
             }
+            Child::Cleanup => {} // The model's images are in the platform's own registry.
             Child::Service => self.service = from.service,
         }
         self.ghosts.retain(|(kind, _)| *kind != child);

@@ -39,10 +39,14 @@ pub(crate) fn child(step: &Step) -> Option<Child> {
         Step::Ledger(_) | Step::Image { .. } => Some(Child::Memory),
         Step::Record { .. } => Some(Child::Record),
         Step::Build { .. } => Some(Child::Job),
+        Step::CleanUp { .. } => Some(Child::Cleanup),
         Step::Roll(_) => Some(Child::Deployment),
         Step::Serve { .. } => Some(Child::Service),
         Step::Mark(unmarked) => Some(unmarked.child),
-        Step::EndBuild { .. } | Step::ForgetSet { .. } | Step::ForgetRecord { .. } => None,
+        Step::EndBuild { .. }
+        | Step::EndCleanup { .. }
+        | Step::ForgetSet { .. }
+        | Step::ForgetRecord { .. } => None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod builds;
 mod case;
+mod cleanups;
 mod hold;
 mod polls;
 mod requests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Build;
 use crate::build::order::Source;
+use crate::build::order::cleanup::log_tag;
 use crate::build::reason::Reason;
 use crate::build::report::Report;
 use crate::version::text_digest;
@@ -56,6 +57,6 @@ impl Build {
             let asked = (&self.order.source, &self.order.settings);
             text_digest(&serde_json::to_string(&asked).unwrap_or_default())
         });
-        format!("log-{}", key.get(..16).unwrap_or(&key))
+        log_tag(&key)
     }
 }

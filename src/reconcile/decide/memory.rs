@@ -108,17 +108,20 @@ pub(super) fn mark(situation: &Situation<'_>) -> Option<Step> {
     unmarked.find(|unmarked| !situation.world.refused(unmarked.child)).cloned().map(Step::Mark)
 }
 
-/// Row 16: the oldest record beyond the limit goes, those that never served first; none that anything still needs.
+/// Row 16: the record that falls out goes.
 pub(super) fn forget_record(situation: &Situation<'_>) -> Option<Step> {
+    falls_out(situation).map(|version| Step::ForgetRecord { version: version.to_owned() })
+}
+
+/// The oldest record beyond the limit, those that never served first; none that anything still needs.
+pub(super) fn falls_out<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let records = &situation.world.records;
     if records.len() <= situation.project.limit {
         return None;
     }
     let unprotected = records.values().filter(|record| !is_protected(situation, &record.facts.version));
     let age = |version: &str| (situation.ledger.life(version).live.unwrap_or(0), records[version].created);
-    let oldest =
-        unprotected.map(|record| record.facts.version.as_str()).min_by_key(|version| age(version))?;
-    Some(Step::ForgetRecord { version: oldest.to_owned() })
+    unprotected.map(|record| record.facts.version.as_str()).min_by_key(|version| age(version))
 }
 
 fn is_protected(situation: &Situation<'_>, version: &str) -> bool {

@@ -3,6 +3,7 @@
 use crate::cluster::events::Happening;
 use crate::crd::ProjectDeploymentStatus;
 use crate::crd::conditions::bounded;
+use crate::reconcile::world::{Child, Refusal};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// What happened between `old` and `new`.
@@ -18,6 +19,24 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
             .filter(|_| find(new, "PortAllocated").is_some_and(|now| now.status != "Unknown")),
     );
     happenings
+}
+
+/// Images that stay in their registry because the Job that would have deleted them was refused. That is no matter of the
+/// status: the record is gone, and nothing waits.
+#[must_use]
+pub fn left_behind(refusals: &[Refusal]) -> Vec<Happening> {
+    let refused = refusals.iter().filter(|refusal| refusal.child == Child::Cleanup);
+    let happening = |refusal: &Refusal| Happening {
+        warning: true,
+        reason: "CleanupRefused".to_owned(),
+        action: format!("Cleanup:{}", bounded(&refusal.message, 100)),
+        note: format!(
+            "an image that no version needs any more stays in its registry: {}. Let the Job in, or write \
+             spec.build.output.cleanup: Keep",
+            refusal.message
+        ),
+    };
+    refused.map(happening).collect()
 }
 
 fn find<'a>(status: &'a ProjectDeploymentStatus, kind: &str) -> Option<&'a Condition> {

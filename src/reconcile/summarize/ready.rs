@@ -76,7 +76,8 @@ fn predecessor(view: &View<'_>) -> Option<Headline> {
 fn refused(view: &View<'_>) -> Option<Headline> {
     let other =
         |refusal: &&super::super::world::Refusal| matches!(refusal.cause, Cause::NameTaken | Cause::Invalid);
-    let refusal = view.world.refusals.iter().find(other)?;
+    let mut refusals = view.world.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
+    let refusal = refusals.find(other)?;
     let reason = if refusal.cause == Cause::NameTaken { Reason::NameTaken } else { Reason::InvalidSpec };
     Some(Headline::stalled(reason, refusal.message.clone()))
 }

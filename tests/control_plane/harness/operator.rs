@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub retry_seconds: u32,
     /// What the platform owner says of build pods, JSON.
     pub build_pods: Option<&'static str>,
+    /// It takes itself for one that sees the records of every namespace, and so deletes images.
+    pub sees_all: bool,
     /// Name of the operator where there are several.
     pub name: Option<&'static str>,
     /// Seconds of its Lease, where it is elected.
@@ -50,6 +52,7 @@ impl Default for Options {
             build_limit: 2,
             retry_seconds: 1,
             build_pods: None,
+            sees_all: false,
             name: None,
             lease_seconds: None,
         }
@@ -98,13 +101,13 @@ impl Operator {
         };
         let (context, standing, task) = match config.candidacy().unwrap() {
             None => {
-                let context = context(Cluster::new(client), config);
+                let context = context(Cluster::new(client), config, &options);
                 let task = tokio::spawn(controller::run(context.clone(), Alone, stopped));
                 (context, Alone.standing(), task)
             }
             Some(Candidacy { identity, namespace, lease }) => {
                 let (fence, times) = (Fence::default(), Times::of(config.lease_seconds));
-                let context = context(Cluster::fenced(client.clone(), &fence), config);
+                let context = context(Cluster::fenced(client.clone(), &fence), config, &options);
                 let leases = Leases::new(client, &namespace, &lease);
                 let candidate = Candidate::start(leases, fence, identity, times);
                 let standing = candidate.standing();
@@ -178,10 +181,10 @@ async fn as_user(user: &str) -> kube::Config {
     config
 }
 
-fn context(cluster: Cluster, config: Config) -> Shared {
+fn context(cluster: Cluster, config: Config, options: &Options) -> Shared {
     Arc::new(Context {
         cluster,
-        platform: platform(&config),
+        platform: Platform { sees_all: options.sees_all, ..platform(&config) },
         config,
         backoff: Backoff::default(),
         starts: Starts::default(),
@@ -228,5 +231,6 @@ fn platform(config: &Config) -> Platform {
         mirror: None,
         ca_bundle: String::new(),
         build_pods: config.build_pods.clone().unwrap_or_default(),
+        sees_all: false,
     }
 }

@@ -1,0 +1,111 @@
+//! When a cleanup starts. Pure: it reads Jobs, their pods and the records of the whole cluster and starts nothing.
+//!
+//! A build may find an image by its key and report it just when it is to be deleted. So no image goes while a build of its
+//! repository is unfinished or may still hand it to a record, and no build starts in a repository while an image of it is
+//! being deleted. Both are settled under the one lock that starts anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+
+use super::is_build;
+use crate::build::order::cleanup::CleanupOrder;
+use crate::desired::names;
+use crate::reconcile::facts::build::{self, is_finished};
+use crate::reconcile::facts::cleanup::{names_image, order, repository, waits};
+use crate::reconcile::world::JobState;
+
+/// Most cleanups that run at a time.
+const MOST: usize = 2;
+
+/// What becomes of the cleanups that wait.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// They start now.
+    pub start: Vec<Arc<Job>>,
+    /// Something names their image again: they are deleted.
+    pub drop: Vec<Arc<Job>>,
+    /// Others wait on.
+    pub wait: bool,
+}
+
+/// Everything that is looked at.
+pub struct Seen<'a> {
+    /// Jobs of the cluster.
+    pub jobs: &'a [Arc<Job>],
+    /// Records and ledgers of the cluster.
+    pub revisions: &'a [Arc<ControllerRevision>],
+}
+
+/// There is a cleanup that was not started yet.
+#[must_use]
+pub fn any_waits(jobs: &[Arc<Job>]) -> bool {
+    jobs.iter().any(|job| !is_build(job) && waits(job))
+}
+
+/// Repositories of which an image is being deleted.
+#[must_use]
+pub fn under_way(jobs: &[Arc<Job>]) -> BTreeSet<String> {
+    running(jobs).filter_map(|job| order(job)).map(|order| order.repository).collect()
+}
+
+/// Whether a build Job may start while images of these repositories are being deleted.
+#[must_use]
+pub fn lets_build(under_way: &BTreeSet<String>, build: &Job) -> bool {
+    under_way.is_empty() || repository(build).is_none_or(|repository| !under_way.contains(&repository))
+}
+
+/// What becomes of those that wait; `pods` are those of a Job's project.
+#[must_use]
+pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
+    let mut plan = Plan::default();
+    let mut places = MOST.saturating_sub(running(seen.jobs).count());
+    for job in seen.jobs.iter().filter(|job| !is_build(job) && waits(job)) {
+        let Some(order) = order(job) else {
+            plan.drop.push(job.clone());
+            continue;
+        };
+        let claims: Vec<_> = seen.revisions.iter().filter(|revision| names_image(revision, &order)).collect();
+        if claims.iter().any(|revision| !is_own(job, revision)) {
+            plan.drop.push(job.clone());
+        } else if !claims.is_empty() || places == 0 || is_busy(seen.jobs, &order, &pods) {
+            plan.wait = true; // Its own record is about to go, or the project takes the Job back.
+        } else {
+            places -= 1;
+            plan.start.push(job.clone());
+        }
+    }
+    plan
+}
+
+fn running(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+    jobs.iter().filter(|job| !is_build(job) && !waits(job) && !is_finished(job))
+}
+
+/// The record of the version that the Job deletes the image of.
+fn is_own(job: &Job, revision: &ControllerRevision) -> bool {
+    let version = revision.data.as_ref().and_then(|data| data.0["version"].as_str());
+    revision.namespace() == job.namespace()
+        && revision.labels().get(names::UID) == job.labels().get(names::UID)
+        && version == job.annotations().get(names::CLEANUP_OF).map(String::as_str)
+}
+
+/// A build may still name the image.
+fn is_busy(jobs: &[Arc<Job>], order: &CleanupOrder, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> bool {
+    let there = |job: &&Arc<Job>| repository(job).is_none_or(|repository| repository == order.repository);
+    let may_name = |job: &Job| match build::job(job, &pods(job)).map(|build| build.state) {
+        _ if !is_finished(job) => true,
+        // As long as the Job is there, a record may be made from what it says.
+        Some(JobState::Built(built)) => built.digest == order.digest,
+        Some(JobState::Failed(_)) => false,
+        _ => true,
+    };
+    jobs.iter().filter(|job| is_build(job)).filter(there).any(|job| may_name(job))
+}
+
+#[cfg(test)]
+mod tests;

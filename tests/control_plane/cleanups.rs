@@ -1,0 +1,255 @@
+//! Images in registries outside the platform's, once their record falls out: the Job that deletes them, when it starts,
+//! and when there is none. The registry itself is played; what the Job does there, unit tests show against a real one.
+
+use doce_operator::build::order::cleanup::CleanupOrder;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::harness::{Built, Operator, Options, World, commit};
+
+const CLEANUPS: &str = "doce.dev/role=cleanup";
+
+async fn operator(world: &World) -> Operator {
+    Operator::start_with(world, Options { sees_all: true, ..Options::default() }).await
+}
+
+/// A commit whose image goes to a registry of somebody else; two versions are kept.
+fn outside(n: u8) -> Value {
+    let mut spec = commit(n);
+    let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
+    spec["build"] = json!({ "output": output });
+    spec["history"] = json!({ "limit": 2 });
+    spec
+}
+
+fn suspended(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+fn ordered(job: &Job) -> CleanupOrder {
+    let pod = job.spec.clone().unwrap().template.spec.unwrap();
+    let env = pod.containers[0].env.clone().unwrap();
+    let text = env.into_iter().find(|variable| variable.name == "DOCE_CLEANUP").unwrap().value.unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+impl World {
+    /// Builds and serves one version; the Job that built it, and its image.
+    async fn build(&self, name: &str, spec: Value) -> (String, String) {
+        self.apply(name, spec).await;
+        let job = self.finish_build(Built::default()).await;
+        let served = self.until_ready(name, "True", "Serving").await;
+        (job, served.status.unwrap().image.unwrap())
+    }
+
+    /// Three versions, of which the first is only held by the Job that built it, as long as that is there.
+    async fn three(&self, with: impl Fn(Value) -> Value) -> (String, String) {
+        let first = self.build("shop", with(outside(1))).await;
+        for n in [2, 3] {
+            self.build("shop", with(outside(n))).await;
+        }
+        self.until_sets(2).await;
+        first
+    }
+
+    async fn until_records(&self, project: &str, count: usize) {
+        let labels = format!("doce.dev/role=record,doce.dev/project={project}");
+        let what = format!("{count} records of {project}");
+        self.until_labelled::<ControllerRevision>(&labels, &what, |all| all.len() == count).await;
+    }
+
+    async fn until_cleanup(&self, what: &str, is_so: impl Fn(&Job) -> bool) -> Job {
+        let one = |all: &[Job]| all.len() == 1 && is_so(&all[0]);
+        self.until_labelled::<Job>(CLEANUPS, what, one).await.remove(0)
+    }
+
+    async fn cleanups(&self) -> Vec<Job> {
+        let jobs = self.list::<Job>().await.into_iter();
+        jobs.filter(|job| job.labels().get("doce.dev/role").is_some_and(|role| role == "cleanup")).collect()
+    }
+
+    /// From now on only pods that meet Pod Security "restricted" are let in.
+    async fn restrict(&self) {
+        let label =
+            json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
+    }
+
+    /// The operator looks at the project again and has nothing to do.
+    async fn writes_nothing_more(&self, operator: &Operator) {
+        operator.journal.at_rest().await;
+        let before = operator.journal.writes().len();
+        self.annotate("shop", "example.org/nothing", "1").await;
+        self.with_canary().await;
+        operator.journal.at_rest().await;
+        let writes = operator.journal.writes().split_off(before);
+        let to_shop = writes.iter().filter(|write| write.path.contains("/shop")).count();
+        assert_eq!(to_shop, 0, "{writes:?}");
+    }
+
+    /// The pod of the cleanup that runs ends well.
+    async fn finish_cleanup(&self) {
+        let pods = self
+            .until_labelled::<Pod>(CLEANUPS, "its pod runs", |pods| {
+                pods.iter().any(|pod| {
+                    pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
+                })
+            })
+            .await;
+        let patch = Patch::Strategic(json!({ "status": { "phase": "Succeeded" } }));
+        let name = pods[0].name_any();
+        self.api::<Pod>().patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_nothing_is_written() {
+    let world = World::new("cleanup").await;
+    let operator = operator(&world).await;
+    let (built, image) = world.three(|spec| spec).await;
+    assert!(world.cleanups().await.is_empty(), "its own build may still be read");
+    world.restrict().await;
+    operator.journal.at_rest().await;
+    let before = operator.journal.writes().len();
+    world.delete::<Job>(&built).await;
+    let job = world.until_cleanup("it was started", |job| !suspended(job)).await;
+    world.until_records("shop", 2).await;
+    let order = ordered(&job);
+    assert_eq!(format!("{}@{}", order.repository, order.digest), image);
+    assert_eq!((order.push_secret.as_deref(), order.insecure), (Some("push"), false));
+    assert_eq!(job.owner_references()[0].name, "shop");
+
+    world.finish_cleanup().await;
+    let ended = |job: &Job| job.status.as_ref().and_then(|status| status.succeeded) == Some(1);
+    world.until_cleanup("it has ended", ended).await;
+    operator.journal.at_rest().await;
+    let acts: Vec<String> = operator.journal.writes()[before..]
+        .iter()
+        .filter(|write| write.status < 300 && !write.path.ends_with("/status"))
+        .map(|write| {
+            format!("{} {}", write.method, if write.path.contains("/jobs") { "Job" } else { "other" })
+        })
+        .collect();
+    assert_eq!(acts, ["POST Job", "DELETE other", "PATCH Job"], "{:?}", operator.journal.writes());
+    world.writes_nothing_more(&operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_image_that_another_project_names_makes_no_job() {
+    let world = World::new("cleanup-shared").await;
+    let _operator = operator(&world).await;
+    let (built, image) = world.three(|spec| spec).await;
+    let (other, same) = world.build("other", outside(1)).await;
+    assert_eq!(image, same);
+    world.delete::<Job>(&other).await;
+    world.delete::<Job>(&built).await;
+    world.until_records("shop", 2).await;
+    assert!(world.cleanups().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn nothing_is_deleted_with_keep_or_by_an_operator_that_sees_one_namespace_only() {
+    for (name, sees_all, cleanup) in [("keep", true, "Keep"), ("narrow", false, "Delete")] {
+        let world = World::new(&format!("cleanup-{name}")).await;
+        let _operator = Operator::start_with(&world, Options { sees_all, ..Options::default() }).await;
+        let with = |mut spec: Value| {
+            spec["build"]["output"]["cleanup"] = json!(cleanup);
+            spec
+        };
+        let (built, _) = world.three(with).await;
+        world.delete::<Job>(&built).await;
+        world.until_records("shop", 2).await;
+        assert!(world.cleanups().await.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn builds_and_cleanups_of_one_repository_wait_for_each_other() {
+    let world = World::new("cleanup-busy").await;
+    let _operator = operator(&world).await;
+    let (built, _) = world.three(|spec| spec).await;
+    world.apply("other", outside(8)).await;
+    world.running_build().await;
+    world.delete::<Job>(&built).await;
+    world.until_records("shop", 2).await;
+    let waits = world.until_cleanup("it is there", |_| true).await;
+    assert!(suspended(&waits), "the build may find the image");
+
+    world.finish_build(Built::default()).await;
+    world.until_cleanup("it was started", |job| !suspended(job)).await;
+    world.until_ready("other", "True", "Serving").await;
+    world.apply("third", outside(9)).await;
+    world.until_ready("third", "False", "Queued").await;
+    world.finish_cleanup().await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("third", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_job_that_is_refused_keeps_no_record_and_an_event_says_what_stays() {
+    let world = World::new("cleanup-quota").await;
+    let operator = operator(&world).await;
+    let (built, _) = world.three(|spec| spec).await;
+    let jobs = world.list::<Job>().await.len() - 1;
+    let quota = json!({
+        "metadata": { "name": "no-more" }, "spec": { "hard": { "count/jobs.batch": jobs.to_string() } },
+    });
+    let quota: ResourceQuota = serde_json::from_value(quota).unwrap();
+    world.api::<ResourceQuota>().create(&PostParams::default(), &quota).await.unwrap();
+    world
+        .until("no-more", "it is in force", |quota: Option<&ResourceQuota>| {
+            quota.and_then(|quota| quota.status.as_ref()).is_some_and(|status| status.used.is_some())
+        })
+        .await;
+    world.delete::<Job>(&built).await;
+    world.until_records("shop", 2).await;
+    let told = |events: &[Event]| {
+        events.iter().any(|event| {
+            event.reason.as_deref() == Some("CleanupRefused")
+                && event.note.as_deref().is_some_and(|note| {
+                    note.contains("exceeded quota") && note.contains("spec.build.output.cleanup: Keep")
+                })
+        })
+    };
+    world.until_list("an event tells it", told).await;
+    assert!(world.cleanups().await.is_empty());
+    world.until_ready("shop", "True", "Serving").await;
+    world.writes_nothing_more(&operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn killed_between_job_and_record_the_next_operator_goes_on_or_takes_the_job_back() {
+    for (name, limit) in [("goes", 2), ("stays", 5)] {
+        let world = World::new(&format!("cleanup-{name}")).await;
+        let first = operator(&world).await;
+        let (built, _) = world.three(|spec| spec).await;
+        first.journal.hold("/controllerrevisions/");
+        world.delete::<Job>(&built).await;
+        world.until_cleanup("it was made and waits for the record", suspended).await;
+        drop(first);
+        let mut spec = outside(3);
+        spec["history"] = json!({ "limit": limit });
+        world.apply("shop", spec).await;
+
+        let _second = operator(&world).await;
+        if limit == 2 {
+            world.until_cleanup("it was started", |job| !suspended(job)).await;
+            world.until_records("shop", 2).await;
+        } else {
+            world.until_labelled::<Job>(CLEANUPS, "it was taken back", <[_]>::is_empty).await;
+            world.until_records("shop", 3).await;
+        }
+    }
+}

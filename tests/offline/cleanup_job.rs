@@ -1,0 +1,56 @@
+//! The shape of the Job that deletes an image from a registry outside the platform's.
+
+use doce_operator::crd::ProjectDeployment;
+use doce_operator::desired::{Platform, cleanup_job};
+use doce_operator::project::Project;
+use doce_operator::record::{Facts, ImageFact, Record};
+use serde_json::{Value, json};
+
+fn project(output: &Value) -> Project {
+    let object = json!({
+        "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment",
+        "metadata": { "name": "shop", "namespace": "tenant", "uid": "11111111-2222-3333-4444-555555555555", "generation": 1 },
+        "spec": { "source": { "configMap": { "name": "site" } }, "build": { "output": output } },
+    });
+    Project::parse(&serde_json::from_value::<ProjectDeployment>(object).unwrap()).unwrap()
+}
+
+fn platform() -> Platform {
+    Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        push_insecure: true,
+        pull_registry: "localhost:30050".to_owned(),
+        operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
+        ca_bundle: "-----BEGIN CERTIFICATE-----".to_owned(),
+        sees_all: true,
+        ..Platform::default()
+    }
+}
+
+fn record(repository: &str, key: Option<&str>) -> Record {
+    let reference = format!("{repository}@sha256:{}", "b".repeat(64));
+    let facts = Facts { version: "9f2c41d7".repeat(8), key: key.map(str::to_owned), ..Facts::default() };
+    Record { facts, image: Some(ImageFact { reference, ..ImageFact::default() }), ..Record::default() }
+}
+
+#[test]
+fn the_cleanup_job_waits_is_restricted_and_holds_no_token_and_of_secrets_only_a_name() {
+    let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
+    let (project, platform) = (project(&output), platform());
+    let record = record("r.example/you/shop", Some(&"a".repeat(64)));
+    let order = cleanup_job::order(&project, &platform, &record).unwrap();
+    insta::assert_yaml_snapshot!(cleanup_job::create(&project, &platform, &record, &order).unwrap());
+}
+
+#[test]
+fn only_what_a_build_left_in_the_repository_that_is_named_now_is_deleted() {
+    let key = "a".repeat(64);
+    let named = project(&json!({ "repository": "r.example/you/shop" }));
+    let of = |project: &Project, record: &Record| cleanup_job::order(project, &platform(), record);
+    assert!(of(&named, &record("r.example/you/shop", Some(&key))).is_some());
+    assert_eq!(of(&named, &record("r.example/you/shop", None)), None, "a prebuilt image");
+    assert_eq!(of(&named, &record("r.example/you/earlier", Some(&key))), None);
+    let own = project(&json!({ "repository": "localhost:30050/tenant/shop" }));
+    assert_eq!(of(&own, &record("localhost:30050/tenant/shop", Some(&key))), None, "that is the sweep's");
+    assert_eq!(of(&project(&json!({})), &record("localhost:30050/tenant/shop", Some(&key))), None);
+}
