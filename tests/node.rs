@@ -25,6 +25,8 @@ mod frameworks;
 mod life;
 #[path = "node/private_registry.rs"]
 mod private_registry;
+#[path = "node/remote_builds.rs"]
+mod remote_builds;
 #[path = "node/secrets.rs"]
 mod secrets;
 #[path = "node/sources.rs"]

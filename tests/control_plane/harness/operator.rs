@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub retry_seconds: u32,
     /// What the platform owner says of build pods, JSON.
     pub build_pods: Option<&'static str>,
+    /// Address of the daemon where the profile is remote.
+    pub remote: Option<&'static str>,
     /// Name of the operator where there are several.
     pub name: Option<&'static str>,
     /// Seconds of its Lease, where it is elected.
@@ -50,6 +52,7 @@ impl Default for Options {
             build_limit: 2,
             retry_seconds: 1,
             build_pods: None,
+            remote: None,
             name: None,
             lease_seconds: None,
         }
@@ -196,7 +199,10 @@ fn settings(world: &World, options: &Options) -> Config {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
         pull_registry: Some("localhost:30050".to_owned()),
-        build_profile: Profile::Rootless,
+        build_profile: if options.remote.is_some() { Profile::Remote } else { Profile::Rootless },
+        build_remote_address: options.remote.map(str::to_owned),
+        build_remote_secret: options.remote.map(|_| "buildkit".to_owned()),
+        build_remote_server_name: None,
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,
@@ -222,7 +228,8 @@ fn platform(config: &Config) -> Platform {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
-        profile: Profile::Rootless,
+        profile: config.build_profile,
+        remote: config.remote().unwrap(),
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,
