@@ -405,6 +405,18 @@ fn a_source_is_known_at_once_where_the_spec_says_all_of_it() {
 }
 
 #[test]
+fn submodules_are_part_of_the_build_only_where_they_are_asked_for() {
+    let settings = |git: Value| project(&json!({ "source": { "git": git } })).settings;
+    let plain = settings(json!({ "url": "https://h/x" }));
+    assert_eq!(plain, settings(json!({ "url": "https://h/x", "submodules": false })));
+    assert_eq!(json!(plain), json!({}), "no build of before has another key");
+    assert_eq!(
+        json!(settings(json!({ "url": "https://h/x", "submodules": true }))),
+        json!({ "submodules": true })
+    );
+}
+
+#[test]
 fn a_record_reads_back_as_it_was_written() {
     let project = full();
     let written = recorded(&project, 1000);
