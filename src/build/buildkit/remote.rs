@@ -60,8 +60,8 @@ fn options(remote: &Remote) -> Vec<String> {
 pub(super) fn unavailable(address: &str, why: &str) -> Failure {
     let message = format!(
         "the BuildKit daemon at {address}, which build.remote.address of the chart names, is not usable: {why}; check that it \
-         runs, that network policies let build pods reach it, and that its certificate and those of \
-         build.remote.secretName are of one authority"
+         runs, that network policies let build pods reach it, that its certificate is for that host or for \
+         build.remote.serverName, and that those of build.remote.secretName are of the same authority"
     );
     Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
 }
