@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::build::order::Profile;
+use crate::build::order::{Profile, Remote};
 use crate::desired::build_pods::BuildPods;
 
 /// How this operator works for this cluster.
@@ -20,10 +20,21 @@ pub struct Config {
     /// The same registry as nodes pull from it; the push registry where it is left out.
     #[arg(long, env = "DOCE_PULL_REGISTRY")]
     pub pull_registry: Option<String>,
-    /// How BuildKit runs in build pods: as an ordinary user, as root of the pod's own user namespace, or as root of the node.
+    /// How BuildKit runs in build pods: as an ordinary user, as root of the pod's own user namespace, as root of the node,
+    /// or not at all, with a daemon elsewhere.
     #[arg(long, env = "DOCE_BUILD_PROFILE", value_enum, default_value_t = Profile::Rootless)]
     pub build_profile: Profile,
-    /// Image of the build pods: upstream BuildKit, the rootless one for the profile rootless.
+    /// Address of the BuildKit daemon that the profile remote builds with, tcp://host:port.
+    #[arg(long, env = "DOCE_BUILD_REMOTE_ADDRESS")]
+    pub build_remote_address: Option<String>,
+    /// Secret in the namespace of every project that builds, with ca.crt, tls.crt and tls.key for that daemon; plain TCP
+    /// where it is left out.
+    #[arg(long, env = "DOCE_BUILD_REMOTE_SECRET")]
+    pub build_remote_secret: Option<String>,
+    /// Name in the certificate of that daemon; the host of its address where it is left out.
+    #[arg(long, env = "DOCE_BUILD_REMOTE_SERVER_NAME")]
+    pub build_remote_server_name: Option<String>,
+    /// Image of the build pods: upstream BuildKit, the rootless one for the profiles rootless and remote.
     #[arg(long, env = "DOCE_BUILDKIT_IMAGE", default_value = "docker.io/moby/buildkit:v0.33.1-rootless")]
     pub buildkit_image: String,
     /// Image of this operator: its binary does the work in build pods.
@@ -100,6 +111,12 @@ pub enum Invalid {
          metadata.name and metadata.namespace of the pod, as the chart does, or leave leader election off"
     )]
     Identity,
+    /// The profile remote lacks a daemon that it could reach.
+    #[error(
+        "--build-profile remote needs --build-remote-address tcp://host:port, the address of a buildkitd, and not {0:?}: \
+         set build.remote.address of the chart, or take another build.profile"
+    )]
+    Remote(String),
     /// The CA bundle cannot be read.
     #[error("cannot read --ca-bundle-file {0}")]
     CaBundle(PathBuf, #[source] std::io::Error),
@@ -119,7 +136,23 @@ impl Config {
         if self.port_first > self.port_last {
             return Err(Invalid::Ports(self.port_first, self.port_last));
         }
+        self.remote()?;
         self.candidacy().map(drop)
+    }
+
+    /// The daemon that builds; none where the profile runs one in each build pod.
+    pub fn remote(&self) -> Result<Option<Remote>, Invalid> {
+        if self.build_profile != Profile::Remote {
+            return Ok(None);
+        }
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let remote = Remote {
+            address: set(&self.build_remote_address).unwrap_or_default(),
+            server_name: set(&self.build_remote_server_name),
+            secret: set(&self.build_remote_secret),
+            namespace: String::new(),
+        };
+        if remote.is_reachable() { Ok(Some(remote)) } else { Err(Invalid::Remote(remote.address)) }
     }
 
     /// Where and as whom this operator stands for election; none where it does not.
@@ -184,6 +217,27 @@ mod tests {
             let refused = config(&[&on[..], more].concat()).validate().unwrap_err().to_string();
             assert!(refused.contains("DOCE_POD_NAME and DOCE_POD_NAMESPACE from metadata.name"), "{refused}");
         }
+    }
+
+    #[test]
+    fn remote_builds_need_the_address_of_a_daemon_and_the_other_profiles_none() {
+        let remote = ["--build-profile", "remote"];
+        for more in
+            [&[][..], &["--build-remote-address", ""], &["--build-remote-address", "unix:///run/b.sock"]]
+        {
+            let refused = config(&[&remote[..], more].concat()).validate().unwrap_err().to_string();
+            assert!(
+                refused.contains("build.remote.address") && refused.contains("tcp://host:port"),
+                "{refused}"
+            );
+        }
+        let address = ["--build-remote-address", "tcp://buildkitd.builds.svc:1234"];
+        let secret = ["--build-remote-secret", "buildkit", "--build-remote-server-name", ""];
+        let there = config(&[&remote[..], &address, &secret].concat());
+        there.validate().unwrap();
+        let there = there.remote().unwrap().unwrap();
+        assert_eq!((there.secret.as_deref(), there.server_name), (Some("buildkit"), None));
+        assert_eq!(config(&address).remote().unwrap(), None);
     }
 
     #[test]

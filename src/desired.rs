@@ -15,7 +15,7 @@ pub mod service;
 pub mod settled;
 pub mod template;
 
-use crate::build::order::Profile;
+use crate::build::order::{Profile, Remote};
 
 /// What the platform adds to the shapes: addresses and images, the same for every project.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Platform {
     pub pull_registry: String,
     /// How BuildKit runs in build pods.
     pub profile: Profile,
+    /// The daemon that the profile remote builds with.
+    pub remote: Option<Remote>,
     /// Image of the build pods.
     pub buildkit_image: String,
     /// Image with the binary that does the work in build pods.

@@ -151,6 +151,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         push_insecure: config.push_insecure,
         pull_registry: config.pull_registry.clone().unwrap_or_else(|| config.push_registry.clone()),
         profile: config.build_profile,
+        remote: config.remote()?,
         buildkit_image: config.buildkit_image.clone(),
         operator_image: config.operator_image.clone(),
         mirror: config.mirror.clone(),

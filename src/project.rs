@@ -247,6 +247,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
             .path()
             .map(|path| path.trim_end_matches('/').to_owned())
             .filter(|path| !path.is_empty() && path != "."),
+        submodules: spec.source.git.as_ref().is_some_and(|git| git.submodules),
         strategy: match build.strategy {
             spec::Strategy::Auto => order::Strategy::Auto,
             spec::Strategy::Dockerfile => order::Strategy::Dockerfile,

@@ -29,6 +29,8 @@ mod life;
 mod private_registry;
 #[path = "node/relay.rs"]
 mod relay;
+#[path = "node/remote_builds.rs"]
+mod remote_builds;
 #[path = "node/secrets.rs"]
 mod secrets;
 #[path = "node/security.rs"]

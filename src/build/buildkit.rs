@@ -1,4 +1,4 @@
-//! BuildKit in the same pod: its daemon, and solves through `buildctl`. It decides nothing about a source.
+//! BuildKit: its daemon, in the same pod or elsewhere, and solves through `buildctl`. It decides nothing about a source.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,6 +22,7 @@ pub(super) use progress::Steps;
 mod attributes;
 mod failure;
 mod progress;
+pub(super) mod remote;
 pub(super) mod user;
 
 const READY: Duration = Duration::from_mins(1);
@@ -44,11 +45,14 @@ pub(super) struct Settled<'a> {
     pub(super) logins: &'a Path,
 }
 
-/// A running daemon; it ends with this value.
+/// A daemon that answers; one of the pod's own ends with this value.
 pub(super) struct Daemon {
-    address: String,
+    /// What leads the client to it.
+    options: Vec<String>,
     logins: PathBuf,
-    process: Child,
+    /// Where it is, when it is elsewhere.
+    address: Option<String>,
+    process: Option<Child>,
 }
 
 /// What to make of which files.
@@ -68,6 +72,10 @@ pub(super) struct Solve<'a> {
     pub(super) labels: &'a [(&'a str, String)],
     /// CA certificates for the steps that ask for them, as a secret that no layer holds.
     pub(super) step_ca: Option<&'a Path>,
+    /// The registry speaks plain HTTP, which a daemon elsewhere was not told in its configuration.
+    pub(super) insecure: bool,
+    /// What keeps cache mounts apart from those of other builds of the same daemon.
+    pub(super) cache_namespace: Option<&'a str>,
     /// What to do when the registry refuses the image.
     pub(super) advice: &'a str,
     /// File that BuildKit writes its metadata to.
@@ -91,7 +99,9 @@ impl Daemon {
         clean(&mut command, settled.ca);
         command.stdout(log.try_clone().map_err(failed)?).stderr(log);
         let process = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
-        let mut daemon = Self { address, logins: settled.logins.to_owned(), process };
+        let options = vec!["--addr".to_owned(), address];
+        let logins = settled.logins.to_owned();
+        let mut daemon = Self { options, logins, address: None, process: Some(process) };
         daemon.wait(&file("buildkitd.log")).await?;
         Ok(daemon)
     }
@@ -112,7 +122,7 @@ impl Daemon {
             if answer.is_ok_and(|output| output.success) {
                 return Ok(());
             }
-            if let Ok(Some(status)) = self.process.try_wait() {
+            if let Some(Ok(Some(status))) = self.process.as_mut().map(Child::try_wait) {
                 return Err(unavailable(&format!("it ended with {status}: {}", last_words())));
             }
             if started.elapsed() > READY {
@@ -135,7 +145,7 @@ impl Daemon {
             command.arg("--secret").arg(format!("id={CA_SECRET},src={}", ca.display()));
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
+        let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
         let mut progress = Progress::default();
         if let Some(stderr) = child.stderr.take() {
             let mut pushed = false;
@@ -158,22 +168,26 @@ impl Daemon {
                 log.note(progress.steps().to_string());
             }
         }
-        let status = child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
+        let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
         if !status.success() {
             return Err(failure::classify(&ending(&progress), solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
         let digest = attributes::digest(&metadata)
-            .ok_or_else(|| unavailable("it named no digest for the image that it pushed"))?;
+            .ok_or_else(|| self.unavailable("it named no digest for the image that it pushed"))?;
         Ok((digest, progress.steps()))
     }
 
     fn buildctl(&self) -> Command {
         let mut command = Command::new("buildctl");
-        command.arg("--addr").arg(&self.address);
+        command.args(&self.options);
         clean(&mut command, None);
         command.env("DOCKER_CONFIG", &self.logins);
         command
+    }
+
+    fn unavailable(&self, why: &str) -> Failure {
+        self.address.as_ref().map_or_else(|| unavailable(why), |address| remote::unavailable(address, why))
     }
 }
 
@@ -185,7 +199,7 @@ fn daemon(profile: Profile) -> Command {
             command.arg("buildkitd").arg("--oci-worker-no-process-sandbox");
             command
         }
-        Profile::Userns | Profile::Privileged => Command::new("buildkitd"),
+        Profile::Userns | Profile::Privileged | Profile::Remote => Command::new("buildkitd"),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Git over http, https and ssh with everything switched off that a repository could use against the pod: hooks, templates,
-//! submodules, redirects, prompts, other transports. It never runs in a directory that the repository wrote.
+//! redirects, prompts, other transports, and submodules as Git itself would fetch them. It never runs in a directory that the repository wrote.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,11 @@ mod access;
 mod failure;
 mod fetch;
 mod listing;
+pub(super) mod modules;
+mod submodules;
 
 pub(super) use access::Access;
+pub(super) use fetch::Room;
 
 const ASK: Duration = Duration::from_mins(1);
 const LOCAL: Duration = Duration::from_mins(5);
@@ -37,6 +40,8 @@ pub(super) struct Git {
     /// CA certificates as a file, when the platform brings its own.
     ca: Option<PathBuf>,
     access: Access,
+    /// What may come.
+    room: Room,
 }
 
 /// What a person knows a commit by.
@@ -66,7 +71,13 @@ impl Git {
     ) -> Self {
         let pin = listing::pin(host, addresses);
         let transports = access.transports();
-        Self { url: url.to_owned(), objects: work.join("objects.git"), transports, pin, ca, access }
+        let (objects, room) = (work.join("objects.git"), Room::default());
+        Self { url: url.to_owned(), objects, transports, pin, ca, access, room }
+    }
+
+    /// The same, with no more room than this.
+    pub(super) fn within(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// Makes the empty directory that objects come to.

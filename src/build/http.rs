@@ -70,6 +70,17 @@ impl Http {
         self.resolve(host, self.rules.named, stage).await
     }
 
+    /// The addresses of a host that a source at `source` named: in a private network only when the source is in one.
+    pub(super) async fn check_beside(
+        &self,
+        host: &Host,
+        source: &[IpAddr],
+        stage: Stage,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        let inside = !source.is_empty() && source.iter().all(|&address| address::is_private(address));
+        self.resolve(host, if inside { self.rules.named } else { self.rules.redirected }, stage).await
+    }
+
     async fn resolve(&self, host: &Host, rule: Rule, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
         let lookup = async |host: &Host| (self.rules.lookup)(host.clone()).await;
         address::resolve(host, stage, lookup, rule).await

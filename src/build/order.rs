@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod builder;
 pub mod cleanup;
+
+pub use builder::{Profile, Remote};
 
 /// One build, as the operator writes it into the Job (environment variable `DOCE_ORDER`, JSON).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,33 +31,15 @@ pub struct Order {
     /// How BuildKit runs in the pod.
     #[serde(default, skip_serializing_if = "Profile::is_rootless")]
     pub profile: Profile,
+    /// The daemon that the profile `remote` builds with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
     /// Name of the Secret that is mounted below [`PUSH_SECRET_DIR`]: what reaches the registry of `repository` and those of
     /// private base images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_secret: Option<String>,
     /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
     pub deadline_seconds: u64,
-}
-
-/// How BuildKit runs in build pods: the platform owner's choice, the same for every project.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[clap(rename_all = "lower")]
-pub enum Profile {
-    /// As an ordinary user, in a user namespace that BuildKit makes itself.
-    #[default]
-    Rootless,
-    /// As root of a user namespace that the kubelet makes for the pod.
-    Userns,
-    /// As root of the node.
-    Privileged,
-}
-
-impl Profile {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
-    fn is_rootless(&self) -> bool {
-        *self == Self::Rootless
-    }
 }
 
 /// Environment variable of the build container that holds the order, as JSON.
@@ -105,6 +90,9 @@ pub const SECRET_DIR: &str = "/secrets/source";
 /// Directory that the Secret of `spec.build.output` is mounted at.
 pub const PUSH_SECRET_DIR: &str = "/secrets/push";
 
+/// Directory that the Secret with the certificates for a remote daemon is mounted at.
+pub const REMOTE_SECRET_DIR: &str = "/secrets/buildkit";
+
 /// File that the platform's extra CA certificates are written to for tools in the pod (environment `DOCE_CA_BUNDLE`, PEM).
 pub const CA_BUNDLE_ENV: &str = "DOCE_CA_BUNDLE";
 
@@ -129,6 +117,9 @@ pub struct Settings {
     /// Directory of the source that is the build context, relative, without `..`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The submodules of a Git repository belong to the source.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub submodules: bool,
     /// Which way to an image.
     #[serde(skip_serializing_if = "Strategy::is_auto")]
     pub strategy: Strategy,

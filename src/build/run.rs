@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::buildkit;
 use super::credentials::{Credentials, Keyring, Use};
 use super::git::Commit;
 use super::http::Http;
 use super::log::Log;
-use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, SECRET_DIR, Source};
+use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source};
 use super::outcome::{self, Failure};
 use super::reason::Reason;
 use super::registry::{self, Registry};
@@ -22,6 +23,7 @@ mod kept_log;
 mod notes;
 mod origin;
 mod stages;
+mod submodules;
 mod workspace;
 
 use facts::{failed, plain_registries, told_to_end};
@@ -102,6 +104,9 @@ impl Build {
         };
         let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
         let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
+        if let Some(remote) = &order.remote {
+            buildkit::remote::check(remote, Path::new(REMOTE_SECRET_DIR))?;
+        }
         let keyring = keyring(&order.source, &credentials, &push)?;
         workspace.write_logins(&keyring, &order.repository)?;
         let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring);
@@ -174,3 +179,6 @@ mod kept_log_tests;
 
 #[cfg(test)]
 mod source_tests;
+
+#[cfg(test)]
+mod submodule_tests;

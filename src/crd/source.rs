@@ -52,6 +52,10 @@ pub struct Git {
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*/?$') && !self.split('/').exists(p, p == '..')").message("spec.source.git.path must be a relative path inside the repository without '..', such as apps/shop"))]
     pub path: Option<String>,
+    /// Fetch the submodules, too: at the commits that the repository names, up to 50 of them and 3 levels deep. The Secret is
+    /// only used for those at the very host of url. Without it their directories stay empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub submodules: bool,
     /// A Secret of this namespace that only the build pod mounts. For https: token, or username and password. For ssh:
     /// identity (a private key without passphrase) and known_hosts.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
 //! The build Job: BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only those that the
-//! source and the output name, as mounts.
+//! source, the output and the platform's remote builder name, as mounts.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
 use super::{Platform, build_profile, meta, names};
-use crate::build::order::{CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, SECRET_DIR};
+use crate::build::order::{
+    CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR,
+};
 use crate::build::report::EXIT_VERDICT;
 use crate::project::Project;
 use crate::reconcile::world::BuildOf;
@@ -61,23 +63,25 @@ pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result
 }
 
 fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
-    let mut volumes = vec![
-        json!({ "name": "doce", "emptyDir": {} }),
-        json!({ "name": "workspace", "emptyDir": {} }),
-        json!({ "name": "buildkit", "emptyDir": {} }),
-    ];
+    let mut volumes =
+        vec![json!({ "name": "doce", "emptyDir": {} }), json!({ "name": "workspace", "emptyDir": {} })];
     let mut mounts = vec![
         json!({ "name": "doce", "mountPath": "/doce", "readOnly": true }),
         json!({ "name": "workspace", "mountPath": "/workspace" }),
-        json!({ "name": "buildkit", "mountPath": build_profile::state_directory(platform.profile) }),
     ];
+    if let Some(directory) = build_profile::state_directory(platform.profile) {
+        volumes.push(json!({ "name": "buildkit", "emptyDir": {} }));
+        mounts.push(json!({ "name": "buildkit", "mountPath": directory }));
+    }
     if let Some(map) = &project.source.config_map {
         volumes.push(json!({ "name": "source", "configMap": { "name": map.name } }));
         mounts.push(json!({ "name": "source", "mountPath": CONFIG_MAP_DIR, "readOnly": true }));
     }
+    let remote = platform.remote.as_ref().and_then(|remote| remote.secret.as_deref());
     let secrets = [
         ("source-secret", project.source.secret(), SECRET_DIR),
         ("push-secret", project.push_secret.as_deref(), PUSH_SECRET_DIR),
+        ("buildkit-secret", remote, REMOTE_SECRET_DIR),
     ];
     for (volume, name, directory) in secrets {
         let Some(name) = name else { continue };
@@ -118,15 +122,7 @@ fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
         "args": ["install", "/doce/doce-operator"],
         "volumeMounts": [{ "name": "doce", "mountPath": "/doce" }],
         "resources": resources,
-        "securityContext": {
-            "runAsNonRoot": true,
-            "runAsUser": 1000,
-            "runAsGroup": 1000,
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": { "drop": ["ALL"] },
-            "seccompProfile": { "type": "RuntimeDefault" },
-        },
+        "securityContext": build_profile::restricted(),
     })
 }
 
@@ -134,6 +130,10 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
     let mut env = vec![json!({ "name": ORDER_ENV, "value": json!(order).to_string() })];
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
+    }
+    if platform.remote.is_some() {
+        // The root file system cannot be written.
+        env.push(json!({ "name": "TMPDIR", "value": "/workspace" }));
     }
     json!({
         "name": names::BUILD,
@@ -157,6 +157,7 @@ fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
         mirror: platform.mirror.clone(),
         secret: project.source.secret().map(str::to_owned),
         profile: platform.profile,
+        remote: platform.remote.as_ref().map(|remote| remote.seen_from(&project.namespace)),
         push_secret: project.push_secret.clone(),
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }

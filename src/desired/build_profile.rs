@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use crate::build::order::Profile;
 
-/// Directory that BuildKit keeps its state in.
+/// Directory that BuildKit keeps its state in; none where it does not run in the pod.
 #[must_use]
-pub fn state_directory(profile: Profile) -> &'static str {
+pub fn state_directory(profile: Profile) -> Option<&'static str> {
     match profile {
-        Profile::Rootless => "/home/user/.local/share/buildkit",
-        Profile::Userns | Profile::Privileged => "/var/lib/buildkit",
+        Profile::Rootless => Some("/home/user/.local/share/buildkit"),
+        Profile::Userns | Profile::Privileged => Some("/var/lib/buildkit"),
+        Profile::Remote => None,
     }
 }
 
@@ -35,5 +36,21 @@ pub fn security_context(profile: Profile) -> Value {
         Profile::Userns | Profile::Privileged => {
             json!({ "runAsUser": 0, "runAsGroup": 0, "privileged": true })
         }
+        Profile::Remote => restricted(),
     }
+}
+
+/// Security context of a container that only reads and writes its volumes: what Pod Security "restricted" asks for, and
+/// a root file system that cannot be written.
+#[must_use]
+pub fn restricted() -> Value {
+    json!({
+        "runAsNonRoot": true,
+        "runAsUser": 1000,
+        "runAsGroup": 1000,
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": { "drop": ["ALL"] },
+        "seccompProfile": { "type": "RuntimeDefault" },
+    })
 }

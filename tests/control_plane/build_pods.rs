@@ -3,8 +3,8 @@
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -127,6 +127,37 @@ async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
     assert!(world.ask("shop", "retry", "@1").await.starts_with("tries"));
     world.finish_build(Built::default()).await;
     world.until_ready("shop", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_restricted_namespace_lets_in_the_build_pod_whose_daemon_is_elsewhere() {
+    let world = World::new("remote-builds").await;
+    enforce(&world, "restricted").await;
+    let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    world.apply("shop", commit(1)).await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no_label() {
+    let world = World::new("remote-quota").await;
+    enforce(&world, "restricted").await;
+    let quota = json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } });
+    let quota: ResourceQuota = serde_json::from_value(quota).unwrap();
+    world.api::<ResourceQuota>().create(&PostParams::default(), &quota).await.unwrap();
+    let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    world.apply("shop", commit(1)).await;
+    let refused = world.until_ready("shop", "False", "PodForbidden").await;
+    let says = message(&refused, "Ready");
+    assert!(
+        says.contains("a quota or policy of namespace") && !says.contains("enforce=privileged"),
+        "{says}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// Extensions by what a certificate is for. The address is given in the environment.
+/// Extensions by what a certificate is for. The name is given in the environment.
 const SETTINGS: &str = "[req]\ndistinguished_name = name\n[name]\n[authority]\nbasicConstraints = critical, CA:TRUE\n\
-    [server]\nbasicConstraints = CA:FALSE\nsubjectAltName = IP:$ENV::ADDRESS\n";
+    [server]\nbasicConstraints = CA:FALSE\nsubjectAltName = $ENV::NAME\n";
 
 static AUTHORITY: OnceLock<Authority> = OnceLock::new();
 
-/// Signs the certificates of servers.
+/// Signs certificates of servers and of their clients.
 pub struct Authority {
     directory: TempDir,
 }
@@ -33,19 +33,19 @@ impl Authority {
         self.file("authority.crt")
     }
 
-    /// Certificate and key of a server at an IP address, both PEM.
-    pub fn server(&self, address: &str) -> (String, String) {
+    /// Certificate and key for a name as `IP:10.0.0.1` or `DNS:builds.example.org`, both PEM.
+    pub fn signed(&self, name: &str) -> (String, String) {
         let (certificate, key) = (self.certificate(), self.file("authority.key"));
-        self.make("server", address, &[Path::new("-CA"), &certificate, Path::new("-CAkey"), &key]);
+        self.make("server", name, &[Path::new("-CA"), &certificate, Path::new("-CAkey"), &key]);
         let read = |name: &str| std::fs::read_to_string(self.file(name)).unwrap();
         (read("server.crt"), read("server.key"))
     }
 
-    fn make(&self, name: &str, address: &str, signed: &[&Path]) {
-        let [certificate, key] = ["crt", "key"].map(|kind| self.file(&format!("{name}.{kind}")));
+    fn make(&self, kind: &str, name: &str, signed: &[&Path]) {
+        let [certificate, key] = ["crt", "key"].map(|part| self.file(&format!("{kind}.{part}")));
         let mut command = Command::new("openssl");
         command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
-        command.args(["-days", "2", "-subj", &format!("/CN=node tests {name}"), "-extensions", name]);
+        command.args(["-days", "2", "-subj", &format!("/CN=node tests {kind}"), "-extensions", kind]);
         command
             .arg("-config")
             .arg(self.file("settings"))
@@ -53,7 +53,7 @@ impl Authority {
             .arg(key)
             .arg("-out")
             .arg(certificate);
-        let output = command.args(signed).env("ADDRESS", address).output();
+        let output = command.args(signed).env("NAME", name).output();
         let output = output.expect("openssl is among the packages of doce-cluster");
         assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     }

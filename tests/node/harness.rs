@@ -186,7 +186,6 @@ pub fn is_at_fault(status: &ProjectDeploymentStatus, reason: &str, words: &str) 
 
 /// As the README says it, with the addresses of this cluster.
 fn install() {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
     let (repository, tag) = variable("DOCE_OPERATOR_IMAGE")
         .rsplit_once(':')
         .map(|(name, tag)| (name.to_owned(), tag.to_owned()))
@@ -204,14 +203,20 @@ fn install() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("values.json");
     std::fs::write(&file, values.to_string()).unwrap();
+    helm(&["--install", "--create-namespace", "--values", &file.display().to_string()]);
+}
+
+/// Upgrades the release with these arguments, values that it has been given before stay, and waits until it is ready.
+pub fn helm(arguments: &[&str]) {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
     let mut helm = Command::new("helm");
-    helm.args(["upgrade", "--install", "doce"])
+    helm.args(["upgrade", "doce"])
         .arg(chart)
-        .args(["--namespace", "doce-system", "--create-namespace", "--wait", "--timeout", "5m", "--values"])
-        .arg(&file);
+        .args(["--namespace", "doce-system", "--wait", "--timeout", "5m", "--reset-then-reuse-values"])
+        .args(arguments);
     let output = helm.output().expect("helm is among the tools of doce-cluster");
     assert!(
-        output.status.success(),
+        output.status.success() || std::thread::panicking(),
         "helm: {}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)

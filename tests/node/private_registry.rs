@@ -56,7 +56,7 @@ impl World {
         let spec = json!({ "spec": { "selector": selector, "ports": ports } });
         let service: Service = self.apply("registry", spec).await;
         let address = service.spec.unwrap().cluster_ip.unwrap();
-        let (certificate, key) = authority().server(&address);
+        let (certificate, key) = authority().signed(&format!("IP:{address}"));
         let files = json!({ "tls.crt": certificate, "tls.key": key, "users": USERS });
         self.apply::<Secret>("registry", json!({ "stringData": files })).await;
         let setting = |name: &str, value: &str| json!({ "name": format!("REGISTRY_{name}"), "value": value });

@@ -1,7 +1,7 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
-use doce_operator::build::order::{Order, Profile, Settings};
+use doce_operator::build::order::{Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
@@ -220,6 +220,36 @@ fn the_pod_is_told_its_profile_and_an_order_of_before_means_rootless() {
 }
 
 #[test]
+fn a_pod_whose_daemon_is_elsewhere_meets_restricted_pod_security_and_alone_holds_the_certificates() {
+    let remote = |secret: Option<&str>| Remote {
+        address: "tcp://buildkitd.builds.svc:1234".to_owned(),
+        secret: secret.map(str::to_owned),
+        ..Remote::default()
+    };
+    let platform = |secret| Platform {
+        push_registry: "registry.doce-system.svc:5000".to_owned(),
+        push_insecure: true,
+        pull_registry: "localhost:30050".to_owned(),
+        profile: Profile::Remote,
+        remote: Some(remote(secret)),
+        buildkit_image: "docker.io/moby/buildkit:v0.33.1-rootless".to_owned(),
+        operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
+        ..Platform::default()
+    };
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job = build_job::create(&full(), &platform(Some("buildkit")), &wish).unwrap();
+    insta::assert_yaml_snapshot!(job.spec.as_ref().unwrap().template.spec);
+    let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
+    assert!(!pod["initContainers"].to_string().contains("buildkit-secret"), "{pod}");
+    assert!(!template::render(&full(), VERSION).to_string().contains("buildkit"), "the app never gets it");
+
+    let plain = build_job::create(&full(), &platform(None), &wish).unwrap();
+    let told: Order = serde_json::from_value(order_of(&plain)).unwrap();
+    assert_eq!((told.profile, told.remote), (Profile::Remote, Some(remote(None).seen_from("tenant"))));
+    assert!(!json!(plain).to_string().contains("/secrets/buildkit"));
+}
+
+#[test]
 fn build_pods_are_where_the_platform_owner_wants_them_and_our_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
         "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
@@ -372,6 +402,18 @@ fn a_source_is_known_at_once_where_the_spec_says_all_of_it() {
     assert_eq!(oci(&format!("r.io/a@sha256:{sum}")), Origin::Fixed(format!("sha256:{sum}")));
     assert!(matches!(oci("r.io/a:1"), Origin::LookedUp(_)));
     assert_ne!(oci("r.io/a:1"), oci("r.io/a:2"));
+}
+
+#[test]
+fn submodules_are_part_of_the_build_only_where_they_are_asked_for() {
+    let settings = |git: Value| project(&json!({ "source": { "git": git } })).settings;
+    let plain = settings(json!({ "url": "https://h/x" }));
+    assert_eq!(plain, settings(json!({ "url": "https://h/x", "submodules": false })));
+    assert_eq!(json!(plain), json!({}), "no build of before has another key");
+    assert_eq!(
+        json!(settings(json!({ "url": "https://h/x", "submodules": true }))),
+        json!({ "submodules": true })
+    );
 }
 
 #[test]

@@ -24,11 +24,18 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     for (key, value) in &solve.settings.args {
         add("--opt", format!("build-arg:{key}={value}"));
     }
+    // After the arguments of the user, so that none of them says otherwise.
+    if let Some(namespace) = solve.cache_namespace {
+        add("--opt", format!("build-arg:BUILDKIT_CACHE_MOUNT_NS={namespace}"));
+    }
     for (key, value) in solve.labels {
         add("--opt", format!("label:{key}={value}"));
     }
     let Solve { repository, tag, .. } = solve;
     let mut output = format!("type=image,name={repository}:{tag},push=true,oci-mediatypes=true");
+    if solve.insecure {
+        output.push_str(",registry.insecure=true");
+    }
     for (key, value) in solve.annotations {
         output.push(',');
         output.push_str(&field(&format!("annotation.{key}={value}")));
@@ -96,24 +103,8 @@ mod tests {
 
     #[test]
     fn a_build_is_told_everything_in_its_own_argument() {
-        let settings = Settings {
-            target: Some("prod".into()),
-            args: [("A".to_owned(), "x,y=\"z\" --flag".to_owned())].into(),
-            ..Settings::default()
-        };
-        let arguments = super::solve(&Solve {
-            context: Path::new("/w/tree"),
-            dockerfile: (Path::new("/w/tree"), "docker/web"),
-            settings: &settings,
-            repository: "r:5000/ns/shop",
-            tag: "k1",
-            cached: true,
-            annotations: &[("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())],
-            labels: &[("a.b/version", "v1, = x".to_owned())],
-            step_ca: None,
-            advice: "",
-            metadata: Path::new("/w/metadata.json"),
-        });
+        let settings = settings();
+        let arguments = super::solve(&told(&settings));
         for part in [
             "build-arg:A=x,y=\"z\" --flag",
             "target=prod",
@@ -126,6 +117,53 @@ mod tests {
             assert!(arguments.iter().any(|argument| argument == part), "{part} in {arguments:#?}");
         }
     }
+
+    #[test]
+    fn a_daemon_of_many_is_told_of_plain_http_and_whose_the_cache_mounts_are() {
+        let mut settings = settings();
+        settings.args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), "other".to_owned());
+        let arguments =
+            super::solve(&Solve { insecure: true, cache_namespace: Some("tenant"), ..told(&settings) });
+        let said: Vec<_> = arguments.iter().filter(|argument| argument.contains("CACHE_MOUNT_NS")).collect();
+        assert_eq!(
+            said.last().unwrap().as_str(),
+            "build-arg:BUILDKIT_CACHE_MOUNT_NS=tenant",
+            "the last one counts"
+        );
+        let output =
+            "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,registry.insecure=true,";
+        assert!(arguments.iter().any(|argument| argument.starts_with(output)), "{arguments:#?}");
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            target: Some("prod".into()),
+            args: [("A".to_owned(), "x,y=\"z\" --flag".to_owned())].into(),
+            ..Settings::default()
+        }
+    }
+
+    fn told(settings: &Settings) -> Solve<'_> {
+        Solve {
+            context: Path::new("/w/tree"),
+            dockerfile: (Path::new("/w/tree"), "docker/web"),
+            settings,
+            repository: "r:5000/ns/shop",
+            tag: "k1",
+            cached: true,
+            annotations: ANNOTATIONS
+                .get_or_init(|| [("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())]),
+            labels: LABELS.get_or_init(|| [("a.b/version", "v1, = x".to_owned())]),
+            step_ca: None,
+            insecure: false,
+            cache_namespace: None,
+            advice: "",
+            metadata: Path::new("/w/metadata.json"),
+        }
+    }
+
+    static ANNOTATIONS: std::sync::OnceLock<[(&str, String); 1]> = std::sync::OnceLock::new();
+    static LABELS: std::sync::OnceLock<[(&str, String); 1]> = std::sync::OnceLock::new();
 
     #[test]
     fn registries_are_configured_once_each() {

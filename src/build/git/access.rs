@@ -12,6 +12,7 @@ use super::super::outcome::Failure;
 use super::super::report::Stage;
 
 /// What Git is given to reach a repository.
+#[derive(Clone)]
 pub(in super::super) enum Access {
     /// Nothing: the repository is public.
     Public,

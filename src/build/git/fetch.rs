@@ -1,5 +1,5 @@
-//! Objects and files of one commit, with an end to how much of them may come. It fetches no submodule and no large file
-//! storage.
+//! Objects and files of one commit, with an end to how much of them may come. It fetches no large file storage, and
+//! submodules only as repositories of their own.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +13,23 @@ use super::super::source::{self, MAX_BYTES, MAX_FILES};
 use super::{Git, LOCAL, MAX_LISTING, failure, listing};
 
 const FETCH: Duration = Duration::from_mins(15);
+
+/// What is left of the limits of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Room {
+    /// Files, links and directories that hold them.
+    pub(in super::super) files: u64,
+    /// Bytes in files.
+    pub(in super::super) bytes: u64,
+    /// Bytes of Git's objects.
+    pub(in super::super) objects: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { files: MAX_FILES, bytes: MAX_BYTES, objects: MAX_BYTES }
+    }
+}
 
 /// Why a fetch brought nothing.
 pub(super) enum Error {
@@ -99,20 +116,17 @@ impl Git {
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         loop {
             tick.tick().await;
-            if listing::size(&self.objects) > MAX_BYTES {
+            if listing::size(&self.objects) > self.room.objects {
                 return;
             }
         }
     }
 
-    /// Checks the size of a commit's files before any is written, then writes them below `tree`.
-    pub(in super::super) async fn checkout(&self, commit: &str, tree: &Path) -> Result<(), Failure> {
-        let mut command = self.git();
-        command.args(["ls-tree", "-r", "-l", "-z", "--full-tree", commit]);
-        let output = program::output(&mut command, MAX_LISTING, LOCAL).await;
-        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
-        let (files, bytes) = listing::measure(&output.stdout);
-        if output.cut || files > MAX_FILES || bytes > MAX_BYTES {
+    /// Checks the size of a commit's files before any is written, then writes them below `tree`; the room that is left.
+    pub(in super::super) async fn checkout(&self, commit: &str, tree: &Path) -> Result<Room, Failure> {
+        let (files, bytes) = listing::measure(&self.listing(commit).await?);
+        let Room { files: most_files, bytes: most_bytes, objects } = self.room;
+        if files > most_files || bytes > most_bytes {
             return Err(Error::TooLarge.failure(&self.url, commit));
         }
         let mut command = self.git();
@@ -120,6 +134,20 @@ impl Git {
             .arg("--work-tree")
             .arg(tree)
             .args(["checkout", "--quiet", "--force", "--detach", commit, "--"]);
-        self.local(Stage::Fetch, &mut command, 0).await.map(drop)
+        self.local(Stage::Fetch, &mut command, 0).await?;
+        let objects = objects.saturating_sub(listing::size(&self.objects));
+        Ok(Room { files: most_files - files, bytes: most_bytes - bytes, objects })
+    }
+
+    /// Every file of a commit with its mode, object and size.
+    pub(super) async fn listing(&self, commit: &str) -> Result<Vec<u8>, Failure> {
+        let mut command = self.git();
+        command.args(["ls-tree", "-r", "-l", "-z", "--full-tree", commit]);
+        let output = program::output(&mut command, MAX_LISTING, LOCAL).await;
+        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
+        if output.cut {
+            return Err(Error::TooLarge.failure(&self.url, commit));
+        }
+        Ok(output.stdout)
     }
 }

@@ -38,7 +38,8 @@ impl Origin {
     async fn git(&self, work: &Path) -> Git {
         let url = format!("file://{}", self.dir.path().display());
         let (objects, access) = (work.join("objects.git"), Access::Public);
-        let git = Git { url, objects, transports: &["file"], pin: None, ca: None, access };
+        let git =
+            Git { url, objects, transports: &["file"], pin: None, ca: None, access, room: Room::default() };
         git.init(Stage::Resolve).await.unwrap();
         git
     }

@@ -62,6 +62,9 @@ impl Build {
     }
 
     pub(super) async fn daemon(&self) -> Result<Daemon, Failure> {
+        if let Some(remote) = &self.order.remote {
+            return Daemon::connect(remote, &self.workspace.logins()).await;
+        }
         Daemon::start(&Settled {
             work: &self.workspace.directory.join("buildkit"),
             plain: &plain_registries(&self.order),

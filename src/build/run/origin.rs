@@ -1,5 +1,6 @@
 //! Each kind of source: what it is at this moment, and how it becomes files. It builds nothing.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::Build;
@@ -18,7 +19,11 @@ const ARCHIVE: &str = "source.tar.gz";
 
 /// A source that is known, and how to get it.
 pub(super) enum Origin {
-    Git(Git),
+    Git {
+        git: Git,
+        /// Addresses of its host, which were checked.
+        addresses: Vec<IpAddr>,
+    },
     Archive {
         /// It was downloaded to learn its sum.
         here: bool,
@@ -32,8 +37,8 @@ impl Build {
     pub(super) async fn resolve(&self) -> Result<(String, Origin), Failure> {
         let (digest, origin) = match &self.order.source {
             Source::Git { url, reference } => {
-                let git = self.git(url, reference).await?;
-                (git.resolve(reference).await?, Origin::Git(git))
+                let (git, addresses) = self.git(url, reference).await?;
+                (git.resolve(reference).await?, Origin::Git { git, addresses })
             }
             Source::Archive { url, digest: Some(digest) } => {
                 let shown = http::named(url, Stage::Resolve)?;
@@ -60,7 +65,7 @@ impl Build {
         Ok((digest, origin))
     }
 
-    async fn git(&self, url: &str, reference: &Reference) -> Result<Git, Failure> {
+    async fn git(&self, url: &str, reference: &Reference) -> Result<(Git, Vec<IpAddr>), Failure> {
         // A refused URL is not shown: it may hold a password.
         let (host, transport) = address::repository(url).map_err(|refusal| refusal.at(Stage::Resolve))?;
         self.enter(Stage::Resolve, "resolve", &format!("{} of {url}", shown(reference)));
@@ -69,7 +74,7 @@ impl Build {
         let access = Access::of(&self.credentials, &transport, &host, &addresses, work)?;
         let git = Git::new(url, work, &host, &addresses, self.workspace.ca.clone(), access);
         git.init(Stage::Resolve).await?;
-        Ok(git)
+        Ok((git, addresses))
     }
 
     /// Downloads the archive; its digest.
@@ -91,12 +96,15 @@ impl Build {
     pub(super) async fn fetch(&self, origin: &Origin, digest: &str) -> Result<(), Failure> {
         let tree = &self.workspace.tree;
         match (&self.order.source, origin) {
-            (Source::Git { url, reference }, Origin::Git(git)) => {
+            (Source::Git { url, reference }, Origin::Git { git, addresses }) => {
                 self.enter(Stage::Fetch, "fetch", &format!("{url} @ {}", digest.get(..7).unwrap_or(digest)));
                 git.fetch(digest, reference).await?;
-                git.checkout(digest, tree).await?;
+                let room = git.checkout(digest, tree).await?;
                 let commit = git.describe(digest).await?;
                 self.change(|progress| progress.commit = commit);
+                if self.order.settings.submodules {
+                    self.fetch_submodules(git, addresses, digest, room).await?;
+                }
                 Ok(())
             }
             (Source::Archive { url, .. }, Origin::Archive { here }) => {

@@ -44,7 +44,7 @@ fn sum(bytes: &[u8]) -> String {
 }
 
 /// Resolves and fetches without a registry in between; the digest and the files of the source.
-async fn fetched(build: &Build) -> Result<(String, BTreeMap<String, String>), Failure> {
+pub(super) async fn fetched(build: &Build) -> Result<(String, BTreeMap<String, String>), Failure> {
     let (digest, origin) = build.resolve().await?;
     build.fetch(&origin, &digest).await?;
     let context = build.verify().await?;
@@ -56,7 +56,7 @@ async fn fetched(build: &Build) -> Result<(String, BTreeMap<String, String>), Fa
     Ok((digest, files.collect()))
 }
 
-fn in_test_network(directory: &Path, source: Source, values: &[(&str, &str)]) -> Build {
+pub(super) fn in_test_network(directory: &Path, source: Source, values: &[(&str, &str)]) -> Build {
     let mut build = build(directory, source, 1800);
     build.http = Http::for_tests();
     if !values.is_empty() {
@@ -183,6 +183,14 @@ async fn cgi(root: &Path, request: Request) -> Response {
         return (StatusCode::FORBIDDEN, [(CONTENT_TYPE, "text/plain")], format!("you said {said}"))
             .into_response();
     }
+    backend(root, request).await
+}
+
+/// Git's own server.
+pub(super) async fn backend(root: &Path, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let header =
+        |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     let mut command = tokio::process::Command::new("git");
     command.arg("http-backend").env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1");
     command.env("REQUEST_METHOD", request.method().as_str()).env("PATH_INFO", request.uri().path());

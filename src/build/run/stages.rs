@@ -136,6 +136,8 @@ impl Build {
             annotations: &annotations,
             labels: &labels,
             step_ca: self.workspace.step_ca.as_deref(),
+            insecure: self.order.insecure && self.order.remote.is_some(),
+            cache_namespace: self.order.remote.as_ref().map(|remote| remote.namespace.as_str()),
             advice: &self.advice(),
             metadata: &self.workspace.directory.join("metadata.json"),
         };

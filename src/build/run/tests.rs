@@ -15,6 +15,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         mirror: None,
         secret: None,
         profile: Profile::Rootless,
+        remote: None,
         push_secret: None,
         deadline_seconds,
     };

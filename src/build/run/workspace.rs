@@ -89,13 +89,14 @@ impl Workspace {
     }
 }
 
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "docker",
     "tree",
     "tree.only",
     "source.tar.gz",
     "ssh",
     "objects.git",
+    "submodules",
     "ca.pem",
     "generated",
     "buildkit",

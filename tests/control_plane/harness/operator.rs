@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub build_pods: Option<&'static str>,
     /// It takes itself for one that sees the records of every namespace, and so deletes images.
     pub sees_all: bool,
+    /// Address of the daemon where the profile is remote.
+    pub remote: Option<&'static str>,
     /// Name of the operator where there are several.
     pub name: Option<&'static str>,
     /// Seconds of its Lease, where it is elected.
@@ -53,6 +55,7 @@ impl Default for Options {
             retry_seconds: 1,
             build_pods: None,
             sees_all: false,
+            remote: None,
             name: None,
             lease_seconds: None,
         }
@@ -199,7 +202,10 @@ fn settings(world: &World, options: &Options) -> Config {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
         pull_registry: Some("localhost:30050".to_owned()),
-        build_profile: Profile::Rootless,
+        build_profile: if options.remote.is_some() { Profile::Remote } else { Profile::Rootless },
+        build_remote_address: options.remote.map(str::to_owned),
+        build_remote_secret: options.remote.map(|_| "buildkit".to_owned()),
+        build_remote_server_name: None,
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,
@@ -225,7 +231,8 @@ fn platform(config: &Config) -> Platform {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
         pull_registry: "localhost:30050".to_owned(),
-        profile: Profile::Rootless,
+        profile: config.build_profile,
+        remote: config.remote().unwrap(),
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
         mirror: None,

@@ -2,7 +2,7 @@
 //! the Job, and told with the next step. None of it is the source's doing.
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 
 use super::super::super::world::Trouble;
@@ -112,19 +112,39 @@ fn never_made(job: &Job) -> bool {
 
 fn forbidden(job: &Job) -> Trouble {
     let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
-    let message = format!(
-        "Kubernetes lets no pod of build {name} in: Pod Security, or else a quota or policy of namespace {namespace} \
-         (kubectl describe job {name} -n {namespace} names which). Builds need the label \
-         pod-security.kubernetes.io/enforce=privileged on the namespace; where it must not have it, name a prebuilt image \
-         in spec.source.image"
-    );
+    let look = format!("kubectl describe job {name} -n {namespace} names which");
+    let message = if is_restricted(job) {
+        format!(
+            "Kubernetes lets no pod of build {name} in: a quota or policy of namespace {namespace} ({look}). The pod meets \
+             Pod Security \"restricted\": make room in the quota, or ask who wrote the policy"
+        )
+    } else {
+        format!(
+            "Kubernetes lets no pod of build {name} in: Pod Security, or else a quota or policy of namespace {namespace} \
+             ({look}). Builds need the label pod-security.kubernetes.io/enforce=privileged on the namespace; where it must \
+             not have it, name a prebuilt image in spec.source.image, or ask the platform's owner for build.profile remote \
+             of the chart"
+        )
+    };
     trouble(Reason::PodForbidden, message)
 }
 
+/// The pod of this build asks for nothing that Pod Security would refuse: the daemon is elsewhere.
+fn is_restricted(job: &Job) -> bool {
+    let context = container(job).and_then(|container| container.security_context.as_ref());
+    context.is_some_and(|context| {
+        context.run_as_non_root == Some(true) && context.allow_privilege_escalation == Some(false)
+    })
+}
+
+/// The container that builds.
+fn container(job: &Job) -> Option<&Container> {
+    let pod = job.spec.as_ref()?.template.spec.as_ref()?;
+    pod.containers.iter().find(|container| container.name == names::BUILD)
+}
+
 fn out_of_memory(job: &Job) -> Trouble {
-    let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    let build = pod.and_then(|pod| pod.containers.iter().find(|container| container.name == names::BUILD));
-    let limits = build.and_then(|build| build.resources.as_ref()?.limits.as_ref());
+    let limits = container(job).and_then(|build| build.resources.as_ref()?.limits.as_ref());
     let limit = limits.and_then(|limits| limits.get("memory")).map_or_else(
         || "and has no limit of its own, so the node had none left".to_owned(),
         |limit| format!("of which it may have {}", limit.0),

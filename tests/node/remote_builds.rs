@@ -1,0 +1,143 @@
+//! The profile `remote`: a `BuildKit` daemon of the platform owner's, behind mutual TLS, builds for a namespace that enforces
+//! Pod Security "restricted".
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::authority::authority;
+use crate::client::until_answer;
+use crate::harness::{World, helm, holds, is_at_fault};
+use crate::repository::variable;
+
+/// The operator's profile is `remote` until this is gone.
+struct Remote;
+
+impl Remote {
+    fn begin(address: &str) -> Self {
+        let restore = Self;
+        helm(&[
+            "--set=build.profile=remote",
+            "--set=build.remote.secretName=buildkit-client",
+            &format!("--set=build.remote.address={address}"),
+        ]);
+        restore
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        helm(&["--set=build.profile=rootless", "--set=build.remote.address="]);
+    }
+}
+
+/// Key and certificate of a name, as the data of a Secret, with that of the authority that signed it.
+fn certificate(name: &str) -> Value {
+    let (certificate, key) = authority().signed(&format!("DNS:{name}"));
+    let ca = std::fs::read_to_string(authority().certificate()).unwrap();
+    json!({ "stringData": { "ca.crt": ca, "tls.crt": certificate, "tls.key": key } })
+}
+
+/// A daemon in the namespace of `world`; the data of a Secret for its clients.
+async fn daemon(world: &World, host: &str) -> Value {
+    world.apply::<Secret>("server", certificate(host)).await;
+    let (registry, mirror) = ("doce-doce-operator-registry.doce-system.svc:5000", variable("DOCE_MIRROR"));
+    let toml = format!(
+        "[registry.\"docker.io\"]\n  mirrors = [{mirror:?}]\n[registry.{mirror:?}]\n  http = true\n\
+         [registry.{registry:?}]\n  http = true\n"
+    );
+    world.apply::<ConfigMap>("buildkitd", json!({ "data": { "buildkitd.toml": toml } })).await;
+    let labels = json!({ "app": "buildkitd" });
+    let certificates: Vec<String> = [("tlscacert", "ca.crt"), ("tlscert", "tls.crt"), ("tlskey", "tls.key")]
+        .iter()
+        .flat_map(|(option, file)| [format!("--{option}"), format!("/certificates/{file}")])
+        .collect();
+    let mut arguments = vec![
+        "--addr".to_owned(),
+        "tcp://0.0.0.0:1234".to_owned(),
+        "--config".to_owned(),
+        "/etc/buildkitd/buildkitd.toml".to_owned(),
+        "--oci-worker-no-process-sandbox".to_owned(),
+    ];
+    arguments.extend(certificates);
+    let container = json!({
+        "name": "buildkitd", "image": variable("DOCE_BUILDKIT_IMAGE"), "args": arguments,
+        "readinessProbe": { "tcpSocket": { "port": 1234 }, "periodSeconds": 1 },
+        "securityContext": {
+            "runAsUser": 1000, "runAsGroup": 1000,
+            "seccompProfile": { "type": "Unconfined" }, "appArmorProfile": { "type": "Unconfined" },
+        },
+        "volumeMounts": [
+            { "name": "certificates", "mountPath": "/certificates" },
+            { "name": "configuration", "mountPath": "/etc/buildkitd" },
+            { "name": "state", "mountPath": "/home/user/.local/share/buildkit" },
+        ],
+    });
+    let pod = json!({
+        "securityContext": { "fsGroup": 1000 },
+        "containers": [container],
+        "volumes": [
+            { "name": "certificates", "secret": { "secretName": "server", "defaultMode": 0o440 } },
+            { "name": "configuration", "configMap": { "name": "buildkitd" } },
+            { "name": "state", "emptyDir": {} },
+        ],
+    });
+    let template = json!({ "metadata": { "labels": labels }, "spec": pod });
+    let spec = json!({ "selector": { "matchLabels": labels }, "template": template });
+    world.apply::<Deployment>("buildkitd", json!({ "spec": spec })).await;
+    let spec = json!({ "selector": labels, "ports": [{ "port": 1234 }] });
+    world.apply::<Service>("buildkitd", json!({ "spec": spec })).await;
+    certificate("client")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
+    let builds = World::new("remote-daemon").await;
+    let host = "buildkitd.remote-daemon.svc";
+    let client = daemon(&builds, host).await;
+    let ready = |deployment: Option<&Deployment>| {
+        let status = deployment.and_then(|deployment| deployment.status.as_ref());
+        status.and_then(|status| status.ready_replicas) == Some(1)
+    };
+    builds.until::<Deployment>("buildkitd", "the daemon listens", ready).await;
+    let _remote = Remote::begin(&format!("tcp://{host}:1234"));
+
+    let world = World::new("remote-builds").await;
+    let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
+    let namespaces = Api::<Namespace>::all(world.client.clone());
+    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
+    // A user by name: it is looked up in the image, with the same daemon.
+    let dockerfile = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nRUN mkdir -p /etc && echo ann:x:4321:4321::/:/bin/sh >> /etc/passwd\nUSER ann\n\
+        CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
+    let pages = json!({ "data": { "index.html": "built elsewhere", "Dockerfile": dockerfile } });
+    world.apply::<ConfigMap>("pages", pages).await;
+    let source = json!({ "configMap": { "name": "pages" } });
+    world.deploy("site", &json!({ "source": source, "rollout": { "minReadySeconds": 1 } })).await;
+    let missing = "Secret buildkit-client, which build.remote.secretName of the chart names, does not exist or is empty in \
+         namespace remote-builds";
+    world
+        .until_status("site", "the Secret is missed", |status| is_at_fault(status, "BuildFault", missing))
+        .await;
+
+    world.apply::<Secret>("buildkit-client", client).await;
+    let status = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
+    until_answer(&world.address, status.node_port.unwrap(), "built elsewhere", Duration::from_secs(30)).await;
+    let jobs = world.list::<Job>().await;
+    let order = serde_json::to_string(jobs.last().unwrap()).unwrap();
+    assert!(order.contains("tcp://buildkitd.remote-daemon.svc:1234"), "{order}");
+    let app = world.app_user().await;
+    assert_eq!(app, Some(4321), "the user of the image was found");
+}
+
+impl World {
+    async fn app_user(&self) -> Option<i64> {
+        let deployment = self.api::<Deployment>().get("site").await.unwrap();
+        deployment.spec.unwrap().template.spec.unwrap().security_context.unwrap().run_as_user
+    }
+}
