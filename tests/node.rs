@@ -21,16 +21,18 @@ mod traffic;
 
 #[path = "node/builds.rs"]
 mod builds;
+#[path = "node/cleanups.rs"]
+mod cleanups;
 #[path = "node/frameworks.rs"]
 mod frameworks;
 #[path = "node/life.rs"]
 mod life;
 #[path = "node/private_registry.rs"]
 mod private_registry;
+#[path = "node/profiles.rs"]
+mod profiles;
 #[path = "node/relay.rs"]
 mod relay;
-#[path = "node/remote_builds.rs"]
-mod remote_builds;
 #[path = "node/secrets.rs"]
 mod secrets;
 #[path = "node/security.rs"]

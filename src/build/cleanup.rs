@@ -14,7 +14,7 @@ use super::log::Log;
 use super::order::cleanup::{CLEANUP_ENV, CleanupOrder, log_tag};
 use super::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
 
-mod remote;
+pub(super) mod remote;
 
 use remote::{Error, Remote};
 

@@ -22,6 +22,9 @@ pub struct Order {
     /// The registry of `repository` speaks plain HTTP.
     #[serde(default)]
     pub insecure: bool,
+    /// What this build replaces in the repository may be deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleans: bool,
     /// Mirror for docker.io, `host[:port]`, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,

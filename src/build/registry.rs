@@ -123,12 +123,12 @@ impl Registry {
         self.describe_reference(&parse(reference)?).await
     }
 
-    /// Whether a reference that this program made points to anything.
-    pub(super) async fn exists(&self, reference: &str) -> bool {
-        let Ok(reference) = parse(reference) else { return false };
+    /// What a reference that this program made points to; none where there is nothing, or no answer.
+    pub(super) async fn digest(&self, reference: &str) -> Option<String> {
+        let reference = parse(reference).ok()?;
         let auth = self.auth(&reference);
         let work = self.client.fetch_manifest_digest(&reference, &auth);
-        tokio::time::timeout(TIME, work).await.is_ok_and(|answer| answer.is_ok())
+        tokio::time::timeout(TIME, work).await.ok()?.ok()
     }
 
     fn auth(&self, reference: &Reference) -> RegistryAuth {

@@ -22,6 +22,7 @@ mod facts;
 mod kept_log;
 mod notes;
 mod origin;
+mod replaced_cache;
 mod stages;
 mod submodules;
 mod workspace;

@@ -153,6 +153,7 @@ fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
         source: project.order_source(wish.digest),
         settings: project.settings.clone(),
         insecure: platform.is_insecure(&repository),
+        cleans: project.cleans,
         repository,
         mirror: platform.mirror.clone(),
         secret: project.source.secret().map(str::to_owned),

@@ -6,10 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -124,6 +126,21 @@ impl World {
                 self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
             panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
         }
+    }
+
+    /// Waits, by watch, for any object of a kind that is so.
+    pub async fn until_any<K: Kind>(&self, what: &str, so: impl Fn(&K) -> bool) -> K {
+        let events = watcher(self.api::<K>(), watcher::Config::default()).default_backoff();
+        let mut objects = std::pin::pin!(events.applied_objects());
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while let Some(object) = objects.next().await {
+                if let Some(object) = object.ok().filter(|object| so(object)) {
+                    return object;
+                }
+            }
+            panic!("the watch ended");
+        });
+        waited.await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
     }
 
     /// Waits until there is no object of that name any more.

@@ -11,7 +11,8 @@ use crate::client::until_answer;
 use crate::harness::{World, holds, is_at_fault};
 use crate::repository::variable;
 
-const PASSWORD: &str = "planted-7c21-password";
+/// The password of the user ada.
+pub const PASSWORD: &str = "planted-7c21-password";
 /// The user and the bcrypt hash of [`PASSWORD`], as `htpasswd -B` writes them.
 const USERS: &str = "ada:$2b$05$Xm0KaFS8AoklurDGa3rM3ekv59hvSFYsofX.GhkyQUW6Rgu0wLUeK\n";
 
@@ -50,7 +51,7 @@ async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_on
 
 impl World {
     /// A registry in this namespace that speaks TLS and wants a login; returns its address.
-    async fn registry_with_login(&self) -> String {
+    pub async fn registry_with_login(&self) -> String {
         let selector = json!({ "app": "registry" });
         let ports = json!([{ "port": 5000 }]);
         let spec = json!({ "spec": { "selector": selector, "ports": ports } });
@@ -79,7 +80,8 @@ impl World {
         format!("{address}:5000")
     }
 
-    async fn login(&self, name: &str, registry: &str, password: &str) {
+    /// Makes a Secret with a login for the registry.
+    pub async fn login(&self, name: &str, registry: &str, password: &str) {
         let config = json!({ "auths": { registry: { "username": "ada", "password": password } } });
         let data = json!({ ".dockerconfigjson": config.to_string() });
         let secret = json!({ "type": "kubernetes.io/dockerconfigjson", "stringData": data });

@@ -102,7 +102,8 @@ fn step(ending: &Ending, error: &str) -> String {
     let full = ending.output.iter().any(|line| line.contains("no space left on device"));
     let hint = match code {
         _ if full || error.contains("no space left on device") => {
-            "; there was no space left on the build's disk"
+            "; there was no space left on the build's disk: free some on the nodes, or ask the platform's owner for others \
+             (build.nodeSelector of the chart)"
         }
         Some(code) if code.starts_with("137") && !ending.out_of_memory => "; it was killed",
         Some("127") => "; the command was not found",

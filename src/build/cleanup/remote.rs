@@ -28,7 +28,7 @@ const LARGEST: usize = 4 << 20;
 
 /// Why an image is still there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub(in crate::build) enum Error {
     /// The registry answers, and it will answer the same next time.
     #[error("{0}")]
     Refused(String),
@@ -50,7 +50,7 @@ impl From<Failure> for Error {
 }
 
 /// One repository.
-pub(super) struct Remote<'a> {
+pub(in crate::build) struct Remote<'a> {
     http: &'a Http,
     push: &'a Credentials,
     host: String,
@@ -66,7 +66,7 @@ struct Page {
 
 impl<'a> Remote<'a> {
     /// The repository `host[:port]/path`; over plain HTTP if it is `insecure`.
-    pub(super) fn new(
+    pub(in crate::build) fn new(
         http: &'a Http,
         push: &'a Credentials,
         repository: &str,
@@ -82,7 +82,7 @@ impl<'a> Remote<'a> {
 
     /// A tag that no build gave and that points to `digest`: deleting the manifest would take it away. What cannot be
     /// looked through is refused.
-    pub(super) async fn other_tag(&self, digest: &str) -> Result<Option<String>, Error> {
+    pub(in crate::build) async fn other_tag(&self, digest: &str) -> Result<Option<String>, Error> {
         let others: Vec<String> = self.tags().await?.into_iter().filter(|tag| !is_ours(tag)).collect();
         if others.len() > MOST_OTHERS {
             let why = format!(
@@ -100,7 +100,7 @@ impl<'a> Remote<'a> {
     }
 
     /// The digest that a tag points to; none where there is no such tag.
-    pub(super) async fn digest(&self, tag: &str) -> Result<Option<String>, Error> {
+    pub(in crate::build) async fn digest(&self, tag: &str) -> Result<Option<String>, Error> {
         let response = self.ask(Method::HEAD, &format!("manifests/{tag}"), None).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -111,7 +111,7 @@ impl<'a> Remote<'a> {
     }
 
     /// Deletes a manifest and every tag that points to it; false where it was not there.
-    pub(super) async fn delete(&self, digest: &str) -> Result<bool, Error> {
+    pub(in crate::build) async fn delete(&self, digest: &str) -> Result<bool, Error> {
         let response = self.ask(Method::DELETE, &format!("manifests/{digest}"), None).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),

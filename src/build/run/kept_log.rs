@@ -27,7 +27,7 @@ impl Build {
         let time = match report {
             // The log there is that of the build which made the image.
             Report::Built(built) if built.reused => {
-                return self.registry.exists(&reference).await.then_some(reference);
+                return self.registry.digest(&reference).await.map(|_| reference);
             }
             Report::Failed(failed) if failed.reason == Reason::Cancelled.to_string() => HURRY,
             _ => PATIENCE,

@@ -126,13 +126,14 @@ impl Build {
         let daemon = self.daemon().await?;
         let labels = self.labels(digest, jiff::Timestamp::now());
         let annotations = self.annotations(key, recipe, &labels);
+        let cache = self.cache_digest().await;
         let solve = buildkit::Solve {
             context,
             dockerfile: (&directory, name),
             settings: &self.order.settings,
             repository: &self.order.repository,
             tag: &tag(key),
-            cached: self.registry.exists(&format!("{}:cache", self.order.repository)).await,
+            cached: cache.is_some(),
             annotations: &annotations,
             labels: &labels,
             step_ca: self.workspace.step_ca.as_deref(),
@@ -146,6 +147,7 @@ impl Build {
         self.change(|progress| progress.stage = Some(Stage::Push));
         let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
         let image = image.map_err(|error| error.of_push(&self.advice()))?;
+        self.forget_cache(cache).await;
         let built = self.built(image, key, digest, Some(&daemon)).await;
         Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
     }

@@ -8,6 +8,7 @@ use crate::build::report::{Failed, MAX_BYTES};
 /// A build in a directory of its own; its registry is a port that nothing listens on.
 pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
     let order = Order {
+        cleans: false,
         source,
         settings: Settings::default(),
         repository: "127.0.0.1:1/ns/shop".into(),

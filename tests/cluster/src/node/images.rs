@@ -36,12 +36,13 @@ pub(super) const PAUSE: &str = "docker.io/library/busybox:1.37";
 /// The image that builds images.
 pub(super) const BUILDKIT: &str = "docker.io/moby/buildkit:v0.33.1-rootless";
 
-const RECIPES: [(&str, &str); 9] = [
+const RECIPES: [(&str, &str); 10] = [
     ("busybox", include_str!("../../images/busybox.toml")),
     ("registry", include_str!("../../images/registry.toml")),
     ("node", include_str!("../../images/node.toml")),
     ("nginx", include_str!("../../images/nginx.toml")),
     ("buildkit", include_str!("../../images/buildkit.toml")),
+    ("buildkit-rootful", include_str!("../../images/buildkit-rootful.toml")),
     ("python", include_str!("../../images/python.toml")),
     ("debian", include_str!("../../images/debian.toml")),
     ("golang", include_str!("../../images/golang.toml")),

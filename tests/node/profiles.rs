@@ -1,5 +1,5 @@
-//! The profile `remote`: a `BuildKit` daemon of the platform owner's, behind mutual TLS, builds for a namespace that enforces
-//! Pod Security "restricted".
+//! Profiles of builds besides `rootless`, which all other tests have: `privileged`, and `remote` with a `BuildKit` daemon
+//! of the platform owner's, behind mutual TLS, for a namespace that enforces Pod Security "restricted".
 
 use std::time::Duration;
 
@@ -15,22 +15,18 @@ use crate::client::until_answer;
 use crate::harness::{World, helm, holds, is_at_fault};
 use crate::repository::variable;
 
-/// The operator's profile is `remote` until this is gone.
-struct Remote;
+/// The operator builds with another profile until this is gone.
+struct Profile;
 
-impl Remote {
-    fn begin(address: &str) -> Self {
+impl Profile {
+    fn begin(settings: &[&str]) -> Self {
         let restore = Self;
-        helm(&[
-            "--set=build.profile=remote",
-            "--set=build.remote.secretName=buildkit-client",
-            &format!("--set=build.remote.address={address}"),
-        ]);
+        helm(settings);
         restore
     }
 }
 
-impl Drop for Remote {
+impl Drop for Profile {
     fn drop(&mut self) {
         helm(&["--set=build.profile=rootless", "--set=build.remote.address="]);
     }
@@ -106,7 +102,11 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
         status.and_then(|status| status.ready_replicas) == Some(1)
     };
     builds.until::<Deployment>("buildkitd", "the daemon listens", ready).await;
-    let _remote = Remote::begin(&format!("tcp://{host}:1234"));
+    let _remote = Profile::begin(&[
+        "--set=build.profile=remote",
+        "--set=build.remote.secretName=buildkit-client",
+        &format!("--set=build.remote.address=tcp://{host}:1234"),
+    ]);
 
     let world = World::new("remote-builds").await;
     let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
@@ -133,6 +133,23 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
     assert!(order.contains("tcp://buildkitd.remote-daemon.svc:1234"), "{order}");
     let app = world.app_user().await;
     assert_eq!(app, Some(4321), "the user of the image was found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn builds_run_as_root_of_the_node_where_its_owner_says_so() {
+    let world = World::new("privileged").await;
+    let _privileged = Profile::begin(&["--set=build.profile=privileged"]);
+    world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "built by root" } })).await;
+    let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
+    world.deploy("site", &spec).await;
+    let status = world.until_ready("site").await;
+    until_answer(&world.address, status.node_port.unwrap(), "built by root", Duration::from_secs(30)).await;
+    let jobs = world.list::<Job>().await;
+    let pod = jobs[0].spec.as_ref().unwrap().template.spec.as_ref().unwrap();
+    let build = pod.containers[0].security_context.as_ref().unwrap();
+    assert_eq!((build.privileged, build.run_as_user), (Some(true), Some(0)));
+    assert_eq!(world.app_user().await, Some(101), "the app has a user of its own all the same");
 }
 
 impl World {
