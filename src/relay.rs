@@ -3,6 +3,7 @@
 //! port that everybody in the cluster may reach, and on the loopback address of every node, where container runtimes
 //! take plain HTTP without being told. It keeps nothing: an answer streams through.
 
+mod places;
 mod request;
 
 use std::convert::Infallible;
@@ -17,17 +18,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 
+use places::{Place, Places};
 use request::{Answer, read};
 
-/// Connections at a time; more wait in the kernel's queue.
-const CONNECTIONS: u32 = 256;
 /// A client that has not sent its request by then is let go.
 const REQUEST: Duration = Duration::from_secs(10);
 /// Longest wait for a connection to the registry, and for the next bytes of its answer.
 const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_mins(1);
+/// A client that takes no byte of its answer for so long is let go.
+const UNREAD: Duration = Duration::from_secs(30);
 /// What is under way when the relay is asked to end has so long.
 const LAST_ANSWERS: Duration = Duration::from_secs(20);
 
@@ -89,14 +91,14 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
         .build()?;
     let relay = Arc::new(Relay { client, registry: arguments.registry });
-    let free = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    let places = Places::new();
     tracing::info!(%address, registry = relay.registry, "relay answers");
     let mut ended = std::pin::pin!(ended);
     loop {
         let accepted = async {
-            let place = free.clone().acquire_owned().await.ok()?;
+            let free = places.free().await?;
             match listener.accept().await {
-                Ok((stream, _)) => Some((stream, place)),
+                Ok((stream, peer)) => Some((stream, places.take(free, peer.ip())?)),
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be taken");
                     tokio::time::sleep(PAUSE).await; // Too many open files, say: nothing tells when that is over.
@@ -113,12 +115,14 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         }
     }
     drop(listener);
-    let _ = tokio::time::timeout(LAST_ANSWERS, free.acquire_many(CONNECTIONS)).await;
+    let _ = tokio::time::timeout(LAST_ANSWERS, places.empty()).await;
     Ok(())
 }
 
 /// One request a connection: those to a loopback address cost nothing, and an idle one would take a place.
-async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: OwnedSemaphorePermit) {
+async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Place) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(UNREAD));
     let service = service_fn(move |request| {
         let relay = relay.clone();
         async move { Ok::<_, Infallible>(relay.answer(&request).await) }
@@ -126,7 +130,7 @@ async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: OwnedSemaphorePermi
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(REQUEST).keep_alive(false).max_buf_size(16 << 10);
     // A client that goes away in the middle of an answer is no news.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    let _ = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
 }
 
 impl Relay {

@@ -145,6 +145,7 @@ impl Daemon {
             command.arg("--secret").arg(format!("id={CA_SECRET},src={}", ca.display()));
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let killed = memory::ended();
         let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
         let mut progress = Progress::default();
         if let Some(stderr) = child.stderr.take() {
@@ -170,7 +171,7 @@ impl Daemon {
         }
         let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
         if !status.success() {
-            return Err(failure::classify(&ending(&progress), solve.advice));
+            return Err(failure::classify(&ending(&progress, memory::ended() > killed), solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
         let digest = attributes::digest(&metadata)
@@ -213,13 +214,13 @@ fn clean(command: &mut Command, ca: Option<&Path>) {
     command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
 }
 
-fn ending(progress: &Progress) -> Ending {
+fn ending(progress: &Progress, out_of_memory: bool) -> Ending {
     let said = progress.said();
     let failed = progress.failed(failure::last(&said).unwrap_or_default());
     let (step, error, output) = failed.map_or((None, None, vec![]), |(step, error, output)| {
         (Some(step.to_owned()), Some(error.to_owned()), output)
     });
-    Ending { said, step, error, output, out_of_memory: memory::ran_out() }
+    Ending { said, step, error, output, out_of_memory }
 }
 
 fn unavailable(why: &str) -> Failure {

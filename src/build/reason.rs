@@ -35,6 +35,8 @@ pub enum Reason {
     BuildFailed,
     /// The kernel ended a step, for the pod may have no more memory.
     OutOfMemory,
+    /// A step found the disk of the build full.
+    OutOfDisk,
     /// A base image does not exist, or not for the public.
     BaseImageNotFound,
     /// The registry of a base image did not answer.
@@ -53,12 +55,13 @@ pub enum Reason {
 
 impl Reason {
     /// Reasons that are never the user's doing, whatever the stage: the build may be tried again.
-    pub const FAULTS: [Self; 6] = [
+    pub const FAULTS: [Self; 7] = [
         Self::InvalidOrder,
         Self::WorkspaceFailed,
         Self::BaseImageUnreachable,
         Self::BuilderUnavailable,
         Self::OutOfMemory,
+        Self::OutOfDisk,
         Self::Cancelled,
     ];
 }

@@ -54,6 +54,8 @@ struct Progress {
     source: Option<String>,
     key: Option<String>,
     commit: Commit,
+    /// Digest of the cache that was there before the build.
+    cache: Option<String>,
 }
 
 /// The whole build; see [`super::run`].
@@ -65,7 +67,10 @@ pub(super) async fn run() -> ExitCode {
             // Written before the log is pushed: nothing that happens then can hide how the build ended.
             let _ = write(&report);
             let log = build.keep_log(&report).await;
-            report.with_log(log)
+            let report = report.with_log(log);
+            let _ = write(&report);
+            build.forget_cache(&report).await;
+            report
         }
         Err(failure) => {
             Log::new(started).line(&format!("error: {failure}"));

@@ -91,6 +91,8 @@ reasons! {
     BuildFault,
     /// The build needed more memory than its limit and was ended; tried again with growing pauses.
     OutOfMemory,
+    /// The build found its disk full; tried again with growing pauses.
+    OutOfDisk,
     /// The node put the build pod out, for want of disk, say; tried again with growing pauses.
     Evicted,
     /// No node takes the build pod; Kubernetes keeps trying until the build's deadline.
@@ -140,8 +142,9 @@ impl Reason {
     /// The reason of a fault that has a word of its own here; none for the others.
     #[must_use]
     pub fn of_fault(word: &str) -> Option<Self> {
-        const OWN: [Reason; 6] = [
+        const OWN: [Reason; 7] = [
             Reason::OutOfMemory,
+            Reason::OutOfDisk,
             Reason::Evicted,
             Reason::Unschedulable,
             Reason::BuilderImageUnavailable,

@@ -3,7 +3,8 @@
 use http::Method;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
 use reqwest::{Certificate, Client, Response};
 use serde_json::json;
 
@@ -37,7 +38,7 @@ async fn an_image_that_no_record_names_any_more_is_deleted_with_the_secret_that_
         "rollout": { "minReadySeconds": 0 },
         "history": { "limit": 2 },
     });
-    let (mut images, mut caches) = (vec![], vec![]);
+    let (mut images, mut caches, mut builds) = (vec![], vec![], vec![]);
     for words in ["first", "second", "third"] {
         world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": words } })).await;
         world.deploy("site", &spec).await;
@@ -49,9 +50,12 @@ async fn an_image_that_no_record_names_any_more_is_deleted_with_the_secret_that_
             })
             .await;
         images.push(status.image.unwrap().split_once('@').unwrap().1.to_owned());
+        builds.push(world.newest_build(&builds).await);
         let cache = look(&repository, "cache").await;
         caches.push(cache.headers()["docker-content-digest"].to_str().unwrap().to_owned());
     }
+    // A record stays as long as the Job of its build is there, an hour; here somebody tidies up.
+    world.api::<Job>().delete(&builds[0], &DeleteParams::background()).await.unwrap();
     let jobs = world.until_cleaned().await;
     assert_eq!(jobs, 1, "only the first of three versions is beyond the limit");
     for (image, there) in images.iter().zip([404, 200, 200]) {
@@ -64,6 +68,15 @@ async fn an_image_that_no_record_names_any_more_is_deleted_with_the_secret_that_
 }
 
 impl World {
+    /// Name of the build Job that is not among `known`.
+    async fn newest_build(&self, known: &[String]) -> String {
+        let names: Vec<String> = self.list::<Job>().await.iter().map(ResourceExt::name_any).collect();
+        let [new] = &names.into_iter().filter(|name| !known.contains(name)).collect::<Vec<_>>()[..] else {
+            panic!("one build a version")
+        };
+        new.clone()
+    }
+
     /// Waits until a cleanup has succeeded; how many there are.
     async fn until_cleaned(&self) -> usize {
         let is_cleanup = |job: &Job| job.labels().get("doce.dev/role").is_some_and(|role| role == "cleanup");

@@ -69,7 +69,7 @@ async fn a_private_repository_is_built_with_a_secret_that_nobody_tells() {
     assert!(operator_may(&world, "list", "doce.dev", "projectdeployments").await, "the question is well put");
 }
 
-/// Manifest and configuration of an image, which hold the commands of its history, by the registry's node port.
+/// Manifest and configuration of an image, which hold the commands of its history, by the relay of the node.
 async fn image_configuration(image: &str) -> String {
     let (name, digest) = image.split_once('@').unwrap();
     let (registry, repository) = name.split_once('/').unwrap();

@@ -4,6 +4,9 @@ use super::super::outcome::Failure;
 use super::super::reason::Reason;
 use super::super::report::Stage;
 
+/// What to do when the registry of a base image does not answer.
+const REACH: &str = "check that pods reach its registry, or ask the platform's owner for a mirror (build.mirror of the chart)";
+
 const FINAL: &str = "error: failed to solve: ";
 
 /// How a build ended, as `BuildKit` tells it. What steps print stands in `output` alone, so that none can speak for it.
@@ -17,7 +20,7 @@ pub(super) struct Ending {
     pub(super) error: Option<String>,
     /// The last lines that it printed.
     pub(super) output: Vec<String>,
-    /// The kernel ended a program of the pod for want of memory.
+    /// While it ran, the kernel ended a program of the pod for want of memory.
     pub(super) out_of_memory: bool,
 }
 
@@ -29,6 +32,9 @@ pub(super) fn last(said: &[String]) -> Option<&str> {
 /// The failure that a build ended with; `advice` is what to do when the registry refuses the image.
 pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
     let Some(error) = last(&ending.said) else {
+        if ending.out_of_memory {
+            return memory("BuildKit was ended");
+        }
         let end = ending.said.last().map_or("it said nothing", String::as_str);
         let message = format!("BuildKit went away: {}", short(end));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
@@ -40,23 +46,47 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
         return base_image(rest);
     }
     if is_network(error) && (error.contains("failed to copy") || error.contains("failed to do request")) {
-        let message = format!("a base image could not be pulled: {}", short(error));
+        let message = format!("a base image could not be pulled: {}; {REACH}", short(error));
         return Failure::new(Stage::Build, Reason::BaseImageUnreachable, message);
+    }
+    if ending.out_of_memory && (is_daemon(error) || was_killed(ending, error)) {
+        return memory(&step(ending, error));
     }
     if is_daemon(error) || ending.output.iter().rev().take(20).any(|line| is_runtime(line)) {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     }
-    if ending.out_of_memory {
+    if is_full(ending, error) {
         let message = format!(
-            "{}; the build needs more memory than its pod may have: raise spec.build.resources.limits.memory, which the next \
-             attempt has then, or build.resources of the chart",
+            "{}: the build's disk is full. Free some on the nodes, or ask the platform's owner for others \
+             (build.nodeSelector of the chart)",
             step(ending, error)
         );
-        return Failure::new(Stage::Build, Reason::OutOfMemory, message);
+        return Failure::new(Stage::Build, Reason::OutOfDisk, message);
     }
     Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
+}
+
+fn memory(what: &str) -> Failure {
+    let message = format!(
+        "{what}; the build needs more memory than its pod may have: raise spec.build.resources.limits.memory, which the next \
+         attempt has then, or build.resources of the chart"
+    );
+    Failure::new(Stage::Build, Reason::OutOfMemory, message)
+}
+
+/// The step ended by a signal, or says that one of its own programs did: a kill that a step went on after is none of its
+/// failure.
+fn was_killed(ending: &Ending, error: &str) -> bool {
+    let words = ["Killed", "SIGKILL", "signal 9", "signal: 9", "signal: killed"];
+    let says = |line: &String| words.iter().any(|word| line.contains(word));
+    error.contains("exit code: 137") || ending.output.iter().rev().take(20).any(says)
+}
+
+fn is_full(ending: &Ending, error: &str) -> bool {
+    const FULL: &str = "no space left on device";
+    error.contains(FULL) || ending.output.iter().rev().take(20).any(|line| line.contains(FULL))
 }
 
 fn push(error: &str, advice: &str) -> Failure {
@@ -65,7 +95,10 @@ fn push(error: &str, advice: &str) -> Failure {
         let message = format!("the registry refused the image: {}; {advice}", short(error));
         return Failure::new(Stage::Push, Reason::RegistryDenied, message);
     }
-    let message = format!("the image is built, but the registry did not take it: {}", short(error));
+    let message = format!(
+        "the image is built, but the registry did not take it: {}; check that pods reach it and that it has room",
+        short(error)
+    );
     Failure::new(Stage::Push, Reason::RegistryUnavailable, message)
 }
 
@@ -86,7 +119,7 @@ fn base_image(rest: &str) -> Failure {
         let message = format!("the base image {image} cannot be used: {}", short(why));
         return Failure::new(Stage::Build, Reason::BuildFailed, message);
     }
-    let message = format!("the base image {image} could not be pulled: {}", short(why));
+    let message = format!("the base image {image} could not be pulled: {}; {REACH}", short(why));
     Failure::new(Stage::Build, Reason::BaseImageUnreachable, message)
 }
 
@@ -99,13 +132,10 @@ fn step(ending: &Ending, error: &str) -> String {
     let code = error.rsplit_once("exit code: ").map(|(_, code)| code.trim());
     let step = ending.step.as_deref().filter(|step| step.starts_with('['));
     let step = step.map(|step| format!("step {}{place}", short(step)));
-    let full = ending.output.iter().any(|line| line.contains("no space left on device"));
     let hint = match code {
-        _ if full || error.contains("no space left on device") => {
-            "; there was no space left on the build's disk: free some on the nodes, or ask the platform's owner for others \
-             (build.nodeSelector of the chart)"
+        Some(code) if code.starts_with("137") && !ending.out_of_memory => {
+            "; it was killed, most likely for want of memory"
         }
-        Some(code) if code.starts_with("137") && !ending.out_of_memory => "; it was killed",
         Some("127") => "; the command was not found",
         Some("126") => "; the command is not executable",
         _ => "",

@@ -95,11 +95,12 @@ impl Build {
     }
 
     pub(super) fn timeout(&self, seconds: u64) -> Failure {
+        let stage = self.stage();
         let message = format!(
-            "the build did not end within {seconds} s (its time less {LAST_WORDS} s for this report); make it faster or \
-             give it more time"
+            "the build was at the stage {stage:?} when its {seconds} s were over (spec.build.timeoutSeconds less \
+             {LAST_WORDS} s for this report): make that stage faster, or raise spec.build.timeoutSeconds"
         );
-        Failure::new(self.stage(), Reason::BuildTimeout, message)
+        Failure::new(stage, Reason::BuildTimeout, message)
     }
 }
 

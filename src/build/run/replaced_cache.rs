@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Build;
-use crate::build::cleanup::remote::Remote;
+use crate::build::cleanup::remote::{Error, Remote};
+use crate::build::report::Report;
 
 /// Time for it: the image is pushed, and nothing waits for this but the end of the Job.
 const TIME: Duration = Duration::from_secs(20);
@@ -20,18 +21,26 @@ impl Build {
         self.registry.digest(&self.cache()).await
     }
 
-    /// Deletes the cache that was there `before`, if there is another now. That it stays is said and is no failure.
-    pub(super) async fn forget_cache(&self, before: Option<String>) {
-        let Some(before) = before.filter(|_| self.order.cleans) else { return };
+    /// After a build: deletes the cache that was there before it, if there is another now. That it stays is said and is
+    /// no failure: the report is written.
+    pub(super) async fn forget_cache(&self, report: &Report) {
+        let before = self.progress().cache.filter(|_| self.order.cleans);
+        let (Report::Built(_), Some(before)) = (report, before) else { return };
         if self.cache_digest().await.is_none_or(|now| now == before) {
             return;
         }
         let delete = async {
             let (push, repository) = (&self.push, &self.order.repository);
-            Remote::new(&self.http, push, repository, self.order.insecure)?.delete(&before).await
+            let remote = Remote::new(&self.http, push, repository, self.order.insecure)?;
+            let tag = remote.other_tag(&before).await?;
+            if tag.is_none() {
+                remote.delete(&before).await?;
+            }
+            Ok::<_, Error>(tag)
         };
         let why = match tokio::time::timeout(TIME, delete).await {
-            Ok(Ok(_)) => return self.log.line("the cache before this one is deleted"),
+            Ok(Ok(None)) => return self.log.line("the cache before this one is deleted"),
+            Ok(Ok(Some(tag))) => format!("tag {tag}, which is none of ours, points to it"),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", TIME.as_secs()),
         };

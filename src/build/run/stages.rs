@@ -127,6 +127,7 @@ impl Build {
         let labels = self.labels(digest, jiff::Timestamp::now());
         let annotations = self.annotations(key, recipe, &labels);
         let cache = self.cache_digest().await;
+        self.change(|progress| progress.cache.clone_from(&cache));
         let solve = buildkit::Solve {
             context,
             dockerfile: (&directory, name),
@@ -147,7 +148,6 @@ impl Build {
         self.change(|progress| progress.stage = Some(Stage::Push));
         let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
         let image = image.map_err(|error| error.of_push(&self.advice()))?;
-        self.forget_cache(cache).await;
         let built = self.built(image, key, digest, Some(&daemon)).await;
         Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
     }

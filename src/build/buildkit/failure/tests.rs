@@ -32,21 +32,33 @@ fn a_failed_step_is_named_with_line_and_code() {
 
 #[test]
 fn a_step_that_ends_after_the_kernel_ran_out_of_memory_names_the_setting() {
-    let said = NPM.lines().map(str::to_owned).collect();
-    let step = Some("[build 3/5] RUN npm ci".to_owned());
-    let failure = classify(&Ending { said, step, out_of_memory: true, ..Ending::default() }, "");
-    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::OutOfMemory));
-    assert!(failure.message.contains("spec.build.resources.limits.memory"), "{}", failure.message);
+    let ending = |said: &str, output: &str| {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        let step = Some("[build 3/5] RUN npm ci".to_owned());
+        Ending { said: lines(said), step, error: None, output: lines(output), out_of_memory: true }
+    };
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 137";
+    for short in [ending(end, ""), ending(NPM, "0.9 Killed"), ending("", "")] {
+        let failure = classify(&short, "");
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::OutOfMemory));
+        assert!(failure.message.contains("spec.build.resources.limits.memory"), "{}", failure.message);
+    }
+    let of_its_own = classify(&ending(NPM, "0.9 npm error E404"), "");
+    assert_eq!(of_its_own.reason, Reason::BuildFailed, "an earlier step survived the kill");
 }
 
 #[test]
 fn well_known_ends_are_explained() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
     let killed = failed("[2/2] RUN node big.js", "", &format!("{end} 137"));
-    assert!(killed.message.ends_with("137; it was killed"), "{}", killed.message);
+    assert!(
+        killed.message.ends_with("137; it was killed, most likely for want of memory"),
+        "{}",
+        killed.message
+    );
     let full = failed("[2/2] RUN yes > /f", "0.7 write: no space left on device", &format!("{end} 1"));
-    assert!(full.message.contains("no space left"), "{}", full.message);
-    assert_eq!(full.reason, Reason::BuildFailed);
+    assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
+    assert_eq!(full.reason, Reason::OutOfDisk);
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
     let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
     assert_eq!(missing.reason, Reason::BuildFailed);

@@ -1,0 +1,88 @@
+//! Who may be connected: so many in all, and so many of one address, that nobody keeps the others out alone.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections at a time; more wait in the kernel's queue.
+const ALL: u32 = 256;
+/// Connections of one address at a time; more are closed at once. A node pulls a few layers of a few images at a time.
+const OF_ONE: usize = 64;
+
+/// The places of a relay.
+#[derive(Clone)]
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A connection's place, until this is gone.
+pub(super) struct Place {
+    peer: IpAddr,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _one: OwnedSemaphorePermit,
+}
+
+impl Places {
+    pub(super) fn new() -> Self {
+        Self { free: Arc::new(Semaphore::new(ALL as usize)), taken: Arc::default() }
+    }
+
+    /// Waits until a place is free, whoever comes.
+    pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().acquire_owned().await.ok()
+    }
+
+    /// The place of a connection; none if its address has all that it may have.
+    pub(super) fn take(&self, one: OwnedSemaphorePermit, peer: IpAddr) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(peer).or_default();
+        if *count >= OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(Place { peer, taken: self.taken.clone(), _one: one })
+    }
+
+    /// Waits until nobody is connected.
+    pub(super) async fn empty(&self) {
+        let _all = self.free.acquire_many(ALL).await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.peer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_address_cannot_take_the_places_of_all() {
+        let places = Places::new();
+        let (greedy, modest) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let mut held = vec![];
+        for _ in 0..OF_ONE {
+            held.extend(places.take(places.free().await.unwrap(), greedy));
+        }
+        assert_eq!(held.len(), OF_ONE);
+        assert!(places.take(places.free().await.unwrap(), greedy).is_none());
+        assert!(places.take(places.free().await.unwrap(), modest).is_some());
+        held.pop();
+        assert!(places.take(places.free().await.unwrap(), greedy).is_some());
+        held.clear();
+        places.empty().await;
+        assert!(places.taken.lock().unwrap().is_empty());
+    }
+}
