@@ -93,7 +93,7 @@ fn unschedulable(why: &Trouble) -> Trouble {
 fn no_image(why: &Trouble) -> Trouble {
     let message = format!(
         "an image of the build pod itself cannot be pulled ({}: {}). The platform's owner sets them: \
-         build.buildkitImage and image of the chart",
+         build.buildkitImage (build.rootfulImage for other profiles) and image of the chart",
         why.reason,
         bounded(&why.message, MAX_WORDS)
     );
