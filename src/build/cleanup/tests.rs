@@ -36,12 +36,14 @@ fn cleanup(repository: &str, digest: &str, push: Credentials) -> Cleanup {
 struct Asked {
     answer: StatusCode,
     closed: bool,
+    /// A tag of somebody else that points to the image.
+    other: Option<&'static str>,
     deleted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Asked {
     fn new(answer: u16, closed: bool) -> Self {
-        Self { answer: StatusCode::from_u16(answer).unwrap(), closed, deleted: Arc::default() }
+        Self { answer: StatusCode::from_u16(answer).unwrap(), closed, other: None, deleted: Arc::default() }
     }
 
     async fn start(&self) -> String {
@@ -72,7 +74,12 @@ impl Asked {
                 (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, ask)]).into_response()
             }
             ("GET", "/v2/you/shop/tags/list") => {
-                json!({ "tags": ["cache", format!("log-{}", &KEY[..16])] }).to_string().into_response()
+                let log = format!("log-{}", &KEY[..16]);
+                let tags: Vec<_> = ["cache", &log].into_iter().chain(self.other).collect();
+                json!({ "tags": tags }).to_string().into_response()
+            }
+            ("HEAD", place) if self.other.is_some_and(|tag| place.ends_with(&format!("/{tag}"))) => {
+                [("docker-content-digest", digest('a'))].into_response()
             }
             ("HEAD", _) => [("docker-content-digest", digest('b'))].into_response(),
             ("DELETE", place) => {
@@ -97,6 +104,15 @@ async fn the_image_and_the_log_of_its_build_are_deleted_with_a_token_for_deletes
     let ended = cleanup(&repository, &digest('a'), ada(&host)).clean().await;
     assert_eq!(ended, Ok(End::Deleted));
     assert_eq!(*asked.deleted.lock().unwrap(), [digest('a'), digest('b')]);
+}
+
+#[tokio::test]
+async fn a_tag_of_a_person_that_begins_like_that_of_a_log_keeps_its_image() {
+    let asked = Asked { other: Some("log-viewer"), ..Asked::new(202, false) };
+    let repository = asked.start().await;
+    let ended = cleanup(&repository, &digest('a'), Credentials::default()).clean().await;
+    assert_eq!(ended, Ok(End::Tagged("log-viewer".to_owned())));
+    assert!(!asked.deleted.lock().unwrap().contains(&digest('a')));
 }
 
 #[tokio::test]
