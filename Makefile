@@ -24,9 +24,10 @@ test: test-offline test-control-plane test-chaos test-node ## All tests: unit, m
 test-offline: ## Unit tests, model, packaging, architecture: no cluster, no network
 	$(CARGO) test --workspace --locked
 
-test-control-plane: ## Tests on a real control plane with played pods
+test-control-plane: ## Tests on a real control plane with played pods, and of the cleanup on a real registry
 	$(CARGO) test --locked --test control_plane --no-run
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test control_plane -- --include-ignored --test-threads=4
+	$(CARGO) test --locked --lib -- --ignored
 
 test-chaos: export CHAOS_SAMPLE := $(or $(CHAOS_SAMPLE),40)
 test-chaos: export CHAOS_MINUTES := $(or $(CHAOS_MINUTES),8)

@@ -1,6 +1,7 @@
 //! Which tags of a repository go. Pure.
 
 use super::named::Named;
+use crate::build::order::cleanup::{Pushed, pushed};
 
 /// A tag and what it points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,28 +12,10 @@ pub struct Tagged {
     pub digest: String,
 }
 
-/// What build pods push, told apart by the tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// An image: `k` and 40 hex digits of its build key.
-    Image,
-    /// `cache`, or the log of a build: `log-…`. They belong to the repository as a whole.
-    Beside,
-}
-
-fn kind(tag: &str) -> Option<Kind> {
-    let is_key = |key: &str| key.len() == 40 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match tag {
-        "cache" => Some(Kind::Beside),
-        _ if tag.starts_with("log-") => Some(Kind::Beside),
-        _ => tag.strip_prefix('k').filter(|key| is_key(key)).map(|_| Kind::Image),
-    }
-}
-
 /// Whether a tag is one of ours, so that it may be looked at.
 #[must_use]
 pub fn is_ours(tag: &str) -> bool {
-    kind(tag).is_some()
+    pushed(tag).is_some()
 }
 
 /// The tags of `repository` that go: ours and named by nobody. What a build of the last hour pushed stays: its Job is
@@ -44,10 +27,11 @@ pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
         return vec![];
     }
     let alone = |tagged: &Tagged| {
-        let kept = match kind(&tagged.tag) {
+        let kept = match pushed(&tagged.tag) {
             None => true,
-            Some(Kind::Image) => false,
-            Some(Kind::Beside) => named.uses(repository),
+            Some(Pushed::Image) => false,
+            // They belong to the repository as a whole.
+            Some(Pushed::Cache | Pushed::Log) => named.uses(repository),
         };
         !kept && !named.has(&tagged.digest)
     };
@@ -76,6 +60,8 @@ mod tests {
         Tagged { tag: tag.to_owned(), ..image(letter) }
     }
 
+    const LOG: &str = "log-0123456789abcdef";
+
     fn record(letter: char) -> PartialObjectMeta<ControllerRevision> {
         let text = json!({ "reference": format!("localhost:30050/n/shop@{}", digest(letter)) }).to_string();
         let metadata =
@@ -97,7 +83,7 @@ mod tests {
     #[test]
     fn what_a_record_of_any_namespace_names_stays_and_the_rest_of_its_repository_goes() {
         let named = Named::read(&[], &[record('a')], &[]);
-        let all = [image('a'), image('b'), tagged("cache", 'c'), tagged("log-b", 'd')];
+        let all = [image('a'), image('b'), tagged("cache", 'c'), tagged(LOG, 'd')];
         assert_eq!(tags(&doomed("n/shop", &all, &named)), [image('b').tag]);
     }
 
@@ -107,17 +93,20 @@ mod tests {
         let all = [
             image('b'),
             tagged("cache", 'c'),
-            tagged("log-b", 'd'),
+            tagged(LOG, 'd'),
             tagged("latest", 'e'),
             tagged("k1", 'f'),
+            tagged("log-viewer", '1'),
         ];
-        assert_eq!(tags(&doomed("n/gone", &all, &named)), [&image('b').tag, "cache", "log-b"]);
+        assert_eq!(tags(&doomed("n/gone", &all, &named)), [&image('b').tag, "cache", LOG]);
     }
 
     #[test]
     fn a_manifest_with_a_tag_of_somebody_else_stays_with_all_its_tags() {
-        let all = [image('b'), tagged("keep-this", 'b')];
-        assert_eq!(doomed("n/gone", &all, &Named::default()), []);
+        for other in ["keep-this", "log-viewer"] {
+            let all = [image('b'), tagged(other, 'b')];
+            assert_eq!(doomed("n/gone", &all, &Named::default()), [], "{other}");
+        }
     }
 
     #[test]

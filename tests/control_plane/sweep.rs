@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 
 use crate::harness::World;
 
+const LOG: &str = "log-0123456789abcdef";
+
 /// A registry that ends with this value.
 struct Upstream {
     process: Child,
@@ -175,14 +177,14 @@ async fn what_no_record_names_goes_and_nothing_else() {
     let of = |name: &str| format!("{}/{name}", world.namespace);
     let (shop, gone, built, fresh) = (of("shop"), of("gone"), of("built"), of("fresh"));
     let kept = upstream.push(&shop, &key("kept")).await;
-    for tag in [&key("pruned"), "cache", "log-1"] {
+    for tag in [&key("pruned"), "cache", LOG] {
         upstream.push(&shop, tag).await;
     }
-    for tag in [&key("a"), &key("b"), "cache", "log-1", "by-hand"] {
+    for tag in [&key("a"), &key("b"), "cache", LOG, "by-hand"] {
         upstream.push(&gone, tag).await;
     }
     upstream.push(&built, &key("a")).await;
-    upstream.push(&fresh, "log-1").await;
+    upstream.push(&fresh, LOG).await;
     upstream.push("another-namespace/shop", &key("a")).await;
     world.record("some-record", &format!("localhost:30050/{shop}@{kept}")).await;
     world.job("some-build", &format!("registry.test:5000/{built}")).await;
@@ -190,12 +192,12 @@ async fn what_no_record_names_goes_and_nothing_else() {
 
     let swept = upstream.sweep(&world).await;
     assert_eq!((swept.deleted, swept.spared), (5, 0));
-    let mut of_shop = vec!["cache".to_owned(), "log-1".to_owned(), key("kept")];
+    let mut of_shop = vec!["cache".to_owned(), LOG.to_owned(), key("kept")];
     of_shop.sort();
     assert_eq!(upstream.tags(&shop).await, of_shop);
     assert_eq!(upstream.tags(&gone).await, ["by-hand"]);
     assert_eq!(upstream.tags(&built).await, [key("a")]);
-    assert_eq!(upstream.tags(&fresh).await, ["log-1"], "its project is there");
+    assert_eq!(upstream.tags(&fresh).await, [LOG], "its project is there");
     assert_eq!(upstream.tags("another-namespace/shop").await, [key("a")], "it is another operator's");
     let again = upstream.sweep(&world).await;
     assert_eq!((again.deleted, again.spared), (0, 0), "nothing is left to do");

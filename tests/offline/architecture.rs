@@ -70,7 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probes", &["reconcile", "election"]),
     ("sweep", &["cluster"]),
     ("sweep::named", &["crd", "desired::names", "desired::record", "build::order"]),
-    ("sweep::choose", &["sweep::named"]),
+    ("sweep::choose", &["sweep::named", "build::order"]),
     ("sweep::registry", &[]),
     ("relay", &["cluster"]),
     ("relay::request", &[]),

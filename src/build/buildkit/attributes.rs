@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::Solve;
 
+/// The build argument that BuildKit puts before the names of cache mounts.
+const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
+
 /// The arguments of one build that pushes its image.
 pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     let (dockerfile, name) = solve.dockerfile;
@@ -21,12 +24,13 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     if let Some(target) = &solve.settings.target {
         add("--opt", format!("target={target}"));
     }
-    for (key, value) in &solve.settings.args {
+    // Whose the cache mounts are is not for the user to say where the daemon is one of many.
+    let is_free = |key: &str| solve.cache_namespace.is_none() || key != CACHE_NAMESPACE;
+    for (key, value) in solve.settings.args.iter().filter(|(key, _)| is_free(key)) {
         add("--opt", format!("build-arg:{key}={value}"));
     }
-    // After the arguments of the user, so that none of them says otherwise.
     if let Some(namespace) = solve.cache_namespace {
-        add("--opt", format!("build-arg:BUILDKIT_CACHE_MOUNT_NS={namespace}"));
+        add("--opt", format!("build-arg:{CACHE_NAMESPACE}={namespace}"));
     }
     for (key, value) in solve.labels {
         add("--opt", format!("label:{key}={value}"));
@@ -125,14 +129,12 @@ mod tests {
         let arguments =
             super::solve(&Solve { insecure: true, cache_namespace: Some("tenant"), ..told(&settings) });
         let said: Vec<_> = arguments.iter().filter(|argument| argument.contains("CACHE_MOUNT_NS")).collect();
-        assert_eq!(
-            said.last().unwrap().as_str(),
-            "build-arg:BUILDKIT_CACHE_MOUNT_NS=tenant",
-            "the last one counts"
-        );
+        assert_eq!(said, ["build-arg:BUILDKIT_CACHE_MOUNT_NS=tenant"], "the user's own is left out");
         let output =
             "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,registry.insecure=true,";
         assert!(arguments.iter().any(|argument| argument.starts_with(output)), "{arguments:#?}");
+        let alone = super::solve(&told(&settings));
+        assert!(alone.contains(&"build-arg:BUILDKIT_CACHE_MOUNT_NS=other".to_owned()), "{alone:#?}");
     }
 
     fn settings() -> Settings {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::build::credentials::Credentials;
 use crate::build::http::{self, Http, Question};
 use crate::build::oci::Registries;
+use crate::build::order::cleanup::pushed;
 use crate::build::outcome::Failure;
 use crate::build::reason::Reason;
 use crate::build::registry;
@@ -83,7 +84,8 @@ impl<'a> Remote<'a> {
     /// A tag that no build gave and that points to `digest`: deleting the manifest would take it away. What cannot be
     /// looked through is refused.
     pub(in crate::build) async fn other_tag(&self, digest: &str) -> Result<Option<String>, Error> {
-        let others: Vec<String> = self.tags().await?.into_iter().filter(|tag| !is_ours(tag)).collect();
+        let others: Vec<String> =
+            self.tags().await?.into_iter().filter(|tag| pushed(tag).is_none()).collect();
         if others.len() > MOST_OTHERS {
             let why = format!(
                 "the repository has {} tags of somebody else, which may point to it, and at most {MOST_OTHERS} are looked at",
@@ -187,12 +189,6 @@ fn digest(headers: &HeaderMap) -> Option<String> {
     let digest = headers.get("docker-content-digest")?.to_str().ok()?;
     let sum = digest.strip_prefix("sha256:")?;
     (sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digest.to_owned())
-}
-
-/// A tag that builds give: `k` and 40 hex digits of the key, `cache`, `log-…`.
-fn is_ours(tag: &str) -> bool {
-    let is_key = |key: &str| key.len() == 40 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
-    tag == "cache" || tag.starts_with("log-") || tag.strip_prefix('k').is_some_and(is_key)
 }
 
 /// A tag that can stand in a URL as it is.

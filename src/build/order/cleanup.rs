@@ -23,8 +23,65 @@ pub struct CleanupOrder {
     pub push_secret: Option<String>,
 }
 
+/// What build pods push, told apart by its tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// An image: `k` and 40 hex digits of its build key.
+    Image,
+    /// The build cache of the repository: `cache`.
+    Cache,
+    /// The log of a build: `log-` and 16 hex digits, as [`log_tag`] writes it.
+    Log,
+}
+
+/// What a tag says of its manifest; none where a person or another program gave it. What a build pod pushes under a new kind
+/// of tag must be known here, or its images stay for good.
+#[must_use]
+pub fn pushed(tag: &str) -> Option<Pushed> {
+    let is_hex =
+        |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if tag == "cache" {
+        Some(Pushed::Cache)
+    } else if tag.strip_prefix("log-").is_some_and(|key| is_hex(key, 16)) {
+        Some(Pushed::Log)
+    } else {
+        tag.strip_prefix('k').filter(|key| is_hex(key, 40)).map(|_| Pushed::Image)
+    }
+}
+
 /// Tag of the log of a build: `log-` and 16 hex digits of the key.
 #[must_use]
 pub fn log_tag(key: &str) -> String {
     format!("log-{}", key.get(..16).unwrap_or(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tags_that_a_build_gives_are_ours() {
+        let key = "0123456789abcdef".repeat(4);
+        let image = format!("k{}", &key[..40]);
+        for (tag, is) in
+            [(image, Pushed::Image), ("cache".to_owned(), Pushed::Cache), (log_tag(&key), Pushed::Log)]
+        {
+            assert_eq!(pushed(&tag), Some(is), "{tag}");
+        }
+        for tag in [
+            "log-viewer",
+            "log-",
+            "log-1",
+            "log-0123456789abcdeg",
+            "log-0123456789abcdef0",
+            "log-0123456789abcdef-debug",
+            "cache-2",
+            "k1",
+            "kubectl",
+            "latest",
+            "",
+        ] {
+            assert_eq!(pushed(tag), None, "{tag}");
+        }
+    }
 }

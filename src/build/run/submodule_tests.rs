@@ -15,8 +15,8 @@ use crate::build::order::Reference;
 struct Hosts {
     root: tempfile::TempDir,
     port: u16,
-    /// Host and authorization of every request.
-    asked: Arc<Mutex<Vec<(String, String)>>>,
+    /// Host, path and authorization of every request.
+    asked: Arc<Mutex<Vec<(String, String, String)>>>,
 }
 
 impl Hosts {
@@ -26,11 +26,11 @@ impl Hosts {
         let (directory, requests) = (root.path().to_owned(), asked.clone());
         let answer = move |request: Request| {
             let (directory, requests) = (directory.clone(), requests.clone());
-            let said = [HOST, AUTHORIZATION].map(|name| {
+            let [host, authorization] = [HOST, AUTHORIZATION].map(|name| {
                 let value = request.headers().get(name);
                 String::from_utf8_lossy(value.map_or(b"", |value| value.as_bytes())).into_owned()
             });
-            requests.lock().unwrap().push(said.into());
+            requests.lock().unwrap().push((host, request.uri().path().to_owned(), authorization));
             async move { backend(&directory, request).await }
         };
         Self { port: serve(Router::new().fallback(answer)).await, root, asked }
@@ -128,10 +128,36 @@ async fn credentials_go_to_the_repositorys_own_host_and_to_no_other() {
     fetched(&hosts.build(work.path(), "shop", &[("token", "planted-t0ken")])).await.unwrap();
     assert!(read(work.path(), "here/b").is_some() && read(work.path(), "there/b").is_some());
     let asked = hosts.asked.lock().unwrap();
-    for (host, authorization) in asked.iter() {
+    for (host, _, authorization) in asked.iter() {
         assert_eq!(authorization.is_empty(), host.starts_with("other."), "{host}: {authorization}");
     }
-    assert!(asked.iter().any(|(host, _)| host.starts_with("other.")));
+    assert!(asked.iter().any(|(host, ..)| host.starts_with("other.")));
+}
+
+// Bad input 72: submodule elsewhere that names a repository of the first host
+#[tokio::test]
+async fn what_a_repository_elsewhere_names_on_the_first_host_is_fetched_without_credentials() {
+    let hosts = Hosts::new().await;
+    let private = hosts.repository("private", &[("b", "private")], &[]);
+    let open = hosts.repository("open", &[("c", "open")], &[]);
+    let back = hosts.url("git", "private");
+    let links = [("back", back.as_str(), private.as_str())];
+    let stranger = hosts.repository("stranger", &[], &links);
+    let own = hosts.repository("own", &[], &[("beside", "../../open/.git", &open)]);
+    let elsewhere = hosts.url("other", "stranger");
+    hosts.repository("shop", &[], &[("there", &elsewhere, &stranger), ("here", "../../own/.git", &own)]);
+    let work = tempfile::tempdir().unwrap();
+    fetched(&hosts.build(work.path(), "shop", &[("token", "planted-t0ken")])).await.unwrap();
+    assert!(read(work.path(), "there/back/b").is_some() && read(work.path(), "here/beside/c").is_some());
+    let asked = hosts.asked.lock().unwrap();
+    for (host, path, authorization) in asked.iter() {
+        let trusted = ["/shop/", "/own/", "/open/"].iter().any(|name| path.starts_with(name));
+        assert_eq!(!authorization.is_empty(), trusted, "{host}{path}: {authorization}");
+    }
+    let came_back = |(host, path, _): &(String, String, String)| {
+        host.starts_with("git.") && path.starts_with("/private/")
+    };
+    assert!(asked.iter().any(came_back));
 }
 
 #[tokio::test]
@@ -185,6 +211,14 @@ async fn a_submodule_that_is_not_there_is_named_with_its_url_and_may_come_later(
     let failure = hosts.refusal("private").await;
     assert_eq!(failure.reason, Reason::SourceAuthFailed, "{failure}");
     assert!(failure.message.contains("keep it beside the repository"), "{failure}");
+    let keys = hosts.repository("keys", &[], &[("y", "git@git.test:you/private", &lib)]);
+    hosts.repository("deep", &[], &[("libs/x", &hosts.url("other", "keys"), &keys)]);
+    let failure = hosts.refusal("deep").await;
+    assert_eq!(failure.reason, Reason::SourceAuthFailed, "{failure}");
+    assert!(
+        failure.message.contains("\"libs/x/y\"") && failure.message.contains("itself names"),
+        "{failure}"
+    );
     hosts.repository("gone", &[], &[("libs/x", "../../lib/.git", &"1".repeat(40))]);
     assert_eq!(hosts.refusal("gone").await.reason, Reason::RefNotFound);
 }

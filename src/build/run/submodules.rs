@@ -1,5 +1,5 @@
 //! Submodules, where a person asked for them: each is fetched as its repository is, and has the repository's credentials
-//! only where the repository itself is. It reads nothing of what it fetches.
+//! only where the repository itself is, and every submodule above it too. It reads nothing of what it fetches.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ struct Wanted {
     url: String,
     /// URL of the repository that names it.
     parent: String,
+    /// That repository was fetched with the credentials of the source, so it may say what else is.
+    trusted: bool,
     depth: usize,
 }
 
@@ -51,7 +53,7 @@ impl Build {
         commit: &str,
         mut room: Room,
     ) -> Result<(), Failure> {
-        let mut open = wanted(repository, commit, "", 1).await?;
+        let mut open = wanted(repository, commit, "", true, 1).await?;
         let mut count = 0;
         while let Some(next) = open.pop() {
             if count + open.len() >= MOST || next.depth > DEEPEST {
@@ -80,36 +82,40 @@ impl Build {
         let url = modules::join(&next.parent, &next.url)
             .map_err(|why| Failure::new(Stage::Fetch, Reason::SourceForbidden, format!("its URL {why}")))?;
         let work = self.workspace.directory.join("submodules").join(number.to_string());
-        let git = self.repository_of(repository, addresses, &url, &work).await?.within(*room);
+        // Whoever writes a repository elsewhere could otherwise have any repository of this host fetched with the user's
+        // token into a tree that their own build steps read.
+        let trusted = next.trusted && modules::same_place(repository.url(), &url);
+        let git = self.repository_of(repository, addresses, &url, trusted, &work).await?.within(*room);
         let short = next.commit.get(..7).unwrap_or_default();
         self.log.line(&format!("submodule {:?}: {url} @ {short}", next.path));
         std::fs::create_dir_all(&work).map_err(failed)?;
         git.init(Stage::Fetch).await?;
         let fetched = git.fetch(&next.commit, &Reference::Commit(next.commit.clone())).await;
-        fetched.map_err(|failure| unopened(repository.url(), &url, failure))?;
+        fetched.map_err(|failure| unopened(repository.url(), &url, trusted, failure))?;
         let place = place(&self.workspace.tree, &next.path)?;
         *room = git.checkout(&next.commit, &place).await?;
-        let inner = wanted(&git, &next.commit, &format!("{}/", next.path), next.depth + 1).await;
+        let inner = wanted(&git, &next.commit, &format!("{}/", next.path), trusted, next.depth + 1).await;
         std::fs::remove_dir_all(&work).map_err(failed)?;
         inner
     }
 
-    /// The repository at `url`, once it may be talked to.
+    /// The repository at `url`, once it may be talked to; with the credentials of the source if it is `trusted`.
     async fn repository_of(
         &self,
         repository: &Git,
         addresses: &[IpAddr],
         url: &str,
+        trusted: bool,
         work: &Path,
     ) -> Result<Git, Failure> {
         let (host, transport) = address::repository(url).map_err(|refusal| refusal.at(Stage::Fetch))?;
-        if modules::same_place(repository.url(), url) {
+        if trusted {
             return Ok(repository.beside(url, work));
         }
         if transport == Transport::Ssh {
             let why = format!(
-                "the key of spec.source.git.secretRef is for the host of {} alone, and ssh needs one; write an https:// URL \
-                 into .gitmodules, or one relative to the repository",
+                "the key of spec.source.git.secretRef is for what {} itself names on its own host, and ssh needs one; write \
+                 an https:// URL into .gitmodules, or one relative to the repository",
                 repository.url()
             );
             return Err(Failure::new(Stage::Fetch, Reason::SourceAuthFailed, why));
@@ -119,26 +125,40 @@ impl Build {
     }
 }
 
-async fn wanted(git: &Git, commit: &str, prefix: &str, depth: usize) -> Result<Vec<Wanted>, Failure> {
+async fn wanted(
+    git: &Git,
+    commit: &str,
+    prefix: &str,
+    trusted: bool,
+    depth: usize,
+) -> Result<Vec<Wanted>, Failure> {
     let found = git.submodules(commit).await?.into_iter().map(|found| Wanted {
         path: format!("{prefix}{}", found.path),
         commit: found.commit,
         url: found.url,
         parent: git.url().to_owned(),
+        trusted,
         depth,
     });
     Ok(found.collect())
 }
 
-/// A submodule at another place that asks for credentials: those of the repository are not for it.
-fn unopened(repository: &str, url: &str, failure: Failure) -> Failure {
-    if failure.reason != Reason::SourceAuthFailed || modules::same_place(repository, url) {
+/// A submodule that asks for credentials and is not trusted: those of the repository are not for it.
+fn unopened(repository: &str, url: &str, trusted: bool, failure: Failure) -> Failure {
+    if failure.reason != Reason::SourceAuthFailed || trusted {
         return failure;
     }
-    let message = format!(
-        "{url} asks for credentials, and those of spec.source.git.secretRef are for the host of {repository} alone; make it \
-         public, or keep it beside the repository"
-    );
+    let message = if modules::same_place(repository, url) {
+        format!(
+            "{url} asks for credentials, and those of spec.source.git.secretRef are not used for what a repository on another \
+             host names; make it public, or name it in {repository} itself"
+        )
+    } else {
+        format!(
+            "{url} asks for credentials, and those of spec.source.git.secretRef are for the host of {repository} alone; make \
+             it public, or keep it beside the repository"
+        )
+    };
     Failure { message, ..failure }
 }
 
