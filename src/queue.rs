@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::reconcile::Shared;
 use crate::reconcile::start::limits;
 
-/// Pause before cleanups that wait are looked at again.
+/// Pause before cleanups that wait, and builds that wait for one, are looked at again.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Releases builds, and cleanups that no build stands in the way of, whenever a Job changes.
@@ -17,7 +17,7 @@ pub async fn run(context: Shared) {
     loop {
         let changed = caches.jobs_changed.notified();
         if waits {
-            // What a cleanup waits for is not always told by a Job.
+            // What is waited for is not always told by a Job.
             let _ = tokio::time::timeout(AGAIN, changed).await;
         } else {
             changed.await;

@@ -14,7 +14,7 @@ use crate::project::Project;
 use crate::record::Record;
 
 /// Seconds that it may take: builds of the repository wait meanwhile.
-const DEADLINE_SECONDS: i64 = 120;
+pub const DEADLINE_SECONDS: i64 = 120;
 
 /// Seconds that the Job and its log stay after its end.
 const KEPT_SECONDS: i32 = 3600;

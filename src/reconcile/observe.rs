@@ -114,7 +114,7 @@ fn orphans(
 }
 
 /// The one look at a clock: compared with timestamps of objects, never remembered.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::now()
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::start::may_start;
+use super::observe::now;
+use super::start::owned;
 use super::turn::{self, Limits, cleanups};
 use crate::cluster::Cluster;
 
@@ -31,9 +32,9 @@ impl Places {
         {
             return Some(*place);
         }
-        let jobs = cluster.caches().jobs.all();
-        let cleaned = cleanups::under_way(&jobs);
-        let order = turn::order(&jobs, limits, |job| may_start(cluster, &cleaned, job));
+        let jobs = owned(cluster);
+        let cleaned = cleanups::under_way(&jobs, now());
+        let order = turn::order(&jobs, limits, |job| cleanups::lets_build(&cleaned, job));
         let places: HashMap<_, _> = order.into_iter().zip(1..).collect();
         let place = places.get(&key).copied();
         *told = Some((Instant::now(), places));

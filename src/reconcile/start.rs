@@ -1,7 +1,7 @@
 //! Starting builds (I/O): a build that has a place when it is made is created running, another waits, suspended, until
 //! the queue releases it. Whose turn it is, [`super::turn`] says.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::desired::names;
 use crate::project::Project;
 
+use super::observe::now;
 use super::turn::cleanups::{self, Seen};
 use super::turn::{self, Limits};
 
@@ -30,12 +31,12 @@ impl Starts {
     ) -> Result<(), Error> {
         let has_place = |job: &Job| {
             let caches = cluster.caches();
-            let jobs = caches.jobs.all();
-            let cleaned = cleanups::under_way(&jobs);
-            let known = |job: &Job| may_start(cluster, &cleaned, job);
+            let jobs = owned(cluster);
+            let cleaned = cleanups::under_way(&jobs, now());
+            let may_start = |job: &Job| cleanups::lets_build(&cleaned, job);
             caches.jobs.synced()
-                && cleanups::lets_build(&cleaned, job)
-                && turn::has_place(&jobs, limits, &project.namespace, known)
+                && may_start(job)
+                && turn::has_place(&jobs, limits, &project.namespace, may_start)
         };
         if !has_place(&job) {
             return cluster.create_job(project, &job).await; // Waiting needs no place.
@@ -48,23 +49,24 @@ impl Starts {
         cluster.create_job(project, &job).await
     }
 
-    /// Starts what waits and has a place now, builds first. True where a cleanup waits on for what no Job tells of.
-    /// Without `cleans` no cleanup is started.
+    /// Starts what waits and has a place now, builds first. True where something waits on for what no Job tells of: a
+    /// cleanup, or a build for the end of a cleanup's time. Without `cleans` no cleanup is started.
     pub async fn release(&self, cluster: &Cluster, limits: Limits, cleans: bool) -> Result<bool, Error> {
         let _one = self.0.lock().await;
-        let jobs = cluster.caches().jobs.all();
-        let cleaned = cleanups::under_way(&jobs);
-        for job in turn::next(&jobs, limits, |job| may_start(cluster, &cleaned, job)) {
+        let jobs = owned(cluster);
+        let cleaned = cleanups::under_way(&jobs, now());
+        for job in turn::next(&jobs, limits, |job| cleanups::lets_build(&cleaned, job)) {
             cluster.release_job(&job).await?;
         }
-        if cleans { release_cleanups(cluster).await } else { Ok(false) }
+        let waits = cleans && release_cleanups(cluster).await?;
+        Ok(waits || !cleaned.is_empty())
     }
 }
 
 /// Starts the cleanups that nothing stands in the way of, and takes those back whose image is named again.
 async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
     let caches = cluster.caches();
-    let jobs = caches.jobs.all(); // With the builds that have just been started.
+    let jobs = owned(cluster); // With the builds that have just been started.
     if !cleanups::any_waits(&jobs) {
         return Ok(false);
     }
@@ -75,25 +77,21 @@ async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
         let project = job.labels().get(names::PROJECT).cloned().unwrap_or_default();
         caches.pods.of(&(job.namespace().unwrap_or_default(), project))
     };
-    let seen = Seen { jobs: &jobs, revisions: &caches.revisions.all() };
+    let seen = Seen { jobs: &jobs, now: now(), revisions: &caches.revisions.all() };
     let plan = cleanups::plan(&seen, pods);
     for job in plan.drop {
         cluster.delete_job(&job).await?;
     }
-    for job in plan.start.iter().filter(|job| belongs(cluster, job)) {
-        cluster.release_job(job).await?;
+    for job in plan.start {
+        cluster.release_job(&job).await?;
     }
     Ok(plan.wait)
 }
 
-/// A build of a project that is there, in a repository of which no image is being deleted.
-pub(super) fn may_start(cluster: &Cluster, cleaned: &BTreeSet<String>, job: &Job) -> bool {
-    belongs(cluster, job) && cleanups::lets_build(cleaned, job)
-}
-
-/// The Job's project is there: a build of a project that is gone is never started.
-fn belongs(cluster: &Cluster, job: &Job) -> bool {
-    job.owner_references().iter().any(|owner| cluster.caches().projects.has(&owner.uid))
+/// The Jobs of projects that are there: no other is started, and no other is waited for.
+pub(super) fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
+    let caches = cluster.caches();
+    turn::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
 }
 
 /// The limits that the platform owner has set.

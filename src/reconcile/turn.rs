@@ -1,4 +1,5 @@
-//! Whose turn it is to build. Pure: it reads the Jobs of the whole cluster and starts nothing.
+//! Whose turn it is to build. Pure: it reads the Jobs of the whole cluster, those that [`owned`] lets through, and starts
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use super::facts::build::is_finished;
 use crate::desired::names;
 
 pub mod cleanups;
+mod owned;
+
+pub use owned::owned;
 
 /// How many builds may run at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

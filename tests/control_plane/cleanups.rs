@@ -73,6 +73,26 @@ impl World {
         jobs.filter(|job| job.labels().get("doce.dev/role").is_some_and(|role| role == "cleanup")).collect()
     }
 
+    /// Somebody who may create Jobs makes one that runs, with the label that Jobs of ours are watched by.
+    async fn forge(&self, name: &str, variable: &str, order: &str, annotations: Value) {
+        let env = json!([{ "name": variable, "value": order }]);
+        let container = json!({ "name": "build", "image": "forger.test/x:1", "env": env });
+        let labels = json!({ "doce.dev/project": "shop", "doce.dev/uid": "nobody" });
+        let job = json!({
+            "metadata": { "name": name, "labels": labels, "annotations": annotations },
+            "spec": {
+                "suspend": false,
+                "template": { "spec": { "restartPolicy": "Never", "containers": [container] } },
+            },
+        });
+        let job: Job = serde_json::from_value(job).unwrap();
+        self.api::<Job>().create(&PostParams::default(), &job).await.unwrap();
+        let runs = |job: Option<&Job>| {
+            job.is_some_and(|job| job.status.clone().unwrap_or_default().start_time.is_some())
+        };
+        self.until(name, "it runs", runs).await;
+    }
+
     /// From now on only pods that meet Pod Security "restricted" are let in.
     async fn restrict(&self) {
         let label =
@@ -193,6 +213,30 @@ async fn builds_and_cleanups_of_one_repository_wait_for_each_other() {
     world.finish_cleanup().await;
     world.finish_build(Built::default()).await;
     world.until_ready("third", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn jobs_that_look_like_ours_and_belong_to_no_project_hold_up_neither_a_build_nor_a_cleanup() {
+    let world = World::new("cleanup-forged").await;
+    let image = json!({ "repository": "r.example/you/shop", "digest": "sha256:0", "key": "k" }).to_string();
+    let push = json!({ "repository": "r.example/you/shop" }).to_string();
+    let of = json!({ "doce.dev/build-of": "key/k", "doce.dev/attempt": "0" });
+    for name in ["cleans", "cleans-too"] {
+        world.forge(name, "DOCE_CLEANUP", &image, json!({ "doce.dev/cleanup-of": "v" })).await;
+    }
+    world.forge("builds", "DOCE_ORDER", &push, of.clone()).await;
+    world.forge("unclear", "DOCE_ORDER", "?", of).await;
+    let options = Options { sees_all: true, build_limit: 1, ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    let (built, _) = world.three(|spec| spec).await;
+    world.delete::<Job>(&built).await;
+    world.until_cleanup("it was started", |job| !suspended(job)).await;
+    for name in ["cleans", "cleans-too", "builds", "unclear"] {
+        let forged = world.get::<Job>(name).await;
+        let ended = forged.status.and_then(|status| status.conditions).is_some();
+        assert!(!ended && forged.metadata.deletion_timestamp.is_none(), "{name} still runs");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

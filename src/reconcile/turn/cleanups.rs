@@ -10,17 +10,21 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::is_build;
 use crate::build::order::cleanup::CleanupOrder;
-use crate::desired::names;
+use crate::desired::{cleanup_job, names};
 use crate::reconcile::facts::build::{self, is_finished};
 use crate::reconcile::facts::cleanup::{names_image, order, repository, waits};
 use crate::reconcile::world::JobState;
 
 /// Most cleanups that run at a time.
 const MOST: usize = 2;
+
+/// Seconds after its start in which a cleanup holds up others: its deadline, and time for its pod to end.
+const HOLDS_SECONDS: i64 = cleanup_job::DEADLINE_SECONDS + 30;
 
 /// What becomes of the cleanups that wait.
 #[derive(Debug, Default)]
@@ -35,8 +39,10 @@ pub struct Plan {
 
 /// Everything that is looked at.
 pub struct Seen<'a> {
-    /// Jobs of the cluster.
+    /// Jobs of the cluster that belong to a project.
     pub jobs: &'a [Arc<Job>],
+    /// The time of the look.
+    pub now: Timestamp,
     /// Records and ledgers of the cluster.
     pub revisions: &'a [Arc<ControllerRevision>],
 }
@@ -49,8 +55,8 @@ pub fn any_waits(jobs: &[Arc<Job>]) -> bool {
 
 /// Repositories of which an image is being deleted.
 #[must_use]
-pub fn under_way(jobs: &[Arc<Job>]) -> BTreeSet<String> {
-    running(jobs).filter_map(|job| order(job)).map(|order| order.repository).collect()
+pub fn under_way(jobs: &[Arc<Job>], now: Timestamp) -> BTreeSet<String> {
+    running(jobs, now).filter_map(|job| order(job)).map(|order| order.repository).collect()
 }
 
 /// Whether a build Job may start while images of these repositories are being deleted.
@@ -63,7 +69,7 @@ pub fn lets_build(under_way: &BTreeSet<String>, build: &Job) -> bool {
 #[must_use]
 pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     let mut plan = Plan::default();
-    let mut places = MOST.saturating_sub(running(seen.jobs).count());
+    let mut places = MOST.saturating_sub(running(seen.jobs, seen.now).count());
     for job in seen.jobs.iter().filter(|job| !is_build(job) && waits(job)) {
         let Some(order) = order(job) else {
             plan.drop.push(job.clone());
@@ -72,7 +78,7 @@ pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
         let claims: Vec<_> = seen.revisions.iter().filter(|revision| names_image(revision, &order)).collect();
         if claims.iter().any(|revision| !is_own(job, revision)) {
             plan.drop.push(job.clone());
-        } else if !claims.is_empty() || places == 0 || is_busy(seen.jobs, &order, &pods) {
+        } else if !claims.is_empty() || places == 0 || is_busy(seen.jobs, job, &order, &pods) {
             plan.wait = true; // Its own record is about to go, or the project takes the Job back.
         } else {
             places -= 1;
@@ -82,8 +88,15 @@ pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     plan
 }
 
-fn running(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
-    jobs.iter().filter(|job| !is_build(job) && !waits(job) && !is_finished(job))
+fn running(jobs: &[Arc<Job>], now: Timestamp) -> impl Iterator<Item = &Arc<Job>> {
+    let runs = move |job: &Job| !waits(job) && !is_finished(job) && holds(job, now);
+    jobs.iter().filter(move |job| !is_build(job) && runs(job))
+}
+
+/// It has not run for longer than it may. One that has just been started has no time of start yet.
+fn holds(job: &Job, now: Timestamp) -> bool {
+    let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
+    started.is_none_or(|started| now.as_second() - started.0.as_second() < HOLDS_SECONDS)
 }
 
 /// The record of the version that the Job deletes the image of.
@@ -94,9 +107,17 @@ fn is_own(job: &Job, revision: &ControllerRevision) -> bool {
         && version == job.annotations().get(names::CLEANUP_OF).map(String::as_str)
 }
 
-/// A build may still name the image.
-fn is_busy(jobs: &[Arc<Job>], order: &CleanupOrder, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> bool {
-    let there = |job: &&Arc<Job>| repository(job).is_none_or(|repository| repository == order.repository);
+/// A build may still name the image. One whose order cannot be read may push anywhere: cleanups of its own namespace wait.
+fn is_busy(
+    jobs: &[Arc<Job>],
+    cleanup: &Job,
+    order: &CleanupOrder,
+    pods: impl Fn(&Job) -> Vec<Arc<Pod>>,
+) -> bool {
+    let there = |job: &&Arc<Job>| match repository(job) {
+        Some(repository) => repository == order.repository,
+        None => job.metadata.namespace == cleanup.metadata.namespace,
+    };
     let may_name = |job: &Job| match build::job(job, &pods(job)).map(|build| build.state) {
         _ if !is_finished(job) => true,
         // As long as the Job is there, a record may be made from what it says.

@@ -65,13 +65,32 @@ fn names(jobs: &[Arc<Job>]) -> Vec<String> {
     jobs.iter().map(|job| job.name_any()).collect()
 }
 
+fn now() -> Timestamp {
+    Timestamp::from_second(1_000_000).unwrap()
+}
+
+/// The same Job, started so many seconds ago.
+fn since(job: &Arc<Job>, seconds: i64) -> Arc<Job> {
+    let started = Timestamp::from_second(now().as_second() - seconds).unwrap().to_string();
+    let mut changed = serde_json::to_value(&**job).unwrap();
+    changed["status"]["startTime"] = json!(started);
+    Arc::new(serde_json::from_value(changed).unwrap())
+}
+
+/// The same Job in another namespace.
+fn elsewhere(job: &Arc<Job>) -> Arc<Job> {
+    let mut changed = Job::clone(job);
+    changed.metadata.namespace = Some("elsewhere".to_owned());
+    Arc::new(changed)
+}
+
 /// Names of those that start and of those that are taken back, and whether others wait.
 fn planned(
     jobs: &[Arc<Job>],
     revisions: &[Arc<ControllerRevision>],
     pods: &[Arc<Pod>],
 ) -> (Vec<String>, Vec<String>, bool) {
-    let plan = plan(&Seen { jobs, revisions }, |_| pods.to_vec());
+    let plan = plan(&Seen { jobs, now: now(), revisions }, |_| pods.to_vec());
     (names(&plan.start), names(&plan.drop), plan.wait)
 }
 
@@ -118,8 +137,14 @@ fn it_waits_for_every_build_of_its_repository_that_may_still_name_the_image() {
     assert_eq!(with(done(), &[reports("b", &digest('a'))]), waits(), "it found this very image");
     assert_eq!(with(done(), &[reports("b", &digest('b'))]), starts());
     assert_eq!(with(done(), &[]), waits(), "its word has yet to be told");
+    assert_eq!(with(elsewhere(&build("b", "runs", REPOSITORY)), &[]), waits());
+}
+
+#[test]
+fn a_build_whose_order_cannot_be_read_holds_up_cleanups_of_its_own_namespace_only() {
     let unclear = job("b", "runs", "DOCE_ORDER", &json!("?"), &json!({}));
-    assert_eq!(with(unclear, &[]), waits());
+    assert_eq!(planned(&[cleanup("c", "waits"), elsewhere(&unclear)], &[], &[]), starts());
+    assert_eq!(planned(&[cleanup("c", "waits"), unclear], &[], &[]), waits());
 }
 
 #[test]
@@ -137,13 +162,24 @@ fn while_an_image_is_being_deleted_no_build_starts_in_its_repository_and_others_
             build("b", "waits", REPOSITORY),
             build("o", "waits", "r.example/you/other"),
         ];
-        let cleaned = under_way(&jobs);
+        let cleaned = under_way(&jobs, now());
         names(&turn::next(&jobs, limits, |job| lets_build(&cleaned, job)))
     };
     assert_eq!(released("runs"), ["o"]);
     for state in ["waits", "done"] {
         assert_eq!(released(state), ["b", "o"], "{state}");
     }
+}
+
+#[test]
+fn a_cleanup_that_does_not_end_holds_up_neither_builds_nor_other_cleanups_for_longer_than_its_time() {
+    let runs = |seconds| since(&cleanup("r", "runs"), seconds);
+    let held = |seconds| !under_way(&[runs(seconds)], now()).is_empty();
+    assert_eq!([0, 120, 149, 150, 9999].map(held), [true, true, true, false, false]);
+    assert!(!under_way(&[cleanup("r", "runs")], now()).is_empty(), "it is about to start");
+    let with = |seconds| planned(&[runs(seconds), runs(seconds), cleanup("c", "waits")], &[], &[]);
+    assert_eq!(with(149), waits());
+    assert_eq!(with(150), starts());
 }
 
 #[test]

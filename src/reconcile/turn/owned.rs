@@ -1,0 +1,71 @@
+//! Which Jobs count. The label by which Jobs are watched can be put on any Job by whoever may create one, so what a Job
+//! says of itself holds up nobody: it must belong to a project that is there. Pure.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
+use crate::desired::names;
+
+/// Those that belong to a project which lives, by namespace and uid, in the Job's own namespace. Only they wait, run and
+/// make a repository busy.
+#[must_use]
+pub fn owned(mut jobs: Vec<Arc<Job>>, lives: impl Fn(&str, &str) -> bool) -> Vec<Arc<Job>> {
+    jobs.retain(|job| {
+        let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
+        owner(job).is_some_and(|uid| lives(namespace, uid))
+    });
+    jobs
+}
+
+/// Uid of the controller; where somebody has stripped it, which is mended, that of the label.
+fn owner(job: &Job) -> Option<&str> {
+    match job.owner_references().iter().find(|owner| owner.controller == Some(true)) {
+        Some(owner) => Some(&owner.uid),
+        None => job.labels().get(names::UID).map(String::as_str),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Whether a Job counts where the project `u` lives in namespace `n`, and no other.
+    fn counts(namespace: &str, owners: &Value, labels: &Value, deleted: bool) -> bool {
+        let deleted = deleted.then_some("2026-01-01T00:00:00Z");
+        let metadata = json!({
+            "name": "j", "namespace": namespace, "ownerReferences": owners, "labels": labels,
+            "deletionTimestamp": deleted,
+        });
+        let job = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
+        let lives = |namespace: &str, uid: &str| (namespace, uid) == ("n", "u");
+        !owned(vec![Arc::new(job)], lives).is_empty()
+    }
+
+    fn owner(uid: &str, controller: bool) -> Value {
+        json!([{ "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "name": "shop", "uid": uid,
+            "controller": controller }])
+    }
+
+    #[test]
+    fn a_job_of_a_project_that_lives_counts_until_it_is_gone() {
+        let label = json!({ "doce.dev/uid": "u" });
+        assert!(counts("n", &owner("u", true), &label, false));
+        assert!(counts("n", &owner("u", true), &label, true), "its pods may still run");
+        assert!(counts("n", &owner("u", true), &json!({}), false), "its labels were stripped");
+        assert!(counts("n", &json!([]), &label, false), "its owner was stripped");
+    }
+
+    #[test]
+    fn a_job_of_nobody_or_of_a_project_that_is_gone_or_of_another_namespace_does_not_count() {
+        let project = json!({ "doce.dev/project": "shop" });
+        let label = json!({ "doce.dev/project": "shop", "doce.dev/uid": "u" });
+        assert!(!counts("n", &json!([]), &project, false), "nobody owns it");
+        assert!(!counts("n", &owner("gone", true), &label, false), "its owner decides, not its label");
+        assert!(!counts("n", &owner("u", false), &project, false), "that is not its controller");
+        assert!(!counts("elsewhere", &owner("u", true), &label, false));
+        assert!(!counts("elsewhere", &json!([]), &label, false));
+    }
+}
