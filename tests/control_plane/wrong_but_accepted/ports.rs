@@ -42,6 +42,7 @@ async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
     let full = runs_without_port(&world, "PortsExhausted").await;
     assert!(is(&full, "PortAllocated", "False", "PortsExhausted"));
     assert_eq!(full.status.unwrap().node_port, None);
+    operator.journal.at_rest().await; // A write is seen before its answer is noted.
     let written = status_writes(&operator);
     world.delete::<Service>("two").await;
     let freed = world.until_ready("shop", "True", "Serving").await;
