@@ -1,6 +1,7 @@
 //! The only door to the API server: every request of the operator to it is made in this file and those below it, and
 //! nothing here decides.
 
+mod body;
 pub mod cache;
 pub mod caches;
 pub mod config_maps;

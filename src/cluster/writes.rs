@@ -7,11 +7,13 @@ use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::request::Request;
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::body::body;
 use super::{Cache, Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
@@ -143,7 +145,7 @@ impl Cluster {
 
     async fn create<K: Kind>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
         let what = format!("create {} {}", K::kind(&()), object.name_any());
-        match self.api::<K>(&project.namespace).create(&by_us(), object).await {
+        match self.post(&project.namespace, object).await {
             Ok(written) => {
                 cache.wrote(thin(written));
                 Ok(())
@@ -156,6 +158,15 @@ impl Cluster {
             }
             Err(error) => Err(Error::sort(&what, error)),
         }
+    }
+
+    /// As the client does it, with a text that the API server can write again letter by letter.
+    async fn post<K: Kind>(&self, namespace: &str, object: &K) -> Result<K, kube::Error> {
+        let body = body(object).map_err(kube::Error::SerdeError)?;
+        let request = Request::new(K::url_path(&(), Some(namespace))).create(&by_us(), body);
+        let mut request = request.map_err(kube::Error::BuildRequest)?;
+        request.extensions_mut().insert("create");
+        self.client.request(request).await
     }
 
     /// A merge patch of an object, if it is still as it was seen.

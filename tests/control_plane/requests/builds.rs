@@ -1,6 +1,7 @@
 //! `doce.dev/retry`, `cancel` and `deploy`: what they make of builds and lookups.
 
 use doce_operator::build::report::{Failed, Stage};
+use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -153,4 +154,58 @@ async fn a_deploy_of_a_fixed_source_says_that_there_is_nothing_to_look_up() {
     let outcome = world.ask("shop", "deploy", "@1").await;
     assert!(outcome.contains("is fixed: there is nothing to look up"), "{outcome}");
     assert!(world.list::<Job>().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_tag_of_a_prebuilt_image_is_resolved_once_and_again_only_when_a_deploy_asks() {
+    let world = World::new("tag").await;
+    let _operator = Operator::start(&world).await;
+    let tag = |colour: &str| {
+        let image = json!({ "reference": "registry.test/shop:stable" });
+        json!({ "source": { "image": image }, "run": { "env": [{ "name": "COLOUR", "value": colour }] } })
+    };
+    let jobs = async || world.list::<Job>().await.len();
+    world.apply("shop", tag("blue")).await;
+    world.finish_build(Built::default()).await;
+    let first = world.until_ready("shop", "True", "Serving").await.status.unwrap();
+
+    world.apply("shop", tag("red")).await;
+    let serves = |object: Option<&ProjectDeployment>, so: &dyn Fn(&ProjectDeploymentStatus) -> bool| {
+        let ready = object.filter(|object| is(object, "Ready", "True", "Serving"));
+        ready.and_then(|object| object.status.as_ref()).is_some_and(so)
+    };
+    let edited =
+        |object: Option<&ProjectDeployment>| serves(object, &|status| status.version != first.version);
+    let red = world.until("shop", "the edit serves", edited).await.status.unwrap();
+    assert_eq!((red.image.as_ref(), jobs().await), (first.image.as_ref(), 1), "an edit resolves nothing");
+
+    world.ask("shop", "deploy", "@1").await;
+    world.finish_build(Built { commit: Some("02".repeat(20)) }).await;
+    let moved = |object: Option<&ProjectDeployment>| serves(object, &|status| status.image != red.image);
+    world.until("shop", "what the tag is now serves", moved).await;
+    assert_eq!(jobs().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn another_epoch_builds_the_same_commit_again_and_the_same_epoch_does_not() {
+    let world = World::new("epoch").await;
+    let _operator = Operator::start(&world).await;
+    // Letters that the API server writes otherwise: records hold them, and are changed when the image is noted.
+    let mut spec = commit(1);
+    spec["run"] = json!({ "env": [{ "name": "STORE", "value": "sql://db?a=<1>&b=2" }] });
+    world.apply("shop", spec.clone()).await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+
+    spec["build"]["epoch"] = json!(1);
+    world.apply("shop", spec.clone()).await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(world.list::<Job>().await.len(), 2);
+    spec["run"] = json!({ "env": [{ "name": "COLOUR", "value": "blue" }] });
+    world.apply("shop", spec).await;
+    world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(world.list::<Job>().await.len(), 2, "how it runs is no build");
 }
