@@ -10,10 +10,12 @@ pub mod meta;
 pub mod names;
 pub mod record;
 pub mod repository;
+mod secret_mount;
 pub mod security;
 pub mod service;
 pub mod settled;
 pub mod template;
+pub mod told;
 
 use crate::build::order::{Profile, Remote};
 

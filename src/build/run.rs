@@ -61,20 +61,18 @@ struct Progress {
 /// The whole build; see [`super::run`].
 pub(super) async fn run() -> ExitCode {
     let started = Instant::now();
-    let report = match Build::from_environment(started) {
+    let build = Build::from_environment(started);
+    let report = match &build {
         Ok(build) => {
             let report = build.report(started).await;
             // Written before the log is pushed: nothing that happens then can hide how the build ended.
             let _ = write(&report);
             let log = build.keep_log(&report).await;
-            let report = report.with_log(log);
-            let _ = write(&report);
-            build.forget_cache(&report).await;
-            report
+            report.with_log(log)
         }
         Err(failure) => {
             Log::new(started).line(&format!("error: {failure}"));
-            failed(&failure, Progress::default(), String::new())
+            failed(failure, Progress::default(), String::new())
         }
     };
     let code = match write(&report) {
@@ -84,6 +82,9 @@ pub(super) async fn run() -> ExitCode {
             EXIT_FAULT
         }
     };
+    if let Ok(build) = &build {
+        build.forget_cache(&report).await; // The report is written: nothing waits for this but the end of the Job.
+    }
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 

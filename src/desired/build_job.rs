@@ -7,6 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
+use super::secret_mount::secret_mount;
 use super::{Platform, build_profile, meta, names};
 use crate::build::order::{
     CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR,
@@ -85,10 +86,9 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
     ];
     for (volume, name, directory) in secrets {
         let Some(name) = name else { continue };
-        // Optional: the build itself says at once that it is missing, where the kubelet would wait for the deadline.
-        let secret = json!({ "secretName": name, "optional": true, "defaultMode": 0o440 });
-        volumes.push(json!({ "name": volume, "secret": secret }));
-        mounts.push(json!({ "name": volume, "mountPath": directory, "readOnly": true }));
+        let (volume, mount) = secret_mount(volume, name, directory);
+        volumes.push(volume);
+        mounts.push(mount);
     }
     let resources = platform.build_pods.resources(project.build_resources.as_ref());
     json!({

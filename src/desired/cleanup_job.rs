@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
+use super::secret_mount::secret_mount;
 use super::{Platform, meta, names};
 use crate::build::order::cleanup::{CLEANUP_ENV, CleanupOrder};
 use crate::build::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
@@ -65,14 +66,8 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
-    // Optional: the program itself says at once that it is missing, where the kubelet would wait for the deadline.
-    let secret = |name: &String| json!({ "secretName": name, "optional": true, "defaultMode": 0o440 });
-    let volume =
-        order.push_secret.iter().map(|name| json!({ "name": "push-secret", "secret": secret(name) }));
-    let mount = order
-        .push_secret
-        .iter()
-        .map(|_| json!({ "name": "push-secret", "mountPath": PUSH_SECRET_DIR, "readOnly": true }));
+    let mounted = |name: &String| secret_mount("push-secret", name, PUSH_SECRET_DIR);
+    let (volumes, mounts): (Vec<Value>, Vec<Value>) = order.push_secret.iter().map(mounted).unzip();
     json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -82,7 +77,7 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
             "fsGroup": 1000, "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000,
             "seccompProfile": { "type": "RuntimeDefault" },
         },
-        "volumes": volume.collect::<Vec<_>>(),
+        "volumes": volumes,
         "nodeSelector": platform.build_pods.node_selector,
         "tolerations": platform.build_pods.tolerations,
         "containers": [{
@@ -90,7 +85,7 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
             "image": platform.operator_image,
             "args": ["cleanup"],
             "env": env,
-            "volumeMounts": mount.collect::<Vec<_>>(),
+            "volumeMounts": mounts,
             "resources": {
                 "requests": { "cpu": "10m", "memory": "32Mi" },
                 "limits": { "cpu": "500m", "memory": "64Mi" },

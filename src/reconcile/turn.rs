@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::facts::build::is_finished;
+use super::facts::build::{is_finished, is_suspended, waits};
 use crate::desired::names;
 
 pub mod cleanups;
@@ -138,8 +138,7 @@ fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
 }
 
 fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
-    builds(jobs)
-        .filter(|job| job.metadata.deletion_timestamp.is_none() && is_suspended(job) && !is_finished(job))
+    builds(jobs).filter(|job| waits(job))
 }
 
 /// Nobody waits for it but the clock.
@@ -149,10 +148,6 @@ fn polls(job: &Job) -> bool {
 
 fn namespace(job: &Job) -> String {
     job.namespace().unwrap_or_default()
-}
-
-fn is_suspended(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
 #[cfg(test)]

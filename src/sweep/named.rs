@@ -9,10 +9,9 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use serde_json::Value;
 
-use crate::build::order::ORDER_ENV;
 use crate::crd::ProjectDeployment;
 use crate::crd::spec::Cleanup;
-use crate::desired::{names, record};
+use crate::desired::{names, record, told};
 
 /// What may not go. Repositories are paths without the registry's host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +39,7 @@ impl Named {
     ) -> Self {
         let mut named = Self::default();
         for build in builds {
-            match repository(build) {
+            match told::repository(build).as_deref().and_then(path) {
                 Some(repository) => drop(named.busy.insert(repository)),
                 None => named.unclear = true,
             }
@@ -93,16 +92,6 @@ impl Named {
     pub fn uses(&self, repository: &str) -> bool {
         self.used.contains(repository)
     }
-}
-
-/// The repository that a build Job pushes to.
-fn repository(build: &Job) -> Option<String> {
-    let containers = &build.spec.as_ref()?.template.spec.as_ref()?.containers;
-    let mut variables = containers.iter().flat_map(|container| container.env.iter().flatten());
-    let order = variables.find(|variable| variable.name == ORDER_ENV)?.value.as_ref()?;
-    // Not as an Order: one of an older or newer operator has other fields.
-    let order: Value = serde_json::from_str(order).ok()?;
-    path(order["repository"].as_str()?)
 }
 
 /// `host[:port]/path` without the host.

@@ -69,7 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("queue", &["reconcile", "cluster", "crd"]),
     ("probes", &["reconcile", "election"]),
     ("sweep", &["cluster"]),
-    ("sweep::named", &["crd", "desired::names", "desired::record", "build::order"]),
+    ("sweep::named", &["crd", "desired::names", "desired::record", "desired::told"]),
     ("sweep::choose", &["sweep::named", "build::order"]),
     ("sweep::registry", &[]),
     ("relay", &["cluster"]),

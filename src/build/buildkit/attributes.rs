@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn a_build_is_told_everything_in_its_own_argument() {
-        let settings = settings();
-        let arguments = super::solve(&told(&settings));
+        let (settings, notes) = (settings(), notes());
+        let arguments = super::solve(&told(&settings, &notes));
         for part in [
             "build-arg:A=x,y=\"z\" --flag",
             "target=prod",
@@ -124,16 +124,19 @@ mod tests {
 
     #[test]
     fn a_daemon_of_many_is_told_of_plain_http_and_whose_the_cache_mounts_are() {
-        let mut settings = settings();
+        let (mut settings, notes) = (settings(), notes());
         settings.args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), "other".to_owned());
-        let arguments =
-            super::solve(&Solve { insecure: true, cache_namespace: Some("tenant"), ..told(&settings) });
+        let arguments = super::solve(&Solve {
+            insecure: true,
+            cache_namespace: Some("tenant"),
+            ..told(&settings, &notes)
+        });
         let said: Vec<_> = arguments.iter().filter(|argument| argument.contains("CACHE_MOUNT_NS")).collect();
         assert_eq!(said, ["build-arg:BUILDKIT_CACHE_MOUNT_NS=tenant"], "the user's own is left out");
         let output =
             "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,registry.insecure=true,";
         assert!(arguments.iter().any(|argument| argument.starts_with(output)), "{arguments:#?}");
-        let alone = super::solve(&told(&settings));
+        let alone = super::solve(&told(&settings, &notes));
         assert!(alone.contains(&"build-arg:BUILDKIT_CACHE_MOUNT_NS=other".to_owned()), "{alone:#?}");
     }
 
@@ -145,7 +148,15 @@ mod tests {
         }
     }
 
-    fn told(settings: &Settings) -> Solve<'_> {
+    /// Annotations and labels.
+    type Notes = ([(&'static str, String); 1], [(&'static str, String); 1]);
+
+    fn notes() -> Notes {
+        let message = ("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned());
+        ([message], [("a.b/version", "v1, = x".to_owned())])
+    }
+
+    fn told<'a>(settings: &'a Settings, notes: &'a Notes) -> Solve<'a> {
         Solve {
             context: Path::new("/w/tree"),
             dockerfile: (Path::new("/w/tree"), "docker/web"),
@@ -153,9 +164,8 @@ mod tests {
             repository: "r:5000/ns/shop",
             tag: "k1",
             cached: true,
-            annotations: ANNOTATIONS
-                .get_or_init(|| [("doce.dev/message", "say \"hi\", then\u{20}leave".to_owned())]),
-            labels: LABELS.get_or_init(|| [("a.b/version", "v1, = x".to_owned())]),
+            annotations: &notes.0,
+            labels: &notes.1,
             step_ca: None,
             insecure: false,
             cache_namespace: None,
@@ -163,9 +173,6 @@ mod tests {
             metadata: Path::new("/w/metadata.json"),
         }
     }
-
-    static ANNOTATIONS: std::sync::OnceLock<[(&str, String); 1]> = std::sync::OnceLock::new();
-    static LABELS: std::sync::OnceLock<[(&str, String); 1]> = std::sync::OnceLock::new();
 
     #[test]
     fn registries_are_configured_once_each() {

@@ -52,7 +52,7 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
     if ending.out_of_memory && (is_daemon(error) || was_killed(ending, error)) {
         return memory(&step(ending, error));
     }
-    if is_daemon(error) || ending.output.iter().rev().take(20).any(|line| is_runtime(line)) {
+    if is_daemon(error) || printed(ending, is_runtime) {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
@@ -80,13 +80,18 @@ fn memory(what: &str) -> Failure {
 /// failure.
 fn was_killed(ending: &Ending, error: &str) -> bool {
     let words = ["Killed", "SIGKILL", "signal 9", "signal: 9", "signal: killed"];
-    let says = |line: &String| words.iter().any(|word| line.contains(word));
-    error.contains("exit code: 137") || ending.output.iter().rev().take(20).any(says)
+    let says = |line: &str| words.iter().any(|word| line.contains(word));
+    error.contains("exit code: 137") || printed(ending, says)
 }
 
 fn is_full(ending: &Ending, error: &str) -> bool {
     const FULL: &str = "no space left on device";
-    error.contains(FULL) || ending.output.iter().rev().take(20).any(|line| line.contains(FULL))
+    error.contains(FULL) || printed(ending, |line| line.contains(FULL))
+}
+
+/// Among the last lines that the step printed is one like this.
+fn printed(ending: &Ending, is: impl Fn(&str) -> bool) -> bool {
+    ending.output.iter().rev().take(20).any(|line| is(line))
 }
 
 fn push(error: &str, advice: &str) -> Failure {

@@ -11,14 +11,9 @@ use crate::build::report::Report;
 const TIME: Duration = Duration::from_secs(20);
 
 impl Build {
-    /// Name of the cache of the repository.
-    fn cache(&self) -> String {
-        format!("{}:cache", self.order.repository)
-    }
-
     /// Digest of the cache as it is now.
     pub(super) async fn cache_digest(&self) -> Option<String> {
-        self.registry.digest(&self.cache()).await
+        self.registry.digest(&format!("{}:cache", self.order.repository)).await
     }
 
     /// After a build: deletes the cache that was there before it, if there is another now. That it stays is said and is

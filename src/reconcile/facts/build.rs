@@ -49,7 +49,7 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
         return JobState::Ending;
     }
     let Some((condition, _)) = finished(job) else {
-        let suspended = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
+        let suspended = is_suspended(job);
         return if suspended { JobState::Queued } else { JobState::Running };
     };
     let over = condition.reason.as_deref() == Some("DeadlineExceeded");
@@ -75,6 +75,18 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
 #[must_use]
 pub fn is_finished(job: &Job) -> bool {
     finished(job).is_some()
+}
+
+/// The Job has not been started, or was stopped.
+#[must_use]
+pub fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+/// It was neither started nor deleted.
+#[must_use]
+pub fn waits(job: &Job) -> bool {
+    is_suspended(job) && job.metadata.deletion_timestamp.is_none() && !is_finished(job)
 }
 
 /// The end of this Job has not been noted in ledger or records.

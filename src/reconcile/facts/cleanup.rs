@@ -6,12 +6,11 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
-use serde_json::Value;
 
 use super::super::world::cleanup::Cleanup;
-use super::build::is_finished;
-use crate::build::order::ORDER_ENV;
+use super::build::waits;
 use crate::build::order::cleanup::{CLEANUP_ENV, CleanupOrder};
+use crate::desired::told::told;
 use crate::desired::{Platform, cleanup_job, names, record};
 use crate::project::Project;
 use crate::record::Record;
@@ -23,31 +22,10 @@ pub fn job(job: &Job) -> Option<Cleanup> {
     Some(Cleanup { name: job.name_any(), version, waits: waits(job) })
 }
 
-/// It was neither started nor deleted.
-#[must_use]
-pub fn waits(job: &Job) -> bool {
-    let suspended = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
-    suspended && job.metadata.deletion_timestamp.is_none() && !is_finished(job)
-}
-
 /// What a cleanup Job is told; none where it cannot be read.
 #[must_use]
 pub fn order(job: &Job) -> Option<CleanupOrder> {
     serde_json::from_str(told(job, CLEANUP_ENV)?).ok()
-}
-
-/// The repository that a build Job pushes to; none where it cannot be read.
-#[must_use]
-pub fn repository(job: &Job) -> Option<String> {
-    // Not as an Order: one of an older or newer operator has other fields.
-    let order: Value = serde_json::from_str(told(job, ORDER_ENV)?).ok()?;
-    order["repository"].as_str().map(str::to_owned)
-}
-
-fn told<'a>(job: &'a Job, variable: &str) -> Option<&'a str> {
-    let containers = &job.spec.as_ref()?.template.spec.as_ref()?.containers;
-    let mut env = containers.iter().flat_map(|container| container.env.iter().flatten());
-    env.find(|there| there.name == variable)?.value.as_deref()
 }
 
 /// A record or ledger names this image, or the build key that it is found by.
@@ -91,7 +69,7 @@ pub fn orphans(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::crd::ProjectDeployment;

@@ -15,9 +15,10 @@ use kube::ResourceExt as _;
 
 use super::is_build;
 use crate::build::order::cleanup::CleanupOrder;
+use crate::desired::told::repository;
 use crate::desired::{cleanup_job, names};
-use crate::reconcile::facts::build::{self, is_finished};
-use crate::reconcile::facts::cleanup::{names_image, order, repository, waits};
+use crate::reconcile::facts::build::{self, is_finished, waits};
+use crate::reconcile::facts::cleanup::{names_image, order};
 use crate::reconcile::world::JobState;
 
 /// Most cleanups that run at a time.
