@@ -73,7 +73,10 @@ mod tests {
         let order = json!({ "repository": repository }).to_string();
         let env = json!([{ "name": "DOCE_ORDER", "value": order }]);
         let pod = json!({ "spec": { "containers": [{ "name": "build", "env": env }] } });
-        serde_json::from_value(json!({ "metadata": { "name": "j" }, "spec": { "template": pod } })).unwrap()
+        serde_json::from_value(
+            json!({ "metadata": { "name": "j", "namespace": "n" }, "spec": { "template": pod } }),
+        )
+        .unwrap()
     }
 
     fn tags(doomed: &[Tagged]) -> Vec<&str> {
@@ -116,5 +119,6 @@ mod tests {
         assert_eq!(doomed("n/other", &[image('b')], &named).len(), 1);
         let unclear = Named::read(&[job(&json!(null))], &[], &[]);
         assert_eq!(doomed("n/other", &[image('b')], &unclear), []);
+        assert_eq!(doomed("m/other", &[image('b')], &unclear).len(), 1);
     }
 }

@@ -24,8 +24,9 @@ pub struct Named {
     busy: BTreeSet<String>,
     /// Repositories of projects that want nothing deleted (`spec.build.output.cleanup: Keep`).
     kept: BTreeSet<String>,
-    /// There is a Job of which nobody can tell where it pushes.
-    unclear: bool,
+    /// Namespaces with a Job of which nobody can tell where it pushes. No release of the operator makes such a Job, so it
+    /// holds up only what its namespace has: whoever can make one must not keep the whole registry from being swept.
+    unclear: BTreeSet<String>,
 }
 
 impl Named {
@@ -41,7 +42,7 @@ impl Named {
         for build in builds {
             match told::repository(build).as_deref().and_then(path) {
                 Some(repository) => drop(named.busy.insert(repository)),
-                None => named.unclear = true,
+                None => drop(named.unclear.insert(build.namespace().unwrap_or_default())),
             }
         }
         for revision in revisions {
@@ -72,7 +73,8 @@ impl Named {
     /// A build may be about to name anything in this repository.
     #[must_use]
     pub fn is_busy(&self, repository: &str) -> bool {
-        self.unclear || self.busy.contains(repository)
+        let namespace = repository.split('/').next().unwrap_or_default();
+        self.unclear.contains(namespace) || self.busy.contains(repository)
     }
 
     /// A record or ledger names this digest.
@@ -117,7 +119,10 @@ mod tests {
     fn build(order: &Value) -> Job {
         let env = json!([{ "name": "DOCE_ORDER", "value": order.to_string() }]);
         let pod = json!({ "spec": { "containers": [{ "name": "build", "env": env }] } });
-        serde_json::from_value(json!({ "metadata": { "name": "j" }, "spec": { "template": pod } })).unwrap()
+        serde_json::from_value(
+            json!({ "metadata": { "name": "j", "namespace": "n" }, "spec": { "template": pod } }),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -140,11 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_any_age_makes_its_repository_busy_and_one_that_cannot_be_read_makes_all_busy() {
+    fn a_job_of_any_age_makes_its_repository_busy_and_one_that_cannot_be_read_those_of_its_namespace() {
         let of_another_release = json!({ "repository": "registry.test:5000/n/shop", "somethingNew": 1 });
         let named = Named::read(&[build(&of_another_release)], &[], &[]);
         assert!(named.is_busy("n/shop") && !named.is_busy("n/other"));
-        assert!(Named::read(&[build(&json!("?"))], &[], &[]).is_busy("n/other"));
+        let unclear = Named::read(&[build(&json!("?"))], &[], &[]);
+        assert!(unclear.is_busy("n/other") && !unclear.is_busy("m/other") && !unclear.is_busy("nn/other"));
     }
 
     #[test]
