@@ -43,6 +43,10 @@ pub struct Config {
     /// Mirror that build pods pull docker.io images from, host[:port], plain HTTP.
     #[arg(long, env = "DOCE_MIRROR")]
     pub mirror: Option<String>,
+    /// Sources may be in private networks, where pods, Services and nodes usually are; never at loopback and link-local
+    /// addresses, and never by a redirect.
+    #[arg(long, env = "DOCE_PRIVATE_SOURCES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub private_sources: bool,
     /// File with CA certificates (PEM) that build pods trust besides their own; at most 12 KiB.
     #[arg(long, env = "DOCE_CA_BUNDLE_FILE")]
     pub ca_bundle_file: Option<PathBuf>,

@@ -38,6 +38,8 @@ pub struct Platform {
     pub operator_image: String,
     /// Mirror for docker.io in build pods.
     pub mirror: Option<String>,
+    /// Sources must be at public addresses.
+    pub public_sources: bool,
     /// CA certificates for build pods, PEM.
     pub ca_bundle: String,
     /// What build pods get and where they run.

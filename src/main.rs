@@ -155,6 +155,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         buildkit_image: config.buildkit_image.clone(),
         operator_image: config.operator_image.clone(),
         mirror: config.mirror.clone(),
+        public_sources: !config.private_sources,
         ca_bundle: config.ca_bundle()?,
         build_pods: config.build_pods.clone().unwrap_or_default(),
         sees_all: config.namespace.is_none(),

@@ -177,6 +177,12 @@ pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with an address that a person named, where private networks are no place for a source.
+pub(super) fn forbidden_unless_public(address: IpAddr) -> Option<&'static str> {
+    let private = "a private address, and the platform's owner lets sources be at public ones only (build.privateSources)";
+    forbidden(address).or_else(|| is_private(address).then_some(private))
+}
+
 /// What is wrong with an address that a server named: it may not send a build into the cluster or its network.
 pub(super) fn forbidden_by_redirect(address: IpAddr) -> Option<&'static str> {
     forbidden(address)

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::credentials::{Credentials, Use};
-use super::http::Http;
+use super::http::{Http, Rules};
 use super::log::Log;
 use super::order::cleanup::{CLEANUP_ENV, CleanupOrder, log_tag};
 use super::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
@@ -68,7 +68,7 @@ impl Cleanup {
         let order: CleanupOrder = serde_json::from_str(&text).map_err(|error| {
             format!("{CLEANUP_ENV} cannot be read: {error}; operator and image must be of one version")
         })?;
-        let http = Http::new(&std::env::var(CA_BUNDLE_ENV).unwrap_or_default())
+        let http = Http::new(&std::env::var(CA_BUNDLE_ENV).unwrap_or_default(), Rules::default())
             .map_err(|error| format!("the CA bundle cannot be used: {error}"))?;
         let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))
             .map_err(|failure| failure.message)?;

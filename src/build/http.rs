@@ -1,11 +1,10 @@
-//! GET, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects that are each checked again, with
-//! an end to time and bytes. It shows no query and no header to anybody.
+//! GET, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects
+//! that are each checked again, with an end to time and bytes. It shows no query and no header to anybody.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
@@ -17,31 +16,16 @@ use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
 
+mod rules;
+
+pub(super) use rules::Rules;
+
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 /// For a whole download.
 const WHOLE: Duration = Duration::from_mins(15);
-
-/// Which addresses may be talked to, and how they are found.
-pub(super) struct Rules {
-    pub(super) lookup: fn(Host) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>>,
-    /// For hosts that a person named.
-    pub(super) named: Rule,
-    /// For hosts that a server named.
-    pub(super) redirected: Rule,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            lookup: |host| Box::pin(async move { address::system_lookup(&host).await }),
-            named: address::forbidden,
-            redirected: address::forbidden_by_redirect,
-        }
-    }
-}
 
 /// The client.
 #[derive(Default)]
@@ -60,9 +44,9 @@ pub(super) struct Question<'a> {
 
 impl Http {
     /// `ca` is a PEM text with further certificates to trust.
-    pub(super) fn new(ca: &str) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(ca: &str, rules: Rules) -> Result<Self, reqwest::Error> {
         let certificates = Certificate::from_pem_bundle(ca.as_bytes())?;
-        Ok(Self { rules: Rules::default(), certificates })
+        Ok(Self { rules, certificates })
     }
 
     /// The addresses of a host that a person named, all of them allowed.

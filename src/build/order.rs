@@ -28,6 +28,9 @@ pub struct Order {
     /// Mirror for docker.io, `host[:port]`, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
+    /// The source must be at a public address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_source: bool,
     /// Name of the Secret that is mounted below [`SECRET_DIR`]: what reaches the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,

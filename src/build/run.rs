@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::buildkit;
 use super::credentials::{Credentials, Keyring, Use};
 use super::git::Commit;
-use super::http::Http;
+use super::http::{Http, Rules};
 use super::log::Log;
 use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source};
 use super::outcome::{self, Failure};
@@ -118,7 +118,8 @@ impl Build {
         workspace.write_logins(&keyring, &order.repository)?;
         let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring);
         let registry = registry.map_err(|error| unusable(&error))?;
-        let http = Http::new(&extra).map_err(|error| unusable(&error))?;
+        let rules = if order.public_source { Rules::public() } else { Rules::default() };
+        let http = Http::new(&extra, rules).map_err(|error| unusable(&error))?;
         let log = Log::hiding(started, &[credentials.secrets(), push.secrets()].concat());
         Ok(Self { order, log, workspace, registry, http, credentials, push, progress: Mutex::default() })
     }

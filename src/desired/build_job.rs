@@ -156,6 +156,7 @@ fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
         cleans: project.cleans,
         repository,
         mirror: platform.mirror.clone(),
+        public_source: platform.public_sources,
         secret: project.source.secret().map(str::to_owned),
         profile: platform.profile,
         remote: platform.remote.as_ref().map(|remote| remote.seen_from(&project.namespace)),

@@ -1,11 +1,12 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
-use doce_operator::build::order::{Order, Profile, Remote, Settings};
+use doce_operator::build::order::{ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
 use doce_operator::desired::settled::settled;
+use doce_operator::desired::told::told;
 use doce_operator::desired::{Platform, names, record, service, template};
 use doce_operator::project::{Origin, Project};
 use doce_operator::reconcile::world::BuildOf;
@@ -163,6 +164,17 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
     };
     let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
+}
+
+#[test]
+fn builds_are_told_where_sources_may_be() {
+    for public_sources in [true, false] {
+        let platform = Platform { public_sources, ..Platform::default() };
+        let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+        let job = build_job::create(&full(), &platform, &wish).unwrap();
+        let order: Order = serde_json::from_str(told(&job, ORDER_ENV).unwrap()).unwrap();
+        assert_eq!(order.public_source, public_sources);
+    }
 }
 
 /// The pod of a build, for a platform with this profile.

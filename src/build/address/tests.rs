@@ -118,6 +118,20 @@ fn redirects_never_lead_into_private_networks() {
 }
 
 #[test]
+fn private_networks_are_no_place_for_a_source_where_the_owner_says_so() {
+    for address in ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd12::1", "::ffff:10.0.0.1"] {
+        let address = address.parse().unwrap();
+        assert_eq!(forbidden(address), None, "{address}");
+        assert!(forbidden_unless_public(address).unwrap().contains("build.privateSources"), "{address}");
+    }
+    for address in ["140.82.121.3", "2606:50c0::153"] {
+        assert_eq!(forbidden_unless_public(address.parse().unwrap()), None, "{address}");
+    }
+    let loopback = forbidden_unless_public("127.0.0.1".parse().unwrap());
+    assert_eq!(loopback, Some("a loopback address"), "that is refused to everybody");
+}
+
+#[test]
 fn repositories_over_ssh_are_taken_apart() {
     for (url, name, port) in [
         ("ssh://git@github.com/a/b.git", "github.com", 22),

@@ -123,3 +123,15 @@ async fn queries_are_never_shown() {
     assert!(failure.message.starts_with("http://git.test:1/a.tar.gz does not answer"), "{}", failure.message);
     assert!(!failure.message.contains("planted"), "{}", failure.message);
 }
+
+// Bad input 69: source in a private network, which the platform's owner does not allow
+#[tokio::test]
+async fn a_source_in_a_private_network_is_refused_where_the_owner_says_so() {
+    let http = Http::new("", Rules::public()).unwrap();
+    for url in ["http://10.96.0.1/", "http://[fd12::1]/", "http://[::ffff:192.168.1.1]/"] {
+        let url = named(url, Stage::Resolve).unwrap();
+        let refused = http.get(&url, Question::default(), Stage::Resolve).await.err().unwrap();
+        assert_eq!(refused.reason, Reason::SourceForbidden, "{url}");
+        assert!(refused.message.contains("build.privateSources"), "{refused}");
+    }
+}

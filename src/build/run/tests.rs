@@ -14,6 +14,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         repository: "127.0.0.1:1/ns/shop".into(),
         insecure: true,
         mirror: None,
+        public_source: false,
         secret: None,
         profile: Profile::Rootless,
         remote: None,
