@@ -76,6 +76,13 @@ pub fn cleanup(project: &Project, record: &Record) -> String {
     format!("{}-{}", project.name, &digest[..8])
 }
 
+/// Name of the Job that tries again what the cleanup Job of that name could not do.
+#[must_use]
+pub fn cleanup_again(project: &Project, failed: &str) -> String {
+    let digest = text_digest(&format!("cleanup {} again after {failed}", project.uid));
+    format!("{}-{}", project.name, &digest[..8])
+}
+
 /// What a Job is for: one that deletes an image carries the annotation for it.
 #[must_use]
 pub fn role_of_job(job: &Job) -> &'static str {

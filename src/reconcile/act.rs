@@ -1,10 +1,12 @@
 //! Third step of the loop (I/O): performs the one write that was decided. It chooses nothing but a free port.
 
+mod cleanup;
+
 use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::Wish;
 use crate::desired::deployment::Watch;
-use crate::desired::{Platform, build_job, cleanup_job, deployment, meta, names, record, service, template};
+use crate::desired::{Platform, build_job, deployment, meta, names, record, service, template};
 use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::record::Facts;
@@ -68,7 +70,8 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
             (Child::Job, Box::pin(create_job(hand, project, &wish)).await)
         }
-        Step::CleanUp { version } => (Child::Cleanup, create_cleanup(hand, project, world, &version).await),
+        Step::CleanUp { version } => (Child::Cleanup, cleanup::create(hand, project, world, &version).await),
+        Step::CleanUpAgain { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),
         Step::Roll(target) => (Child::Deployment, roll(hand.cluster, project, world, &target).await),
         Step::Mark(unmarked) => (unmarked.child, mark(hand.cluster, project, &unmarked).await),
         Step::Serve { port } => return serve(hand, project, port).await,
@@ -120,19 +123,6 @@ async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Resu
 }
 
 /// Suspended: it starts when the record is gone and no build is in the way.
-async fn create_cleanup(
-    hand: &Hand<'_>,
-    project: &Project,
-    world: &World,
-    version: &str,
-) -> Result<(), Error> {
-    let Some(record) = world.records.get(version) else { return Ok(()) };
-    let Some(order) = cleanup_job::order(project, hand.platform, record) else { return Ok(()) };
-    let job = cleanup_job::create(project, hand.platform, record, &order)
-        .map_err(|error| Error::malformed("cleanup Job", &error))?;
-    hand.cluster.create_job(project, &job).await
-}
-
 async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
     let (caches, name) = (cluster.caches(), &unmarked.name);
     let metadata = |role: &str| meta::child(project, name, role);

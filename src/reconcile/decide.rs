@@ -63,6 +63,11 @@ pub enum Step {
         /// Version of the record.
         version: String,
     },
+    /// Create, suspended, the Job that tries again what a cleanup Job could not do.
+    CleanUpAgain {
+        /// Name of the Job that failed.
+        job: String,
+    },
     /// Delete a cleanup Job that is not to be started.
     EndCleanup {
         /// Name of the Job.
@@ -114,7 +119,7 @@ struct Situation<'a> {
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, Row); 20] = [
+const ROWS: [(&str, Row); 21] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -133,6 +138,7 @@ const ROWS: [(&str, Row); 20] = [
     ("a child that somebody took a label or the owner from", memory::mark),
     ("15: a ReplicaSet that is not kept", run::forget_set),
     ("a cleanup whose image is to stay", cleanup::unwanted),
+    ("a cleanup that failed", cleanup::again),
     ("16: more records than the limit: the image of the one that goes", cleanup::due),
     ("16: more records than the limit", memory::forget_record),
 ];

@@ -75,7 +75,9 @@ pub async fn observe(
         jobs: jobs
             .iter()
             .filter(|job| is_ours(project, &***job))
-            .filter_map(|job| facts::cleanup::job(job))
+            .filter_map(|job| {
+                facts::cleanup::job(project, around.platform, job, || cluster.caches().revisions.all())
+            })
             .collect(),
         orphans: orphans(cluster, project, around.platform, &records),
     };

@@ -4,31 +4,17 @@
 use doce_operator::build::order::cleanup::CleanupOrder;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota};
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use crate::harness::{Built, Operator, Options, World, commit};
-
-const CLEANUPS: &str = "doce.dev/role=cleanup";
+use crate::harness::cleanups::{CLEANUPS, outside, suspended};
+use crate::harness::{Built, Operator, Options, World};
 
 async fn operator(world: &World) -> Operator {
     Operator::start_with(world, Options { sees_all: true, ..Options::default() }).await
-}
-
-/// A commit whose image goes to a registry of somebody else; two versions are kept.
-fn outside(n: u8) -> Value {
-    let mut spec = commit(n);
-    let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
-    spec["build"] = json!({ "output": output });
-    spec["history"] = json!({ "limit": 2 });
-    spec
-}
-
-fn suspended(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
 fn ordered(job: &Job) -> CleanupOrder {
@@ -61,11 +47,6 @@ impl World {
         let labels = format!("doce.dev/role=record,doce.dev/project={project}");
         let what = format!("{count} records of {project}");
         self.until_labelled::<ControllerRevision>(&labels, &what, |all| all.len() == count).await;
-    }
-
-    async fn until_cleanup(&self, what: &str, is_so: impl Fn(&Job) -> bool) -> Job {
-        let one = |all: &[Job]| all.len() == 1 && is_so(&all[0]);
-        self.until_labelled::<Job>(CLEANUPS, what, one).await.remove(0)
     }
 
     async fn cleanups(&self) -> Vec<Job> {
@@ -112,20 +93,6 @@ impl World {
         let to_shop = writes.iter().filter(|write| write.path.contains("/shop")).count();
         assert_eq!(to_shop, 0, "{writes:?}");
     }
-
-    /// The pod of the cleanup that runs ends well.
-    async fn finish_cleanup(&self) {
-        let pods = self
-            .until_labelled::<Pod>(CLEANUPS, "its pod runs", |pods| {
-                pods.iter().any(|pod| {
-                    pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-                })
-            })
-            .await;
-        let patch = Patch::Strategic(json!({ "status": { "phase": "Succeeded" } }));
-        let name = pods[0].name_any();
-        self.api::<Pod>().patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +113,7 @@ async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_no
     assert_eq!((order.push_secret.as_deref(), order.insecure), (Some("push"), false));
     assert_eq!(job.owner_references()[0].name, "shop");
 
-    world.finish_cleanup().await;
+    world.end_cleanup("Succeeded").await;
     let ended = |job: &Job| job.status.as_ref().and_then(|status| status.succeeded) == Some(1);
     world.until_cleanup("it has ended", ended).await;
     operator.journal.at_rest().await;
@@ -158,6 +125,26 @@ async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_no
         })
         .collect();
     assert_eq!(acts, ["POST Job", "DELETE other", "PATCH Job"], "{:?}", operator.journal.writes());
+    world.writes_nothing_more(&operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_job_that_failed_is_followed_by_one_that_waits_and_its_own_log_stays() {
+    let world = World::new("cleanup-again").await;
+    let operator = operator(&world).await;
+    let (built, image) = world.three(|spec| spec).await;
+    world.delete::<Job>(&built).await;
+    let first = world.until_cleanup("it was started", |job| !suspended(job)).await;
+    world.end_cleanup("Failed").await;
+    let jobs = world.until_labelled::<Job>(CLEANUPS, "another follows", |all| all.len() == 2).await;
+    let (tried, next): (Vec<&Job>, Vec<&Job>) =
+        jobs.iter().partition(|job| job.metadata.uid == first.metadata.uid);
+    assert_eq!(tried[0].status.as_ref().and_then(|status| status.failed), Some(1));
+    assert!(suspended(next[0]), "the registry is given time");
+    assert_eq!(next[0].annotations()["doce.dev/attempt"], "2");
+    let order = ordered(next[0]);
+    assert_eq!(format!("{}@{}", order.repository, order.digest), image);
     world.writes_nothing_more(&operator).await;
 }
 
@@ -210,7 +197,7 @@ async fn builds_and_cleanups_of_one_repository_wait_for_each_other() {
     world.until_ready("other", "True", "Serving").await;
     world.apply("third", outside(9)).await;
     world.until_ready("third", "False", "Queued").await;
-    world.finish_cleanup().await;
+    world.end_cleanup("Succeeded").await;
     world.finish_build(Built::default()).await;
     world.until_ready("third", "True", "Serving").await;
 }

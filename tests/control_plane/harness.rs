@@ -5,6 +5,8 @@
 pub(crate) mod audit;
 #[path = "harness/builds.rs"]
 pub(crate) mod builds;
+#[path = "harness/cleanups.rs"]
+pub(crate) mod cleanups;
 #[path = "harness/door.rs"]
 pub(crate) mod door;
 #[path = "harness/operator.rs"]

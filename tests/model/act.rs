@@ -103,7 +103,7 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
             }
         }
         // The model's images are in the platform's own registry, which the sweep looks after.
-        Step::CleanUp { .. } | Step::EndCleanup { .. } => {}
+        Step::CleanUp { .. } | Step::CleanUpAgain { .. } | Step::EndCleanup { .. } => {}
         Step::Roll(target) => roll(cluster, target),
         Step::Mark(unmarked) => cluster.unmarked.retain(|there| there != unmarked),
         Step::Serve { port } => serve(cluster, *port),

@@ -39,7 +39,7 @@ pub(crate) fn child(step: &Step) -> Option<Child> {
         Step::Ledger(_) | Step::Image { .. } => Some(Child::Memory),
         Step::Record { .. } => Some(Child::Record),
         Step::Build { .. } => Some(Child::Job),
-        Step::CleanUp { .. } => Some(Child::Cleanup),
+        Step::CleanUp { .. } | Step::CleanUpAgain { .. } => Some(Child::Cleanup),
         Step::Roll(_) => Some(Child::Deployment),
         Step::Serve { .. } => Some(Child::Service),
         Step::Mark(unmarked) => Some(unmarked.child),

@@ -1,7 +1,8 @@
 //! The shape of the Job that deletes an image from a registry outside the platform's.
 
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::desired::{Platform, cleanup_job};
+use doce_operator::desired::cleanup_job::{self, Attempt};
+use doce_operator::desired::{Platform, names};
 use doce_operator::project::Project;
 use doce_operator::record::{Facts, ImageFact, Record};
 use serde_json::{Value, json};
@@ -39,7 +40,8 @@ fn the_cleanup_job_waits_is_restricted_and_holds_no_token_and_of_secrets_only_a_
     let (project, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));
     let order = cleanup_job::order(&project, &platform, &record).unwrap();
-    insta::assert_yaml_snapshot!(cleanup_job::create(&project, &platform, &record, &order).unwrap());
+    let first = Attempt { name: names::cleanup(&project, &record), version: record.facts.version, number: 1 };
+    insta::assert_yaml_snapshot!(cleanup_job::create(&project, &platform, &first, &order).unwrap());
 }
 
 #[test]
@@ -53,4 +55,55 @@ fn only_what_a_build_left_in_the_repository_that_is_named_now_is_deleted() {
     let own = project(&json!({ "repository": "localhost:30050/tenant/shop" }));
     assert_eq!(of(&own, &record("localhost:30050/tenant/shop", Some(&key))), None, "that is the sweep's");
     assert_eq!(of(&project(&json!({})), &record("localhost:30050/tenant/shop", Some(&key))), None);
+}
+
+#[test]
+fn a_job_that_failed_is_followed_by_one_that_is_told_the_same_and_waits_longer_until_the_last() {
+    let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
+    let (project, platform) = (project(&output), platform());
+    let record = record("r.example/you/shop", Some(&"a".repeat(64)));
+    let order = cleanup_job::order(&project, &platform, &record).unwrap();
+    let version = record.facts.version.clone();
+    let mut attempt = Attempt { name: names::cleanup(&project, &record), version, number: 1 };
+    let mut pauses = vec![];
+    let mut seen = vec![];
+    loop {
+        let job = cleanup_job::create(&project, &platform, &attempt, &order).unwrap();
+        assert_eq!(cleanup_job::attempt(&job), attempt.number);
+        assert_eq!(job.spec.as_ref().unwrap().suspend, Some(true));
+        pauses.push(cleanup_job::pause_seconds(attempt.number));
+        seen.push(attempt.name);
+        let Some(next) = cleanup_job::next(&project, &job) else {
+            assert_eq!(cleanup_job::order_again(&project, &platform, &job), None, "that was the last");
+            break;
+        };
+        assert_eq!(cleanup_job::order_again(&project, &platform, &job).as_ref(), Some(&order));
+        assert_eq!(next.version, record.facts.version);
+        attempt = next;
+    }
+    assert_eq!(pauses, [0, 60, 300, 1500, 7500]);
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), pauses.len(), "each has a name of its own");
+}
+
+#[test]
+fn nothing_is_tried_again_where_the_project_names_another_repository_or_secret_or_keeps_its_images() {
+    let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
+    let (named, platform) = (project(&output), platform());
+    let record = record("r.example/you/shop", Some(&"a".repeat(64)));
+    let order = cleanup_job::order(&named, &platform, &record).unwrap();
+    let first = Attempt { name: "shop-1".to_owned(), version: record.facts.version, number: 1 };
+    let failed = cleanup_job::create(&named, &platform, &first, &order).unwrap();
+    let again = |output: &Value| cleanup_job::order_again(&project(output), &platform, &failed);
+    assert_eq!(again(&output), Some(order));
+    for (field, value) in [
+        ("repository", json!("r.example/you/other")),
+        ("pushSecretRef", json!({ "name": "other" })),
+        ("cleanup", json!("Keep")),
+    ] {
+        let mut other = output.clone();
+        other[field] = value;
+        assert_eq!(again(&other), None, "{field}");
+    }
 }

@@ -25,3 +25,16 @@ pub(super) fn unwanted(situation: &Situation<'_>) -> Option<Step> {
     let unwanted = waiting.find(|job| !situation.project.cleans || stays(&job.version))?;
     Some(Step::EndCleanup { job: unwanted.name.clone() })
 }
+
+/// The next Job for an image whose registry did not answer. It is made while the one that failed is still there, so that
+/// the image is never forgotten in between, and waits its pause in the queue.
+pub(super) fn again(situation: &Situation<'_>) -> Option<Step> {
+    let world = situation.world;
+    if !situation.project.cleans || world.refused(Child::Cleanup) {
+        return None;
+    }
+    let follows = |name: &String| world.cleanups.jobs.iter().any(|job| job.name == *name);
+    let mut failed = world.cleanups.jobs.iter().filter(|job| job.tries_again);
+    let failed = failed.find(|job| !follows(&names::cleanup_again(situation.project, &job.name)))?;
+    Some(Step::CleanUpAgain { job: failed.name.clone() })
+}

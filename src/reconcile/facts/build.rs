@@ -77,6 +77,12 @@ pub fn is_finished(job: &Job) -> bool {
     finished(job).is_some()
 }
 
+/// The Job has ended, and not well.
+#[must_use]
+pub fn has_failed(job: &Job) -> bool {
+    finished(job).is_some_and(|(condition, _)| condition.type_ == "Failed")
+}
+
 /// The Job has not been started, or was stopped.
 #[must_use]
 pub fn is_suspended(job: &Job) -> bool {
@@ -101,10 +107,22 @@ pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job:
                 && !records.values().filter(of_key).any(|record| record.image.is_some())
         }
         BuildOf::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
-            let answered = lookup.answer.as_ref().is_some_and(|answer| answer.number >= *number);
-            lookup.number == *number && !answered && open(&lookup.attempts)
+            lookup.number == *number
+                && match lookup.answer.as_ref().filter(|answer| answer.number >= *number) {
+                    None => open(&lookup.attempts),
+                    Some(answer) => wants_image(ledger, records, &answer.digest),
+                }
         }),
     }
+}
+
+/// What came out of a lookup is noted before the record that its image goes into: until that has it, only the Job's pod
+/// tells which it is, and without it the same would be built again.
+fn wants_image(ledger: &Ledger, records: &BTreeMap<String, Record>, digest: &str) -> bool {
+    let mut of_source = records.values().filter(|record| record.facts.source.digest == digest).peekable();
+    let failed =
+        |record: &Record| record.facts.key.as_ref().is_some_and(|key| ledger.attempts(key).failed.is_some());
+    of_source.peek().is_none() || of_source.any(|record| record.image.is_none() && !failed(record))
 }
 
 fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {

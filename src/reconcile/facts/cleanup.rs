@@ -8,24 +8,25 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 
 use super::super::world::cleanup::Cleanup;
-use super::build::waits;
-use crate::build::order::cleanup::{CLEANUP_ENV, CleanupOrder};
-use crate::desired::told::told;
+use super::build::{has_failed, waits};
+use crate::build::order::cleanup::CleanupOrder;
 use crate::desired::{Platform, cleanup_job, names, record};
 use crate::project::Project;
 use crate::record::Record;
 
-/// Reads a cleanup Job; none where it is a Job of another kind.
+/// Reads a cleanup Job; none where it is a Job of another kind. `revisions` are asked for only when it failed.
 #[must_use]
-pub fn job(job: &Job) -> Option<Cleanup> {
+pub fn job(
+    project: &Project,
+    platform: &Platform,
+    job: &Job,
+    revisions: impl FnOnce() -> Vec<Arc<ControllerRevision>>,
+) -> Option<Cleanup> {
     let version = job.annotations().get(names::CLEANUP_OF)?.clone();
-    Some(Cleanup { name: job.name_any(), version, waits: waits(job) })
-}
-
-/// What a cleanup Job is told; none where it cannot be read.
-#[must_use]
-pub fn order(job: &Job) -> Option<CleanupOrder> {
-    serde_json::from_str(told(job, CLEANUP_ENV)?).ok()
+    let again = has_failed(job).then(|| cleanup_job::order_again(project, platform, job)).flatten();
+    let tries_again =
+        again.is_some_and(|order| !revisions().iter().any(|revision| names_image(revision, &order)));
+    Some(Cleanup { name: job.name_any(), version, waits: waits(job), tries_again })
 }
 
 /// A record or ledger names this image, or the build key that it is found by.

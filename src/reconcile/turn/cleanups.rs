@@ -15,10 +15,11 @@ use kube::ResourceExt as _;
 
 use super::is_build;
 use crate::build::order::cleanup::CleanupOrder;
+use crate::desired::cleanup_job::{self, order_of};
+use crate::desired::names;
 use crate::desired::told::repository;
-use crate::desired::{cleanup_job, names};
 use crate::reconcile::facts::build::{self, is_finished, waits};
-use crate::reconcile::facts::cleanup::{names_image, order};
+use crate::reconcile::facts::cleanup::names_image;
 use crate::reconcile::world::JobState;
 
 /// Most cleanups that run at a time.
@@ -57,7 +58,7 @@ pub fn any_waits(jobs: &[Arc<Job>]) -> bool {
 /// Repositories of which an image is being deleted.
 #[must_use]
 pub fn under_way(jobs: &[Arc<Job>], now: Timestamp) -> BTreeSet<String> {
-    running(jobs, now).filter_map(|job| order(job)).map(|order| order.repository).collect()
+    running(jobs, now).filter_map(|job| order_of(job)).map(|order| order.repository).collect()
 }
 
 /// Whether a build Job may start while images of these repositories are being deleted.
@@ -72,10 +73,14 @@ pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     let mut plan = Plan::default();
     let mut places = MOST.saturating_sub(running(seen.jobs, seen.now).count());
     for job in seen.jobs.iter().filter(|job| !is_build(job) && waits(job)) {
-        let Some(order) = order(job) else {
+        let Some(order) = order_of(job) else {
             plan.drop.push(job.clone());
             continue;
         };
+        if pauses(job, seen.now) {
+            plan.wait = true;
+            continue;
+        }
         let claims: Vec<_> = seen.revisions.iter().filter(|revision| names_image(revision, &order)).collect();
         if claims.iter().any(|revision| !is_own(job, revision)) {
             plan.drop.push(job.clone());
@@ -98,6 +103,12 @@ fn running(jobs: &[Arc<Job>], now: Timestamp) -> impl Iterator<Item = &Arc<Job>>
 fn holds(job: &Job, now: Timestamp) -> bool {
     let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
     started.is_none_or(|started| now.as_second() - started.0.as_second() < HOLDS_SECONDS)
+}
+
+/// It tries again what failed a while ago, and that while is not over.
+fn pauses(job: &Job, now: Timestamp) -> bool {
+    let made = job.creation_timestamp().map_or(now, |time| time.0);
+    now.as_second() - made.as_second() < cleanup_job::pause_seconds(cleanup_job::attempt(job))
 }
 
 /// The record of the version that the Job deletes the image of.

@@ -21,4 +21,6 @@ pub struct Cleanup {
     pub version: String,
     /// It has not been started yet, so that it can still be taken back.
     pub waits: bool,
+    /// It failed, what it was told is still right, and it was not the last attempt.
+    pub tries_again: bool,
 }

@@ -22,7 +22,7 @@ impl Case {
     /// There is the Job for the image of this version.
     fn cleanup(mut self, number: u8, waits: bool) -> Self {
         let name = names::cleanup(&self.project, &self.world.records[&v(number)]);
-        self.world.cleanups.jobs.push(Cleanup { name, version: v(number), waits });
+        self.world.cleanups.jobs.push(Cleanup { name, version: v(number), waits, ..Cleanup::default() });
         self
     }
 }
@@ -80,4 +80,21 @@ fn a_later_record_of_the_same_version_gets_a_job_of_its_own() {
     later.created = Some(super::case::at(500));
     let of = |record| names::cleanup(&case.project, record);
     assert_ne!(of(&case.world.records[&v(1)]), of(&later));
+}
+
+#[test]
+fn a_job_that_failed_is_followed_by_another_and_by_no_more_than_one() {
+    let mut case = falls_out().cleanup(1, false);
+    case.world.records.remove(&v(1));
+    case.world.cleanups.jobs[0].tries_again = true;
+    let failed = case.world.cleanups.jobs[0].name.clone();
+    assert_eq!(case.step(), Some(Step::CleanUpAgain { job: failed.clone() }));
+    let refusal = Refusal { child: Child::Cleanup, cause: Cause::Invalid, message: "quota".to_owned() };
+    case.world.refusals = vec![refusal];
+    assert_eq!(case.step(), None);
+    case.world.refusals.clear();
+    let next = names::cleanup_again(&case.project, &failed);
+    let next = Cleanup { name: next, version: v(1), waits: true, ..Cleanup::default() };
+    case.world.cleanups.jobs.push(next);
+    assert_eq!(case.step(), None);
 }

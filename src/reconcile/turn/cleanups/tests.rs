@@ -111,6 +111,19 @@ fn it_starts_when_its_record_is_gone_and_not_before() {
 }
 
 #[test]
+fn one_that_tries_again_starts_when_its_pause_is_over() {
+    let again = |seconds| {
+        let mut job = Job::clone(&cleanup("c", "waits"));
+        job.annotations_mut().insert("doce.dev/attempt".to_owned(), "3".to_owned());
+        let made = Timestamp::from_second(now().as_second() - seconds).unwrap();
+        job.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(made));
+        [Arc::new(job)]
+    };
+    assert_eq!(planned(&again(299), &[], &[]), waits());
+    assert_eq!(planned(&again(300), &[], &[]), starts());
+}
+
+#[test]
 fn it_is_taken_back_where_a_record_of_any_namespace_names_the_image_or_its_key() {
     let jobs = [cleanup("c", "waits")];
     let taken_back = (vec![], vec!["c".to_owned()], false);
