@@ -62,4 +62,5 @@ invariants! {
     25 "settled, it writes nothing" requests::nothing_is_written_once_settled,
     29 "every state has a reason, and one that is not Ready says who must act" status::every_state_has_a_reason,
     30 "the operator never panics" end::the_operator_never_panics,
+    31 "an image goes only once no record names it" memory::no_record_names_an_image_that_goes,
 }

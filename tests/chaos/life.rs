@@ -58,7 +58,8 @@ impl Crew<'_> {
         for number in 0.. {
             let wire =
                 |config, journal: &Journal| Wire::new(&self.log, self.plan, number, journal).client(config);
-            let operator = Operator::start_through(self.world, Options::default(), wire).await;
+            let options = Options { sees_all: true, ..Options::default() };
+            let operator = Operator::start_through(self.world, options, wire).await;
             let journal = operator.journal.clone();
             *self.at_work.lock().unwrap() = Some(operator);
             journal.died().await;

@@ -2,11 +2,13 @@
 
 use doce_operator::crd::ProjectDeployment;
 use futures::FutureExt as _;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
+use crate::harness::cleanups::{outside, suspended};
 use crate::harness::stories::{self, Part, Story};
-use crate::harness::{World, behaving, prebuilt};
+use crate::harness::{Built, World, behaving, prebuilt};
 
 /// A life of the project `shop`.
 #[derive(Clone, Copy)]
@@ -42,6 +44,7 @@ pub(crate) fn all() -> Vec<Workload> {
         &stories::RESTART,
         &DELETE,
         &RECREATE,
+        &IMAGE_GOES,
     ];
     let early = Workload { name: "deleted-early", deleted_when_struck: true, ..told(&stories::FIRST_DEPLOY) };
     stories.into_iter().map(told).chain([early]).collect()
@@ -119,6 +122,33 @@ const RECREATE: Story = Story {
         async {
             world.delete::<ProjectDeployment>("shop").await;
             serves(world, 3, 1).await;
+        }
+        .boxed()
+    },
+};
+
+/// A third version is built, and the first one's image goes from a registry of somebody else.
+const IMAGE_GOES: Story = Story {
+    name: "image-goes",
+    before: Some(|world| {
+        async {
+            world.apply("shop", outside(1)).await;
+            let first = world.finish_build(Built::default()).await;
+            world.settled_as("True", "Serving", 1, 1).await;
+            world.apply("shop", outside(2)).await;
+            world.finish_build(Built::default()).await;
+            world.settled_as("True", "Serving", 2, 2).await;
+            world.delete::<Job>(&first).await; // As its time would: as long as it is there, a record may be made from it.
+        }
+        .boxed()
+    }),
+    then: |world| {
+        async {
+            world.apply("shop", outside(3)).await;
+            world.finish_build(Built::default()).await;
+            world.until_cleanup("it was started", |job| !suspended(job)).await;
+            world.end_cleanup("Succeeded").await;
+            world.settled_as("True", "Serving", 2, 3).await;
         }
         .boxed()
     },

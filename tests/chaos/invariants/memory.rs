@@ -1,6 +1,6 @@
 //! Going back: to what, with which ReplicaSet, and with which template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -89,4 +89,38 @@ pub(super) fn a_version_comes_back_as_it_was(evidence: &Evidence) -> Finding {
         finding.check(was == template, || format!("{of} came back as {template} and was {was}"));
     }
     finding
+}
+
+/// 31. From the start of the Job that deletes it, no record has the image.
+pub(super) fn no_record_names_an_image_that_goes(evidence: &Evidence) -> Finding {
+    let mut finding = Finding::default();
+    let mut going: BTreeSet<String> = BTreeSet::new();
+    evidence.history.replay(|moment, version| {
+        let starts =
+            version.label("doce.dev/role") == "cleanup" && version.object["spec"]["suspend"] == false;
+        if version.resource == "jobs" && starts && !version.gone {
+            going.extend(digest(version));
+        } else if version.resource != "controllerrevisions" {
+            return;
+        }
+        let records = those(moment, "controllerrevisions");
+        for image in &going {
+            let named = records.iter().find(|record| {
+                let reference = &record.annotation("doce.dev/image")["reference"];
+                reference.as_str().is_some_and(|reference| reference.ends_with(image))
+            });
+            finding.check(named.is_none(), || {
+                format!("{image} goes and {} has it", named.map_or("", |record| &record.name))
+            });
+        }
+    });
+    finding
+}
+
+/// The digest that a cleanup Job is told.
+fn digest(job: &Version) -> Option<String> {
+    let env = job.object["spec"]["template"]["spec"]["containers"][0]["env"].as_array()?;
+    let order = env.iter().find(|variable| variable["name"] == "DOCE_CLEANUP")?["value"].as_str()?;
+    let order: Value = serde_json::from_str(order).ok()?;
+    order["digest"].as_str().map(str::to_owned)
 }

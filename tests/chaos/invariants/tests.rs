@@ -324,6 +324,25 @@ fn a_version_that_comes_back_in_another_shape_is_found() {
     breaks(serves().tell("deployments", "shop", "d1", other), 24);
 }
 
+/// The Job that deletes the image of this version, started or not.
+fn cleanup(version: &str, suspend: bool) -> Value {
+    let order = json!({ "digest": format!("sha256:{version}") }).to_string();
+    let env = json!([{ "name": "DOCE_CLEANUP", "value": order }]);
+    let labels = json!({ "doce.dev/project": "shop", "doce.dev/uid": "p1", "doce.dev/role": "cleanup" });
+    let spec = json!({ "suspend": suspend, "template": { "spec": { "containers": [{ "env": env }] } } });
+    json!({ "metadata": { "labels": labels }, "spec": spec })
+}
+
+#[test]
+fn an_image_that_goes_while_a_record_has_it_or_comes_to_have_it_is_found() {
+    let waits = || serves().tell("jobs", "shop-9", "j9", cleanup(GOOD, true));
+    assert_eq!(broken(&waits().evidence()), Vec::<u8>::new());
+    breaks(waits().tell("jobs", "shop-9", "j9", cleanup(GOOD, false)), 31);
+    let other = || waits().tell("jobs", "shop-8", "j8", cleanup(BAD, false));
+    assert!(!broken(&other().evidence()).contains(&31));
+    breaks(other().tell("controllerrevisions", "shop-bbbbbbbb", "r2", record(BAD)), 31);
+}
+
 #[test]
 fn a_write_after_all_was_settled_is_found() {
     let path = "/apis/doce.dev/v1alpha1/namespaces/n/projectdeployments/shop/status";
