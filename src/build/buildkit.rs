@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
+use super::disk;
 use super::dockerfile::CA_SECRET;
 use super::log::{Log, each_line};
 use super::memory;
@@ -224,6 +225,9 @@ fn ending(progress: &Progress, out_of_memory: bool) -> Ending {
 }
 
 fn unavailable(why: &str) -> Failure {
+    if disk::is_full(why) {
+        return disk::full(Stage::Build, "the build daemon did not start");
+    }
     let message = format!("the build daemon is not usable: {why}; check that nodes allow user namespaces");
     Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
 }

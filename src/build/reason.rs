@@ -35,7 +35,7 @@ pub enum Reason {
     BuildFailed,
     /// The kernel ended a step, for the pod may have no more memory.
     OutOfMemory,
-    /// A step found the disk of the build full.
+    /// The disk of the build is full: a step found it so, or the fetch of the source.
     OutOfDisk,
     /// A base image does not exist, or not for the public.
     BaseImageNotFound,

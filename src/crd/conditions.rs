@@ -91,7 +91,7 @@ reasons! {
     BuildFault,
     /// The build needed more memory than its limit and was ended; tried again with growing pauses.
     OutOfMemory,
-    /// The build found its disk full; tried again with growing pauses.
+    /// The build, or the fetch of its source, found the disk full; tried again with growing pauses.
     OutOfDisk,
     /// The node put the build pod out, for want of disk, say; tried again with growing pauses.
     Evicted,

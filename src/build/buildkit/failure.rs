@@ -1,5 +1,6 @@
 //! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
 
+use super::super::disk;
 use super::super::outcome::Failure;
 use super::super::reason::Reason;
 use super::super::report::Stage;
@@ -42,7 +43,8 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
     if error.contains("failed to push") || error.contains("exporting to image: push") {
         return push(error, advice);
     }
-    if let Some((_, rest)) = error.split_once("failed to resolve source metadata for ") {
+    let base = error.split_once("failed to resolve source metadata for ");
+    if let Some((_, rest)) = base.filter(|(_, rest)| !disk::is_full(rest)) {
         return base_image(rest);
     }
     if is_network(error) && (error.contains("failed to copy") || error.contains("failed to do request")) {
@@ -57,13 +59,8 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     }
-    if is_full(ending, error) {
-        let message = format!(
-            "{}: the build's disk is full. Free some on the nodes, or ask the platform's owner for others \
-             (build.nodeSelector of the chart)",
-            step(ending, error)
-        );
-        return Failure::new(Stage::Build, Reason::OutOfDisk, message);
+    if disk::is_full(error) || printed(ending, disk::is_full) {
+        return disk::full(Stage::Build, &step(ending, error));
     }
     Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
 }
@@ -82,11 +79,6 @@ fn was_killed(ending: &Ending, error: &str) -> bool {
     let words = ["Killed", "SIGKILL", "signal 9", "signal: 9", "signal: killed"];
     let says = |line: &str| words.iter().any(|word| line.contains(word));
     error.contains("exit code: 137") || printed(ending, says)
-}
-
-fn is_full(ending: &Ending, error: &str) -> bool {
-    const FULL: &str = "no space left on device";
-    error.contains(FULL) || printed(ending, |line| line.contains(FULL))
 }
 
 /// Among the last lines that the step printed is one like this.

@@ -59,6 +59,10 @@ fn well_known_ends_are_explained() {
     let full = failed("[2/2] RUN yes > /f", "0.7 write: no space left on device", &format!("{end} 1"));
     assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
     assert_eq!(full.reason, Reason::OutOfDisk);
+    let copied = failed("[2/2] RUN cp a b", "0.7 cp: error writing 'b': No space left on device", &format!("{end} 1"));
+    assert_eq!(copied.reason, Reason::OutOfDisk);
+    let pulled = "failed to resolve source metadata for docker.io/library/node:22: write /x: no space left on device";
+    assert_eq!(of(&format!("error: failed to solve: {pulled}")).reason, Reason::OutOfDisk);
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
     let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
     assert_eq!(missing.reason, Reason::BuildFailed);
