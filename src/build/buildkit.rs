@@ -14,6 +14,7 @@ use super::order::{Profile, Settings};
 use super::outcome::Failure;
 use super::program;
 use super::reason::Reason;
+use super::registry::Advice;
 use super::report::Stage;
 use failure::Ending;
 use progress::Progress;
@@ -77,8 +78,8 @@ pub(super) struct Solve<'a> {
     pub(super) insecure: bool,
     /// What keeps cache mounts apart from those of other builds of the same daemon.
     pub(super) cache_namespace: Option<&'a str>,
-    /// What to do when the registry refuses the image.
-    pub(super) advice: &'a str,
+    /// What to do when the registry does not take the image.
+    pub(super) advice: &'a Advice,
     /// File that BuildKit writes its metadata to.
     pub(super) metadata: &'a Path,
 }

@@ -47,6 +47,8 @@ pub enum Reason {
     RegistryUnavailable,
     /// The registry that the image goes to refused the push.
     RegistryDenied,
+    /// The registry that the image goes to has no room for it.
+    RegistryFull,
     /// The time of the build is over.
     BuildTimeout,
     /// The pod was told to end.

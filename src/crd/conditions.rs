@@ -87,6 +87,8 @@ reasons! {
     ConfigMapNotFound,
     /// The image could not be pushed or asked for; tried again with growing pauses.
     RegistryUnavailable,
+    /// The registry has no room for the image; tried again with growing pauses.
+    RegistryFull,
     /// The build pod could not run or ended without a report; tried again with growing pauses.
     BuildFault,
     /// The build needed more memory than its limit and was ended; tried again with growing pauses.
@@ -142,7 +144,8 @@ impl Reason {
     /// The reason of a fault that has a word of its own here; none for the others.
     #[must_use]
     pub fn of_fault(word: &str) -> Option<Self> {
-        const OWN: [Reason; 7] = [
+        const OWN: [Reason; 8] = [
+            Reason::RegistryFull,
             Reason::OutOfMemory,
             Reason::OutOfDisk,
             Reason::Evicted,
