@@ -6,7 +6,7 @@ use doce_operator::crd::ProjectDeployment;
 use serde_json::json;
 
 use crate::harness::reading::message;
-use crate::harness::{Built, Operator, Options, World, behaving, branch, commit, condition, prebuilt};
+use crate::harness::{Built, Operator, Options, World, behaving, commit, condition, prebuilt};
 
 /// What kstatus makes of an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ async fn a_refused_login_and_a_full_registry_are_told_from_what_does_not_answer(
     let world = World::new("row-refused").await;
     let _operator = Operator::start_with(&world, Options { retry_seconds: 300, ..Options::default() }).await;
     world.serve("shop", prebuilt(1)).await;
-    world.apply("shop", branch("main")).await;
+    world.apply("shop", commit(2)).await;
     for (n, (stage, fault, reason)) in [
         (Stage::Resolve, "SourceUnreachable", "SourceUnavailable"),
         (Stage::Resolve, "SourceAuthFailed", "SourceAuthFailed"),
