@@ -36,9 +36,18 @@ async fn end(world: &World, pod: &Pod, status: Value) {
     world.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.unwrap();
 }
 
-/// The deadline of a Job that was started is nearly over.
-async fn end_time(world: &World, job: &str) {
-    world.patch::<Job>(job, json!({ "spec": { "activeDeadlineSeconds": 1 } })).await;
+/// A Job may take so many seconds, counted from its start.
+async fn may_take(world: &World, job: &str, seconds: u32) {
+    world.patch::<Job>(job, json!({ "spec": { "activeDeadlineSeconds": seconds } })).await;
+}
+
+impl World {
+    async fn until_ready_says(&self, what: &str, words: &'static str) -> ProjectDeployment {
+        let says = move |object: &ProjectDeployment| {
+            condition(object, "Ready").is_some_and(|ready| ready.message.contains(words))
+        };
+        self.until("shop", what, move |object: Option<&ProjectDeployment>| object.is_some_and(says)).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,12 +125,8 @@ async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
     );
     let job = refused.status.unwrap().build.unwrap().id;
 
-    end_time(&world, &job).await;
-    let ended = world
-        .until("shop", "the deadline is over", |object: Option<&ProjectDeployment>| {
-            object.is_some_and(|object| message(object, "Ready").contains("Tried again"))
-        })
-        .await;
+    may_take(&world, &job, 1).await;
+    let ended = world.until_ready_says("the deadline is over", "Tried again").await;
     assert!(is(&ended, "Ready", "False", "PodForbidden"), "{:?}", condition(&ended, "Ready"));
     enforce(&world, "privileged").await;
     assert!(world.ask("shop", "retry", "@1").await.starts_with("tries"));
@@ -162,7 +167,7 @@ async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_that_no_node_takes_says_what_the_scheduler_says_and_its_deadline_counts() {
+async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_after_its_deadline() {
     let world = World::new("unschedulable").await;
     let _operator = operator(&world, r#"{"nodeSelector": {"pool": "nowhere"}}"#).await;
     world.apply("shop", commit(1)).await;
@@ -171,15 +176,43 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_and_its_deadlin
     assert!(says.contains("nodes are available") && says.contains("build.nodeSelector"), "{says}");
     let job = waits.status.unwrap().build.unwrap().id;
 
-    end_time(&world, &job).await;
+    may_take(&world, &job, 33).await; // Three, and thirty for last words.
+    let ended = world.until_ready_says("its time is nearly over", "did not run in the 33 s").await;
+    let says = message(&ended, "Ready");
+    assert!(says.contains("nodes are available") && says.contains("spec.build.timeoutSeconds"), "{says}");
+    assert!(is(&ended, "Reconciling", "True", "Unschedulable"), "a fault, and no verdict");
+    let failure = ended.status.unwrap().failure.unwrap();
+    assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Pending", "Unschedulable"));
+
+    let over = world
+        .until("shop", "the Job is seen to have ended", |object: Option<&ProjectDeployment>| {
+            let build = object.and_then(|object| object.status.as_ref()?.build.as_ref());
+            build.is_some_and(|build| build.finished_at.is_some())
+        })
+        .await;
+    assert!(world.list::<Pod>().await.is_empty());
+    assert_eq!(message(&over, "Ready"), says, "Kubernetes has taken the pod away, and the cause is still told");
+    world.ask("shop", "retry", "@1").await;
+    world
+        .until("shop", "another attempt waits for a node", move |object: Option<&ProjectDeployment>| {
+            let build = object.and_then(|object| object.status.as_ref()?.build.as_ref());
+            build.is_some_and(|build| build.id != job)
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_build_that_its_deadline_ends_without_a_word_says_how_it_can_have_longer() {
+    let world = World::new("silent").await;
+    let _operator = operator(&world, "{}").await;
+    world.apply("shop", commit(1)).await;
+    let (job, _) = world.running_build().await;
+    may_take(&world, &job.name_any(), 1).await;
     let ended = world.until_ready("shop", "False", "BuildTimeout").await;
     let says = message(&ended, "Ready");
     assert!(says.contains("after 1 s") && says.contains("spec.build.timeoutSeconds"), "{says}");
     assert!(is(&ended, "Reconciling", "True", "BuildTimeout"), "a fault, and no verdict");
-    assert!(world.list::<Pod>().await.is_empty());
-    world.ask("shop", "retry", "@1").await;
-    let again = world.until_ready("shop", "False", "Unschedulable").await.status.unwrap().build.unwrap().id;
-    assert_ne!(again, job);
 }
 
 #[tokio::test(flavor = "multi_thread")]
