@@ -65,7 +65,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         self.lock().synced
     }
 
-    /// Has [`Losses::bereft`] say so once more.
+    /// Has it said once more that something of the project vanished.
     pub fn doubt(&self, key: Key) {
         self.lock().bereft.insert(key);
     }
