@@ -137,8 +137,11 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_from_other_faults_of_the_pod_at_every_stage() {
         for stage in [Stage::Resolve, Stage::Fetch, Stage::Verify] {
-            let full =
-                Failure::workspace(stage, "the source could not be read", &std::io::Error::from_raw_os_error(28));
+            let full = Failure::workspace(
+                stage,
+                "the source could not be read",
+                &std::io::Error::from_raw_os_error(28),
+            );
             assert_eq!((full.stage, full.reason), (stage, Reason::OutOfDisk));
             assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
             assert_eq!(exit_code(&failed(stage, full.reason, &full.message, "")), EXIT_FAULT);

@@ -4,8 +4,8 @@
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
-use kube::api::{Patch, PatchParams, PostParams};
 use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::harness::reading::message;
@@ -173,7 +173,11 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_afte
         })
         .await;
     assert!(world.list::<Pod>().await.is_empty());
-    assert_eq!(message(&over, "Ready"), says, "Kubernetes has taken the pod away, and the cause is still told");
+    assert_eq!(
+        message(&over, "Ready"),
+        says,
+        "Kubernetes has taken the pod away, and the cause is still told"
+    );
     world.ask("shop", "retry", "@1").await;
     world
         .until("shop", "another attempt waits for a node", move |object: Option<&ProjectDeployment>| {

@@ -4,12 +4,12 @@
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Patch, PatchParams};
 use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::harness::reading::{message, state_of, version_of};
-use crate::harness::{Operator, World, behaving, condition, prebuilt};
+use crate::harness::{Operator, World, behaving, prebuilt};
 
 impl World {
     /// The pod of that version of a project, once there is one.

@@ -7,12 +7,8 @@ use serde_json::Value;
 use super::super::log::printable;
 
 /// How they say it: distribution on a file system, Harbor, Quay and others with quotas.
-const WORDS: [&str; 4] = [
-    "no space left on device",
-    "insufficient storage",
-    "exceed the configured upper limit",
-    "quota",
-];
+const WORDS: [&str; 4] =
+    ["no space left on device", "insufficient storage", "exceed the configured upper limit", "quota"];
 /// distribution 2 hands out the number of the system's error, not its words.
 const NO_SPACE: i64 = 28;
 /// Longest part of the registry's own words, in characters.
@@ -79,7 +75,10 @@ mod tests {
             r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/r/startedat","Err":28}}}]}"#,
         ] {
             let said = answer(500, body).unwrap();
-            assert!(said.starts_with("unknown error: ") && said.ends_with("no space left on device"), "{said}");
+            assert!(
+                said.starts_with("unknown error: ") && said.ends_with("no space left on device"),
+                "{said}"
+            );
         }
         assert!(answer(507, "").is_some());
         assert!(answer(503, "disk quota exceeded").is_some());
@@ -94,11 +93,14 @@ mod tests {
     fn other_refusals_say_nothing_of_room_whatever_the_repository_is_called() {
         let denied = "requested access to the resource is denied";
         assert_eq!(envelope(&format!(r#"{{"errors":[{{"code":"DENIED","message":"{denied}"}}]}}"#)), None);
-        let busy = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Quota exceeded for requests per minute"}]}"#;
+        let busy =
+            r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Quota exceeded for requests per minute"}]}"#;
         assert_eq!((envelope(busy), answer(429, busy)), (None, None));
         for number in [13, 280] {
-            let detail = format!(r#"{{"DriverName":"filesystem","Enclosed":{{"Op":"mkdir","Err":{number}}}}}"#);
-            let body = format!(r#"{{"errors":[{{"code":"UNKNOWN","message":"unknown error","detail":{detail}}}]}}"#);
+            let detail =
+                format!(r#"{{"DriverName":"filesystem","Enclosed":{{"Op":"mkdir","Err":{number}}}}}"#);
+            let body =
+                format!(r#"{{"errors":[{{"code":"UNKNOWN","message":"unknown error","detail":{detail}}}]}}"#);
             assert_eq!(answer(500, &body), None, "{body}");
         }
         assert_eq!((answer(500, ""), answer(503, "<html>")), (None, None));

@@ -153,7 +153,9 @@ pub(in crate::build) fn taking(taken: Taken) -> Router {
 pub(in crate::build) fn full() -> Router {
     const SAYS: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/x/startedat","Err":28}}}]}"#;
     Router::new().fallback(async |request: Request| match request.method().as_str() {
-        "POST" => (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "application/json")], SAYS).into_response(),
+        "POST" => {
+            (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "application/json")], SAYS).into_response()
+        }
         _ if request.uri().path() == "/v2/" => "{}".into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
     })

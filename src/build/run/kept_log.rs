@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Build;
 use crate::build::order::Source;
-use crate::build::outcome::Failure;
 use crate::build::order::cleanup::log_tag;
+use crate::build::outcome::Failure;
 use crate::build::reason::Reason;
 use crate::build::registry;
 use crate::build::report::Report;

@@ -97,7 +97,8 @@ async fn where_the_key_is_not_known_the_log_has_a_name_of_what_was_asked_for() {
 async fn a_registry_that_is_full_is_heard_where_buildkit_told_its_status_alone() {
     let dir = tempfile::tempdir().unwrap();
     let status = || Failure::new(Stage::Push, Reason::RegistryUnavailable, "500 Internal Server Error");
-    let mut build = at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{}/ns/shop", serve(full()).await));
+    let mut build =
+        at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{}/ns/shop", serve(full()).await));
     let failure = build.heard(status()).await;
     assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull));
     for part in ["no space left on device", "registry.embedded.persistence.size", "spec.history.limit"] {

@@ -63,9 +63,11 @@ fn well_known_ends_are_explained() {
     let full = failed("[2/2] RUN yes > /f", "0.7 write: no space left on device", &format!("{end} 1"));
     assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
     assert_eq!(full.reason, Reason::OutOfDisk);
-    let copied = failed("[2/2] RUN cp a b", "0.7 cp: error writing 'b': No space left on device", &format!("{end} 1"));
+    let copied =
+        failed("[2/2] RUN cp a b", "0.7 cp: error writing 'b': No space left on device", &format!("{end} 1"));
     assert_eq!(copied.reason, Reason::OutOfDisk);
-    let pulled = "failed to resolve source metadata for docker.io/library/node:22: write /x: no space left on device";
+    let pulled =
+        "failed to resolve source metadata for docker.io/library/node:22: write /x: no space left on device";
     assert_eq!(of(&format!("error: failed to solve: {pulled}")).reason, Reason::OutOfDisk);
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
     let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
@@ -144,7 +146,9 @@ fn a_registry_without_room_is_told_from_one_that_refuses_or_does_not_answer() {
     };
     let harbor = "403 Forbidden\ndenied: adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 \
                   MiB will exceed the configured upper limit of 10.0 MiB.";
-    for full in [harbor, "507 Insufficient Storage", "403 Forbidden\ndenied: Quota has been exceeded on namespace"] {
+    for full in
+        [harbor, "507 Insufficient Storage", "403 Forbidden\ndenied: Quota has been exceeded on namespace"]
+    {
         let failure = push(full);
         assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull), "{full}");
         assert!(failure.message.ends_with("; ask bob"), "{}", failure.message);
