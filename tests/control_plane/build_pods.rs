@@ -164,7 +164,7 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_afte
     assert!(says.contains("nodes are available") && says.contains("spec.build.timeoutSeconds"), "{says}");
     assert!(is(&ended, "Reconciling", "True", "Unschedulable"), "a fault, and no verdict");
     let failure = ended.status.unwrap().failure.unwrap();
-    assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Pending", "Unschedulable"));
+    assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Build", "Unschedulable"));
 
     let over = world
         .until("shop", "the Job is seen to have ended", |object: Option<&ProjectDeployment>| {
