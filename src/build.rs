@@ -13,6 +13,7 @@
 //! ├── detect, dockerfile     which way leads to an image; explain says it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
 //! ├── log, outcome           what a person and the operator get to read
+//! ├── memory, disk           what the pod ran out of
 //! └── cleanup                the other way round: an image that nobody names any more is deleted
 //! ```
 use std::path::Path;
@@ -22,6 +23,7 @@ mod buildkit;
 mod cleanup;
 mod credentials;
 mod detect;
+mod disk;
 mod dockerfile;
 mod git;
 mod http;

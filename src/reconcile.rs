@@ -151,7 +151,8 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
 /// that bounds the writes of a long queue (docs/decisions/0024).
 const LONGEST_WAIT: i64 = 300;
 
-/// Pauses after faults end by the clock, and nobody tells a build that waits how the queue moves; everything else is told by a watch.
+/// Pauses after faults end by the clock, and so does the time of a build whose pod does not run; nobody tells a build that
+/// waits how the queue moves. Everything else is told by a watch.
 fn next(world: &World, project: &Project) -> Next {
     if world.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
         return Next::Growing;
@@ -164,7 +165,10 @@ fn next(world: &World, project: &Project) -> Next {
     let Some(ledger) = world.ledger.as_ref().filter(|_| !project.stopped()) else { return Next::Rest };
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
     let poll = decide::poll::left(project, world);
-    let soonest = ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).min();
+    let last = world.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
+    let last = last.map(|last| last.as_second() - world.now.as_second()).filter(|left| *left > 0);
+    let soonest =
+        ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).chain(last).min();
     soonest.map_or(Next::Rest, |seconds| Next::After(Duration::from_secs(seconds.unsigned_abs())))
 }
 

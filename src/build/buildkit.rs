@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
+use super::disk;
 use super::dockerfile::CA_SECRET;
 use super::log::{Log, each_line};
 use super::memory;
@@ -13,6 +14,7 @@ use super::order::{Profile, Settings};
 use super::outcome::Failure;
 use super::program;
 use super::reason::Reason;
+use super::registry::Advice;
 use super::report::Stage;
 use failure::Ending;
 use progress::Progress;
@@ -76,8 +78,8 @@ pub(super) struct Solve<'a> {
     pub(super) insecure: bool,
     /// What keeps cache mounts apart from those of other builds of the same daemon.
     pub(super) cache_namespace: Option<&'a str>,
-    /// What to do when the registry refuses the image.
-    pub(super) advice: &'a str,
+    /// What to do when the registry does not take the image.
+    pub(super) advice: &'a Advice,
     /// File that BuildKit writes its metadata to.
     pub(super) metadata: &'a Path,
 }
@@ -224,6 +226,9 @@ fn ending(progress: &Progress, out_of_memory: bool) -> Ending {
 }
 
 fn unavailable(why: &str) -> Failure {
+    if disk::is_full(why) {
+        return disk::full(Stage::Build, "the build daemon did not start");
+    }
     let message = format!("the build daemon is not usable: {why}; check that nodes allow user namespaces");
     Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
 }

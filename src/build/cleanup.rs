@@ -14,9 +14,9 @@ use super::log::Log;
 use super::order::cleanup::{CLEANUP_ENV, CleanupOrder, log_tag};
 use super::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
 
-pub(super) mod remote;
+pub(super) mod repository;
 
-use remote::{Error, Remote};
+use repository::{Error, Repository};
 
 /// Time of all attempts, below the Job's own deadline.
 const TIME: Duration = Duration::from_secs(90);
@@ -93,13 +93,13 @@ impl Cleanup {
     /// repository's.
     async fn clean(&self) -> Result<End, Error> {
         let order = &self.order;
-        let remote = Remote::new(&self.http, &self.push, &order.repository, order.insecure)?;
-        if let Some(tag) = remote.other_tag(&order.digest).await? {
+        let repository = Repository::new(&self.http, &self.push, &order.repository, order.insecure)?;
+        if let Some(tag) = repository.other_tag(&order.digest).await? {
             return Ok(End::Tagged(tag));
         }
-        let deleted = remote.delete(&order.digest).await?;
-        if let Some(log) = remote.digest(&log_tag(&order.key)).await? {
-            remote.delete(&log).await?;
+        let deleted = repository.delete(&order.digest).await?;
+        if let Some(log) = repository.digest(&log_tag(&order.key)).await? {
+            repository.delete(&log).await?;
         }
         Ok(if deleted { End::Deleted } else { End::Gone })
     }

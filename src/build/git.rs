@@ -156,7 +156,7 @@ impl Git {
         if output.success {
             return Ok(output.stdout);
         }
-        Err(Failure::workspace(stage, "git could not write the source", &failure::last_line(&output.stderr)))
+        Err(failure::local(stage, &output.stderr))
     }
 
     fn git(&self) -> Command {

@@ -1,6 +1,7 @@
 //! How a build ends: a failure with its reason, and the report cut to what a termination message may hold. It neither
 //! retries nor decides what a failure leads to.
 
+use super::disk;
 use super::reason::Reason;
 use super::report::{EXIT_FAULT, EXIT_VERDICT, MAX_BYTES, Report, Stage};
 
@@ -18,9 +19,13 @@ impl Failure {
         Self { stage, reason, message: message.into() }
     }
 
-    /// A fault of the pod, not of the source.
+    /// A fault of the pod, not of the source. A full disk has a word of its own.
     pub(super) fn workspace(stage: Stage, what: &str, source: &dyn std::fmt::Display) -> Self {
-        Self::new(stage, Reason::WorkspaceFailed, format!("{what}: {source}; the build will be tried again"))
+        let why = source.to_string();
+        if disk::is_full(&why) {
+            return disk::full(stage, what);
+        }
+        Self::new(stage, Reason::WorkspaceFailed, format!("{what}: {why}; the build will be tried again"))
     }
 }
 
@@ -127,6 +132,22 @@ mod tests {
         assert!(encode(Report::Built(built)).len() <= MAX_BYTES);
         let ports = Built { ports: (1..2000).collect(), ..Built::default() };
         assert!(encode(Report::Built(ports)).len() <= MAX_BYTES);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_faults_of_the_pod_at_every_stage() {
+        for stage in [Stage::Resolve, Stage::Fetch, Stage::Verify] {
+            let full = Failure::workspace(
+                stage,
+                "the source could not be read",
+                &std::io::Error::from_raw_os_error(28),
+            );
+            assert_eq!((full.stage, full.reason), (stage, Reason::OutOfDisk));
+            assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
+            assert_eq!(exit_code(&failed(stage, full.reason, &full.message, "")), EXIT_FAULT);
+            let denied = Failure::workspace(stage, "x", &std::io::Error::from_raw_os_error(13));
+            assert_eq!(denied.reason, Reason::WorkspaceFailed);
+        }
     }
 
     #[test]

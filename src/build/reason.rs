@@ -35,7 +35,7 @@ pub enum Reason {
     BuildFailed,
     /// The kernel ended a step, for the pod may have no more memory.
     OutOfMemory,
-    /// A step found the disk of the build full.
+    /// The disk of the build is full: a step found it so, or the fetch of the source.
     OutOfDisk,
     /// A base image does not exist, or not for the public.
     BaseImageNotFound,
@@ -47,6 +47,8 @@ pub enum Reason {
     RegistryUnavailable,
     /// The registry that the image goes to refused the push.
     RegistryDenied,
+    /// The registry that the image goes to has no room for it.
+    RegistryFull,
     /// The time of the build is over.
     BuildTimeout,
     /// The pod was told to end.

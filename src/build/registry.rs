@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
 use super::credentials::Keyring;
 use super::outcome::Failure;
-use super::reason::Reason;
 use super::report::Stage;
+use error::explain;
+
+pub(super) use error::{Advice, Error};
 
 mod artifact;
+mod error;
+pub(super) mod room;
 
 const TIME: Duration = Duration::from_mins(1);
 
@@ -29,55 +33,6 @@ pub(super) struct Image {
     pub(super) ports: Vec<u16>,
     /// Annotations of the manifest.
     pub(super) annotations: std::collections::BTreeMap<String, String>,
-}
-
-/// Why a registry did not describe an image.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// The registry answers, the image is not there.
-    #[error("there is no image {0}")]
-    NotFound(String),
-    /// The registry wants credentials or refuses.
-    #[error("the registry refuses {0}, which is not for everyone, or does not exist")]
-    Denied(String),
-    /// No answer, or none that makes sense.
-    #[error("the registry of {image} does not answer: {why}")]
-    Unreachable { image: String, why: String },
-    /// A reference that is none.
-    #[error("{0:?} is no reference of an image")]
-    Reference(String),
-}
-
-impl Error {
-    /// Seen from the source: an image that a person named.
-    pub(super) fn of_source(&self) -> Failure {
-        let reason = match self {
-            Self::NotFound(_) | Self::Reference(_) => Reason::SourceNotFound,
-            Self::Denied(_) => Reason::SourceAuthFailed,
-            Self::Unreachable { .. } => Reason::SourceUnreachable,
-        };
-        Failure::new(
-            Stage::Resolve,
-            reason,
-            format!("{self}; {}", self.way_out("name its Secret in secretRef, or correct the reference")),
-        )
-    }
-
-    /// Seen from the repository that builds are pushed to; `advice` is what to do when it refuses.
-    pub(super) fn of_push(&self, advice: &str) -> Failure {
-        let reason = match self {
-            Self::Denied(_) => Reason::RegistryDenied,
-            _ => Reason::RegistryUnavailable,
-        };
-        Failure::new(Stage::Push, reason, format!("{self}; {}", self.way_out(advice)))
-    }
-
-    fn way_out<'a>(&self, refused: &'a str) -> &'a str {
-        match self {
-            Self::Denied(_) => refused,
-            _ => "check the reference and that pods reach the registry",
-        }
-    }
 }
 
 /// The registries, seen from the pod.
@@ -212,30 +167,6 @@ impl Config {
 
 fn tcp(port: &str) -> Option<u16> {
     port.strip_suffix("/tcp").unwrap_or(port).parse().ok().filter(|&port| port > 0)
-}
-
-fn explain(reference: &Reference, error: &OciDistributionError) -> Error {
-    use OciDistributionError as E;
-
-    let image = reference.to_string();
-    match error {
-        E::ImageManifestNotFoundError(_) | E::ServerError { code: 404, .. } => Error::NotFound(image),
-        E::AuthenticationFailure(_)
-        | E::UnauthorizedError { .. }
-        | E::ServerError { code: 401 | 403, .. } => Error::Denied(image),
-        E::RegistryError { envelope, .. } => {
-            let has =
-                |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
-            if has(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
-                Error::NotFound(image)
-            } else if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
-                Error::Denied(image)
-            } else {
-                Error::Unreachable { image, why: error.to_string() }
-            }
-        }
-        other => Error::Unreachable { image, why: chain(other) },
-    }
 }
 
 /// An error and what caused it: the outermost sentence alone never says "connection refused".

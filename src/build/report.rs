@@ -13,6 +13,10 @@ pub const EXIT_FAULT: i32 = 75;
 /// Exit code of the build container for the user's error: the Job fails at once.
 pub const EXIT_VERDICT: i32 = 1;
 
+/// Seconds at the end of the Job's deadline that are for telling how the build ended, before the Job controller deletes the
+/// pod and its words.
+pub const LAST_WORDS_SECONDS: u64 = 30;
+
 /// The outcome of one build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

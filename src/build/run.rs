@@ -15,7 +15,7 @@ use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SEC
 use super::outcome::{self, Failure};
 use super::reason::Reason;
 use super::registry::{self, Registry};
-use super::report::{Built, EXIT_FAULT, Report, Stage};
+use super::report::{Built, EXIT_FAULT, LAST_WORDS_SECONDS, Report, Stage};
 use crate::version::build_key;
 
 mod facts;
@@ -29,9 +29,6 @@ mod workspace;
 
 use facts::{failed, plain_registries, told_to_end};
 use workspace::Workspace;
-
-/// What is left of the Job's deadline for reporting, before its controller deletes the pod and its words.
-const LAST_WORDS: u64 = 30;
 
 /// One build under way.
 struct Build {
@@ -126,7 +123,7 @@ impl Build {
 
     /// Runs the stages until they end, the deadline is near, or the pod is told to go.
     async fn report(&self, started: Instant) -> Report {
-        let seconds = self.order.deadline_seconds.saturating_sub(LAST_WORDS).max(1);
+        let seconds = self.order.deadline_seconds.saturating_sub(LAST_WORDS_SECONDS).max(1);
         let deadline = tokio::time::Instant::from_std(started + Duration::from_secs(seconds));
         let result = tokio::select! {
             result = self.stages() => result,

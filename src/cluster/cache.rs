@@ -65,18 +65,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         self.lock().synced
     }
 
-    /// Whether something of the project vanished that we did not delete. Said once.
-    pub fn bereft(&self, key: &Key) -> bool {
-        self.lock().bereft.remove(key)
-    }
-
-    /// Whether [`Cache::bereft`] has something to say.
-    #[must_use]
-    pub fn is_bereft(&self, key: &Key) -> bool {
-        self.lock().bereft.contains(key)
-    }
-
-    /// Has [`Cache::bereft`] say so once more.
+    /// Has it said once more that something of the project vanished.
     pub fn doubt(&self, key: Key) {
         self.lock().bereft.insert(key);
     }
@@ -137,6 +126,25 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 
     fn lock(&self) -> MutexGuard<'_, Inner<K>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a cache knows of losses, whatever its kind.
+pub(super) trait Losses {
+    /// Whether something of the project vanished that we did not delete. Said once.
+    fn bereft(&self, key: &Key) -> bool;
+
+    /// Whether [`Losses::bereft`] has something to say.
+    fn is_bereft(&self, key: &Key) -> bool;
+}
+
+impl<K: Resource<DynamicType = ()>> Losses for Cache<K> {
+    fn bereft(&self, key: &Key) -> bool {
+        self.lock().bereft.remove(key)
+    }
+
+    fn is_bereft(&self, key: &Key) -> bool {
+        self.lock().bereft.contains(key)
     }
 }
 

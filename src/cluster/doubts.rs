@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kube::{Api, ResourceExt as _};
 
-use super::cache::Key;
+use super::cache::{Key, Losses};
 use super::{Cluster, Error};
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
@@ -46,22 +46,19 @@ impl Cluster {
     /// make it anew, because the next one may read that the project is gone.
     #[must_use]
     pub fn is_bereft(&self, namespace: &str, name: &str) -> bool {
-        let (caches, key) = (self.caches(), (namespace.to_owned(), name.to_owned()));
-        caches.revisions.is_bereft(&key)
-            || caches.deployments.is_bereft(&key)
-            || caches.services.is_bereft(&key)
-            || caches.jobs.is_bereft(&key)
+        let key = (namespace.to_owned(), name.to_owned());
+        self.missed().iter().any(|cache| cache.is_bereft(&key))
     }
 
     fn became_bereft(&self, key: &Key) -> bool {
+        // Each of them is asked, for each says it once.
+        self.missed().map(|cache| cache.bereft(key)).contains(&true)
+    }
+
+    /// Caches of the kinds that are made anew where they are missing.
+    fn missed(&self) -> [&dyn Losses; 4] {
         let caches = self.caches();
-        let of_kinds = [
-            caches.revisions.bereft(key),
-            caches.deployments.bereft(key),
-            caches.services.bereft(key),
-            caches.jobs.bereft(key),
-        ];
-        of_kinds.contains(&true)
+        [&caches.revisions, &caches.deployments, &caches.services, &caches.jobs]
     }
 
     fn is_behind(&self, key: &Key, told: &ProjectDeployment) -> bool {

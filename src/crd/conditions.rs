@@ -81,17 +81,23 @@ reasons! {
     Stopped,
     /// The pods that served do not, or not all of them.
     Unavailable,
-    /// The source could not be looked up or fetched; tried again with growing pauses.
+    /// The source could not be looked up or fetched, and no login was refused; tried again with growing pauses.
     SourceUnavailable,
+    /// The host of the source asks for a login or refuses the one it is given; tried again with growing pauses.
+    SourceAuthFailed,
     /// The ConfigMap that spec.source names does not exist.
     ConfigMapNotFound,
-    /// The image could not be pushed or asked for; tried again with growing pauses.
+    /// The registry of the image does not answer, or not as it should; tried again with growing pauses.
     RegistryUnavailable,
+    /// The registry refused the image: the login is missing, or wrong, or has not the right; tried again with growing pauses.
+    RegistryDenied,
+    /// The registry has no room for the image; tried again with growing pauses.
+    RegistryFull,
     /// The build pod could not run or ended without a report; tried again with growing pauses.
     BuildFault,
     /// The build needed more memory than its limit and was ended; tried again with growing pauses.
     OutOfMemory,
-    /// The build found its disk full; tried again with growing pauses.
+    /// The build, or the fetch of its source, found the disk full; tried again with growing pauses.
     OutOfDisk,
     /// The node put the build pod out, for want of disk, say; tried again with growing pauses.
     Evicted,
@@ -142,7 +148,10 @@ impl Reason {
     /// The reason of a fault that has a word of its own here; none for the others.
     #[must_use]
     pub fn of_fault(word: &str) -> Option<Self> {
-        const OWN: [Reason; 7] = [
+        const OWN: [Reason; 10] = [
+            Reason::SourceAuthFailed,
+            Reason::RegistryDenied,
+            Reason::RegistryFull,
             Reason::OutOfMemory,
             Reason::OutOfDisk,
             Reason::Evicted,

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::secret_mount::secret_mount;
-use super::{Platform, meta, names};
+use super::{Platform, build_profile, meta, names};
 use crate::build::order::cleanup::{CLEANUP_ENV, CleanupOrder};
 use crate::build::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
 use crate::desired::told::told;
@@ -128,10 +128,7 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": 5,
-        "securityContext": {
-            "fsGroup": 1000, "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000,
-            "seccompProfile": { "type": "RuntimeDefault" },
-        },
+        "securityContext": { "fsGroup": 1000 },
         "volumes": volumes,
         "nodeSelector": platform.build_pods.node_selector,
         "tolerations": platform.build_pods.tolerations,
@@ -145,11 +142,7 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
                 "requests": { "cpu": "10m", "memory": "32Mi" },
                 "limits": { "cpu": "500m", "memory": "64Mi" },
             },
-            "securityContext": {
-                "allowPrivilegeEscalation": false,
-                "readOnlyRootFilesystem": true,
-                "capabilities": { "drop": ["ALL"] },
-            },
+            "securityContext": build_profile::restricted(),
         }],
     })
 }

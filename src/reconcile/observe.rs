@@ -68,9 +68,9 @@ pub async fn observe(
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
         facts::rollout::rollout(project, deployment, record, &sets, &pods)
     });
-    let builds =
-        builds(cluster, project, &jobs, &pods, |job| facts::build::is_open(memory.as_ref(), &records, job))
-            .await?;
+    let now = now();
+    let is_open = |job: &BuildJob| facts::build::is_open(memory.as_ref(), &records, job);
+    let builds = builds(cluster, project, &jobs, &pods, now, is_open).await?;
     let cleanups = Cleanups {
         jobs: jobs
             .iter()
@@ -83,7 +83,7 @@ pub async fn observe(
     };
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
     Ok(World {
-        now: now(),
+        now,
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
         place: queued.and_then(|job| around.places.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
@@ -172,13 +172,17 @@ async fn builds(
     project: &Project,
     jobs: &[Arc<Job>],
     pods: &[Arc<Pod>],
+    now: Timestamp,
     is_open: impl Fn(&BuildJob) -> bool,
 ) -> Result<Vec<BuildJob>, Error> {
     let mut builds = vec![];
     for job in jobs.iter().filter(|job| is_ours(project, &***job)) {
-        let Some(seen) = facts::build::job(job, pods) else { continue };
+        let read = |pods: &[Arc<Pod>]| {
+            facts::build::job(job, pods).map(|build| facts::build::by_now(build, job, now))
+        };
+        let Some(seen) = read(pods) else { continue };
         if matches!(seen.state, JobState::Lost(_)) && is_open(&seen) {
-            builds.extend(facts::build::job(job, &cluster.pods_of(job).await?));
+            builds.extend(read(&cluster.pods_of(job).await?));
         } else {
             builds.push(seen);
         }

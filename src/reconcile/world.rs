@@ -95,6 +95,8 @@ pub struct BuildJob {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub finished: Option<Timestamp>,
+    /// When its pod must have said how it ended, because the Job's deadline is about to take it away.
+    pub last_words: Option<Timestamp>,
     /// Why its pod does not run, if Kubernetes says so.
     pub trouble: Option<Trouble>,
 }
@@ -119,7 +121,7 @@ pub enum JobState {
     Built(report::Built),
     /// It ended with a report of failure.
     Failed(report::Failed),
-    /// It ended without a report: what is known of why.
+    /// It ended without a report, or its time is nearly over and its pod does not run: what is known of why.
     Lost(Trouble),
     /// It is being deleted.
     Ending,

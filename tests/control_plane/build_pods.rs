@@ -3,9 +3,9 @@
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota};
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
+use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::harness::reading::message;
@@ -25,20 +25,14 @@ async fn operator(world: &World, build_pods: &'static str) -> Operator {
     Operator::start_with(world, options).await
 }
 
-async fn enforce(world: &World, level: &str) {
-    let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
-    let namespaces = Api::<Namespace>::all(world.client.clone());
-    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
-}
-
 async fn end(world: &World, pod: &Pod, status: Value) {
     let patch = Patch::Strategic(json!({ "status": status }));
     world.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.unwrap();
 }
 
-/// The deadline of a Job that was started is nearly over.
-async fn end_time(world: &World, job: &str) {
-    world.patch::<Job>(job, json!({ "spec": { "activeDeadlineSeconds": 1 } })).await;
+/// A Job may take so many seconds, counted from its start.
+async fn may_take(world: &World, job: &str, seconds: u32) {
+    world.patch::<Job>(job, json!({ "spec": { "activeDeadlineSeconds": seconds } })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,10 +98,9 @@ async fn amounts_that_cannot_be_meant_are_refused_at_apply() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
     let world = World::new("forbidden").await;
-    enforce(&world, "restricted").await;
+    world.enforces("restricted").await;
     let _operator = operator(&world, "{}").await;
-    world.apply("shop", commit(1)).await;
-    let refused = world.until_ready("shop", "False", "PodForbidden").await;
+    let refused = world.fail("shop", commit(1), "PodForbidden").await;
     let says = message(&refused, "Ready");
     assert!(says.contains("pod-security.kubernetes.io/enforce=privileged"), "{says}");
     assert!(says.contains("spec.source.image") && says.contains("kubectl describe job"), "{says}");
@@ -116,14 +109,10 @@ async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
     );
     let job = refused.status.unwrap().build.unwrap().id;
 
-    end_time(&world, &job).await;
-    let ended = world
-        .until("shop", "the deadline is over", |object: Option<&ProjectDeployment>| {
-            object.is_some_and(|object| message(object, "Ready").contains("Tried again"))
-        })
-        .await;
+    may_take(&world, &job, 1).await;
+    let ended = world.until_says("shop", &["Tried again"]).await;
     assert!(is(&ended, "Ready", "False", "PodForbidden"), "{:?}", condition(&ended, "Ready"));
-    enforce(&world, "privileged").await;
+    world.enforces("privileged").await;
     assert!(world.ask("shop", "retry", "@1").await.starts_with("tries"));
     world.finish_build(Built::default()).await;
     world.until_ready("shop", "True", "Serving").await;
@@ -133,7 +122,7 @@ async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_restricted_namespace_lets_in_the_build_pod_whose_daemon_is_elsewhere() {
     let world = World::new("remote-builds").await;
-    enforce(&world, "restricted").await;
+    world.enforces("restricted").await;
     let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
     let _operator = Operator::start_with(&world, options).await;
     world.apply("shop", commit(1)).await;
@@ -145,14 +134,13 @@ async fn a_restricted_namespace_lets_in_the_build_pod_whose_daemon_is_elsewhere(
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no_label() {
     let world = World::new("remote-quota").await;
-    enforce(&world, "restricted").await;
+    world.enforces("restricted").await;
     let quota = json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } });
     let quota: ResourceQuota = serde_json::from_value(quota).unwrap();
     world.api::<ResourceQuota>().create(&PostParams::default(), &quota).await.unwrap();
     let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
     let _operator = Operator::start_with(&world, options).await;
-    world.apply("shop", commit(1)).await;
-    let refused = world.until_ready("shop", "False", "PodForbidden").await;
+    let refused = world.fail("shop", commit(1), "PodForbidden").await;
     let says = message(&refused, "Ready");
     assert!(
         says.contains("a quota or policy of namespace") && !says.contains("enforce=privileged"),
@@ -162,24 +150,55 @@ async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_that_no_node_takes_says_what_the_scheduler_says_and_its_deadline_counts() {
+async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_after_its_deadline() {
     let world = World::new("unschedulable").await;
     let _operator = operator(&world, r#"{"nodeSelector": {"pool": "nowhere"}}"#).await;
-    world.apply("shop", commit(1)).await;
-    let waits = world.until_ready("shop", "False", "Unschedulable").await;
+    let waits = world.fail("shop", commit(1), "Unschedulable").await;
     let says = message(&waits, "Ready");
     assert!(says.contains("nodes are available") && says.contains("build.nodeSelector"), "{says}");
     let job = waits.status.unwrap().build.unwrap().id;
 
-    end_time(&world, &job).await;
+    may_take(&world, &job, 33).await; // Three, and thirty for last words.
+    let ended = world.until_says("shop", &["did not run in the 33 s"]).await;
+    let says = message(&ended, "Ready");
+    assert!(says.contains("nodes are available") && says.contains("spec.build.timeoutSeconds"), "{says}");
+    assert!(is(&ended, "Reconciling", "True", "Unschedulable"), "a fault, and no verdict");
+    let failure = ended.status.unwrap().failure.unwrap();
+    assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Build", "Unschedulable"));
+
+    let over = world
+        .until("shop", "the Job is seen to have ended", |object: Option<&ProjectDeployment>| {
+            let build = object.and_then(|object| object.status.as_ref()?.build.as_ref());
+            build.is_some_and(|build| build.finished_at.is_some())
+        })
+        .await;
+    assert!(world.list::<Pod>().await.is_empty());
+    assert_eq!(
+        message(&over, "Ready"),
+        says,
+        "Kubernetes has taken the pod away, and the cause is still told"
+    );
+    world.ask("shop", "retry", "@1").await;
+    world
+        .until("shop", "another attempt waits for a node", move |object: Option<&ProjectDeployment>| {
+            let build = object.and_then(|object| object.status.as_ref()?.build.as_ref());
+            build.is_some_and(|build| build.id != job)
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_build_that_its_deadline_ends_without_a_word_says_how_it_can_have_longer() {
+    let world = World::new("silent").await;
+    let _operator = operator(&world, "{}").await;
+    world.apply("shop", commit(1)).await;
+    let (job, _) = world.running_build().await;
+    may_take(&world, &job.name_any(), 1).await;
     let ended = world.until_ready("shop", "False", "BuildTimeout").await;
     let says = message(&ended, "Ready");
     assert!(says.contains("after 1 s") && says.contains("spec.build.timeoutSeconds"), "{says}");
     assert!(is(&ended, "Reconciling", "True", "BuildTimeout"), "a fault, and no verdict");
-    assert!(world.list::<Pod>().await.is_empty());
-    world.ask("shop", "retry", "@1").await;
-    let again = world.until_ready("shop", "False", "Unschedulable").await.status.unwrap().build.unwrap().id;
-    assert_ne!(again, job);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,10 +4,10 @@
 use doce_operator::build::order::cleanup::CleanupOrder;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::ResourceQuota;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::harness::cleanups::{CLEANUPS, outside, suspended};
@@ -74,14 +74,6 @@ impl World {
         self.until(name, "it runs", runs).await;
     }
 
-    /// From now on only pods that meet Pod Security "restricted" are let in.
-    async fn restrict(&self) {
-        let label =
-            json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
-    }
-
     /// The operator looks at the project again and has nothing to do.
     async fn writes_nothing_more(&self, operator: &Operator) {
         operator.journal.at_rest().await;
@@ -102,7 +94,7 @@ async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_no
     let operator = operator(&world).await;
     let (built, image) = world.three(|spec| spec).await;
     assert!(world.cleanups().await.is_empty(), "its own build may still be read");
-    world.restrict().await;
+    world.enforces("restricted").await;
     operator.journal.at_rest().await;
     let before = operator.journal.writes().len();
     world.delete::<Job>(&built).await;

@@ -144,6 +144,44 @@ async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_refused_login_and_a_full_registry_are_told_from_what_does_not_answer() {
+    let world = World::new("row-refused").await;
+    let _operator = Operator::start_with(&world, Options { retry_seconds: 300, ..Options::default() }).await;
+    world.serve("shop", prebuilt(1)).await;
+    world.apply("shop", commit(2)).await;
+    for (n, (stage, fault, reason)) in [
+        (Stage::Resolve, "SourceUnreachable", "SourceUnavailable"),
+        (Stage::Resolve, "SourceAuthFailed", "SourceAuthFailed"),
+        (Stage::Push, "RegistryUnavailable", "RegistryUnavailable"),
+        (Stage::Push, "RegistryDenied", "RegistryDenied"),
+        (Stage::Push, "RegistryFull", "RegistryFull"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let failed = Failed {
+            stage,
+            reason: fault.to_owned(),
+            message: "what to do".to_owned(),
+            log: String::new(),
+            key: None,
+            source: None,
+            subject: None,
+            author: None,
+            log_reference: None,
+        };
+        world.fail_build(failed).await;
+        let waits = world.until_ready("shop", "False", reason).await;
+        let (ready, working) = (format!("False/{reason}"), format!("True/{reason}"));
+        row(&waits, [&ready, "True/Serving", &working, "-"]);
+        assert_eq!(kstatus(&waits), Read::InProgress);
+        assert_eq!(waits.status.unwrap().failure.unwrap().reason, fault);
+        world.ask("shop", "retry", &format!("@{n}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_version_that_does_not_run_stalls_and_the_old_one_is_available() {
     let world = World::new("row-crash").await;
     let _operator = Operator::start(&world).await;

@@ -3,25 +3,15 @@
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::harness::reading::{message, state_of, version_of};
-use crate::harness::{Operator, World, behaving, condition, prebuilt};
+use crate::harness::{Operator, World, behaving, prebuilt};
 
 impl World {
-    /// Waits until Ready is not True and its message has these words.
-    async fn until_named(&self, name: &str, words: &'static str) -> ProjectDeployment {
-        self.until(name, &format!("{words:?} is named"), move |object: Option<&ProjectDeployment>| {
-            object
-                .and_then(|object| condition(object, "Ready"))
-                .is_some_and(|ready| ready.status == "False" && ready.message.contains(words))
-        })
-        .await
-    }
-
     /// The pod of that version of a project, once there is one.
     async fn pod_of(&self, project: &str, version: &str) -> String {
         let labels = format!("doce.dev/project={project},doce.dev/version={version}");
@@ -57,7 +47,7 @@ async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadlin
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
     world.apply("shop", behaving(prebuilt(2), "pull-error")).await;
-    let named = world.until_named("shop", "Back-off pulling image").await;
+    let named = world.until_says("shop", &["Back-off pulling image"]).await;
     assert!(message(&named, "Ready").contains(&format!("{first} goes on serving")));
     let failed = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
     assert_eq!(failed.failure.unwrap().reason, "ImagePullBackOff");
@@ -93,7 +83,7 @@ async fn missing_config_an_exit_with_0_and_a_lack_of_memory_are_named_at_once_an
         let second = desired(Some(&project)).unwrap();
         let pod = world.pod_of(name, &second).await;
         world.app_is(&pod, state, last, 1).await;
-        let named = world.until_named(name, words).await;
+        let named = world.until_says(name, &[words]).await;
         assert_eq!(named.status.as_ref().unwrap().version.as_deref(), Some(first.as_str()), "{name}");
         assert_ne!(state_of(&named, &second), "Failed", "{name}: it may pass");
     }
@@ -124,12 +114,10 @@ async fn a_pod_that_fits_on_no_node_and_one_that_a_policy_forbids_are_named() {
     let mut large = prebuilt(1);
     large["run"]["resources"] = json!({ "requests": { "cpu": "100k" } });
     world.apply("large", large).await;
-    world.until_named("large", "Insufficient cpu").await;
-    let enforce = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
-    let namespaces = Api::<Namespace>::all(world.client.clone());
-    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(enforce)).await.unwrap();
+    world.until_says("large", &["Insufficient cpu"]).await;
+    world.enforces("restricted").await;
     world.apply("forbidden", prebuilt(1)).await;
-    world.until_named("forbidden", "violates PodSecurity").await;
+    world.until_says("forbidden", &["violates PodSecurity"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,23 +1,14 @@
 //! Namespaces that enforce Pod Security: the API server's own admission judges the app's pods. Builds run before the
 //! label is set, or elsewhere: their pods need more than either level admits.
 
-use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::Api;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use crate::harness::reading::message;
-use crate::harness::{Built, Operator, World, commit, condition, prebuilt};
+use crate::harness::{Built, Operator, World, commit, prebuilt};
 
 impl World {
-    async fn enforces(&self, level: &str) {
-        let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
-    }
-
     /// Builds `spec` with an image of that user; the namespace gets its label before the app's pods are made.
     async fn build_as(&self, name: &str, spec: Value, uid: i64, level: &str) {
         self.enforces("privileged").await;
@@ -25,19 +16,6 @@ impl World {
         self.running_build().await;
         self.enforces(level).await;
         self.finish_build_as(Built::default(), uid).await;
-    }
-
-    async fn until_says(&self, name: &str, words: &'static [&'static str]) -> ProjectDeployment {
-        self.until(
-            name,
-            &format!("Ready is False and says {words:?}"),
-            move |object: Option<&ProjectDeployment>| {
-                object.and_then(|object| condition(object, "Ready")).is_some_and(|ready| {
-                    ready.status == "False" && words.iter().all(|word| ready.message.contains(word))
-                })
-            },
-        )
-        .await
     }
 }
 

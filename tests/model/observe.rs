@@ -40,6 +40,7 @@ fn jobs(cluster: &Cluster) -> Vec<BuildJob> {
         state: job.state.clone(),
         started: job.started.map(timestamp),
         finished: Some(timestamp(job.since)).filter(|_| !job.state.is_active()),
+        last_words: None,
         trouble: None,
     };
     cluster.jobs.iter().map(job).collect()

@@ -17,7 +17,7 @@ pub const PASSWORD: &str = "planted-7c21-password";
 const USERS: &str = "ada:$2b$05$Xm0KaFS8AoklurDGa3rM3ekv59hvSFYsofX.GhkyQUW6Rgu0wLUeK\n";
 
 fn refused(status: &ProjectDeploymentStatus, words: &str) -> bool {
-    is_at_fault(status, "RegistryUnavailable", words)
+    is_at_fault(status, "RegistryDenied", words)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn a_registry_with_tls_and_a_login_is_pushed_to_and_pulled_from_with_secre
     world.login("push", &registry, "planted-wrong-password").await;
     world.deploy("site", &spec(json!({}))).await;
     let denied = |status: &ProjectDeploymentStatus| {
-        is_at_fault(status, "RegistryUnavailable", "spec.build.output.pushSecretRef")
+        is_at_fault(status, "RegistryDenied", "spec.build.output.pushSecretRef")
     };
     let status = world.until_status("site", "the password is refused", denied).await;
     assert!(!serde_json::to_string(&status).unwrap().contains("planted"), "{status:?}");

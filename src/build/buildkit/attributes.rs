@@ -103,6 +103,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::super::order::Settings;
+    use super::super::super::registry::Advice;
     use super::*;
 
     #[test]
@@ -148,6 +149,8 @@ mod tests {
         }
     }
 
+    static NO_ADVICE: Advice = Advice { refused: String::new(), full: "" };
+
     /// Annotations and labels.
     type Notes = ([(&'static str, String); 1], [(&'static str, String); 1]);
 
@@ -169,7 +172,7 @@ mod tests {
             step_ca: None,
             insecure: false,
             cache_namespace: None,
-            advice: "",
+            advice: &NO_ADVICE,
             metadata: Path::new("/w/metadata.json"),
         }
     }

@@ -1,7 +1,9 @@
 //! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
 
+use super::super::disk;
 use super::super::outcome::Failure;
 use super::super::reason::Reason;
+use super::super::registry::{Advice, room};
 use super::super::report::Stage;
 
 /// What to do when the registry of a base image does not answer.
@@ -29,8 +31,15 @@ pub(super) fn last(said: &[String]) -> Option<&str> {
     said.iter().rev().find_map(|line| line.strip_prefix(FINAL))
 }
 
-/// The failure that a build ended with; `advice` is what to do when the registry refuses the image.
-pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
+/// What stands below that error: there `BuildKit` writes what a registry said beside the status of its answer.
+fn below(said: &[String]) -> String {
+    let from = said.iter().rposition(|line| line.starts_with(FINAL)).map_or(said.len(), |at| at + 1);
+    let lines = said[from..].iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// The failure that a build ended with; `advice` is what to do when the registry does not take the image.
+pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
     let Some(error) = last(&ending.said) else {
         if ending.out_of_memory {
             return memory("BuildKit was ended");
@@ -40,9 +49,10 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
     if error.contains("failed to push") || error.contains("exporting to image: push") {
-        return push(error, advice);
+        return push(error, &below(&ending.said), advice);
     }
-    if let Some((_, rest)) = error.split_once("failed to resolve source metadata for ") {
+    let base = error.split_once("failed to resolve source metadata for ");
+    if let Some((_, rest)) = base.filter(|(_, rest)| !disk::is_full(rest)) {
         return base_image(rest);
     }
     if is_network(error) && (error.contains("failed to copy") || error.contains("failed to do request")) {
@@ -57,13 +67,8 @@ pub(super) fn classify(ending: &Ending, advice: &str) -> Failure {
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     }
-    if is_full(ending, error) {
-        let message = format!(
-            "{}: the build's disk is full. Free some on the nodes, or ask the platform's owner for others \
-             (build.nodeSelector of the chart)",
-            step(ending, error)
-        );
-        return Failure::new(Stage::Build, Reason::OutOfDisk, message);
+    if disk::is_full(error) || printed(ending, disk::is_full) {
+        return disk::full(Stage::Build, &step(ending, error));
     }
     Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
 }
@@ -84,27 +89,36 @@ fn was_killed(ending: &Ending, error: &str) -> bool {
     error.contains("exit code: 137") || printed(ending, says)
 }
 
-fn is_full(ending: &Ending, error: &str) -> bool {
-    const FULL: &str = "no space left on device";
-    error.contains(FULL) || printed(ending, |line| line.contains(FULL))
-}
-
 /// Among the last lines that the step printed is one like this.
 fn printed(ending: &Ending, is: impl Fn(&str) -> bool) -> bool {
     ending.output.iter().rev().take(20).any(|line| is(line))
 }
 
-fn push(error: &str, advice: &str) -> Failure {
-    let denied = ["denied", "401", "403", "insufficient_scope", "authorization failed"];
-    if denied.iter().any(|word| error.contains(word)) {
-        let message = format!("the registry refused the image: {}; {advice}", short(error));
+/// `words` are the registry's own.
+fn push(error: &str, words: &str, advice: &Advice) -> Failure {
+    let status = status(error);
+    let said = if words.is_empty() { String::new() } else { format!(": {}", short(words)) };
+    let why = format!("{}{said}", short(error));
+    if room::is_full(status, words) {
+        let message =
+            format!("the image is built, but the registry has no room for it: {why}; {}", advice.full);
+        return Failure::new(Stage::Push, Reason::RegistryFull, message);
+    }
+    let denied = ["denied", "insufficient_scope", "authorization failed"];
+    if matches!(status, 401 | 403) || denied.iter().any(|word| error.contains(word)) {
+        let message = format!("the registry refused the image: {why}; {}", advice.refused);
         return Failure::new(Stage::Push, Reason::RegistryDenied, message);
     }
     let message = format!(
-        "the image is built, but the registry did not take it: {}; check that pods reach it and that it has room",
-        short(error)
+        "the image is built, but the registry did not take it: {why}; check that pods reach it and that it has room"
     );
     Failure::new(Stage::Push, Reason::RegistryUnavailable, message)
+}
+
+/// The status of the answer that an error ends with, `…: 403 Forbidden`; 0 where there was none.
+fn status(error: &str) -> u16 {
+    let number = |part: &str| part.split_once(' ').filter(|(code, _)| code.len() == 3)?.0.parse().ok();
+    error.rsplit(": ").find_map(number).unwrap_or(0)
 }
 
 /// `rest` is `image: why`.

@@ -1,5 +1,6 @@
 //! What the error output of Git means. It only reads text; with `LC_ALL=C` the sentences are stable.
 
+use super::super::disk;
 use super::super::log::printable;
 use super::super::outcome::Failure;
 use super::super::program;
@@ -8,6 +9,9 @@ use super::super::report::Stage;
 
 /// Why the remote repository could not be read.
 pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
+    if of_disk(stderr).is_some() {
+        return disk::full(stage, &format!("the source at {url} could not be written"));
+    }
     let has = |needles: &[&str]| needles.iter().any(|needle| stderr.contains(needle));
     // After a failure of ssh, Git's own last lines only guess.
     let of_ssh = stderr.lines().find(|line| line.starts_with("ssh: ")).map(last_line);
@@ -45,6 +49,19 @@ pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
         (Reason::SourceUnreachable, format!("{url} cannot be reached from the build: {last}"))
     };
     Failure::new(stage, reason, message)
+}
+
+/// Why a command that asks nobody failed.
+pub(super) fn local(stage: Stage, stderr: &str) -> Failure {
+    let why = of_disk(stderr).map_or_else(|| last_line(stderr), last_line);
+    Failure::workspace(stage, "git could not write the source", &why)
+}
+
+/// The line that says the pod's disk is full, which is seldom the last one. A server may speak of its own disk: what it
+/// says is marked as its own.
+fn of_disk(stderr: &str) -> Option<&str> {
+    let own = |line: &&str| !line.starts_with("remote: ") && !line.contains("remote error: ");
+    stderr.lines().filter(own).find(|line| disk::is_full(line))
 }
 
 /// Why the program gave no answer.
@@ -126,6 +143,31 @@ mod tests {
             let failure = remote(Stage::Resolve, "https://h/x", stderr);
             assert_eq!(failure.reason, reason, "{stderr}");
             assert!(failure.message.contains("https://h/x"));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_no_fault_of_the_server() {
+        // As Git 2.39 says it: few objects, many, and files.
+        for stderr in [
+            "fatal: unable to write loose object file: No space left on device\nfatal: unpack-objects failed",
+            "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
+        ] {
+            let failure = remote(Stage::Fetch, "https://h/x", stderr);
+            assert_eq!((failure.stage, failure.reason), (Stage::Fetch, Reason::OutOfDisk), "{stderr}");
+            assert!(failure.message.contains("https://h/x") && failure.message.contains("disk is full"));
+        }
+        let files = "error: unable to write file big\nfatal: sha1 file '/workspace/objects.git/index.lock' write error. Out of diskspace";
+        assert_eq!(local(Stage::Fetch, files).reason, Reason::OutOfDisk);
+        let empty = "error: unable to write symref for HEAD: No space left on device";
+        assert_eq!(local(Stage::Resolve, empty).reason, Reason::OutOfDisk);
+        assert_eq!(local(Stage::Fetch, "fatal: bad object").reason, Reason::WorkspaceFailed);
+        for of_the_server in [
+            "remote: fatal: write error: No space left on device\nfatal: the remote end hung up unexpectedly",
+            "fatal: remote error: No space left on device",
+        ] {
+            let failure = remote(Stage::Fetch, "https://h/x", of_the_server);
+            assert_eq!(failure.reason, Reason::SourceUnreachable, "{of_the_server}");
         }
     }
 

@@ -116,6 +116,16 @@ async fn answers_without_an_end_are_cut() {
 }
 
 #[tokio::test]
+async fn a_download_that_finds_the_disk_full_says_so() {
+    let port = serve(Router::new().fallback(answer)).await;
+    let url = Url::parse(&format!("http://127.0.0.1:{port}/x.tar.gz?endless")).unwrap();
+    let answer = Http::for_tests().get(&url, Question::default(), Stage::Fetch).await.unwrap();
+    // The kernel's own full disk.
+    let full = save(answer, Path::new("/dev/full"), 1 << 20, Stage::Fetch).await.unwrap_err();
+    assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk), "{full}");
+}
+
+#[tokio::test]
 async fn queries_are_never_shown() {
     // Nothing listens on port 1; the error of the client would name the whole URL.
     let failure = get("http://git.test:1/a.tar.gz?signature=planted-word").await.unwrap_err();

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::build::credentials::Login;
 use crate::build::http::tests::serve;
+use crate::build::reason::Reason;
 
 #[test]
 fn configurations_of_images_are_read() {
@@ -107,7 +108,8 @@ async fn a_private_registry_answers_the_login_that_is_for_it_and_no_other() {
     ] {
         let error = asked(ring).await.unwrap_err();
         assert!(matches!(error, Error::Denied(_)), "{error}");
-        let failure = error.of_push("look at Secret push");
+        let advice = Advice { refused: "look at Secret push".to_owned(), full: "make room" };
+        let failure = error.of_push(&advice);
         assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryDenied));
         assert!(failure.message.ends_with("look at Secret push"), "{}", failure.message);
         let failure = error.of_source();
@@ -144,5 +146,17 @@ pub(in crate::build) fn taking(taken: Taken) -> Router {
             _ if path == "/v2/" => "{}".into_response(),
             _ => StatusCode::NOT_FOUND.into_response(),
         }
+    })
+}
+
+/// A registry of distribution 2.8 whose disk is full: it answers, and takes no upload.
+pub(in crate::build) fn full() -> Router {
+    const SAYS: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/x/startedat","Err":28}}}]}"#;
+    Router::new().fallback(async |request: Request| match request.method().as_str() {
+        "POST" => {
+            (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "application/json")], SAYS).into_response()
+        }
+        _ if request.uri().path() == "/v2/" => "{}".into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
     })
 }

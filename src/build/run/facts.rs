@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::notes::FRAMEWORK;
-use super::{Build, LAST_WORDS, Progress};
+use super::{Build, Progress};
 use crate::build::buildkit::user::{self, User};
 use crate::build::buildkit::{Daemon, Settled};
 use crate::build::git::Commit;
@@ -13,7 +13,7 @@ use crate::build::order::{Order, Reference};
 use crate::build::outcome::{Failure, cut_end};
 use crate::build::reason::Reason;
 use crate::build::registry::Image;
-use crate::build::report::{Built, Failed, Report, Stage};
+use crate::build::report::{Built, Failed, LAST_WORDS_SECONDS, Report, Stage};
 
 impl Build {
     /// The report about an image in the repository that builds are pushed to.
@@ -98,7 +98,7 @@ impl Build {
         let stage = self.stage();
         let message = format!(
             "the build was at the stage {stage:?} when its {seconds} s were over (spec.build.timeoutSeconds less \
-             {LAST_WORDS} s for this report): make that stage faster, or raise spec.build.timeoutSeconds"
+             {LAST_WORDS_SECONDS} s for this report): make that stage faster, or raise spec.build.timeoutSeconds"
         );
         Failure::new(stage, Reason::BuildTimeout, message)
     }

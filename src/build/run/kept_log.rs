@@ -1,11 +1,14 @@
-//! The log stays readable when its pod is gone: it is pushed beside the image. Nothing here can change how a build ended.
+//! The log stays readable when its pod is gone: it is pushed beside the image. Nothing here can change whether a build
+//! failed; a push that failed may get a better reason.
 
 use std::time::Duration;
 
 use super::Build;
 use crate::build::order::Source;
 use crate::build::order::cleanup::log_tag;
+use crate::build::outcome::Failure;
 use crate::build::reason::Reason;
+use crate::build::registry;
 use crate::build::report::Report;
 use crate::version::text_digest;
 
@@ -23,7 +26,7 @@ impl Build {
         if matches!(self.order.source, Source::Image { .. }) {
             return None;
         }
-        let reference = format!("{}:{}", self.order.repository, self.log_tag());
+        let reference = self.log_reference();
         let time = match report {
             // The log there is that of the build which made the image.
             Report::Built(built) if built.reused => {
@@ -34,9 +37,7 @@ impl Build {
         };
         let pushed = async {
             self.check_output().await.map_err(|failure| failure.message)?;
-            let text = self.log.text();
-            let pushed = self.registry.push_text(&reference, (KIND, "build.log"), text, time).await;
-            pushed.map_err(|error| error.to_string())
+            self.push_log(&reference, time).await.map_err(|error| error.to_string())
         };
         let pushed = tokio::time::timeout(time, pushed).await;
         match pushed.unwrap_or_else(|_| Err(format!("it took longer than {} s", time.as_secs()))) {
@@ -49,6 +50,26 @@ impl Build {
                 None
             }
         }
+    }
+
+    /// The failure of a push, once the registry was heard: `BuildKit` passes on the status of its answer, and not what it
+    /// says of its disk. It says so again when the log, as far as it is, is pushed from here.
+    pub(super) async fn heard(&self, failure: Failure) -> Failure {
+        if failure.reason != Reason::RegistryUnavailable {
+            return failure;
+        }
+        match self.push_log(&self.log_reference(), PATIENCE).await {
+            Err(error @ registry::Error::Full { .. }) => error.of_push(&self.advice()),
+            _ => failure,
+        }
+    }
+
+    async fn push_log(&self, reference: &str, time: Duration) -> Result<(), registry::Error> {
+        self.registry.push_text(reference, (KIND, "build.log"), self.log.text(), time).await
+    }
+
+    fn log_reference(&self) -> String {
+        format!("{}:{}", self.order.repository, self.log_tag())
     }
 
     /// `log-` and 16 hex digits of the build key, or of what was asked for where the key was not known by the end.

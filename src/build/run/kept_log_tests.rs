@@ -7,7 +7,7 @@ use super::kept_log::KIND;
 use super::tests::build;
 use super::*;
 use crate::build::http::tests::serve;
-use crate::build::registry::tests::taking;
+use crate::build::registry::tests::{full, taking};
 use crate::build::report::Built;
 
 fn config_map() -> Source {
@@ -91,4 +91,28 @@ async fn where_the_key_is_not_known_the_log_has_a_name_of_what_was_asked_for() {
     assert_eq!(tag("https://git.test/a"), tag("https://git.test/a"));
     assert_ne!(tag("https://git.test/a"), tag("https://git.test/b"));
     assert_eq!(tag("https://git.test/a").len(), "log-".len() + 16);
+}
+
+#[tokio::test]
+async fn a_registry_that_is_full_is_heard_where_buildkit_told_its_status_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = || Failure::new(Stage::Push, Reason::RegistryUnavailable, "500 Internal Server Error");
+    let mut build =
+        at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{}/ns/shop", serve(full()).await));
+    let failure = build.heard(status()).await;
+    assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull));
+    for part in ["no space left on device", "registry.embedded.persistence.size", "spec.history.limit"] {
+        assert!(failure.message.contains(part), "{}", failure.message);
+    }
+    build.order.settings.repository = Some(build.order.repository.clone());
+    let failure = build.heard(status()).await;
+    assert!(failure.message.contains("spec.build.output.repository"), "{}", failure.message);
+    let denied = Failure { reason: Reason::RegistryDenied, ..status() };
+    assert_eq!(build.heard(denied.clone()).await, denied, "nothing is asked");
+
+    let taken = Arc::new(Mutex::new(BTreeMap::new()));
+    let well = at(build, format!("127.0.0.1:{}/ns/shop", serve(taking(taken)).await));
+    assert_eq!(well.heard(status()).await, status());
+    let gone = at(well, "127.0.0.1:1/ns/shop".to_owned());
+    assert_eq!(gone.heard(status()).await, status());
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Build;
-use crate::build::cleanup::remote::{Error, Remote};
+use crate::build::cleanup::repository::{Error, Repository};
 use crate::build::report::Report;
 
 /// Time for it: the image is pushed, and nothing waits for this but the end of the Job.
@@ -25,11 +25,11 @@ impl Build {
             return;
         }
         let delete = async {
-            let (push, repository) = (&self.push, &self.order.repository);
-            let remote = Remote::new(&self.http, push, repository, self.order.insecure)?;
-            let tag = remote.other_tag(&before).await?;
+            let (push, named) = (&self.push, &self.order.repository);
+            let repository = Repository::new(&self.http, push, named, self.order.insecure)?;
+            let tag = repository.other_tag(&before).await?;
             if tag.is_none() {
-                remote.delete(&before).await?;
+                repository.delete(&before).await?;
             }
             Ok::<_, Error>(tag)
         };

@@ -8,9 +8,18 @@ use super::notes::{AUTHOR, KEY, MESSAGE};
 use crate::build::detect::{self, Recipe};
 use crate::build::git::Commit;
 use crate::build::outcome::Failure;
-use crate::build::registry;
+use crate::build::registry::{self, Advice};
 use crate::build::report::{Built, Stage};
 use crate::build::{buildkit, dockerfile, source};
+
+/// What to do when the platform's registry is full.
+const PLATFORMS_FULL: &str = "ask the platform's owner for room: a larger \
+    registry.embedded.persistence.size of the chart, or a higher quota of the registry in registry.push. A lower \
+    spec.history.limit keeps fewer images; docs/registry.md says when their space is free";
+
+/// What to do when the registry that the project names is full.
+const PROJECTS_FULL: &str = "make room in the registry of spec.build.output.repository, or have its quota \
+    raised. A lower spec.history.limit keeps fewer images there";
 
 impl Build {
     /// An image named by tag: its digest, and what the rollout must know about it.
@@ -36,7 +45,7 @@ impl Build {
         // Where it is pushed: the platform's registry may be named by the address of the nodes, which is not the pod's.
         let repository = &self.order.repository;
         let checked = async {
-            let reference = registry::parse(repository).map_err(|error| error.of_push(""))?;
+            let reference = registry::parse(repository).map_err(|error| error.of_push(&Advice::default()))?;
             self.http.check(&registry::host(&reference)?, Stage::Push).await
         };
         checked.await.map(drop).map_err(|failure| {
@@ -45,9 +54,11 @@ impl Build {
         })
     }
 
-    /// What to do when the registry that images are pushed to refuses.
-    fn advice(&self) -> String {
-        self.push.advice(&self.order.repository)
+    /// What to do when the registry that images are pushed to does not take one.
+    pub(super) fn advice(&self) -> Advice {
+        let own = self.order.settings.repository.is_some();
+        let refused = self.push.advice(&self.order.repository);
+        Advice { refused, full: if own { PROJECTS_FULL } else { PLATFORMS_FULL } }
     }
 
     /// Whether the registry holds the image of this key already.
@@ -126,6 +137,7 @@ impl Build {
         let daemon = self.daemon().await?;
         let labels = self.labels(digest, jiff::Timestamp::now());
         let annotations = self.annotations(key, recipe, &labels);
+        let advice = self.advice();
         let cache = self.cache_digest().await;
         self.change(|progress| progress.cache.clone_from(&cache));
         let solve = buildkit::Solve {
@@ -140,14 +152,17 @@ impl Build {
             step_ca: self.workspace.step_ca.as_deref(),
             insecure: self.order.insecure && self.order.remote.is_some(),
             cache_namespace: self.order.remote.as_ref().map(|remote| remote.namespace.as_str()),
-            advice: &self.advice(),
+            advice: &advice,
             metadata: &self.workspace.directory.join("metadata.json"),
         };
         let pushing = || self.enter(Stage::Push, "push", &self.order.repository);
-        let (pushed, steps) = daemon.solve(&solve, &self.log, pushing).await?;
+        let (pushed, steps) = match daemon.solve(&solve, &self.log, pushing).await {
+            Ok(made) => made,
+            Err(failure) => return Err(self.heard(failure).await),
+        };
         self.change(|progress| progress.stage = Some(Stage::Push));
         let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
-        let image = image.map_err(|error| error.of_push(&self.advice()))?;
+        let image = image.map_err(|error| error.of_push(&advice))?;
         let built = self.built(image, key, digest, Some(&daemon)).await;
         Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
     }

@@ -40,3 +40,16 @@ impl Error {
 pub(super) fn unsafe_entry(path: &str, what: &str) -> Error {
     Error::Unsafe(format!("{:?} {what}", printable(path)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_finds_the_disk_full_is_not_refused() {
+        let full = Error::from(std::io::Error::from_raw_os_error(28)).failure();
+        assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk));
+        let other = Error::from(std::io::Error::from_raw_os_error(5)).failure();
+        assert_eq!(other.reason, Reason::WorkspaceFailed);
+    }
+}

@@ -118,7 +118,7 @@ fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempt
 
 fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts {
     let count = attempts.fault.as_ref().map_or(0, |fault| fault.count) + 1;
-    let at = job.finished.or(job.started).unwrap_or_default();
+    let at = job.finished.or(job.last_words).or(job.started).unwrap_or_default();
     Attempts { attempt: attempts.attempt + 1, fault: Some(Fault { count, at, failure }), ..attempts }
 }
 

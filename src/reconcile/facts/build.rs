@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::world::{BuildJob, BuildOf, JobState};
-use crate::build::report::Report;
+use crate::build::report::{LAST_WORDS_SECONDS, Report};
 use crate::desired::names;
 use crate::ledger::{Attempts, Ledger};
 use crate::record::Record;
@@ -26,18 +26,39 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let status = job.status.as_ref();
     let state = state(job, &pods);
     let runs = state == JobState::Running;
+    let started = status.and_then(|status| status.start_time.as_ref()).map(|time| time.0);
     Some(BuildJob {
         name: job.name_any(),
         of: names::parse_build_of(annotation(names::BUILD_OF)?)?,
         attempt: annotation(names::ATTEMPT)?.parse().ok()?,
         reason: annotation(names::BUILD_REASON).unwrap_or_default().to_owned(),
         state,
-        started: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
+        started,
+        last_words: started.and_then(|started| last_words(job, started)),
         finished: finished(job)
             .map(|(_, time)| time)
             .or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
         trouble: Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods)),
     })
+}
+
+/// What the build has come to by `now`. One whose pod does not run when a pod that runs would say its last words has failed:
+/// what Kubernetes says of the pod would go with the pod.
+#[must_use]
+pub fn by_now(build: BuildJob, job: &Job, now: Timestamp) -> BuildJob {
+    let over = build.state == JobState::Running && build.last_words.is_some_and(|last| last <= now);
+    match build.trouble {
+        Some(trouble) if over => {
+            BuildJob { state: JobState::Lost(trouble::over(job, trouble)), trouble: None, ..build }
+        }
+        _ => build,
+    }
+}
+
+fn last_words(job: &Job, started: Timestamp) -> Option<Timestamp> {
+    let deadline = u64::try_from(job.spec.as_ref()?.active_deadline_seconds?).ok()?;
+    let seconds = i64::try_from(deadline.saturating_sub(LAST_WORDS_SECONDS).max(1)).ok()?;
+    Timestamp::from_second(started.as_second().saturating_add(seconds)).ok()
 }
 
 fn belongs(pod: &Pod, job: &Job) -> bool {
@@ -149,3 +170,6 @@ fn is_running(pod: &Pod) -> bool {
 fn report(ended: &ContainerStateTerminated) -> Option<Report> {
     serde_json::from_str(ended.message.as_deref()?).ok()
 }
+
+#[cfg(test)]
+mod tests;

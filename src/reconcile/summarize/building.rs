@@ -147,11 +147,7 @@ fn waiting(view: &View<'_>, trouble: Option<&Trouble>, what: &str, version: Opti
 }
 
 fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> Headline {
-    let reason = Reason::of_fault(&fault.failure.reason).unwrap_or(match fault.failure.stage.as_str() {
-        "Resolve" | "Fetch" => Reason::SourceUnavailable,
-        "Push" => Reason::RegistryUnavailable,
-        _ => Reason::BuildFault,
-    });
+    let reason = word(&fault.failure);
     let pause = fault.pause(view.world.retry_base);
     let message = format!(
         "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
@@ -162,9 +158,37 @@ fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> 
     Headline { failure: Some(failure(version, &fault.failure)), ..Headline::working(reason, message) }
 }
 
+/// What Ready says of a fault: the word of the fault where it tells a person what to do, else that of its stage.
+fn word(failure: &Failure) -> Reason {
+    Reason::of_fault(&failure.reason).unwrap_or(match failure.stage.as_str() {
+        "Resolve" | "Fetch" => Reason::SourceUnavailable,
+        "Push" => Reason::RegistryUnavailable,
+        _ => Reason::BuildFault,
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ordinal;
+    use super::{Failure, Reason, ordinal, word};
+
+    #[test]
+    fn who_must_wait_and_who_must_correct_a_secret_are_told_apart() {
+        let word = |stage: &str, reason: &str| {
+            word(&Failure { stage: stage.into(), reason: reason.into(), ..Failure::default() })
+        };
+        for (stage, reason, expected) in [
+            ("Resolve", "SourceUnreachable", Reason::SourceUnavailable),
+            ("Resolve", "SourceAuthFailed", Reason::SourceAuthFailed),
+            ("Fetch", "SourceAuthFailed", Reason::SourceAuthFailed),
+            ("Fetch", "OutOfDisk", Reason::OutOfDisk),
+            ("Push", "RegistryUnavailable", Reason::RegistryUnavailable),
+            ("Push", "RegistryDenied", Reason::RegistryDenied),
+            ("Push", "RegistryFull", Reason::RegistryFull),
+            ("Build", "BuilderUnavailable", Reason::BuildFault),
+        ] {
+            assert_eq!(word(stage, reason), expected, "{stage} {reason}");
+        }
+    }
 
     #[test]
     fn places_are_told_as_people_say_them() {

@@ -4,12 +4,12 @@ use doce_operator::crd::ProjectDeployment;
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::ResourceExt as _;
-use kube::api::PostParams;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use serde_json::Value;
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
 
 use super::{Kind, World, condition, prebuilt};
 
@@ -65,10 +65,28 @@ impl World {
         self.until_ready(name, "True", "Serving").await.status.unwrap().version.unwrap()
     }
 
-    /// Applies a spec whose version fails for good; returns the project then.
+    /// Applies a spec whose version does not come to serve; returns the project once Ready says this reason.
     pub(crate) async fn fail(&self, name: &str, spec: Value, reason: &str) -> ProjectDeployment {
         self.apply(name, spec).await;
         self.until_ready(name, "False", reason).await
+    }
+
+    /// Waits until Ready is False and says all these words.
+    pub(crate) async fn until_says(&self, name: &str, words: &[&'static str]) -> ProjectDeployment {
+        let (what, words) = (format!("Ready is False and says {words:?}"), words.to_vec());
+        self.until(name, &what, move |object: Option<&ProjectDeployment>| {
+            object.and_then(|object| condition(object, "Ready")).is_some_and(|ready| {
+                ready.status == "False" && words.iter().all(|word| ready.message.contains(word))
+            })
+        })
+        .await
+    }
+
+    /// From now on the namespace lets in only pods that meet this level of Pod Security.
+    pub(crate) async fn enforces(&self, level: &str) {
+        let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     }
 
     /// Waits until there are just `count` `ReplicaSets`.

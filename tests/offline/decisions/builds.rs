@@ -113,6 +113,22 @@ fn a_job_that_ends_without_a_report_is_a_fault() {
 }
 
 #[test]
+fn a_build_whose_pod_never_ran_is_paused_from_its_last_words_on_and_its_job_is_left_to_its_deadline() {
+    let why = Trouble { reason: "Unschedulable".into(), message: "no node".into() };
+    let mut case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost(why));
+    (case.world.jobs[0].finished, case.world.jobs[0].last_words) = (None, Some(at(1770)));
+    case.world.now = at(1770);
+    let after = case.remembers();
+    assert_eq!(after.attempts(&key(1)).fault.unwrap().at, at(1770));
+    let mut case = case.ledger(|ledger| *ledger = after);
+    assert_eq!(case.step(), None, "nothing is deleted, and the pause is not over");
+    case.world.now = at(1780);
+    assert!(matches!(case.step(), Some(Step::Build { attempt: 1, .. })));
+    case.world.jobs[0].state = JobState::Running;
+    assert_eq!(case.step(), Some(Step::EndBuild { job: "shop-build".into() }), "it has started after all");
+}
+
+#[test]
 fn a_build_that_nobody_wants_any_more_is_ended() {
     let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Running);
     assert_eq!(case.step(), Some(Step::EndBuild { job: "shop-build".into() }));

@@ -195,6 +195,7 @@ impl Case {
             state,
             started: None,
             finished,
+            last_words: None,
             trouble: None,
         };
         self.world.jobs.push(job);

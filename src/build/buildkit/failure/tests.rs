@@ -1,5 +1,9 @@
 use super::*;
 
+fn advice() -> Advice {
+    Advice { refused: "ask ada".to_owned(), full: "ask bob" }
+}
+
 /// `said` by buildctl.
 fn of(said: &str) -> Failure {
     failed("", "", said)
@@ -11,7 +15,7 @@ fn failed(step: &str, output: &str, said: &str) -> Failure {
     let step = Some(step.to_owned()).filter(|step| !step.is_empty());
     classify(
         &Ending { said: lines(said), step, error: None, output: lines(output), out_of_memory: false },
-        "ask ada",
+        &advice(),
     )
 }
 
@@ -39,11 +43,11 @@ fn a_step_that_ends_after_the_kernel_ran_out_of_memory_names_the_setting() {
     };
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 137";
     for short in [ending(end, ""), ending(NPM, "0.9 Killed"), ending("", "")] {
-        let failure = classify(&short, "");
+        let failure = classify(&short, &advice());
         assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::OutOfMemory));
         assert!(failure.message.contains("spec.build.resources.limits.memory"), "{}", failure.message);
     }
-    let of_its_own = classify(&ending(NPM, "0.9 npm error E404"), "");
+    let of_its_own = classify(&ending(NPM, "0.9 npm error E404"), &advice());
     assert_eq!(of_its_own.reason, Reason::BuildFailed, "an earlier step survived the kill");
 }
 
@@ -59,6 +63,12 @@ fn well_known_ends_are_explained() {
     let full = failed("[2/2] RUN yes > /f", "0.7 write: no space left on device", &format!("{end} 1"));
     assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
     assert_eq!(full.reason, Reason::OutOfDisk);
+    let copied =
+        failed("[2/2] RUN cp a b", "0.7 cp: error writing 'b': No space left on device", &format!("{end} 1"));
+    assert_eq!(copied.reason, Reason::OutOfDisk);
+    let pulled =
+        "failed to resolve source metadata for docker.io/library/node:22: write /x: no space left on device";
+    assert_eq!(of(&format!("error: failed to solve: {pulled}")).reason, Reason::OutOfDisk);
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
     let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
     assert_eq!(missing.reason, Reason::BuildFailed);
@@ -125,6 +135,32 @@ fn pushes_fail_as_faults() {
         let failure = of(&format!("error: failed to solve: failed to push r:5000/a:k1: {why}"));
         assert_eq!((failure.stage, failure.reason), (Stage::Push, reason), "{why}");
         assert_eq!(failure.message.ends_with("; ask ada"), reason == Reason::RegistryDenied);
+    }
+}
+
+#[test]
+fn a_registry_without_room_is_told_from_one_that_refuses_or_does_not_answer() {
+    let push = |end: &str| {
+        let at = "failed to push r:5000/you/quota:k1: unexpected status from PUT request to http://r:5000/v2/you/quota/x?d=403";
+        of(&format!("error: failed to solve: {at}: {end}"))
+    };
+    let harbor = "403 Forbidden\ndenied: adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 \
+                  MiB will exceed the configured upper limit of 10.0 MiB.";
+    for full in
+        [harbor, "507 Insufficient Storage", "403 Forbidden\ndenied: Quota has been exceeded on namespace"]
+    {
+        let failure = push(full);
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull), "{full}");
+        assert!(failure.message.ends_with("; ask bob"), "{}", failure.message);
+    }
+    assert!(push(harbor).message.contains("upper limit of 10.0 MiB"), "{}", push(harbor).message);
+    let denied = push("403 Forbidden\ndenied: requested access to the resource is denied");
+    assert_eq!(denied.reason, Reason::RegistryDenied);
+    for other in [
+        "500 Internal Server Error\nunknown: unknown error",
+        "429 Too Many Requests\ntoomanyrequests: Quota exceeded for requests per minute",
+    ] {
+        assert_eq!(push(other).reason, Reason::RegistryUnavailable, "{other}");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::build::buildkit::{ending, failure};
 use crate::build::reason::Reason;
+use crate::build::registry::Advice;
 
 fn shown(events: &str) -> (Progress, Vec<String>) {
     let mut progress = Progress::default();
@@ -60,7 +61,7 @@ fn a_failed_step_is_shown_with_its_last_words_and_named() {
         2,
         "in the course of things and at the end\n{text}"
     );
-    let failure = failure::classify(&ending(&progress, false), "");
+    let failure = failure::classify(&ending(&progress, false), &Advice::default());
     assert_eq!(failure.reason, Reason::BuildFailed);
     assert!(failure.message.starts_with("step [2/2] RUN [\"/bin/busybox\""), "{}", failure.message);
     assert!(failure.message.ends_with("(Fail, line 3) ended with exit code 3"), "{}", failure.message);
@@ -70,12 +71,13 @@ fn a_failed_step_is_shown_with_its_last_words_and_named() {
 #[test]
 fn real_ends_are_told_apart() {
     let (copy, _) = shown(include_str!("copy.jsonl"));
-    let copy = failure::classify(&ending(&copy, false), "");
+    let copy = failure::classify(&ending(&copy, false), &Advice::default());
     assert_eq!(copy.reason, Reason::BuildFailed);
     assert!(copy.message.starts_with("step [1/1] COPY nope /x (Copy, line 2) failed: "), "{}", copy.message);
     let (denied, _) = shown(include_str!("denied.jsonl"));
     assert!(denied.is_pushing());
-    let denied = failure::classify(&ending(&denied, false), "look at Secret push");
+    let advice = Advice { refused: "look at Secret push".to_owned(), ..Advice::default() };
+    let denied = failure::classify(&ending(&denied, false), &advice);
     assert_eq!(denied.reason, Reason::RegistryDenied);
     assert!(denied.message.ends_with("look at Secret push"), "{}", denied.message);
 }

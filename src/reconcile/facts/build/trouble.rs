@@ -81,6 +81,20 @@ pub(super) fn timeout(job: &Job, stage: &str) -> Trouble {
     trouble(Reason::BuildTimeout, message)
 }
 
+/// The deadline of the Job is near, and its pod does not run for this reason: the word stays, and the sentence outlives the
+/// pod.
+#[must_use]
+pub(super) fn over(job: &Job, why: Trouble) -> Trouble {
+    let seconds = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or_default();
+    let message = format!(
+        "build {} did not run in the {seconds} s that it may take: {}. If it only needs longer, raise \
+         spec.build.timeoutSeconds",
+        job.name_any(),
+        why.message
+    );
+    Trouble { message, ..why }
+}
+
 fn unschedulable(why: &Trouble) -> Trouble {
     let message = format!(
         "no node takes its pod ({}). Make room, lower spec.build.resources.requests, or ask the platform's owner about \

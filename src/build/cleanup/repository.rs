@@ -50,12 +50,12 @@ impl From<Failure> for Error {
     }
 }
 
-/// One repository.
-pub(in crate::build) struct Remote<'a> {
+/// One repository of a registry.
+pub(in crate::build) struct Repository<'a> {
     http: &'a Http,
     push: &'a Credentials,
     host: String,
-    repository: String,
+    path: String,
     base: String,
 }
 
@@ -65,7 +65,7 @@ struct Page {
     tags: Option<Vec<String>>,
 }
 
-impl<'a> Remote<'a> {
+impl<'a> Repository<'a> {
     /// The repository `host[:port]/path`; over plain HTTP if it is `insecure`.
     pub(in crate::build) fn new(
         http: &'a Http,
@@ -75,10 +75,10 @@ impl<'a> Remote<'a> {
     ) -> Result<Self, Error> {
         let parsed = registry::parse(repository).map_err(|error| Error::Refused(error.to_string()))?;
         registry::host(&parsed)?;
-        let (host, repository) = (parsed.resolve_registry().to_owned(), parsed.repository().to_owned());
+        let (host, path) = (parsed.resolve_registry().to_owned(), parsed.repository().to_owned());
         let scheme = if insecure { "http" } else { "https" };
-        let base = format!("{scheme}://{host}/v2/{repository}");
-        Ok(Self { http, push, host, repository, base })
+        let base = format!("{scheme}://{host}/v2/{path}");
+        Ok(Self { http, push, host, path, base })
     }
 
     /// A tag that no build gave and that points to `digest`: deleting the manifest would take it away. What cannot be
@@ -169,7 +169,7 @@ impl<'a> Remote<'a> {
             return Ok(response);
         }
         let registries = Registries { http: self.http, credentials: self.push, plain: &[] };
-        let answer = registries.answer(&response, &url, &self.host, &self.repository).await?;
+        let answer = registries.answer(&response, &url, &self.host, &self.path).await?;
         let Some(authorization) = answer else { return Ok(response) };
         let question = Question { authorization: Some(&authorization), ..question };
         Ok(self.http.send(method, &url, question, Stage::Push).await?)

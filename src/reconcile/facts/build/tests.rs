@@ -1,0 +1,100 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A build that was started at second 1,000 and may take 100 s.
+fn started() -> Job {
+    let annotations = json!({ names::BUILD_OF: "key/ab", names::ATTEMPT: "2" });
+    serde_json::from_value(json!({
+        "metadata": { "name": "shop-1a2b3c4d", "uid": "u", "annotations": annotations },
+        "spec": { "activeDeadlineSeconds": 100, "template": {} },
+        "status": { "startTime": at(1000), "active": 1 },
+    }))
+    .unwrap()
+}
+
+fn pod(status: &Value) -> Arc<Pod> {
+    let owner = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": "shop-1a2b3c4d", "uid": "u" });
+    let metadata = json!({ "name": "shop-1a2b3c4d-x", "ownerReferences": [owner] });
+    Arc::new(serde_json::from_value(json!({ "metadata": metadata, "status": status })).unwrap())
+}
+
+fn unscheduled() -> Arc<Pod> {
+    let words = "0/3 nodes are available: 3 node(s) didn't match the selector.";
+    let condition =
+        json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words });
+    pod(&json!({ "phase": "Pending", "conditions": [condition] }))
+}
+
+fn seen(pods: &[Arc<Pod>], second: i64) -> BuildJob {
+    let started = started();
+    by_now(job(&started, pods).unwrap(), &started, at(second))
+}
+
+#[test]
+fn why_a_pod_never_ran_is_kept_before_the_deadline_takes_the_pod() {
+    let early = seen(&[unscheduled()], 1069);
+    assert_eq!((&early.state, early.last_words), (&JobState::Running, Some(at(1070))));
+    assert_eq!(early.trouble.unwrap().reason, "Unschedulable");
+    let late = seen(&[unscheduled()], 1070);
+    assert_eq!(late.trouble, None, "it is no state any more but an end");
+    let JobState::Lost(why) = late.state else { panic!("{:?}", late.state) };
+    assert_eq!(why.reason, "Unschedulable");
+    for part in ["did not run in the 100 s", "0/3 nodes are available", "spec.build.timeoutSeconds"] {
+        assert!(why.message.contains(part), "{}", why.message);
+    }
+}
+
+#[test]
+fn a_pod_that_runs_or_waits_for_no_named_reason_has_its_whole_time() {
+    let running = json!({ "name": "build", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                          "state": { "running": {} } });
+    let creating = json!({ "name": "build", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                           "state": { "waiting": { "reason": "ContainerCreating" } } });
+    for container in [running, creating] {
+        let pod = pod(&json!({ "phase": "Running", "containerStatuses": [container] }));
+        assert_eq!(seen(&[pod], 1099).state, JobState::Running);
+    }
+}
+
+#[test]
+fn a_deadline_shorter_than_the_last_words_leaves_a_second() {
+    let mut short = started();
+    short.spec.as_mut().unwrap().active_deadline_seconds = Some(1);
+    assert_eq!(job(&short, &[]).unwrap().last_words, Some(at(1001)));
+    short.status = None;
+    assert_eq!(job(&short, &[]).unwrap().last_words, None, "it has not begun");
+}
+
+/// The Job of the only lookup, which is answered with commit `c1`, is open.
+fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
+    let mut ledger: Ledger =
+        serde_json::from_value(json!({ "lookup": { "of": "main", "number": 1 } })).unwrap();
+    let answer = crate::ledger::Answer { number: 1, digest: "c1".to_owned(), ..Default::default() };
+    ledger.lookup.as_mut().unwrap().answer = Some(answer);
+    if failed {
+        let failed = Attempts { failed: Some(crate::ledger::Failure::default()), ..Attempts::default() };
+        ledger.builds.insert("k1".to_owned(), failed);
+    }
+    let records = record.map(|(digest, image)| {
+        let source = crate::record::SourceFact { digest: digest.to_owned(), ..Default::default() };
+        let facts = crate::record::Facts { source, key: Some("k1".to_owned()), ..Default::default() };
+        ("v1".to_owned(), Record { facts, image: image.then(Default::default), ..Record::default() })
+    });
+    let mut job = job(&started(), &[]).unwrap();
+    job.of = BuildOf::Lookup(1);
+    is_open(Some(&ledger), &records.into_iter().collect(), &job)
+}
+
+#[test]
+fn the_job_of_a_lookup_is_open_until_the_record_of_what_came_out_has_its_image() {
+    assert!(answered_is_open(None, false), "the record is yet to be made");
+    assert!(answered_is_open(Some(("c0", true)), false), "that is of the commit before");
+    assert!(answered_is_open(Some(("c1", false)), false), "its image is yet to be noted");
+    assert!(!answered_is_open(Some(("c1", true)), false));
+    assert!(!answered_is_open(Some(("c1", false)), true), "there is none");
+}
