@@ -16,6 +16,8 @@ mod harness;
 mod pods;
 #[path = "node/repository.rs"]
 mod repository;
+#[path = "node/ssh.rs"]
+mod ssh;
 #[path = "node/traffic.rs"]
 mod traffic;
 
@@ -23,6 +25,8 @@ mod traffic;
 mod builds;
 #[path = "node/cleanups.rs"]
 mod cleanups;
+#[path = "node/deploy_keys.rs"]
+mod deploy_keys;
 #[path = "node/frameworks.rs"]
 mod frameworks;
 #[path = "node/life.rs"]

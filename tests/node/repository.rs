@@ -43,6 +43,11 @@ impl Repository {
         git(self.tree.path(), &["push", "--quiet", &self.bare.display().to_string(), "main"]);
         git(self.tree.path(), &["rev-parse", "HEAD"])
     }
+
+    /// Where it is on this machine.
+    pub fn path(&self) -> &Path {
+        &self.bare
+    }
 }
 
 /// An environment variable of the launcher.
