@@ -25,6 +25,8 @@ mod traffic;
 mod builds;
 #[path = "node/cleanups.rs"]
 mod cleanups;
+#[path = "node/commits.rs"]
+mod commits;
 #[path = "node/deploy_keys.rs"]
 mod deploy_keys;
 #[path = "node/frameworks.rs"]
