@@ -31,6 +31,8 @@ mod commits;
 mod deploy_keys;
 #[path = "node/frameworks.rs"]
 mod frameworks;
+#[path = "node/kept_logs.rs"]
+mod kept_logs;
 #[path = "node/life.rs"]
 mod life;
 #[path = "node/private_registry.rs"]
