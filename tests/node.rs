@@ -18,6 +18,10 @@ mod pods;
 mod repository;
 #[path = "node/ssh.rs"]
 mod ssh;
+#[path = "node/stored.rs"]
+mod stored;
+#[path = "node/told.rs"]
+mod told;
 #[path = "node/traffic.rs"]
 mod traffic;
 

@@ -10,6 +10,8 @@ use crate::client::until_answer;
 use crate::harness::World;
 use crate::repository::Repository;
 use crate::ssh::{KeyPair, SshServer};
+use crate::stored::Stored;
+use crate::told::Planted;
 
 const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nUSER 1000\n\
     CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
@@ -59,4 +61,10 @@ async fn a_deploy_key_opens_a_repository_over_ssh_whose_host_is_the_known_one_an
     assert!(server.was_entered());
     assert_eq!(status.source.unwrap().digest, commit);
     until_answer(&world.address, status.node_port.unwrap(), "over ssh", Duration::from_secs(30)).await;
+
+    let told = world.told(&[Stored::embedded(&world, "deploy-key/shop").await]).await;
+    told.assert_nothing_of(&Planted::key(&server.identity));
+    told.assert_nothing_of(&Planted::key(&stranger.private));
+    told.assert_told("log of build of a pod of role build", "==> fetch");
+    told.assert_told("blobs/", "<== push");
 }
