@@ -16,6 +16,12 @@ mod harness;
 mod pods;
 #[path = "node/repository.rs"]
 mod repository;
+#[path = "node/ssh.rs"]
+mod ssh;
+#[path = "node/stored.rs"]
+mod stored;
+#[path = "node/told.rs"]
+mod told;
 #[path = "node/traffic.rs"]
 mod traffic;
 
@@ -23,8 +29,14 @@ mod traffic;
 mod builds;
 #[path = "node/cleanups.rs"]
 mod cleanups;
+#[path = "node/commits.rs"]
+mod commits;
+#[path = "node/deploy_keys.rs"]
+mod deploy_keys;
 #[path = "node/frameworks.rs"]
 mod frameworks;
+#[path = "node/kept_logs.rs"]
+mod kept_logs;
 #[path = "node/life.rs"]
 mod life;
 #[path = "node/private_registry.rs"]

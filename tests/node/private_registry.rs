@@ -10,6 +10,8 @@ use crate::authority::authority;
 use crate::client::until_answer;
 use crate::harness::{World, holds, is_at_fault};
 use crate::repository::variable;
+use crate::stored::Stored;
+use crate::told::Planted;
 
 /// The password of the user ada.
 pub const PASSWORD: &str = "planted-7c21-password";
@@ -47,6 +49,9 @@ async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_on
         json!({ "type": "kubernetes.io/dockerconfigjson", "stringData": { ".dockerconfigjson": config } });
     world.apply::<Secret>("registry-push", right).await;
     world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
+    let told = world.told(&[Stored::embedded(&world, "push-secret/site").await]).await;
+    told.assert_nothing_of(&Planted::words(&["planted-w0rd"]));
+    told.assert_told("log of build of a pod of role build", "==> push");
 }
 
 impl World {
@@ -137,4 +142,10 @@ async fn a_registry_with_tls_and_a_login_is_pushed_to_and_pulled_from_with_secre
     let status = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
     assert!(status.image.unwrap().starts_with(&format!("{registry}/team/site@sha256:")));
     until_answer(&world.address, status.node_port.unwrap(), "behind a login", Duration::from_secs(30)).await;
+
+    let told = world.told(&[Stored::private(&registry, "team/site")]).await;
+    told.assert_nothing_of(&Planted::words(&[PASSWORD, "planted-wrong-password"]));
+    told.assert_told("Job site-", "team/site");
+    told.assert_told("log of build of a pod of role build", "==> push");
+    told.assert_told("blobs/", "<== push");
 }

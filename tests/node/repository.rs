@@ -43,6 +43,26 @@ impl Repository {
         git(self.tree.path(), &["push", "--quiet", &self.bare.display().to_string(), "main"]);
         git(self.tree.path(), &["rev-parse", "HEAD"])
     }
+
+    /// The next commit has a submodule at `path`: that commit of what is at `url`.
+    pub fn submodule(&self, path: &str, url: &str, commit: &str) {
+        // As in a clone without submodules, the directory is there and empty.
+        std::fs::create_dir(self.tree.path().join(path)).unwrap();
+        let declaration = format!("[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
+        std::fs::write(self.tree.path().join(".gitmodules"), declaration).unwrap();
+        let link = format!("160000,{commit},{path}");
+        git(self.tree.path(), &["update-index", "--add", "--cacheinfo", &link]);
+    }
+
+    /// What `git log` says of the last commit in this format.
+    pub fn log(&self, format: &str) -> String {
+        git(&self.bare, &["log", "--max-count=1", &format!("--format={format}"), "main"])
+    }
+
+    /// Where it is on this machine.
+    pub fn path(&self) -> &Path {
+        &self.bare
+    }
 }
 
 /// An environment variable of the launcher.
@@ -54,8 +74,9 @@ pub fn variable(name: &str) -> String {
 fn git(directory: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     command.current_dir(directory).args(arguments);
-    for (name, value) in [("NAME", "Ann"), ("EMAIL", "ann@example.org")] {
-        command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+    for (role, name, mail) in [("AUTHOR", "Ann", "ann@example.org"), ("COMMITTER", "Ben", "ben@example.org")]
+    {
+        command.env(format!("GIT_{role}_NAME"), name).env(format!("GIT_{role}_EMAIL"), mail);
     }
     let output = command.output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,9 +1,14 @@
 //! The Debian packages that a node is made of, and those that tests need beside a control plane.
 //! It installs what is missing from the machine's own archives and removes nothing.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fs::File, path::Path, process::Command};
 
 use crate::{Attempt, Error, Mode, error::run, progress, versions::Versions};
+
+/// The server of OpenSSH, of which tests need the program alone.
+const SSHD: &str = "openssh-server";
+/// Where this file is, Debian does not start it.
+const NO_SSHD: &str = "/etc/ssh/sshd_not_to_be_run";
 
 /// Installs the pinned packages that are not there.
 pub(crate) fn install(mode: Mode) -> Result<(), Error> {
@@ -15,10 +20,21 @@ pub(crate) fn install(mode: Mode) -> Result<(), Error> {
         return Ok(());
     }
     progress::say(format_args!("installing Debian packages: {}", missing.join(" ")));
+    if missing.contains(&SSHD) {
+        forbid_sshd()?;
+    }
     run(apt_get().arg("update"), "read the lists of Debian packages")?;
     let attempt = format!("install {} (as root, on Debian 12)", missing.join(", "));
     run(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(&missing), &attempt)?;
     Ok(())
+}
+
+/// Nobody who asks for a cluster means to open the machine for logins.
+fn forbid_sshd() -> Result<(), Error> {
+    let attempt = || format!("make {NO_SSHD}, so that {SSHD} starts no service");
+    let file = Path::new(NO_SSHD);
+    file.parent().map_or(Ok(()), std::fs::create_dir_all).attempt(attempt)?;
+    File::create(file).map(drop).attempt(attempt)
 }
 
 fn apt_get() -> Command {

@@ -1,0 +1,81 @@
+//! What a commit is, from the repository to the app that answers: its submodules, and what is told of it.
+
+use std::time::Duration;
+
+use doce_operator::crd::ProjectDeploymentStatus;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use crate::client::until_answer;
+use crate::harness::World;
+use crate::repository::Repository;
+
+const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY words /www\n\
+    RUN mkdir -p /www && ls -A /www && if [ ! -e /www/index.html ]; then echo no words > /www/index.html; fi\n\
+    USER 1000\nCMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
+
+/// Commit, first line of the message and author, as Git itself tells them of the newest commit.
+fn told_by_git(repository: &Repository) -> [String; 3] {
+    ["%H", "%s", "%an <%ae>"].map(|format| repository.log(format))
+}
+
+/// What the record of the version that serves says: commit, message, author, reference.
+async fn told_by_record(world: &World, status: &ProjectDeploymentStatus) -> [Value; 4] {
+    let version = status.version.as_deref().unwrap().trim_start_matches('v').to_owned();
+    let revisions = world.list::<ControllerRevision>().await;
+    let facts = |revision: &ControllerRevision| revision.data.clone().unwrap().0;
+    let is_record = |revision: &&ControllerRevision| {
+        facts(revision)["version"].as_str().is_some_and(|long| long.starts_with(&version))
+    };
+    let record = revisions.iter().find(is_record).unwrap();
+    let source = facts(record)["source"].clone();
+    let image: Value = serde_json::from_str(&record.annotations()["doce.dev/image"]).unwrap();
+    // Of a commit that was asked for by its number, only the build can tell the rest.
+    let either =
+        |field: &str| if source[field].is_null() { image[field].clone() } else { source[field].clone() };
+    [source["digest"].clone(), either("message"), either("author"), source["reference"].clone()]
+}
+
+/// Record, status and history say what Git says.
+async fn assert_told(world: &World, repository: &Repository, status: &ProjectDeploymentStatus, asked: &str) {
+    let [commit, message, author] = told_by_git(repository);
+    let told = json!([commit, message, author, asked]);
+    assert_eq!(json!(told_by_record(world, status).await), told);
+    let source = json!(status.source);
+    let history = json!(status.history);
+    let newest = &history[0];
+    assert_eq!(json!([source["digest"], source["message"], source["author"], source["ref"]]), told);
+    assert_eq!(json!([newest["source"], newest["message"], newest["author"], newest["ref"]]), told);
+    assert_eq!((&newest["version"], &newest["state"]), (&json!(status.version), &json!("Serving")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn submodules_are_built_where_they_are_asked_for_and_of_every_commit_is_told_what_git_log_tells() {
+    let world = World::new("commits").await;
+    let (repository, words) = (Repository::new("commits"), Repository::new("commits-words"));
+    let inner = words.commit("Words", &[("index.html", "words of a submodule")]);
+    repository.submodule("words", "../commits-words.git", &inner);
+    // What is there to be told apart: a message with a body, and an author who has not committed it.
+    let message = "Sell words, and Größeres\n\nThis is not the first line.";
+    let commit = repository.commit(message, &[("Dockerfile", DOCKERFILE)]);
+    assert_ne!(repository.log("%an"), repository.log("%cn"));
+    let deploy = async |git: Value| {
+        world.deploy("shop", &json!({ "source": { "git": git }, "rollout": { "minReadySeconds": 0 } })).await;
+        world.until_ready("shop").await
+    };
+    let answers = async |status: &ProjectDeploymentStatus, words: &str| {
+        until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
+    };
+
+    let without = deploy(json!({ "url": repository.url, "ref": { "branch": "main" } })).await;
+    answers(&without, "no words").await;
+    assert_told(&world, &repository, &without, "branch main").await;
+
+    let by_commit = json!({ "url": repository.url, "ref": { "commit": commit }, "submodules": true });
+    let with = deploy(by_commit).await;
+    answers(&with, "words of a submodule").await;
+    assert_ne!(with.version, without.version, "the same commit, and another build");
+    assert_told(&world, &repository, &with, &format!("commit {commit}")).await;
+}

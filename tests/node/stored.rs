@@ -1,0 +1,90 @@
+//! All that a repository of a registry holds, as whoever may pull from it can read it.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+
+use reqwest::{Certificate, Client, Response};
+use serde_json::Value;
+
+use crate::authority::authority;
+use crate::harness::World;
+use crate::private_registry::PASSWORD;
+
+const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// A repository.
+pub struct Stored {
+    client: Client,
+    url: String,
+    private: bool,
+}
+
+impl Stored {
+    /// A repository of the platform's own registry, which asks nobody who they are.
+    pub async fn embedded(world: &World, path: &str) -> Self {
+        let registry = world.registry("registry").await;
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { client, url: format!("http://{registry}/v2/{path}"), private: false }
+    }
+
+    /// A repository of a registry that [`World::registry_with_login`] has made.
+    pub fn private(registry: &str, path: &str) -> Self {
+        let ca = Certificate::from_pem(&std::fs::read(authority().certificate()).unwrap()).unwrap();
+        let client = Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
+        Self { client, url: format!("https://{registry}/v2/{path}"), private: true }
+    }
+
+    async fn get(&self, path: &str) -> Vec<u8> {
+        let mut request = self.client.get(format!("{}/{path}", self.url)).header("Accept", KINDS);
+        if self.private {
+            request = request.basic_auth("ada", Some(PASSWORD));
+        }
+        let answer = request.send().await.and_then(Response::error_for_status).unwrap();
+        answer.bytes().await.unwrap().to_vec()
+    }
+
+    /// Everything that a tag leads to, by the tag that leads there first: manifests, configurations, layers with what is
+    /// compressed in them.
+    pub async fn everything(&self) -> Vec<(String, String)> {
+        let tags: Value = serde_json::from_slice(&self.get("tags/list").await).unwrap();
+        let tags = tags["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned());
+        let mut open: Vec<(String, String)> = tags.map(|tag| (format!("manifests/{tag}"), tag)).collect();
+        let (mut seen, mut found) = (BTreeSet::new(), vec![]);
+        while let Some((path, tag)) = open.pop() {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let bytes = self.get(&path).await;
+            if path.starts_with("manifests/") {
+                let inner = named(&serde_json::from_slice(&bytes).unwrap());
+                open.extend(inner.into_iter().map(|path| (path, tag.clone())));
+            }
+            found.push((format!("{path} of {tag}"), readable(&path, &bytes)));
+        }
+        found
+    }
+}
+
+/// What a manifest or index names.
+fn named(manifest: &Value) -> Vec<String> {
+    let digests = |field: &str, kind: &str| {
+        let field = &manifest[field];
+        let entries = field.as_array().cloned().unwrap_or_else(|| vec![field.clone()]);
+        let digests = entries.iter().filter_map(|entry| entry["digest"].as_str());
+        digests.map(|digest| format!("{kind}/{digest}")).collect::<Vec<_>>()
+    };
+    [digests("manifests", "manifests"), digests("config", "blobs"), digests("layers", "blobs")].concat()
+}
+
+fn readable(path: &str, bytes: &[u8]) -> String {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    assert!(!bytes.starts_with(&ZSTD), "{path} is compressed in another way, so that nothing is found in it");
+    if !bytes.starts_with(&GZIP) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    let mut inside = vec![];
+    flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut inside).unwrap();
+    String::from_utf8_lossy(&inside).into_owned()
+}
