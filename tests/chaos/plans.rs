@@ -48,9 +48,18 @@ const SILENT: [(&str, &str); 8] = [
     ("recreate", "services"),
 ];
 
+/// What ends otherwise on purpose: a cleanup Job that is refused is not asked for again, and its image stays
+/// (`control_plane/cleanups.rs`).
+const OTHERWISE: [&str; 1] = ["image-goes:POST jobs:2:422"];
+
 /// Every plan of a workload.
 pub(crate) fn of(workload: &Workload, whole: &Whole) -> Vec<Plan> {
-    let name = workload.name;
+    let mut plans = all(workload.name, whole);
+    plans.retain(|plan| !OTHERWISE.contains(&plan.to_string().as_str()));
+    plans
+}
+
+fn all(name: &str, whole: &Whole) -> Vec<Plan> {
     let mut plans = vec![];
     for (call, count) in &whole.calls {
         let each = |faults: &[Fault], numbers: std::ops::RangeInclusive<usize>| -> Vec<Plan> {
