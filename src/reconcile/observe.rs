@@ -178,7 +178,7 @@ async fn builds(
     let mut builds = vec![];
     for job in jobs.iter().filter(|job| is_ours(project, &***job)) {
         let read = |pods: &[Arc<Pod>]| {
-            facts::build::job(job, pods).map(|build| facts::build::by_now(build, job, now))
+            facts::build::job(job, pods).map(|build| facts::build::by_now(build, job, pods, now))
         };
         let Some(seen) = read(pods) else { continue };
         if matches!(seen.state, JobState::Lost(_)) && is_open(&seen) {

@@ -45,14 +45,21 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
 /// What the build has come to by `now`. One whose pod does not run when a pod that runs would say its last words has failed:
 /// what Kubernetes says of the pod would go with the pod.
 #[must_use]
-pub fn by_now(build: BuildJob, job: &Job, now: Timestamp) -> BuildJob {
-    let over = build.state == JobState::Running && build.last_words.is_some_and(|last| last <= now);
-    match build.trouble {
-        Some(trouble) if over => {
-            BuildJob { state: JobState::Lost(trouble::over(job, trouble)), trouble: None, ..build }
-        }
-        _ => build,
+pub fn by_now(build: BuildJob, job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> BuildJob {
+    if build.state != JobState::Running || build.last_words.is_none_or(|last| last > now) {
+        return build;
     }
+    // Its deadline has taken the pod, and the Job is about to say so.
+    let left = pods
+        .iter()
+        .filter(|pod| belongs(pod, job))
+        .all(|pod| pod.metadata.deletion_timestamp.is_some() && !is_running(pod));
+    let why = match build.trouble.clone() {
+        Some(trouble) => trouble::over(job, trouble),
+        None if left => trouble::timeout(job, ""),
+        None => return build,
+    };
+    BuildJob { state: JobState::Lost(why), trouble: None, ..build }
 }
 
 fn last_words(job: &Job, started: Timestamp) -> Option<Timestamp> {

@@ -32,7 +32,7 @@ fn unscheduled() -> Arc<Pod> {
 
 fn seen(pods: &[Arc<Pod>], second: i64) -> BuildJob {
     let started = started();
-    by_now(job(&started, pods).unwrap(), &started, at(second))
+    by_now(job(&started, pods).unwrap(), &started, pods, at(second))
 }
 
 #[test]
@@ -58,6 +58,17 @@ fn a_pod_that_runs_or_waits_for_no_named_reason_has_its_whole_time() {
     for container in [running, creating] {
         let pod = pod(&json!({ "phase": "Running", "containerStatuses": [container] }));
         assert_eq!(seen(&[pod], 1099).state, JobState::Running);
+    }
+}
+
+#[test]
+fn a_pod_that_its_deadline_takes_does_not_run_any_more_although_its_job_has_not_said_so_yet() {
+    let mut leaves = Pod::clone(&unscheduled());
+    leaves.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1100)));
+    for pods in [vec![Arc::new(leaves)], vec![]] {
+        let JobState::Lost(why) = seen(&pods, 1100).state else { panic!("it is taken for one that runs") };
+        assert_eq!(why.reason, "BuildTimeout");
+        assert_eq!(seen(&pods, 1050).state, JobState::Running);
     }
 }
 
