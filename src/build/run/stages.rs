@@ -15,7 +15,7 @@ use crate::build::{buildkit, dockerfile, source};
 /// What to do when the platform's registry is full.
 const PLATFORMS_FULL: &str = "ask the platform's owner for room: a larger \
     registry.embedded.persistence.size of the chart, or a higher quota of the registry in registry.push. A lower \
-    spec.history.limit keeps fewer images; docs/registry.md says when their space is free";
+    spec.history.limit keeps fewer images; docs/embedded-registry.md says when their space is free";
 
 /// What to do when the registry that the project names is full.
 const PROJECTS_FULL: &str = "make room in the registry of spec.build.output.repository, or have its quota \
