@@ -25,6 +25,8 @@ mod told;
 #[path = "node/traffic.rs"]
 mod traffic;
 
+#[path = "node/archives.rs"]
+mod archives;
 #[path = "node/builds.rs"]
 mod builds;
 #[path = "node/cleanups.rs"]

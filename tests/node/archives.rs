@@ -1,0 +1,126 @@
+//! Sources that are no repository: an archive behind a URL, an artifact as Flux pushes it, an archive in a ConfigMap.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use doce_operator::crd::ProjectDeploymentStatus;
+use k8s_openapi::api::core::v1::ConfigMap;
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{Client, Response, Url};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::client::until_answer;
+use crate::harness::{World, holds};
+use crate::repository::variable;
+
+const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nUSER 1000\n\
+    CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
+/// Host under which build pods push, and which they know to speak plain HTTP.
+const REGISTRY: &str = "doce-doce-operator-registry.doce-system.svc:5000";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn sum(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+/// A site that says `words`, as a tar.gz of files below `top`.
+fn packed(top: &str, words: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(vec![], flate2::Compression::fast()));
+    for (name, text) in [("Dockerfile", DOCKERFILE), ("index.html", words)] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, format!("{top}{name}"), text.as_bytes()).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+/// Serves what is in `file` at that moment to the cluster; returns the URL.
+async fn serve(file: Arc<Mutex<Vec<u8>>>) -> String {
+    let git = Url::parse(&variable("DOCE_GIT_URL")).unwrap();
+    let listener = tokio::net::TcpListener::bind((git.host_str().unwrap(), 0)).await.unwrap();
+    let url = format!("http://{}/shop-1.4.0.tar.gz", listener.local_addr().unwrap());
+    let hand_out = move || {
+        let bytes = file.lock().unwrap().clone();
+        async move { bytes }
+    };
+    let router = Router::new().route("/shop-1.4.0.tar.gz", get(hand_out));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+/// Pushes `layer` as an artifact of the layout that `flux push artifact` writes; returns the digest of its manifest.
+async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let registry = format!("http://{}/v2/{path}", world.registry("registry").await);
+    let config = b"{}".to_vec();
+    let part = |kind: &str, bytes: &[u8]| json!({ "mediaType": format!("application/vnd.cncf.flux.{kind}"), "digest": sum(bytes), "size": bytes.len() });
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": part("config.v1+json", &config), "layers": [part("content.v1.tar+gzip", &layer)],
+        "annotations": { "org.opencontainers.image.revision": "main@sha1:0123" },
+    });
+    for bytes in [config, layer] {
+        let begun = client.post(format!("{registry}/blobs/uploads/")).send().await;
+        let begun = begun.and_then(Response::error_for_status).unwrap();
+        let mut place = begun.url().join(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
+        place.query_pairs_mut().append_pair("digest", &sum(&bytes));
+        let put = client.put(place).body(bytes).send().await;
+        put.and_then(Response::error_for_status).unwrap();
+    }
+    let text = manifest.to_string();
+    let put = client.put(format!("{registry}/manifests/{tag}")).header(CONTENT_TYPE, MANIFEST);
+    put.body(text.clone()).send().await.and_then(Response::error_for_status).unwrap();
+    sum(text.as_bytes())
+}
+
+/// It is built from that source, and answers.
+async fn answers(world: &World, name: &str, words: &str) -> ProjectDeploymentStatus {
+    let status = world.until_ready(name).await;
+    until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
+    status
+}
+
+fn digest(status: &ProjectDeploymentStatus) -> Value {
+    json!(status.source)["digest"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn an_archive_behind_a_url_an_artifact_and_an_archive_in_a_config_map_are_built_and_answer() {
+    let world = World::new("archives").await;
+    // As hosts make them: all of it in one directory.
+    let file = Arc::new(Mutex::new(packed("shop-1.4.0/", "the first archive")));
+    let url = serve(file.clone()).await;
+    let layer = packed("", "an artifact");
+    let artifact = push(&world, "sources/site", "1.4.0", layer).await;
+    let key = BASE64_STANDARD.encode(packed("", "a key of a config map"));
+    world.apply::<ConfigMap>("site", json!({ "binaryData": { "source.tar.gz": key } })).await;
+    for (name, source) in [
+        ("by-url", json!({ "archive": { "url": url } })),
+        ("by-tag", json!({ "oci": { "reference": format!("{REGISTRY}/sources/site:1.4.0") } })),
+        ("by-key", json!({ "configMap": { "name": "site" } })),
+    ] {
+        world.deploy(name, &json!({ "source": source, "rollout": { "minReadySeconds": 0 } })).await;
+    }
+    let first = answers(&world, "by-url", "the first archive").await;
+    assert_eq!(digest(&first), sum(&file.lock().unwrap()), "nobody wrote its sum, so it is told");
+    assert_eq!(digest(&answers(&world, "by-tag", "an artifact").await), artifact);
+    answers(&world, "by-key", "a key of a config map").await;
+
+    // What is there is looked at again only when somebody asks.
+    *file.lock().unwrap() = packed("shop-1.4.0/", "the second archive");
+    world.annotate("by-url", "doce.dev/deploy", "@1").await;
+    let sum = sum(&file.lock().unwrap());
+    let second = world.until_status("by-url", "the second one serves", |status| {
+        digest(status) == sum && status.version != first.version && holds(status, "Ready")
+    });
+    let second = second.await;
+    until_answer(&world.address, second.node_port.unwrap(), "the second archive", Duration::from_secs(30))
+        .await;
+}
