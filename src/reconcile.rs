@@ -129,9 +129,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             return Ok((world, next));
         };
         let cluster = &context.cluster;
-        if !cluster.caches().projects.has(&project.uid)
-            || cluster.is_bereft(&project.namespace, &project.name)
-        {
+        if cluster.is_in_doubt(project) {
             // Deleted while this pass went on, or so it seems: what is missing may be being collected and must not be made
             // anew. The next pass reads the project first.
             return Err(Error::Act(cluster::Error::Conflict {

@@ -10,6 +10,7 @@ use super::cache::{Key, Losses};
 use super::{Cluster, Error};
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
+use crate::project::Project;
 
 impl Cluster {
     /// The project as it is to be acted on; none where it is gone or going.
@@ -42,12 +43,12 @@ impl Cluster {
         Ok(Some(self.newest(&told)))
     }
 
-    /// Whether something of the project vanished since it was last made sure of: a pass that is under way then must not
-    /// make it anew, because the next one may read that the project is gone.
+    /// Whether the project was deleted, or something of it vanished, since it was last made sure of: a pass that is under
+    /// way then must not make anything anew, because the next one may read that the project is gone.
     #[must_use]
-    pub fn is_bereft(&self, namespace: &str, name: &str) -> bool {
-        let key = (namespace.to_owned(), name.to_owned());
-        self.missed().iter().any(|cache| cache.is_bereft(&key))
+    pub fn is_in_doubt(&self, project: &Project) -> bool {
+        let key = (project.namespace.clone(), project.name.clone());
+        !self.caches.projects.has(&project.uid) || self.missed().iter().any(|cache| cache.is_bereft(&key))
     }
 
     fn became_bereft(&self, key: &Key) -> bool {

@@ -207,13 +207,14 @@ impl Cluster {
         cache: &Cache<K>,
     ) -> Result<(), Error> {
         let what = format!("apply {} {}", K::kind(&()), project.name);
-        match seen {
-            Some(seen) => {
-                want["metadata"]["uid"] = json!(seen.uid());
-                want["metadata"]["resourceVersion"] = json!(seen.resource_version());
-            }
-            None => {
-                self.refuse_stranger::<K>(project, &project.name, &what).await?;
+        if let Some(seen) = seen {
+            want["metadata"]["uid"] = json!(seen.uid());
+            want["metadata"]["resourceVersion"] = json!(seen.resource_version());
+        } else {
+            self.refuse_stranger::<K>(project, &project.name, &what).await?;
+            // The answer may have taken its time: where the API server is busy, it is asked for again.
+            if self.is_in_doubt(project) {
+                return Err(Error::Conflict { what });
             }
         }
         let params = PatchParams::apply(names::MANAGER).force();
