@@ -57,7 +57,11 @@ async fn serve(file: Arc<Mutex<Vec<u8>>>) -> String {
 /// Pushes `layer` as an artifact of the layout that `flux push artifact` writes; returns the digest of its manifest.
 async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     let client = Client::builder().no_proxy().build().unwrap();
-    let registry = format!("http://{}/v2/{path}", world.registry("registry").await);
+    let address = world.registry("registry").await;
+    // The rules that lead to a Service come a moment after its pod is ready.
+    let (host, port) = address.rsplit_once(':').unwrap();
+    until_answer(host, port.parse().unwrap(), "", Duration::from_secs(30)).await;
+    let registry = format!("http://{address}/v2/{path}");
     let config = b"{}".to_vec();
     let part = |kind: &str, bytes: &[u8]| json!({ "mediaType": format!("application/vnd.cncf.flux.{kind}"), "digest": sum(bytes), "size": bytes.len() });
     let manifest = json!({
