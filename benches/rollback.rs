@@ -32,7 +32,6 @@ use harness::{World, ready};
 const PATCHES: usize = 20;
 /// Ways back of each kind of which the first answer is timed.
 const ROUNDS: usize = 8;
-const PATIENCE: Duration = Duration::from_mins(1);
 const WORDS: [&str; 2] = ["one", "two"];
 const SERVER: &str = "\
     const server = require('node:http').createServer((request, response) => response.end(process.env.WORDS));
@@ -106,7 +105,7 @@ async fn deploy_ours(world: &World) -> i32 {
             ready(status) == Some(("True".into(), "Serving".into()))
         };
         port = world.until_status("ours", "it serves", serves).await.node_port.unwrap();
-        until_answer(&world.address, port, words, PATIENCE).await;
+        until_answer(&world.address, port, words).await;
     }
     drained(world, "doce.dev/project=ours,doce.dev/role=app").await;
     port
@@ -131,7 +130,7 @@ async fn deploy_plain(world: &World) -> i32 {
         }
         let spec = json!({ "replicas": 1, "selector": { "matchLabels": labels }, "template": template });
         world.apply::<Deployment>("plain", json!({ "spec": spec })).await;
-        until_answer(&world.address, port, words, PATIENCE).await;
+        until_answer(&world.address, port, words).await;
     }
     drained(world, "app=plain").await;
     port
@@ -181,7 +180,7 @@ async fn roll_back(world: &World, port: i32, to: &str, round: usize) -> Duration
     let request = format!("doce.dev/rollback=previous@round-{round}");
     let sent = Instant::now();
     kubectl(&["annotate", "pd", "ours", &namespace, "--overwrite", &request]).await;
-    until_answer(&world.address, port, to, PATIENCE).await;
+    until_answer(&world.address, port, to).await;
     let took = sent.elapsed();
     drained(world, "doce.dev/project=ours,doce.dev/role=app").await;
     took
@@ -191,7 +190,7 @@ async fn undo(world: &World, port: i32, to: &str) -> Duration {
     let namespace = format!("--namespace={}", world.namespace);
     let sent = Instant::now();
     kubectl(&["rollout", "undo", "deployment", "plain", &namespace]).await;
-    until_answer(&world.address, port, to, PATIENCE).await;
+    until_answer(&world.address, port, to).await;
     let took = sent.elapsed();
     drained(world, "app=plain").await;
     took

@@ -47,6 +47,8 @@ pub(crate) use picture::Picture;
 /// Longest wait for anything that should come by itself, where nothing disturbs it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What a good version gets, in seconds: a machine that stands still for a while must not make it a bad one.
+const DEADLINE: u32 = 120;
 /// Longest time of one watch of a test.
 const WATCH: Duration = Duration::from_secs(20);
 
@@ -241,7 +243,7 @@ pub(crate) fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &
 pub(crate) fn prebuilt(n: u8) -> Value {
     json!({
         "source": { "image": { "reference": format!("registry.test/app@sha256:{}", format!("{n:02x}").repeat(32)) } },
-        "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
+        "rollout": { "minReadySeconds": 1, "deadlineSeconds": DEADLINE },
     })
 }
 
@@ -249,7 +251,7 @@ pub(crate) fn prebuilt(n: u8) -> Value {
 pub(crate) fn commit(n: u8) -> Value {
     json!({
         "source": { "git": { "url": "https://git.test/app.git", "ref": { "commit": format!("{n:02x}").repeat(20) } } },
-        "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
+        "rollout": { "minReadySeconds": 1, "deadlineSeconds": DEADLINE },
     })
 }
 
@@ -257,12 +259,14 @@ pub(crate) fn commit(n: u8) -> Value {
 pub(crate) fn branch(name: &str) -> Value {
     json!({
         "source": { "git": { "url": "https://git.test/app.git", "ref": { "branch": name } } },
-        "rollout": { "minReadySeconds": 1, "deadlineSeconds": 10 },
+        "rollout": { "minReadySeconds": 1, "deadlineSeconds": DEADLINE },
     })
 }
 
-/// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`…
+/// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`… Nobody
+/// waits long for such a version.
 pub(crate) fn behaving(mut spec: Value, how: &str) -> Value {
+    spec["rollout"]["deadlineSeconds"] = json!(10);
     spec["run"]["env"] = json!([{ "name": "TEST_POD", "value": how }]);
     spec
 }

@@ -1,7 +1,6 @@
 //! Sources that are no repository: an archive behind a URL, an artifact as Flux pushes it, an archive in a ConfigMap.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -60,13 +59,13 @@ async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     let address = world.registry("registry").await;
     // The rules that lead to a Service come a moment after its pod is ready.
     let (host, port) = address.rsplit_once(':').unwrap();
-    until_answer(host, port.parse().unwrap(), "", Duration::from_secs(30)).await;
+    until_answer(host, port.parse().unwrap(), "").await;
     let registry = format!("http://{address}/v2/{path}");
     let config = b"{}".to_vec();
-    let part = |kind: &str, bytes: &[u8]| json!({ "mediaType": format!("application/vnd.cncf.flux.{kind}"), "digest": sum(bytes), "size": bytes.len() });
+    let descriptor = |kind: &str, bytes: &[u8]| json!({ "mediaType": format!("application/vnd.cncf.flux.{kind}"), "digest": sum(bytes), "size": bytes.len() });
     let manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST,
-        "config": part("config.v1+json", &config), "layers": [part("content.v1.tar+gzip", &layer)],
+        "config": descriptor("config.v1+json", &config), "layers": [descriptor("content.v1.tar+gzip", &layer)],
         "annotations": { "org.opencontainers.image.revision": "main@sha1:0123" },
     });
     for bytes in [config, layer] {
@@ -86,7 +85,7 @@ async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
 /// It is built from that source, and answers.
 async fn answers(world: &World, name: &str, words: &str) -> ProjectDeploymentStatus {
     let status = world.until_ready(name).await;
-    until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
+    until_answer(&world.address, status.node_port.unwrap(), words).await;
     status
 }
 
@@ -125,6 +124,5 @@ async fn an_archive_behind_a_url_an_artifact_and_an_archive_in_a_config_map_are_
         digest(status) == sum && status.version != first.version && holds(status, "Ready")
     });
     let second = second.await;
-    until_answer(&world.address, second.node_port.unwrap(), "the second archive", Duration::from_secs(30))
-        .await;
+    until_answer(&world.address, second.node_port.unwrap(), "the second archive").await;
 }

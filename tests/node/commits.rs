@@ -1,7 +1,5 @@
 //! What a commit is, from the repository to the app that answers: its submodules, and what is told of it.
 
-use std::time::Duration;
-
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::ResourceExt as _;
@@ -66,7 +64,7 @@ async fn submodules_are_built_where_they_are_asked_for_and_of_every_commit_is_to
         world.until_ready("shop").await
     };
     let answers = async |status: &ProjectDeploymentStatus, words: &str| {
-        until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
+        until_answer(&world.address, status.node_port.unwrap(), words).await;
     };
 
     let without = deploy(json!({ "url": repository.url, "ref": { "branch": "main" } })).await;

@@ -1,7 +1,5 @@
 //! Repositories over ssh: a deploy key opens them, and the host proves who it is before anything is asked of it.
 
-use std::time::Duration;
-
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
@@ -60,7 +58,7 @@ async fn a_deploy_key_opens_a_repository_over_ssh_whose_host_is_the_known_one_an
     let status = world.until_serves("shop", "Over ssh").await;
     assert!(server.was_entered());
     assert_eq!(status.source.unwrap().digest, commit);
-    until_answer(&world.address, status.node_port.unwrap(), "over ssh", Duration::from_secs(30)).await;
+    until_answer(&world.address, status.node_port.unwrap(), "over ssh").await;
 
     let told = world.told(&[Stored::embedded(&world, "deploy-key/shop").await]).await;
     told.assert_nothing_of(&Planted::key(&server.identity));

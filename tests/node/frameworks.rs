@@ -1,7 +1,6 @@
 //! The samples without a Dockerfile: each is built and answers.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -49,7 +48,7 @@ async fn every_sample_without_a_dockerfile_is_built_and_answers() {
         }
         for (name, words) in samples {
             let status = world.until_ready(&format!("sample-{name}")).await;
-            until_answer(&world.address, status.node_port.unwrap(), words, Duration::from_secs(30)).await;
+            until_answer(&world.address, status.node_port.unwrap(), words).await;
         }
     }
 }

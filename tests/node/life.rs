@@ -1,7 +1,5 @@
 //! The life of one project under traffic, as the people who visit it see it.
 
-use std::time::Duration;
-
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -26,10 +24,13 @@ fn server(words: &str) -> String {
     )
 }
 
-fn spec(url: &str) -> Value {
+/// Generous, for a good version on a slow node.
+const DEADLINE: i32 = 180;
+
+fn spec(url: &str, deadline: i32) -> Value {
     json!({
         "source": { "git": { "url": url, "ref": { "branch": "main" } } },
-        "rollout": { "deadlineSeconds": 20, "minReadySeconds": 3 },
+        "rollout": { "deadlineSeconds": deadline, "minReadySeconds": 3 },
     })
 }
 
@@ -39,17 +40,17 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     let world = World::new("life").await;
     let repository = Repository::new("life");
     repository.commit("One", &[("package.json", PACKAGE), ("server.js", &server("one"))]);
-    world.deploy("shop", &spec(&repository.url)).await;
+    world.deploy("shop", &spec(&repository.url, DEADLINE)).await;
     let first = world.until_serves("shop", "One").await;
     let port = first.node_port.unwrap();
-    until_answer(&world.address, port, "one", Duration::from_secs(30)).await;
+    until_answer(&world.address, port, "one").await;
     let traffic = Traffic::start(&world.address, port, "a new commit is built and takes over");
 
     // A second commit replaces the first.
     repository.commit("Two", &[("server.js", &server("two"))]);
     world.annotate("shop", "doce.dev/deploy", "@two").await;
     let second = world.until_serves("shop", "Two").await;
-    until_answer(&world.address, port, "two", Duration::from_secs(10)).await;
+    until_answer(&world.address, port, "two").await;
     assert_eq!(second.previous_version, first.version);
 
     // A commit that does not build leaves it serving, and status says stage, reason and the last words.
@@ -71,6 +72,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
 
     // A commit that never becomes healthy is left for the last good one within its deadline.
     traffic.phase("a commit that never becomes healthy");
+    world.deploy("shop", &spec(&repository.url, 20)).await;
     let deaf = "setInterval(() => {}, 1000);\n";
     repository.commit("Never listens", &[("package.json", PACKAGE), ("server.js", deaf)]);
     world.annotate("shop", "doce.dev/deploy", "@deaf").await;
@@ -88,11 +90,13 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
         })
         .await;
 
+    world.deploy("shop", &spec(&repository.url, DEADLINE)).await;
+
     // Rollback: served without a Job; how fast is printed, and make bench-rollback measures it.
     traffic.phase("a rollback");
     let jobs = names(&world.list::<Job>().await);
     world.annotate("shop", "doce.dev/rollback", "previous@back").await;
-    let took = until_answer(&world.address, port, "one", Duration::from_secs(30)).await;
+    let took = until_answer(&world.address, port, "one").await;
     println!("rollback: first old answer after {took:?}");
     let held = world
         .until_status("shop", "the rollback holds", |status| {
@@ -105,7 +109,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     // When settled: two ReplicaSets, both usable, and the same spec again makes nothing.
     settled(&world, &first.version.unwrap(), &second.version.unwrap()).await;
     let before = fingerprint(&world).await;
-    let again = world.deploy("shop", &spec(&repository.url)).await;
+    let again = world.deploy("shop", &spec(&repository.url, DEADLINE)).await;
     assert_eq!(again.status.unwrap().observed_generation, again.metadata.generation.unwrap());
     assert_eq!(fingerprint(&world).await, before);
     let status = world.api::<ProjectDeployment>().get("shop").await.unwrap().status.unwrap();
@@ -158,12 +162,12 @@ async fn a_stopped_project_keeps_its_port_and_a_deleted_one_leaves_nothing() {
     let mut spec = json!({
         "source": { "image": image },
         "run": { "command": ["sh", "-c", "mkdir -p /tmp/www && echo here > /tmp/www/index.html && exec httpd -f -p $PORT -h /tmp/www"] },
-        "rollout": { "deadlineSeconds": 20, "minReadySeconds": 1 },
+        "rollout": { "deadlineSeconds": DEADLINE, "minReadySeconds": 1 },
     });
     world.deploy("site", &spec).await;
     let running = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
     let port = running.node_port.unwrap();
-    until_answer(&world.address, port, "here", Duration::from_secs(30)).await;
+    until_answer(&world.address, port, "here").await;
 
     spec["state"] = json!("Stopped");
     world.deploy("site", &spec).await;
@@ -182,7 +186,7 @@ async fn a_stopped_project_keeps_its_port_and_a_deleted_one_leaves_nothing() {
         })
         .await;
     assert_eq!((again.node_port, again.version), (Some(port), running.version));
-    until_answer(&world.address, port, "here", Duration::from_secs(30)).await;
+    until_answer(&world.address, port, "here").await;
 
     let _ = world
         .api::<ProjectDeployment>()

@@ -1,6 +1,6 @@
 //! Pods of an app: what they are, and when their containers ended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
@@ -68,29 +68,32 @@ fn is(pod: &Pod, kind: &str, truth: &str) -> bool {
     conditions.into_iter().any(|condition| condition.type_ == kind && condition.status == truth)
 }
 
-/// Notes when containers ended with an exit code.
+/// Notes when containers ended with an exit code, and when that was told.
 pub struct Exits {
-    seen: Arc<Mutex<BTreeSet<Timestamp>>>,
+    seen: Arc<Mutex<BTreeMap<Timestamp, Timestamp>>>,
     task: JoinHandle<()>,
 }
 
 impl Exits {
     /// Begins to look.
     pub fn watch(world: &World, code: i32) -> Self {
-        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let seen = Arc::new(Mutex::new(BTreeMap::new()));
         let events = watcher(world.api::<Pod>(), watcher::Config::default().labels("doce.dev/role=app"));
         let noted = seen.clone();
         let task = tokio::spawn(async move {
             let mut pods = std::pin::pin!(events.default_backoff().applied_objects());
             while let Some(pod) = pods.next().await {
-                noted.lock().unwrap().extend(pod.iter().flat_map(|pod| ends(pod, code)));
+                let told = Timestamp::now();
+                for end in pod.iter().flat_map(|pod| ends(pod, code)) {
+                    noted.lock().unwrap().entry(end).or_insert(told);
+                }
             }
         });
         Self { seen, task }
     }
 
-    /// The ends so far, in whole seconds, as Kubernetes tells them.
-    pub fn seen(&self) -> BTreeSet<Timestamp> {
+    /// The ends so far, in whole seconds, as Kubernetes tells them; each with the time at which its news came.
+    pub fn seen(&self) -> BTreeMap<Timestamp, Timestamp> {
         self.seen.lock().unwrap().clone()
     }
 }

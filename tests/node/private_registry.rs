@@ -1,7 +1,5 @@
 //! Registries that want a login: what is said while the Secret is not right, and that putting it right is enough.
 
-use std::time::Duration;
-
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use serde_json::{Value, json};
@@ -141,7 +139,7 @@ async fn a_registry_with_tls_and_a_login_is_pushed_to_and_pulled_from_with_secre
     world.deploy("site", &spec(json!({ "imagePullSecrets": [{ "name": "pull" }] }))).await;
     let status = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
     assert!(status.image.unwrap().starts_with(&format!("{registry}/team/site@sha256:")));
-    until_answer(&world.address, status.node_port.unwrap(), "behind a login", Duration::from_secs(30)).await;
+    until_answer(&world.address, status.node_port.unwrap(), "behind a login").await;
 
     let told = world.told(&[Stored::private(&registry, "team/site")]).await;
     told.assert_nothing_of(&Planted::words(&[PASSWORD, "planted-wrong-password"]));

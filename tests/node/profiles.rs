@@ -1,8 +1,6 @@
 //! Profiles of builds besides `rootless`, which all other tests have: `privileged`, and `remote` with a `BuildKit` daemon
 //! of the platform owner's, behind mutual TLS, for a namespace that enforces Pod Security "restricted".
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
@@ -127,7 +125,7 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
 
     world.apply::<Secret>("buildkit-client", client).await;
     let status = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
-    until_answer(&world.address, status.node_port.unwrap(), "built elsewhere", Duration::from_secs(30)).await;
+    until_answer(&world.address, status.node_port.unwrap(), "built elsewhere").await;
     let jobs = world.list::<Job>().await;
     let order = serde_json::to_string(jobs.last().unwrap()).unwrap();
     assert!(order.contains("tcp://buildkitd.remote-daemon.svc:1234"), "{order}");
@@ -144,7 +142,7 @@ async fn builds_run_as_root_of_the_node_where_its_owner_says_so() {
     let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
     world.deploy("site", &spec).await;
     let status = world.until_ready("site").await;
-    until_answer(&world.address, status.node_port.unwrap(), "built by root", Duration::from_secs(30)).await;
+    until_answer(&world.address, status.node_port.unwrap(), "built by root").await;
     let jobs = world.list::<Job>().await;
     let pod = jobs[0].spec.as_ref().unwrap().template.spec.as_ref().unwrap();
     let build = pod.containers[0].security_context.as_ref().unwrap();

@@ -1,7 +1,5 @@
 //! Every source and strategy, built for real.
 
-use std::time::Duration;
-
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::json;
@@ -18,7 +16,7 @@ async fn a_static_site_in_a_config_map_is_built_and_a_change_of_it_is_a_new_vers
     let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
     world.deploy("site", &spec).await;
     let first = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
-    until_answer(&world.address, first.node_port.unwrap(), "first", Duration::from_secs(30)).await;
+    until_answer(&world.address, first.node_port.unwrap(), "first").await;
 
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "second" } })).await;
     let before = first.version.clone();
@@ -28,7 +26,7 @@ async fn a_static_site_in_a_config_map_is_built_and_a_change_of_it_is_a_new_vers
         })
         .await;
     assert_eq!(second.node_port, first.node_port);
-    until_answer(&world.address, first.node_port.unwrap(), "second", Duration::from_secs(30)).await;
+    until_answer(&world.address, first.node_port.unwrap(), "second").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,8 +45,7 @@ async fn a_dockerfile_in_a_sub_directory_is_built_once_for_a_commit_and_runs_as_
     let spec = json!({ "source": source, "build": { "args": { "WORDS": "from an argument" } }, "rollout": { "minReadySeconds": 1 } });
     world.deploy("site", &spec).await;
     let status = world.until_status("site", "it serves", |status| holds(status, "Ready")).await;
-    until_answer(&world.address, status.node_port.unwrap(), "from an argument", Duration::from_secs(30))
-        .await;
+    until_answer(&world.address, status.node_port.unwrap(), "from an argument").await;
     let pods = world.list::<Pod>().await;
     let app = pods
         .iter()

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 
 use super::super::super::world::Trouble;
-use super::super::rollout::waiting;
+use super::super::pod::waiting;
 use crate::crd::conditions::{Reason, bounded};
 use crate::desired::names;
 
