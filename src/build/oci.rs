@@ -1,6 +1,8 @@
-//! A source as an OCI artifact: one layer, a tar.gz, of the type that Flux gives to sources. Only the GETs that a pull
-//! needs, each through the door that checks addresses.
+//! A source in a registry that a person named: an OCI artifact, which is one layer, a tar.gz, of the type that Flux gives
+//! to sources; or an image that is there already. Only the GETs that a pull needs, each through the door that checks
+//! addresses.
 
+use oci_client::Reference;
 use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
@@ -15,6 +17,7 @@ use super::report::Stage;
 use super::source::MAX_BYTES;
 
 mod challenge;
+mod image;
 
 /// Type of the layer that is the source.
 pub(super) const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
@@ -51,6 +54,15 @@ struct Layer {
     size: u64,
 }
 
+/// What a registry said to the question for a manifest.
+struct Answer {
+    /// What was asked for.
+    url: Url,
+    response: Response,
+    /// The header that it wants for this repository.
+    authorization: Option<String>,
+}
+
 /// The registries, seen from the pod.
 pub(super) struct Registries<'a> {
     pub(super) http: &'a Http,
@@ -63,20 +75,7 @@ impl Registries<'_> {
     /// What is at the reference now.
     pub(super) async fn resolve(&self, reference: &str) -> Result<Artifact, Failure> {
         let parsed = registry::parse(reference).map_err(|error| error.of_source())?;
-        let host = parsed.resolve_registry();
-        registry::host(&parsed)?;
-        let scheme = if self.plain.iter().any(|plain| plain == host) { "http" } else { "https" };
-        let base = format!("{scheme}://{host}/v2/{}", parsed.repository());
-        let wanted = parsed.digest().or(parsed.tag()).unwrap_or("latest");
-        let url = place(&format!("{base}/manifests/{wanted}"))?;
-        let question = Question { accept: Some(MANIFEST), authorization: None };
-        let mut response = self.http.get(&url, question, Stage::Resolve).await?;
-        let mut authorization = None;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            authorization = self.answer(&response, &url, host, parsed.repository()).await?;
-            let question = Question { authorization: authorization.as_deref(), ..question };
-            response = self.http.get(&url, question, Stage::Resolve).await?;
-        }
+        let Answer { url, response, authorization } = self.ask(&parsed, MANIFEST).await?;
         if response.status() != StatusCode::OK {
             return Err(http::refused(&url, response.status(), Stage::Resolve));
         }
@@ -95,8 +94,32 @@ impl Registries<'_> {
             return Err(super::source::too_large());
         }
         let revision = manifest.annotations.and_then(|mut notes| notes.remove(REVISION));
-        let layer = place(&format!("{base}/blobs/sha256:{sum}"))?;
+        let layer = self.place(&parsed, &format!("blobs/sha256:{sum}"))?;
         Ok(Artifact { digest, revision, layer, sum, authorization })
+    }
+
+    /// Asks for a manifest, a second time where the registry wants to know who asks.
+    async fn ask(&self, reference: &Reference, accept: &str) -> Result<Answer, Failure> {
+        let wanted = reference.digest().or(reference.tag()).unwrap_or("latest");
+        let url = self.place(reference, &format!("manifests/{wanted}"))?;
+        let question = Question { accept: Some(accept), authorization: None };
+        let response = self.http.get(&url, question, Stage::Resolve).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(Answer { url, response, authorization: None });
+        }
+        let (host, repository) = (reference.resolve_registry(), reference.repository());
+        let authorization = self.answer(&response, &url, host, repository).await?;
+        let question = Question { authorization: authorization.as_deref(), ..question };
+        let response = self.http.get(&url, question, Stage::Resolve).await?;
+        Ok(Answer { url, response, authorization })
+    }
+
+    /// Where a part of the repository is.
+    fn place(&self, reference: &Reference, part: &str) -> Result<Url, Failure> {
+        registry::host(reference)?;
+        let host = reference.resolve_registry();
+        let scheme = if self.plain.iter().any(|plain| plain == host) { "http" } else { "https" };
+        http::named(&format!("{scheme}://{host}/v2/{}/{part}", reference.repository()), Stage::Resolve)
     }
 
     /// Writes the layer to `file`.
@@ -144,10 +167,6 @@ impl Registries<'_> {
         let token = ["token", "access_token"].iter().find_map(|key| body[*key].as_str());
         Ok(token.map(|token| format!("Bearer {token}")))
     }
-}
-
-fn place(url: &str) -> Result<Url, Failure> {
-    http::named(url, Stage::Resolve)
 }
 
 fn is_sum(text: &str) -> bool {

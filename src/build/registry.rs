@@ -62,15 +62,10 @@ impl Registry {
         Ok(Self { client: Client::try_from(config)?, mirror, keyring })
     }
 
-    /// Describes an image that a person named; images of docker.io are looked for at the mirror first.
-    pub(super) async fn describe_source(&self, reference: &Reference) -> Result<Image, Error> {
-        if let Some(mirror) = self.mirror.as_ref().filter(|_| reference.registry() == "docker.io") {
-            let mirrored = at_mirror(mirror, reference);
-            if let Ok(image) = self.describe_reference(&mirrored).await {
-                return Ok(image);
-            }
-        }
-        self.describe_reference(reference).await
+    /// Describes an image of docker.io as the platform's mirror has it; none where there is no mirror, or it has none.
+    pub(super) async fn describe_at_mirror(&self, reference: &Reference) -> Option<Image> {
+        let mirror = self.mirror.as_ref().filter(|_| reference.registry() == "docker.io")?;
+        self.describe_reference(&at_mirror(mirror, reference)).await.ok()
     }
 
     /// Describes the image of a reference that this program made.
@@ -101,13 +96,13 @@ impl Registry {
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", TIME.as_secs())))?;
         let (manifest, digest, config, list) = answer.map_err(|error| explain(reference, &error))?;
-        let config = serde_json::from_str::<Config>(&config).map_err(|error| {
+        let image = Image::read(config.as_bytes()).map_err(|error| {
             unreachable(format!("the configuration of the image cannot be read: {error}"))
         })?;
         Ok(Image {
             digest: list.unwrap_or(digest),
             annotations: manifest.annotations.unwrap_or_default(),
-            ..config.image()
+            ..image
         })
     }
 }
@@ -127,6 +122,13 @@ fn at_mirror(mirror: &str, reference: &Reference) -> Reference {
     match (reference.digest(), reference.tag()) {
         (Some(digest), _) => Reference::with_digest(mirror, repository, digest.to_owned()),
         (None, tag) => Reference::with_tag(mirror, repository, tag.unwrap_or("latest").to_owned()),
+    }
+}
+
+impl Image {
+    /// What the configuration of an image says.
+    pub(super) fn read(config: &[u8]) -> Result<Self, serde_json::Error> {
+        Ok(serde_json::from_slice::<Config>(config)?.image())
     }
 }
 

@@ -7,8 +7,12 @@ use std::fs;
 use std::path::Path;
 
 /// Files whose cases are rows of tables: `("76 absolute path", …)`.
-const TABLES: [&str; 3] =
-    ["src/build/run/source_tests.rs", "src/build/http/tests.rs", "src/build/unpack/tests.rs"];
+const TABLES: [&str; 4] = [
+    "src/build/run/source_tests.rs",
+    "src/build/http/tests.rs",
+    "src/build/oci/image/tests.rs",
+    "src/build/unpack/tests.rs",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -148,7 +148,7 @@ impl Build {
             .map_err(|error| Failure::workspace(Stage::Fetch, "the archive could not be unpacked", &error))?
     }
 
-    fn registries<'a>(&'a self, plain: &'a [String]) -> Registries<'a> {
+    pub(super) fn registries<'a>(&'a self, plain: &'a [String]) -> Registries<'a> {
         Registries { http: &self.http, credentials: &self.credentials, plain }
     }
 

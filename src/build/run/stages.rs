@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Build;
-use super::facts::tag;
+use super::facts::{plain_registries, tag};
 use super::notes::{AUTHOR, KEY, MESSAGE};
 use crate::build::detect::{self, Recipe};
 use crate::build::git::Commit;
@@ -26,11 +26,11 @@ impl Build {
     pub(super) async fn prebuilt(&self, name: &str) -> Result<Built, Failure> {
         self.enter(Stage::Resolve, "resolve", name);
         let reference = registry::parse(name).map_err(|error| error.of_source())?;
-        // The mirror is the platform's own choice; every other registry is the user's.
-        if self.order.mirror.is_none() || reference.registry() != "docker.io" {
-            self.http.check(&registry::host(&reference)?, Stage::Resolve).await?;
-        }
-        let image = self.registry.describe_source(&reference).await.map_err(|error| error.of_source())?;
+        // The mirror is the platform's own choice; every other registry is the user's, and may point anywhere.
+        let image = match self.registry.describe_at_mirror(&reference).await {
+            Some(image) => image,
+            None => self.registries(&plain_registries(&self.order)).describe(&reference).await?,
+        };
         let place = format!("{}/{}@{}", reference.registry(), reference.repository(), image.digest);
         let uid = self.uid(&image, &place, None).await;
         let (digest, platform, ports) = (image.digest.clone(), image.platform, image.ports);
