@@ -92,8 +92,8 @@ async fn tidy(arguments: sweep::Arguments) -> Result<(), Box<dyn std::error::Err
     let registry = sweep::registry::Registry::new(&registry)?;
     let inventory = Inventory::new(kube::Client::try_default().await?, namespace.clone());
     let swept = sweep::sweep(&registry, &inventory, namespace.as_deref()).await?;
-    let sweep::Swept { repositories, deleted, spared } = swept;
-    tracing::info!(repositories, deleted, spared, "swept");
+    let sweep::Swept { repositories, deleted, spared, failed } = swept;
+    tracing::info!(repositories, deleted, spared, failed, "swept");
     Ok(())
 }
 

@@ -7,20 +7,22 @@
 //! the tag is put back. Only what is still named by nobody is deleted. Ended at any point it leaves at worst a manifest
 //! without a tag, and the next sweep goes on with the rest.
 
+mod aside;
 pub mod choose;
 pub mod named;
 pub mod registry;
 
 use std::time::Duration;
 
+use aside::{Aside, Untagged};
 use choose::{Tagged, doomed, is_ours};
-use named::Named;
-use registry::{Manifest, Registry};
+use named::{Named, is_below};
+use registry::Registry;
 
 use crate::cluster::Error as ClusterError;
 use crate::cluster::inventory::Inventory;
 
-/// Most manifests that one sweep deletes: the next one takes the rest.
+/// Most manifests, nearly, that one sweep deletes: the next one takes the rest.
 const MOST: usize = 1000;
 
 /// Time of one sweep.
@@ -60,13 +62,25 @@ pub struct Swept {
     pub deleted: usize,
     /// Manifests that a build or record named just then: their tags were put back.
     pub spared: usize,
+    /// Times that a repository did not let itself be swept; the log says which and why.
+    pub failed: usize,
 }
 
-/// A tag that was taken away, and what to put back.
-struct Aside {
-    repository: String,
-    tagged: Tagged,
-    manifest: Manifest,
+impl Swept {
+    fn manifests(&self) -> usize {
+        self.deleted + self.spared
+    }
+
+    /// One repository must not keep the others from being swept: anybody who may push makes what is in it. A registry
+    /// that does not answer, or deletes nothing, ends the sweep.
+    fn go_on_after(&mut self, repository: &str, error: registry::Error) -> Result<(), Error> {
+        if !matches!(error, registry::Error::Answer { .. }) {
+            return Err(error.into());
+        }
+        tracing::warn!(repository, error = %error, "not swept");
+        self.failed += 1;
+        Ok(())
+    }
 }
 
 /// One sweep.
@@ -80,35 +94,50 @@ pub async fn sweep(
 
 async fn once(registry: &Registry, inventory: &Inventory, namespace: Option<&str>) -> Result<Swept, Error> {
     let mut repositories = registry.repositories().await?;
-    repositories.retain(|name| namespace.is_none_or(|namespace| is_in(name, namespace)));
+    repositories.retain(|name| namespace.is_none_or(|namespace| is_below(name, namespace)));
     let before = look(inventory).await?;
-    let mut aside = vec![];
+    let mut swept = Swept { repositories: repositories.len(), ..Swept::default() };
+    let mut aside = Aside::default();
     for repository in &repositories {
-        if aside.len() >= MOST {
+        if swept.manifests() + aside.count() >= MOST {
             break;
         }
-        aside.extend(set_aside(registry, repository, &before).await?);
-    }
-    let mut swept = Swept { repositories: repositories.len(), ..Swept::default() };
-    if aside.is_empty() {
-        return Ok(swept);
-    }
-    let after = look(inventory).await?;
-    for gone in aside {
-        let tags = std::slice::from_ref(&gone.tagged);
-        if doomed(&gone.repository, tags, &after).is_empty() {
-            registry.tag(&gone.repository, &gone.tagged.tag, &gone.manifest).await?;
-            swept.spared += 1;
-        } else {
-            registry.delete(&gone.repository, &gone.tagged.digest).await?;
-            swept.deleted += 1;
+        if let Err(error) = set_aside(registry, repository, &before, &mut aside).await {
+            swept.go_on_after(repository, error)?;
+        }
+        if aside.is_full() {
+            settle(registry, inventory, &mut aside, &mut swept).await?;
         }
     }
+    settle(registry, inventory, &mut aside, &mut swept).await?;
     Ok(swept)
 }
 
-fn is_in(repository: &str, namespace: &str) -> bool {
-    repository.split_once('/').is_some_and(|(first, _)| first == namespace)
+/// Asks the cluster again about what has no tag now, and deletes it or puts the tag back.
+async fn settle(
+    registry: &Registry,
+    inventory: &Inventory,
+    aside: &mut Aside,
+    swept: &mut Swept,
+) -> Result<(), Error> {
+    if aside.count() == 0 {
+        return Ok(());
+    }
+    let after = look(inventory).await?;
+    for Untagged { repository, tagged, manifest } in aside.take() {
+        let goes = !doomed(&repository, std::slice::from_ref(&tagged), &after).is_empty();
+        let done = if goes {
+            registry.delete(&repository, &tagged.digest).await
+        } else {
+            registry.tag(&repository, &tagged.tag, &manifest).await
+        };
+        match done {
+            Ok(()) if goes => swept.deleted += 1,
+            Ok(()) => swept.spared += 1,
+            Err(error) => swept.go_on_after(&repository, error)?,
+        }
+    }
+    Ok(())
 }
 
 /// Jobs before records: see [`Named::read`].
@@ -119,26 +148,35 @@ async fn look(inventory: &Inventory) -> Result<Named, ClusterError> {
     Ok(Named::read(&builds, &revisions, &projects))
 }
 
-/// Takes the tags of a repository away that nobody names.
-async fn set_aside(registry: &Registry, repository: &str, named: &Named) -> Result<Vec<Aside>, Error> {
-    let tags = registry.tags(repository).await?;
-    if named.is_busy(repository) || !tags.iter().any(|tag| is_ours(tag)) {
-        return Ok(vec![]);
+/// Takes the tags of a repository away that nobody names, as many as there is room for.
+async fn set_aside(
+    registry: &Registry,
+    repository: &str,
+    named: &Named,
+    aside: &mut Aside,
+) -> Result<(), registry::Error> {
+    let listed = registry.tags(repository).await?;
+    if named.is_busy(repository) || !listed.iter().any(|tag| is_ours(tag)) {
+        return Ok(());
     }
-    let mut manifests = vec![];
-    for tag in tags {
-        if let Some(manifest) = registry.manifest(repository, &tag).await? {
-            manifests.push((Tagged { tag, digest: manifest.digest.clone() }, manifest));
+    let mut tags = vec![];
+    for tag in listed {
+        if let Some(digest) = registry.digest(repository, &tag).await? {
+            tags.push(Tagged { tag, digest });
         }
     }
-    let all: Vec<Tagged> = manifests.iter().map(|(tagged, _)| tagged.clone()).collect();
-    let goes = doomed(repository, &all, named);
-    manifests.retain(|(tagged, _)| goes.contains(tagged));
-    let mut aside = vec![];
-    for (tagged, manifest) in manifests {
-        registry.untag(repository, &tagged.tag).await?;
+    for tagged in doomed(repository, &tags, named) {
+        if aside.is_full() {
+            break; // The next sweep takes the rest.
+        }
+        // By its digest: a tag may have been moved since.
+        let Some(manifest) = registry.manifest(repository, &tagged.digest).await? else { continue };
+        if let Err(error) = registry.untag(repository, &tagged.tag).await {
+            registry.tag(repository, &tagged.tag, &manifest).await?;
+            return Err(error);
+        }
         tracing::info!(repository, tag = tagged.tag, digest = tagged.digest, "named by nobody");
-        aside.push(Aside { repository: repository.to_owned(), tagged, manifest });
+        aside.add(Untagged { repository: repository.to_owned(), tagged, manifest });
     }
-    Ok(aside)
+    Ok(())
 }

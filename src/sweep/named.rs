@@ -40,9 +40,11 @@ impl Named {
     ) -> Self {
         let mut named = Self::default();
         for build in builds {
+            let namespace = build.namespace().unwrap_or_default();
             match told::repository(build).as_deref().and_then(path) {
-                Some(repository) => drop(named.busy.insert(repository)),
-                None => drop(named.unclear.insert(build.namespace().unwrap_or_default())),
+                Some(repository) if is_below(&repository, &namespace) => drop(named.busy.insert(repository)),
+                Some(_) => {}
+                None => drop(named.unclear.insert(namespace)),
             }
         }
         for revision in revisions {
@@ -50,8 +52,12 @@ impl Named {
         }
         for project in projects {
             let output = &project.spec.build.output;
-            let own = || format!("{}/{}", project.namespace().unwrap_or_default(), project.name_any());
+            let namespace = project.namespace().unwrap_or_default();
+            let own = || format!("{namespace}/{}", project.name_any());
             let repository = output.repository.as_deref().and_then(path).unwrap_or_else(own);
+            if !is_below(&repository, &namespace) {
+                continue;
+            }
             if output.cleanup == Cleanup::Keep {
                 named.kept.insert(repository.clone());
             }
@@ -94,6 +100,12 @@ impl Named {
     pub fn uses(&self, repository: &str) -> bool {
         self.used.contains(repository)
     }
+}
+
+/// Whether a repository is one of a namespace. No project keeps the repositories of others from being swept by naming
+/// them: nothing is built into those. What a record names stays, whoever's it is.
+pub(super) fn is_below(repository: &str, namespace: &str) -> bool {
+    repository.split_once('/').is_some_and(|(first, _)| first == namespace)
 }
 
 /// `host[:port]/path` without the host.
@@ -158,6 +170,14 @@ mod tests {
         assert!(Named::read(&[], &[], &[project(&json!({}))]).uses("n/shop"));
         let elsewhere = project(&json!({ "repository": "localhost:30050/n/both" }));
         assert!(Named::read(&[], &[], &[elsewhere]).uses("n/both"));
+    }
+
+    #[test]
+    fn a_project_keeps_nothing_in_the_repository_of_another_namespace() {
+        let theirs = project(&json!({ "repository": "localhost:30050/m/shop", "cleanup": "Keep" }));
+        let job = build(&json!({ "repository": "localhost:30050/m/shop" }));
+        let named = Named::read(&[job], &[], &[theirs]);
+        assert!(!named.keeps("m/shop") && !named.uses("m/shop") && !named.is_busy("m/shop"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ const LARGEST: usize = 4 << 20;
 const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
                      application/vnd.docker.distribution.manifest.v2+json, \
                      application/vnd.docker.distribution.manifest.list.v2+json";
+const DIGEST: &str = "docker-content-digest";
 /// An index of nothing. Deleting what a tag points to takes the tag away; deleting a tag alone is not in every registry.
 const NOTHING: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
@@ -98,11 +99,30 @@ impl Registry {
 
     /// Every tag of a repository.
     pub async fn tags(&self, repository: &str) -> Result<Vec<String>, Error> {
-        let tags = self.page(&format!("{repository}/tags/list")).await?.tags.unwrap_or_default();
-        Ok(tags.into_iter().filter(|tag| is_tag(tag)).take(MOST).collect())
+        let what = format!("{repository}/tags/list");
+        let tags = self.page(&what).await?.tags.unwrap_or_default();
+        if tags.len() > MOST {
+            return Err(Error::Answer { what, why: format!("more than {MOST} tags") });
+        }
+        Ok(tags.into_iter().filter(|tag| is_tag(tag)).collect())
     }
 
-    /// The manifest of a tag; none where there is none any more.
+    /// The digest that a tag points to; none where there is no such tag any more.
+    pub async fn digest(&self, repository: &str, tag: &str) -> Result<Option<String>, Error> {
+        let (what, request) = self.request(Method::HEAD, &format!("{repository}/manifests/{tag}"));
+        let response = request.header(ACCEPT, KINDS).send().await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = expect(&what, response)?;
+        let digest = response.headers().get(DIGEST).and_then(|digest| digest.to_str().ok());
+        match digest.filter(|digest| is_digest(digest)) {
+            Some(digest) => Ok(Some(digest.to_owned())),
+            None => Err(Error::Answer { what, why: format!("no {DIGEST}") }),
+        }
+    }
+
+    /// The manifest of a tag or digest; none where there is none any more.
     pub async fn manifest(&self, repository: &str, tag: &str) -> Result<Option<Manifest>, Error> {
         let (what, request) = self.request(Method::GET, &format!("{repository}/manifests/{tag}"));
         let response = request.header(ACCEPT, KINDS).send().await?;
@@ -186,6 +206,13 @@ fn is_repository(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     name.len() <= 255
         && name.split('/').all(|part| !part.starts_with('.') && !part.is_empty() && part.bytes().all(plain))
+}
+
+fn is_digest(text: &str) -> bool {
+    let sum = text.strip_prefix("sha256:");
+    sum.is_some_and(|sum| {
+        sum.len() == 64 && sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 fn is_tag(tag: &str) -> bool {

@@ -211,6 +211,26 @@ async fn what_no_record_names_goes_and_nothing_else() {
     assert_eq!(world.list::<ControllerRevision>().await.len(), 0);
 }
 
+/// Anybody who may push makes what is in a repository.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_repository_that_cannot_be_looked_through_keeps_no_other_from_being_swept() {
+    let (world, upstream) = (World::new("sweep-broken").await, Upstream::start().await);
+    let of = |name: &str| format!("{}/{name}", world.namespace);
+    let (before, broken, after) = (of("a"), of("b"), of("c"));
+    for repository in [&before, &broken, &after] {
+        upstream.push(repository, &key("a")).await;
+    }
+    let tag = format!("data/docker/registry/v2/repositories/{broken}/_manifests/tags/{}", key("a"));
+    std::fs::write(upstream.directory.join(tag).join("current/link"), "no digest").unwrap();
+
+    let swept = upstream.sweep(&world).await;
+    assert_eq!((swept.deleted, swept.failed), (2, 1));
+    for repository in [&before, &after] {
+        assert_eq!(upstream.tags(repository).await, Vec::<String>::new());
+    }
+}
+
 impl World {
     async fn until_gone_now<K: crate::harness::Kind>(&self, name: &str) {
         let gone = kube::runtime::wait::await_condition(self.api::<K>(), name, |object: Option<&K>| {

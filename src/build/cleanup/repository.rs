@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 
@@ -132,7 +132,9 @@ impl<'a> Repository<'a> {
             if response.status() == StatusCode::NOT_FOUND {
                 return Ok(found); // A repository that lost its last tag.
             }
-            let body = http::text(expect(response)?, LARGEST, Stage::Push).await?;
+            let response = expect(response)?;
+            let more = has_next(response.headers());
+            let body = http::text(response, LARGEST, Stage::Push).await?;
             let page: Page = serde_json::from_slice(&body)
                 .map_err(|error| Error::Fault(format!("the list of tags cannot be read: {error}")))?;
             let before = found.len();
@@ -141,7 +143,9 @@ impl<'a> Repository<'a> {
             last = tags.last().cloned();
             found.extend(tags);
             if found.len() == before {
-                return Ok(found);
+                // A list that is taken as whole and is not would cost somebody a tag.
+                let why = "the registry says that it has more tags and does not list them";
+                return if more { Err(Error::Refused(why.to_owned())) } else { Ok(found) };
             }
             if found.len() > MOST_TAGS {
                 return Err(Error::Refused(format!("the repository has more than {MOST_TAGS} tags")));
@@ -183,6 +187,15 @@ fn expect(response: Response) -> Result<Response, Error> {
         401 | 403 => Err(Error::Refused(format!("the registry does not let it be deleted ({status})"))),
         _ => Err(Error::Fault(format!("the registry answers with {status}"))),
     }
+}
+
+/// The registry says that there is another page.
+fn has_next(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(LINK)
+        .iter()
+        .filter_map(|link| link.to_str().ok())
+        .any(|link| link.contains("rel=\"next\""))
 }
 
 fn digest(headers: &HeaderMap) -> Option<String> {

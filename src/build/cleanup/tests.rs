@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde_json::json;
 
 use super::*;
@@ -38,12 +38,15 @@ struct Asked {
     closed: bool,
     /// A tag of somebody else that points to the image.
     other: Option<&'static str>,
+    /// It says that there are more tags and lists the same ones again.
+    unending: bool,
     deleted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Asked {
     fn new(answer: u16, closed: bool) -> Self {
-        Self { answer: StatusCode::from_u16(answer).unwrap(), closed, other: None, deleted: Arc::default() }
+        let answer = StatusCode::from_u16(answer).unwrap();
+        Self { answer, closed, other: None, unending: false, deleted: Arc::default() }
     }
 
     async fn start(&self) -> String {
@@ -76,7 +79,9 @@ impl Asked {
             ("GET", "/v2/you/shop/tags/list") => {
                 let log = format!("log-{}", &KEY[..16]);
                 let tags: Vec<_> = ["cache", &log].into_iter().chain(self.other).collect();
-                json!({ "tags": tags }).to_string().into_response()
+                let next =
+                    self.unending.then_some([("link", "</v2/you/shop/tags/list?page=2>; rel=\"next\"")]);
+                (next.map(AppendHeaders), json!({ "tags": tags }).to_string()).into_response()
             }
             ("HEAD", place) if self.other.is_some_and(|tag| place.ends_with(&format!("/{tag}"))) => {
                 [("docker-content-digest", digest('a'))].into_response()
@@ -113,6 +118,16 @@ async fn a_tag_of_a_person_that_begins_like_that_of_a_log_keeps_its_image() {
     let ended = cleanup(&repository, &digest('a'), Credentials::default()).clean().await;
     assert_eq!(ended, Ok(End::Tagged("log-viewer".to_owned())));
     assert!(!asked.deleted.lock().unwrap().contains(&digest('a')));
+}
+
+#[tokio::test]
+async fn a_list_of_tags_that_does_not_come_to_its_end_keeps_the_image() {
+    let asked = Asked { unending: true, ..Asked::new(202, false) };
+    let repository = asked.start().await;
+    let ended = cleanup(&repository, &digest('a'), Credentials::default()).clean().await;
+    let Err(Error::Refused(why)) = ended else { panic!("{ended:?}") };
+    assert!(why.contains("more tags"), "{why}");
+    assert!(asked.deleted.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ impl Build {
     /// Whether the registry holds the image of this key already.
     pub(super) async fn ask(&self, key: &str, digest: &str) -> Result<Option<Built>, Failure> {
         let repository = &self.order.repository;
-        self.log.stage("ask", &format!("is {} in {repository}?", tag(key)));
+        self.enter(Stage::Push, "ask", &format!("is {} in {repository}?", tag(key)));
         let image = match self.registry.describe(&format!("{repository}:{}", tag(key))).await {
             Ok(image) => image,
             Err(registry::Error::NotFound(_)) => return Ok(None),

@@ -115,7 +115,7 @@ async fn the_deadline_ends_the_stage_that_hangs() {
     build.registry = Registry::new(plain_registries(&build.order), None, "", Keyring::default()).unwrap();
     let Report::Failed(failed) = build.report(Instant::now()).await else { panic!("built") };
     assert_eq!(failed.reason, "BuildTimeout");
-    assert!(failed.message.contains("at the stage Resolve when its 1 s"), "{}", failed.message);
+    assert!(failed.message.contains("at the stage Push when its 1 s"), "{}", failed.message);
     assert!(failed.message.contains("raise spec.build.timeoutSeconds"), "{}", failed.message);
 }
 
