@@ -82,6 +82,9 @@ pub struct ImageFact {
     /// `os/architecture`; empty where it was not learned.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub platform: String,
+    /// TCP ports that the image exposes, ascending; it may listen on others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
     /// First line of the commit's message, as the build read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -110,8 +110,13 @@ fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Option<Yielded>
         let reference = project.prebuilt_image(&answer.digest);
         let version = version::version(&reference, &project.run);
         let told = world.reports().find(|built| built.digest == answer.digest);
-        let (uid, platform) = told.map(|built| (built.uid, built.platform.clone())).unwrap_or_default();
-        let image = ImageFact { reference, uid, platform, ..ImageFact::default() };
+        let image = told.map_or_else(ImageFact::default, |built| ImageFact {
+            uid: built.uid,
+            platform: built.platform.clone(),
+            ports: built.ports.clone(),
+            ..ImageFact::default()
+        });
+        let image = ImageFact { reference, ..image };
         return Some(Yielded { version, key: None, source, image: Some(image) });
     }
     let key = version::build_key(&answer.digest, &project.settings);

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod cleanup;
+mod listening;
 mod pod;
 mod pull;
 pub mod rollout;

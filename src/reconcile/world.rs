@@ -293,6 +293,7 @@ impl World {
             reference: format!("{}@{}", self.repository, built.digest),
             uid: built.uid,
             platform: built.platform.clone(),
+            ports: built.ports.clone(),
             message: built.message.clone(),
             author: built.author.clone(),
         }

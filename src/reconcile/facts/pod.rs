@@ -6,6 +6,9 @@ use super::super::world::Trouble;
 use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN};
 use crate::crd::conditions::bounded;
 
+/// The container runs and its health check has no answer.
+pub(super) const NOT_READY: &str = "NotReady";
+
 /// Restarts after which a crash loop is taken as certain.
 const HOPELESS_RESTARTS: i32 = 3;
 
@@ -53,7 +56,7 @@ pub(super) fn not_ready(pod: &Pod) -> Option<Trouble> {
         match ended {
             Some(ended) => Some(Trouble { reason: "ContainerExits".to_owned(), message: ended }),
             None if running => Some(Trouble {
-                reason: "NotReady".to_owned(),
+                reason: NOT_READY.to_owned(),
                 message: unanswered(status.started == Some(true)),
             }),
             None => None,

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::super::world::{Rollout, Set, Trouble};
 use super::pod::{hopeless, not_ready, waiting};
-use super::pull;
 use super::security::explained;
+use super::{listening, pull};
 use crate::crd::conditions::bounded;
 use crate::desired::deployment::{Watch, apply};
 use crate::desired::names;
@@ -48,7 +48,7 @@ pub fn rollout(
         .find_map(|pod| waiting(pod))
         .or_else(|| of_set.iter().find_map(|pod| not_ready(pod)))
         .or_else(|| refused(&conditions))
-        .map(|trouble| pull::explained(explained(trouble, record)))
+        .map(|trouble| pull::explained(explained(listening::explained(trouble, record), record)))
         .map(|trouble| Trouble { message: bounded(&trouble.message, 600), ..trouble });
     let says = |reason| set.filter(|_| current).and_then(|set| progressing(&conditions, set, reason));
     let completed = says("NewReplicaSetAvailable");
