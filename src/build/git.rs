@@ -42,6 +42,8 @@ pub(super) struct Git {
     access: Access,
     /// What may come.
     room: Room,
+    /// How long a look at every file of a commit may take, or writing them.
+    patience: Duration,
 }
 
 /// What a person knows a commit by.
@@ -72,7 +74,7 @@ impl Git {
         let pin = listing::pin(host, addresses);
         let transports = access.transports();
         let (objects, room) = (work.join("objects.git"), Room::default());
-        Self { url: url.to_owned(), objects, transports, pin, ca, access, room }
+        Self { url: url.to_owned(), objects, transports, pin, ca, access, room, patience: LOCAL }
     }
 
     /// The same, with no more room than this.

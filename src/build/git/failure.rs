@@ -75,6 +75,21 @@ pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failur
     }
 }
 
+/// Why a program that goes through the whole source gave no answer. It asks nobody, so the time that it took is the
+/// source's: nothing gets better by trying again.
+pub(super) fn of_size(error: &program::Error) -> Failure {
+    match error {
+        program::Error::Timeout { seconds, .. } => {
+            let message = format!(
+                "Git did not come to the end of the source within {seconds} s: it has too many files or directories; \
+                 leave build results and data out of it"
+            );
+            Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
+        }
+        other => Failure::workspace(Stage::Fetch, "the source could not be written", other),
+    }
+}
+
 /// Whether the server hands out only the tips of its references.
 pub(super) fn refuses_commits(stderr: &str) -> bool {
     ["does not allow request for unadvertised object", "not advertised", "Server does not allow"]
