@@ -13,6 +13,10 @@ use super::super::source::{self, MAX_BYTES, MAX_FILES};
 use super::{Git, LOCAL, MAX_LISTING, failure, listing};
 
 const FETCH: Duration = Duration::from_mins(15);
+/// Every file comes out with the bytes that were measured, whatever `.gitattributes` of the source asks for: line ends,
+/// `$Id$` and encodings make files larger. This counts before those; `!` is how Git takes back an encoding, which has no
+/// other word for none.
+const ATTRIBUTES: &str = "* -text -ident -filter !working-tree-encoding\n";
 
 /// What is left of the limits of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +138,12 @@ impl Git {
         Ok(Room { files: most_files - files, bytes: most_bytes - bytes, objects })
     }
 
-    /// Writes the files of a commit, whatever their size.
+    /// Writes the files of a commit as they were committed, whatever their size.
     pub(super) async fn write(&self, commit: &str, tree: &Path) -> Result<(), Failure> {
+        let info = self.objects.join("info");
+        std::fs::create_dir_all(&info)
+            .and_then(|()| std::fs::write(info.join("attributes"), ATTRIBUTES))
+            .map_err(|error| Failure::workspace(Stage::Fetch, "git could not be configured", &error))?;
         let mut command = self.git();
         command.arg("--work-tree").arg(tree);
         command.args(["checkout", "--quiet", "--force", "--detach", commit, "--"]);

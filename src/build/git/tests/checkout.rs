@@ -43,6 +43,40 @@ async fn trees_that_stand_at_many_places_are_refused_before_they_are_written() {
     assert_eq!(std::fs::read_dir(&tree).unwrap().count(), 0);
 }
 
+// Bad input 71: commit whose .gitattributes would have Git write more bytes than were committed
+#[tokio::test]
+async fn files_come_out_with_the_bytes_that_were_committed() {
+    let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "a".repeat(64));
+    let files = [
+        ("id", "$Id$\n"),
+        ("wide", "1\n2\n"),
+        ("lines", "1\n2\n"),
+        ("old-lines", "1\n2\n"),
+        ("mixed", "1\r\n2\n"),
+        ("sub/id", "$Id$\n"),
+        ("large", pointer.as_str()),
+    ];
+    std::fs::create_dir(origin.dir.path().join("sub")).unwrap();
+    for (name, content) in files {
+        origin.commit(name, content);
+    }
+    let attributes = "[attr]all ident eol=crlf\n* ident\nwide text working-tree-encoding=UTF-32\nlines text eol=crlf\n\
+                      old-lines crlf\nmixed text eol=crlf\nsub/* all\nlarge filter=lfs diff=lfs merge=lfs -text\n";
+    // Added alone: what is in the index already is not read again through them.
+    std::fs::write(origin.dir.path().join(".gitattributes"), attributes).unwrap();
+    std::fs::write(origin.dir.path().join("sub/.gitattributes"), "id ident text eol=crlf\n").unwrap();
+    origin.run(&["add", ".gitattributes", "sub/.gitattributes"]);
+    let commit = origin.commit_index();
+    let (git, tree) = (origin.git(work.path()).await, work.path().join("tree"));
+    checked_out(&git, &commit, &tree).await.unwrap();
+    for (name, content) in files.into_iter().chain([(".gitattributes", attributes)]) {
+        let written = std::fs::read(tree.join(name)).unwrap();
+        assert_eq!(String::from_utf8_lossy(&written), content, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn directories_take_room_from_what_is_left_for_submodules() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
