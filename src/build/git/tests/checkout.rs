@@ -77,6 +77,21 @@ async fn files_come_out_with_the_bytes_that_were_committed() {
     }
 }
 
+// Bad input 71: commit message whose first line has 100,000 characters
+#[tokio::test]
+async fn a_first_line_of_any_length_is_cut_and_ends_no_build() {
+    let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
+    origin.commit("a", "1");
+    origin.run(&["commit", "--quiet", "--amend", "--message", &"x".repeat(100_000)]);
+    let commit = origin.run(&["rev-parse", "HEAD"]);
+    let git = origin.git(work.path()).await;
+    git.fetch(&commit, &branch("main")).await.unwrap();
+    let said = git.describe(&commit).await.unwrap();
+    assert_eq!(said.subject, Some("x".repeat(200)));
+    assert_eq!(said.author.as_deref(), Some("Ada <ada@example.com>"));
+    assert!(git.describe(&"1".repeat(40)).await.is_err(), "that is no commit");
+}
+
 #[tokio::test]
 async fn directories_take_room_from_what_is_left_for_submodules() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
