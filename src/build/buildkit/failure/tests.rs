@@ -175,6 +175,38 @@ fn a_daemon_that_goes_away_is_no_verdict() {
 }
 
 #[test]
+fn words_of_a_command_are_not_taken_for_those_of_the_daemon() {
+    for words in [
+        "failed to push",
+        "exporting to image: push",
+        "failed to resolve source metadata for docker.io/library/node:22: no such host",
+        "failed to copy: connection refused",
+        "rpc error: code = Unavailable",
+        "error reading from server",
+        "no space left on device",
+        "process \\\"x\\\" did not complete successfully: failed to push",
+    ] {
+        let command = format!("process \"/bin/sh -c ./release || (echo {words}; exit 1)\"");
+        for before in ["", "failed to compute cache key: "] {
+            let end = format!(
+                "error: failed to solve: {before}{command} did not complete successfully: exit code: 1"
+            );
+            let failure = failed("[2/2] RUN ./release", "", &end);
+            assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{words}");
+            assert_eq!(failure.message, "step [2/2] RUN ./release ended with exit code 1", "{words}");
+        }
+    }
+    let end = "error: failed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: ";
+    for (why, reason) in [
+        ("rpc error: code = Unavailable desc = error reading from server: EOF", Reason::BuilderUnavailable),
+        ("mkdir /run/x: no space left on device", Reason::OutOfDisk),
+    ] {
+        let failure = failed("[2/2] RUN npm ci", "", &format!("{end}{why}"));
+        assert_eq!(failure.reason, reason, "what follows the command is the daemon's own");
+    }
+}
+
+#[test]
 fn a_program_that_the_image_lacks_is_the_users_error() {
     let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
     assert_eq!(failed("[2/2] RUN x", &format!("0.1 {why}"), END).reason, Reason::BuildFailed);
