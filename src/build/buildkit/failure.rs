@@ -1,6 +1,7 @@
 //! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
 
 use super::super::disk;
+use super::super::log::shortened;
 use super::super::outcome::Failure;
 use super::super::reason::Reason;
 use super::super::registry::{Advice, room};
@@ -228,9 +229,7 @@ fn is_daemon(error: &str) -> bool {
 }
 
 fn short(text: &str) -> String {
-    let text = text.trim();
-    let short: String = text.chars().take(400).collect();
-    if short.len() < text.len() { format!("{short}…") } else { short }
+    shortened(text.trim(), 400)
 }
 
 #[cfg(test)]

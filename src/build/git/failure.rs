@@ -1,7 +1,7 @@
 //! What the error output of Git means. It only reads text; with `LC_ALL=C` the sentences are stable.
 
 use super::super::disk;
-use super::super::log::printable;
+use super::super::log::{printable, shortened};
 use super::super::outcome::Failure;
 use super::super::program;
 use super::super::reason::Reason;
@@ -105,11 +105,12 @@ pub(super) fn lacks_commit(stderr: &str) -> bool {
 /// The last line that says something.
 pub(super) fn last_line(stderr: &str) -> String {
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
-    printable(last.trim().trim_start_matches("fatal: ")).chars().take(300).collect()
+    shortened(&printable(last.trim().trim_start_matches("fatal: ")), 300)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::log::Log;
     use super::*;
 
     #[test]
@@ -183,6 +184,19 @@ mod tests {
         ] {
             let failure = remote(Stage::Fetch, "https://h/x", of_the_server);
             assert_eq!(failure.reason, Reason::SourceUnreachable, "{of_the_server}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_a_server_reads_back_is_hidden_where_its_words_are_cut() {
+        let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+        let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
+        for left in [8, 39] {
+            let stderr = format!("fatal: {}{token}, it says", "x".repeat(300 - left));
+            for failure in [remote(Stage::Fetch, "https://h/x", &stderr), local(Stage::Fetch, &stderr)] {
+                let said = log.hide(&failure.message);
+                assert!(said.contains("xxx***…") && !said.contains("ghp"), "{left}: {said}");
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+use super::super::super::log::Log;
 use super::*;
 
 fn advice() -> Advice {
@@ -172,6 +173,21 @@ fn a_daemon_that_goes_away_is_no_verdict() {
     }
     let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
     assert_eq!(runtime.reason, Reason::BuilderUnavailable);
+}
+
+#[test]
+fn what_is_left_of_a_secret_is_hidden_where_an_error_is_cut() {
+    let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+    let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
+    for left in [8, 39] {
+        let at = "failed to push ";
+        let error = format!("{at}{}{token}, it says", "x".repeat(400 - at.len() - left));
+        let said = log.hide(&of(&format!("error: failed to solve: {error}")).message);
+        assert!(
+            said.contains("xxx***…; check that pods reach it") && !said.contains("ghp"),
+            "{left}: {said}"
+        );
+    }
 }
 
 #[test]
