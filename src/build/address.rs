@@ -203,21 +203,27 @@ pub(super) fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address inside an address: mapped, compatible, NAT64, 6to4.
+/// The IPv4 address inside an address: mapped, compatible, NAT64 of everybody and of a network's own, 6to4.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
         | [0x2002, high, low, ..] => Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
         _ => None,
     }
 }
+
+/// Some clouds have it outside of what is link-local.
+const METADATA: &str = "an address of a cloud's metadata service";
 
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
     match address.octets() {
         [127, ..] => Some("a loopback address"),
         [0, ..] => Some("an address of this host"),
         [169, 254, ..] => Some("a link-local address"),
+        // Alibaba Cloud, and Azure's WireServer.
+        [100, 100, 100, 200] | [168, 63, 129, 16] => Some(METADATA),
         [224..=255, ..] => Some("a multicast or reserved address"),
         _ => None,
     }
@@ -232,7 +238,8 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
         match address.segments() {
             [0xfe80..=0xfebf, ..] => Some("a link-local address"),
             [0xff00..=0xffff, ..] => Some("a multicast address"),
-            [0xfd00, 0xec2, ..] => Some("an address of a cloud's metadata service"),
+            // Amazon, and Google Cloud.
+            [0xfd00, 0xec2, ..] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => Some(METADATA),
             _ => None,
         }
     }

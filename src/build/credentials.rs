@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
@@ -124,14 +121,17 @@ impl Credentials {
 
     /// The logins of a Secret that may also hold one user name and password, those of `host`.
     pub(super) fn keyring_at(&self, host: &str) -> Result<Keyring, Failure> {
-        let password = self.value("password").or_else(|| self.value("token"));
-        match password.filter(|_| self.value(CONFIG).is_none()) {
-            Some(password) => {
-                let user = self.value("username").unwrap_or("x-access-token").to_owned();
-                Ok(Keyring::of(host, Login { user, password: password.to_owned() }))
-            }
+        match self.plain().filter(|_| self.value(CONFIG).is_none()) {
+            Some(login) => Ok(Keyring::of(host, login)),
             None => self.keyring(),
         }
+    }
+
+    /// The login of the plain keys; a token is the password of any user.
+    fn plain(&self) -> Option<Login> {
+        let password = self.value("password").or_else(|| self.value("token"))?;
+        let user = self.value("username").unwrap_or("x-access-token");
+        Some(Login { user: user.to_owned(), password: password.to_owned() })
     }
 
     /// What to do when the registry of `repository` refuses: which Secret or field to look at.
@@ -151,16 +151,14 @@ impl Credentials {
         }
     }
 
-    /// User name and password for basic authentication; a token is the password of any user.
+    /// User name and password for basic authentication.
     pub(super) fn basic(&self) -> Result<Option<String>, Failure> {
         if self.none() {
             return Ok(None);
         }
-        let password = self.value("password").or_else(|| self.value("token"));
-        let password = password.ok_or_else(|| self.lacks("token, or username and password"))?;
-        let user = self.value("username").unwrap_or("x-access-token");
-        header(&format!("{user}{password}"))?;
-        Ok(Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
+        let login = self.plain().ok_or_else(|| self.lacks("token, or username and password"))?;
+        header(&format!("{}{}", login.user, login.password))?;
+        Ok(Some(format!("Basic {}", login.packed())))
     }
 
     /// The header for a plain download: basic with a user name, else the token as bearer.
@@ -181,11 +179,9 @@ impl Credentials {
                 value.lines().filter(|line| !line.starts_with("-----")).map(|line| line.trim().to_owned()),
             );
             found.push(value.trim_end_matches(['\n', '\r']).to_owned());
-            found.extend(inner(value));
+            found.extend(keyring::secrets(value));
         }
-        for travelling in [self.basic(), self.authorization()].into_iter().flatten().flatten() {
-            found.extend(travelling.split_once(' ').map(|(_, value)| value.to_owned()));
-        }
+        found.extend(self.plain().map(|login| login.packed()));
         let encoded: Vec<String> = found.iter().map(|value| percent(value)).collect();
         found.extend(encoded);
         found.retain(|value| value.len() >= SHORTEST);
@@ -193,22 +189,6 @@ impl Credentials {
         found.dedup();
         found
     }
-}
-
-/// The passwords inside a Docker configuration.
-fn inner(value: &str) -> Vec<String> {
-    let Ok(config) = serde_json::from_str::<serde_json::Value>(value) else { return vec![] };
-    let entries = config["auths"].as_object().into_iter().flatten();
-    let mut found = Vec::new();
-    for (_, entry) in entries {
-        for key in ["password", "auth", "identitytoken", "registrytoken"] {
-            found.extend(entry[key].as_str().map(str::to_owned));
-        }
-        let decoded = entry["auth"].as_str().and_then(|auth| STANDARD.decode(auth).ok());
-        let decoded = decoded.and_then(|pair| String::from_utf8(pair).ok());
-        found.extend(decoded.and_then(|pair| pair.split_once(':').map(|(_, password)| password.to_owned())));
-    }
-    found
 }
 
 /// As it is written into a URL.

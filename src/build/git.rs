@@ -42,6 +42,8 @@ pub(super) struct Git {
     access: Access,
     /// What may come.
     room: Room,
+    /// How long a look at every file of a commit may take, or writing them.
+    patience: Duration,
 }
 
 /// What a person knows a commit by.
@@ -72,7 +74,7 @@ impl Git {
         let pin = listing::pin(host, addresses);
         let transports = access.transports();
         let (objects, room) = (work.join("objects.git"), Room::default());
-        Self { url: url.to_owned(), objects, transports, pin, ca, access, room }
+        Self { url: url.to_owned(), objects, transports, pin, ca, access, room, patience: LOCAL }
     }
 
     /// The same, with no more room than this.
@@ -84,7 +86,9 @@ impl Git {
     pub(super) async fn init(&self, stage: Stage) -> Result<(), Failure> {
         let mut command = self.git();
         command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=none"]);
-        self.local(stage, &mut command, 0).await.map(drop)
+        let output = program::output(&mut command, 4096, LOCAL).await;
+        let output = output.map_err(|error| failure::program(stage, &self.url, &error))?;
+        if output.success { Ok(()) } else { Err(failure::local(stage, &output.stderr)) }
     }
 
     /// The commit that a reference means now.
@@ -136,10 +140,15 @@ impl Git {
     /// First line of the message and author of a fetched commit.
     pub(super) async fn describe(&self, commit: &str) -> Result<Commit, Failure> {
         let mut command = self.git();
-        command.args(["show", "--no-patch", "--no-show-signature", "--format=%s%x00%an <%ae>", commit, "--"]);
-        let stdout = self.local(Stage::Fetch, &mut command, 64 << 10).await?;
-        let text = String::from_utf8_lossy(&stdout).into_owned();
-        let (subject, author) = text.trim_end().split_once('\0').unwrap_or((text.as_str(), ""));
+        command.args(["show", "--no-patch", "--no-show-signature", "--format=%an <%ae>%x00%s", commit, "--"]);
+        let output = program::output(&mut command, 64 << 10, LOCAL).await;
+        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
+        // A first line may be of any length; of one that was cut off there is more than is shown.
+        if !output.success && !output.cut {
+            return Err(failure::local(Stage::Fetch, &output.stderr));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (author, subject) = text.trim_end().split_once('\0').unwrap_or((text.as_str(), ""));
         let bounded = |text: &str| {
             let mut short: String = printable(text).chars().take(200).collect();
             let excess = short.len().saturating_sub(400);
@@ -147,16 +156,6 @@ impl Git {
             Some(short).filter(|short| !short.is_empty())
         };
         Ok(Commit { subject: bounded(subject), author: bounded(author) })
-    }
-
-    /// A command that needs no network; its failure is the pod's.
-    async fn local(&self, stage: Stage, command: &mut Command, limit: u64) -> Result<Vec<u8>, Failure> {
-        let output = program::output(command, limit.max(4096), LOCAL).await;
-        let output = output.map_err(|error| failure::program(stage, &self.url, &error))?;
-        if output.success {
-            return Ok(output.stdout);
-        }
-        Err(failure::local(stage, &output.stderr))
     }
 
     fn git(&self) -> Command {

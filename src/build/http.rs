@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
 use super::address::{self, Host, Refusal, Rule};
+use super::log::shortened;
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
@@ -173,7 +174,7 @@ pub(super) fn named(url: &str, stage: Stage) -> Result<Url, Failure> {
 /// Scheme, host and path: a query may hold a signature that opens the door.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path: String = url.path().chars().take(200).collect();
+    let path = shortened(url.path(), 200);
     format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
 }
 

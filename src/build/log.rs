@@ -7,9 +7,11 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(super) use hidden::shortened;
 pub(super) use lines::each_line;
 pub(super) use printable::printable;
 
+mod hidden;
 mod lines;
 mod printable;
 mod tail;
@@ -18,9 +20,6 @@ mod tail;
 const MAX_LINE: usize = 4096;
 /// Bytes of the whole log that are kept: of a longer one, the end.
 pub(super) const MAX_TEXT: usize = 1 << 20;
-
-/// What stands in place of a secret.
-const HIDDEN: &str = "***";
 
 /// The log of one build.
 pub(super) struct Log {
@@ -58,17 +57,19 @@ impl Log {
     /// A log that hides these texts.
     pub(super) fn hiding(started: Instant, secrets: &[String]) -> Self {
         // A line is made printable before it is searched, so a secret is looked for in that form too.
-        let shown =
-            secrets.iter().map(|secret| printable(secret)).filter(|shown| shown.len() >= HIDDEN.len());
+        let shown = secrets
+            .iter()
+            .map(|secret| printable(secret))
+            .filter(|shown| shown.len() >= hidden::HIDDEN.len());
         let mut all: Vec<String> = shown.chain(secrets.iter().cloned()).collect();
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         all.dedup();
         Self { secrets: all, ..Self::new(started) }
     }
 
-    /// The text with every secret in it replaced.
+    /// The text with every secret in it replaced, and what is left of one where the text was cut.
     pub(super) fn hide(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
+        hidden::hide(text, &self.secrets)
     }
 
     /// Announces a stage, `==> fetch    https://… @ 1a2b3c4`, and ends the one before.

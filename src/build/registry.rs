@@ -8,6 +8,7 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
 use super::credentials::Keyring;
+use super::log::{printable, shortened};
 use super::outcome::Failure;
 use super::report::Stage;
 use error::explain;
@@ -182,7 +183,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    super::log::printable(&text).chars().take(500).collect()
+    shortened(&printable(&text), 500)
 }
 
 fn certificates(pem: &str) -> Vec<Certificate> {

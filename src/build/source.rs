@@ -17,7 +17,8 @@ pub(super) const MAX_FILES: u64 = 100_000;
 /// The failure of a source that is too large.
 pub(super) fn too_large() -> Failure {
     let message = format!(
-        "the source is larger than {} MiB or has more than {MAX_FILES} files; leave build results and data out of it",
+        "the source is larger than {} MiB or has more than {MAX_FILES} files and directories; leave build results and \
+         data out of it",
         MAX_BYTES >> 20
     );
     Failure::new(Stage::Verify, Reason::SourceTooLarge, message)

@@ -25,7 +25,7 @@ mod error;
 mod gauge;
 mod member;
 
-/// Most entries of an archive, those that only describe others included.
+/// Most entries of an archive, those that only describe others included, and directories that none of them names.
 pub(super) const MAX_ENTRIES: u64 = 10_000;
 /// Most bytes that one entry may use to describe another.
 const MAX_EXTENSION: u64 = 64 << 10;
@@ -124,7 +124,7 @@ impl Unpacking {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
             return Err(Error::TooLarge(format!(
-                "it has more than {MAX_ENTRIES} entries; leave build results and data out of it"
+                "it has more than {MAX_ENTRIES} entries and directories; leave build results and data out of it"
             )));
         }
         Ok(())
@@ -202,6 +202,7 @@ impl Unpacking {
                 Some(Kind::Directory) => {}
                 Some(_) => return Err(unsafe_entry(path, "lies below what is no directory of the archive")),
                 None => {
+                    self.count()?;
                     self.tree.create_dir(parent)?;
                     self.kinds.insert(parent.to_owned(), Kind::Directory);
                 }

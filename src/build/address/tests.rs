@@ -84,13 +84,32 @@ fn addresses_of_this_host_and_its_neighbours_are_forbidden() {
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
         "2002:a9fe:a9fe::1",
+        "64:ff9b:1::127.0.0.1",
+        "64:ff9b:1:ffff:1:2:a9fe:a9fe",
+        "64:ff9b:1::6464:64c8",
         "fd00:ec2::254",
+        "fd20:ce::254",
+        "100.100.100.200",
+        "::ffff:100.100.100.200",
+        "168.63.129.16",
+        "64:ff9b::a83f:8110",
     ] {
         assert!(forbidden(text.parse().unwrap()).is_some(), "{text}");
     }
-    for text in
-        ["10.0.0.1", "192.168.1.1", "172.16.0.1", "8.8.8.8", "fd12::1", "2001:db8::1", "::ffff:10.0.0.1"]
-    {
+    for text in [
+        "10.0.0.1",
+        "192.168.1.1",
+        "172.16.0.1",
+        "8.8.8.8",
+        "fd12::1",
+        "2001:db8::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b:1::808:808",
+        "64:ff9b:2::a9fe:a9fe",
+        "fd20:ce::1",
+        "100.100.100.201",
+        "168.63.129.17",
+    ] {
         assert_eq!(forbidden(text.parse().unwrap()), None, "{text}");
     }
 }
@@ -108,11 +127,13 @@ fn redirects_never_lead_into_private_networks() {
         "fec0::1",
         "::ffff:10.0.0.1",
         "64:ff9b::10.0.0.1",
+        "64:ff9b:1::10.0.0.1",
+        "fd20:ce::254",
         "127.0.0.1",
     ] {
         assert!(forbidden_by_redirect(text.parse().unwrap()).is_some(), "{text}");
     }
-    for text in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1"] {
+    for text in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1", "64:ff9b:1::808:808"] {
         assert_eq!(forbidden_by_redirect(text.parse().unwrap()), None, "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
 
 use super::super::disk;
+use super::super::log::shortened;
 use super::super::outcome::Failure;
 use super::super::reason::Reason;
 use super::super::registry::{Advice, room};
@@ -38,6 +39,15 @@ fn below(said: &[String]) -> String {
     lines.collect::<Vec<_>>().join(" ")
 }
 
+/// What of an error `BuildKit` says itself: that of a step holds the step's command, quoted, and a command may speak of
+/// anything.
+fn own(error: &str) -> &str {
+    match error.rsplit_once("\" did not complete successfully") {
+        Some((command, own)) if command.contains("process \"") => own,
+        _ => error,
+    }
+}
+
 /// The failure that a build ended with; `advice` is what to do when the registry does not take the image.
 pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
     let Some(error) = last(&ending.said) else {
@@ -48,26 +58,27 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
         let message = format!("BuildKit went away: {}", short(end));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
-    if error.contains("failed to push") || error.contains("exporting to image: push") {
+    let own = own(error);
+    if own.contains("failed to push") || own.contains("exporting to image: push") {
         return push(error, &below(&ending.said), advice);
     }
-    let base = error.split_once("failed to resolve source metadata for ");
+    let base = own.split_once("failed to resolve source metadata for ");
     if let Some((_, rest)) = base.filter(|(_, rest)| !disk::is_full(rest)) {
         return base_image(rest);
     }
-    if is_network(error) && (error.contains("failed to copy") || error.contains("failed to do request")) {
+    if is_network(own) && (own.contains("failed to copy") || own.contains("failed to do request")) {
         let message = format!("a base image could not be pulled: {}; {REACH}", short(error));
         return Failure::new(Stage::Build, Reason::BaseImageUnreachable, message);
     }
-    if ending.out_of_memory && (is_daemon(error) || was_killed(ending, error)) {
+    if ending.out_of_memory && (is_daemon(own) || was_killed(ending, own)) {
         return memory(&step(ending, error));
     }
-    if is_daemon(error) || printed(ending, is_runtime) {
+    if is_daemon(own) || printed(ending, is_runtime) {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     }
-    if disk::is_full(error) || printed(ending, disk::is_full) {
+    if disk::is_full(own) || printed(ending, disk::is_full) {
         return disk::full(Stage::Build, &step(ending, error));
     }
     Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
@@ -218,9 +229,7 @@ fn is_daemon(error: &str) -> bool {
 }
 
 fn short(text: &str) -> String {
-    let text = text.trim();
-    let short: String = text.chars().take(400).collect();
-    if short.len() < text.len() { format!("{short}…") } else { short }
+    shortened(text.trim(), 400)
 }
 
 #[cfg(test)]

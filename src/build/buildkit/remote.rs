@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::super::log::printable;
+use super::super::log::{printable, shortened};
 use super::super::order::{REMOTE_SECRET_DIR, Remote};
 use super::super::outcome::Failure;
 use super::super::program;
@@ -89,7 +89,7 @@ impl Daemon {
 
 fn last_line(text: &str) -> String {
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
-    printable(last.trim().trim_start_matches("error: ")).chars().take(300).collect()
+    shortened(&printable(last.trim().trim_start_matches("error: ")), 300)
 }
 
 #[cfg(test)]

@@ -94,15 +94,38 @@ fn one_name(host: &str) -> &str {
 }
 
 fn login(entry: &Value) -> Option<Login> {
-    let written = entry["username"].as_str().zip(entry["password"].as_str());
-    let (user, password) = if let Some((user, password)) = written {
-        (user.to_owned(), password.to_owned())
-    } else {
-        let packed = STANDARD.decode(entry["auth"].as_str()?.trim()).ok()?;
-        let pair = String::from_utf8(packed).ok()?;
-        pair.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))?
-    };
-    (!password.is_empty()).then_some(Login { user, password })
+    written(entry).or_else(|| packed(entry)).filter(|login| !login.password.is_empty())
+}
+
+/// The login in two fields.
+fn written(entry: &Value) -> Option<Login> {
+    let (user, password) = entry["username"].as_str().zip(entry["password"].as_str())?;
+    Some(Login { user: user.to_owned(), password: password.to_owned() })
+}
+
+/// The login in one field.
+fn packed(entry: &Value) -> Option<Login> {
+    let packed = STANDARD.decode(entry["auth"].as_str()?.trim()).ok()?;
+    let pair = String::from_utf8(packed).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    Some(Login { user: user.to_owned(), password: password.to_owned() })
+}
+
+/// Every text of a configuration that must not be shown, as it stands there and as it travels; none where it is none.
+pub(super) fn secrets(config: &str) -> Vec<String> {
+    let Ok(config) = serde_json::from_str::<Value>(config) else { return vec![] };
+    let mut found = Vec::new();
+    for (_, entry) in config["auths"].as_object().into_iter().flatten() {
+        for key in ["password", "auth", "identitytoken", "registrytoken"] {
+            let value = entry[key].as_str().unwrap_or_default();
+            found.extend([value.to_owned(), value.trim().to_owned()]);
+        }
+        // Both, though one of them is used: the other may be that of another registry.
+        for login in [written(entry), packed(entry)].into_iter().flatten() {
+            found.extend([login.packed(), login.password]);
+        }
+    }
+    found
 }
 
 #[cfg(test)]

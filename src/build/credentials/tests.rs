@@ -1,3 +1,6 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 fn mounted(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -76,6 +79,45 @@ fn everything_that_a_secret_could_be_recognised_by_is_known() {
     for text in ["ada", "abc", "git.example ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
         assert!(!secrets.iter().any(|secret| secret == text), "{text}");
     }
+}
+
+#[test]
+fn a_login_of_a_registry_is_known_in_every_form_that_it_has() {
+    let broken = format!("{}\n", STANDARD.encode("ada:line-word"));
+    for (entry, hidden) in [
+        (
+            serde_json::json!({ "username": "ada", "password": "two-fields" }),
+            vec!["two-fields".to_owned(), STANDARD.encode("ada:two-fields")],
+        ),
+        (
+            serde_json::json!({ "auth": broken }),
+            vec!["line-word".to_owned(), STANDARD.encode("ada:line-word"), broken.clone()],
+        ),
+        (
+            serde_json::json!({ "username": "ada", "password": "one-word", "auth": STANDARD.encode("bob:other-word") }),
+            vec!["one-word".to_owned(), "other-word".to_owned(), STANDARD.encode("ada:one-word")],
+        ),
+        (serde_json::json!({ "identitytoken": "t0ken-word\n" }), vec!["t0ken-word".to_owned()]),
+    ] {
+        let config = serde_json::json!({ "auths": { "r.example": entry } }).to_string();
+        let planted = Credentials::of(&[(CONFIG, &config)]);
+        let secrets = planted.secrets();
+        for text in hidden {
+            assert!(secrets.contains(&text), "{text:?} of {config}");
+        }
+        // Whatever is sent is known.
+        if let Some(login) = planted.keyring().ok().as_ref().and_then(|ring| ring.login("r.example", "a")) {
+            assert!(secrets.contains(&login.packed()) && secrets.contains(&login.password), "{config}");
+        }
+    }
+}
+
+#[test]
+fn a_plain_login_is_known_as_it_travels_though_no_header_of_git_can_hold_it() {
+    let odd = Credentials::of(&[("username", "ada"), ("password", "tab\tword\n")]);
+    assert!(odd.basic().is_err());
+    assert_eq!(odd.keyring_at("r.example").unwrap().login("r.example", "a").unwrap().password, "tab\tword");
+    assert!(odd.secrets().contains(&STANDARD.encode("ada:tab\tword")));
 }
 
 // Bad input 45: Secret to push with of another type, or without a readable configuration

@@ -1,7 +1,7 @@
 //! What the error output of Git means. It only reads text; with `LC_ALL=C` the sentences are stable.
 
 use super::super::disk;
-use super::super::log::printable;
+use super::super::log::{printable, shortened};
 use super::super::outcome::Failure;
 use super::super::program;
 use super::super::reason::Reason;
@@ -75,6 +75,21 @@ pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failur
     }
 }
 
+/// Why a program that goes through the whole source gave no answer. It asks nobody, so the time that it took is the
+/// source's: nothing gets better by trying again.
+pub(super) fn of_size(error: &program::Error) -> Failure {
+    match error {
+        program::Error::Timeout { seconds, .. } => {
+            let message = format!(
+                "Git did not come to the end of the source within {seconds} s: it has too many files or directories; \
+                 leave build results and data out of it"
+            );
+            Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
+        }
+        other => Failure::workspace(Stage::Fetch, "the source could not be written", other),
+    }
+}
+
 /// Whether the server hands out only the tips of its references.
 pub(super) fn refuses_commits(stderr: &str) -> bool {
     ["does not allow request for unadvertised object", "not advertised", "Server does not allow"]
@@ -90,11 +105,12 @@ pub(super) fn lacks_commit(stderr: &str) -> bool {
 /// The last line that says something.
 pub(super) fn last_line(stderr: &str) -> String {
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
-    printable(last.trim().trim_start_matches("fatal: ")).chars().take(300).collect()
+    shortened(&printable(last.trim().trim_start_matches("fatal: ")), 300)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::log::Log;
     use super::*;
 
     #[test]
@@ -168,6 +184,19 @@ mod tests {
         ] {
             let failure = remote(Stage::Fetch, "https://h/x", of_the_server);
             assert_eq!(failure.reason, Reason::SourceUnreachable, "{of_the_server}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_a_server_reads_back_is_hidden_where_its_words_are_cut() {
+        let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+        let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
+        for left in [8, 39] {
+            let stderr = format!("fatal: {}{token}, it says", "x".repeat(300 - left));
+            for failure in [remote(Stage::Fetch, "https://h/x", &stderr), local(Stage::Fetch, &stderr)] {
+                let said = log.hide(&failure.message);
+                assert!(said.contains("xxx***…") && !said.contains("ghp"), "{left}: {said}");
+            }
         }
     }
 

@@ -13,6 +13,10 @@ use super::super::source::{self, MAX_BYTES, MAX_FILES};
 use super::{Git, LOCAL, MAX_LISTING, failure, listing};
 
 const FETCH: Duration = Duration::from_mins(15);
+/// Every file comes out with the bytes that were measured, whatever `.gitattributes` of the source asks for: line ends,
+/// `$Id$` and encodings make files larger. This counts before those; `!` is how Git takes back an encoding, which has no
+/// other word for none.
+const ATTRIBUTES: &str = "* -text -ident -filter !working-tree-encoding\n";
 
 /// What is left of the limits of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,22 +133,31 @@ impl Git {
         if files > most_files || bytes > most_bytes {
             return Err(Error::TooLarge.failure(&self.url, commit));
         }
-        let mut command = self.git();
-        command
-            .arg("--work-tree")
-            .arg(tree)
-            .args(["checkout", "--quiet", "--force", "--detach", commit, "--"]);
-        self.local(Stage::Fetch, &mut command, 0).await?;
+        self.write(commit, tree).await?;
         let objects = objects.saturating_sub(listing::size(&self.objects));
         Ok(Room { files: most_files - files, bytes: most_bytes - bytes, objects })
+    }
+
+    /// Writes the files of a commit as they were committed, whatever their size.
+    pub(super) async fn write(&self, commit: &str, tree: &Path) -> Result<(), Failure> {
+        let info = self.objects.join("info");
+        std::fs::create_dir_all(&info)
+            .and_then(|()| std::fs::write(info.join("attributes"), ATTRIBUTES))
+            .map_err(|error| Failure::workspace(Stage::Fetch, "git could not be configured", &error))?;
+        let mut command = self.git();
+        command.arg("--work-tree").arg(tree);
+        command.args(["checkout", "--quiet", "--force", "--detach", commit, "--"]);
+        let output = program::output(&mut command, 4096, self.patience).await;
+        let output = output.map_err(|error| failure::of_size(&error))?;
+        if output.success { Ok(()) } else { Err(failure::local(Stage::Fetch, &output.stderr)) }
     }
 
     /// Every file of a commit with its mode, object and size.
     pub(super) async fn listing(&self, commit: &str) -> Result<Vec<u8>, Failure> {
         let mut command = self.git();
         command.args(["ls-tree", "-r", "-l", "-z", "--full-tree", commit]);
-        let output = program::output(&mut command, MAX_LISTING, LOCAL).await;
-        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
+        let output = program::output(&mut command, MAX_LISTING, self.patience).await;
+        let output = output.map_err(|error| failure::of_size(&error))?;
         if output.cut {
             return Err(Error::TooLarge.failure(&self.url, commit));
         }

@@ -39,15 +39,34 @@ pub(super) fn refs(text: &str) -> Refs {
         .collect()
 }
 
-/// Files and bytes in the output of `git ls-tree -r -l -z`.
+/// Files with the directories that hold them, and bytes, in the output of `git ls-tree -r -l -z`. A tree of Git may stand
+/// at any number of places, so few objects and few files can make very many directories.
 pub(super) fn measure(listing: &[u8]) -> (u64, u64) {
-    let entries = listing.split(|&byte| byte == 0).filter(|entry| !entry.is_empty());
-    entries.fold((0, 0), |(files, bytes), entry| {
-        let fields = entry.split(|&byte| byte == b'\t').next().unwrap_or_default();
-        let size =
-            String::from_utf8_lossy(fields).split_whitespace().nth(3).and_then(|size| size.parse().ok());
-        (files + 1, u64::saturating_add(bytes, size.unwrap_or(0)))
-    })
+    let (mut files, mut bytes) = (0u64, 0u64);
+    let mut before: &[u8] = b"";
+    for entry in listing.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()) {
+        let end = entry.iter().position(|&byte| byte == b'\t').unwrap_or(entry.len());
+        let path = entry.get(end + 1..).unwrap_or_default();
+        let size: Option<u64> = String::from_utf8_lossy(&entry[..end])
+            .split_whitespace()
+            .nth(3)
+            .and_then(|size| size.parse().ok());
+        files = files.saturating_add(1 + directories_since(before, path));
+        bytes = bytes.saturating_add(size.unwrap_or(0));
+        before = path;
+    }
+    (files, bytes)
+}
+
+/// How many of the directories that hold `path` do not hold `before`, the path above it in a listing. What a directory
+/// holds stands together there, so these were not counted yet.
+fn directories_since(before: &[u8], path: &[u8]) -> u64 {
+    fn holders(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let end = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        path[..end].split_inclusive(|&byte| byte == b'/')
+    }
+    let shared = holders(before).zip(holders(path)).take_while(|(one, other)| one == other).count();
+    holders(path).skip(shared).count() as u64
 }
 
 /// Bytes below a directory. What vanishes while looking counts nothing.
@@ -174,6 +193,23 @@ mod tests {
         let listing = b"100644 blob aaaa      12\ta\tb\x00120000 blob bbbb       5\tlink\x00160000 commit cc       -\tsub\0";
         assert_eq!(measure(listing), (3, 17));
         assert_eq!(measure(b""), (0, 0));
+    }
+
+    #[test]
+    fn directories_that_hold_files_are_counted_once_each() {
+        for (paths, files) in [
+            (&["a"][..], 1),
+            (&["a/b/c"], 3),
+            (&["a/b/c", "a/b/d", "a/e/c", "f"], 7),
+            (&["a-b/c", "a/c", "a/d/c", "ab/c"], 8),
+            // A name that begins like another one, and a directory below another of the same name.
+            (&["a/a/a", "aa/a/a"], 6),
+            (&["x/y/1", "z/y/1"], 6),
+        ] {
+            let entry = |path: &&str| format!("100644 blob aaaa       1\t{path}\0");
+            let listing: String = paths.iter().map(entry).collect();
+            assert_eq!(measure(listing.as_bytes()), (files, paths.len() as u64), "{paths:?}");
+        }
     }
 
     #[test]

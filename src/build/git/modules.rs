@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::address;
-use super::super::log::printable;
+use super::super::log::{printable, shortened};
 use super::listing::is_commit;
 
 /// Longest path of a submodule in bytes.
@@ -140,7 +140,7 @@ pub(in super::super) fn shown(url: &str) -> String {
     let (scheme, rest) = plain.split_once("://").map_or(("", plain), |(scheme, rest)| (scheme, rest));
     let rest = rest.rsplit('@').next().unwrap_or_default();
     let separator = if scheme.is_empty() { "" } else { "://" };
-    printable(&format!("{scheme}{separator}{rest}")).chars().take(200).collect()
+    shortened(&printable(&format!("{scheme}{separator}{rest}")), 200)
 }
 
 #[cfg(test)]

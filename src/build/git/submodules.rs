@@ -54,8 +54,9 @@ impl Git {
     /// The repository of a submodule at the very same place as this one: it is given the same credentials.
     pub(in super::super) fn beside(&self, url: &str, work: &Path) -> Self {
         let (pin, ca, access) = (self.pin.clone(), self.ca.clone(), self.access.clone());
-        let objects = work.join("objects.git");
-        Self { url: url.to_owned(), objects, transports: self.transports, pin, ca, access, room: self.room }
+        let (url, objects) = (url.to_owned(), work.join("objects.git"));
+        let (transports, room, patience) = (self.transports, self.room, self.patience);
+        Self { url, objects, transports, pin, ca, access, room, patience }
     }
 
     /// The repository of a submodule at another place: it is given no credentials.

@@ -5,6 +5,8 @@ use super::super::credentials::Credentials;
 use super::super::source::MAX_BYTES;
 use super::*;
 
+mod checkout;
+
 /// A repository on disk, read through Git's own transport.
 struct Origin {
     dir: tempfile::TempDir,
@@ -37,9 +39,9 @@ impl Origin {
 
     async fn git(&self, work: &Path) -> Git {
         let url = format!("file://{}", self.dir.path().display());
-        let (objects, access) = (work.join("objects.git"), Access::Public);
-        let git =
-            Git { url, objects, transports: &["file"], pin: None, ca: None, access, room: Room::default() };
+        let (objects, access, room) = (work.join("objects.git"), Access::Public, Room::default());
+        let transports = &["file"];
+        let git = Git { url, objects, transports, pin: None, ca: None, access, room, patience: LOCAL };
         git.init(Stage::Resolve).await.unwrap();
         git
     }

@@ -4,7 +4,7 @@
 use oci_client::errors::{OciDistributionError, OciEnvelope, OciError, OciErrorCode};
 use serde_json::Value;
 
-use super::super::log::printable;
+use super::super::log::{printable, shortened};
 
 /// How they say it: distribution on a file system, Harbor, Quay and others with quotas.
 const WORDS: [&str; 4] =
@@ -34,8 +34,7 @@ pub(super) fn refusal(error: &OciDistributionError) -> Option<String> {
         }
         _ => return None,
     };
-    let shown = || printable(&words).chars().take(MAX_WORDS).collect();
-    is_full(status, &words).then(shown)
+    is_full(status, &words).then(|| shortened(&printable(&words), MAX_WORDS))
 }
 
 fn said(envelope: &OciEnvelope) -> String {
@@ -87,6 +86,16 @@ mod tests {
         let denied = |message: &str| format!(r#"{{"errors":[{{"code":"DENIED","message":"{message}"}}]}}"#);
         assert_eq!(envelope(&denied(harbor)).as_deref(), Some(harbor));
         assert!(envelope(&denied("Quota has been exceeded on namespace")).is_some());
+    }
+
+    #[test]
+    fn words_that_are_cut_say_so() {
+        let said = answer(507, &"x".repeat(MAX_WORDS + 1)).unwrap();
+        assert_eq!(
+            said,
+            format!("{}…", "x".repeat(MAX_WORDS)),
+            "what is left of a secret is looked for there"
+        );
     }
 
     #[test]

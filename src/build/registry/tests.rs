@@ -25,6 +25,12 @@ fn configurations_of_images_are_read() {
 }
 
 #[test]
+fn errors_that_are_cut_say_so() {
+    let said = chain(&std::io::Error::other("x".repeat(501)));
+    assert_eq!(said, format!("{}…", "x".repeat(500)), "what is left of a secret is looked for there");
+}
+
+#[test]
 fn references_go_to_the_mirror_under_the_same_name() {
     let moved = |text| at_mirror("10.0.0.1:5000", &parse(text).unwrap()).to_string();
     assert_eq!(moved("nginx"), "10.0.0.1:5000/library/nginx:latest");

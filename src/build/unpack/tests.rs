@@ -90,6 +90,8 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
     use Reason::{ArchiveInvalid as Invalid, SourceTooLarge as TooLarge, UnsafeSource as Unsafe};
     let long = |parts: usize, name: &str| vec![name; parts].join("/").into_bytes();
     let many = (0..=MAX_ENTRIES).fold(Tar::default(), |tar, n| tar.file(&n.to_string(), ""));
+    let deep = (0..=MAX_ENTRIES / 41)
+        .fold(Tar::default(), |tar, n| tar.file(&format!("{n}/{}x", "d/".repeat(39)), ""));
     let whole = {
         let noise = (0..9000u32).map(|n| char::from_digit(n.wrapping_mul(2_654_435_761) >> 27, 36).unwrap());
         Tar::default().file("a", &noise.collect::<String>()).end()
@@ -221,6 +223,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
             "512 MiB",
         ),
         ("85 more than 10,000 empty files", many.end(), TooLarge, "entries"),
+        ("85 few files in more than 10,000 directories", deep.end(), TooLarge, "entries and directories"),
         ("86 file twice with different content", plain().file("a", "2").end(), Invalid, "twice"),
         ("86 file twice under two spellings", plain().file("./a", "2").end(), Invalid, "twice"),
         ("87 cut off in the compression", whole[..whole.len() / 2].to_vec(), Invalid, "cut off"),

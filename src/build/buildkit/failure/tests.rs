@@ -1,3 +1,4 @@
+use super::super::super::log::Log;
 use super::*;
 
 fn advice() -> Advice {
@@ -172,6 +173,53 @@ fn a_daemon_that_goes_away_is_no_verdict() {
     }
     let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
     assert_eq!(runtime.reason, Reason::BuilderUnavailable);
+}
+
+#[test]
+fn what_is_left_of_a_secret_is_hidden_where_an_error_is_cut() {
+    let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+    let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
+    for left in [8, 39] {
+        let at = "failed to push ";
+        let error = format!("{at}{}{token}, it says", "x".repeat(400 - at.len() - left));
+        let said = log.hide(&of(&format!("error: failed to solve: {error}")).message);
+        assert!(
+            said.contains("xxx***…; check that pods reach it") && !said.contains("ghp"),
+            "{left}: {said}"
+        );
+    }
+}
+
+#[test]
+fn words_of_a_command_are_not_taken_for_those_of_the_daemon() {
+    for words in [
+        "failed to push",
+        "exporting to image: push",
+        "failed to resolve source metadata for docker.io/library/node:22: no such host",
+        "failed to copy: connection refused",
+        "rpc error: code = Unavailable",
+        "error reading from server",
+        "no space left on device",
+        "process \\\"x\\\" did not complete successfully: failed to push",
+    ] {
+        let command = format!("process \"/bin/sh -c ./release || (echo {words}; exit 1)\"");
+        for before in ["", "failed to compute cache key: "] {
+            let end = format!(
+                "error: failed to solve: {before}{command} did not complete successfully: exit code: 1"
+            );
+            let failure = failed("[2/2] RUN ./release", "", &end);
+            assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{words}");
+            assert_eq!(failure.message, "step [2/2] RUN ./release ended with exit code 1", "{words}");
+        }
+    }
+    let end = "error: failed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: ";
+    for (why, reason) in [
+        ("rpc error: code = Unavailable desc = error reading from server: EOF", Reason::BuilderUnavailable),
+        ("mkdir /run/x: no space left on device", Reason::OutOfDisk),
+    ] {
+        let failure = failed("[2/2] RUN npm ci", "", &format!("{end}{why}"));
+        assert_eq!(failure.reason, reason, "what follows the command is the daemon's own");
+    }
 }
 
 #[test]
