@@ -45,7 +45,10 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
             return memory("BuildKit was ended");
         }
         let end = ending.said.last().map_or("it said nothing", String::as_str);
-        let message = format!("BuildKit went away: {}", short(end));
+        let message = format!(
+            "BuildKit went away: {}; if it goes away again, see what ended it on its node",
+            short(end)
+        );
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
     if error.contains("failed to push") || error.contains("exporting to image: push") {

@@ -170,6 +170,7 @@ fn a_daemon_that_goes_away_is_no_verdict() {
     for said in ["", "signal: killed", gone] {
         assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
     }
+    assert!(of("").message.contains("it said nothing; if it goes away again, see"), "{}", of(""));
     let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
     assert_eq!(runtime.reason, Reason::BuilderUnavailable);
 }
