@@ -18,3 +18,5 @@ mod cleanup_job;
 mod frameworks;
 #[path = "offline/versions.rs"]
 mod versions;
+#[path = "offline/words.rs"]
+mod words;

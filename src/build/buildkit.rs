@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 use super::disk;
-use super::dockerfile::CA_SECRET;
 use super::log::{Log, each_line};
 use super::memory;
 use super::order::{Profile, Settings};
@@ -143,9 +142,6 @@ impl Daemon {
     ) -> Result<(String, Steps), Failure> {
         let mut command = self.buildctl();
         command.args(attributes::solve(solve));
-        if let Some(ca) = solve.step_ca {
-            command.arg("--secret").arg(format!("id={CA_SECRET},src={}", ca.display()));
-        }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let killed = memory::ended();
         let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
@@ -231,4 +227,21 @@ fn unavailable(why: &str) -> Failure {
     }
     let message = format!("the build daemon is not usable: {why}; check that nodes allow user namespaces");
     Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_daemon_lets_steps_have_more_than_usual() {
+        for profile in [Profile::Rootless, Profile::Userns, Profile::Privileged] {
+            let command = daemon(profile);
+            let arguments: Vec<_> =
+                command.as_std().get_args().map(|argument| argument.to_string_lossy()).collect();
+            assert!(arguments.iter().all(|argument| !argument.contains("entitlement")), "{arguments:?}");
+        }
+        let config = attributes::daemon_config(&["r:5000".to_owned()], Some("m:5001"));
+        assert!(!config.contains("entitlement"), "{config}");
+    }
 }

@@ -218,7 +218,8 @@ fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
 fn unreachable(place: &Url, error: reqwest::Error, stage: Stage) -> Failure {
     // Without the URL, of which a query may be secret.
     let why = super::registry::chain(&error.without_url());
-    let message = format!("{} does not answer: {why}", shown(place));
+    let message =
+        format!("{} does not answer: {why}; check the URL, and that pods reach its host", shown(place));
     Failure::new(stage, Reason::SourceUnreachable, message)
 }
 
@@ -231,7 +232,10 @@ pub(super) fn refused(url: &Url, status: StatusCode, stage: Stage) -> Failure {
             format!("{url} asks for credentials or refuses those given; check the Secret of spec.source"),
         ),
         404 | 410 => (Reason::SourceNotFound, format!("there is nothing at {url}; check it")),
-        code => (Reason::SourceUnreachable, format!("{url} answers with status {code}")),
+        code => (
+            Reason::SourceUnreachable,
+            format!("{url} answers with status {code}; check the URL, and that its host is well"),
+        ),
     };
     Failure::new(stage, reason, message)
 }

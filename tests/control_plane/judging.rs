@@ -65,6 +65,7 @@ async fn missing_config_an_exit_with_0_and_a_lack_of_memory_are_named_at_once_an
     let config = json!({ "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"keys\" not found" } });
     for (name, state, last, words) in [
         ("config", config, None, "secret \"keys\" not found"),
+        // Bad input 103: image whose program ends at once with exit code 0
         ("zero", loops.clone(), Some(ended(0, "Completed")), "exit code 0 (Completed)"),
         ("memory", loops, Some(ended(137, "OOMKilled")), "exit code 137 (OOMKilled)"),
     ] {

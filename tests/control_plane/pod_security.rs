@@ -40,9 +40,11 @@ async fn an_image_with_a_user_runs_in_a_restricted_namespace_on_a_low_port_too()
     }
     let low = world.get::<Deployment>("low").await.spec.unwrap().template.spec.unwrap();
     assert_eq!(low.security_context.unwrap().sysctls.unwrap()[0].name, "net.ipv4.ip_unprivileged_port_start");
+    // Bad input 105: image of another architecture than some nodes
     assert_eq!(low.node_selector.unwrap()["kubernetes.io/arch"], "amd64");
 }
 
+// Bad input 102: image that runs as root, in a namespace that enforces "baseline"
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_root_image_runs_in_a_baseline_namespace_with_a_warning_and_none_where_it_is_meant() {
@@ -59,6 +61,7 @@ async fn a_root_image_runs_in_a_baseline_namespace_with_a_warning_and_none_where
     world.until_ready("user", "True", "Serving").await;
 }
 
+// Bad input 102: image that runs as root, in a namespace that enforces "restricted"
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_root_image_in_a_restricted_namespace_is_said_with_the_way_out_and_runs_once_the_label_admits_it() {
@@ -92,6 +95,7 @@ async fn an_image_of_unknown_user_is_admitted_by_restricted_once_the_field_that_
     world.until_ready("shop", "True", "Serving").await;
 }
 
+// Bad input 102: image that runs as root, where spec.run.security is Restricted
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn restricted_refuses_a_root_image_before_any_pod_and_what_serves_stays() {

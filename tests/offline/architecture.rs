@@ -299,6 +299,52 @@ fn only_the_door_reaches_the_api_server() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Every program that is started.
+const PROGRAMS: [&str; 4] = ["buildctl", "buildkitd", "git", "rootlesskit"];
+
+/// How a shell would be named.
+const SHELLS: [&str; 6] = ["\"sh\"", "\"bash\"", "\"ash\"", "\"dash\"", "/bin/sh", "/bin/bash"];
+
+/// Variables whose value Git gives to a shell.
+const READ_BY_A_SHELL: [&str; 7] = [
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_PAGER",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PROXY_COMMAND",
+];
+
+#[test]
+fn what_people_write_reaches_no_shell_of_ours() {
+    let mut wrong = Vec::new();
+    let mut started = BTreeSet::new();
+    for module in modules() {
+        for call in module.code.split("Command::new(").skip(1) {
+            let program = call.split(')').next().unwrap_or_default().trim();
+            match program.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+                Some(name) => drop(started.insert(name.to_owned())),
+                None => wrong.push(format!("{} starts {program}, which is no fixed name", module.name)),
+            }
+        }
+        let has = |words: &[&str]| words.iter().any(|word| module.code.contains(word));
+        if has(&["Command as ", "process::exec", "libc::"]) {
+            wrong.push(format!("{} could start programs unseen", module.name));
+        }
+        // The texts of Dockerfiles: there a line for the shell is what was asked for, and it runs in a step of the build.
+        if has(&SHELLS) && !below(&module.name, "build::dockerfile") {
+            wrong.push(format!("{} names a shell", module.name));
+        }
+        // Its value there is the place of a file that this program chose (`build::git::tests`).
+        if has(&READ_BY_A_SHELL) && module.name != "build::git::access" {
+            wrong.push(format!("{} gives Git a command", module.name));
+        }
+    }
+    assert_eq!(started, BTreeSet::from(PROGRAMS.map(str::to_owned)), "the programs that are started");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn files_can_be_read_in_one_go() {
     let mut wrong = Vec::new();

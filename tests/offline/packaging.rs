@@ -66,8 +66,8 @@ fn the_manifest_installs_this_definition() {
 }
 
 #[test]
-fn every_sample_is_a_project() {
-    let mut names = BTreeSet::new();
+fn every_sample_is_a_project_and_every_kind_of_source_has_one() {
+    let (mut names, mut sources) = (BTreeSet::new(), BTreeSet::new());
     let samples = root().join("manifests/samples");
     // What is in repositories is a source, with the files of its own tools.
     let all =
@@ -89,12 +89,15 @@ fn every_sample_is_a_project() {
                 .unwrap_or_else(|error| panic!("{} is no ProjectDeployment: {error}", path.display()));
             let name = project.metadata.name.clone().unwrap();
             assert!(names.insert(name.clone()), "{}: there is another sample {name}", path.display());
+            let source = document["spec"]["source"].as_mapping().unwrap();
+            sources.extend(source.keys().map(|kind| kind.as_str().unwrap().to_owned()));
             let again = serde_yaml::to_value(&project).unwrap();
             assert_within(&document, &again, &path.display().to_string());
         }
         assert_eq!(projects, 1, "{} should hold one ProjectDeployment", path.display());
     }
-    assert!(names.len() >= 3, "{names:?}");
+    let all = ["archive", "configMap", "git", "image", "oci"].map(str::to_owned);
+    assert_eq!(sources, BTreeSet::from(all), "README says that each source has a sample");
 }
 
 /// All that `written` says is in `understood`: no field of a sample is ignored.

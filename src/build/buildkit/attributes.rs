@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::super::dockerfile::CA_SECRET;
 use super::Solve;
 
 /// The build argument that BuildKit puts before the names of cache mounts.
@@ -21,6 +22,9 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     // With a command line given, BuildKit does not look for `# syntax=`, so that no source brings its own frontend and
     // the usual `docker/dockerfile:1` needs no download: the daemon's own frontend reads every Dockerfile.
     add("--opt", "cmdline=docker/dockerfile:1".to_owned());
+    if let Some(ca) = solve.step_ca {
+        add("--secret", format!("id={CA_SECRET},src={}", ca.display()));
+    }
     if let Some(target) = &solve.settings.target {
         add("--opt", format!("target={target}"));
     }
@@ -121,6 +125,36 @@ mod tests {
         ] {
             assert!(arguments.iter().any(|argument| argument == part), "{part} in {arguments:#?}");
         }
+    }
+
+    // Bad input 98: Dockerfile or build argument that names a frontend of its own
+    #[test]
+    fn no_source_and_no_argument_brings_a_frontend_of_its_own() {
+        let (mut settings, notes) = (settings(), notes());
+        settings.args.insert("BUILDKIT_SYNTAX".to_owned(), "evil.example/frontend".to_owned());
+        let of_a_build = super::solve(&told(&settings, &notes));
+        // BuildKit looks for neither where it is given a command line.
+        assert!(of_a_build.contains(&"cmdline=docker/dockerfile:1".to_owned()), "{of_a_build:#?}");
+        let of_a_user = user_database(Path::new("/w/user"), Path::new("/w/result"));
+        assert!(of_a_user.contains(&"--opt=cmdline=docker/dockerfile:1".to_owned()), "{of_a_user:#?}");
+        for arguments in [of_a_build, of_a_user] {
+            assert!(arguments.contains(&"--frontend=dockerfile.v0".to_owned()), "{arguments:#?}");
+        }
+    }
+
+    // Bad input 99: step that asks for a secret, to copy it into a layer
+    #[test]
+    fn steps_can_ask_for_the_certificates_and_for_nothing_else() {
+        let (settings, notes) = (settings(), notes());
+        let secrets = |step_ca| {
+            let arguments = super::solve(&Solve { step_ca, ..told(&settings, &notes) });
+            let named = |flag: &str| arguments.iter().any(|argument| argument.starts_with(flag));
+            assert!(!named("--ssh") && !named("--allow"), "{arguments:#?}");
+            let flags = arguments.iter().enumerate().filter(|(_, argument)| argument.starts_with("--secret"));
+            flags.map(|(at, _)| arguments[at + 1].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(secrets(None), Vec::<String>::new());
+        assert_eq!(secrets(Some(Path::new("/w/ca.pem"))), [format!("id={CA_SECRET},src=/w/ca.pem")]);
     }
 
     #[test]

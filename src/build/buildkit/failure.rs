@@ -55,7 +55,10 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
             return memory("BuildKit was ended");
         }
         let end = ending.said.last().map_or("it said nothing", String::as_str);
-        let message = format!("BuildKit went away: {}", short(end));
+        let message = format!(
+            "BuildKit went away: {}; if it goes away again, see what ended it on its node",
+            short(end)
+        );
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
     let own = own(error);
@@ -135,6 +138,14 @@ fn status(error: &str) -> u16 {
 /// `rest` is `image: why`.
 fn base_image(rest: &str) -> Failure {
     let (image, why) = rest.split_once(": ").unwrap_or((rest, ""));
+    // BuildKit says of this, too, that something is not found.
+    if why.contains("no match for platform") {
+        let message = format!(
+            "the base image {image} is not there for the platform of the build: {}; write one into FROM that is",
+            short(why)
+        );
+        return Failure::new(Stage::Build, Reason::BuildFailed, message);
+    }
     let missing =
         ["not found", "pull access denied", "repository does not exist", "insufficient_scope", "401", "403"];
     if missing.iter().any(|word| why.contains(word)) && !is_network(why) {
@@ -145,7 +156,7 @@ fn base_image(rest: &str) -> Failure {
         );
         return Failure::new(Stage::Build, Reason::BaseImageNotFound, message);
     }
-    if why.contains("no match for platform") || why.contains("invalid reference format") {
+    if why.contains("invalid reference format") {
         let message = format!("the base image {image} cannot be used: {}", short(why));
         return Failure::new(Stage::Build, Reason::BuildFailed, message);
     }

@@ -57,6 +57,15 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_are_letters_digits_and_lines() {
+        assert!(["app", "_a", "App2", &"a".repeat(64)].into_iter().all(is_identifier));
+        for bad in ["", "2a", "a-b", "a.b", "a b", "a;b", "$a", "`a`", "$(a)", "a\nb", "ä", &"a".repeat(65)]
+        {
+            assert!(!is_identifier(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn versions_are_digits_and_dots() {
         assert!(["22", "3.13", "9.12.0"].into_iter().all(is_version));
         assert!(!["", ".", "1.", "v1", "1.2.3.4", "1-rc", "1 2", "123456"].into_iter().any(is_version));

@@ -70,6 +70,7 @@ fn dockerfiles_that_are_none_are_refused() {
     }
 }
 
+// Bad input 91: source without a Dockerfile and without anything that is known
 #[test]
 fn nothing_known_says_what_was_looked_for() {
     let failure = auto(&[("main.cobol", "")]).unwrap_err();

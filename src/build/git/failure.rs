@@ -46,7 +46,10 @@ pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
     ]) {
         (Reason::SourceNotFound, format!("{url} answers, but not as a Git repository; check the URL"))
     } else {
-        (Reason::SourceUnreachable, format!("{url} cannot be reached from the build: {last}"))
+        let message = format!(
+            "{url} cannot be reached from the build: {last}; check the URL, and that pods reach its host"
+        );
+        (Reason::SourceUnreachable, message)
     };
     Failure::new(stage, reason, message)
 }
@@ -68,7 +71,10 @@ fn of_disk(stderr: &str) -> Option<&str> {
 pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failure {
     match error {
         program::Error::Timeout { seconds, .. } => {
-            let message = format!("{url} did not hand its source out within {seconds} s");
+            let message = format!(
+                "{url} did not hand its source out within {seconds} s; leave large files out of it, or find out why its \
+                 host is slow"
+            );
             Failure::new(stage, Reason::SourceUnreachable, message)
         }
         other => Failure::workspace(stage, "the source could not be fetched", other),
@@ -159,7 +165,12 @@ mod tests {
             let failure = remote(Stage::Resolve, "https://h/x", stderr);
             assert_eq!(failure.reason, reason, "{stderr}");
             assert!(failure.message.contains("https://h/x"));
+            let next = "; check the URL, and that pods reach its host";
+            assert_eq!(failure.message.ends_with(next), reason == Reason::SourceUnreachable, "{failure}");
         }
+        let slow = program::Error::Timeout { program: "git".to_owned(), seconds: 9 };
+        let slow = program(Stage::Fetch, "https://h/x", &slow);
+        assert!(slow.message.contains("within 9 s; leave large files out"), "{slow}");
     }
 
     #[test]

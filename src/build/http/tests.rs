@@ -131,7 +131,20 @@ async fn queries_are_never_shown() {
     let failure = get("http://git.test:1/a.tar.gz?signature=planted-word").await.unwrap_err();
     assert_eq!(failure.reason, Reason::SourceUnreachable);
     assert!(failure.message.starts_with("http://git.test:1/a.tar.gz does not answer"), "{}", failure.message);
+    assert!(
+        failure.message.ends_with("; check the URL, and that pods reach its host"),
+        "{}",
+        failure.message
+    );
     assert!(!failure.message.contains("planted"), "{}", failure.message);
+}
+
+#[test]
+fn a_host_that_is_not_well_is_told_with_what_to_look_at() {
+    let url = Url::parse("https://h/a.tar.gz").unwrap();
+    let failure = refused(&url, StatusCode::BAD_GATEWAY, Stage::Fetch);
+    assert_eq!(failure.reason, Reason::SourceUnreachable);
+    assert!(failure.message.ends_with("status 502; check the URL, and that its host is well"), "{failure}");
 }
 
 // Bad input 69: source in a private network, which the platform's owner does not allow

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::facts::tag;
 use super::*;
 use crate::build::order::{Profile, Reference, Settings};
-use crate::build::report::{Failed, MAX_BYTES};
+use crate::build::report::{EXIT_VERDICT, Failed, MAX_BYTES};
 
 /// A build in a directory of its own; its registry is a port that nothing listens on.
 pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
@@ -117,6 +117,21 @@ async fn the_deadline_ends_the_stage_that_hangs() {
     assert_eq!(failed.reason, "BuildTimeout");
     assert!(failed.message.contains("at the stage Push when its 1 s"), "{}", failed.message);
     assert!(failed.message.contains("raise spec.build.timeoutSeconds"), "{}", failed.message);
+}
+
+// Bad input 94: step that never ends
+#[test]
+fn a_step_that_outlasts_the_build_is_a_verdict_on_what_is_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let build = build(dir.path(), Source::ConfigMap { digest: "x".into() }, 1800);
+    for (stage, code) in [(Stage::Fetch, EXIT_FAULT), (Stage::Build, EXIT_VERDICT), (Stage::Push, EXIT_FAULT)]
+    {
+        build.enter(stage, "stage", "");
+        let failure = build.timeout(1770);
+        assert_eq!((failure.stage, failure.reason), (stage, Reason::BuildTimeout));
+        let report = super::failed(&failure, build.progress(), String::new());
+        assert_eq!(outcome::exit_code(&report), code, "{stage:?}");
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn well_known_ends_are_explained() {
         "{}",
         killed.message
     );
+    // Bad input 96: step that fills the disk
     let full = failed("[2/2] RUN yes > /f", "0.7 write: no space left on device", &format!("{end} 1"));
     assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
     assert_eq!(full.reason, Reason::OutOfDisk);
@@ -85,6 +86,11 @@ fn errors_of_the_dockerfile_are_verdicts() {
         ("the Dockerfile cannot be empty", "cannot be empty"),
         ("file with no instructions", "no instructions"),
         ("target stage \"prod\" could not be found", "prod"),
+        // Bad input 97: stage that begins from itself
+        ("circular dependency detected on stage: prod", "circular"),
+        // Bad input 100: step that asks for every right, or for the network of the node
+        ("failed to load LLB: security.insecure is not allowed", "security.insecure"),
+        ("failed to load LLB: network.host is not allowed", "network.host"),
     ] {
         let failure = of(&format!("Dockerfile:1\nerror: failed to solve: {error}"));
         assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{error}");
@@ -115,6 +121,18 @@ fn base_images_that_are_missing_differ_from_those_out_of_reach() {
     }
     let layer = "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"http://x\": dial tcp: i/o timeout";
     assert_eq!(of(&format!("error: failed to solve: {layer}")).reason, Reason::BaseImageUnreachable);
+}
+
+// Bad input 105: base image that is not there for the platform of the build
+#[test]
+fn a_base_image_of_another_platform_is_told_from_one_that_does_not_exist() {
+    let at = "failed to resolve source metadata for docker.io/library/arm:1";
+    let failure = of(&format!("error: failed to solve: {at}: no match for platform in manifest: not found"));
+    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
+    assert!(
+        failure.message.contains("docker.io/library/arm:1 is not there for the platform of the build"),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -171,6 +189,7 @@ fn a_daemon_that_goes_away_is_no_verdict() {
     for said in ["", "signal: killed", gone] {
         assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
     }
+    assert!(of("").message.contains("it said nothing; if it goes away again, see"), "{}", of(""));
     let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
     assert_eq!(runtime.reason, Reason::BuilderUnavailable);
 }

@@ -81,6 +81,12 @@ mod tests {
             "app = MyFlask(1)",
             "# app = Flask(",
             "a.b = Flask(1)",
+            "a;touch${IFS}x = Flask(1)",
+            "$(id) = Flask(1)",
+            "`id` = Flask(1)",
+            "a b = Flask(1)",
+            "a\"]\\nRUN = Flask(1)",
+            "-h = Flask(1)",
         ] {
             assert_eq!(object(line, "Flask"), None, "{line}");
         }

@@ -42,6 +42,13 @@ fn the_application_is_found_where_it_is_made() {
     ])
     .1;
     assert!(text.contains(r#"uvicorn --host 0.0.0.0 --port \"$PORT\" main:api"#), "{text}");
+    // That line is for the shell: nothing but a name of Python gets into it.
+    for hostile in ["api;id", "$(id)", "`id`", "api\"", "api id"] {
+        let main = format!("{hostile} = FastAPI()");
+        let failure =
+            message(&[("requirements.txt", "fastapi\nuvicorn[standard]"), PYTHON, ("main.py", &main)]);
+        assert!(failure.contains("app = FastAPI(…)"), "{hostile}: {failure}");
+    }
 }
 
 #[test]
