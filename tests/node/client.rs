@@ -12,8 +12,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Longest wait for one answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for one answer: browsers wait longer, and a machine may stand still for a while.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for another answer: how long it took is for the benchmarks to say.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Connections that are kept, so that each rests for a while between two requests.
