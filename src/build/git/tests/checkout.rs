@@ -108,9 +108,14 @@ async fn directories_take_room_from_what_is_left_for_submodules() {
 async fn a_source_that_git_does_not_get_through_is_a_verdict() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
     let commit = origin.commit("a", "1");
-    let git = Git { patience: Duration::ZERO, ..origin.git(work.path()).await };
+    let git = Git { patience: Duration::from_millis(50), ..origin.git(work.path()).await };
+    git.fetch(&commit, &branch("main")).await.unwrap();
+    // Git opens this file before it looks for an object, and waits there for somebody to write to it.
+    let alternates = git.objects.join("objects/info/alternates");
+    assert!(Std::new("mkfifo").arg(&alternates).status().unwrap().success());
     let tree = work.path().join("tree");
-    let listed = checked_out(&git, &commit, &tree).await.unwrap_err();
+    std::fs::create_dir(&tree).unwrap();
+    let listed = git.checkout(&commit, &tree).await.unwrap_err();
     let written = git.write(&commit, &tree).await.unwrap_err();
     for Failure { stage, reason, message } in [listed, written] {
         assert_eq!((stage, reason), (Stage::Verify, Reason::SourceTooLarge), "{message}");
