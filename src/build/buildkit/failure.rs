@@ -48,6 +48,24 @@ fn own(error: &str) -> &str {
     }
 }
 
+/// An error without what stands in it between double quotes: there it names files and commands, which may be called anything.
+fn unquoted(error: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), error);
+    while let Some((before, quoted)) = rest.split_once('"') {
+        let mut escaped = false;
+        let end = quoted.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        // Where the quotes do not end, nothing is quoted.
+        let Some(end) = end else { break };
+        kept.push_str(before);
+        rest = &quoted[end + 1..];
+    }
+    kept + rest
+}
+
 /// The failure that a build ended with; `advice` is what to do when the registry does not take the image.
 pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
     let Some(error) = last(&ending.said) else {
@@ -62,26 +80,28 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     };
     let own = own(error);
-    if own.contains("failed to push") || own.contains("exporting to image: push") {
+    let words = unquoted(own);
+    if words.contains("failed to push") || words.contains("exporting to image: push") {
         return push(error, &below(&ending.said), advice);
     }
-    let base = own.split_once("failed to resolve source metadata for ");
+    let metadata = "failed to resolve source metadata for ";
+    let base = own.split_once(metadata).filter(|_| words.contains(metadata));
     if let Some((_, rest)) = base.filter(|(_, rest)| !disk::is_full(rest)) {
         return base_image(rest);
     }
-    if is_network(own) && (own.contains("failed to copy") || own.contains("failed to do request")) {
+    if is_network(&words) && (words.contains("failed to copy") || words.contains("failed to do request")) {
         let message = format!("a base image could not be pulled: {}; {REACH}", short(error));
         return Failure::new(Stage::Build, Reason::BaseImageUnreachable, message);
     }
-    if ending.out_of_memory && (is_daemon(own) || was_killed(ending, own)) {
+    if ending.out_of_memory && (is_daemon(&words) || was_killed(ending, &words)) {
         return memory(&step(ending, error));
     }
-    if is_daemon(own) || printed(ending, is_runtime) {
+    if is_daemon(&words) || printed(ending, is_runtime) {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
     }
-    if disk::is_full(own) || printed(ending, disk::is_full) {
+    if disk::is_full(&words) || printed(ending, disk::is_full) {
         return disk::full(Stage::Build, &step(ending, error));
     }
     Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))

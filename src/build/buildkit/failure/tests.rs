@@ -242,6 +242,31 @@ fn words_of_a_command_are_not_taken_for_those_of_the_daemon() {
 }
 
 #[test]
+fn names_of_files_are_not_taken_for_words_of_the_daemon() {
+    for name in [
+        "failed to push",
+        "exporting to image: push",
+        "failed to resolve source metadata for docker.io/library/node:22: no such host",
+        "failed to copy: connection refused",
+        "rpc error: code = Unavailable",
+        "no space left on device",
+        r#"a \"failed to push\\"#,
+    ] {
+        let end = format!(
+            "error: failed to solve: failed to compute cache key: failed to calculate checksum of ref r1::r2: \"/{name}\": not found"
+        );
+        let failure = failed("[2/2] COPY x .", "", &end);
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{name}");
+    }
+    let open = "error: failed to solve: of \"x: failed to push r:5000/a:k1: 503 Service Unavailable";
+    assert_eq!(
+        failed("exporting", "", open).reason,
+        Reason::RegistryUnavailable,
+        "quotes that do not end hold nothing"
+    );
+}
+
+#[test]
 fn a_program_that_the_image_lacks_is_the_users_error() {
     let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
     assert_eq!(failed("[2/2] RUN x", &format!("0.1 {why}"), END).reason, Reason::BuildFailed);
