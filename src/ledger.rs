@@ -65,7 +65,7 @@ const MAX_EARLIER: usize = 3;
 /// A rollback: while the spec asks for `left` and no version other than `target` has gone live since, `target` runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// The version that the spec asked for.
+    /// The version that the spec asked for or, until it is answered, the lookup that was to tell it ([`Lookup::of`]).
     pub left: String,
     /// The version that runs instead.
     pub target: String,

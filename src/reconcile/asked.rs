@@ -41,6 +41,8 @@ pub struct Asked {
     pub pin: Pin,
     /// The version that the spec asks for: the pin, else what it yields.
     pub version: Option<String>,
+    /// What a rollback leaves: that version or, until a branch or tag is looked up for the first time, the lookup.
+    pub left: Option<String>,
     /// The hold is in force.
     pub held: bool,
     /// The version that should run: the hold's target while in force, else what is asked for.
@@ -61,7 +63,8 @@ pub fn asked(project: &Project, world: &World) -> Asked {
         Pin::Known(version) => Some(version.clone()),
         Pin::Unknown(_) => None,
     };
-    let held = version.as_deref().is_some_and(|version| in_force(ledger, version));
+    let left = version.clone().or_else(|| unanswered(project, ledger).filter(|_| pin == Pin::None));
+    let held = left.as_deref().is_some_and(|left| in_force(ledger, left));
     let target = ledger.hold.as_ref().filter(|_| held).map(|hold| hold.target.clone());
     Asked {
         wanted: target.or_else(|| version.clone()),
@@ -69,6 +72,7 @@ pub fn asked(project: &Project, world: &World) -> Asked {
         yielded,
         pin,
         version,
+        left,
         held,
     }
 }
@@ -92,13 +96,21 @@ pub fn answer(project: &Project, world: &World, ledger: &Ledger) -> Option<Answe
     }
 }
 
+/// The lookup that says for the first time what the spec asks for.
+fn unanswered(project: &Project, ledger: &Ledger) -> Option<String> {
+    let Origin::LookedUp(of) = project.origin() else { return None };
+    ledger.lookup.as_ref().filter(|lookup| lookup.of == of && lookup.answer.is_none())?;
+    Some(of)
+}
+
 /// What an earlier record says of a source: a commit does not change its message.
 fn told(world: &World, digest: &str) -> SourceFact {
     let same = |source: &SourceFact| source.digest == digest && source.message.is_some();
     world.records.values().map(Record::source).find(same).unwrap_or_default()
 }
 
-fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Option<Yielded> {
+/// What the spec yields by itself, as far as its source is known.
+pub(super) fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Option<Yielded> {
     let answer = answer(project, world, ledger)?;
     let source = SourceFact {
         digest: answer.digest.clone(),

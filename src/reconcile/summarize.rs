@@ -5,6 +5,7 @@ mod building;
 mod events;
 mod history;
 mod ready;
+mod running;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -87,11 +88,12 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// The version whose pods answer: the one in place once it is live or alone, else the one that was live last.
+/// The version whose pods answer: the one in place once it is on top of the live order or Available, else the one that was
+/// live last. One that was live before and is gone back to answers only when its pods are there.
 fn serving(view: &View<'_>) -> Option<String> {
     let in_place = view.asked.in_place.clone();
     let proven = |version: &String| {
-        view.ledger.life(version).live.is_some()
+        view.ledger.life(version).live == Some(view.ledger.last)
             || view.world.rollout.as_ref().is_some_and(|rollout| rollout.available)
     };
     in_place.filter(proven).or_else(|| newest_live(view.ledger))
@@ -207,6 +209,14 @@ fn rollback(view: &View<'_>) -> Verdict {
         message,
     };
     match previous(view.ledger, view.world, view.asked.in_place.as_deref()) {
+        Some(version) if view.asked.left.is_none() => verdict(
+            Truth::False,
+            Reason::NothingYet,
+            format!(
+                "{} is kept, and can be gone back to once the spec asks for something that is there",
+                short(&version)
+            ),
+        ),
         Some(version) => {
             let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
             verdict(

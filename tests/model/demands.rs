@@ -80,11 +80,14 @@ impl Demand {
         };
         let built =
             |version: &String| cluster.records.get(version).is_some_and(|record| record.image.is_some());
+        if asked.held && target.is_some() && target == asked.version && !target.as_ref().is_some_and(built) {
+            return None; // It ends the hold, and then it is built or not.
+        }
         let Some(target) = target.filter(built) else { return Some(unmoved()) };
         if ledger.life(&target).failed.is_some() {
             return Some(unmoved());
         }
-        if matches!(asked.pin, Pin::Unknown(_)) || asked.version.is_none() {
+        if matches!(asked.pin, Pin::Unknown(_)) || asked.left.is_none() {
             return None;
         }
         cluster.nature.is_good(&target).then_some(Self::GoneBackTo(target))

@@ -17,7 +17,7 @@ use super::play::Violation;
 type Oracle = fn(&Cluster, &Asked) -> Result<(), String>;
 
 /// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
-const ORACLES: [(&str, &[Child], Oracle); 13] = [
+const ORACLES: [(&str, &[Child], Oracle); 14] = [
     ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
     ("every_child_has_its_marks", &[Child::Memory, Child::Record, Child::Job], every_child_has_its_marks),
     ("the_service_is_what_was_recorded", &[Child::Memory, Child::Service], the_service_is_what_was_recorded),
@@ -37,6 +37,11 @@ const ORACLES: [(&str, &[Child], Oracle); 13] = [
         "what_is_wanted_and_good_serves",
         &[Child::Memory, Child::Deployment],
         running::what_is_wanted_and_good_serves,
+    ),
+    (
+        "nothing_is_on_trial_for_ever",
+        &[Child::Memory, Child::Deployment],
+        running::nothing_is_on_trial_for_ever,
     ),
     ("what_failed_is_left", &[Child::Memory, Child::Deployment], running::what_failed_is_left),
     ("a_restart_is_over", &[Child::Memory, Child::Deployment], running::a_restart_is_over),
@@ -78,7 +83,7 @@ fn a_rollback_that_was_granted_arrives(
     asked: &Asked,
     watch: &Watch,
 ) -> Result<(), String> {
-    let still = |hold: &&Hold| !cluster.project.stopped() && asked.version.as_ref() == Some(&hold.left);
+    let still = |hold: &&Hold| !cluster.project.stopped() && asked.left.as_ref() == Some(&hold.left);
     let Some(hold) = watch.granted.as_ref().filter(still) else { return Ok(()) };
     let good = cluster.nature.is_good(&hold.target) && cluster.records.contains_key(&hold.target);
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }

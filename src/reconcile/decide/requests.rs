@@ -140,7 +140,8 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         Ok(target) => target,
         Err(refusal) => return refuse(refusal),
     };
-    if !situation.built(&target) {
+    let built = situation.built(&target);
+    if !built && !lifts_to(situation, &target) {
         return refuse(format!(
             "refused: {} has no image. Can be had: {}",
             short(&target),
@@ -155,29 +156,29 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         let lift = lifted(situation, ledger.clone(), &target, retry);
         ledger =
             lift.unwrap_or(ledger).with_seen(Verb::Retry, retry, format!("tries {} again", short(&target)));
-    } else if situation.failed(&target) {
+    } else if situation.failed(&target) || !built && build_failed(situation, &target) {
         let again = format!(
             "annotate doce.dev/retry=\"@<new>\" beside a new doce.dev/rollback=\"{}@<new>\"",
             short(&target)
         );
         return refuse(format!("refused: {} failed before. To try it all the same, {again}", short(&target)));
     }
-    let asked = situation.asked.version.clone();
-    let runs = situation.asked.in_place.as_deref() == Some(target.as_str());
-    let already = runs && situation.asked.wanted.as_deref() == Some(target.as_str());
-    let outcome = if already {
-        format!("{} runs already", short(&target))
-    } else {
-        format!("goes to {}", short(&target))
+    let in_place = situation.asked.in_place.as_deref() == Some(target.as_str());
+    let already = in_place && situation.asked.wanted.as_deref() == Some(target.as_str());
+    let outcome = match () {
+        () if already => format!("{} runs already", short(&target)),
+        () if !built => format!("goes to {}, which is built first", short(&target)),
+        () => format!("goes to {}", short(&target)),
     };
     if !already {
         let again = situation.trigger(Verb::Rollback, Cause::Rollback);
         ledger.versions.entry(target.clone()).or_default().again = Some(again);
     }
-    if asked.as_deref() == Some(target.as_str()) {
+    if situation.asked.version.as_deref() == Some(target.as_str()) {
         ledger.hold = None;
     } else if !already {
-        ledger.hold = asked.map(|left| Hold { left, target: target.clone(), since: ledger.last });
+        let left = situation.asked.left.clone();
+        ledger.hold = left.map(|left| Hold { left, target: target.clone(), since: ledger.last });
         if ledger.hold.is_none() {
             return refuse(nothing_to_leave(situation));
         }
@@ -185,11 +186,26 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger.with_seen(Verb::Rollback, value, outcome))
 }
 
+/// The hold keeps from being built what the spec asks for: a rollback to it ends the hold, and it is built.
+fn lifts_to(situation: &Situation<'_>, target: &str) -> bool {
+    let asked = &situation.asked;
+    let own = asked.yielded.as_ref().is_some_and(|yielded| yielded.version == target);
+    asked.held && own && asked.version.as_deref() == Some(target)
+}
+
+fn build_failed(situation: &Situation<'_>, version: &str) -> bool {
+    situation.key_of(version).is_some_and(|key| situation.ledger.attempts(key).failed.is_some())
+}
+
 /// Why the spec asks for no version that could be left.
 fn nothing_to_leave(situation: &Situation<'_>) -> String {
     let (Pin::Unknown(_), Some(pin)) = (&situation.asked.pin, &situation.project.pin) else {
-        return "refused: the source has not been looked up yet, so there is nothing to go back from"
-            .to_owned();
+        return format!(
+            "refused: {} is not there, so there is nothing to go back from: create it and ask again, or write what shall \
+             run into spec.pinnedVersion. Can be had: {}",
+            situation.project.reference(),
+            choices(situation)
+        );
     };
     format!(
         "refused: spec.pinnedVersion v{pin} names no version, or more than one. Write another there, or none and ask again. Can be had: {}",

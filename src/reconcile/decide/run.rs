@@ -18,7 +18,7 @@ pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
 }
 
 /// Row 13: the version that runs; none while there is nothing to run yet.
-fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
+pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let in_place = situation.asked.in_place.as_deref();
     if situation.project.stopped() {
         return in_place;

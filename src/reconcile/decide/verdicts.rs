@@ -6,8 +6,9 @@ use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger};
 use crate::record::ImageFact;
 use crate::version::short;
 
-use super::super::asked::previous;
+use super::super::asked::{previous, yielded};
 use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
+use super::run::runs;
 use super::{Situation, Step};
 
 /// Row 6: a Job ended. An image goes into the records of its key, an answer or a failure into the ledger.
@@ -94,7 +95,15 @@ fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option
         attempts: Attempts::default(),
         ..pending.clone()
     };
-    Some(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
+    let mut ledger = Ledger { lookup: Some(lookup), ..situation.ledger.clone() };
+    // A rollback that left what was being looked up leaves what it turned out to be, and nothing that comes after it.
+    let yielded = yielded(situation.project, situation.world, &ledger);
+    if let (Some(hold), Some(yielded)) =
+        (ledger.hold.as_mut().filter(|hold| hold.left == pending.of), yielded)
+    {
+        hold.left = yielded.version;
+    }
+    Some(ledger)
 }
 
 /// The attempts after the end of `job`; none where that attempt is old news.
@@ -185,13 +194,13 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 10: the version on trial did not become Available in time, or cannot. Only what is wanted and was never live is
-/// judged, so that one cause (a dead database) cannot condemn every version.
+/// Row 10: the version on trial did not become Available in time, or cannot. Only what was never live is judged, so that
+/// one cause (a dead database) cannot condemn every version. It need not be wanted any more: while a newer version has no
+/// image yet, and may never have one, it is what runs.
 pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available)?;
     let life = situation.ledger.life(version);
-    let on_trial =
-        situation.asked.wanted.as_deref() == Some(version) && life.live.is_none() && life.failed.is_none();
+    let on_trial = runs(situation) == Some(version) && life.live.is_none() && life.failed.is_none();
     let hopeless = rollout.hopeless.as_ref();
     let about_to_start_anew = rollout.stamp != life.restart; // A retry: the old pods say nothing about it.
     if !on_trial || about_to_start_anew || !(rollout.deadline_over || hopeless.is_some()) {

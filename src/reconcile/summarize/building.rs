@@ -32,9 +32,11 @@ pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
     ))
 }
 
-/// A branch or tag is being looked up; the Job that does it builds as well.
+/// A branch or tag is being looked up; the Job that does it builds as well. Where a rollback left just that, what runs
+/// instead is the news.
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
-    let lookup = open_lookup(view).filter(|lookup| !lookup.polls())?;
+    let left = view.asked.held && view.asked.version.is_none();
+    let lookup = open_lookup(view).filter(|lookup| !lookup.polls() && !left)?;
     let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
 }

@@ -22,14 +22,14 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     let version = &record.facts.version;
     let life = view.ledger.life(version);
     let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
-    let in_place = view.asked.in_place.as_ref() == Some(version);
+    let serves = view.asked.in_place.is_some() && super::serving(view).as_ref() == Some(version);
     let no_image = record.image.is_none();
     let refused = record.wants_root_in_vain();
     let state = match () {
         () if no_image && attempts.cancelled => "Cancelled",
         () if no_image && attempts.failed.is_some() || life.failed.is_some() || refused => "Failed",
         () if no_image => "Building",
-        () if in_place && life.live.is_some() => "Serving",
+        () if serves && life.live.is_some() => "Serving",
         () if life.live.is_some() => "Live",
         () => "Built",
     };

@@ -1,16 +1,17 @@
 //! The headline: Ready, its reason and its sentence, and whether work goes on or a person is needed. The rows of the
 //! design's condition table, top down.
 
-use super::building::{image, looked_up, lookup_is_open, poll_fails};
-use super::{View, failure};
+use super::View;
+use super::building::{image, looked_up, lookup_is_open};
+use super::running::running;
 use crate::crd::conditions::{Reason, Truth};
 use crate::crd::status::FailureStatus;
-use crate::ledger::{Ledger, Life};
+use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::version::short;
 
-use super::super::asked::{Pin, asked, forbidden};
-use super::super::world::{Cause, Child, ConfigMap, Rollout, World};
+use super::super::asked::{Pin, asked};
+use super::super::world::{Cause, Child, ConfigMap, World};
 
 /// What Ready, Reconciling and Stalled say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Headline {
         Self { ready, reason, message: message.into(), reconciling: false, stalled: false, failure: None }
     }
 
-    fn ready(reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn ready(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(Truth::True, reason, message)
     }
 
@@ -134,113 +135,6 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
         };
         Headline { failure: Some(failure), ..Headline::working(Reason::ConfigMapNotFound, message) }
     })
-}
-
-/// The wanted version has an image: is it in place, and does it serve?
-fn running(view: &View<'_>) -> Option<Headline> {
-    let wanted = view.asked.wanted.as_deref()?;
-    if let Some(why) = forbidden(view.world, wanted) {
-        return Some(not_started(view, wanted, why));
-    }
-    let life = view.ledger.life(wanted);
-    if let Some(failed) = &life.failed {
-        let retry = annotate(view.project, "retry", "@$(date +%s)");
-        let message = format!(
-            "{} does not run: {}{}. Push a fix, or try again: {retry}",
-            short(wanted),
-            failed.message,
-            stays(view)
-        );
-        return Some(Headline {
-            failure: Some(failure(Some(wanted), failed)),
-            ..Headline::stalled(Reason::RolloutFailed, message)
-        });
-    }
-    let rollout = view.world.rollout.as_ref();
-    let in_place = rollout.filter(|rollout| rollout.version.as_deref() == Some(wanted));
-    let trouble = in_place
-        .and_then(|rollout| rollout.trouble.as_ref())
-        .map(|trouble| format!(" ({}: {})", trouble.reason, trouble.message))
-        .unwrap_or_default();
-    Some(match in_place {
-        Some(rollout)
-            if rollout.current && rollout.available && life.live.is_some() && !life.restarting() =>
-        {
-            serving(view, wanted)
-        }
-        Some(rollout) if goes_on(view, rollout, &life) => serving(view, wanted),
-        Some(_) if life.restarting() && life.live.is_some() => Headline::working(
-            Reason::Restarting,
-            format!("the pods of {} are being started anew{trouble}", short(wanted)),
-        ),
-        Some(rollout) if life.live == Some(view.ledger.last) && rollout.current => {
-            let some =
-                format!("{} of {} pods of {} are ready", rollout.serving, rollout.replicas, short(wanted));
-            let to_do = "Nothing is on trial, so nothing is moved; Kubernetes keeps trying";
-            Headline::working(Reason::Unavailable, format!("{some}{trouble}. {to_do}"))
-        }
-        _ => Headline::working(
-            Reason::Starting,
-            format!("{} is being started{trouble}{}", short(wanted), stays(view)),
-        ),
-    })
-}
-
-/// The version itself does not let its image run: nothing was tried, and trying again would not help.
-fn not_started(view: &View<'_>, wanted: &str, why: &str) -> Headline {
-    let failure = FailureStatus {
-        version: Some(short(wanted)),
-        stage: "Rollout".into(),
-        reason: Reason::ImageRunsAsRoot.name().into(),
-        message: why.to_owned(),
-        log: String::new(),
-    };
-    let message = format!("{} is not started: {why}{}", short(wanted), stays(view));
-    Headline { failure: Some(failure), ..Headline::stalled(Reason::ImageRunsAsRoot, message) }
-}
-
-/// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
-/// of somebody else: that is no news.
-fn goes_on(view: &View<'_>, rollout: &Rollout, life: &Life) -> bool {
-    let whole =
-        rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
-    !rollout.current && rollout.faithful && whole && life.live == Some(view.ledger.last) && !life.restarting()
-}
-
-fn serving(view: &View<'_>, wanted: &str) -> Headline {
-    let asked = view.asked.version.as_deref().map(short).unwrap_or_default();
-    if view.asked.held {
-        let hold = format!(
-            "{} serves, as a rollback asked. {asked}, which the spec asks for, waits; a version newer than it is tried as usual and ends the hold, and so does: {}",
-            short(wanted),
-            annotate(view.project, "rollback", &format!("{asked}@$(date +%s)"))
-        );
-        return Headline::ready(Reason::Held, hold);
-    }
-    if let Pin::Known(_) = view.asked.pin {
-        return Headline::ready(
-            Reason::Pinned,
-            format!(
-                "{} serves, as spec.pinnedVersion asks; spec.source and spec.run are not looked at meanwhile",
-                short(wanted)
-            ),
-        );
-    }
-    let poll = poll_fails(view).unwrap_or_default();
-    let message = format!("{} serves{}{poll}", short(wanted), as_root(view, wanted));
-    Headline::ready(Reason::Serving, message)
-}
-
-/// A warning where the pods run as root and nobody has written that they should.
-fn as_root(view: &View<'_>, wanted: &str) -> &'static str {
-    let record = view.world.records.get(wanted);
-    let unasked = record.is_some_and(|record| record.user() == Some(0) && record.facts.security.is_auto());
-    if unasked {
-        ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\": add USER with a number \
-         above 0 to its Dockerfile, or write spec.run.security: Baseline to have it so"
-    } else {
-        ""
-    }
 }
 
 /// Ready needs the port too, but a missing port stops nothing else and hides no failure.

@@ -68,6 +68,14 @@ pub(super) fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch)
     Ok(())
 }
 
+/// What a rollback left had never been looked up, and this write says what it turned out to be.
+fn just_told(before: &Ledger, after: &Ledger) -> bool {
+    let open = before.lookup.as_ref().filter(|lookup| lookup.answer.is_none());
+    let answered = after.lookup.as_ref().is_some_and(|lookup| lookup.answer.is_some());
+    let left = before.hold.as_ref().map(|hold| &hold.left);
+    answered && open.is_some_and(|lookup| Some(&lookup.of) == left)
+}
+
 pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
     write: &Write<'_>,
     watch: &mut Watch,
@@ -78,7 +86,18 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
         watch.granted.clone_from(&after.hold);
     }
     let asked = |verb: Verb| after.seen.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
-    if wish(&after) != wish(&before) && !asked(Verb::Rollback) {
+    let told = just_told(&before, &after);
+    if told
+        && after
+            .hold
+            .as_ref()
+            .is_some_and(|hold| Some(&hold.left) == wish(&before).map(|(left, _)| left).as_ref())
+    {
+        return Err("the hold goes on to leave a lookup that is answered".to_owned());
+    }
+    let wishes = [&before, &after]
+        .map(|ledger| wish(ledger).map(|(left, target)| (Some(left).filter(|_| !told), target)));
+    if wishes[0] != wishes[1] && !asked(Verb::Rollback) {
         return Err("the hold changed without a rollback".to_owned());
     }
     for (version, life) in &after.versions {

@@ -29,8 +29,17 @@ pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -
     if cluster.nature.is_good(due) {
         return Err(format!("{due} is good and does not serve"));
     }
-    if life.live.is_none() && !cluster.forgotten {
-        Err(format!("{due} is on trial for ever"))
+    Ok(())
+}
+
+/// Whatever is asked for meanwhile: what runs and was never live has a verdict, or is live in the end.
+pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
+    let runs = cluster.in_place().filter(built).filter(|_| !cluster.project.stopped() && !cluster.forgotten);
+    let Some(version) = runs else { return Ok(()) };
+    let life = cluster.memory().life(version);
+    if life.live.is_none() && life.failed.is_none() {
+        Err(format!("{version} is on trial for ever"))
     } else {
         Ok(())
     }
@@ -94,7 +103,7 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &As
 /// What status names as the version to go back to is what a rollback would get, and what it does not offer is refused.
 pub(super) fn status_offers_what_would_be_granted(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
     let world = observe(cluster);
-    if asked.version.is_none() || world.ledger.is_none() {
+    if asked.left.is_none() || world.ledger.is_none() {
         return Ok(()); // There is nothing that could be left.
     }
     let status = summarize(None, &cluster.project, &world, None);

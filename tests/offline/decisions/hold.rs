@@ -1,11 +1,16 @@
 //! The life of a hold: made by a rollback, in force while the spec asks for what was left, inert once another version is
 //! live, lifted by a rollback to what the spec asks for.
 
+use doce_operator::build::report::{Built, Stage};
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::Hold;
+use doce_operator::ledger::{Attempts, Failure, Hold, Lookup};
+use doce_operator::project::Origin;
 use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::summarize::summarize;
+use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::version::short;
 
-use super::case::{Case, v};
+use super::case::{Case, commit, failed, key, v};
 
 /// The spec asks for 2, which serves; 1 served before.
 fn second() -> Case {
@@ -101,4 +106,84 @@ fn a_rollback_while_the_next_version_is_on_trial_goes_back_at_once() {
     let after = case.remembers();
     assert_eq!(after.hold, Some(Hold { left: v(2), target: v(1), since: 1 }));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(1)));
+}
+
+/// The spec asks for 3, which has no image; 2 served last and is gone back from, 1 serves.
+fn held_before_the_build() -> Case {
+    let hold = Hold { left: v(3), target: v(1), since: 3 };
+    Case::new(3).live(2, 2).live(1, 3).in_place(1).recorded(3).ledger(|ledger| ledger.hold = Some(hold))
+}
+
+fn forward(number: u8) -> String {
+    format!("{}@2", short(&v(number)))
+}
+
+#[test]
+fn a_rollback_to_what_the_hold_kept_from_being_built_lifts_it_and_it_is_built() {
+    let case = held_before_the_build().asks(Verb::Rollback, &forward(3));
+    let after = case.remembers();
+    assert_eq!(after.hold, None);
+    assert!(after.seen[&Verb::Rollback].outcome.contains("built first"), "{:?}", after.seen);
+    let next = case.ledger(|ledger| *ledger = after).step();
+    assert!(matches!(&next, Some(Step::Build { of: BuildOf::Key(of), .. }) if *of == key(3)), "{next:?}");
+}
+
+#[test]
+fn a_rollback_to_what_could_not_be_built_needs_a_retry_beside_it() {
+    let attempts = Attempts { failed: Some(Failure::default()), ..Attempts::default() };
+    let stuck = |ledger: &mut doce_operator::ledger::Ledger| {
+        ledger.builds.insert(key(3), attempts.clone());
+    };
+    let case = held_before_the_build().ledger(stuck).asks(Verb::Rollback, &forward(3));
+    let says = case.says(Verb::Rollback);
+    assert!(says.starts_with("refused") && says.contains("doce.dev/retry"), "{says}");
+    let after = case.asks(Verb::Retry, "@2").remembers();
+    assert_eq!((after.hold, after.builds[&key(3)].failed.clone()), (None, None));
+}
+
+/// 2 serves and 1 served before; the branch has just been written into the spec.
+fn looked_up_for_the_first_time() -> (Case, String) {
+    let case = Case::branch().live(1, 1).live(2, 2).in_place(2).set(1, 0, false);
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let lookup = Lookup { of: of.clone(), number: 1, ..Lookup::default() };
+    (case.ledger(|ledger| ledger.lookup = Some(lookup)).job(BuildOf::Lookup(1), 0, JobState::Running), of)
+}
+
+#[test]
+fn a_rollback_while_a_branch_is_looked_up_for_the_first_time_goes_back_at_once() {
+    let (case, of) = looked_up_for_the_first_time();
+    let after = case.asks(Verb::Rollback, "previous@1").remembers();
+    assert_eq!(after.hold, Some(Hold { left: of, target: v(1), since: 2 }));
+    let (case, _) = looked_up_for_the_first_time();
+    assert_eq!(case.ledger(|ledger| *ledger = after.clone()).rolls().version, Some(v(1)));
+
+    let (case, _) = looked_up_for_the_first_time();
+    let case = case.live(1, 3).in_place(1).ledger(|ledger| ledger.hold = after.hold);
+    let status = summarize(None, &case.project, &case.world, None);
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Held"));
+    assert!(ready.message.contains("What branch main comes to"), "{}", ready.message);
+}
+
+#[test]
+fn a_rollback_that_left_a_lookup_leaves_what_it_turned_out_to_be_and_nothing_newer() {
+    let answers = |failure: bool| {
+        let (mut case, of) = looked_up_for_the_first_time();
+        case.world.jobs.clear();
+        let hold = Hold { left: of, target: v(1), since: 2 };
+        let state = if failure {
+            let failed = failed(Stage::Build, "BuildFailed");
+            JobState::Failed(doce_operator::build::report::Failed {
+                source: Some(commit(3)),
+                key: Some(key(3)),
+                ..failed
+            })
+        } else {
+            JobState::Built(Built { source: commit(3), key: key(3), ..Built::default() })
+        };
+        case.ledger(|ledger| ledger.hold = Some(hold)).job(BuildOf::Lookup(1), 0, state).remembers()
+    };
+    for failure in [false, true] {
+        assert_eq!(answers(failure).hold, Some(Hold { left: v(3), target: v(1), since: 2 }), "{failure}");
+    }
 }

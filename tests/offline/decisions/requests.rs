@@ -2,11 +2,10 @@
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Attempts, Failure, Lookup};
-use doce_operator::project::Origin;
+use doce_operator::ledger::{Attempts, Failure};
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::summarize::summarize;
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::world::{BuildOf, ConfigMap, JobState};
 use doce_operator::version::short;
 
 use super::case::{Case, key, v};
@@ -154,13 +153,17 @@ fn a_rollback_under_an_unknown_pin_is_refused_with_the_pin_and_what_can_be_had()
 }
 
 #[test]
-fn a_rollback_before_the_source_is_known_says_that_it_is_not() {
-    let case = Case::branch().live(1, 1).live(2, 2).in_place(2);
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
-    let case = case.ledger(|ledger| ledger.lookup = Some(Lookup { of, number: 1, ..Lookup::default() }));
-    assert!(
-        case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback).contains("has not been looked up yet")
-    );
+fn a_rollback_while_the_config_map_is_missing_says_what_to_do_and_status_offers_none() {
+    let mut case = Case::new(2).live(1, 1).live(2, 2).in_place(2);
+    let source = serde_json::json!({ "configMap": { "name": "site" } });
+    case.project.source = serde_json::from_value(source).unwrap();
+    case.world.config_map = ConfigMap::Missing;
+    let status = summarize(None, &case.project, &case.world, None);
+    let offer = status.conditions.iter().find(|condition| condition.type_ == "RollbackAvailable").unwrap();
+    assert_eq!(offer.status, "False", "{}", offer.message);
+    let says = case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
+    assert!(says.starts_with("refused") && says.contains("spec.pinnedVersion"), "{says}");
+    assert!(says.contains(&short(&v(1))), "{says}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! Rows 7 to 10: what becomes of the version in place.
 
+use doce_operator::crd::spec::OnFailure;
+use doce_operator::ledger::Hold;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::Trouble;
+use doce_operator::reconcile::summarize::summarize;
+use doce_operator::reconcile::world::{BuildOf, JobState, Rollout, Trouble};
+use doce_operator::version::short;
 
-use super::case::{Case, v};
+use super::case::{Case, key, v};
 
 #[test]
 fn a_version_that_is_available_is_live() {
@@ -131,4 +135,56 @@ fn what_is_tried_again_is_judged_by_its_new_pods_only() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
     let case = case.ledger(|ledger| ledger.versions.entry(v(2)).or_default().restart = Some("stamp".into()));
     assert_eq!(case.rolls().stamp.as_deref(), Some("stamp"));
+}
+
+/// 1 serves, 2 was on trial, and the spec asks for 3, which has no image.
+fn superseded_on_trial() -> Case {
+    Case::serving(1).spec(3).recorded(3).on_trial(2).job(BuildOf::Key(key(3)), 0, JobState::Running)
+}
+
+#[test]
+fn a_trial_is_judged_though_a_newer_version_is_asked_for_while_that_has_no_image() {
+    let ill = |rollout: &mut Rollout| rollout.deadline_over = true;
+    let after = superseded_on_trial().rollout(ill).remembers();
+    assert!(after.life(&v(2)).failed.is_some());
+    let case = superseded_on_trial().rollout(ill).ledger(|ledger| *ledger = after);
+    assert_eq!(case.rolls().version, Some(v(1)), "the version that was live last comes back");
+    assert_eq!(superseded_on_trial().step(), None, "before its deadline it stays");
+}
+
+#[test]
+fn a_failed_version_that_stays_and_becomes_ready_late_is_not_said_to_be_down() {
+    let mut case = Case::serving(1).spec(2).failed(2).in_place(2);
+    case.project.rollout.on_failure = OnFailure::Stay;
+    let (reason, message) = ready(&case);
+    assert_eq!(reason, "RolloutFailed");
+    assert!(message.contains("Its pods are ready since"), "{message}");
+    assert!(!message.contains("does not run"), "{message}");
+}
+
+#[test]
+fn while_a_version_that_is_gone_back_to_starts_it_is_the_other_that_serves() {
+    let hold = Hold { left: v(2), target: v(1), since: 2 };
+    let case = Case::new(2).live(1, 1).live(2, 2).on_trial(1).ledger(|ledger| ledger.hold = Some(hold));
+    let case = case.rollout(|rollout| rollout.serving = 1);
+    let status = summarize(None, &case.project, &case.world, None);
+    assert_eq!(status.version, Some(short(&v(2))));
+    let states: Vec<_> =
+        status.history.iter().map(|entry| (entry.version.clone(), entry.state.as_str())).collect();
+    assert!(
+        states.contains(&(short(&v(1)), "Live")) && states.contains(&(short(&v(2)), "Serving")),
+        "{states:?}"
+    );
+    let (_, message) = ready(&case);
+    assert!(message.ends_with(&format!("; {} goes on serving", short(&v(2)))), "{message}");
+
+    let (reason, message) = ready(&case.rollout(|rollout| rollout.deadline_over = true));
+    assert_eq!(reason, "Starting");
+    assert!(message.contains(&format!("doce.dev/rollback=\"{}@", short(&v(2)))), "{message}");
+}
+
+fn ready(case: &Case) -> (String, String) {
+    let status = summarize(None, &case.project, &case.world, None);
+    let ready = status.conditions.into_iter().find(|condition| condition.type_ == "Ready").unwrap();
+    (ready.reason, ready.message)
 }
