@@ -169,11 +169,11 @@ fn while_a_version_that_is_gone_back_to_starts_it_is_the_other_that_serves() {
     let case = case.rollout(|rollout| rollout.serving = 1);
     let status = summarize(None, &case.project, &case.world, None);
     assert_eq!(status.version, Some(short(&v(2))));
-    let states: Vec<_> =
+    let history: Vec<_> =
         status.history.iter().map(|entry| (entry.version.clone(), entry.state.as_str())).collect();
     assert!(
-        states.contains(&(short(&v(1)), "Live")) && states.contains(&(short(&v(2)), "Serving")),
-        "{states:?}"
+        history.contains(&(short(&v(1)), "Live")) && history.contains(&(short(&v(2)), "Serving")),
+        "{history:?}"
     );
     let (_, message) = ready(&case);
     assert!(message.ends_with(&format!("; {} goes on serving", short(&v(2)))), "{message}");
