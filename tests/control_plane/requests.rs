@@ -8,3 +8,5 @@ mod restarts;
 mod rollbacks;
 #[path = "requests/spec.rs"]
 mod spec;
+#[path = "requests/under_way.rs"]
+mod under_way;

@@ -1,0 +1,173 @@
+//! Going back and forward again while a build or a rollout is under way.
+
+use doce_operator::build::report::{Failed, Stage};
+use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
+use crate::harness::reading::{message, state_of, version_of};
+use crate::harness::{Built, Operator, World, behaving, branch, commit, prebuilt};
+
+/// Two versions that served, the second in place: the versions as people write them.
+async fn two_served(world: &World) -> (String, String) {
+    world.apply("shop", commit(1)).await;
+    world.finish_build(Built::default()).await;
+    let first = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
+    world.apply("shop", commit(2)).await;
+    world.finish_build(Built::default()).await;
+    let second = world.until_serves_another("shop", &first).await;
+    (first, second)
+}
+
+impl World {
+    /// Waits until another version than `than` serves; returns it.
+    async fn until_serves_another(&self, name: &str, than: &str) -> String {
+        let than = than.to_owned();
+        let other = move |status: &ProjectDeploymentStatus| {
+            let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+            ready.is_some_and(|ready| ready.reason == "Serving")
+                && status.version.as_ref().is_some_and(|version| *version != than)
+        };
+        let object = self
+            .until(name, "another version serves", move |object: Option<&ProjectDeployment>| {
+                object.and_then(|object| object.status.as_ref()).is_some_and(&other)
+            })
+            .await;
+        object.status.unwrap().version.unwrap()
+    }
+
+    async fn until_held(&self, name: &str, version: &str) -> ProjectDeployment {
+        let object = self.until_ready(name, "True", "Held").await;
+        assert_eq!(object.status.as_ref().unwrap().version.as_deref(), Some(version));
+        object
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_rollback_during_a_build_ends_it_and_one_to_what_is_asked_for_builds_it_after_all() {
+    let world = World::new("back-during-a-build").await;
+    let _operator = Operator::start(&world).await;
+    let (first, _) = two_served(&world).await;
+    world.apply("shop", commit(3)).await;
+    let (job, _) = world.running_build().await;
+
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    let held = world.until_held("shop", &first).await;
+    let gone = |jobs: &[Job]| jobs.iter().all(|there| there.name_any() != job.name_any());
+    world.until_list("the build is gone", gone).await;
+    let third = held.status.as_ref().unwrap().desired_version.clone().unwrap();
+    let forward = format!("doce.dev/rollback=\"{third}@");
+    assert!(message(&held, "Ready").contains(&forward), "{}", message(&held, "Ready"));
+
+    let says = world.ask("shop", "rollback", &format!("{third}@2")).await;
+    assert_eq!(says, format!("goes to {third}, which is built first"));
+    world.finish_build(Built::default()).await;
+    world.until_serving("shop", &third).await;
+    world.until_sets(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_against_what_it_comes_to() {
+    let world = World::new("back-during-a-lookup").await;
+    let _operator = Operator::start(&world).await;
+    let (first, _) = two_served(&world).await;
+    world.apply("shop", branch("next")).await;
+    world.running_build().await;
+
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    let held = world.until_held("shop", &first).await;
+    assert!(message(&held, "Ready").contains("What branch next comes to"), "{}", message(&held, "Ready"));
+
+    world.finish_build(Built { commit: Some("0c".repeat(20)) }).await;
+    let known = world
+        .until("shop", "the branch is answered", |object: Option<&ProjectDeployment>| {
+            let status = object.and_then(|object| object.status.as_ref());
+            status.is_some_and(|status| status.desired_version.is_some())
+        })
+        .await;
+    let third = known.status.unwrap().desired_version.unwrap();
+    world.until_held("shop", &first).await;
+    assert_eq!(version_of(&world.get::<Deployment>("shop").await), first);
+
+    assert_eq!(world.ask("shop", "rollback", &format!("{third}@2")).await, format!("goes to {third}"));
+    world.until_serving("shop", &third).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn twice_back_during_a_rollout_goes_forward_again() {
+    let world = World::new("twice-during-a-rollout").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    world.apply("shop", prebuilt(2)).await;
+    let second = world.until_serves_another("shop", &first).await;
+    // It never comes up by itself, and the test goes on before its deadline.
+    let mut third = behaving(prebuilt(3), "never-ready");
+    third["rollout"]["deadlineSeconds"] = 3600.into();
+    world.apply("shop", third).await;
+    world.until_ready("shop", "False", "Starting").await;
+    let in_place = |version: String| {
+        move |deployment: Option<&Deployment>| deployment.is_some_and(|there| version_of(there) == version)
+    };
+    let trial = world.get::<ProjectDeployment>("shop").await.status.unwrap().desired_version.unwrap();
+    world.until("shop", "the third version is on trial", in_place(trial)).await;
+
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {second}"));
+    world.until_held("shop", &second).await;
+    assert_eq!(world.ask("shop", "rollback", "previous@2").await, format!("goes to {first}"));
+    world.until_held("shop", &first).await;
+    assert_eq!(world.ask("shop", "rollback", "previous@3").await, format!("goes to {second}"));
+    world.until_held("shop", &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_trial_that_crashes_is_left_though_what_is_asked_for_by_then_does_not_build() {
+    let world = World::new("superseded-trial").await;
+    let _operator = Operator::start(&world).await;
+    let good = world.serve("shop", prebuilt(1)).await;
+    let mut crashing = behaving(prebuilt(2), "never-ready");
+    crashing["rollout"]["deadlineSeconds"] = 3600.into();
+    world.apply("shop", crashing).await;
+    let bad = world.until_ready("shop", "False", "Starting").await.status.unwrap().desired_version.unwrap();
+    world
+        .until("shop", "it is on trial", {
+            let bad = bad.clone();
+            move |deployment: Option<&Deployment>| deployment.is_some_and(|there| version_of(there) == bad)
+        })
+        .await;
+    world.apply("shop", commit(3)).await;
+    let verdict = Failed {
+        stage: Stage::Build,
+        reason: "BuildFailed".to_owned(),
+        message: "RUN npm run build ended with exit code 1".to_owned(),
+        log: String::new(),
+        key: None,
+        source: None,
+        subject: None,
+        author: None,
+        log_reference: None,
+    };
+    world.fail_build(verdict).await;
+    world.until_ready("shop", "False", "BuildFailed").await;
+    let deadline = serde_json::json!({ "spec": { "progressDeadlineSeconds": 2 } });
+    world.patch::<Deployment>("shop", deadline).await;
+    let left = world
+        .until("shop", "the trial is judged", {
+            let bad = bad.clone();
+            move |object: Option<&ProjectDeployment>| {
+                object.is_some_and(|object| state_of(object, &bad) == "Failed")
+            }
+        })
+        .await;
+    assert_eq!(left.status.unwrap().version.as_deref(), Some(good.as_str()));
+    world
+        .until("shop", "the good version is in place", {
+            move |deployment: Option<&Deployment>| deployment.is_some_and(|there| version_of(there) == good)
+        })
+        .await;
+    world.until_sets(1).await;
+}
