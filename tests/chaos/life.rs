@@ -19,8 +19,9 @@ use crate::recorder::Recorder;
 use crate::wire::{Log, Wire};
 use crate::workloads::Workload;
 
-/// Longest wait for what must come: a watch that is silent is given up after 65 s, and then there is work left.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// Longest wait for what must come: a watch that is silent is given up after 65 s, then there is work left, and a machine
+/// may stand still for a while.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How a life without faults went.
 pub(crate) struct Whole {

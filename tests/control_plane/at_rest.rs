@@ -133,7 +133,7 @@ async fn a_deploy_a_commit_a_rollback_an_edit_and_a_delete_cost_few_writes_and_n
     world.until_ready("shop", "True", "Held").await;
     part("edit that changes nothing", 1, begun).await;
 
-    world.kubectl(&["delete", "pd/shop", "--timeout=60s"]).await.well();
+    world.kubectl(&["delete", "pd/shop", "--timeout=10m"]).await.well();
     world.until_list("no Deployment", |there: &[Deployment]| there.is_empty()).await;
     let mut late = writes(&mut audit, &operator, "delete").await;
     late.retain(|asked| !asked.is_accepted_status()); // A status that was taken came before the delete.
