@@ -29,10 +29,23 @@ pub(crate) struct Whole {
     pub picture: Picture,
     /// Objects made, by kind.
     pub made: BTreeMap<String, usize>,
-    /// How often each kind of request was asked.
+    /// How often each kind of request was asked until it was settled.
     pub calls: BTreeMap<Call, usize>,
-    /// How many events the first watch of each kind told.
+    /// How many events the first watch of each kind told until then.
     pub events: BTreeMap<Call, usize>,
+}
+
+/// How far the operators had come when everything was settled. What they did after it, nothing could befall.
+struct Mark {
+    requests: usize,
+    calls: BTreeMap<Call, usize>,
+    events: BTreeMap<Call, usize>,
+}
+
+impl Mark {
+    fn of(log: &Log) -> Self {
+        Self { requests: log.len(), calls: log.counts(), events: log.events() }
+    }
 }
 
 /// How a life went.
@@ -100,17 +113,19 @@ pub(crate) async fn live(
         Ok(picture) => (Some(picture), None),
         Err(panic) => (None, Some(words(&*panic))),
     };
-    let learned = picture.filter(|_| plan.is_none()).map(|picture| Whole {
+    let requests = settled.as_ref().map(|mark: &Mark| mark.requests);
+    let whole_life = picture.filter(|_| plan.is_none()).zip(settled);
+    let learned = whole_life.map(|(picture, Mark { calls, events, .. })| Whole {
         picture,
         made: history.made(PROJECT),
-        calls: log.counts(),
-        events: log.events(),
+        calls,
+        events,
     });
     let evidence = Evidence {
         history,
         asked: log.asked(),
         namespace: world.namespace.clone(),
-        settled,
+        settled: requests,
         made: whole.filter(|_| !workload.deleted_when_struck).map(|whole| whole.made.clone()),
         otherwise,
         fell,
@@ -123,7 +138,7 @@ async fn course(
     workload: &Workload,
     whole: Option<&Whole>,
     crew: &Crew<'_>,
-    settled: &mut Option<usize>,
+    settled: &mut Option<Mark>,
 ) -> Picture {
     let world = crew.world;
     if let Some(before) = workload.before {
@@ -141,7 +156,7 @@ async fn watched(
     workload: &Workload,
     whole: Option<&Whole>,
     crew: &Crew<'_>,
-    settled: &mut Option<usize>,
+    settled: &mut Option<Mark>,
 ) -> Picture {
     let (world, log) = (crew.world, &crew.log);
     if workload.deleted_when_struck {
@@ -166,7 +181,7 @@ async fn watched(
     assert!(picture.ports_agree, "{picture:#?}");
     log.disarm();
     crew.at_rest().await;
-    let mark = log.len();
+    let mark = Mark::of(log);
     world.with_canary().await;
     world.until_picture(PROJECT, &picture, "looked at again").await;
     crew.at_rest().await;
