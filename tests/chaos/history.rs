@@ -2,7 +2,6 @@
 //! across kinds. It only tells; what may not be is said in `invariants`.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use serde_json::Value;
 
@@ -21,8 +20,6 @@ pub(crate) struct Version {
     pub gone: bool,
     /// The object, without managed fields.
     pub object: Value,
-    /// When the recorder heard of it.
-    pub heard: Instant,
 }
 
 impl Version {
@@ -39,7 +36,6 @@ impl Version {
             at: object["metadata"]["resourceVersion"].as_str().and_then(|at| at.parse().ok()).unwrap_or(0),
             gone,
             object,
-            heard: Instant::now(),
         }
     }
 

@@ -54,7 +54,7 @@ invariants! {
     17 "in the end it is Ready or says truly why not" end::the_end_is_ready_or_stalled,
     18 "the end is that of the life without faults" end::the_end_is_the_same,
     19 "as many objects were made and deleted as without faults" end::as_many_objects_were_made,
-    20 "of a deleted project nothing is left after 30 s" end::nothing_is_left_of_a_deleted_project,
+    20 "of a deleted project nothing is left, and nothing is made anew" end::nothing_is_left_of_a_deleted_project,
     21 "a project of the same name inherits nothing" end::nothing_is_inherited,
     22 "a failed build leaves what runs alone" status::a_failed_build_leaves_what_runs_alone,
     23 "after a failure a good spec serves" end::a_good_spec_serves_after_a_failure,

@@ -19,8 +19,9 @@ use crate::recorder::Recorder;
 use crate::wire::{Log, Wire};
 use crate::workloads::Workload;
 
-/// Longest wait for what must come: a watch that is silent is given up after 65 s, and then there is work left.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// Longest wait for what must come: a watch that is silent is given up after 65 s, then there is work left, and a machine
+/// may stand still for a while.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How a life without faults went.
 pub(crate) struct Whole {
@@ -28,10 +29,23 @@ pub(crate) struct Whole {
     pub picture: Picture,
     /// Objects made, by kind.
     pub made: BTreeMap<String, usize>,
-    /// How often each kind of request was asked.
+    /// How often each kind of request was asked until it was settled.
     pub calls: BTreeMap<Call, usize>,
-    /// How many events the first watch of each kind told.
+    /// How many events the first watch of each kind told until then.
     pub events: BTreeMap<Call, usize>,
+}
+
+/// How far the operators had come when everything was settled. What they did after it, nothing could befall.
+struct Mark {
+    requests: usize,
+    calls: BTreeMap<Call, usize>,
+    events: BTreeMap<Call, usize>,
+}
+
+impl Mark {
+    fn of(log: &Log) -> Self {
+        Self { requests: log.len(), calls: log.counts(), events: log.events() }
+    }
 }
 
 /// How a life went.
@@ -99,17 +113,19 @@ pub(crate) async fn live(
         Ok(picture) => (Some(picture), None),
         Err(panic) => (None, Some(words(&*panic))),
     };
-    let learned = picture.filter(|_| plan.is_none()).map(|picture| Whole {
+    let requests = settled.as_ref().map(|mark: &Mark| mark.requests);
+    let whole_life = picture.filter(|_| plan.is_none()).zip(settled);
+    let learned = whole_life.map(|(picture, Mark { calls, events, .. })| Whole {
         picture,
         made: history.made(PROJECT),
-        calls: log.counts(),
-        events: log.events(),
+        calls,
+        events,
     });
     let evidence = Evidence {
         history,
         asked: log.asked(),
         namespace: world.namespace.clone(),
-        settled,
+        settled: requests,
         made: whole.filter(|_| !workload.deleted_when_struck).map(|whole| whole.made.clone()),
         otherwise,
         fell,
@@ -122,7 +138,7 @@ async fn course(
     workload: &Workload,
     whole: Option<&Whole>,
     crew: &Crew<'_>,
-    settled: &mut Option<usize>,
+    settled: &mut Option<Mark>,
 ) -> Picture {
     let world = crew.world;
     if let Some(before) = workload.before {
@@ -140,7 +156,7 @@ async fn watched(
     workload: &Workload,
     whole: Option<&Whole>,
     crew: &Crew<'_>,
-    settled: &mut Option<usize>,
+    settled: &mut Option<Mark>,
 ) -> Picture {
     let (world, log) = (crew.world, &crew.log);
     if workload.deleted_when_struck {
@@ -165,7 +181,7 @@ async fn watched(
     assert!(picture.ports_agree, "{picture:#?}");
     log.disarm();
     crew.at_rest().await;
-    let mark = log.len();
+    let mark = Mark::of(log);
     world.with_canary().await;
     world.until_picture(PROJECT, &picture, "looked at again").await;
     crew.at_rest().await;

@@ -69,61 +69,75 @@ async fn writes(audit: &mut Audit, operator: &Operator, of: &str) -> Vec<Asked> 
 /// A part of a life: what it is, how many writes it may cost, how many there were, and how long it took.
 struct Part {
     of: &'static str,
-    most: usize,
+    cost: Cost,
     writes: Vec<Asked>,
     took: Duration,
 }
 
+/// Writes that a part of a life may cost.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// In all, where no work takes longer than a second.
+    most: usize,
+    /// Of these, statuses.
+    statuses: usize,
+}
+
 impl Part {
-    /// Work that takes longer is told of once a second (docs/decisions/0015): that comes on top, and only that. Where
-    /// there is nothing to do, there is nothing to tell of.
+    /// Work that takes longer is told of once a second (docs/decisions/0015): that many statuses come on top, and nothing
+    /// else. Where there is nothing to do, there is nothing to tell of.
     fn costs_no_more(&self) {
-        let works = self.most > 1;
+        let Cost { most, statuses } = self.cost;
+        let works = most > 1;
         let seconds = if works { usize::try_from(self.took.as_secs()).unwrap() } else { 0 };
-        let statuses = self.writes.iter().filter(|write| write.is_accepted_status()).count();
-        let allowed = self.most + seconds.min(statuses);
-        let (of, number) = (self.of, self.writes.len());
-        assert!(
-            number <= allowed,
-            "{of}: {number} writes, {allowed} are allowed: {:#?}",
-            tally(&self.writes)
-        );
+        let (told, others): (Vec<&Asked>, Vec<&Asked>) =
+            self.writes.iter().partition(|write| write.is_accepted_status());
+        for (what, number, allowed) in
+            [("statuses", told.len(), statuses + seconds), ("other writes", others.len(), most - statuses)]
+        {
+            let of = self.of;
+            assert!(
+                number <= allowed,
+                "{of}: {number} {what}, {allowed} are allowed: {:#?}",
+                tally(&self.writes)
+            );
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-// The bars of the design, section 9.
+// The bars of the design, section 9, are 6, 5, 2, 1 and 0; what is asked here is what it costs.
 async fn a_deploy_a_commit_a_rollback_an_edit_and_a_delete_cost_few_writes_and_none_is_refused() {
     let world = World::new("writes").await;
     let operator = Operator::start(&world).await;
     let user = operator.user.clone();
     let mut audit = Audit::begin();
     let mut parts = vec![];
-    let mut part = async |of, most, begun: Instant| {
-        let took = begun.elapsed();
+    let mut part = async |of, (most, statuses), begun: Instant| {
         world.settled().await;
         let writes = writes(&mut audit, &operator, of).await;
-        parts.push(Part { of, most, writes, took });
+        let took = begun.elapsed();
+        parts.push(Part { of, cost: Cost { most, statuses }, writes, took });
     };
 
     let begun = Instant::now();
     world.apply("shop", commit(1)).await;
     world.finish_build(Built::default()).await;
     let first = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
-    part("first deploy", 6, begun).await;
+    part("first deploy", (5, 2), begun).await;
 
     let begun = Instant::now();
     world.apply("shop", commit(2)).await;
     world.finish_build(Built::default()).await;
     let second = world.until_ready("shop", "True", "Serving").await.status.unwrap();
     assert_eq!(second.previous_version.as_deref(), Some(first.as_str()));
-    part("new commit", 5, begun).await;
+    part("new commit", (4, 2), begun).await;
 
     let begun = Instant::now();
     world.annotate("shop", "doce.dev/rollback", "previous@1").await;
     world.until_serving("shop", &first).await;
-    part("rollback", 2, begun).await;
+    part("rollback", (2, 1), begun).await;
 
     let begun = Instant::now();
     let edited = world
@@ -131,9 +145,9 @@ async fn a_deploy_a_commit_a_rollback_an_edit_and_a_delete_cost_few_writes_and_n
         .await;
     assert_eq!(edited.metadata.generation, Some(3));
     world.until_ready("shop", "True", "Held").await;
-    part("edit that changes nothing", 1, begun).await;
+    part("edit that changes nothing", (1, 1), begun).await;
 
-    world.kubectl(&["delete", "pd/shop", "--timeout=60s"]).await.well();
+    world.kubectl(&["delete", "pd/shop", "--timeout=10m"]).await.well();
     world.until_list("no Deployment", |there: &[Deployment]| there.is_empty()).await;
     let mut late = writes(&mut audit, &operator, "delete").await;
     late.retain(|asked| !asked.is_accepted_status()); // A status that was taken came before the delete.

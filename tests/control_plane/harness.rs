@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
@@ -44,13 +45,16 @@ pub(crate) use builds::Built;
 pub(crate) use operator::{Operator, Options};
 pub(crate) use picture::Picture;
 
-/// Longest wait for anything that should come by itself, where nothing disturbs it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Longest wait for anything that should come by itself, where nothing disturbs it. It costs time only where a test fails,
+/// and a machine may stand still for a while.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a good version gets, in seconds: a machine that stands still for a while must not make it a bad one.
 const DEADLINE: u32 = 120;
 /// Longest time of one watch of a test.
 const WATCH: Duration = Duration::from_secs(20);
+/// Between a watch that ended with an error and the next one.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A namespaced kind.
 pub(crate) trait Kind:
@@ -151,6 +155,11 @@ impl World {
         items
     }
 
+    /// The time of the version in place is over, whatever its project asked for: it is watched as its Deployment says.
+    pub(crate) async fn time_is_over(&self, name: &str) {
+        self.patch::<Deployment>(name, json!({ "spec": { "progressDeadlineSeconds": 2 } })).await;
+    }
+
     /// Deletes an object and does not wait.
     pub(crate) async fn delete<K: Kind>(&self, name: &str) {
         let _ = self.api::<K>().delete(name, &DeleteParams::background()).await.unwrap();
@@ -161,7 +170,7 @@ impl World {
         self.until_within(self.patience, name, what, condition).await
     }
 
-    /// The same with another patience. A watch that a busy machine leaves hanging is begun anew.
+    /// The same with another patience. A watch that fails, or that a busy machine leaves hanging, is begun anew.
     pub(crate) async fn until_within<K: Kind>(
         &self,
         patience: Duration,
@@ -169,17 +178,21 @@ impl World {
         what: &str,
         condition: impl Condition<K>,
     ) -> K {
+        // An object is to be returned, so its absence is never what was waited for.
+        let holds = |object: Option<&K>| object.is_some() && condition.matches_object(object);
         let begun = std::time::Instant::now();
         while let Some(left) = patience.checked_sub(begun.elapsed()) {
-            let holds = |object: Option<&K>| condition.matches_object(object);
             let watched = await_condition(self.api::<K>(), name, holds);
             match tokio::time::timeout(left.min(WATCH), watched).await {
                 Ok(Ok(Some(object))) => return object,
-                Ok(_) => break,
+                Ok(_) => tokio::time::sleep(PAUSE).await,
                 Err(_) => {}
             }
         }
         let there = self.api::<K>().get_opt(name).await;
+        if let Some(object) = there.as_ref().ok().and_then(Option::as_ref).filter(|it| holds(Some(*it))) {
+            return object.clone(); // The machine stood still until patience was over.
+        }
         let there = there.map(|object| object.map(|object| serde_json::to_value(&object).unwrap()));
         panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
     }
@@ -263,10 +276,10 @@ pub(crate) fn branch(name: &str) -> Value {
     })
 }
 
-/// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`… Nobody
-/// waits long for such a version.
+/// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`… What
+/// crashes is condemned long before its deadline, and so never by it; nobody waits long for the others.
 pub(crate) fn behaving(mut spec: Value, how: &str) -> Value {
-    spec["rollout"]["deadlineSeconds"] = json!(10);
+    spec["rollout"]["deadlineSeconds"] = json!(if how.contains("crash") { 3600 } else { 10 });
     spec["run"]["env"] = json!([{ "name": "TEST_POD", "value": how }]);
     spec
 }

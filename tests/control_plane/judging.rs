@@ -46,9 +46,13 @@ async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadlin
     let world = World::new("pull").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
-    world.apply("shop", behaving(prebuilt(2), "pull-error")).await;
+    let mut spec = behaving(prebuilt(2), "pull-error");
+    spec["rollout"]["deadlineSeconds"] = json!(3600);
+    world.apply("shop", spec).await;
     let named = world.until_says("shop", &["Back-off pulling image"]).await;
     assert!(message(&named, "Ready").contains(&format!("{first} goes on serving")));
+    assert!(named.status.unwrap().failure.is_none(), "it may pass");
+    world.time_is_over("shop").await;
     let failed = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
     assert_eq!(failed.failure.unwrap().reason, "ImagePullBackOff");
     assert_eq!(failed.version, Some(first));
@@ -96,9 +100,7 @@ async fn an_app_that_crashed_three_times_is_left_long_before_its_deadline() {
     let world = World::new("hopeless").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
-    let mut spec = behaving(prebuilt(2), "crash");
-    spec["rollout"]["deadlineSeconds"] = json!(3600);
-    let failed = world.fail("shop", spec, "RolloutFailed").await;
+    let failed = world.fail("shop", behaving(prebuilt(2), "crash"), "RolloutFailed").await;
     assert!(message(&failed, "Ready").contains("exit code 1"), "{}", message(&failed, "Ready"));
     world
         .until("shop", "the first version is back", |deployment: Option<&Deployment>| {
@@ -126,16 +128,17 @@ async fn a_pod_that_fits_on_no_node_and_one_that_a_policy_forbids_are_named() {
 async fn of_three_replicas_not_one_leaves_for_a_version_that_falls_within_its_guard() {
     let world = World::new("guard").await;
     let _operator = Operator::start(&world).await;
-    let three = |mut spec: Value| {
+    let three = |mut spec: Value, guard: u32| {
         spec["replicas"] = json!(3);
-        spec["rollout"]["minReadySeconds"] = json!(8);
+        spec["rollout"]["minReadySeconds"] = json!(guard);
         spec
     };
-    let first = world.serve("shop", three(prebuilt(1))).await;
+    let first = world.serve("shop", three(prebuilt(1), 1)).await;
     let names = |pods: Vec<Pod>| pods.iter().map(ResourceExt::name_any).collect::<Vec<_>>();
     let before = names(world.app_pods().await);
     assert_eq!(before.len(), 3);
-    world.fail("shop", three(behaving(prebuilt(2), "ready-then-crash")), "RolloutFailed").await;
+    // However long the machine stands still, it falls within its guard.
+    world.fail("shop", three(behaving(prebuilt(2), "ready-then-crash"), 600), "RolloutFailed").await;
     world.until_serving_again("shop", &first).await;
     assert_eq!(names(world.app_pods().await), before, "the pods that served are the same ones");
 }

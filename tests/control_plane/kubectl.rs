@@ -28,7 +28,7 @@ async fn apply_wait_get_apply_again_and_delete_do_what_a_person_expects() {
         world.kubectl_reading(&apply, MANIFEST).await.well().trim(),
         "projectdeployment.doce.dev/shop created"
     );
-    world.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=60s"]).await.well();
+    world.kubectl(&["wait", "--for=condition=Ready", "pd/shop", "--timeout=10m"]).await.well();
     assert_eq!(
         world.kubectl_reading(&apply, MANIFEST).await.well().trim(),
         "projectdeployment.doce.dev/shop unchanged"
@@ -55,7 +55,7 @@ async fn apply_wait_get_apply_again_and_delete_do_what_a_person_expects() {
     }
 
     for name in ["shop", "twin", "broken"] {
-        assert!(world.kubectl(&["delete", "pd", name, "--timeout=60s"]).await.well().contains("deleted"));
+        assert!(world.kubectl(&["delete", "pd", name, "--timeout=10m"]).await.well().contains("deleted"));
     }
     world.until_list("no Deployment", |there: &[Deployment]| there.is_empty()).await;
     world.until_list("no Service", |there: &[Service]| there.is_empty()).await;

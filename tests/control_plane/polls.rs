@@ -1,7 +1,5 @@
 //! `interval`: a source that is looked at by the clock.
 
-use std::time::Duration;
-
 use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::status::Cause;
@@ -15,8 +13,7 @@ use crate::harness::{Built, Operator, World, branch, is};
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
-    let mut world = World::new("polls").await;
-    world.patience = Duration::from_mins(3); // The shortest interval is a minute.
+    let world = World::new("polls").await;
     let _operator = Operator::start(&world).await;
     let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)) };
     let mut spec = branch("main");

@@ -15,7 +15,8 @@ use doce_operator::version::text_digest;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -52,7 +53,7 @@ impl Upstream {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), answers).await.expect("the registry answers");
+        tokio::time::timeout(Duration::from_mins(5), answers).await.expect("the registry answers");
         upstream
     }
 
@@ -232,10 +233,11 @@ async fn a_repository_that_cannot_be_looked_through_keeps_no_other_from_being_sw
 }
 
 impl World {
-    async fn until_gone_now<K: crate::harness::Kind>(&self, name: &str) {
-        let gone = kube::runtime::wait::await_condition(self.api::<K>(), name, |object: Option<&K>| {
-            object.is_none()
-        });
-        tokio::time::timeout(self.patience, gone).await.expect("it goes").unwrap();
+    async fn until_gone_now<K: crate::harness::Kind + Sync>(&self, name: &str)
+    where
+        ObjectRef<K>: Send,
+    {
+        let what = format!("no {name}");
+        self.until_list(&what, |there: &[K]| there.iter().all(|object| object.name_any() != name)).await;
     }
 }

@@ -10,7 +10,7 @@ pub async fn restart_operator() {
     let operator =
         ["deployment", "--namespace=doce-system", "--selector=app.kubernetes.io/component=operator"];
     kubectl(&[&["rollout", "restart"], &operator[..]].concat()).await;
-    kubectl(&[&["rollout", "status", "--timeout=3m"], &operator[..]].concat()).await;
+    kubectl(&[&["rollout", "status", "--timeout=15m"], &operator[..]].concat()).await;
 }
 
 /// Runs kubectl to its end, which has to be a good one.
@@ -35,7 +35,7 @@ impl Drain {
     /// Begins: the node takes no pods any more, and those that are there are evicted, as far and as fast as budgets let.
     pub fn begin(project: &str) -> Self {
         let pods = format!("--pod-selector=doce.dev/project={project},doce.dev/role=app");
-        let evicting = tokio::spawn(async move { kubectl(&["drain", NODE, &pods, "--timeout=3m"]).await });
+        let evicting = tokio::spawn(async move { kubectl(&["drain", NODE, &pods, "--timeout=15m"]).await });
         Self { evicting }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use futures::StreamExt as _;
@@ -21,8 +21,15 @@ use tokio::sync::OnceCell;
 use crate::authority::authority;
 use crate::repository::variable;
 
-/// Longest wait for anything that involves a build.
-pub const PATIENCE: Duration = Duration::from_mins(5);
+/// Longest wait for anything that involves a build. It costs time only where a test fails, and a machine may stand still
+/// for a while.
+pub const PATIENCE: Duration = Duration::from_mins(30);
+/// Longest time of one watch of a test.
+const WATCH: Duration = Duration::from_mins(1);
+/// Between a watch that ended with an error and the next one.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Seconds that a version gets where a test does not say: the default may make a slow start of a good one a failure.
+const DEADLINE: u32 = 1800;
 
 /// A namespaced kind.
 pub trait Kind:
@@ -101,8 +108,12 @@ impl World {
         self.api::<K>().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap()
     }
 
-    /// Applies a project.
+    /// Applies a project; where the spec gives no deadline, it gets one that only a bad version misses.
     pub async fn deploy(&self, name: &str, spec: &Value) -> ProjectDeployment {
+        let mut spec = spec.clone();
+        if spec["rollout"]["deadlineSeconds"].is_null() {
+            spec["rollout"]["deadlineSeconds"] = json!(DEADLINE);
+        }
         self.apply(name, json!({ "spec": spec })).await
     }
 
@@ -117,15 +128,33 @@ impl World {
 
     /// Waits, by watch, for a condition of any object.
     pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        if let Ok(Ok(Some(object))) =
-            tokio::time::timeout(PATIENCE, await_condition(self.api::<K>(), name, condition)).await
-        {
-            object
-        } else {
-            let there =
-                self.api::<K>().get_opt(name).await.map(|object| serde_json::to_value(&object).unwrap());
-            panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
+        // An object is to be returned, so its absence is never what was waited for.
+        let holds = |object: Option<&K>| object.is_some() && condition.matches_object(object);
+        match self.watched(name, holds).await {
+            Ok(Some(object)) => object,
+            there => panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&())),
         }
+    }
+
+    /// Waits for a condition, and begins the watch anew when it fails or hangs; once patience is over, a last look
+    /// counts, and is the error where the condition does not hold.
+    async fn watched<K: Kind>(
+        &self,
+        name: &str,
+        holds: impl Fn(Option<&K>) -> bool,
+    ) -> Result<Option<K>, Value> {
+        let begun = Instant::now();
+        while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
+            let holds = |object: Option<&K>| holds(object);
+            let watched = Box::pin(await_condition(self.api::<K>(), name, holds));
+            match tokio::time::timeout(left.min(WATCH), watched).await {
+                Ok(Ok(there)) => return Ok(there),
+                Ok(Err(_)) => tokio::time::sleep(PAUSE).await,
+                Err(_) => {}
+            }
+        }
+        let there = self.api::<K>().get_opt(name).await.map_err(|error| json!(error.to_string()))?;
+        if holds(there.as_ref()) { Ok(there) } else { Err(serde_json::to_value(&there).unwrap()) }
     }
 
     /// Waits, by watch, for any object of a kind that is so.
@@ -140,14 +169,17 @@ impl World {
             }
             panic!("the watch ended");
         });
-        waited.await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+        if let Ok(object) = waited.await {
+            return object;
+        }
+        let last = self.list::<K>().await.into_iter().find(|object| so(object));
+        last.unwrap_or_else(|| panic!("waited in vain: {what}"))
     }
 
     /// Waits until there is no object of that name any more.
     pub async fn until_gone<K: Kind>(&self, name: &str) {
-        let gone = await_condition(self.api::<K>(), name, |object: Option<&K>| object.is_none());
-        let waited = tokio::time::timeout(PATIENCE, gone).await;
-        assert!(matches!(waited, Ok(Ok(_))), "waited in vain for {} {name} to be gone", K::kind(&()));
+        let waited = self.watched(name, |object: Option<&K>| object.is_none()).await;
+        assert!(waited.is_ok(), "waited in vain for {} {name} to be gone: {waited:#?}", K::kind(&()));
     }
 
     /// Waits until a status of the newest generation is as `test` says.
@@ -229,7 +261,7 @@ pub fn helm(arguments: &[&str]) {
     let mut helm = Command::new("helm");
     helm.args(["upgrade", "doce"])
         .arg(chart)
-        .args(["--namespace", "doce-system", "--wait", "--timeout", "5m", "--reset-then-reuse-values"])
+        .args(["--namespace", "doce-system", "--wait", "--timeout", "15m", "--reset-then-reuse-values"])
         .args(arguments);
     let output = helm.output().expect("helm is among the tools of doce-cluster");
     assert!(

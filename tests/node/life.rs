@@ -25,11 +25,14 @@ fn server(words: &str) -> String {
 }
 
 /// Generous, for a good version on a slow node.
-const DEADLINE: i32 = 180;
+const DEADLINE: i32 = 600;
 
 fn spec(url: &str, deadline: i32) -> Value {
+    // A machine that stands still answers no probe, and the only pod would be taken from its visitors: that is no
+    // rollout's doing. Whether a pod is ready to begin with, the startup probe finds out each second all the same.
     json!({
         "source": { "git": { "url": url, "ref": { "branch": "main" } } },
+        "run": { "health": { "periodSeconds": 60 } },
         "rollout": { "deadlineSeconds": deadline, "minReadySeconds": 3 },
     })
 }
@@ -108,6 +111,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
 
     // When settled: two ReplicaSets, both usable, and the same spec again makes nothing.
     settled(&world, &first.version.unwrap(), &second.version.unwrap()).await;
+    at_rest(&world).await;
     let before = fingerprint(&world).await;
     let again = world.deploy("shop", &spec(&repository.url, DEADLINE)).await;
     assert_eq!(again.status.unwrap().observed_generation, again.metadata.generation.unwrap());
@@ -130,6 +134,31 @@ async fn settled(world: &World, serving: &str, kept: &str) {
     let mut there: Vec<String> = sets.iter().map(|set| set.labels()["doce.dev/version"].clone()).collect();
     there.sort();
     assert_eq!(there, versions);
+}
+
+/// Waits until Kubernetes has nothing more to tell of pods that end.
+async fn at_rest(world: &World) {
+    world.until_pods("one pod is left", |pods| pods.len() == 1).await;
+    let told = |deployment: &Deployment| {
+        deployment.status.as_ref().is_some_and(|status| {
+            status.observed_generation == deployment.metadata.generation
+                && status.replicas == Some(1)
+                && status.terminating_replicas.unwrap_or(0) == 0
+        })
+    };
+    world.until("shop", "it counts one pod", |there: Option<&Deployment>| there.is_some_and(told)).await;
+    for set in world.list::<ReplicaSet>().await {
+        let told = |set: &ReplicaSet| {
+            let wanted = set.spec.as_ref().and_then(|spec| spec.replicas);
+            set.status.as_ref().is_some_and(|status| {
+                status.observed_generation == set.metadata.generation
+                    && Some(status.replicas) == wanted
+                    && status.terminating_replicas.unwrap_or(0) == 0
+            })
+        };
+        let what = "it counts its pods";
+        world.until(&set.name_any(), what, |there: Option<&ReplicaSet>| there.is_some_and(told)).await;
+    }
 }
 
 /// Names and resource versions of everything that a needless write would change.

@@ -36,9 +36,12 @@ impl World {
             }
             panic!("the watch ended");
         });
-        let Ok(pods) = waited.await else {
-            panic!("waited in vain: {what}; {:#?}", self.list::<Pod>().await)
-        };
+        if let Ok(pods) = waited.await {
+            return pods;
+        }
+        let mut pods = self.list::<Pod>().await;
+        pods.retain(|pod| pod.labels().get("doce.dev/role").is_some_and(|there| there == role));
+        assert!(so(&pods), "waited in vain: {what}; {pods:#?}");
         pods
     }
 }

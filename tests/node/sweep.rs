@@ -57,7 +57,7 @@ async fn a_deleted_project_leaves_nothing_in_the_registry_and_another_keeps_its_
 
     let system = "--namespace=doce-system";
     kubectl(&["create", "job", system, "--from=cronjob/doce-doce-operator-sweep", "sweep-by-hand"]).await;
-    kubectl(&["wait", system, "--for=condition=complete", "--timeout=3m", "job/sweep-by-hand"]).await;
+    kubectl(&["wait", system, "--for=condition=complete", "--timeout=15m", "job/sweep-by-hand"]).await;
     assert_eq!(status(registry, &goes).await, 404);
     assert_eq!(tags(registry, &format!("{}/goes", world.namespace)).await, "");
     assert_eq!(status(registry, &stays).await, 200);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use crate::client::{Answer, Keeping, get};
 
@@ -35,6 +36,8 @@ pub struct Phase {
 /// A request without a good answer.
 #[derive(Clone, Debug)]
 pub struct Failure {
+    /// When it was sent.
+    pub sent: Timestamp,
     /// When it failed.
     pub at: Timestamp,
     /// What the client saw.
@@ -50,7 +53,7 @@ pub struct Traffic {
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {}", self.at, self.words)
+        write!(out, "sent {}, failed {}: {}", self.sent, self.at, self.words)
     }
 }
 
@@ -62,6 +65,8 @@ impl Traffic {
         let (address, noted) = (format!("{address}:{port}"), phases.clone());
         let crowd = tokio::spawn(async move {
             let mut clock = tokio::time::interval(Duration::from_millis(1000 / RATE));
+            // A machine that stood still does not owe the requests of that time, least of all all at once.
+            clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
             let keeping = Arc::new(Keeping::new(&address));
             let mut under_way = JoinSet::new();
             for number in 0_u64.. {
@@ -73,9 +78,9 @@ impl Traffic {
                 let (address, keeping, noted) = (address.clone(), keeping.clone(), noted.clone());
                 let phase = lock(&noted).len() - 1;
                 under_way.spawn(async move {
-                    let begun = Instant::now();
+                    let (begun, sent) = (Instant::now(), Timestamp::now());
                     let answer = if number % 2 == 0 { keeping.get().await } else { get(&address).await };
-                    lock(&noted)[phase].note(answer, begun.elapsed());
+                    lock(&noted)[phase].note(sent, answer, begun.elapsed());
                 });
             }
             while under_way.join_next().await.is_some() {}
@@ -141,14 +146,14 @@ impl Phase {
         }
     }
 
-    fn note(&mut self, answer: Result<Answer, String>, took: Duration) {
+    fn note(&mut self, sent: Timestamp, answer: Result<Answer, String>, took: Duration) {
         match answer {
             Ok(answer) => {
                 *self.answers.entry(answer.text).or_default() += 1;
                 self.resent += u64::from(answer.resent);
                 self.slowest = self.slowest.max(took);
             }
-            Err(words) => self.failures.push(Failure { at: Timestamp::now(), words }),
+            Err(words) => self.failures.push(Failure { sent, at: Timestamp::now(), words }),
         }
     }
 

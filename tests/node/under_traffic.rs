@@ -19,11 +19,19 @@ use crate::traffic::{Failure, Phase, Traffic, assert_none_lost};
 
 const PROJECT: &str = "kiosk";
 
-/// Says `WORDS`, ends politely, and ends by itself after `EXIT_AFTER` milliseconds; with 0 it never says a word.
+/// Says `WORDS`, ends politely, and ends by itself `EXIT_AFTER` milliseconds after the first visitor asked, kubelet's
+/// probes left out; with 0 it never says a word.
 const SERVER: &str = "\
-    if (process.env.EXIT_AFTER) setTimeout(() => process.exit(3), process.env.EXIT_AFTER);
-    const server = require('node:http').createServer((request, response) => response.end(process.env.WORDS));
-    if (process.env.EXIT_AFTER !== '0') server.listen(process.env.PORT);
+    const after = process.env.EXIT_AFTER;
+    if (after === '0') process.exit(3);
+    let asked = false;
+    const server = require('node:http').createServer((request, response) => {
+        const visitor = !(request.headers['user-agent'] || '').startsWith('kube-probe/');
+        if (visitor && after && !asked) setTimeout(() => process.exit(3), after);
+        asked ||= visitor;
+        response.end(process.env.WORDS);
+    });
+    server.listen(process.env.PORT);
     process.on('SIGTERM', () => server.close());";
 
 /// What SERVER exits with.
@@ -34,14 +42,17 @@ const EXIT_CODE: i32 = 3;
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(3);
 
 /// Generous, for a good version on a slow node.
-const DEADLINE: i32 = 180;
+const DEADLINE: i32 = 600;
 /// For versions that fail: the return is what is waited for.
 const SHORT_DEADLINE: i32 = 60;
 
 fn spec(env: &Value, guard: i32, deadline: i32) -> Value {
+    // A machine that stands still answers no probe, and the only pod would be taken from its visitors: that is no
+    // rollout's doing. Whether a pod is ready to begin with, the startup probe finds out each second all the same.
+    let health = json!({ "periodSeconds": 60 });
     json!({
         "source": { "image": { "reference": "docker.io/library/node:22-bookworm-slim" } },
-        "run": { "command": ["node", "-e", SERVER], "env": env },
+        "run": { "command": ["node", "-e", SERVER], "env": env, "health": health },
         "rollout": { "deadlineSeconds": deadline, "minReadySeconds": guard },
     })
 }
@@ -74,7 +85,7 @@ async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
     returns(&world, &second).await;
     assert_eq!(serving_pods(&world, &second).await, pods, "the pods that served never left");
 
-    traffic.phase("a version that exits after 8 s, guarded for 20 s");
+    traffic.phase("a version that exits 8 s after it was asked, guarded for 20 s");
     let ended = Exits::watch(&world, EXIT_CODE);
     world.deploy(PROJECT, &spec(&exits("brief", 8000), 20, SHORT_DEADLINE)).await;
     returns(&world, &second).await;
@@ -121,8 +132,10 @@ async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
 /// During the guard both versions answer: that is what shows that a version dies of being asked. Whoever is connected
 /// to it in that moment, or is sent to it before the node has noticed, gets no answer. Nothing else may be lost.
 fn assert_explained(phase: &Phase, ends: &BTreeMap<Timestamp, Timestamp>) {
-    let explained =
-        |failure: &Failure| ends.iter().any(|(end, told)| (*end..=*told + ON_ITS_WAY).contains(&failure.at));
+    // A request that was sent in time is noted when its client learns of it, which gives up after half a minute.
+    let explained = |failure: &Failure| {
+        ends.iter().any(|(end, told)| *end <= failure.at && failure.sent <= *told + ON_ITS_WAY)
+    };
     let unexplained = phase.failures.iter().filter(|failure| !explained(failure));
     let unexplained: Vec<String> = unexplained.map(ToString::to_string).collect();
     assert!(unexplained.is_empty(), "{phase}; its ends, and when they were told: {ends:?}: {unexplained:#?}");

@@ -189,7 +189,7 @@ impl Upstream {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), answers).await.expect("the registry answers");
+        tokio::time::timeout(Duration::from_mins(5), answers).await.expect("the registry answers");
         upstream
     }
 

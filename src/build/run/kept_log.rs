@@ -23,6 +23,11 @@ impl Build {
     /// Pushes the log; its reference. None where there is none: nothing was built, or the registry did not take it, which
     /// the log then says.
     pub(super) async fn keep_log(&self, report: &Report) -> Option<String> {
+        self.keep_log_within(PATIENCE, report).await
+    }
+
+    /// The same with another patience with the registry.
+    pub(super) async fn keep_log_within(&self, patience: Duration, report: &Report) -> Option<String> {
         if matches!(self.order.source, Source::Image { .. }) {
             return None;
         }
@@ -33,7 +38,7 @@ impl Build {
                 return self.registry.digest(&reference).await.map(|_| reference);
             }
             Report::Failed(failed) if failed.reason == Reason::Cancelled.to_string() => HURRY,
-            _ => PATIENCE,
+            _ => patience,
         };
         let pushed = async {
             self.check_output().await.map_err(|failure| failure.message)?;
@@ -55,10 +60,15 @@ impl Build {
     /// The failure of a push, once the registry was heard: `BuildKit` passes on the status of its answer, and not what it
     /// says of its disk. It says so again when the log, as far as it is, is pushed from here.
     pub(super) async fn heard(&self, failure: Failure) -> Failure {
+        self.heard_within(PATIENCE, failure).await
+    }
+
+    /// The same with another patience with the registry.
+    pub(super) async fn heard_within(&self, patience: Duration, failure: Failure) -> Failure {
         if failure.reason != Reason::RegistryUnavailable {
             return failure;
         }
-        match self.push_log(&self.log_reference(), PATIENCE).await {
+        match self.push_log(&self.log_reference(), patience).await {
             Err(error @ registry::Error::Full { .. }) => error.of_push(&self.advice()),
             _ => failure,
         }

@@ -10,6 +10,9 @@ use crate::build::http::tests::serve;
 use crate::build::registry::tests::{full, taking};
 use crate::build::report::Built;
 
+/// A machine that stands still is no registry that does not answer.
+const HOUR: Duration = Duration::from_hours(1);
+
 fn config_map() -> Source {
     Source::ConfigMap { digest: "sha256:ab".into() }
 }
@@ -30,7 +33,7 @@ async fn the_log_of_a_failed_build_is_kept_without_secrets() {
     build.log.line("the step said planted-w0rd");
     // There is no such ConfigMap, so the build fails when it fetches.
     let report = build.report(Instant::now()).await;
-    let reference = build.keep_log(&report).await.unwrap();
+    let reference = build.keep_log_within(HOUR, &report).await.unwrap();
     let key = build_key("sha256:ab", &build.order.settings);
     assert_eq!(reference, format!("127.0.0.1:{port}/ns/shop:log-{}", &key[..16]));
 
@@ -58,7 +61,7 @@ async fn a_registry_that_does_not_take_the_log_costs_one_line() {
     let build = build(dir.path(), config_map(), 1800);
     let report = build.report(Instant::now()).await;
     let before = build.log.lines().len();
-    assert_eq!(build.keep_log(&report).await, None);
+    assert_eq!(build.keep_log_within(HOUR, &report).await, None);
     let lines = build.log.lines();
     assert_eq!(lines.len(), before + 1);
     assert!(
@@ -73,14 +76,14 @@ async fn a_log_goes_neither_to_a_forbidden_address_nor_over_that_of_the_build_th
     let dir = tempfile::tempdir().unwrap();
     let mut build = at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{port}/ns/shop"));
     let reused = Report::Built(Built { reused: true, ..Built::default() });
-    assert_eq!(build.keep_log(&reused).await, None, "nobody has kept one");
+    assert_eq!(build.keep_log_within(HOUR, &reused).await, None, "nobody has kept one");
     build.order.settings.repository = Some(build.order.repository.clone());
     let report = build.report(Instant::now()).await;
-    assert_eq!(build.keep_log(&report).await, None);
+    assert_eq!(build.keep_log_within(HOUR, &report).await, None);
     assert!(build.log.lines().last().unwrap().contains("loopback"));
     build.order.source = Source::Image { reference: "ghcr.io/you/shop:1".into() };
     build.order.settings.repository = None;
-    assert_eq!(build.keep_log(&report).await, None, "nothing was built");
+    assert_eq!(build.keep_log_within(HOUR, &report).await, None, "nothing was built");
     assert!(taken.lock().unwrap().is_empty());
 }
 
@@ -99,20 +102,20 @@ async fn a_registry_that_is_full_is_heard_where_buildkit_told_its_status_alone()
     let status = || Failure::new(Stage::Push, Reason::RegistryUnavailable, "500 Internal Server Error");
     let mut build =
         at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{}/ns/shop", serve(full()).await));
-    let failure = build.heard(status()).await;
+    let failure = build.heard_within(HOUR, status()).await;
     assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull));
     for part in ["no space left on device", "registry.embedded.persistence.size", "spec.history.limit"] {
         assert!(failure.message.contains(part), "{}", failure.message);
     }
     build.order.settings.repository = Some(build.order.repository.clone());
-    let failure = build.heard(status()).await;
+    let failure = build.heard_within(HOUR, status()).await;
     assert!(failure.message.contains("spec.build.output.repository"), "{}", failure.message);
     let denied = Failure { reason: Reason::RegistryDenied, ..status() };
-    assert_eq!(build.heard(denied.clone()).await, denied, "nothing is asked");
+    assert_eq!(build.heard_within(HOUR, denied.clone()).await, denied, "nothing is asked");
 
     let taken = Arc::new(Mutex::new(BTreeMap::new()));
     let well = at(build, format!("127.0.0.1:{}/ns/shop", serve(taking(taken)).await));
-    assert_eq!(well.heard(status()).await, status());
+    assert_eq!(well.heard_within(HOUR, status()).await, status());
     let gone = at(well, "127.0.0.1:1/ns/shop".to_owned());
-    assert_eq!(gone.heard(status()).await, status());
+    assert_eq!(gone.heard_within(HOUR, status()).await, status());
 }

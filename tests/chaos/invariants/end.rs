@@ -1,13 +1,12 @@
 //! How it ends: as without faults, with nothing left over, and said truly.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::evidence::{Evidence, Finding, PROJECT};
 use crate::history::{Version, those};
 
-/// Longest time that children outlive their project.
-const OUTLIVES: Duration = Duration::from_secs(30);
+/// What the operator makes itself; ReplicaSets and pods are made by Kubernetes as long as their Deployment is there.
+const MADE: [&str; 4] = ["controllerrevisions", "deployments", "services", "jobs"];
 
 /// 17. The last status is of the newest generation, nothing is under way, and it is Ready or calls for a person.
 pub(super) fn the_end_is_ready_or_stalled(evidence: &Evidence) -> Finding {
@@ -47,18 +46,23 @@ pub(super) fn as_many_objects_were_made(evidence: &Evidence) -> Finding {
     finding
 }
 
-/// 20. What belonged to a deleted project is gone 30 s after it.
+/// 20. What belonged to a deleted project is gone in the end, and what was collected of it was not made anew. (A first
+///     write that was on its way when the project went may still arrive; that goes too.)
 pub(super) fn nothing_is_left_of_a_deleted_project(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
-    let mut last: BTreeMap<&str, &Version> = BTreeMap::new();
-    for version in evidence.history.all() {
-        last.insert(&version.uid, version);
-    }
     for project in evidence.projects().filter(|version| version.gone) {
-        let children = last.values().filter(|version| version.label("doce.dev/uid") == project.uid);
+        let (mut last, mut named) = (BTreeMap::<&str, &Version>::new(), BTreeMap::new());
+        let children = evidence.history.all().iter().filter(|it| it.label("doce.dev/uid") == project.uid);
         for child in children {
-            let in_time = child.gone && child.heard.saturating_duration_since(project.heard) <= OUTLIVES;
-            finding.check(in_time, || format!("{} {} outlived its project", child.resource, child.name));
+            last.insert(&child.uid, child);
+            let before = named.insert((&child.resource, &child.name), &child.uid);
+            let anew = before.is_some_and(|uid| *uid != child.uid) && MADE.contains(&&*child.resource);
+            finding.check(!anew || child.at < project.at, || {
+                format!("{} {} was made anew when its project was gone", child.resource, child.name)
+            });
+        }
+        for child in last.values() {
+            finding.check(child.gone, || format!("{} {} outlived its project", child.resource, child.name));
         }
     }
     finding

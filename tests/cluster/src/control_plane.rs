@@ -19,7 +19,8 @@ pub const SERVICE_CIDR: &str = "10.118.0.0/16";
 const FIRST_SERVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 118, 0, 1));
 /// Between components of this machine that need not be reached from pods.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const START_WITHIN: Duration = Duration::from_mins(1);
+/// A death is noticed at once; a machine may stand still for a while.
+const START_WITHIN: Duration = Duration::from_mins(10);
 
 /// A running control plane.
 #[derive(Debug)]
@@ -155,6 +156,6 @@ impl ControlPlane {
 pub fn kubectl(program: &Path, kubeconfig: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("KUBECONFIG", kubeconfig).env("KUBECACHEDIR", kubeconfig.with_file_name("kubectl-cache"));
-    command.arg("--request-timeout=10s");
+    command.arg("--request-timeout=60s");
     command
 }

@@ -15,7 +15,8 @@ use crate::{Attempt, ControlPlane, Error, Paths, Supervisor, Tools, error::run, 
 
 /// The node's name.
 const NODE: &str = "node-1";
-const START_WITHIN: Duration = Duration::from_mins(1);
+/// A death is noticed at once; a machine may stand still for a while.
+const START_WITHIN: Duration = Duration::from_mins(10);
 
 /// Starts kwok, adds the node, and waits until the node is Ready.
 pub fn start(

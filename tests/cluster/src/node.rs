@@ -29,7 +29,8 @@ use serve::Served;
 
 const REGISTRY: SocketAddr = SocketAddr::new(IpAddr::V4(network::ADDRESS), 5000);
 const GIT: SocketAddr = SocketAddr::new(IpAddr::V4(network::ADDRESS), 8080);
-const WITHIN: Duration = Duration::from_secs(20);
+/// For what takes a moment; a machine may stand still for a while.
+const WITHIN: Duration = Duration::from_mins(10);
 /// Where Debian keeps the authorities that somebody added to this machine.
 const EXTRA_AUTHORITIES: &str = "/usr/local/share/ca-certificates";
 

@@ -10,7 +10,8 @@ use std::{
 
 use crate::error::last_lines;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for one connection, and for one answer: who waits for a component looks again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something accepts connections at `address`.
 pub fn listens(address: SocketAddr) -> Result<(), String> {

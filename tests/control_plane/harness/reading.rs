@@ -33,10 +33,12 @@ impl World {
             }
             panic!("the watch ended");
         });
-        let Ok(items) = waited.await else {
-            panic!("waited for the list of {}: {what}; it is {:#?}", K::kind(&()), self.list::<K>().await);
-        };
-        items
+        if let Ok(items) = waited.await {
+            return items;
+        }
+        let items = self.list::<K>().await;
+        assert!(so(&items), "waited for the list of {}: {what}; it is {items:#?}", K::kind(&()));
+        items // The machine stood still until patience was over.
     }
 
     /// Waits until the request has been seen; returns what became of it.

@@ -13,7 +13,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::World;
+use super::{PAUSE, World};
 
 /// The group that every operator of these tests acts as.
 pub(crate) const GROUP: &str = "doce-test:operators";
@@ -58,8 +58,11 @@ async fn install(client: Client) {
         "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP }],
     });
     apply(&client, &serde_json::from_value(binding).unwrap()).await;
-    let crds = Api::all(client);
-    await_condition(crds, "projectdeployments.doce.dev", is_crd_established()).await.unwrap();
+    let established =
+        || await_condition(Api::all(client.clone()), "projectdeployments.doce.dev", is_crd_established());
+    while established().await.is_err() {
+        tokio::time::sleep(PAUSE).await; // A watch that failed is begun anew.
+    }
 }
 
 fn rendered(more: &[&str]) -> Vec<DynamicObject> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, select_all};
+use kube::api::ListParams;
 use kube::runtime::reflector::store;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
@@ -20,13 +21,13 @@ impl World {
         is_so: impl Fn(&[K]) -> bool,
     ) -> Vec<K> {
         let (reader, writer) = store::<K>();
-        let mut events =
-            pin!(watcher(self.api::<K>(), watcher::Config::default().labels(labels)).reflect(writer));
+        let events = watcher(self.api::<K>(), watcher::Config::default().labels(labels));
+        let mut events = pin!(events.default_backoff().reflect(writer)); // It begins anew after an error.
         let all = || reader.state().into_iter().map(Arc::unwrap_or_clone).collect::<Vec<K>>();
         let waited = async {
             let mut listed = false;
             while let Some(event) = events.next().await {
-                listed |= matches!(event.expect("a watch of the test"), watcher::Event::InitDone);
+                listed |= matches!(event, Ok(watcher::Event::InitDone));
                 let objects = all();
                 if listed && is_so(&objects) {
                     return objects;
@@ -34,21 +35,25 @@ impl World {
             }
             unreachable!("a watch does not end by itself")
         };
-        let waited = tokio::time::timeout(self.patience, waited).await;
-        waited.unwrap_or_else(|_| {
-            let there: Vec<_> = all().iter().map(|object| serde_json::to_value(object).unwrap()).collect();
-            panic!("waited in vain for {} in {}: {what}; there is {there:#?}", K::plural(&()), self.namespace)
-        })
+        if let Ok(objects) = tokio::time::timeout(self.patience, waited).await {
+            return objects;
+        }
+        let there = self.api::<K>().list(&ListParams::default().labels(labels)).await.unwrap().items;
+        if is_so(&there) {
+            return there; // The machine stood still until patience was over.
+        }
+        let there: Vec<_> = there.iter().map(|object| serde_json::to_value(object).unwrap()).collect();
+        panic!("waited in vain for {} in {}: {what}; there is {there:#?}", K::plural(&()), self.namespace)
     }
 
     /// A tick for every change of objects of a kind.
     pub(crate) fn changes<K: Kind>(&self) -> BoxStream<'static, ()> {
-        watcher(self.api::<K>(), watcher::Config::default()).map(drop).boxed()
+        watcher(self.api::<K>(), watcher::Config::default()).default_backoff().map(drop).boxed()
     }
 }
 
 /// Looks again and again, whenever one of `changes` ticks, until the look is as expected or patience is over; then
-/// returns the last look that was not.
+/// a last look counts, and is returned where it is not.
 pub(crate) async fn until_equal<T: PartialEq, F: Future<Output = T>>(
     patience: Duration,
     changes: Vec<BoxStream<'static, ()>>,
@@ -56,17 +61,14 @@ pub(crate) async fn until_equal<T: PartialEq, F: Future<Output = T>>(
     look: impl Fn() -> F,
 ) -> Result<(), T> {
     let mut changes = select_all(changes);
-    let mut last = None;
     let waited = tokio::time::timeout(patience, async {
-        loop {
-            let there = look().await;
-            if there == *expected {
-                return;
-            }
-            last = Some(there);
+        while look().await != *expected {
             changes.next().await;
         }
     });
-    let waited = waited.await;
-    waited.or_else(|_| last.map_or(Ok(()), Err))
+    if waited.await.is_ok() {
+        return Ok(());
+    }
+    let there = look().await;
+    if there == *expected { Ok(()) } else { Err(there) }
 }

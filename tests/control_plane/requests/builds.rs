@@ -56,6 +56,9 @@ async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwh
     assert_eq!(state_of(&stalled, &bad), "Failed");
     assert!(is(&stalled, "Available", "True", "Serving"));
 
+    let rollout = json!({ "spec": { "rollout": { "deadlineSeconds": 600 } } });
+    world.patch::<ProjectDeployment>("shop", rollout).await; // This time it is to be a good one.
+    world.until_ready("shop", "False", "RolloutFailed").await;
     assert_eq!(world.ask("shop", "retry", "@1").await, format!("tries {bad} again"));
     let version = doce_operator::desired::names::VERSION;
     let of_bad = |pod: &Pod| {

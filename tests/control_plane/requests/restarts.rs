@@ -34,7 +34,9 @@ async fn a_restart_replaces_the_pods_of_the_same_version_and_keeps_two_replica_s
 async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
     let world = World::new("restart-back").await;
     let _operator = Operator::start(&world).await;
-    world.apply("shop", behaving(prebuilt(1), "manual")).await;
+    let mut spec = behaving(prebuilt(1), "manual");
+    spec["rollout"]["deadlineSeconds"] = json!(3600);
+    world.apply("shop", spec).await;
     let pods = world.until_list("the first pod", |pods: &[Pod]| pods.len() == 1).await;
     becomes_ready(&world, &pods[0]).await;
     let version = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
@@ -56,6 +58,7 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
     world.ask("shop", "restart", "@1").await;
     world.until_list("a pod that is never ready beside the old one", |pods: &[Pod]| pods.len() == 2).await;
     world.until_ready("shop", "False", "Restarting").await;
+    world.time_is_over("shop").await;
     world.until_serving("shop", &version).await;
     let outcome = world.until_handled("shop", "restart", "@1").await;
     assert!(

@@ -118,6 +118,8 @@ impl Plan<'_> {
             flag(&mut command, &format!("concurrent-{what}-syncs"), 20);
         }
         flag(&mut command, "concurrent-gc-syncs", 40);
+        // A machine that stands still for a while is no reason to take its only node's pods for lost.
+        flag(&mut command, "node-monitor-grace-period", "1h");
         Ok(command)
     }
 

@@ -19,7 +19,8 @@ use crate::{Attempt, ControlPlane, Error, Paths, Supervisor, Tools, ports, probe
 
 /// The node's name.
 const NODE: &str = "doce-node";
-const START_WITHIN: Duration = Duration::from_mins(1);
+/// A death is noticed at once; a machine may stand still for a while.
+const START_WITHIN: Duration = Duration::from_mins(10);
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// Starts both and waits until the node is Ready.

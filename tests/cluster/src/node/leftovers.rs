@@ -21,7 +21,8 @@ use crate::{Attempt, Error};
 /// kubelet puts all pods below this group of each hierarchy.
 const GROUP: &str = "kubepods";
 const HIERARCHIES: &str = "/sys/fs/cgroup";
-const WITHIN: Duration = Duration::from_secs(20);
+/// Longest wait until what was killed is gone; a machine may stand still for a while.
+const WITHIN: Duration = Duration::from_mins(5);
 
 /// The control groups of pods that exist; none before a kubelet has run.
 pub(super) fn groups() -> Vec<PathBuf> {

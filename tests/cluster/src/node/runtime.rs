@@ -16,7 +16,8 @@ use serde_json::json;
 use super::network::{ADDRESS, BRIDGE, FIRST_POD, PODS};
 use crate::{Attempt, Error, Paths, Supervisor, probe, progress};
 
-const START_WITHIN: Duration = Duration::from_secs(30);
+/// A death is noticed at once; a machine may stand still for a while.
+const START_WITHIN: Duration = Duration::from_mins(10);
 /// Where Debian's package has the CNI plugins.
 const PLUGINS: &str = "/usr/lib/cni";
 

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attempt, Error};
 
-/// How long the system may take to end a process that was killed.
-const KILLED_WITHIN: Duration = Duration::from_secs(10);
+/// How long the system may take to end a process that was killed; a machine may stand still for a while.
+const KILLED_WITHIN: Duration = Duration::from_mins(5);
 
 /// What must be known of a process to end it later from another launcher.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_mins(5);
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -31,7 +31,7 @@ fn a_component_that_ends_is_named_with_its_last_lines() {
 fn what_is_not_ready_in_time_says_what_is_missing() {
     let (_dir, _paths, mut supervisor) = supervisor();
     let never = || Err("port 1 is closed".to_owned());
-    let error = supervisor.start("etcd", shell("exec sleep 60"), Duration::ZERO, never).unwrap_err();
+    let error = supervisor.start("etcd", shell("exec sleep 600"), Duration::ZERO, never).unwrap_err();
     assert!(error.to_string().contains("waiting for etcd to be ready: port 1 is closed"), "{error}");
     supervisor.stop_all().unwrap();
 }
@@ -42,7 +42,7 @@ fn another_launcher_ends_a_component_and_what_it_started() {
     let child = dir.path().join("child");
     // The shell ignores the request to end, so it and its child have to be killed.
     let script =
-        format!("trap '' TERM; sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait; wait", child.display());
+        format!("trap '' TERM; sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait; wait", child.display());
     let ready = || fs::metadata(&child).map(drop).map_err(|error| error.to_string());
     first.start("kubelet", shell(&script), SOON, ready).unwrap();
     let pid: u32 = fs::read_to_string(&child).unwrap().trim().parse().unwrap();
