@@ -5,7 +5,7 @@ use doce_operator::build::order::{ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
-use doce_operator::desired::settled::settled;
+use doce_operator::desired::settled::{difference, settled};
 use doce_operator::desired::told::told;
 use doce_operator::desired::{Platform, names, record, service, template};
 use doce_operator::project::{Origin, Project};
@@ -448,6 +448,60 @@ fn what_the_api_server_writes_back_counts_as_settled() {
           "resources": { "requests": { "cpu": "1", "memory": "512Mi" } } },
     ] } } });
     assert!(settled(&live, &want));
+}
+
+#[test]
+fn quantities_are_compared_by_value_and_rounded_up_as_the_api_server_does() {
+    let one = |kind: &str, amount: &str| json!({ "resources": { kind: { "cpu": amount } } });
+    let divisor = |amount: &str| json!({ "env": [{ "name": "CPUS", "valueFrom": { "resourceFieldRef": { "divisor": amount } } }] });
+    for (live, want) in [
+        ("2m", "1.5m"),
+        ("1m", "1n"),
+        ("1", "1000m"),
+        ("1181116006400m", "1.1Gi"),
+        ("1209462790553600m", "1.1Ti"),
+        ("5e3", "5k"),
+        ("0", "0"),
+    ] {
+        assert!(settled(&one("requests", live), &one("requests", want)), "{live} {want}");
+        assert!(settled(&one("limits", live), &one("limits", want)), "{live} {want}");
+        assert!(settled(&divisor(live), &divisor(want)), "{live} {want}");
+    }
+    for (live, want) in [("1m", "1.5m"), ("2m", "2.1m"), ("1Gi", "1G"), ("0", "1n")] {
+        assert!(!settled(&one("requests", live), &one("requests", want)), "{live} {want}");
+        assert!(!settled(&divisor(live), &divisor(want)), "{live} {want}");
+    }
+}
+
+#[test]
+fn a_difference_is_named_by_its_path_and_without_values() {
+    let want = json!({ "spec": { "replicas": 1, "template": { "containers": [
+        { "name": "app", "image": "a", "resources": { "limits": { "cpu": "1" } }, "env": [{ "name": "KEY", "value": "secret" }] },
+    ] } } });
+    let mut live = want.clone();
+    assert_eq!(difference(&live, &want), None);
+    let mut told = vec![];
+    for (at, other) in [
+        ("/spec/template/containers/0/image", json!("b")),
+        ("/spec/template/containers/0/env/0/value", json!("other")),
+        ("/spec/template/containers/0/resources/limits/cpu", json!("2")),
+        ("/spec/template/containers/0/name", json!("other")),
+        ("/spec/replicas", json!(2)),
+    ] {
+        *live.pointer_mut(at).unwrap() = other;
+        told.extend(difference(&live, &want));
+        live = want.clone();
+    }
+    assert_eq!(
+        told,
+        [
+            "spec.template.containers[app].image",
+            "spec.template.containers[app].env[KEY].value",
+            "spec.template.containers[app].resources.limits.cpu",
+            "spec.template.containers[app]",
+            "spec.replicas",
+        ]
+    );
 }
 
 #[test]
