@@ -43,6 +43,7 @@ pub fn apply(
         "metadata": meta::child(project, &project.name, names::ROLE_APP),
         "spec": {
             "replicas": replicas,
+            "paused": false, // Else nothing is rolled out, and no deadline runs.
             "selector": { "matchLabels": meta::selector(&project.name) },
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,

@@ -451,6 +451,12 @@ fn what_the_api_server_writes_back_counts_as_settled() {
 }
 
 #[test]
+fn a_deployment_that_nobody_paused_is_settled() {
+    assert!(settled(&json!({ "spec": {} }), &json!({ "spec": { "paused": false } })));
+    assert!(!settled(&json!({ "spec": { "paused": true } }), &json!({ "spec": { "paused": false } })));
+}
+
+#[test]
 fn quantities_are_compared_by_value_and_rounded_up_as_the_api_server_does() {
     let one = |kind: &str, amount: &str| json!({ "resources": { kind: { "cpu": amount } } });
     let divisor = |amount: &str| json!({ "env": [{ "name": "CPUS", "valueFrom": { "resourceFieldRef": { "divisor": amount } } }] });
