@@ -17,6 +17,8 @@ pub struct Watch {
     pub guard: i32,
     /// `progressDeadlineSeconds`.
     pub deadline: i32,
+    /// `failureThreshold` of the startup probe, if there is one; none: as recorded.
+    pub startup: Option<i32>,
 }
 
 impl Watch {
@@ -24,7 +26,8 @@ impl Watch {
     #[must_use]
     pub fn of(project: &Project, trial: bool) -> Self {
         let guard = if trial { project.rollout.min_ready_seconds } else { 0 };
-        Self { guard, deadline: project.rollout.deadline_seconds + guard }
+        let startup = Some(template::startup_failures(project));
+        Self { guard, deadline: project.rollout.deadline_seconds + guard, startup }
     }
 }
 
@@ -49,7 +52,7 @@ pub fn apply(
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
             "minReadySeconds": watch.guard,
             "progressDeadlineSeconds": watch.deadline,
-            "template": template::complete(record, stamp)?,
+            "template": template::complete(record, stamp, watch.startup)?,
         },
     }))
 }

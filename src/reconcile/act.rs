@@ -14,7 +14,7 @@ use crate::record::Facts;
 use crate::version;
 
 use super::decide::{Step, Target};
-use super::facts::rollout::{version_in_place, watch_in_place};
+use super::facts::rollout::{startup, version_in_place, watch_in_place};
 use super::observe::ours;
 use super::start::{Starts, limits};
 use super::world::{Cause, Child, Refusal, Unmarked, World};
@@ -161,7 +161,10 @@ async fn roll(
         && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
     let watch = match &seen {
         Some(seen) if same => watch_in_place(seen),
-        _ => Watch::of(project, target.trial),
+        _ => {
+            let watch = Watch::of(project, target.trial);
+            Watch { startup: startup_of_set(cluster, project, target).or(watch.startup), ..watch }
+        }
     };
     let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
     match (want, seen) {
@@ -173,6 +176,19 @@ async fn roll(
         (None, None) => {}
     }
     Ok(Outcome::Done)
+}
+
+/// The startup budget that a kept ReplicaSet of the target has: going back matches it.
+fn startup_of_set(cluster: &Cluster, project: &Project, target: &Target) -> Option<i32> {
+    let sets = cluster.caches().sets.of(&key(project));
+    let templates = sets.iter().filter_map(|set| set.spec.as_ref()?.template.as_ref());
+    let mut same = templates.filter(|template| {
+        let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+        let is =
+            |name, value: &Option<String>| annotations.and_then(|there| there.get(name)) == value.as_ref();
+        is(names::VERSION, &target.version) && is(names::RESTARTED, &target.stamp)
+    });
+    same.find_map(|template| startup(Some(template)))
 }
 
 /// With a port: that one. Without: the first of the range, from the project's own candidate on, that the API server

@@ -3,6 +3,7 @@
 
 use doce_operator::build::order::{ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::crd::spec::HealthType;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
 use doce_operator::desired::settled::{difference, settled};
@@ -71,7 +72,7 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
 #[test]
 fn an_image_that_wants_root_gets_baseline_pod_security() {
     let project = full();
-    let complete = template::complete(&recorded(&project, 0), None).unwrap();
+    let complete = template::complete(&recorded(&project, 0), None, None).unwrap();
     assert_eq!(complete["spec"]["securityContext"]["seccompProfile"], json!({ "type": "RuntimeDefault" }));
     for unset in ["runAsUser", "runAsNonRoot"] {
         assert_eq!(complete["spec"]["securityContext"][unset], Value::Null);
@@ -90,7 +91,7 @@ fn contexts(security: Option<&str>, port: u16, uid: Option<i64>) -> (Value, Valu
     let project = project(&json!({ "source": { "image": image }, "run": run }));
     let mut record = recorded(&project, 0);
     record.image.as_mut().unwrap().uid = uid;
-    let complete = template::complete(&record, None).unwrap();
+    let complete = template::complete(&record, None, None).unwrap();
     let of = |at: &Value| at["securityContext"].clone();
     (of(&complete["spec"]), of(&complete["spec"]["containers"][0]))
 }
@@ -134,7 +135,7 @@ fn a_template_that_the_first_release_recorded_is_completed_as_it_was_then() {
     let complete = |uid| {
         let mut record = recorded(&project, uid);
         record.facts.template["spec"].as_object_mut().unwrap().remove("securityContext");
-        template::complete(&record, None).unwrap()["spec"]["securityContext"].clone()
+        template::complete(&record, None, None).unwrap()["spec"]["securityContext"].clone()
     };
     let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
     let seccomp = json!({ "type": "RuntimeDefault" });
@@ -448,6 +449,25 @@ fn what_the_api_server_writes_back_counts_as_settled() {
           "resources": { "requests": { "cpu": "1", "memory": "512Mi" } } },
     ] } } });
     assert!(settled(&live, &want));
+}
+
+#[test]
+fn a_version_that_is_tried_anew_may_take_as_long_to_start_as_the_deadline_says_now() {
+    let mut project = full();
+    let record = recorded(&project, 1000);
+    let budget = |project: &Project| {
+        let whole = apply(project, &record, None, 1, Watch::of(project, true)).unwrap();
+        whole["spec"]["template"]["spec"]["containers"][0]["startupProbe"]["failureThreshold"].clone()
+    };
+    assert_eq!(budget(&project), 295);
+    project.rollout.deadline_seconds = 600;
+    assert_eq!(budget(&project), 595);
+    let as_recorded = template::complete(&record, None, None).unwrap();
+    assert_eq!(as_recorded["spec"]["containers"][0]["startupProbe"]["failureThreshold"], 295);
+    project.run.health.kind = HealthType::None;
+    let none = recorded(&project, 1000);
+    let complete = template::complete(&none, None, Some(9)).unwrap();
+    assert!(complete["spec"]["containers"][0]["startupProbe"].is_null(), "no probe is made up");
 }
 
 #[test]
