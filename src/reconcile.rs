@@ -22,7 +22,7 @@ use crate::desired::Platform;
 use crate::ledger::{Attempts, Fault};
 use crate::project::{Incomplete, Project};
 
-use act::{Hand, Outcome, act};
+use act::{Hand, Outcome, act, undone};
 use decide::decide;
 use observe::{Surroundings, observe};
 use report::report;
@@ -114,7 +114,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
         config: &context.config,
         starts: &context.starts,
     };
-    let mut refusals: Vec<Refusal> = vec![];
+    let (mut refusals, mut last): (Vec<Refusal>, Option<decide::Step>) = (vec![], None);
     for _ in 0..MAX_STEPS {
         let around = Surroundings {
             platform: &context.platform,
@@ -137,6 +137,11 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             }));
         }
         tracing::debug!(namespace = project.namespace, name = project.name, ?step, "next step");
+        if let Some(refusal) = undone(project, &step, last.as_ref()) {
+            refusals.push(refusal);
+            continue;
+        }
+        last = Some(step.clone());
         match Box::pin(act(&hand, project, &world, step)).await.map_err(Error::Act)? {
             Outcome::Done => {}
             Outcome::Refused(refusal) => refusals.push(refusal),

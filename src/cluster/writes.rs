@@ -65,13 +65,13 @@ impl Cluster {
         self.change("note the image in", seen, patch, &self.caches.revisions).await
     }
 
-    /// Creates or changes the Deployment.
+    /// Creates or changes the Deployment, and returns what the API server made of it.
     pub async fn apply_deployment(
         &self,
         project: &Project,
         seen: Option<&Deployment>,
         mut want: Value,
-    ) -> Result<(), Error> {
+    ) -> Result<Deployment, Error> {
         want["metadata"]["annotations"][names::GENERATION] = json!(project.generation.to_string());
         self.apply(project, seen, want, &self.caches.deployments).await
     }
@@ -88,13 +88,13 @@ impl Cluster {
         self.change("scale", seen, patch, &self.caches.deployments).await
     }
 
-    /// Creates or changes the Service.
+    /// Creates or changes the Service, and returns what the API server made of it.
     pub async fn apply_service(
         &self,
         project: &Project,
         seen: Option<&Service>,
         want: Value,
-    ) -> Result<(), Error> {
+    ) -> Result<Service, Error> {
         self.apply(project, seen, want, &self.caches.services).await
     }
 
@@ -205,7 +205,7 @@ impl Cluster {
         seen: Option<&K>,
         mut want: Value,
         cache: &Cache<K>,
-    ) -> Result<(), Error> {
+    ) -> Result<K, Error> {
         let what = format!("apply {} {}", K::kind(&()), project.name);
         if let Some(seen) = seen {
             want["metadata"]["uid"] = json!(seen.uid());
@@ -219,8 +219,9 @@ impl Cluster {
         }
         let params = PatchParams::apply(names::MANAGER).force();
         let sent = self.api::<K>(&project.namespace).patch(&project.name, &params, &Patch::Apply(want)).await;
-        cache.wrote(thin(sent.map_err(|error| Error::sort(&what, error))?));
-        Ok(())
+        let written = thin(sent.map_err(|error| Error::sort(&what, error))?);
+        cache.wrote(written.clone());
+        Ok(written)
     }
 
     /// The object of that name, if it is ours; none if there is none.

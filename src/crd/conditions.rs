@@ -126,6 +126,8 @@ reasons! {
     Predecessor,
     /// The API server refuses a child that the spec asks for.
     InvalidSpec,
+    /// Something else, an admission policy for one, changes a child whenever it is written.
+    Altered,
     /// No port of the range is free.
     PortsExhausted,
     /// The port that the spec asks for is taken or not in the API server's range.

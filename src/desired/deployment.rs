@@ -17,6 +17,8 @@ pub struct Watch {
     pub guard: i32,
     /// `progressDeadlineSeconds`.
     pub deadline: i32,
+    /// `failureThreshold` of the startup probe, if there is one; none: as recorded.
+    pub startup: Option<i32>,
 }
 
 impl Watch {
@@ -24,7 +26,8 @@ impl Watch {
     #[must_use]
     pub fn of(project: &Project, trial: bool) -> Self {
         let guard = if trial { project.rollout.min_ready_seconds } else { 0 };
-        Self { guard, deadline: project.rollout.deadline_seconds + guard }
+        let startup = Some(template::startup_failures(project));
+        Self { guard, deadline: project.rollout.deadline_seconds + guard, startup }
     }
 }
 
@@ -43,12 +46,13 @@ pub fn apply(
         "metadata": meta::child(project, &project.name, names::ROLE_APP),
         "spec": {
             "replicas": replicas,
+            "paused": false, // Else nothing is rolled out, and no deadline runs.
             "selector": { "matchLabels": meta::selector(&project.name) },
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
             "minReadySeconds": watch.guard,
             "progressDeadlineSeconds": watch.deadline,
-            "template": template::complete(record, stamp)?,
+            "template": template::complete(record, stamp, watch.startup)?,
         },
     }))
 }

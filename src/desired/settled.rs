@@ -7,31 +7,53 @@ use serde_json::{Map, Value};
 /// may set it.
 #[must_use]
 pub fn settled(live: &Value, want: &Value) -> bool {
+    difference(live, want).is_none()
+}
+
+/// Path of the first field of `want` that is otherwise in `live`, as in `spec.template.spec.containers[app].image`; none
+/// where all is [`settled`]. No value is in it: that may be nobody's business.
+#[must_use]
+pub fn difference(live: &Value, want: &Value) -> Option<String> {
     match (live, want) {
-        (_, want) if is_nothing(want) => true,
-        (Value::Null, want) => is_zero(want),
-        (Value::Object(live), Value::Object(want)) => want.iter().all(|(key, want)| field(live, key, want)),
+        (_, want) if is_nothing(want) => None,
+        (Value::Null, want) => (!is_zero(want)).then(String::new),
+        (Value::Object(live), Value::Object(want)) => want.iter().find_map(|(key, want)| {
+            let below = field(live, key, want)?;
+            let dot = if below.is_empty() || below.starts_with('[') { "" } else { "." };
+            Some(format!("{key}{dot}{below}"))
+        }),
         (Value::Array(live), Value::Array(want)) => list(live, want),
-        (live, want) => live == want,
+        (live, want) => (live != want).then(String::new),
     }
 }
 
-fn field(live: &Map<String, Value>, key: &str, want: &Value) -> bool {
+fn field(live: &Map<String, Value>, key: &str, want: &Value) -> Option<String> {
     let there = live.get(key).unwrap_or(&Value::Null);
     match key {
         "requests" | "limits" => quantities(there, want),
-        _ => settled(there, want),
+        "divisor" => (!same_quantity(there, want)).then(String::new),
+        _ => difference(there, want),
     }
 }
 
 /// Items with a `name` are found by it, as the API server merges them; other lists are compared as they stand.
-fn list(live: &[Value], want: &[Value]) -> bool {
+fn list(live: &[Value], want: &[Value]) -> Option<String> {
     let name = |item: &Value| item.get("name").cloned();
+    let below = |item: &str, below: &str| {
+        let dot = if below.is_empty() { "" } else { "." };
+        format!("[{item}]{dot}{below}")
+    };
     if want.iter().all(|item| name(item).is_some()) {
-        let named = |want: &Value| live.iter().find(|item| name(item) == name(want));
-        return want.iter().all(|want| named(want).is_some_and(|live| settled(live, want)));
+        return want.iter().find_map(|want| {
+            let there = live.iter().find(|item| name(item) == name(want)).unwrap_or(&Value::Null);
+            Some(below(name(want)?.as_str().unwrap_or_default(), &difference(there, want)?))
+        });
     }
-    live.len() == want.len() && live.iter().zip(want).all(|(live, want)| settled(live, want))
+    if live.len() != want.len() {
+        return Some(String::new());
+    }
+    let mut pairs = live.iter().zip(want).enumerate();
+    pairs.find_map(|(at, (live, want))| Some(below(&at.to_string(), &difference(live, want)?)))
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -50,39 +72,52 @@ fn is_zero(value: &Value) -> bool {
 }
 
 /// The API server rewrites quantities (`1000m` as `1`), so they are compared by value.
-fn quantities(live: &Value, want: &Value) -> bool {
-    let Some(want) = want.as_object() else { return is_nothing(want) };
-    want.iter().all(|(resource, want)| match (live.get(resource).and_then(Value::as_str), want.as_str()) {
-        (Some(live), Some(want)) => live == want || amount(live).is_some() && amount(live) == amount(want),
-        _ => false,
-    })
+fn quantities(live: &Value, want: &Value) -> Option<String> {
+    let other = |(resource, want): (&String, &Value)| {
+        let there = live.get(resource).unwrap_or(&Value::Null);
+        (!same_quantity(there, want)).then(|| resource.clone())
+    };
+    match want.as_object() {
+        Some(want) => want.iter().find_map(other),
+        None => difference(live, want),
+    }
 }
 
-/// A quantity in millionths; none where it is not one.
+fn same_quantity(live: &Value, want: &Value) -> bool {
+    match (live.as_str(), want.as_str()) {
+        (Some(live), Some(want)) => live == want || amount(live).is_some() && amount(live) == amount(want),
+        _ => is_nothing(want),
+    }
+}
+
+/// A quantity in thousandths, rounded up as the API server rounds what it is given (`1.5m` is stored as `2m`); none where
+/// it is not one, or where it is beyond all measure.
 fn amount(text: &str) -> Option<i128> {
     let digits =
         text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
-    let scale: f64 = match suffix {
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "" => 1.0,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1024f64.powi(2),
-        "Gi" => 1024f64.powi(3),
-        "Ti" => 1024f64.powi(4),
-        "Pi" => 1024f64.powi(5),
-        "Ei" => 1024f64.powi(6),
-        exponent => 10f64.powi(exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let (unit, tens): (i128, i32) = match suffix {
+        "n" => (1, -9),
+        "u" => (1, -6),
+        "m" => (1, -3),
+        "" => (1, 0),
+        "k" => (1, 3),
+        "M" => (1, 6),
+        "G" => (1, 9),
+        "T" => (1, 12),
+        "P" => (1, 15),
+        "E" => (1, 18),
+        "Ki" => (1 << 10, 0),
+        "Mi" => (1 << 20, 0),
+        "Gi" => (1 << 30, 0),
+        "Ti" => (1 << 40, 0),
+        "Pi" => (1 << 50, 0),
+        "Ei" => (1 << 60, 0),
+        exponent => (1, exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
     };
-    #[expect(clippy::cast_possible_truncation, reason = "a quantity beyond this is compared as text")]
-    let millionths = (number.parse::<f64>().ok()? * scale * 1e6).round() as i128;
-    Some(millionths)
+    let written = format!("{whole}{fraction}").parse::<i128>().ok()?.checked_mul(unit)?;
+    let tens = tens.checked_add(3)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let power = 10_i128.checked_pow(tens.unsigned_abs())?;
+    if tens < 0 { Some(-(-written).div_euclid(power)) } else { written.checked_mul(power) }
 }

@@ -79,14 +79,15 @@ fn probe(run: &Run, period: i32, failures: i32) -> Option<Value> {
 }
 
 /// The startup budget ends slightly before the deadline, so that a slow start is named before it is judged.
-fn startup_failures(project: &Project) -> i32 {
+#[must_use]
+pub fn startup_failures(project: &Project) -> i32 {
     ((project.rollout.deadline_seconds - 5) / STARTUP_PERIOD).max(1)
 }
 
-/// The template that the Deployment gets: the recorded one with the image, what the image asks for, and the restart
-/// stamp. None where the record has no image yet.
+/// The template that the Deployment gets: the recorded one with the image, what the image asks for, the restart stamp, and
+/// the startup budget where it is another than the recorded one. None where the record has no image yet.
 #[must_use]
-pub fn complete(record: &Record, stamp: Option<&str>) -> Option<Value> {
+pub fn complete(record: &Record, stamp: Option<&str>, startup: Option<i32>) -> Option<Value> {
     let image = record.image.as_ref()?;
     let mut template = record.facts.template.clone();
     template["spec"]["containers"][0]["image"] = json!(image.reference);
@@ -98,6 +99,10 @@ pub fn complete(record: &Record, stamp: Option<&str>) -> Option<Value> {
     }
     if let Some((_, architecture)) = image.platform.split_once('/') {
         template["spec"]["nodeSelector"] = json!({ "kubernetes.io/arch": architecture.split('/').next() });
+    }
+    let probe = template["spec"]["containers"][0]["startupProbe"].as_object_mut();
+    if let Some((probe, failures)) = probe.zip(startup) {
+        probe.insert("failureThreshold".to_owned(), json!(failures));
     }
     if let Some(stamp) = stamp {
         template["metadata"]["annotations"][names::RESTARTED] = json!(stamp);

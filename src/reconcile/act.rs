@@ -1,5 +1,6 @@
 //! Third step of the loop (I/O): performs the one write that was decided. It chooses nothing but a free port.
 
+mod altered;
 mod cleanup;
 
 use crate::cluster::{Cluster, Error, Refused};
@@ -13,10 +14,11 @@ use crate::record::Facts;
 use crate::version;
 
 use super::decide::{Step, Target};
-use super::facts::rollout::{version_in_place, watch_in_place};
+use super::facts::rollout::{startup, version_in_place, watch_in_place};
 use super::observe::ours;
 use super::start::{Starts, limits};
 use super::world::{Cause, Child, Refusal, Unmarked, World};
+pub use altered::undone;
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +74,10 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
         }
         Step::CleanUp { version } => (Child::Cleanup, cleanup::create(hand, project, world, &version).await),
         Step::CleanUpAgain { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),
-        Step::Roll(target) => (Child::Deployment, roll(hand.cluster, project, world, &target).await),
+        Step::Roll(target) => match roll(hand.cluster, project, world, &target).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => (Child::Deployment, Err(error)),
+        },
         Step::Mark(unmarked) => (unmarked.child, mark(hand.cluster, project, &unmarked).await),
         Step::Serve { port } => return serve(hand, project, port).await,
         Step::EndBuild { .. }
@@ -143,7 +148,12 @@ async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Resu
     }
 }
 
-async fn roll(cluster: &Cluster, project: &Project, world: &World, target: &Target) -> Result<(), Error> {
+async fn roll(
+    cluster: &Cluster,
+    project: &Project,
+    world: &World,
+    target: &Target,
+) -> Result<Outcome, Error> {
     let seen = ours(project, &cluster.caches().deployments.of(&key(project)), &project.name);
     let record = target.version.as_ref().and_then(|version| world.records.get(version));
     let stamp = target.stamp.as_deref();
@@ -151,14 +161,34 @@ async fn roll(cluster: &Cluster, project: &Project, world: &World, target: &Targ
         && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
     let watch = match &seen {
         Some(seen) if same => watch_in_place(seen),
-        _ => Watch::of(project, target.trial),
+        _ => {
+            let watch = Watch::of(project, target.trial);
+            Watch { startup: startup_of_set(cluster, project, target).or(watch.startup), ..watch }
+        }
     };
     let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
     match (want, seen) {
-        (Some(want), seen) => cluster.apply_deployment(project, seen.as_deref(), want).await,
-        (None, Some(seen)) => cluster.scale_deployment(project, &seen, target.replicas).await,
-        (None, None) => Ok(()),
+        (Some(want), seen) => {
+            let written = cluster.apply_deployment(project, seen.as_deref(), want.clone()).await?;
+            return Ok(altered::kept(Child::Deployment, project, &written, want));
+        }
+        (None, Some(seen)) => cluster.scale_deployment(project, &seen, target.replicas).await?,
+        (None, None) => {}
     }
+    Ok(Outcome::Done)
+}
+
+/// The startup budget that a kept ReplicaSet of the target has: going back matches it.
+fn startup_of_set(cluster: &Cluster, project: &Project, target: &Target) -> Option<i32> {
+    let sets = cluster.caches().sets.of(&key(project));
+    let templates = sets.iter().filter_map(|set| set.spec.as_ref()?.template.as_ref());
+    let mut same = templates.filter(|template| {
+        let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+        let is =
+            |name, value: &Option<String>| annotations.and_then(|there| there.get(name)) == value.as_ref();
+        is(names::VERSION, &target.version) && is(names::RESTARTED, &target.stamp)
+    });
+    same.find_map(|template| startup(Some(template)))
 }
 
 /// With a port: that one. Without: the first of the range, from the project's own candidate on, that the API server
@@ -176,8 +206,8 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
     };
     for candidate in candidates {
         let want = service::apply(project, Some(candidate));
-        match hand.cluster.apply_service(project, seen.as_deref(), want).await {
-            Ok(()) => return Ok(Outcome::Done),
+        match hand.cluster.apply_service(project, seen.as_deref(), want.clone()).await {
+            Ok(written) => return Ok(altered::kept(Child::Service, project, &written, want)),
             Err(Error::Refused { refused, .. })
                 if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
             Err(Error::Refused { refused, what }) => {

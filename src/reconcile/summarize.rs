@@ -190,6 +190,7 @@ fn port(view: &View<'_>) -> Verdict {
             Cause::PortUnavailable => Reason::PortUnavailable,
             Cause::NameTaken => Reason::NameTaken,
             Cause::Invalid => Reason::InvalidSpec,
+            Cause::Altered => Reason::Altered,
         };
         return verdict(Truth::False, reason, refusal.message.clone());
     }

@@ -1,6 +1,8 @@
 //! Status and children that somebody deletes or edits come back as they were; what others add stays; and where nothing
 //! is to be mended nothing is written.
 
+#[path = "mending/altered.rs"]
+mod altered;
 #[path = "mending/deleted.rs"]
 mod deleted;
 #[path = "mending/edited.rs"]

@@ -3,9 +3,10 @@
 
 use doce_operator::build::order::{ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::crd::spec::HealthType;
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
-use doce_operator::desired::settled::settled;
+use doce_operator::desired::settled::{difference, settled};
 use doce_operator::desired::told::told;
 use doce_operator::desired::{Platform, names, record, service, template};
 use doce_operator::project::{Origin, Project};
@@ -71,7 +72,7 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
 #[test]
 fn an_image_that_wants_root_gets_baseline_pod_security() {
     let project = full();
-    let complete = template::complete(&recorded(&project, 0), None).unwrap();
+    let complete = template::complete(&recorded(&project, 0), None, None).unwrap();
     assert_eq!(complete["spec"]["securityContext"]["seccompProfile"], json!({ "type": "RuntimeDefault" }));
     for unset in ["runAsUser", "runAsNonRoot"] {
         assert_eq!(complete["spec"]["securityContext"][unset], Value::Null);
@@ -90,7 +91,7 @@ fn contexts(security: Option<&str>, port: u16, uid: Option<i64>) -> (Value, Valu
     let project = project(&json!({ "source": { "image": image }, "run": run }));
     let mut record = recorded(&project, 0);
     record.image.as_mut().unwrap().uid = uid;
-    let complete = template::complete(&record, None).unwrap();
+    let complete = template::complete(&record, None, None).unwrap();
     let of = |at: &Value| at["securityContext"].clone();
     (of(&complete["spec"]), of(&complete["spec"]["containers"][0]))
 }
@@ -134,7 +135,7 @@ fn a_template_that_the_first_release_recorded_is_completed_as_it_was_then() {
     let complete = |uid| {
         let mut record = recorded(&project, uid);
         record.facts.template["spec"].as_object_mut().unwrap().remove("securityContext");
-        template::complete(&record, None).unwrap()["spec"]["securityContext"].clone()
+        template::complete(&record, None, None).unwrap()["spec"]["securityContext"].clone()
     };
     let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
     let seccomp = json!({ "type": "RuntimeDefault" });
@@ -448,6 +449,85 @@ fn what_the_api_server_writes_back_counts_as_settled() {
           "resources": { "requests": { "cpu": "1", "memory": "512Mi" } } },
     ] } } });
     assert!(settled(&live, &want));
+}
+
+#[test]
+fn a_version_that_is_tried_anew_may_take_as_long_to_start_as_the_deadline_says_now() {
+    let mut project = full();
+    let record = recorded(&project, 1000);
+    let budget = |project: &Project| {
+        let whole = apply(project, &record, None, 1, Watch::of(project, true)).unwrap();
+        whole["spec"]["template"]["spec"]["containers"][0]["startupProbe"]["failureThreshold"].clone()
+    };
+    assert_eq!(budget(&project), 295);
+    project.rollout.deadline_seconds = 600;
+    assert_eq!(budget(&project), 595);
+    let as_recorded = template::complete(&record, None, None).unwrap();
+    assert_eq!(as_recorded["spec"]["containers"][0]["startupProbe"]["failureThreshold"], 295);
+    project.run.health.kind = HealthType::None;
+    let none = recorded(&project, 1000);
+    let complete = template::complete(&none, None, Some(9)).unwrap();
+    assert!(complete["spec"]["containers"][0]["startupProbe"].is_null(), "no probe is made up");
+}
+
+#[test]
+fn a_deployment_that_nobody_paused_is_settled() {
+    assert!(settled(&json!({ "spec": {} }), &json!({ "spec": { "paused": false } })));
+    assert!(!settled(&json!({ "spec": { "paused": true } }), &json!({ "spec": { "paused": false } })));
+}
+
+#[test]
+fn quantities_are_compared_by_value_and_rounded_up_as_the_api_server_does() {
+    let one = |kind: &str, amount: &str| json!({ "resources": { kind: { "cpu": amount } } });
+    let divisor = |amount: &str| json!({ "env": [{ "name": "CPUS", "valueFrom": { "resourceFieldRef": { "divisor": amount } } }] });
+    for (live, want) in [
+        ("2m", "1.5m"),
+        ("1m", "1n"),
+        ("1", "1000m"),
+        ("1181116006400m", "1.1Gi"),
+        ("1209462790553600m", "1.1Ti"),
+        ("5e3", "5k"),
+        ("0", "0"),
+    ] {
+        assert!(settled(&one("requests", live), &one("requests", want)), "{live} {want}");
+        assert!(settled(&one("limits", live), &one("limits", want)), "{live} {want}");
+        assert!(settled(&divisor(live), &divisor(want)), "{live} {want}");
+    }
+    for (live, want) in [("1m", "1.5m"), ("2m", "2.1m"), ("1Gi", "1G"), ("0", "1n")] {
+        assert!(!settled(&one("requests", live), &one("requests", want)), "{live} {want}");
+        assert!(!settled(&divisor(live), &divisor(want)), "{live} {want}");
+    }
+}
+
+#[test]
+fn a_difference_is_named_by_its_path_and_without_values() {
+    let want = json!({ "spec": { "replicas": 1, "template": { "containers": [
+        { "name": "app", "image": "a", "resources": { "limits": { "cpu": "1" } }, "env": [{ "name": "KEY", "value": "secret" }] },
+    ] } } });
+    let mut live = want.clone();
+    assert_eq!(difference(&live, &want), None);
+    let mut told = vec![];
+    for (at, other) in [
+        ("/spec/template/containers/0/image", json!("b")),
+        ("/spec/template/containers/0/env/0/value", json!("other")),
+        ("/spec/template/containers/0/resources/limits/cpu", json!("2")),
+        ("/spec/template/containers/0/name", json!("other")),
+        ("/spec/replicas", json!(2)),
+    ] {
+        *live.pointer_mut(at).unwrap() = other;
+        told.extend(difference(&live, &want));
+        live = want.clone();
+    }
+    assert_eq!(
+        told,
+        [
+            "spec.template.containers[app].image",
+            "spec.template.containers[app].env[KEY].value",
+            "spec.template.containers[app].resources.limits.cpu",
+            "spec.template.containers[app]",
+            "spec.replicas",
+        ]
+    );
 }
 
 #[test]

@@ -88,14 +88,17 @@ pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
         version: yielded.version.clone(),
         key: yielded.key.clone(),
         source: yielded.source.clone(),
-        trigger: trigger(situation),
+        trigger: trigger(situation, &yielded.source.digest),
         image: yielded.image.clone(),
     })
 }
 
-/// Why there is a new version: what was looked up last tells why it was.
-fn trigger(situation: &Situation<'_>) -> Trigger {
+/// Why there is a new version: of a source that is new, the lookup that found it tells; of one that another version was
+/// made from, somebody changed the rest of the spec.
+fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
+    let used = situation.world.records.values().any(|record| record.facts.source.digest == digest);
     let looked_up = match situation.project.origin() {
+        Origin::LookedUp(_) if used => None,
         Origin::LookedUp(_) => situation.ledger.lookup.as_ref().and_then(|lookup| lookup.trigger.clone()),
         Origin::Fixed(_) | Origin::ConfigMap(_) => None,
     };

@@ -5,6 +5,7 @@ use crate::project::{Origin, Project};
 use crate::record::{Cause, Trigger};
 use crate::version::build_key;
 
+use super::super::asked::asked;
 use super::super::world::{JobState, World};
 use super::{Situation, Step};
 
@@ -29,6 +30,7 @@ pub fn left(project: &Project, world: &World) -> Option<i64> {
     let pause = match world.image_of(&key) {
         Some(_) => interval,
         None if attempts.failed.is_some() && !attempts.cancelled => interval.max(BROKEN),
+        None if attempts.failed.is_none() && asked(project, world).held => interval, // Nothing builds it meanwhile.
         None => return None,
     };
     let since = lookup.at.map_or(pause, |at| world.now.as_second() - at.as_second());

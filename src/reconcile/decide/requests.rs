@@ -62,6 +62,7 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
     if let Some(lookup) = situation
         .pending()
         .filter(|lookup| lookup.attempts.failed.is_some() || lookup.attempts.fault.is_some())
+        .filter(|lookup| !runs(situation, &BuildOf::Lookup(lookup.number)))
     {
         let again = again(&lookup.attempts);
         let lookup = crate::ledger::Lookup { attempts: again, ..lookup.clone() };
@@ -111,7 +112,9 @@ fn restart_unavailable(
 fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &str) -> Option<Ledger> {
     let key = situation.key_of(version).map(str::to_owned);
     let build = key.as_deref().map(|key| ledger.attempts(key)).unwrap_or_default();
-    let build_is_stuck = !situation.built(version) && (build.failed.is_some() || build.fault.is_some());
+    let runs = key.as_ref().is_some_and(|key| runs(situation, &BuildOf::Key(key.clone())));
+    let build_is_stuck =
+        !situation.built(version) && !runs && (build.failed.is_some() || build.fault.is_some());
     if let Some(key) = key.filter(|_| build_is_stuck) {
         ledger.builds.insert(key, again(&build));
         return Some(ledger);
@@ -125,6 +128,12 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
         }
         ledger
     })
+}
+
+/// The attempt after a fault is under way: what a retry asks for is being done.
+fn runs(situation: &Situation<'_>, of: &BuildOf) -> bool {
+    let wanted = |attempt| super::builds::is_wanted(situation, of, attempt);
+    situation.world.jobs.iter().any(|job| job.of == *of && job.state.is_active() && wanted(job.attempt))
 }
 
 fn again(attempts: &Attempts) -> Attempts {

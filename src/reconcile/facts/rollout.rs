@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
@@ -87,7 +87,16 @@ pub fn watch_in_place(object: &Deployment) -> Watch {
     Watch {
         guard: spec.and_then(|spec| spec.min_ready_seconds).unwrap_or(0),
         deadline: spec.and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600),
+        startup: startup(spec.map(|spec| &spec.template)),
     }
+}
+
+/// How often in a row a pod of this template may fail its startup probe.
+#[must_use]
+pub fn startup(template: Option<&PodTemplateSpec>) -> Option<i32> {
+    let mut containers = template?.spec.as_ref()?.containers.iter();
+    let app = containers.find(|container| container.name == names::APP)?;
+    app.startup_probe.as_ref()?.failure_threshold
 }
 
 /// All that we set, but replicas, is still so. Without a record there is nothing to compare with.
@@ -116,7 +125,7 @@ pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, 
     let asked = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let there = object.status.as_ref().map_or(0, |status| status.replicas);
     let record = version.as_ref().and_then(|version| records.get(version));
-    let want = record.and_then(|record| template::complete(record, stamp.as_deref()));
+    let want = record.and_then(|record| template::complete(record, stamp.as_deref(), startup(live)));
     let live = serde_json::to_value(live).unwrap_or(Value::Null);
     Set {
         name: object.name_any(),

@@ -73,14 +73,20 @@ fn predecessor(view: &View<'_>) -> Option<Headline> {
     })
 }
 
-/// A name that is taken or a shape that is refused; a missing port stops nothing else and comes last.
+/// A name that is taken, a shape that is refused, a child that does not stay as it is written; a missing port stops
+/// nothing else and comes last.
 fn refused(view: &View<'_>) -> Option<Headline> {
-    let other =
-        |refusal: &&super::super::world::Refusal| matches!(refusal.cause, Cause::NameTaken | Cause::Invalid);
-    let mut refusals = view.world.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
-    let refusal = refusals.find(other)?;
-    let reason = if refusal.cause == Cause::NameTaken { Reason::NameTaken } else { Reason::InvalidSpec };
-    Some(Headline::stalled(reason, refusal.message.clone()))
+    let refusals = view.world.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
+    let mut stalled = refusals.filter_map(|refusal| {
+        let reason = match refusal.cause {
+            Cause::NameTaken => Reason::NameTaken,
+            Cause::Invalid => Reason::InvalidSpec,
+            Cause::Altered => Reason::Altered,
+            Cause::PortsExhausted | Cause::PortUnavailable => return None,
+        };
+        Some(Headline::stalled(reason, refusal.message.clone()))
+    });
+    stalled.next()
 }
 
 fn unseen(view: &View<'_>) -> Option<Headline> {
@@ -141,8 +147,7 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
 fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
     let refusal = view.world.refusals.iter().find(|refusal| {
         refusal.child == Child::Service
-            && refusal.cause != Cause::NameTaken
-            && refusal.cause != Cause::Invalid
+            && matches!(refusal.cause, Cause::PortsExhausted | Cause::PortUnavailable)
     });
     match refusal {
         Some(refusal) if !headline.stalled => {

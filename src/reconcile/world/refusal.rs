@@ -35,6 +35,8 @@ pub enum Cause {
     NameTaken,
     /// The API server finds the child invalid or forbids it (quota, policy).
     Invalid,
+    /// It was taken, and something else changed it in doing so or undid it at once.
+    Altered,
     /// No port of the range was free.
     PortsExhausted,
     /// The port that the spec asks for is taken or out of range.

@@ -65,7 +65,13 @@ async fn edited_replicas_are_put_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_paused_deployment_or_another_strategy_is_put_right() {
+async fn a_paused_deployment_goes_on() {
+    put_right::<Deployment>("edit-paused", json!({ "spec": { "paused": true } })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn another_strategy_is_put_right() {
     let rolling = json!({ "maxSurge": 0, "maxUnavailable": 1 });
     put_right::<Deployment>("edit-strategy", json!({ "spec": { "strategy": { "rollingUpdate": rolling } } }))
         .await;

@@ -14,7 +14,12 @@ use crate::harness::{Operator, World, behaving, is, prebuilt};
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_after_its_start() {
     let world = World::new("stopped").await;
-    let _operator = Operator::start(&world).await;
+    let operator = Operator::start(&world).await;
+    let rolls = async || {
+        operator.journal.at_rest().await;
+        let writes = operator.journal.writes();
+        writes.iter().filter(|write| write.path.ends_with("/deployments/shop")).count()
+    };
     let first = world.serve("shop", prebuilt(1)).await;
     let second = world.serve("shop", prebuilt(2)).await;
     let kept = |sets: Vec<ReplicaSet>| sets.iter().map(ResourceExt::name_any).collect::<Vec<_>>();
@@ -22,6 +27,7 @@ async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_afte
     sets.sort();
     let (deployment, service) = (world.get::<Deployment>("shop").await, world.get::<Service>("shop").await);
 
+    let before = rolls().await;
     world.patch::<ProjectDeployment>("shop", json!({ "spec": { "state": "Stopped" } })).await;
     let stopped = world.until_ready("shop", "True", "Stopped").await;
     assert!(is(&stopped, "Available", "False", "Stopped"));
@@ -30,10 +36,12 @@ async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_afte
     assert_eq!(at_rest.spec.as_ref().unwrap().template, deployment.spec.as_ref().unwrap().template);
     assert_eq!(world.get::<Service>("shop").await.spec, service.spec);
     assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
+    assert_eq!(rolls().await, before + 1, "one write to stop");
     assert_eq!(stopped.status.unwrap().node_port, service.spec.unwrap().ports.unwrap()[0].node_port);
 
     world.patch::<ProjectDeployment>("shop", json!({ "spec": { "state": "Running" } })).await;
     world.until_serving("shop", &second).await;
+    assert_eq!(rolls().await, before + 2, "one write to start");
     assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
     assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
     world.until_serving("shop", &first).await;
@@ -101,4 +109,33 @@ async fn on_failure_stay_records_the_verdict_and_moves_nothing() {
     assert_eq!(status.version.as_deref(), Some(good.as_str()));
     world.until_list("the pod that serves and the one that fails", |pods: &[Pod]| pods.len() == 2).await;
     world.until_sets(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_longer_deadline_and_a_retry_give_the_same_version_longer_to_start_and_what_served_keeps_its_set() {
+    let world = World::new("longer").await;
+    let _operator = Operator::start(&world).await;
+    let budget = |deployment: &Deployment| {
+        let whole = serde_json::to_value(deployment).unwrap();
+        whole["spec"]["template"]["spec"]["containers"][0]["startupProbe"]["failureThreshold"].as_i64()
+    };
+    let good = world.serve("shop", prebuilt(1)).await;
+    let first = budget(&world.get("shop").await);
+    let set = world.list::<ReplicaSet>().await.remove(0).name_any();
+    world.fail("shop", behaving(prebuilt(2), "never-ready"), "RolloutFailed").await;
+    assert_eq!(budget(&world.get("shop").await), first, "going back matches what served");
+    world
+        .patch::<ProjectDeployment>("shop", json!({ "spec": { "rollout": { "deadlineSeconds": 90 } } }))
+        .await;
+    world.annotate("shop", "doce.dev/retry", "@1").await;
+    world
+        .until("shop", "it may take longer", |deployment: Option<&Deployment>| {
+            deployment.is_some_and(|deployment| budget(deployment) == Some(85))
+        })
+        .await;
+    world.ask("shop", "rollback", &format!("{good}@1")).await;
+    world.until_serving("shop", &good).await;
+    assert_eq!(budget(&world.get("shop").await), first);
+    assert!(world.list::<ReplicaSet>().await.iter().any(|there| there.name_any() == set));
 }

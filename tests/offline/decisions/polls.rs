@@ -3,14 +3,14 @@
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::conditions::Truth;
 use doce_operator::crd::status::Cause;
-use doce_operator::ledger::{Answer, Attempts, Failure, Lookup};
+use doce_operator::ledger::{Answer, Attempts, Failure, Hold, Lookup};
 use doce_operator::project::Origin;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::summarize::headline;
 use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
 use doce_operator::record::Trigger;
 
-use super::case::{Case, at, commit, key};
+use super::case::{Case, at, commit, key, v};
 
 /// A branch that was at this commit when it was looked up, at second 0, and is looked at every minute.
 fn polled(number: u8) -> Case {
@@ -71,6 +71,39 @@ fn what_does_not_build_is_looked_at_every_ten_minutes_and_what_was_cancelled_not
     assert_eq!(after(broken(false), 599).step(), None);
     assert_eq!(after(broken(false), 600).remembers().lookup.unwrap().number, 2);
     assert_eq!(after(broken(true), 6000).step(), None);
+}
+
+#[test]
+fn a_hold_that_leaves_an_unbuilt_version_does_not_end_the_looks() {
+    let kept = Hold { left: v(2), target: v(1), since: 1 };
+    let held =
+        || polled(2).live(1, 1).in_place(1).recorded(2).ledger(|ledger| ledger.hold = Some(kept.clone()));
+    assert_eq!(after(held(), 59).step(), None, "nobody builds what was left");
+    assert_eq!(after(held(), 60).remembers().lookup.unwrap().number, 2);
+    let cancelled = held().ledger(|ledger| {
+        let failed = Some(Failure::default());
+        ledger.builds.insert(key(2), Attempts { failed, cancelled: true, ..Attempts::default() });
+    });
+    assert_eq!(after(cancelled, 6000).step(), None, "a cancel stands");
+}
+
+#[test]
+fn what_a_look_found_is_told_of_its_first_version_and_not_of_what_the_spec_makes_of_it_later() {
+    let look = |case: Case| {
+        case.ledger(|ledger| {
+            let poll = Some(Trigger { cause: Cause::Poll, by: None });
+            ledger.lookup.as_mut().expect("it was looked up").trigger = poll;
+        })
+    };
+    let trigger = |case: &Case| match case.step() {
+        Some(Step::Record { trigger, .. }) => trigger,
+        other => panic!("expected a record, got {other:?}"),
+    };
+    assert_eq!(trigger(&look(polled(2).live(1, 1).in_place(1))).cause, Cause::Poll);
+    let mut case = look(polled(1).live(1, 1).in_place(1));
+    case.project.run.port = 3001;
+    case.project.authors.spec = Some("helm".to_owned());
+    assert_eq!(trigger(&case), Trigger { cause: Cause::Apply, by: Some("helm".to_owned()) });
 }
 
 #[test]

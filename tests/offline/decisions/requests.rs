@@ -2,13 +2,14 @@
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Attempts, Failure};
+use doce_operator::ledger::{Attempts, Failure, Fault, Lookup};
+use doce_operator::project::Origin;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::summarize::summarize;
 use doce_operator::reconcile::world::{BuildOf, ConfigMap, JobState};
 use doce_operator::version::short;
 
-use super::case::{Case, key, v};
+use super::case::{Case, at, key, v};
 
 fn building() -> Case {
     Case::serving(1).spec(2).recorded(2).job(BuildOf::Key(key(2)), 0, JobState::Running)
@@ -41,6 +42,28 @@ fn a_retry_lifts_the_verdict_on_a_build() {
     });
     let after = case.asks(Verb::Retry, "@1").remembers().attempts(&key(2));
     assert_eq!((after.attempt, after.failed), (1, None));
+}
+
+#[test]
+fn a_retry_leaves_alone_the_attempt_after_a_fault_that_runs_already() {
+    let fault = Fault { count: 1, at: at(0), failure: Failure::default() };
+    let attempts = Attempts { attempt: 1, fault: Some(fault), ..Attempts::default() };
+    let faulty = || {
+        Case::serving(1).spec(2).recorded(2).asks(Verb::Retry, "@1").ledger(|ledger| {
+            ledger.builds.insert(key(2), attempts.clone());
+        })
+    };
+    assert_eq!(faulty().remembers().attempts(&key(2)).attempt, 2, "it ends the pause");
+    let runs = faulty().job(BuildOf::Key(key(2)), 1, JobState::Running).remembers();
+    assert_eq!(runs.attempts(&key(2)), attempts);
+    assert!(!runs.is_new(Verb::Retry, "@1"), "it is seen");
+    let mut case = Case::branch().asks(Verb::Retry, "@1");
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let lookup = Lookup { of, number: 1, attempts: attempts.clone(), ..Lookup::default() };
+    case = case.ledger(|ledger| ledger.lookup = Some(lookup));
+    assert_eq!(case.remembers().lookup.unwrap().attempts.attempt, 2);
+    let runs = case.job(BuildOf::Lookup(1), 1, JobState::Running).remembers();
+    assert_eq!(runs.lookup.unwrap().attempts, attempts);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Rows 13 and 14: what runs, what is pinned, what is stopped, and the port.
 
+use doce_operator::crd::conditions::{Reason, Truth};
+use doce_operator::reconcile::act::undone;
 use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::summarize::headline;
 use doce_operator::reconcile::world::{Cause, Child, Refusal};
 
 use super::case::{Case, v};
@@ -132,6 +135,20 @@ fn a_refused_deployment_does_not_keep_the_service_from_being_made() {
     let message = "quota".to_owned();
     case.world.refusals = vec![Refusal { child: Child::Deployment, cause: Cause::Invalid, message }];
     assert!(matches!(case.step(), Some(Step::Serve { .. })));
+}
+
+#[test]
+fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_and_is_named() {
+    let mut case = Case::serving(1).rollout(|rollout| rollout.faithful = false);
+    let Some(step) = case.step() else { panic!("it is put right") };
+    assert!(matches!(step, Step::Roll(_)), "{step:?}");
+    assert_eq!(undone(&case.project, &step, None), None);
+    let refusal = undone(&case.project, &step, Some(&step)).expect("it was done just now");
+    case.world.refusals = vec![refusal];
+    assert_eq!(case.step(), None);
+    let headline = headline(&case.project, &case.world);
+    assert_eq!((headline.ready, headline.reason, headline.stalled), (Truth::False, Reason::Altered, true));
+    assert!(headline.message.contains("changes Deployment shop whenever"), "{}", headline.message);
 }
 
 #[test]
