@@ -145,6 +145,43 @@ async fn of_three_replicas_not_one_leaves_for_a_version_that_falls_within_its_gu
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_version_of_which_one_of_three_pods_becomes_ready_is_not_live_and_is_left_at_its_deadline() {
+    let world = World::new("partly").await;
+    let _operator = Operator::start(&world).await;
+    let three = |mut spec: Value, deadline: u32| {
+        spec["replicas"] = json!(3);
+        spec["rollout"]["deadlineSeconds"] = json!(deadline);
+        spec
+    };
+    let first = world.serve("shop", three(prebuilt(1), 600)).await;
+    world.apply("shop", three(behaving(prebuilt(2), "never-ready"), 3600)).await;
+    let starting = world.until_ready("shop", "False", "Starting").await;
+    let second = starting.status.unwrap().desired_version.unwrap();
+    let pod = world.pod_of("shop", &second).await;
+    world
+        .patch::<Pod>(&pod, json!({ "metadata": { "annotations": { "test.doce.dev/pod": "ready" } } }))
+        .await;
+    world
+        .until("shop", "one of its pods is ready, and the next one is not", |there: Option<&Deployment>| {
+            let status = there.and_then(|there| there.status.as_ref());
+            status.is_some_and(|status| {
+                status.updated_replicas == Some(2) && status.available_replicas == Some(3)
+            })
+        })
+        .await;
+    let partly = world.get::<ProjectDeployment>("shop").await;
+    assert_ne!(state_of(&partly, &second), "Serving");
+    assert_eq!(partly.status.unwrap().version.as_deref(), Some(first.as_str()));
+
+    world.time_is_over("shop").await;
+    let failed = world.until_ready("shop", "False", "RolloutFailed").await;
+    assert_eq!(state_of(&failed, &second), "Failed");
+    world.until_serving_again("shop", &first).await;
+    world.until_sets(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_live_version_that_falls_later_is_named_and_neither_judged_nor_moved() {
     let world = World::new("late").await;
     let operator = Operator::start(&world).await;
