@@ -5,6 +5,7 @@ use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::ProjectDeployment;
 use serde_json::json;
 
+use crate::harness::builds::failed;
 use crate::harness::reading::message;
 use crate::harness::{Built, Operator, Options, World, behaving, commit, condition, prebuilt};
 
@@ -116,18 +117,9 @@ async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works()
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
     world.apply("shop", commit(2)).await;
-    let failed = Failed {
-        stage: Stage::Build,
-        reason: "BuildFailed".to_owned(),
-        message: "RUN npm ci ended with exit code 1".to_owned(),
-        log: "npm error code E404".to_owned(),
-        key: None,
-        source: None,
-        subject: None,
-        author: None,
-        log_reference: None,
-    };
-    world.fail_build(failed).await;
+    let sentence = "RUN npm ci ended with exit code 1";
+    let log = "npm error code E404".to_owned();
+    world.fail_build(Failed { log, ..failed(Stage::Build, "BuildFailed", sentence) }).await;
     let stalled = world.until_ready("shop", "False", "BuildFailed").await;
     row(&stalled, ["False/BuildFailed", "True/Serving", "-", "True/BuildFailed"]);
     assert_eq!(kstatus(&stalled), Read::Failed);
@@ -160,18 +152,7 @@ async fn a_refused_login_and_a_full_registry_are_told_from_what_does_not_answer(
     .into_iter()
     .enumerate()
     {
-        let failed = Failed {
-            stage,
-            reason: fault.to_owned(),
-            message: "what to do".to_owned(),
-            log: String::new(),
-            key: None,
-            source: None,
-            subject: None,
-            author: None,
-            log_reference: None,
-        };
-        world.fail_build(failed).await;
+        world.fail_build(failed(stage, fault, "what to do")).await;
         let waits = world.until_ready("shop", "False", reason).await;
         let (ready, working) = (format!("False/{reason}"), format!("True/{reason}"));
         row(&waits, [&ready, "True/Serving", &working, "-"]);

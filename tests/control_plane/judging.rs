@@ -102,11 +102,7 @@ async fn an_app_that_crashed_three_times_is_left_long_before_its_deadline() {
     let first = world.serve("shop", prebuilt(1)).await;
     let failed = world.fail("shop", behaving(prebuilt(2), "crash"), "RolloutFailed").await;
     assert!(message(&failed, "Ready").contains("exit code 1"), "{}", message(&failed, "Ready"));
-    world
-        .until("shop", "the first version is back", |deployment: Option<&Deployment>| {
-            deployment.is_some_and(|deployment| version_of(deployment) == first)
-        })
-        .await;
+    world.until_in_place("shop", &first).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

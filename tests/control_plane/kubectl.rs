@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::events::v1::Event;
 use serde_json::Value;
 
+use crate::harness::builds::failed;
 use crate::harness::{Operator, World, behaving, commit, prebuilt};
 
 const MANIFEST: &str = "
@@ -72,15 +73,9 @@ async fn describe_tells_the_story_and_what_to_do() {
     world.serve("shop", prebuilt(1)).await;
     world.apply("shop", commit(2)).await;
     let failed = Failed {
-        stage: Stage::Build,
-        reason: "BuildFailed".to_owned(),
-        message: "RUN npm run build ended with exit code 1".to_owned(),
         log: "src/main.ts(3,7): error TS2304: Cannot find name 'shopp'.".to_owned(),
-        key: None,
-        source: None,
         subject: Some("Sell more".to_owned()),
-        author: None,
-        log_reference: None,
+        ..failed(Stage::Build, "BuildFailed", "RUN npm run build ended with exit code 1")
     };
     world.fail_build(failed).await;
     world.until_ready("shop", "False", "BuildFailed").await;

@@ -1,12 +1,13 @@
 //! `interval`: a source that is looked at by the clock.
 
-use doce_operator::build::report::{Failed, Stage};
+use doce_operator::build::report::Stage;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::status::Cause;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use serde_json::json;
 
+use crate::harness::builds::failed;
 use crate::harness::reading::message;
 use crate::harness::{Built, Operator, World, branch, is};
 
@@ -27,17 +28,7 @@ async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
     let meanwhile = world.get::<ProjectDeployment>("shop").await;
     assert!(is(&meanwhile, "Ready", "True", "Serving"), "nothing is known yet");
     assert_eq!(meanwhile.status.unwrap().build.unwrap().id, first, "no news in status");
-    let unreachable = Failed {
-        stage: Stage::Resolve,
-        reason: "SourceUnreachable".to_owned(),
-        message: "git.test did not answer".to_owned(),
-        log: String::new(),
-        log_reference: None,
-        key: None,
-        source: None,
-        subject: None,
-        author: None,
-    };
+    let unreachable = failed(Stage::Resolve, "SourceUnreachable", "git.test did not answer");
     world.fail_build(unreachable).await;
     let says = |object: Option<&ProjectDeployment>| {
         object.is_some_and(|object| message(object, "Ready").contains("git.test did not answer"))

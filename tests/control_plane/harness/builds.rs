@@ -1,7 +1,9 @@
 //! How builds end in a cluster without nodes: the status that the kubelet would write for the pod of a build Job.
 
 use doce_operator::build::order::{Order, Reference, Source};
-use doce_operator::build::report::{Built as Report, EXIT_FAULT, EXIT_VERDICT, Failed, Report as Outcome};
+use doce_operator::build::report::{
+    Built as Report, EXIT_FAULT, EXIT_VERDICT, Failed, Report as Outcome, Stage,
+};
 use doce_operator::version::{build_key, text_digest};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,6 +18,21 @@ use super::World;
 pub(crate) struct Built {
     /// Commit that a branch is at; for a lookup.
     pub commit: Option<String>,
+}
+
+/// A build that ended at this stage for this reason, with this sentence.
+pub(crate) fn failed(stage: Stage, reason: &str, message: &str) -> Failed {
+    Failed {
+        stage,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        log: String::new(),
+        key: None,
+        source: None,
+        subject: None,
+        author: None,
+        log_reference: None,
+    }
 }
 
 impl World {

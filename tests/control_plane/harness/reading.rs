@@ -91,6 +91,15 @@ impl World {
         namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     }
 
+    /// Waits until the Deployment has the template of a version.
+    pub(crate) async fn until_in_place(&self, name: &str, version: &str) {
+        let what = format!("{version} is in place");
+        self.until(name, &what, |deployment: Option<&Deployment>| {
+            deployment.is_some_and(|deployment| version_of(deployment) == version)
+        })
+        .await;
+    }
+
     /// Waits until there are just `count` `ReplicaSets`.
     pub(crate) async fn until_sets(&self, count: usize) -> Vec<ReplicaSet> {
         self.until_list(&format!("{count} ReplicaSets"), |sets: &[ReplicaSet]| sets.len() == count).await

@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
+use super::builds::failed;
 use super::{Built, World, behaving, branch, commit, is, prebuilt};
 
 /// A part of a life.
@@ -132,17 +133,8 @@ async fn fails(world: &World, how: &str) {
 }
 
 fn does_not_compile() -> Failed {
-    Failed {
-        stage: Stage::Build,
-        reason: "BuildFailed".to_owned(),
-        message: "npm ci ended with exit code 1".to_owned(),
-        log: "error: no such package".to_owned(),
-        key: None,
-        source: None,
-        subject: None,
-        author: None,
-        log_reference: None,
-    }
+    let log = "error: no such package".to_owned();
+    Failed { log, ..failed(Stage::Build, "BuildFailed", "npm ci ended with exit code 1") }
 }
 
 impl World {

@@ -8,21 +8,13 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use serde_json::json;
 
+use crate::harness::builds::failed;
 use crate::harness::reading::{message, state_of};
 use crate::harness::{Built, Operator, World, behaving, branch, commit, condition, is, prebuilt};
 
 fn broken() -> Failed {
-    Failed {
-        stage: Stage::Build,
-        reason: "BuildFailed".to_owned(),
-        message: "RUN npm run build ended with exit code 1".to_owned(),
-        log: "error: no such file".to_owned(),
-        key: None,
-        source: None,
-        subject: None,
-        author: None,
-        log_reference: None,
-    }
+    let sentence = "RUN npm run build ended with exit code 1";
+    Failed { log: "error: no such file".to_owned(), ..failed(Stage::Build, "BuildFailed", sentence) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

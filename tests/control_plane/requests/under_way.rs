@@ -1,11 +1,12 @@
 //! Going back and forward again while a build or a rollout is under way.
 
-use doce_operator::build::report::{Failed, Stage};
-use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use doce_operator::build::report::Stage;
+use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 
+use crate::harness::builds::failed;
 use crate::harness::reading::{message, state_of, version_of};
 use crate::harness::{Built, Operator, World, behaving, branch, commit, prebuilt};
 
@@ -16,27 +17,11 @@ async fn two_served(world: &World) -> (String, String) {
     let first = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
     world.apply("shop", commit(2)).await;
     world.finish_build(Built::default()).await;
-    let second = world.until_serves_another("shop", &first).await;
+    let second = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
     (first, second)
 }
 
 impl World {
-    /// Waits until another version than `than` serves; returns it.
-    async fn until_serves_another(&self, name: &str, than: &str) -> String {
-        let than = than.to_owned();
-        let other = move |status: &ProjectDeploymentStatus| {
-            let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-            ready.is_some_and(|ready| ready.reason == "Serving")
-                && status.version.as_ref().is_some_and(|version| *version != than)
-        };
-        let object = self
-            .until(name, "another version serves", move |object: Option<&ProjectDeployment>| {
-                object.and_then(|object| object.status.as_ref()).is_some_and(&other)
-            })
-            .await;
-        object.status.unwrap().version.unwrap()
-    }
-
     async fn until_held(&self, name: &str, version: &str) -> ProjectDeployment {
         let object = self.until_ready(name, "True", "Held").await;
         assert_eq!(object.status.as_ref().unwrap().version.as_deref(), Some(version));
@@ -102,18 +87,14 @@ async fn twice_back_during_a_rollout_goes_forward_again() {
     let world = World::new("twice-during-a-rollout").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
-    world.apply("shop", prebuilt(2)).await;
-    let second = world.until_serves_another("shop", &first).await;
+    let second = world.serve("shop", prebuilt(2)).await;
     // It never comes up by itself, and the test goes on before its deadline.
     let mut third = behaving(prebuilt(3), "never-ready");
     third["rollout"]["deadlineSeconds"] = 3600.into();
     world.apply("shop", third).await;
     world.until_ready("shop", "False", "Starting").await;
-    let in_place = |version: String| {
-        move |deployment: Option<&Deployment>| deployment.is_some_and(|there| version_of(there) == version)
-    };
     let trial = world.get::<ProjectDeployment>("shop").await.status.unwrap().desired_version.unwrap();
-    world.until("shop", "the third version is on trial", in_place(trial)).await;
+    world.until_in_place("shop", &trial).await;
 
     assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {second}"));
     world.until_held("shop", &second).await;
@@ -133,28 +114,11 @@ async fn a_trial_that_crashes_is_left_though_what_is_asked_for_by_then_does_not_
     crashing["rollout"]["deadlineSeconds"] = 3600.into();
     world.apply("shop", crashing).await;
     let bad = world.until_ready("shop", "False", "Starting").await.status.unwrap().desired_version.unwrap();
-    world
-        .until("shop", "it is on trial", {
-            let bad = bad.clone();
-            move |deployment: Option<&Deployment>| deployment.is_some_and(|there| version_of(there) == bad)
-        })
-        .await;
+    world.until_in_place("shop", &bad).await;
     world.apply("shop", commit(3)).await;
-    let verdict = Failed {
-        stage: Stage::Build,
-        reason: "BuildFailed".to_owned(),
-        message: "RUN npm run build ended with exit code 1".to_owned(),
-        log: String::new(),
-        key: None,
-        source: None,
-        subject: None,
-        author: None,
-        log_reference: None,
-    };
-    world.fail_build(verdict).await;
+    world.fail_build(failed(Stage::Build, "BuildFailed", "RUN npm run build ended with exit code 1")).await;
     world.until_ready("shop", "False", "BuildFailed").await;
-    let deadline = serde_json::json!({ "spec": { "progressDeadlineSeconds": 2 } });
-    world.patch::<Deployment>("shop", deadline).await;
+    world.time_is_over("shop").await;
     let left = world
         .until("shop", "the trial is judged", {
             let bad = bad.clone();
@@ -164,10 +128,6 @@ async fn a_trial_that_crashes_is_left_though_what_is_asked_for_by_then_does_not_
         })
         .await;
     assert_eq!(left.status.unwrap().version.as_deref(), Some(good.as_str()));
-    world
-        .until("shop", "the good version is in place", {
-            move |deployment: Option<&Deployment>| deployment.is_some_and(|there| version_of(there) == good)
-        })
-        .await;
+    world.until_in_place("shop", &good).await;
     world.until_sets(1).await;
 }

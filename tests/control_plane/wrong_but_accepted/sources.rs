@@ -10,22 +10,9 @@ use kube::ResourceExt as _;
 use kube::api::PostParams;
 use serde_json::json;
 
+use crate::harness::builds::failed;
 use crate::harness::reading::message;
 use crate::harness::{Built, Operator, Options, World, branch, is, prebuilt};
-
-fn failed(stage: Stage, reason: &str, words: &str) -> Failed {
-    Failed {
-        stage,
-        reason: reason.to_owned(),
-        message: words.to_owned(),
-        log: String::new(),
-        key: None,
-        source: None,
-        subject: None,
-        author: None,
-        log_reference: None,
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
