@@ -7,6 +7,7 @@
 //! run       the stages on one screen, deadline and cancellation
 //! ├── address, source        whether a source may be touched
 //! ├── git, http, oci         where it comes from
+//! ├── step_secrets           what the steps of a build may ask for
 //! ├── credentials            what opens the door, and who never gets to see it
 //! ├── unpack                 an archive becomes files
 //! ├── registry               what the registries know: tags, digests, users, ports
@@ -35,6 +36,7 @@ mod program;
 mod registry;
 mod run;
 mod source;
+mod step_secrets;
 mod unpack;
 
 pub mod explain;

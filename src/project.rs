@@ -35,6 +35,8 @@ pub struct Project {
     pub settings: Settings,
     /// The Secret that images are pushed with.
     pub push_secret: Option<String>,
+    /// What the steps of a build may ask for.
+    pub build_secrets: Vec<order::BuildSecret>,
     /// Images that no record names any more may be deleted from the repository.
     pub cleans: bool,
     /// Seconds that one build may take.
@@ -92,6 +94,7 @@ impl Project {
             interval: spec.source.interval(),
             settings: settings(spec),
             push_secret: spec.build.output.push_secret_ref.as_ref().map(|secret| secret.name.clone()),
+            build_secrets: spec.build.secrets.iter().map(build_secret).collect(),
             cleans: spec.build.output.cleanup == spec::Cleanup::Delete,
             build_timeout: spec.build.timeout_seconds,
             build_resources: spec.build.resources.clone(),
@@ -259,8 +262,14 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
         epoch: build.epoch,
         command: build.command.clone(),
         framework: build.framework.map(framework),
+        secrets: build.secrets.iter().map(|secret| secret.id.clone()).collect(),
         repository: build.output.repository.clone(),
     }
+}
+
+fn build_secret(secret: &spec::BuildSecret) -> order::BuildSecret {
+    let spec::BuildSecret { id, secret_ref } = secret.clone();
+    order::BuildSecret { key: secret_ref.key.unwrap_or_else(|| id.clone()), secret: secret_ref.name, id }
 }
 
 fn framework(framework: spec::Framework) -> order::Framework {

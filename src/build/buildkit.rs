@@ -73,6 +73,8 @@ pub(super) struct Solve<'a> {
     pub(super) labels: &'a [(&'a str, String)],
     /// CA certificates for the steps that ask for them, as a secret that no layer holds.
     pub(super) step_ca: Option<&'a Path>,
+    /// Id and file of what the steps may ask for besides.
+    pub(super) secrets: &'a [(String, PathBuf)],
     /// The registry speaks plain HTTP, which a daemon elsewhere was not told in its configuration.
     pub(super) insecure: bool,
     /// What keeps cache mounts apart from those of other builds of the same daemon.

@@ -182,13 +182,18 @@ impl Credentials {
             found.extend(keyring::secrets(value));
         }
         found.extend(self.plain().map(|login| login.packed()));
-        let encoded: Vec<String> = found.iter().map(|value| percent(value)).collect();
-        found.extend(encoded);
-        found.retain(|value| value.len() >= SHORTEST);
-        found.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        found.dedup();
-        found
+        unshown(found)
     }
+}
+
+/// Secret texts and how they stand in a URL, the longest first; none that would be found everywhere.
+pub(super) fn unshown(mut found: Vec<String>) -> Vec<String> {
+    let encoded: Vec<String> = found.iter().map(|value| percent(value)).collect();
+    found.extend(encoded);
+    found.retain(|value| value.len() >= SHORTEST);
+    found.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    found.dedup();
+    found
 }
 
 /// As it is written into a URL.

@@ -1,9 +1,10 @@
 //! Which way leads from a source to an image: its own Dockerfile, or one that is written for what is there. It looks at
 //! files and runs nothing. The order and what decides stand in docs/frameworks.md.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::dockerfile::{Step, site};
+use super::dockerfile::{Step, offer, site};
 use super::order::{Framework, Settings, Strategy};
 use super::outcome::Failure;
 use super::reason::Reason;
@@ -11,6 +12,7 @@ use super::report::Stage;
 use tree::{MAX_TEXT, Tree};
 
 mod go;
+mod installs;
 mod names;
 mod node;
 mod python;
@@ -36,6 +38,14 @@ pub(super) struct Generated {
     pub(super) text: String,
     /// What a person should know about it, a sentence each.
     pub(super) notes: Vec<String>,
+}
+
+impl Generated {
+    /// The same, with the arguments that its installation needs and the secrets of its steps.
+    fn with(self, early: &BTreeSet<String>, secrets: &BTreeSet<String>) -> Self {
+        let text = offer::secrets(&offer::early_arguments(&self.text, early), secrets);
+        Self { text, ..self }
+    }
 }
 
 impl Recipe {
@@ -66,7 +76,9 @@ pub(super) fn detect(context: &Path, settings: &Settings) -> Result<Recipe, Fail
             return Err(no_builder(message));
         }
     }
-    generate(Tree::new(context), settings).map(Recipe::Generated)
+    let generated = generate(Tree::new(context), settings)?;
+    let early = installs::arguments_of(Tree::new(context), settings);
+    Ok(Recipe::Generated(generated.with(&early, &settings.secrets)))
 }
 
 /// A regular file inside the context, not empty and not too large to be one.

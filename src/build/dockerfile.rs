@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 pub(super) mod go;
 pub(super) mod node;
+pub(super) mod offer;
 pub(super) mod python;
 pub(super) mod rust;
 pub(super) mod site;

@@ -31,6 +31,9 @@ pub struct Arguments {
     /// The name of one of spec.build.args; may be repeated.
     #[arg(long, requires = "explain", value_name = "NAME")]
     build_arg: Vec<String>,
+    /// The id of one of spec.build.secrets; may be repeated.
+    #[arg(long, requires = "explain", value_name = "ID")]
+    build_secret: Vec<String>,
 }
 
 impl Arguments {
@@ -41,6 +44,7 @@ impl Arguments {
             framework: self.framework,
             command: self.build_command.clone(),
             args: self.build_arg.iter().map(|name| (name.clone(), String::new())).collect::<BTreeMap<_, _>>(),
+            secrets: self.build_secret.iter().cloned().collect(),
             ..Settings::default()
         }
     }

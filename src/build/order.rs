@@ -1,6 +1,6 @@
 //! What a build pod is told to do. It holds no secret and nothing that only one of operator and pod understands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub struct Order {
     /// private base images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_secret: Option<String>,
+    /// What the steps of the build may ask for, each in a file below [`BUILD_SECRETS_DIR`] that is named as its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_secrets: Vec<BuildSecret>,
     /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
     pub deadline_seconds: u64,
 }
@@ -96,6 +99,21 @@ pub const SECRET_DIR: &str = "/secrets/source";
 /// Directory that the Secret of `spec.build.output` is mounted at.
 pub const PUSH_SECRET_DIR: &str = "/secrets/push";
 
+/// Directory that the Secrets of `spec.build.secrets` are mounted at.
+pub const BUILD_SECRETS_DIR: &str = "/secrets/build";
+
+/// One of `spec.build.secrets`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildSecret {
+    /// What a step asks for it by.
+    pub id: String,
+    /// Name of the Secret.
+    pub secret: String,
+    /// Key in the Secret.
+    pub key: String,
+}
+
 /// Directory that the Secret with the certificates for a remote daemon is mounted at.
 pub const REMOTE_SECRET_DIR: &str = "/secrets/buildkit";
 
@@ -147,6 +165,10 @@ pub struct Settings {
     /// The framework that a Dockerfile is generated for; unset: what the files say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Framework>,
+    /// Ids of the secrets that steps may ask for. What the secrets hold is no part of the key: a token that is renewed builds
+    /// nothing again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
     /// The repository, where a person named one. It is part of the key so that an image is never looked for in a place
     /// that it was not pushed to; the platform's own repository is not.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -33,6 +33,8 @@ pub enum Reason {
     NoBuilder,
     /// The Dockerfile, or a step of it, failed.
     BuildFailed,
+    /// A Secret that the steps of the build need is not there, or lacks a key.
+    BuildSecretMissing,
     /// The kernel ended a step, for the pod may have no more memory.
     OutOfMemory,
     /// The disk of the build is full: a step found it so, or the fetch of the source.
@@ -57,8 +59,9 @@ pub enum Reason {
 
 impl Reason {
     /// Reasons that are never the user's doing, whatever the stage: the build may be tried again.
-    pub const FAULTS: [Self; 7] = [
+    pub const FAULTS: [Self; 8] = [
         Self::InvalidOrder,
+        Self::BuildSecretMissing,
         Self::WorkspaceFailed,
         Self::BaseImageUnreachable,
         Self::BuilderUnavailable,

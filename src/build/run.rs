@@ -11,11 +11,14 @@ use super::credentials::{Credentials, Keyring, Use};
 use super::git::Commit;
 use super::http::{Http, Rules};
 use super::log::Log;
-use super::order::{CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source};
+use super::order::{
+    BUILD_SECRETS_DIR, CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source,
+};
 use super::outcome::{self, Failure};
 use super::reason::Reason;
 use super::registry::{self, Registry};
 use super::report::{Built, EXIT_FAULT, LAST_WORDS_SECONDS, Report, Stage};
+use super::step_secrets::StepSecrets;
 use crate::version::build_key;
 
 mod facts;
@@ -41,6 +44,8 @@ struct Build {
     credentials: Credentials,
     /// What images are pushed with.
     push: Credentials,
+    /// What steps may ask for.
+    step_secrets: StepSecrets,
     progress: Mutex<Progress>,
 }
 
@@ -108,6 +113,8 @@ impl Build {
         };
         let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
         let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
+        let step_secrets =
+            StepSecrets::read(&order.build_secrets, Path::new(BUILD_SECRETS_DIR), &workspace.step_secrets())?;
         if let Some(remote) = &order.remote {
             buildkit::remote::check(remote, Path::new(REMOTE_SECRET_DIR))?;
         }
@@ -117,8 +124,10 @@ impl Build {
         let registry = registry.map_err(|error| unusable(&error))?;
         let rules = if order.public_source { Rules::public() } else { Rules::default() };
         let http = Http::new(&extra, rules).map_err(|error| unusable(&error))?;
-        let log = Log::hiding(started, &[credentials.secrets(), push.secrets()].concat());
-        Ok(Self { order, log, workspace, registry, http, credentials, push, progress: Mutex::default() })
+        let log =
+            Log::hiding(started, &[credentials.secrets(), push.secrets(), step_secrets.hidden()].concat());
+        let progress = Mutex::default();
+        Ok(Self { order, log, workspace, registry, http, credentials, push, step_secrets, progress })
     }
 
     /// Runs the stages until they end, the deadline is near, or the pod is told to go.
@@ -162,6 +171,7 @@ impl Build {
         if let Some(built) = self.ask(&key, &digest).await? {
             return Ok(built);
         }
+        self.step_secrets.files()?;
         self.fetch(&origin, &digest).await?;
         let context = self.verify().await?;
         let recipe = self.detect(&context)?;

@@ -39,6 +39,14 @@ pub struct Build {
     #[schemars(extend("maxProperties" = 64))]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]*$'))").message("the names in spec.build.args must hold only letters, digits and '_', and not start with a digit"))]
     pub args: BTreeMap<String, BoundedString>,
+    /// Secrets that the steps of the build may read: with RUN --mount=type=secret,id=… in a Dockerfile of the source. In a
+    /// Dockerfile that is generated every step of a package manager or build has them: an id of capital letters, digits and
+    /// '_' such as NPM_TOKEN as an environment variable, any other id as the file /run/secrets/<id>, and the names of
+    /// files that tools look for, such as .npmrc or .netrc, in their place. Values are in no layer, argument or log, and
+    /// are not part of the version: a new token builds nothing again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    pub secrets: Vec<BuildSecret>,
     /// One line for the shell that takes the place of the usual build step of a generated Dockerfile, such as
     /// npm run build:prod. A program in Go or Rust must be left at /out/app. It can be read in the image's history:
     /// nothing secret belongs here.
@@ -74,6 +82,7 @@ impl Default for Build {
             dockerfile: None,
             target: None,
             args: BTreeMap::new(),
+            secrets: vec![],
             command: None,
             framework: None,
             epoch: 0,
@@ -82,6 +91,32 @@ impl Default for Build {
             timeout_seconds: Self::timeout(),
         }
     }
+}
+
+/// A secret that the steps of a build may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildSecret {
+    /// What steps ask for it by.
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[.]?[A-Za-z0-9_][A-Za-z0-9_.\\-]*$') && !self.contains('..') && !self.startsWith('doce-')").message("spec.build.secrets: id must hold only letters, digits, '.', '_' and '-', such as NPM_TOKEN or .npmrc, and not begin with doce-"))]
+    pub id: String,
+    /// The Secret of this namespace that has the value. Only the build pod mounts it.
+    pub secret_ref: SecretKey,
+}
+
+/// A key of a Secret of the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key in the Secret; left out: the one that is named as the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9_.\\-]+$') && !self.startsWith('..')").message("spec.build.secrets: secretRef.key must be a key of a Secret: letters, digits, '.', '_' and '-'"))]
+    pub key: Option<String>,
 }
 
 /// CPU and memory of a build pod.

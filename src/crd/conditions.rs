@@ -87,6 +87,8 @@ reasons! {
     SourceAuthFailed,
     /// The ConfigMap that spec.source names does not exist.
     ConfigMapNotFound,
+    /// A Secret or key that spec.build.secrets names does not exist; tried again with growing pauses.
+    BuildSecretMissing,
     /// The registry of the image does not answer, or not as it should; tried again with growing pauses.
     RegistryUnavailable,
     /// The registry refused the image: the login is missing, or wrong, or has not the right; tried again with growing pauses.
@@ -150,8 +152,9 @@ impl Reason {
     /// The reason of a fault that has a word of its own here; none for the others.
     #[must_use]
     pub fn of_fault(word: &str) -> Option<Self> {
-        const OWN: [Reason; 10] = [
+        const OWN: [Reason; 11] = [
             Reason::SourceAuthFailed,
+            Reason::BuildSecretMissing,
             Reason::RegistryDenied,
             Reason::RegistryFull,
             Reason::OutOfMemory,

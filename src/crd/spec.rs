@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::build::{Build, BuildResources, CpuAndMemory, Framework, Strategy};
+pub use super::build::{Build, BuildResources, BuildSecret, CpuAndMemory, Framework, SecretKey, Strategy};
 pub use super::output::{Cleanup, Output};
 pub use super::run::{BoundedString, Health, HealthType, Run, SecretName};
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source};

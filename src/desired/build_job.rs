@@ -7,10 +7,11 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
-use super::secret_mount::secret_mount;
+use super::secret_mount::{keys_mount, secret_mount};
 use super::{Platform, build_profile, meta, names};
 use crate::build::order::{
-    CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR,
+    BUILD_SECRETS_DIR, CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR,
+    SECRET_DIR,
 };
 use crate::build::report::EXIT_VERDICT;
 use crate::project::Project;
@@ -90,6 +91,11 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         volumes.push(volume);
         mounts.push(mount);
     }
+    if !project.build_secrets.is_empty() {
+        let (volume, mount) = keys_mount("build-secrets", &project.build_secrets, BUILD_SECRETS_DIR);
+        volumes.push(volume);
+        mounts.push(mount);
+    }
     let resources = platform.build_pods.resources(project.build_resources.as_ref());
     json!({
         "restartPolicy": "Never",
@@ -161,6 +167,7 @@ fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
         profile: platform.profile,
         remote: platform.remote.as_ref().map(|remote| remote.seen_from(&project.namespace)),
         push_secret: project.push_secret.clone(),
+        build_secrets: project.build_secrets.clone(),
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }
 }

@@ -356,6 +356,36 @@ fn a_repository_of_another_namespace_is_refused_in_the_registry_that_asks_nobody
 }
 
 #[test]
+fn secrets_of_steps_are_single_keys_that_only_the_build_mounts_and_their_ids_alone_enter_the_key() {
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let source = json!({ "git": { "url": "https://h/x" } });
+    let secrets = |secrets: Value| project(&json!({ "source": source, "build": { "secrets": secrets } }));
+    let named = secrets(json!([
+        { "id": "NPM_TOKEN", "secretRef": { "name": "npm", "key": "token" } },
+        { "id": ".netrc", "secretRef": { "name": "hosts" } },
+    ]));
+    let job = build_job::create(&named, &Platform::default(), &wish).unwrap();
+    let pod = serde_json::to_value(job.spec.as_ref().unwrap().template.spec.as_ref().unwrap()).unwrap();
+    let key = |name: &str, key: &str, path: &str| json!({ "secret": { "name": name, "optional": true, "items": [{ "key": key, "path": path }] } });
+    let sources = [key("npm", "token", "NPM_TOKEN"), key("hosts", ".netrc", ".netrc")];
+    let volume =
+        json!({ "name": "build-secrets", "projected": { "sources": sources, "defaultMode": 0o440 } });
+    assert!(pod["volumes"].as_array().unwrap().contains(&volume), "{pod}");
+    let mount = json!({ "name": "build-secrets", "mountPath": "/secrets/build", "readOnly": true });
+    assert!(pod["containers"][0]["volumeMounts"].as_array().unwrap().contains(&mount), "{pod}");
+    assert!(!pod["initContainers"].to_string().contains("build-secrets"), "{pod}");
+    assert!(!template::render(&named, VERSION).to_string().contains("npm"), "the app never gets it");
+    assert_eq!(order_of(&job)["settings"], json!({ "secrets": [".netrc", "NPM_TOKEN"] }));
+    let renewed = secrets(json!([
+        { "id": ".netrc", "secretRef": { "name": "hosts" } },
+        { "id": "NPM_TOKEN", "secretRef": { "name": "npm-2", "key": "renewed" } },
+    ]));
+    assert_eq!(named.settings, renewed.settings, "neither order nor place of a secret makes another image");
+    let without = build_job::create(&secrets(json!([])), &Platform::default(), &wish).unwrap();
+    assert!(!json!(without).to_string().contains("build-secrets"));
+}
+
+#[test]
 fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),

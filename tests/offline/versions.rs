@@ -81,6 +81,8 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
         Settings { framework: Some(Framework::Go), ..plain.clone() },
         Settings { framework: Some(Framework::Rust), ..plain.clone() },
         Settings { repository: Some("r.example/a".into()), ..plain.clone() },
+        Settings { secrets: ["A".to_owned()].into(), ..plain.clone() },
+        Settings { secrets: ["B".to_owned()].into(), ..plain.clone() },
     ];
     let mut keys: Vec<String> = others.iter().map(|settings| build_key(COMMIT, settings)).collect();
     keys.push(build_key(COMMIT, &plain));

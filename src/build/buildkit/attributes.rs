@@ -25,6 +25,9 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     if let Some(ca) = solve.step_ca {
         add("--secret", format!("id={CA_SECRET},src={}", ca.display()));
     }
+    for (id, file) in solve.secrets {
+        add("--secret", format!("id={id},src={}", file.display()));
+    }
     if let Some(target) = &solve.settings.target {
         add("--opt", format!("target={target}"));
     }
@@ -144,17 +147,23 @@ mod tests {
 
     // Bad input 99: step that asks for a secret, to copy it into a layer
     #[test]
-    fn steps_can_ask_for_the_certificates_and_for_nothing_else() {
+    fn steps_can_ask_for_the_certificates_and_the_secrets_that_the_user_names() {
         let (settings, notes) = (settings(), notes());
-        let secrets = |step_ca| {
-            let arguments = super::solve(&Solve { step_ca, ..told(&settings, &notes) });
+        let secrets = |step_ca, secrets: &[_]| {
+            let arguments = super::solve(&Solve { step_ca, secrets, ..told(&settings, &notes) });
             let named = |flag: &str| arguments.iter().any(|argument| argument.starts_with(flag));
             assert!(!named("--ssh") && !named("--allow"), "{arguments:#?}");
             let flags = arguments.iter().enumerate().filter(|(_, argument)| argument.starts_with("--secret"));
             flags.map(|(at, _)| arguments[at + 1].clone()).collect::<Vec<_>>()
         };
-        assert_eq!(secrets(None), Vec::<String>::new());
-        assert_eq!(secrets(Some(Path::new("/w/ca.pem"))), [format!("id={CA_SECRET},src=/w/ca.pem")]);
+        assert_eq!(secrets(None, &[]), Vec::<String>::new());
+        let ca = format!("id={CA_SECRET},src=/w/ca.pem");
+        assert_eq!(secrets(Some(Path::new("/w/ca.pem")), &[]), std::slice::from_ref(&ca));
+        let named = [(".npmrc".to_owned(), "/secrets/build/.npmrc".into())];
+        assert_eq!(
+            secrets(Some(Path::new("/w/ca.pem")), &named),
+            [ca, "id=.npmrc,src=/secrets/build/.npmrc".to_owned()]
+        );
     }
 
     #[test]
@@ -204,6 +213,7 @@ mod tests {
             annotations: &notes.0,
             labels: &notes.1,
             step_ca: None,
+            secrets: &[],
             insecure: false,
             cache_namespace: None,
             advice: &NO_ADVICE,

@@ -150,6 +150,7 @@ impl Build {
             annotations: &annotations,
             labels: &labels,
             step_ca: self.workspace.step_ca.as_deref(),
+            secrets: self.step_secrets.files()?,
             insecure: self.order.insecure && self.order.remote.is_some(),
             cache_namespace: self.order.remote.as_ref().map(|remote| remote.namespace.as_str()),
             advice: &advice,

@@ -19,6 +19,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         profile: Profile::Rootless,
         remote: None,
         push_secret: None,
+        build_secrets: vec![],
         deadline_seconds,
     };
     // The process has no provider for TLS in this test, and needs none for plain HTTP.
@@ -28,6 +29,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         http: Http::default(),
         credentials: Credentials::default(),
         push: Credentials::default(),
+        step_secrets: StepSecrets::default(),
         log: Log::new(Instant::now()),
         workspace: Workspace::prepare(directory.to_owned(), "").unwrap(),
         progress: Mutex::default(),

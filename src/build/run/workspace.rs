@@ -57,6 +57,11 @@ impl Workspace {
         self.directory.join("docker")
     }
 
+    /// Directory of the secrets that steps get as variables.
+    pub(super) fn step_secrets(&self) -> PathBuf {
+        self.directory.join("step-secrets")
+    }
+
     /// Writes the logins that images are pushed and base images pulled with, readable by this user alone.
     pub(super) fn write_logins(&self, keyring: &Keyring, repository: &str) -> Result<(), Failure> {
         let written = || {
@@ -89,8 +94,9 @@ impl Workspace {
     }
 }
 
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "docker",
+    "step-secrets",
     "tree",
     "tree.only",
     "source.tar.gz",
