@@ -4,19 +4,23 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::dockerfile::{Step, offer, site};
+use super::dockerfile::{Step, images, offer, site};
 use super::order::{Framework, Settings, Strategy};
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
+use findings::Findings;
 use tree::{MAX_TEXT, Tree};
 
+mod findings;
 mod go;
 mod installs;
 mod names;
 mod node;
+mod procfile;
 mod python;
 mod rust;
+mod tools;
 mod tree;
 
 /// Directories that a compiled program may read when it runs.
@@ -36,8 +40,31 @@ pub(super) enum Recipe {
 pub(super) struct Generated {
     pub(super) framework: Framework,
     pub(super) text: String,
-    /// What a person should know about it, a sentence each.
-    pub(super) notes: Vec<String>,
+    /// Which directory its COPY instructions are about.
+    pub(super) context: Context,
+    /// What a person should know about it.
+    pub(super) findings: Findings,
+}
+
+/// The directory that a generated Dockerfile is built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Context {
+    /// The one that the source's path names.
+    Directory,
+    /// The root of the source: a member of a workspace needs what lies above it.
+    Source,
+}
+
+impl Generated {
+    /// The command that its image starts with, as a person would type it; none where the Dockerfile sets none.
+    pub(super) fn starts(&self) -> Option<String> {
+        let last = |word: &str| {
+            let line = self.text.lines().rev().find_map(|line| line.strip_prefix(word))?;
+            serde_json::from_str::<Vec<String>>(line.trim()).ok()
+        };
+        let words: Vec<String> = [last("ENTRYPOINT"), last("CMD")].into_iter().flatten().flatten().collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
 }
 
 impl Generated {
@@ -58,8 +85,8 @@ impl Recipe {
     }
 }
 
-/// Chooses the recipe for the files of the context, a path without links in it.
-pub(super) fn detect(context: &Path, settings: &Settings) -> Result<Recipe, Failure> {
+/// Chooses the recipe for the files of the context, a directory of the source or its root; both without links in them.
+pub(super) fn detect(source: &Path, context: &Path, settings: &Settings) -> Result<Recipe, Failure> {
     if settings.strategy != Strategy::Generated {
         let named: Vec<&str> = match &settings.dockerfile {
             Some(name) => vec![name],
@@ -76,9 +103,23 @@ pub(super) fn detect(context: &Path, settings: &Settings) -> Result<Recipe, Fail
             return Err(no_builder(message));
         }
     }
-    let generated = generate(Tree::new(context), settings)?;
-    let early = installs::arguments_of(Tree::new(context), settings);
+    let path = context.strip_prefix(source).ok().and_then(Path::to_str).unwrap_or_default();
+    let tree = Tree::member(source, path);
+    let generated = generate(tree, settings)?;
+    check_images(&generated.text)?;
+    let early = installs::arguments_of(tree, settings);
     Ok(Recipe::Generated(generated.with(&early, &settings.secrets)))
+}
+
+/// A tag that is not known to exist would fail minutes later, in words about a registry.
+fn check_images(dockerfile: &str) -> Result<(), Failure> {
+    match images::named(dockerfile).into_iter().find(|image| !images::is_known(image)) {
+        Some(image) => Err(no_builder(format!(
+            "the version that the source asks for leads to the base image {image}, which is not known to exist; ask for \
+             another version, or add a Dockerfile"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A regular file inside the context, not empty and not too large to be one.
@@ -166,7 +207,12 @@ fn static_site(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure
     }
     let index = tree.first(&INDEX).ok_or_else(|| missing("index.html", Framework::Static))?;
     let directory = index.strip_suffix("index.html").unwrap_or_default();
-    Ok(Generated { framework: Framework::Static, text: site::files(directory), notes: Vec::new() })
+    Ok(Generated {
+        framework: Framework::Static,
+        text: site::files(directory),
+        context: Context::Directory,
+        findings: Findings::default(),
+    })
 }
 
 /// The build that the user asks for in place of the usual one.

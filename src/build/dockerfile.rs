@@ -7,11 +7,13 @@
 use std::fmt::Write as _;
 
 pub(super) mod go;
+pub(super) mod images;
 pub(super) mod node;
 pub(super) mod offer;
 pub(super) mod python;
 pub(super) mod rust;
 pub(super) mod site;
+pub(super) mod start;
 
 /// Id of the BuildKit secret with the platform's CA certificates. A step finds it at `/run/secrets/doce-ca`.
 pub(super) const CA_SECRET: &str = "doce-ca";

@@ -191,6 +191,28 @@ pub enum Framework {
     Astro,
     /// SvelteKit.
     SvelteKit,
+    /// Nuxt.
+    Nuxt,
+    /// React Router as a framework, or Remix.
+    ReactRouter,
+    /// Angular.
+    Angular,
+    /// Gatsby.
+    Gatsby,
+    /// VitePress.
+    VitePress,
+    /// TanStack Start.
+    TanStackStart,
+    /// SolidStart.
+    SolidStart,
+    /// Qwik City.
+    Qwik,
+    /// NestJS.
+    NestJs,
+    /// A program for Bun.
+    Bun,
+    /// A program for Deno.
+    Deno,
     /// Flask, served by gunicorn.
     Flask,
     /// Django, served by gunicorn.
@@ -205,6 +227,34 @@ pub enum Framework {
     Go,
     /// A program in Rust.
     Rust,
+    /// A program in PHP.
+    #[serde(rename = "PHP")]
+    #[clap(name = "PHP")]
+    Php,
+    /// Laravel.
+    Laravel,
+    /// Symfony.
+    Symfony,
+    /// A program in Ruby, Rack applications included.
+    Ruby,
+    /// Ruby on Rails.
+    Rails,
+    /// A program for the JVM, built by Maven or Gradle.
+    Java,
+    /// Spring Boot.
+    SpringBoot,
+    /// A program for .NET.
+    DotNet,
+    /// A program in Elixir.
+    Elixir,
+    /// Phoenix.
+    Phoenix,
+    /// A program in Gleam.
+    Gleam,
+    /// A program in C or C++, built by CMake or Meson.
+    Cpp,
+    /// A shell script.
+    Shell,
 }
 
 impl Framework {
@@ -224,6 +274,30 @@ impl Framework {
             Self::Python => "Python",
             Self::Go => "Go",
             Self::Rust => "Rust",
+            Self::Nuxt => "Nuxt",
+            Self::ReactRouter => "ReactRouter",
+            Self::Angular => "Angular",
+            Self::Gatsby => "Gatsby",
+            Self::VitePress => "VitePress",
+            Self::TanStackStart => "TanStackStart",
+            Self::SolidStart => "SolidStart",
+            Self::Qwik => "Qwik",
+            Self::NestJs => "NestJs",
+            Self::Bun => "Bun",
+            Self::Deno => "Deno",
+            Self::Php => "PHP",
+            Self::Laravel => "Laravel",
+            Self::Symfony => "Symfony",
+            Self::Ruby => "Ruby",
+            Self::Rails => "Rails",
+            Self::Java => "Java",
+            Self::SpringBoot => "SpringBoot",
+            Self::DotNet => "DotNet",
+            Self::Elixir => "Elixir",
+            Self::Phoenix => "Phoenix",
+            Self::Gleam => "Gleam",
+            Self::Cpp => "Cpp",
+            Self::Shell => "Shell",
         }
     }
 }

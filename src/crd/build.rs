@@ -180,6 +180,28 @@ pub enum Framework {
     Astro,
     /// SvelteKit.
     SvelteKit,
+    /// Nuxt.
+    Nuxt,
+    /// React Router as a framework, or Remix.
+    ReactRouter,
+    /// Angular.
+    Angular,
+    /// Gatsby.
+    Gatsby,
+    /// VitePress.
+    VitePress,
+    /// TanStack Start.
+    TanStackStart,
+    /// SolidStart.
+    SolidStart,
+    /// Qwik City.
+    Qwik,
+    /// NestJS.
+    NestJs,
+    /// A program for Bun.
+    Bun,
+    /// A program for Deno.
+    Deno,
     /// Flask.
     Flask,
     /// Django.
@@ -193,6 +215,33 @@ pub enum Framework {
     Go,
     /// A program in Rust.
     Rust,
+    /// A program in PHP.
+    #[serde(rename = "PHP")]
+    Php,
+    /// Laravel.
+    Laravel,
+    /// Symfony.
+    Symfony,
+    /// A program in Ruby, Rack applications included.
+    Ruby,
+    /// Ruby on Rails.
+    Rails,
+    /// A program for the JVM, built by Maven or Gradle.
+    Java,
+    /// Spring Boot.
+    SpringBoot,
+    /// A program for .NET.
+    DotNet,
+    /// A program in Elixir.
+    Elixir,
+    /// Phoenix.
+    Phoenix,
+    /// A program in Gleam.
+    Gleam,
+    /// A program in C or C++, built by CMake or Meson.
+    Cpp,
+    /// A shell script.
+    Shell,
 }
 
 // The defaults of the schema, one function a field: the API server writes them into every object.

@@ -1,8 +1,9 @@
 //! What go.mod says, and which package of the module is the program.
 
+use super::findings::Findings;
 use super::names::{is_path, leading};
 use super::tree::Tree;
-use super::{ASSETS, Generated, missing, no_builder, step};
+use super::{ASSETS, Context, Generated, missing, no_builder, step};
 use crate::build::dockerfile::{Step, go};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
@@ -13,7 +14,7 @@ const MAX_FILES: usize = 200;
 /// The recipe for a go.mod.
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     let Some(module) = tree.text("go.mod")? else { return Err(missing("go.mod", Framework::Go)) };
-    let mut notes = Vec::new();
+    let mut findings = Findings::default();
     let mut files = vec!["go.mod"];
     let vendored = tree.has("vendor/modules.txt");
     if vendored {
@@ -34,9 +35,9 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         assets: ASSETS.into_iter().filter(|name| tree.has_directory(name)).collect(),
     };
     if !plan.assets.is_empty() {
-        notes.push(format!("copied beside the program, in /srv: {}", plan.assets.join(", ")));
+        findings.assume(format!("copied beside the program, in /srv: {}", plan.assets.join(", ")));
     }
-    Ok(Generated { framework: Framework::Go, text: go::text(&plan), notes })
+    Ok(Generated { framework: Framework::Go, text: go::text(&plan), context: Context::Directory, findings })
 }
 
 /// The minor version of Go: the toolchain's where one is named, else the language's.

@@ -1,7 +1,8 @@
 //! What a package.json and the files beside it say: which framework, which package manager, what is served.
 
+use super::findings::Findings;
 use super::tree::Tree;
-use super::{Generated, missing, no_builder, step};
+use super::{Context, Generated, missing, no_builder, step};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::node::{self, Install, Plan, Serve};
 use crate::build::order::{Framework, Settings};
@@ -44,22 +45,22 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let package =
         Package::read(tree)?.ok_or_else(|| missing("package.json", asked.unwrap_or(Framework::Node)))?;
     let source = Source { tree, package, settings };
-    let mut notes = Vec::new();
+    let mut findings = Findings::default();
     let framework = match asked {
         Some(framework) => framework,
         None => source.framework(),
     };
     let way = match framework {
-        Framework::NextJs => next::way(&source, &mut notes)?,
+        Framework::NextJs => next::way(&source, &mut findings)?,
         Framework::Astro => astro::way(&source)?,
-        Framework::SvelteKit => svelte::way(&source, &mut notes)?,
+        Framework::SvelteKit => svelte::way(&source, &mut findings)?,
         Framework::Vite | Framework::Static => site::way(&source)?,
-        _ => server::way(&source, &mut notes)?,
+        _ => server::way(&source, &mut findings)?,
     };
-    let (manager, lock) = package_manager::choose(&source, &mut notes)?;
+    let (manager, lock) = package_manager::choose(&source, &mut findings)?;
     let plan = Plan {
         what: way.what,
-        major: version::major(&source, &mut notes)?,
+        major: version::major(&source, &mut findings)?,
         install: Install {
             locked: lock.is_some(),
             files: package_manager::files(tree, &manager, lock),
@@ -72,7 +73,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         arguments: super::arguments(settings),
         serve: way.serve,
     };
-    Ok(Generated { framework, text: node::text(&plan), notes })
+    Ok(Generated { framework, text: node::text(&plan), context: Context::Directory, findings })
 }
 
 impl Source<'_> {

@@ -1,8 +1,9 @@
 //! What the files of a Python program say: which packages, which framework, where the application is.
 
+use super::findings::Findings;
 use super::names::is_identifier;
 use super::tree::Tree;
-use super::{Generated, missing, no_builder, step};
+use super::{Context, Generated, missing, no_builder, step};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::python::{self, Plan, Start};
 use crate::build::order::{Framework, Settings};
@@ -28,29 +29,29 @@ pub(super) fn sign(tree: Tree<'_>) -> Result<Option<&'static str>, Failure> {
 
 /// The recipe for a Python program.
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
-    let mut notes = Vec::new();
-    let packages = packages::read(tree, &mut notes)?;
+    let mut findings = Findings::default();
+    let packages = packages::read(tree, &mut findings)?;
     let framework = match settings.framework {
         Some(framework) => framework,
         None => framework(tree, &packages),
     };
     let (what, start) = match framework {
-        Framework::Django => ("a program with Django", django(tree, &packages, &mut notes)?),
+        Framework::Django => ("a program with Django", django(tree, &packages, &mut findings)?),
         Framework::Flask => ("a program with Flask", flask(tree, &packages)?),
         Framework::FastApi => ("a program with FastAPI", fastapi(tree, &packages)?),
-        _ => ("a program for Python", plain(tree, settings, &mut notes)?),
+        _ => ("a program for Python", plain(tree, settings, &mut findings)?),
     };
     let usual = framework == Framework::Django && packages.has("whitenoise") && has_static_root(tree)?;
     let plan = Plan {
         what,
-        version: version::minor(tree, packages.requires.as_deref(), &mut notes)?,
+        version: version::minor(tree, packages.requires.as_deref(), &mut findings)?,
         install: packages.install,
         whole_source: packages.whole_source,
         build: step(settings).or_else(|| usual.then_some(Step::Usual)),
         arguments: super::arguments(settings),
         start,
     };
-    Ok(Generated { framework, text: python::text(&plan), notes })
+    Ok(Generated { framework, text: python::text(&plan), context: Context::Directory, findings })
 }
 
 fn framework(tree: Tree<'_>, packages: &Packages) -> Framework {
@@ -64,10 +65,10 @@ fn framework(tree: Tree<'_>, packages: &Packages) -> Framework {
         .map_or(Framework::Python, |(_, framework)| framework)
 }
 
-fn django(tree: Tree<'_>, packages: &Packages, notes: &mut Vec<String>) -> Result<Start, Failure> {
+fn django(tree: Tree<'_>, packages: &Packages, findings: &mut Findings) -> Result<Start, Failure> {
     let manage = tree.text("manage.py")?.ok_or_else(|| missing("manage.py", Framework::Django))?;
     packages.demand("gunicorn", "Django")?;
-    notes.push(
+    findings.assume(
         "ALLOWED_HOSTS must admit the address of the pod, or its health cannot be asked: take it from an environment \
          variable, or set spec.run.health.type: TCP"
             .to_owned(),
@@ -107,12 +108,13 @@ fn fastapi(tree: Tree<'_>, packages: &Packages) -> Result<Start, Failure> {
 }
 
 /// A program of its own: a file with a usual name.
-fn plain(tree: Tree<'_>, settings: &Settings, notes: &mut Vec<String>) -> Result<Start, Failure> {
+fn plain(tree: Tree<'_>, settings: &Settings, findings: &mut Findings) -> Result<Start, Failure> {
     if let Some(file) = tree.first(&["main.py", "app.py", "server.py"]) {
         return Ok(Start::File(file.to_owned()));
     }
     if settings.framework.is_some() {
-        notes.push("no file is known to start: set spec.run.command, such as [python, -m, shop]".to_owned());
+        findings
+            .assume("no file is known to start: set spec.run.command, such as [python, -m, shop]".to_owned());
         return Ok(Start::Unknown);
     }
     Err(no_builder(

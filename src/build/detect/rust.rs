@@ -1,5 +1,6 @@
 //! What Cargo.toml says, and which program of the workspace is meant.
 
+use super::findings::Findings;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use toml::Value;
 
 use super::names::{is_crate, is_path, leading};
 use super::tree::Tree;
-use super::{ASSETS, Generated, missing, no_builder, step};
+use super::{ASSETS, Context, Generated, missing, no_builder, step};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::rust::{self, Program};
 use crate::build::order::{Framework, Settings};
@@ -68,10 +69,11 @@ struct Toolchain {
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     let manifest: Manifest =
         tree.toml("Cargo.toml")?.ok_or_else(|| missing("Cargo.toml", Framework::Rust))?;
-    let mut notes = Vec::new();
+    let mut findings = Findings::default();
     let locked = tree.has("Cargo.lock");
     if !locked {
-        notes.push("Cargo.lock is missing: other versions may be taken every time; commit it".to_owned());
+        findings
+            .assume("Cargo.lock is missing: other versions may be taken every time; commit it".to_owned());
     }
     let build = step(settings);
     let plan = rust::Plan {
@@ -85,9 +87,14 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         assets: ASSETS.into_iter().filter(|name| tree.has_directory(name)).collect(),
     };
     if !plan.assets.is_empty() {
-        notes.push(format!("copied beside the program, in /srv: {}", plan.assets.join(", ")));
+        findings.assume(format!("copied beside the program, in /srv: {}", plan.assets.join(", ")));
     }
-    Ok(Generated { framework: Framework::Rust, text: rust::text(&plan), notes })
+    Ok(Generated {
+        framework: Framework::Rust,
+        text: rust::text(&plan),
+        context: Context::Directory,
+        findings,
+    })
 }
 
 /// The version that rust-toolchain.toml asks for; the newest Rust 1 without one.

@@ -14,7 +14,8 @@ pub(super) fn context(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 pub(super) fn found(files: &[(&str, &str)], settings: &Settings) -> Result<Recipe, Failure> {
     let dir = context(files);
-    detect(&dir.path().canonicalize().unwrap(), settings)
+    let root = dir.path().canonicalize().unwrap();
+    detect(&root, &root, settings)
 }
 
 pub(super) fn auto(files: &[(&str, &str)]) -> Result<Recipe, Failure> {
@@ -62,7 +63,8 @@ fn dockerfiles_that_are_none_are_refused() {
     std::fs::write(outside.path(), "FROM secret").unwrap();
     let dir = context(&[]);
     symlink(outside.path(), dir.path().join("Dockerfile")).unwrap();
-    let failure = detect(&dir.path().canonicalize().unwrap(), &Settings::default()).unwrap_err();
+    let root = dir.path().canonicalize().unwrap();
+    let failure = detect(&root, &root, &Settings::default()).unwrap_err();
     assert!(failure.message.contains("no file inside"), "{}", failure.message);
     for name in ["../x", "/etc/passwd"] {
         let settings = Settings { dockerfile: Some(name.into()), ..Settings::default() };

@@ -19,17 +19,36 @@ const HEAD: u64 = 4096;
 /// The files below a directory. Links that leave it lead nowhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tree<'a> {
-    root: &'a Path,
+    /// The root of the source.
+    source: &'a Path,
+    /// The directory below it that is looked at; empty: the root itself.
+    path: &'a str,
 }
 
 impl<'a> Tree<'a> {
-    /// `root` without links in it.
+    /// The whole source: `root` without links in it.
     pub(super) fn new(root: &'a Path) -> Self {
-        Self { root }
+        Self { source: root, path: "" }
+    }
+
+    /// A directory of the source, `path` without links in it.
+    pub(super) fn member(source: &'a Path, path: &'a str) -> Self {
+        Self { source, path }
+    }
+
+    /// The root of the source: of a monorepo, where the lock file and the workspace are.
+    pub(super) fn source(self) -> Self {
+        Self { path: "", ..self }
+    }
+
+    /// Where this is below the root of the source; empty: it is the root.
+    pub(super) fn path(self) -> &'a str {
+        self.path
     }
 
     fn inside(self, path: &str) -> Option<PathBuf> {
-        self.root.join(path).canonicalize().ok().filter(|real| real.starts_with(self.root))
+        let root = self.source.join(self.path);
+        root.join(path).canonicalize().ok().filter(|real| real.starts_with(&root))
     }
 
     /// Whether there is such a file.

@@ -99,17 +99,21 @@ impl Build {
 
     pub(super) fn detect(&self, context: &Path) -> Result<Recipe, Failure> {
         self.enter(Stage::Detect, "detect", self.order.settings.path.as_deref().unwrap_or("."));
-        let recipe = detect::detect(context, &self.order.settings)?;
+        let recipe = detect::detect(&self.workspace.tree, context, &self.order.settings)?;
         match &recipe {
             Recipe::Dockerfile(name) => self.log.line(&format!("{name} of the source")),
             Recipe::Generated(generated) => {
                 let framework = generated.framework.name();
-                self.log.line(&format!("{framework}; this Dockerfile was written for it:"));
+                self.log.line(&format!("framework: {framework}"));
+                for line in generated.findings.lines() {
+                    self.log.line(&line);
+                }
+                if let Some(command) = generated.starts() {
+                    self.log.line(&format!("starts: {command}"));
+                }
+                self.log.line("this Dockerfile was written for it:");
                 for line in generated.text.lines() {
                     self.log.line(&format!("    {line}"));
-                }
-                for note in &generated.notes {
-                    self.log.line(&format!("note: {note}"));
                 }
             }
         }
@@ -124,6 +128,12 @@ impl Build {
         digest: &str,
     ) -> Result<Built, Failure> {
         self.enter(Stage::Build, "build", recipe.framework());
+        let context = match recipe {
+            Recipe::Generated(generated) if generated.context == detect::Context::Source => {
+                &self.workspace.tree
+            }
+            _ => context,
+        };
         let directory = match recipe {
             Recipe::Dockerfile(_) => context.to_owned(),
             Recipe::Generated(generated) => {

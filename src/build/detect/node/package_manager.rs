@@ -1,5 +1,6 @@
 //! Which package manager: the one whose lock file is there. Its version is what `packageManager` says, where it does.
 
+use super::super::findings::Findings;
 use super::super::names::is_version;
 use super::super::no_builder;
 use super::super::tree::Tree;
@@ -20,7 +21,7 @@ const LOCKS: [(&str, &str); 6] = [
 /// The package manager and its lock file.
 pub(super) fn choose(
     source: &Source<'_>,
-    notes: &mut Vec<String>,
+    findings: &mut Findings,
 ) -> Result<(Manager, Option<&'static str>), Failure> {
     let there: Vec<(&str, &str)> = LOCKS.into_iter().filter(|(file, _)| source.tree.has(file)).collect();
     let wanted = source.package.manager.as_deref().and_then(|text| text.split_once('@'));
@@ -51,7 +52,7 @@ pub(super) fn choose(
         let file =
             LOCKS.iter().rev().find(|(_, whose)| *whose == name).map_or("a lock file", |(file, _)| file);
         let file = if name == "npm" { "package-lock.json" } else { file };
-        notes.push(format!(
+        findings.assume(format!(
             "{file} is missing: other versions of the packages may be taken every time; commit the lock file"
         ));
     }

@@ -1,5 +1,6 @@
 //! A program of its own for Node: what its `start` script or its main file starts.
 
+use super::super::findings::Findings;
 use super::super::names::is_path;
 use super::super::{no_builder, step};
 use super::{Source, Way};
@@ -8,7 +9,7 @@ use crate::build::dockerfile::node::Serve;
 use crate::build::outcome::Failure;
 
 /// How it is built and started.
-pub(super) fn way(source: &Source<'_>, notes: &mut Vec<String>) -> Result<Way, Failure> {
+pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, Failure> {
     let scripts = &source.package.scripts;
     let build = step(source.settings).or_else(|| scripts.contains_key("build").then_some(Step::Usual));
     let command = if scripts.contains_key("start") {
@@ -24,7 +25,8 @@ pub(super) fn way(source: &Source<'_>, notes: &mut Vec<String>) -> Result<Way, F
                  index.js, and no framework and builder of static sites is known in it; add a \"start\" script or a Dockerfile",
             ));
         }
-        notes.push("nothing says how it starts: set spec.run.command, such as [node, app.js]".to_owned());
+        findings
+            .assume("nothing says how it starts: set spec.run.command, such as [node, app.js]".to_owned());
     }
     let serve = Serve::Program { command, writes: false };
     Ok(Way { what: "a program for Node", build, cache: None, serve })

@@ -1,5 +1,6 @@
 //! SvelteKit: what its adapter makes, a server for Node or files.
 
+use super::super::findings::Findings;
 use super::super::names::is_path;
 use super::super::no_builder;
 use super::{Source, Way, quoted};
@@ -8,9 +9,9 @@ use crate::build::dockerfile::site::Otherwise;
 use crate::build::outcome::Failure;
 
 /// How SvelteKit is built and served.
-pub(super) fn way(source: &Source<'_>, notes: &mut Vec<String>) -> Result<Way, Failure> {
+pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, Failure> {
     let serve = if source.package.has("@sveltejs/adapter-node") {
-        notes.push(
+        findings.assume(
             "forms are refused unless ORIGIN is the public address: set it in spec.run.env, such as https://shop.example.com"
                 .to_owned(),
         );

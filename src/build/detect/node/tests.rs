@@ -148,7 +148,11 @@ fn a_program_that_nobody_said_how_to_start_says_what_to_set() {
     let settings = Settings { framework: Some(Framework::Node), ..Settings::default() };
     let Ok(Recipe::Generated(made)) = found(&[("package.json", "{}"), LOCK], &settings) else { panic!() };
     assert!(made.text.contains("set spec.run.command"), "{}", made.text);
-    assert!(made.notes.iter().any(|note| note.contains("spec.run.command")), "{:?}", made.notes);
+    assert!(
+        made.findings.assumed.iter().any(|note| note.contains("spec.run.command")),
+        "{:?}",
+        made.findings
+    );
 }
 
 #[test]

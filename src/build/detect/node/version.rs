@@ -1,5 +1,6 @@
 //! Which Node: .node-version or .nvmrc, else what `engines` allows.
 
+use super::super::findings::Findings;
 use nodejs_semver::Range;
 
 use super::super::names::leading;
@@ -14,7 +15,7 @@ const PREFERRED: [&str; 5] = ["22", "24", "26", "20", "18"];
 const NAMES: [(&str, &str); 4] = [("hydrogen", "18"), ("iron", "20"), ("jod", "22"), ("krypton", "24")];
 
 /// The major version of Node.
-pub(super) fn major(source: &Source<'_>, notes: &mut Vec<String>) -> Result<String, Failure> {
+pub(super) fn major(source: &Source<'_>, findings: &mut Findings) -> Result<String, Failure> {
     for file in [".node-version", ".nvmrc"] {
         if let Some(text) = source.tree.text(file)? {
             return named(text.trim()).ok_or_else(|| {
@@ -25,7 +26,7 @@ pub(super) fn major(source: &Source<'_>, notes: &mut Vec<String>) -> Result<Stri
         }
     }
     let Some(engines) = source.package.node() else {
-        notes.push(format!(
+        findings.assume(format!(
             "no file names a version of Node: {} is taken; add \"engines\": {{\"node\": \"{0}.x\"}} to package.json",
             PREFERRED[0]
         ));

@@ -1,5 +1,6 @@
 //! Which packages a Python program asks for, and by which tool they are installed.
 
+use super::super::findings::Findings;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -77,7 +78,7 @@ struct Uv {
 }
 
 /// uv.lock, else requirements.txt, else pyproject.toml.
-pub(super) fn read(tree: Tree<'_>, notes: &mut Vec<String>) -> Result<Packages, Failure> {
+pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Packages, Failure> {
     let pyproject: Option<Pyproject> = tree.toml("pyproject.toml")?;
     let project = pyproject.as_ref().and_then(|file| file.project.as_ref());
     let requires = project.and_then(|project| project.requires.clone());
@@ -91,7 +92,7 @@ pub(super) fn read(tree: Tree<'_>, notes: &mut Vec<String>) -> Result<Packages, 
         return without_project(tree, requires);
     };
     if !locked {
-        notes.push(
+        findings.assume(
             "uv.lock is missing: other versions may be taken every time; run uv lock and commit it"
                 .to_owned(),
         );

@@ -1,5 +1,6 @@
 //! Which Python: .python-version, else what `requires-python` allows.
 
+use super::super::findings::Findings;
 use std::str::FromStr as _;
 
 use pep440_rs::{Version, VersionSpecifiers};
@@ -16,7 +17,7 @@ const PREFERRED: [&str; 6] = ["3.13", "3.12", "3.14", "3.11", "3.10", "3.9"];
 pub(super) fn minor(
     tree: Tree<'_>,
     requires: Option<&str>,
-    notes: &mut Vec<String>,
+    findings: &mut Findings,
 ) -> Result<String, Failure> {
     if let Some(text) = tree.text(".python-version")? {
         let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
@@ -28,7 +29,7 @@ pub(super) fn minor(
         });
     }
     let Some(requires) = requires else {
-        notes.push(format!(
+        findings.assume(format!(
             "no file names a version of Python: {} is taken; add .python-version",
             PREFERRED[0]
         ));
