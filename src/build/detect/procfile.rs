@@ -1,4 +1,5 @@
 //! A Procfile: the processes of a program, a line each.
+#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 use super::tree::Tree;
 use crate::build::outcome::Failure;

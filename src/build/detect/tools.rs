@@ -1,4 +1,5 @@
 //! Versions of tools that files for version managers name: .tool-versions of asdf, mise.toml of mise.
+#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 use super::tree::Tree;
 use crate::build::outcome::Failure;
@@ -49,8 +50,8 @@ fn asdf(tree: Tree<'_>, names: &[&str]) -> Result<Option<Wanted>, Failure> {
 /// `[tools]` holds a version, a list of them, or a table with one.
 fn mise(tree: Tree<'_>, file: &str, names: &[&str]) -> Result<Option<Wanted>, Failure> {
     let Some(configuration) = tree.toml::<toml::Table>(file)? else { return Ok(None) };
-    let tools = configuration.get("tools").and_then(toml::Value::as_table);
-    let found = tools.and_then(|tools| names.iter().find_map(|name| tools.get(*name)));
+    let list = configuration.get("tools").and_then(toml::Value::as_table);
+    let found = list.and_then(|list| names.iter().find_map(|name| list.get(*name)));
     let version = found.and_then(|value| {
         let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
         let named = first.get("version").unwrap_or(first);
