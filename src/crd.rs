@@ -7,11 +7,13 @@ pub mod annotations;
 pub mod authors;
 pub mod build;
 pub mod conditions;
+pub mod health;
 pub mod output;
 pub mod run;
 pub mod source;
 pub mod spec;
 pub mod status;
+pub mod stop;
 
 use kube::CustomResourceExt;
 pub use spec::{ProjectDeployment, ProjectDeploymentSpec};

@@ -8,6 +8,7 @@ pub mod cleanup_job;
 pub mod deployment;
 pub mod meta;
 pub mod names;
+mod probe;
 pub mod record;
 pub mod repository;
 mod secret_mount;

@@ -6,6 +6,9 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::health::{Health, HealthType, HttpHeader};
+pub use super::stop::Stop;
+
 /// How the image runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +54,9 @@ pub struct Run {
     /// When a pod counts as ready.
     #[serde(default)]
     pub health: Health,
+    /// How a pod ends.
+    #[serde(default, skip_serializing_if = "Stop::is_default")]
+    pub stop: Stop,
 }
 
 impl Default for Run {
@@ -66,6 +72,7 @@ impl Default for Run {
             image_pull_secrets: vec![],
             security: Security::Auto,
             health: Health::default(),
+            stop: Stop::default(),
         }
     }
 }
@@ -97,45 +104,6 @@ pub struct SecretName {
     pub name: String,
 }
 
-/// When a pod counts as ready.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.type == 'HTTP' || self.path == '/'").message("spec.run.health.path is only for type HTTP"))]
-pub struct Health {
-    /// HTTP: a GET of path answers with 200 to 399. TCP: the port takes connections. None: the process runs.
-    #[serde(rename = "type", default)]
-    pub kind: HealthType,
-    /// Path that is asked, for type HTTP.
-    #[schemars(length(max = 1024))]
-    #[x_kube(validation = Rule::new(r"self.matches('^/[!-~]*$')").message("spec.run.health.path must start with '/' and hold no blanks"))]
-    #[serde(default = "Health::root")]
-    pub path: String,
-    /// Seconds between two looks, 1 to 300.
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 300").message("spec.run.health.periodSeconds must be between 1 and 300"))]
-    #[serde(default = "Health::period")]
-    pub period_seconds: i32,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self { kind: HealthType::Http, path: Self::root(), period_seconds: Self::period() }
-    }
-}
-
-/// What is looked at to call a pod ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum HealthType {
-    /// A GET answers with 200 to 399.
-    #[default]
-    #[serde(rename = "HTTP")]
-    Http,
-    /// The port takes connections.
-    #[serde(rename = "TCP")]
-    Tcp,
-    /// The process runs.
-    None,
-}
-
 /// A text of at most 4,096 characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -145,15 +113,5 @@ pub struct BoundedString(#[schemars(length(max = 4096))] pub String);
 impl Run {
     fn listening() -> i32 {
         3000
-    }
-}
-
-impl Health {
-    fn root() -> String {
-        "/".to_owned()
-    }
-
-    fn period() -> i32 {
-        2
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::build::{Build, BuildResources, BuildSecret, CpuAndMemory, Framework, SecretKey, Strategy};
 pub use super::output::{Cleanup, Output};
-pub use super::run::{BoundedString, Health, HealthType, Run, SecretName};
+pub use super::run::{BoundedString, Health, HealthType, HttpHeader, Run, SecretName, Stop};
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source};
 use super::status::ProjectDeploymentStatus;
 

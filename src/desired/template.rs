@@ -3,16 +3,12 @@
 
 use serde_json::{Value, json};
 
+use super::probe::probe;
 use super::security::{self, Means};
 use super::{meta, names};
-use crate::crd::spec::{HealthType, Run};
 use crate::project::Project;
 use crate::record::Record;
 use crate::version::short;
-
-/// Seconds that a pod goes on answering after it was told to end, so that no request is lost while the node ports
-/// learn of it.
-const DRAIN_SECONDS: i64 = 5;
 
 /// Seconds between two looks at a pod that starts: it serves as soon as it can.
 const STARTUP_PERIOD: i32 = 1;
@@ -33,7 +29,7 @@ pub fn render(project: &Project, version: &str) -> Value {
             "imagePullSecrets": run.image_pull_secrets,
             "enableServiceLinks": false,
             "automountServiceAccountToken": false,
-            "terminationGracePeriodSeconds": 30 + DRAIN_SECONDS,
+            "terminationGracePeriodSeconds": run.stop.grace_seconds + run.stop.drain_seconds,
         },
     });
     if security::is_low(run.port.into()) {
@@ -55,27 +51,16 @@ fn container(project: &Project) -> Value {
         "envFrom": run.env_from,
         "resources": run.resources,
         "ports": [{ "name": names::PORT, "containerPort": run.port, "protocol": "TCP" }],
-        "startupProbe": probe(run, STARTUP_PERIOD, startup_failures(project)),
-        "readinessProbe": probe(run, run.health.period_seconds, 3),
-        "lifecycle": { "preStop": { "sleep": { "seconds": DRAIN_SECONDS } } },
+        "startupProbe": probe(&run.health, STARTUP_PERIOD, startup_failures(project)),
+        "readinessProbe": probe(&run.health, run.health.period_seconds, 3),
+        "lifecycle": drain(run.stop.drain_seconds),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     })
 }
 
-fn probe(run: &Run, period: i32, failures: i32) -> Option<Value> {
-    let health = &run.health;
-    let timeout = health.period_seconds.min(5);
-    let timings = json!({ "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": timeout });
-    let (kind, action) = match health.kind {
-        HealthType::None => return None,
-        HealthType::Http => {
-            ("httpGet", json!({ "path": health.path, "port": names::PORT, "scheme": "HTTP" }))
-        }
-        HealthType::Tcp => ("tcpSocket", json!({ "port": names::PORT })),
-    };
-    let mut probe = timings;
-    probe[kind] = action;
-    Some(probe)
+/// The pod goes on answering after its end was asked for, so that no request is lost while the node ports learn of it.
+fn drain(seconds: i32) -> Option<Value> {
+    (seconds > 0).then(|| json!({ "preStop": { "sleep": { "seconds": seconds } } }))
 }
 
 /// The startup budget ends slightly before the deadline, so that a slow start is named before it is judged.

@@ -231,6 +231,14 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
             &["spec.run.health.path is only for type HTTP"],
         ),
         (
+            with(prebuilt(1), "/run/stop", json!({ "graceSeconds": 0 })),
+            &["spec.run.stop.graceSeconds must be between 1 and 3600"],
+        ),
+        (
+            with(prebuilt(1), "/run/stop", json!({ "drainSeconds": 301 })),
+            &["spec.run.stop.drainSeconds must be between 0 and 300"],
+        ),
+        (
             with(
                 prebuilt(1),
                 "/run/env",
@@ -240,6 +248,44 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
         ),
     ];
     refused("refused-number", specs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
+    let health = |health: Value| with(prebuilt(1), "/run/health", health);
+    let header = |name: &str, value: &str| json!({ "httpHeaders": [{ "name": name, "value": value }] });
+    let command: &[&str] = &["spec.run.health.command goes with type: Command, and type: Command needs it"];
+    let headers = header("X-Forwarded-Proto", "https")["httpHeaders"].clone();
+    let specs: Vec<(Value, &[&str])> = vec![
+        (health(json!({ "command": ["true"] })), command),
+        (health(json!({ "type": "Command" })), command),
+        (
+            health(json!({ "type": "TCP", "httpHeaders": headers })),
+            &["spec.run.health.httpHeaders is only for type HTTP"],
+        ),
+        (
+            health(json!({ "type": "None", "port": 9000 })),
+            &["spec.run.health.port is only for type HTTP and TCP"],
+        ),
+        (
+            health(json!({ "type": "None", "timeoutSeconds": 5 })),
+            &["spec.run.health.timeoutSeconds is not for type None"],
+        ),
+        (health(json!({ "port": 0 })), &["spec.run.health.port must be between 1 and 65535"]),
+        (
+            health(json!({ "timeoutSeconds": 301 })),
+            &["spec.run.health.timeoutSeconds must be between 1 and 300"],
+        ),
+        (health(header("X Y", "1")), &["spec.run.health.httpHeaders: a name is letters, digits and '-'"]),
+        (health(header("X", "a\nb")), &["spec.run.health.httpHeaders: a value is one line"]),
+        (health(json!({ "type": "HTTPS" })), &["spec.run.health.type", "HTTP", "TCP", "Command", "None"]),
+    ];
+    refused("refused-health", specs).await;
+    let world = World::new("taken-health").await;
+    world.apply("headers", health(header("X-Forwarded-Proto", "https"))).await;
+    world.apply("command", health(json!({ "type": "Command", "command": ["true"] }))).await;
+    world.apply("stop", with(prebuilt(1), "/run/stop", json!({ "graceSeconds": 600 }))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

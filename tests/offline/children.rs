@@ -500,6 +500,64 @@ fn a_version_that_is_tried_anew_may_take_as_long_to_start_as_the_deadline_says_n
     assert!(complete["spec"]["containers"][0]["startupProbe"].is_null(), "no probe is made up");
 }
 
+/// The app's container for this `run`.
+fn container(run: &Value) -> Value {
+    let project = project(&json!({ "source": { "configMap": { "name": "site" } }, "run": run }));
+    template::complete(&recorded(&project, 1000), None, None).unwrap()["spec"]["containers"][0].clone()
+}
+
+#[test]
+fn each_type_of_health_makes_both_probes_with_its_own_port_headers_and_timeout() {
+    let localhost = json!([{ "name": "Host", "value": "localhost" }]);
+    let get = |path: &str, port: Value, headers: &Value| json!({ "httpGet": { "path": path, "port": port, "scheme": "HTTP", "httpHeaders": headers } });
+    let own = json!([{ "name": "host", "value": "shop.example" }]);
+    let command = json!(["pg_isready", "-q"]);
+    for (health, action, timeout) in [
+        (json!({}), get("/", json!("http"), &localhost), 2),
+        (
+            json!({ "port": 9000, "path": "/up", "timeoutSeconds": 30 }),
+            get("/up", json!(9000), &localhost),
+            30,
+        ),
+        (json!({ "httpHeaders": own }), get("/", json!("http"), &own), 2),
+        (json!({ "type": "TCP", "periodSeconds": 60 }), json!({ "tcpSocket": { "port": "http" } }), 5),
+        (json!({ "type": "TCP", "port": 9000 }), json!({ "tcpSocket": { "port": 9000 } }), 2),
+        (json!({ "type": "Command", "command": command }), json!({ "exec": { "command": command } }), 2),
+    ] {
+        let made = container(&json!({ "health": health }));
+        for probe in ["startupProbe", "readinessProbe"] {
+            assert!(settled(&made[probe], &action), "{health}: {}", made[probe]);
+            assert_eq!(made[probe]["timeoutSeconds"], timeout, "{health}");
+        }
+    }
+    let none = container(&json!({ "health": { "type": "None" } }));
+    assert!(none["startupProbe"].is_null() && none["readinessProbe"].is_null(), "{none}");
+}
+
+#[test]
+fn a_header_beside_the_host_keeps_the_host() {
+    let https = json!({ "name": "X-Forwarded-Proto", "value": "https" });
+    let made = container(&json!({ "health": { "httpHeaders": [https] } }));
+    let headers = &made["readinessProbe"]["httpGet"]["httpHeaders"];
+    assert_eq!(*headers, json!([{ "name": "Host", "value": "localhost" }, https]));
+}
+
+#[test]
+fn a_pod_has_its_drain_before_sigterm_and_all_of_its_grace_after_it() {
+    for (stop, seconds, drain) in [
+        (json!({}), 35, json!({ "preStop": { "sleep": { "seconds": 5 } } })),
+        (json!({ "graceSeconds": 600 }), 605, json!({ "preStop": { "sleep": { "seconds": 5 } } })),
+        (json!({ "drainSeconds": 20 }), 50, json!({ "preStop": { "sleep": { "seconds": 20 } } })),
+        (json!({ "drainSeconds": 0 }), 30, Value::Null),
+    ] {
+        let project =
+            project(&json!({ "source": { "configMap": { "name": "site" } }, "run": { "stop": stop } }));
+        let template = template::complete(&recorded(&project, 1000), None, None).unwrap();
+        assert_eq!(template["spec"]["terminationGracePeriodSeconds"], seconds, "{stop}");
+        assert_eq!(template["spec"]["containers"][0]["lifecycle"], drain, "{stop}");
+    }
+}
+
 #[test]
 fn a_deployment_that_nobody_paused_is_settled() {
     assert!(settled(&json!({ "spec": {} }), &json!({ "spec": { "paused": false } })));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use doce_operator::build::order::{Framework, Settings, Strategy};
 use doce_operator::crd::run::Security;
-use doce_operator::crd::spec::{Health, HealthType, Run};
+use doce_operator::crd::spec::{Health, HealthType, HttpHeader, Run, Stop};
 use doce_operator::version::{build_key, canonical, files_digest, short, version};
 use k8s_openapi::api::core::v1::EnvVar;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn full_run() -> Run {
         port: 8080,
         args: vec![doce_operator::crd::spec::BoundedString("--verbose".to_owned())],
         env: vec![EnvVar { name: "COLOUR".to_owned(), value: Some("blue".to_owned()), ..EnvVar::default() }],
-        health: Health { kind: HealthType::Tcp, path: "/".to_owned(), period_seconds: 5 },
+        health: Health { kind: HealthType::Tcp, period_seconds: 5, ..Health::default() },
         ..Run::default()
     }
 }
@@ -96,6 +96,31 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
     assert_eq!(with(Security::Auto), version("k", &Run::default()), "what is left out means Auto");
     assert_ne!(with(Security::Auto), with(Security::Restricted));
     assert_ne!(with(Security::Baseline), with(Security::Restricted));
+}
+
+#[test]
+fn what_is_new_in_health_and_stop_enters_the_version_only_where_it_differs_from_its_default() {
+    let plain = version("k", &Run::default());
+    let read = |run: Value| version("k", &serde_json::from_value::<Run>(run).unwrap());
+    for same in [
+        json!({ "stop": {} }),
+        json!({ "stop": { "graceSeconds": 30, "drainSeconds": 5 } }),
+        json!({ "health": { "path": "/" } }),
+    ] {
+        assert_eq!(read(same.clone()), plain, "{same}");
+    }
+    let health = |health: Health| version("k", &Run { health, ..Run::default() });
+    let header = HttpHeader { name: "Host".into(), value: "shop.example".into() };
+    let others = [
+        version("k", &Run { stop: Stop { grace_seconds: 60, ..Stop::default() }, ..Run::default() }),
+        version("k", &Run { stop: Stop { drain_seconds: 0, ..Stop::default() }, ..Run::default() }),
+        health(Health { timeout_seconds: Some(4), ..Health::default() }),
+        health(Health { port: Some(9000), ..Health::default() }),
+        health(Health { http_headers: vec![header], ..Health::default() }),
+        health(Health { kind: HealthType::Command, ..Health::default() }),
+        plain,
+    ];
+    assert_eq!(others.iter().collect::<std::collections::BTreeSet<_>>().len(), others.len());
 }
 
 #[test]
