@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::dockerfile::{Step, images, offer, site};
+use super::dockerfile::{Step, images, offer};
 use super::order::{Framework, Settings, Strategy};
 use super::outcome::Failure;
 use super::reason::Reason;
@@ -12,6 +12,7 @@ use super::report::Stage;
 use findings::Findings;
 use tree::{MAX_TEXT, Tree};
 
+mod family;
 mod findings;
 mod go;
 mod installs;
@@ -20,6 +21,7 @@ mod node;
 mod procfile;
 mod python;
 mod rust;
+mod static_site;
 mod tools;
 mod tree;
 
@@ -105,7 +107,7 @@ pub(super) fn detect(source: &Path, context: &Path, settings: &Settings) -> Resu
     }
     let path = context.strip_prefix(source).ok().and_then(Path::to_str).unwrap_or_default();
     let tree = Tree::member(source, path);
-    let generated = generate(tree, settings)?;
+    let generated = family::generate(tree, settings)?;
     check_images(&generated.text)?;
     let early = installs::arguments_of(tree, settings);
     Ok(Recipe::Generated(generated.with(&early, &settings.secrets)))
@@ -146,73 +148,6 @@ fn check_unused(dockerfile: &str, settings: &Settings) -> Result<(), Failure> {
         "spec.build.{field} is for a Dockerfile that is written here, but the source has {dockerfile:?}; leave the field \
          out, or set spec.build.strategy: Generated"
     )))
-}
-
-fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
-    let framework = match settings.framework {
-        Some(framework) => framework,
-        None => family(tree)?,
-    };
-    match framework {
-        Framework::Static if !node::builds_site(tree, settings)? => static_site(tree, settings),
-        Framework::Go => go::recipe(tree, settings),
-        Framework::Rust => rust::recipe(tree, settings),
-        Framework::Python | Framework::Django | Framework::Flask | Framework::FastApi => {
-            python::recipe(tree, settings)
-        }
-        _ => node::recipe(tree, settings),
-    }
-}
-
-/// The language of the source, as the most general framework of it. Two of them need a word of the user.
-fn family(tree: Tree<'_>) -> Result<Framework, Failure> {
-    let found: Vec<(&str, Framework)> = [
-        tree.first(&["package.json"]).map(|file| (file, Framework::Node)),
-        python::sign(tree)?.map(|file| (file, Framework::Python)),
-        tree.first(&["go.mod"]).map(|file| (file, Framework::Go)),
-        tree.first(&["Cargo.toml"]).map(|file| (file, Framework::Rust)),
-        // A page beside a program belongs to it.
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    match found.as_slice() {
-        [(_, framework)] => Ok(*framework),
-        [] if tree.first(&INDEX).is_some() => Ok(Framework::Static),
-        [] => Err(no_builder(
-            "there is no Dockerfile.prod, no Dockerfile, no package.json, no requirements.txt, no pyproject.toml, no go.mod, \
-             no Cargo.toml and no index.html (nor public/index.html) in the directory that is built; add one of them, or set \
-             the path of the source",
-        )),
-        several => {
-            let files: Vec<&str> = several.iter().map(|(file, _)| *file).collect();
-            let names: Vec<&str> = several.iter().map(|(_, framework)| framework.name()).collect();
-            Err(no_builder(format!(
-                "there are {}: say with spec.build.framework which one is the program ({}), or add a Dockerfile",
-                files.join(" and "),
-                names.join(" or ")
-            )))
-        }
-    }
-}
-
-const INDEX: [&str; 2] = ["index.html", "public/index.html"];
-
-fn static_site(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
-    if settings.command.is_some() {
-        return Err(no_builder(
-            "spec.build.command has nothing to build: the files of a static site are served as they are; leave it out, or \
-             set spec.build.framework to what builds the site",
-        ));
-    }
-    let index = tree.first(&INDEX).ok_or_else(|| missing("index.html", Framework::Static))?;
-    let directory = index.strip_suffix("index.html").unwrap_or_default();
-    Ok(Generated {
-        framework: Framework::Static,
-        text: site::files(directory),
-        context: Context::Directory,
-        findings: Findings::default(),
-    })
 }
 
 /// The build that the user asks for in place of the usual one.

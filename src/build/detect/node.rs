@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::tree::Tree;
-use super::{Context, Generated, missing, no_builder, step};
+use super::{Context, Generated, missing, no_builder, static_site, step};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::node::{self, Install, Plan, Serve};
 use crate::build::order::{Framework, Settings};
@@ -31,6 +31,24 @@ struct Way {
     build: Option<Step>,
     cache: Option<&'static str>,
     serve: Serve,
+}
+
+/// The package.json, unless all that it has beside a page is a list of packages.
+pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Result<Option<&'static str>, Failure> {
+    if !tree.has("package.json") {
+        return Ok(None);
+    }
+    let Some(page) = static_site::sign(tree) else { return Ok(Some("package.json")) };
+    let page = tree.text(page)?.unwrap_or_default();
+    let package = Package::read(tree)?;
+    // A file that the page names is a script of the page.
+    let runs = |package: &Package| {
+        package.is_built(settings)
+            || package.scripts.contains_key("start")
+            || server::file(tree, package).is_some_and(|file| !page.contains(&file))
+            || site::builder(package).is_some()
+    };
+    Ok(package.as_ref().is_none_or(runs).then_some("package.json"))
 }
 
 /// Whether the package.json is that of a static site which must be built.

@@ -2,7 +2,9 @@
 
 use super::super::findings::Findings;
 use super::super::names::is_path;
+use super::super::tree::Tree;
 use super::super::{no_builder, step};
+use super::package::Package;
 use super::{Source, Way};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::node::Serve;
@@ -16,7 +18,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
         // npm starts the script of any package manager, and is in the image.
         Some(vec!["npm".to_owned(), "start".to_owned()])
     } else {
-        file(source).map(|file| vec!["node".to_owned(), file])
+        file(source.tree, &source.package).map(|file| vec!["node".to_owned(), file])
     };
     if command.is_none() {
         if source.settings.framework.is_none() {
@@ -33,8 +35,8 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
 }
 
 /// The file to start. What a build would only make cannot be seen here: without a script, it must be there.
-fn file(source: &Source<'_>) -> Option<String> {
-    let main = source.package.main.as_deref().map(|main| main.trim_start_matches("./"));
-    let main = main.filter(|main| is_path(main) && source.tree.has(main));
-    main.or_else(|| source.tree.first(&["server.js", "index.js"])).map(str::to_owned)
+pub(super) fn file(tree: Tree<'_>, package: &Package) -> Option<String> {
+    let main = package.main.as_deref().map(|main| main.trim_start_matches("./"));
+    let main = main.filter(|main| is_path(main) && tree.has(main));
+    main.or_else(|| tree.first(&["server.js", "index.js"])).map(str::to_owned)
 }

@@ -1,0 +1,248 @@
+//! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
+
+use super::tree::Tree;
+use super::{Generated, go, no_builder, node, python, rust, static_site};
+use crate::build::order::{Framework, Settings};
+use crate::build::outcome::Failure;
+
+/// A language that sources are in.
+pub(super) struct Language {
+    /// What people call it.
+    name: &'static str,
+    /// The most general framework of it, and the special ones.
+    frameworks: &'static [Framework],
+    signs: Signs,
+    rank: Rank,
+    /// Writes its Dockerfile; None: not known yet.
+    recipe: Option<Recipe>,
+}
+
+type Recipe = fn(Tree<'_>, &Settings) -> Result<Generated, Failure>;
+
+/// The files that show a language.
+enum Signs {
+    /// Any of these; `*.ext` is any file of the directory with that end.
+    Files(&'static [&'static str]),
+    /// The one that is found.
+    Found(fn(Tree<'_>, &Settings) -> Result<Option<&'static str>, Failure>),
+}
+
+/// Which language is the program where the files show several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    /// It wins over a package.json, which is then what builds its styles and scripts.
+    Owner,
+    /// A program of its own: beside another one the user decides.
+    Program,
+    /// It counts where nothing else is there.
+    Last,
+}
+
+/// Every language. One that gets a recipe changes its own line.
+static LANGUAGES: [Language; 14] = [
+    Language {
+        name: "PHP",
+        frameworks: &[Framework::Php, Framework::Laravel, Framework::Symfony],
+        signs: Signs::Files(&["composer.json", "artisan", "index.php", "public/index.php"]),
+        rank: Rank::Owner,
+        recipe: None,
+    },
+    Language {
+        name: "Ruby",
+        frameworks: &[Framework::Ruby, Framework::Rails],
+        signs: Signs::Files(&["Gemfile", "config.ru"]),
+        rank: Rank::Owner,
+        recipe: None,
+    },
+    Language {
+        name: "Java",
+        frameworks: &[Framework::Java, Framework::SpringBoot],
+        signs: Signs::Files(&["pom.xml", "build.gradle", "build.gradle.kts", "gradlew"]),
+        rank: Rank::Owner,
+        recipe: None,
+    },
+    Language {
+        name: ".NET",
+        frameworks: &[Framework::DotNet],
+        signs: Signs::Files(&["*.csproj", "*.fsproj", "*.vbproj", "*.sln", "*.slnx"]),
+        rank: Rank::Owner,
+        recipe: None,
+    },
+    Language {
+        name: "Elixir",
+        frameworks: &[Framework::Elixir, Framework::Phoenix],
+        signs: Signs::Files(&["mix.exs"]),
+        rank: Rank::Owner,
+        recipe: None,
+    },
+    Language {
+        name: "Gleam",
+        frameworks: &[Framework::Gleam],
+        signs: Signs::Files(&["gleam.toml"]),
+        rank: Rank::Owner,
+        recipe: None,
+    },
+    Language {
+        name: "Node",
+        frameworks: &[
+            Framework::Node,
+            Framework::NextJs,
+            Framework::Vite,
+            Framework::Astro,
+            Framework::SvelteKit,
+            Framework::Nuxt,
+            Framework::ReactRouter,
+            Framework::Angular,
+            Framework::Gatsby,
+            Framework::VitePress,
+            Framework::TanStackStart,
+            Framework::SolidStart,
+            Framework::Qwik,
+            Framework::NestJs,
+            Framework::Bun,
+        ],
+        signs: Signs::Found(node::sign),
+        rank: Rank::Program,
+        recipe: Some(node::recipe),
+    },
+    Language {
+        name: "Python",
+        frameworks: &[Framework::Python, Framework::Django, Framework::Flask, Framework::FastApi],
+        signs: Signs::Found(|tree, _| python::sign(tree)),
+        rank: Rank::Program,
+        recipe: Some(python::recipe),
+    },
+    Language {
+        name: "Go",
+        frameworks: &[Framework::Go],
+        signs: Signs::Files(&["go.mod"]),
+        rank: Rank::Program,
+        recipe: Some(go::recipe),
+    },
+    Language {
+        name: "Rust",
+        frameworks: &[Framework::Rust],
+        signs: Signs::Files(&["Cargo.toml"]),
+        rank: Rank::Program,
+        recipe: Some(rust::recipe),
+    },
+    Language {
+        name: "Deno",
+        frameworks: &[Framework::Deno],
+        signs: Signs::Files(&["deno.json", "deno.jsonc"]),
+        rank: Rank::Last,
+        recipe: None,
+    },
+    Language {
+        name: "C++",
+        frameworks: &[Framework::Cpp],
+        signs: Signs::Files(&["CMakeLists.txt", "meson.build"]),
+        rank: Rank::Last,
+        recipe: None,
+    },
+    Language {
+        name: "a shell script",
+        frameworks: &[Framework::Shell],
+        signs: Signs::Files(&["start.sh"]),
+        rank: Rank::Last,
+        recipe: None,
+    },
+    // A page beside a program belongs to it.
+    Language {
+        name: "a static site",
+        frameworks: &[Framework::Static],
+        signs: Signs::Found(|tree, _| Ok(static_site::sign(tree))),
+        rank: Rank::Last,
+        recipe: Some(static_site::recipe),
+    },
+];
+
+/// The Dockerfile that is written for a source: in the language that the settings name, else the one that its files show.
+pub(super) fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
+    let (language, sign) = match settings.framework {
+        Some(framework) => (of(framework), None),
+        None => found(tree, settings).map(|(language, sign)| (language, Some(sign)))?,
+    };
+    let recipe = language.recipe.ok_or_else(|| language.unknown(sign.as_deref()))?;
+    recipe(tree, settings)
+}
+
+fn of(framework: Framework) -> &'static Language {
+    let node = &LANGUAGES[6];
+    LANGUAGES.iter().find(|language| language.frameworks.contains(&framework)).unwrap_or(node)
+}
+
+/// The language of the source, and the file that shows it. Two programs need a word of the user.
+fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, String), Failure> {
+    let mut there = Vec::new();
+    for language in &LANGUAGES {
+        there.extend(language.signs.of(tree, settings)?.map(|sign| (language, sign)));
+    }
+    if there.iter().any(|(language, _)| language.rank == Rank::Owner) {
+        there.retain(|(language, _)| language.frameworks[0] != Framework::Node);
+    }
+    if there.iter().any(|(language, _)| language.rank != Rank::Last) {
+        there.retain(|(language, _)| language.rank != Rank::Last);
+    } else {
+        there.truncate(1);
+    }
+    if there.len() < 2 {
+        return there.pop().ok_or_else(nothing);
+    }
+    let files: Vec<&str> = there.iter().map(|(_, file)| file.as_str()).collect();
+    let names: Vec<&str> = there.iter().map(|(language, _)| language.frameworks[0].name()).collect();
+    Err(no_builder(format!(
+        "there are {}: say with spec.build.framework which one is the program ({}), or add a Dockerfile",
+        files.join(" and "),
+        names.join(" or ")
+    )))
+}
+
+fn nothing() -> Failure {
+    no_builder(
+        "there is no Dockerfile.prod, no Dockerfile, no package.json, no requirements.txt, no pyproject.toml, no go.mod, \
+         no Cargo.toml, no file of another language that is known and no index.html (nor public/index.html) in the directory \
+         that is built; add one of them, or set the path of the source",
+    )
+}
+
+impl Signs {
+    fn of(&self, tree: Tree<'_>, settings: &Settings) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Found(find) => Ok(find(tree, settings)?.map(str::to_owned)),
+            Self::Files(names) => {
+                let present = tree.names("")?;
+                let file = names.iter().find_map(|name| match name.strip_prefix('*') {
+                    Some(end) => present.iter().find(|file| file.ends_with(end) && tree.has(file)).cloned(),
+                    None => tree.has(name).then(|| (*name).to_owned()),
+                });
+                Ok(file)
+            }
+        }
+    }
+}
+
+impl Language {
+    /// The refusal of a language without a recipe; `sign`: the file that shows it.
+    fn unknown(&self, sign: Option<&str>) -> Failure {
+        let name = self.name;
+        no_builder(match sign {
+            Some(file) => {
+                let file: String = file.chars().filter(|char| !char.is_control()).take(80).collect();
+                let other = if self.rank == Rank::Owner {
+                    ", or set spec.build.framework where another file is the program"
+                } else {
+                    ""
+                };
+                format!("{file} is there: {name} is not known here yet; add a Dockerfile{other}")
+            }
+            None => format!(
+                "spec.build.framework: {} is not known here yet; add a Dockerfile",
+                self.frameworks[0].name()
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
