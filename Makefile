@@ -7,7 +7,7 @@ HOST := $(shell rustc --print host-tuple)
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image lint test test-offline test-control-plane test-chaos test-node chaos bench-rollback generate \
+.PHONY: help build binary image lint test test-offline test-control-plane test-chaos test-node test-suite chaos bench-rollback generate \
 	verify cluster cluster-down demo demo-down clean
 
 help: ## Say what there is
@@ -42,6 +42,14 @@ chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of th
 test-node: ## Tests on a real node: real builds, real requests
 	$(CARGO) test --locked --test node --no-run
 	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
+
+test-suite: export SUITE := $(SUITE)
+test-suite: export ONLY := $(ONLY)
+test-suite: export RUN := $(RUN)
+test-suite: export TABLE := $(TABLE)
+test-suite: ## Plans for every example of a suite, SUITE=DIR; RUN=1 builds and runs them on a real node (ONLY=…, TABLE=FILE.md)
+	$(CARGO) test --locked --test suite --no-run
+	$(if $(RUN),$(CLUSTER) with node --) $(CARGO) test --locked --test suite -- --ignored --nocapture
 
 bench-rollback: ## How long going back takes, beside kubectl rollout undo, on a real node; prints figures
 	$(CARGO) bench --profile dev --locked --bench rollback --no-run

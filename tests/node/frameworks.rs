@@ -1,6 +1,6 @@
 //! The samples without a Dockerfile: each is built and answers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -32,12 +32,7 @@ async fn every_sample_without_a_dockerfile_is_built_and_answers() {
     let world = World::new("frameworks").await;
     let repository = Repository::new("samples");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/samples/repositories");
-    let mut files = Vec::new();
-    for (name, _) in SAMPLES {
-        collect(&root, &root.join(name), &mut files);
-    }
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let commit = repository.commit("Samples", &files);
+    let commit = repository.commit_directory("Samples", &root);
 
     // As many at a time as are built at a time: none has to wait for all the others.
     for samples in SAMPLES.chunks(2) {
@@ -49,19 +44,6 @@ async fn every_sample_without_a_dockerfile_is_built_and_answers() {
         for (name, words) in samples {
             let status = world.until_ready(&format!("sample-{name}")).await;
             until_answer(&world.address, status.node_port.unwrap(), words).await;
-        }
-    }
-}
-
-/// Every file below a directory, named relative to the root.
-fn collect(root: &Path, directory: &Path, files: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path: PathBuf = entry.unwrap().path();
-        if path.is_dir() {
-            collect(root, &path, files);
-        } else {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            files.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }
 }

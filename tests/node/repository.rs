@@ -38,10 +38,18 @@ impl Repository {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        git(self.tree.path(), &["add", "--all"]);
+        git(self.tree.path(), &["add", "--all", "--force"]);
         git(self.tree.path(), &["commit", "--quiet", "--message", message]);
         git(self.tree.path(), &["push", "--quiet", &self.bare.display().to_string(), "main"]);
         git(self.tree.path(), &["rev-parse", "HEAD"])
+    }
+
+    /// Commits a whole directory as it is.
+    pub fn commit_directory(&self, message: &str, directory: &Path) -> String {
+        let from = directory.join(".");
+        let copied = Command::new("cp").arg("--recursive").arg(from).arg(self.tree.path()).status().unwrap();
+        assert!(copied.success(), "{} cannot be copied", directory.display());
+        self.commit(message, &[])
     }
 
     /// The next commit has a submodule at `path`: that commit of what is at `url`.

@@ -327,7 +327,7 @@ fn what_the_cluster_is_built_from_and_what_the_chart_names_is_the_same() {
         (&values["build"]["buildkitImage"], "buildkit"),
         (&values["registry"]["embedded"]["image"], "registry"),
     ] {
-        let reference = format!("reference = \"{}\"", image.as_str().unwrap());
+        let reference = format!("references = [\"{}\"]", image.as_str().unwrap());
         assert!(
             recipe(name).contains(&reference),
             "tests/cluster/images/{name}.toml makes another image than {reference}"

@@ -1,4 +1,4 @@
-//! The command line of the cluster: `doce-cluster up | down | env | with | tools | demo | render`.
+//! The command line of the cluster: `doce-cluster up | down | env | with | tools | images | demo | render`.
 //! Results go to standard output, progress and errors to standard error.
 
 use std::{
@@ -57,6 +57,11 @@ enum Verb {
         #[arg(long = "for", value_enum)]
         mode: Option<Mode>,
     },
+    /// Make base images that are not in the cache yet; without a name, list those that a recipe names
+    Images {
+        /// Names, such as docker.io/library/node:22-bookworm-slim
+        references: Vec<String>,
+    },
     /// From nothing to a URL: a cluster, the operator, a sample that answers, and what to try next
     Demo {
         /// Undo it
@@ -104,6 +109,7 @@ fn perform(arguments: Arguments) -> Result<u8, Error> {
         Verb::Down => take_down(&paths, &interrupted)?,
         Verb::Env => print_variables(&launch::state(&paths)?),
         Verb::With { mode, command } => return session::with(mode, &command, paths.cache(), &interrupted),
+        Verb::Images { references } => images(&paths, &references, &interrupted)?,
         Verb::Demo { down: false } => demo::run(&paths, &interrupted)?,
         Verb::Demo { down: true } => demo::down(&paths, &interrupted)?,
         Verb::Render { output, check } => demo::render(&paths, &output, check, &interrupted)?,
@@ -115,6 +121,18 @@ fn perform(arguments: Arguments) -> Result<u8, Error> {
         }
     }
     Ok(0)
+}
+
+fn images(paths: &Paths, references: &[String], interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
+    if references.is_empty() {
+        node::images::listed()?.iter().for_each(|reference| println!("{reference}"));
+        return Ok(());
+    }
+    let tools = Tools::ensure(paths.cache(), Some(Mode::Node), interrupted)?;
+    for reference in references {
+        println!("{reference} {}", node::images::make(paths, reference, &tools)?);
+    }
+    Ok(())
 }
 
 fn take_down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {

@@ -5,7 +5,7 @@ mod before;
 mod dns;
 mod files;
 mod firewall;
-mod images;
+pub mod images;
 mod kubelet;
 mod leftovers;
 pub mod network;
@@ -43,7 +43,7 @@ pub fn start(
 ) -> Result<BTreeMap<String, String>, Error> {
     let repositories = paths.component("git")?;
     let images = images::ensure(paths, tools)?;
-    let registries = images.registries();
+    let registries = images.registries.clone();
     start_servers(paths, supervisor, images, &repositories)?;
     runtime::start(paths, supervisor, images::PAUSE, &registries, REGISTRY)?;
     dns::start(paths, tools, supervisor, control_plane)?;
@@ -90,9 +90,9 @@ fn start_servers(
     images: Images,
     repositories: &Path,
 ) -> Result<(), Error> {
-    let Images { manifests, blobs } = images;
-    let served =
-        Served { registry: REGISTRY, manifests, blobs, git: GIT, repositories: repositories.to_owned() };
+    let Images { manifests, blobs, cache, .. } = images;
+    let repositories = repositories.to_owned();
+    let served = Served { registry: REGISTRY, manifests, blobs, cache, git: GIT, repositories };
     let config = paths.component("node")?.join("served.json");
     let text =
         serde_json::to_vec_pretty(&served).map_err(|error| Error::failed("configure the servers", error))?;

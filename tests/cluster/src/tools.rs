@@ -14,7 +14,7 @@ use crate::{Error, Mode};
 use pinned::Pinned;
 
 /// Where each program of the cluster is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tools {
     programs: BTreeMap<String, PathBuf>,
     dirs: Vec<PathBuf>,

@@ -2,7 +2,9 @@
 //! It serves none of them: that is `serve`.
 
 mod build;
+mod family;
 mod layer;
+mod on_demand;
 mod operator;
 mod recipe;
 mod root;
@@ -16,19 +18,25 @@ use std::{
 };
 
 use crate::{Error, Paths, Tools};
+use family::Family;
 use recipe::Recipe;
 use store::Store;
 
+pub(super) use on_demand::OnDemand;
 pub(super) use operator::REFERENCE as OPERATOR;
 pub(super) use store::Descriptor;
 
-/// Names and places of all images.
+/// Names and places of the images that are there when the node starts.
 #[derive(Debug)]
 pub(super) struct Images {
     /// What each reference means.
     pub(super) manifests: BTreeMap<String, Descriptor>,
     /// Directories of blobs.
     pub(super) blobs: Vec<PathBuf>,
+    /// The registries whose images can be had.
+    pub(super) registries: BTreeSet<String>,
+    /// Where images are made that somebody asks for later.
+    pub(super) cache: PathBuf,
 }
 
 /// The image whose container holds a pod's namespaces.
@@ -36,7 +44,22 @@ pub(super) const PAUSE: &str = "docker.io/library/busybox:1.37";
 /// The image that builds images.
 pub(super) const BUILDKIT: &str = "docker.io/moby/buildkit:v0.33.1-rootless";
 
-const RECIPES: [(&str, &str); 10] = [
+/// What every cluster needs, or nearly every run of the node tests; made at once, because several together take less
+/// time. Everything else is made for the first one who asks for it.
+const AT_ONCE: [&str; 10] = [
+    PAUSE,
+    BUILDKIT,
+    "docker.io/moby/buildkit:v0.33.1",
+    "docker.io/library/registry:3",
+    "docker.io/library/node:22-bookworm-slim",
+    "docker.io/library/nginx:1.28",
+    "docker.io/library/python:3.11-slim-bookworm",
+    "docker.io/library/debian:bookworm-slim",
+    "docker.io/library/golang:1.26-bookworm",
+    "docker.io/library/rust:1-bookworm",
+];
+
+const RECIPES: [(&str, &str); 12] = [
     ("busybox", include_str!("../../images/busybox.toml")),
     ("registry", include_str!("../../images/registry.toml")),
     ("node", include_str!("../../images/node.toml")),
@@ -47,29 +70,64 @@ const RECIPES: [(&str, &str); 10] = [
     ("debian", include_str!("../../images/debian.toml")),
     ("golang", include_str!("../../images/golang.toml")),
     ("rust", include_str!("../../images/rust.toml")),
+    ("bun", include_str!("../../images/bun.toml")),
+    ("deno", include_str!("../../images/deno.toml")),
 ];
 
 /// Makes what the cache does not have, and the operator's own image from the sources as they are now.
 pub(super) fn ensure(paths: &Paths, tools: &Tools) -> Result<Images, Error> {
-    let cache = Store::open(paths.cache().join("images"))?;
-    let recipes = RECIPES.map(|(name, text)| Recipe::parse(name, text).map(|recipe| (recipe, text)));
+    let dir = cache(paths);
+    let cache = Store::open(dir.clone())?;
+    let families = families()?;
+    let recipes = AT_ONCE.map(|reference| recipe(&families, reference).map(|found| (reference, found)));
     let recipes = recipes.into_iter().collect::<Result<Vec<_>, Error>>()?;
-    make_roots(recipes.iter().filter_map(|(recipe, _)| recipe.packages.as_deref()).collect(), &cache)?;
+    make_roots(recipes.iter().map(|(_, (recipe, _))| recipe), &cache)?;
     let mut manifests = BTreeMap::new();
-    for (recipe, text) in &recipes {
-        manifests.insert(recipe.reference.clone(), build::ensure(recipe, text, &cache, tools)?);
+    for (reference, (recipe, text)) in &recipes {
+        manifests.insert((*reference).to_owned(), build::ensure(reference, recipe, text, &cache, tools)?);
     }
     // The operator's image changes with every edit, so it lives and goes with the cluster.
     let own = Store::open(paths.component("images")?)?;
     manifests.insert(OPERATOR.to_owned(), operator::build(&own)?);
-    Ok(Images { manifests, blobs: vec![own.blobs(), cache.blobs()] })
+    let listed = families.iter().flat_map(Family::listed).chain([OPERATOR.to_owned()]);
+    let registries = listed.filter_map(|name| Some(name.split_once('/')?.0.to_owned())).collect();
+    Ok(Images { manifests, blobs: vec![own.blobs(), cache.blobs()], registries, cache: dir })
+}
+
+/// Where images are kept from cluster to cluster.
+fn cache(paths: &Paths) -> PathBuf {
+    paths.cache().join("images")
+}
+
+/// Makes one image, where the cache does not have it, and returns its digest.
+pub fn make(paths: &Paths, reference: &str, tools: &Tools) -> Result<String, Error> {
+    let (recipe, text) = recipe(&families()?, reference)?;
+    Ok(build::ensure(reference, &recipe, &text, &Store::open(cache(paths))?, tools)?.digest)
+}
+
+/// The references that recipes list.
+pub fn listed() -> Result<Vec<String>, Error> {
+    Ok(families()?.iter().flat_map(Family::listed).collect())
+}
+
+fn families() -> Result<Vec<Family>, Error> {
+    RECIPES.into_iter().map(|(name, text)| Family::parse(name, text)).collect()
+}
+
+fn recipe(families: &[Family], reference: &str) -> Result<(Recipe, String), Error> {
+    let none = || Error::failed(format!("make the image {reference}"), "no recipe in images/ is for it");
+    families.iter().find_map(|family| family.recipe(reference).transpose()).unwrap_or_else(|| Err(none()))
 }
 
 /// Makes the root file systems that are missing, side by side: each spends half of its time waiting for a download.
-fn make_roots(packages: BTreeSet<&[String]>, cache: &Store) -> Result<(), Error> {
+fn make_roots<'a>(recipes: impl Iterator<Item = &'a Recipe>, cache: &Store) -> Result<(), Error> {
+    let roots: BTreeSet<_> =
+        recipes.filter_map(|recipe| Some((recipe.release.as_str(), recipe.packages.as_deref()?))).collect();
     thread::scope(|scope| {
-        let makers: Vec<_> =
-            packages.into_iter().map(|packages| scope.spawn(|| root::ensure(packages, cache))).collect();
+        let makers: Vec<_> = roots
+            .into_iter()
+            .map(|(release, packages)| scope.spawn(move || root::ensure(release, packages, cache)))
+            .collect();
         makers.into_iter().try_for_each(|maker| match maker.join() {
             Ok(made) => made.map(drop),
             Err(_) => {
@@ -79,26 +137,19 @@ fn make_roots(packages: BTreeSet<&[String]>, cache: &Store) -> Result<(), Error>
     })
 }
 
-impl Images {
-    /// The registries that the references name.
-    pub(super) fn registries(&self) -> BTreeSet<String> {
-        self.manifests
-            .keys()
-            .filter_map(|reference| reference.split_once('/'))
-            .map(|(host, _)| host.to_owned())
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_recipe_can_be_read_and_the_named_images_are_among_them() {
-        let references: BTreeSet<String> =
-            RECIPES.iter().map(|(name, text)| Recipe::parse(name, text).unwrap().reference).collect();
-        assert_eq!(references.len(), RECIPES.len());
-        assert!(references.contains(PAUSE) && references.contains(BUILDKIT));
+    fn every_recipe_can_be_read_and_no_two_are_for_one_name() {
+        let all = listed().unwrap();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        let families = families().unwrap();
+        for reference in all.iter().map(String::as_str).chain(AT_ONCE) {
+            recipe(&families, reference).unwrap();
+        }
+        let error = recipe(&families, "docker.io/library/cobol:85").unwrap_err().to_string();
+        assert!(error.contains("cobol:85") && error.contains("no recipe"), "{error}");
     }
 }

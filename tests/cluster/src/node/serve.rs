@@ -1,5 +1,6 @@
 //! The process with the node's own servers: a registry of the prepared images, and Git repositories over HTTP.
-//! Both only read: images come from the cache and the cluster's directory, repositories are whatever is on the disk.
+//! Images come from the cache, which gets those that a recipe is for, and from the cluster's directory; repositories are
+//! whatever is on the disk. It takes nothing from anyone.
 
 mod git;
 mod registry;
@@ -14,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::images::Descriptor;
+use super::images::{Descriptor, OnDemand};
 use crate::{Attempt, Error};
 
 /// What is served where: the content of the one file that the process is started with.
@@ -26,6 +27,8 @@ pub(super) struct Served {
     pub(super) manifests: BTreeMap<String, Descriptor>,
     /// Directories of blobs, looked through in this order.
     pub(super) blobs: Vec<PathBuf>,
+    /// Where images are made that are not among the manifests.
+    pub(super) cache: PathBuf,
     /// Where Git listens.
     pub(super) git: SocketAddr,
     /// The directory of the repositories.
@@ -45,7 +48,8 @@ pub fn run(config: &Path) -> Result<(), Error> {
 }
 
 async fn serve(served: Served) -> Result<(), Error> {
-    let images = listen(served.registry, registry::router(served.manifests, served.blobs));
+    let recipes = OnDemand::open(served.cache)?;
+    let images = listen(served.registry, registry::router(served.manifests, served.blobs, Some(recipes)));
     let repositories = listen(served.git, git::router(served.repositories));
     let mut ended = signal(SignalKind::terminate()).attempt(|| "listen for signals".to_owned())?;
     tokio::select! {

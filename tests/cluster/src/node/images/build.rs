@@ -15,25 +15,32 @@ use super::{
 use crate::{Attempt, Error, Tools, progress};
 
 /// To be raised when the same recipe leads to another image.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// The image of a recipe; made when the store does not have it.
-pub(super) fn ensure(recipe: &Recipe, text: &str, store: &Store, tools: &Tools) -> Result<Descriptor, Error> {
+pub(super) fn ensure(
+    reference: &str,
+    recipe: &Recipe,
+    text: &str,
+    store: &Store,
+    tools: &Tools,
+) -> Result<Descriptor, Error> {
     let key = format!("image-{}", &key(recipe, text, tools)?[..16]);
     if let Some(manifest) = store.noted(&key).filter(|manifest| complete(manifest, store)) {
         return Ok(manifest);
     }
-    let root = recipe.packages.as_ref().map(|packages| root::ensure(packages, store)).transpose()?;
+    let packages = recipe.packages.as_ref();
+    let root = packages.map(|packages| root::ensure(&recipe.release, packages, store)).transpose()?;
     let began = Instant::now();
-    let added = layer::write(recipe, root.as_ref(), store, tools)?;
+    let added = layer::write(reference, recipe, root.as_ref(), store, tools)?;
     let layers: Vec<Layer> = root.into_iter().chain([added]).collect();
     let config = serde_json::to_value(&recipe.config)
         .map_err(|error| Error::failed("write an image's config", error))?;
     let manifest = assemble(&layers, &config, store)?;
     store.note(&key, &manifest)?;
-    progress::say(format_args!("made the image {} in {}", recipe.reference, progress::seconds(began)));
+    progress::say(format_args!("made the image {} in {}", reference, progress::seconds(began)));
     Ok(manifest)
 }
 

@@ -25,6 +25,7 @@ pub(super) type Archive<'a> = Builder<&'a mut dyn Write>;
 
 /// Writes the layer.
 pub(super) fn write(
+    reference: &str,
     recipe: &Recipe,
     root: Option<&Layer>,
     store: &Store,
@@ -39,10 +40,13 @@ pub(super) fn write(
         for compiler in &recipe.toolchains {
             toolchain::add(&mut archive, compiler)?;
         }
+        for path in &recipe.without {
+            absence(&mut archive, path)?;
+        }
         for file in &recipe.files {
             add(&mut archive, file, root, store, tools)?;
         }
-        archive.into_inner().map(drop).attempt(|| format!("end the layer of {}", recipe.reference))
+        archive.into_inner().map(drop).attempt(|| format!("end the layer of {reference}"))
     })
 }
 
@@ -123,6 +127,12 @@ fn add(
             .attempt(|| format!("give {} its capability", file.path))?;
     }
     regular(archive, &file.path, file.mode()?, file.owner, &content)
+}
+
+/// A whiteout of the OCI image specification: the file of that name in the layers below is gone.
+fn absence(archive: &mut Archive<'_>, path: &str) -> Result<(), Error> {
+    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+    regular(archive, &format!("{dir}/.wh.{name}"), 0o644, 0, &[])
 }
 
 /// The file of this machine that a part of a recipe is copied from.

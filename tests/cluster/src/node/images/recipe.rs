@@ -9,9 +9,10 @@ use crate::Error;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recipe {
-    /// The name under which pods and Dockerfiles ask for it.
-    pub(super) reference: String,
-    /// Debian packages beside the essential ones; without this the image begins empty.
+    /// The Debian release of the packages.
+    #[serde(default = "bookworm")]
+    pub(super) release: String,
+    /// Debian packages beside the essential ones and apt; without this the image begins empty.
     pub(super) packages: Option<Vec<String>>,
     /// Users beside Debian's.
     #[serde(default, rename = "user")]
@@ -22,6 +23,9 @@ pub(super) struct Recipe {
     /// Compilers of this machine.
     #[serde(default, rename = "toolchain")]
     pub(super) toolchains: Vec<Toolchain>,
+    /// Paths of the packages' files that the image must not have.
+    #[serde(default)]
+    pub(super) without: Vec<String>,
     /// Files, links and directories, made in this order.
     #[serde(default, rename = "file")]
     pub(super) files: Vec<File>,
@@ -104,11 +108,8 @@ pub(super) enum Capability {
     CapSetuid = 7,
 }
 
-impl Recipe {
-    /// Reads a recipe.
-    pub(super) fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|error| Error::failed(format!("understand images/{name}.toml"), error))
-    }
+fn bookworm() -> String {
+    "bookworm".to_owned()
 }
 
 impl File {

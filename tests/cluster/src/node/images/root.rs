@@ -12,14 +12,15 @@ use sha2::{Digest, Sha256};
 use super::store::{Layer, Store, hex};
 use crate::{Attempt, Error, error::last_lines, progress};
 
-const RELEASE: &str = "bookworm";
+/// The release whose lists are good for a few days only, which is less than some mirrors lag behind.
+const TESTING: &str = "forky";
 /// What nobody reads in a container.
 const LEFT_OUT: [&str; 4] =
     ["/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*"];
 
-/// The layer with the essential packages and these; made when the cache does not have it.
-pub(super) fn ensure(packages: &[String], store: &Store) -> Result<Layer, Error> {
-    let command = command(packages);
+/// The layer with the essential packages of a release, apt and these; made when the cache does not have it.
+pub(super) fn ensure(release: &str, packages: &[String], store: &Store) -> Result<Layer, Error> {
+    let command = command(release, packages);
     let key = format!("root-{}", &hex(Sha256::digest(format!("{command:?}")).as_slice())[..16]);
     if let Some(layer) = store.noted::<Layer>(&key).filter(|layer| store.has(&layer.descriptor)) {
         return Ok(layer);
@@ -47,14 +48,17 @@ pub(super) fn read(layer: &Layer, path: &str, store: &Store) -> Result<Vec<u8>, 
     Err(Error::failed(attempt(), "no package has it"))
 }
 
-fn command(packages: &[String]) -> Command {
+fn command(release: &str, packages: &[String]) -> Command {
     let mut command = Command::new("mmdebstrap");
-    command.args(["--variant=essential", "--mode=root", "--format=tar"]);
+    command.args(["--variant=apt", "--mode=root", "--format=tar"]);
     command.args(LEFT_OUT.map(|path| format!("--dpkgopt=path-exclude={path}")));
     if !packages.is_empty() {
         command.arg(format!("--include={}", packages.join(",")));
     }
-    command.args([RELEASE, "-"]);
+    if release == TESTING {
+        command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+    }
+    command.args([release, "-"]);
     command
 }
 

@@ -1,4 +1,4 @@
-//! A registry that can be pulled from, after the OCI distribution specification.
+//! A registry that can be pulled from, after the OCI distribution specification; it makes the images that a recipe is for.
 //! It takes nothing: whoever pushes is told that it cannot be done.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -13,7 +13,11 @@ use axum::{
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use crate::node::images::Descriptor;
+use crate::{
+    Error,
+    node::images::{Descriptor, OnDemand},
+    progress,
+};
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const BLOB: &str = "application/octet-stream";
@@ -22,21 +26,35 @@ const BLOB: &str = "application/octet-stream";
 struct Content {
     manifests: BTreeMap<String, Descriptor>,
     blobs: Vec<PathBuf>,
+    recipes: Option<OnDemand>,
 }
 
-pub(super) fn router(manifests: BTreeMap<String, Descriptor>, blobs: Vec<PathBuf>) -> Router {
+pub(super) fn router(
+    manifests: BTreeMap<String, Descriptor>,
+    blobs: Vec<PathBuf>,
+    recipes: Option<OnDemand>,
+) -> Router {
     let path =
         |reference: String| reference.split_once('/').map_or(reference.clone(), |(_, path)| path.to_owned());
     let manifests = manifests.into_iter().map(|(reference, manifest)| (path(reference), manifest)).collect();
     Router::new()
         .route("/v2/", get(|| async { "{}" }))
         .route("/v2/{*rest}", get(answer))
-        .with_state(Arc::new(Content { manifests, blobs }))
+        .with_state(Arc::new(Content { manifests, blobs, recipes }))
 }
 
 async fn answer(State(content): State<Arc<Content>>, Path(rest): Path<String>, request: Request) -> Response {
-    let Some((digest, media_type)) = content.find(&rest) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let finder = Arc::clone(&content);
+    // An image may have to be made first, which takes a while.
+    let found =
+        tokio::task::spawn_blocking(move || finder.find(&rest)).await.map_err(|error| error.to_string());
+    let (digest, media_type) = match found.and_then(|found| found.map_err(|error| error.to_string())) {
+        Ok(Some(found)) => found,
+        Ok(None) => return StatusCode::NOT_FOUND.into_response(),
+        Err(error) => {
+            progress::say(format_args!("error: {error}"));
+            return (StatusCode::INTERNAL_SERVER_ERROR, error).into_response();
+        }
     };
     let Some(file) =
         content.blobs.iter().map(|dir| dir.join(digest.replace(':', "/"))).find(|file| file.is_file())
@@ -54,18 +72,24 @@ async fn answer(State(content): State<Arc<Content>>, Path(rest): Path<String>, r
 
 impl Content {
     /// The digest and the media type of what a path below `/v2/` names.
-    fn find(&self, rest: &str) -> Option<(String, String)> {
-        let (name, last) = rest.rsplit_once('/')?;
+    fn find(&self, rest: &str) -> Result<Option<(String, String)>, Error> {
+        let Some((name, last)) = rest.rsplit_once('/') else { return Ok(None) };
         if name.ends_with("/blobs") {
-            return is_digest(last).then(|| (last.to_owned(), BLOB.to_owned()));
+            return Ok(is_digest(last).then(|| (last.to_owned(), BLOB.to_owned())));
         }
-        let name = name.strip_suffix("/manifests")?;
+        let Some(name) = name.strip_suffix("/manifests") else { return Ok(None) };
+        let recipes = self.recipes.as_ref();
         let manifest = if is_digest(last) {
-            self.manifests.values().find(|manifest| manifest.digest == last)?
+            let there = self.manifests.values().find(|manifest| manifest.digest == last).cloned();
+            there.or_else(|| recipes?.with_digest(last))
         } else {
-            self.manifests.get(&format!("{name}:{last}"))?
+            let reference = format!("{name}:{last}");
+            match (self.manifests.get(&reference), recipes) {
+                (None, Some(recipes)) => recipes.ensure(&reference)?,
+                (there, _) => there.cloned(),
+            }
         };
-        Some((manifest.digest.clone(), manifest.media_type.clone()))
+        Ok(manifest.map(|manifest| (manifest.digest, manifest.media_type)))
     }
 }
 
@@ -87,7 +111,7 @@ mod tests {
         let manifest =
             Descriptor { media_type: "application/test+json".to_owned(), digest: digest.clone(), size: 2 };
         let manifests = BTreeMap::from([("docker.io/library/node:22".to_owned(), manifest)]);
-        (router(manifests, vec![dir.to_owned()]), digest)
+        (router(manifests, vec![dir.to_owned()], None), digest)
     }
 
     async fn ask(router: &Router, method: &str, path: &str) -> Response {

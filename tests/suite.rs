@@ -1,0 +1,116 @@
+//! Every example of a suite in Railpack's format: has it a plan, can that be built, and does it do what the example
+//! expects? `make test-suite SUITE=DIR` prints the plans; with `RUN=1` they are built and run on a real node. The suite is
+//! not part of this project: it is whatever directory is named.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+#![allow(unreachable_pub, reason = "a test binary has no one to be reached by")]
+
+use std::path::PathBuf;
+
+use futures::{StreamExt as _, stream};
+
+mod suite {
+    pub mod example;
+    pub mod http;
+    pub mod outcome;
+    pub mod plan;
+    pub mod table;
+    pub mod trial;
+}
+// Of these, other tests need more.
+#[allow(dead_code, reason = "shared with the node tests")]
+#[path = "node/authority.rs"]
+mod authority;
+#[allow(dead_code, reason = "shared with the node tests")]
+#[path = "node/harness.rs"]
+mod harness;
+#[allow(dead_code, reason = "shared with the node tests")]
+#[path = "node/repository.rs"]
+mod repository;
+
+use harness::World;
+use suite::example::Example;
+use suite::outcome::{Outcome, Planned};
+use suite::{plan, table, trial};
+
+/// As many examples at a time as are built at a time: the chart's `build.limit`.
+const AT_A_TIME: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a suite: make test-suite SUITE=DIR"]
+async fn every_example_has_a_plan_or_a_reason_and_what_is_run_does_what_it_should() {
+    let directory = variable("SUITE").expect("SUITE names the directory of the examples");
+    let only = variable("ONLY");
+    let chosen = |example: &Example| {
+        only.as_ref().is_none_or(|only| only.split(',').any(|word| example.name.contains(word)))
+    };
+    let examples: Vec<Example> = Example::all(&PathBuf::from(directory)).into_iter().filter(chosen).collect();
+    assert!(!examples.is_empty(), "no example has such a name");
+    let mut outcomes: Vec<Outcome> = examples.iter().map(|it| Outcome::new(it, plan::of(it))).collect();
+    if variable("RUN").is_some() {
+        let world = World::new("suite").await;
+        let trials = outcomes.iter_mut().zip(&examples).filter(|(outcome, _)| outcome.plan.is_some());
+        stream::iter(trials)
+            .for_each_concurrent(AT_A_TIME, async |(outcome, example)| {
+                trial::run(&world, example, outcome).await;
+                println!("{}", table::line(outcome));
+            })
+            .await;
+    }
+    print!("{}", table::text(&outcomes));
+    if let Some(file) = variable("TABLE") {
+        std::fs::write(file, table::markdown(&outcomes)).unwrap();
+    }
+    let broken: Vec<&str> = outcomes.iter().filter(|it| it.is_wrong()).map(|it| it.name.as_str()).collect();
+    assert!(broken.is_empty(), "not as expected: {}", broken.join(", "));
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[test]
+fn a_case_with_comments_and_commas_is_read() {
+    let text = r#"[
+        // comment
+        { "expectedOutput": ["a // b", "c",], "envs": { "X": "1" } },
+        { "httpCheck": { "path": "/", "expected": 404, "internalPort": 80, "expectedOutput": "no" }, "platform": "linux/arm64" },
+    ]"#;
+    let cases = suite::example::cases(text).unwrap();
+    assert_eq!(cases[0].expected_output.words(), ["a // b", "c"]);
+    assert_eq!(cases[1].http_check.as_ref().unwrap().expected, 404);
+    assert!(cases[0].foreign().is_none() && cases[1].foreign().is_some());
+}
+
+#[test]
+fn what_failed_for_want_of_a_host_is_told_from_what_failed() {
+    let log = "npm error code ENOTFOUND\nnpm error request to https://cdn.example.org/x failed, reason: getaddrinfo ENOTFOUND cdn.example.org";
+    assert_eq!(suite::outcome::missing_host(log).as_deref(), Some("cdn.example.org"));
+    assert_eq!(
+        suite::outcome::missing_host("curl: (6) Could not resolve host: a.example").as_deref(),
+        Some("a.example")
+    );
+    assert_eq!(
+        suite::outcome::missing_host("dial tcp: lookup b.example on 10.0.0.1:53: no such host").as_deref(),
+        Some("b.example")
+    );
+    assert_eq!(suite::outcome::missing_host("error: expected `;`"), None);
+}
+
+#[test]
+fn the_table_counts_by_family_and_says_why() {
+    let (dir, mut outcomes) = (tempfile::tempdir().unwrap(), vec![]);
+    for (name, planned) in [
+        ("node-a", Planned::Yes { framework: "Node".into() }),
+        ("node-b", Planned::No("NoStart: there is no start script".into())),
+        ("single", Planned::Broken("it ended with signal 6".into())),
+    ] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+        let example = Example::read(&dir.path().join(name));
+        outcomes.push(Outcome::new(&example, planned));
+    }
+    let text = table::markdown(&outcomes);
+    assert!(text.contains("| node | 1 of 2 |") && text.contains("| other | 0 of 1 |"), "{text}");
+    assert!(text.contains("there is no start script"), "{text}");
+    let wrong: Vec<bool> = outcomes.iter().map(Outcome::is_wrong).collect();
+    assert_eq!(wrong, [false, false, true]);
+}

@@ -1,0 +1,137 @@
+//! Examples, as Railpack's suite has them: a directory, and in it `test.json` with what should happen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The file with the cases.
+const CASES: &str = "test.json";
+
+/// What the servers print that the other builder puts into its images.
+const OF_ITS_SERVERS: [&str; 2] = ["using config from file", "starting server loop"];
+
+/// One directory of the suite.
+#[derive(Debug)]
+pub struct Example {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub directory: PathBuf,
+    /// What should happen.
+    pub cases: Vec<Case>,
+    /// The services that it brings for itself, by the names in its docker-compose.yml.
+    pub services: Vec<String>,
+}
+
+/// One start of the image.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Case {
+    /// What it prints.
+    pub expected_output: Texts,
+    /// What it answers.
+    pub http_check: Option<HttpCheck>,
+    /// Its environment, also while it is built.
+    pub envs: BTreeMap<String, String>,
+    /// The platform that it is built for.
+    pub platform: Option<String>,
+    /// A configuration of the other builder.
+    pub config_file: Option<String>,
+    /// It is not started.
+    pub just_build: bool,
+    /// The other builder refuses it.
+    pub should_fail: bool,
+}
+
+/// One request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpCheck {
+    /// Path that is asked.
+    #[serde(default)]
+    pub path: String,
+    /// Status code.
+    pub expected: u16,
+    /// Port that the other builder's image listens on.
+    pub internal_port: u16,
+    /// What the answer holds.
+    #[serde(default)]
+    pub expected_output: Texts,
+}
+
+/// One text or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Texts {
+    /// One.
+    One(String),
+    /// Several.
+    All(Vec<String>),
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self::All(vec![])
+    }
+}
+
+impl Texts {
+    /// The texts.
+    pub fn words(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::All(texts) => texts,
+        }
+    }
+}
+
+impl Case {
+    /// Why it says nothing about this project, where it does not.
+    pub fn foreign(&self) -> Option<&'static str> {
+        let own = |name: &String| name.starts_with("RAILPACK_") || name.starts_with("MISE_");
+        if self.config_file.is_some() || self.should_fail {
+            return Some("about railpack.json");
+        }
+        if self.envs.keys().any(own) {
+            return Some("set up by variables of Railpack");
+        }
+        if self.expected_output.words().iter().any(|words| OF_ITS_SERVERS.contains(&words.as_str())) {
+            return Some("about a server of Railpack");
+        }
+        self.platform.as_ref().filter(|there| *there != "linux/amd64").map(|_| "for another platform")
+    }
+}
+
+impl Example {
+    /// All of a suite, by name.
+    pub fn all(suite: &Path) -> Vec<Self> {
+        let entries = std::fs::read_dir(suite).unwrap_or_else(|error| panic!("{}: {error}", suite.display()));
+        let mut directories: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        directories.retain(|path| path.is_dir());
+        directories.sort();
+        directories.iter().map(|directory| Self::read(directory)).collect()
+    }
+
+    /// The example in a directory; without a file of cases it is one that only has to be built.
+    pub fn read(directory: &Path) -> Self {
+        let name = directory.file_name().unwrap().to_string_lossy().into_owned();
+        let file = directory.join(CASES);
+        let cases = match std::fs::read_to_string(&file) {
+            Ok(text) => cases(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())),
+            Err(_) => vec![Case { just_build: true, ..Case::default() }],
+        };
+        Self { name, directory: directory.to_owned(), cases, services: services(directory) }
+    }
+}
+
+/// The cases of a file, in which there may be comments and commas too many.
+pub fn cases(text: &str) -> Result<Vec<Case>, json5::Error> {
+    json5::from_str(text)
+}
+
+fn services(directory: &Path) -> Vec<String> {
+    let Ok(text) = std::fs::read_to_string(directory.join("docker-compose.yml")) else { return vec![] };
+    let compose: serde_json::Value = serde_yaml::from_str(&text).unwrap_or_default();
+    compose["services"].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
+}
