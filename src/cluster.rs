@@ -9,11 +9,13 @@ mod doubts;
 pub mod error;
 pub mod events;
 pub mod fence;
+mod fields;
 pub mod inventory;
 pub mod leases;
 pub mod living;
 mod marks;
 mod reads;
+pub mod whose;
 pub mod writes;
 
 use std::collections::HashMap;

@@ -34,6 +34,8 @@ mod mending;
 mod other_hands;
 #[path = "control_plane/pod_security.rs"]
 mod pod_security;
+#[path = "control_plane/pods_come_and_go.rs"]
+mod pods_come_and_go;
 #[path = "control_plane/polls.rs"]
 mod polls;
 #[path = "control_plane/queue.rs"]

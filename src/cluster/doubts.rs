@@ -51,6 +51,18 @@ impl Cluster {
         !self.caches.projects.has(&project.uid) || self.missed().iter().any(|cache| cache.is_bereft(&key))
     }
 
+    /// Makes sure that the project is not being deleted, before a child without owner gets one: `--cascade=orphan` takes
+    /// the owners away while the project is still there, and what names an owner that is gone is garbage.
+    pub async fn make_sure_of(&self, project: &Project) -> Result<(), Error> {
+        let what = format!("read ProjectDeployment {}", project.name);
+        let api: Api<ProjectDeployment> = self.api(&project.namespace);
+        let read = api.get_opt(&project.name).await.map_err(|error| Error::sort(&what, error))?;
+        let lives = read.is_some_and(|read| {
+            read.metadata.uid.as_ref() == Some(&project.uid) && read.metadata.deletion_timestamp.is_none()
+        });
+        if lives { Ok(()) } else { Err(Error::Conflict { what: format!("go on with {}", project.name) }) }
+    }
+
     fn became_bereft(&self, key: &Key) -> bool {
         // Each of them is asked, for each says it once.
         self.missed().map(|cache| cache.bereft(key)).contains(&true)

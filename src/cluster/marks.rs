@@ -1,6 +1,6 @@
 //! Labels and owner of children that somebody took them from. Only objects that are already known to be ours come here.
 
-use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
@@ -8,11 +8,35 @@ use serde_json::json;
 
 use super::writes::Kind;
 use super::{Cache, Cluster, Error};
+use crate::desired::names;
+use crate::project::Project;
+use crate::reconcile::world::At;
 
 impl Cluster {
     /// Gives labels and owner back to the ledger or a record.
     pub async fn mark_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.revisions).await
+    }
+
+    /// Takes over the ledger that a project of this name left behind, if it is still as it was `at` the look that decided so.
+    pub async fn inherit_ledger(
+        &self,
+        project: &Project,
+        at: &At,
+        owned: &ObjectMeta,
+        text: &str,
+    ) -> Result<(), Error> {
+        let patch = json!({ "metadata": {
+            "uid": at.uid, "resourceVersion": at.resource_version, "annotations": { names::LEDGER: text },
+            "labels": owned.labels, "ownerReferences": owned.owner_references,
+        }});
+        self.merge("take over the ledger", &project.namespace, &project.name, patch, &self.caches.revisions)
+            .await
+    }
+
+    /// Gives labels and owner back to the Deployment.
+    pub async fn mark_deployment(&self, seen: &Deployment, want: &ObjectMeta) -> Result<(), Error> {
+        self.mark(seen, want, &self.caches.deployments).await
     }
 
     /// Gives labels and owner back to a build Job.

@@ -1,6 +1,6 @@
 //! Every write, each with its guard: creations are by deterministic name, changes are server-side apply with one field
 //! manager on the object that was seen (uid and resource version), the ledger is compare-and-swap, and an object of
-//! somebody else is refused, never adopted.
+//! somebody else is refused, never adopted (decision 0038: whose is whose).
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::body::body;
+use super::whose::is_ours;
 use super::{Cache, Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
@@ -183,7 +184,7 @@ impl Cluster {
     }
 
     /// A merge patch with the guards that it holds itself.
-    async fn merge<K: Kind>(
+    pub(super) async fn merge<K: Kind>(
         &self,
         verb: &str,
         namespace: &str,
@@ -268,15 +269,6 @@ impl Cluster {
             Err(error) => return Err(Error::sort(&what, error)),
         }
         Ok(())
-    }
-}
-
-/// Whether an object belongs to this very project: by its controller, or, where somebody stripped that, by our label.
-#[must_use]
-pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
-    match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
-        Some(owner) => owner.uid == project.uid,
-        None => object.labels().get(names::UID) == Some(&project.uid),
     }
 }
 

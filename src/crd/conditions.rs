@@ -69,8 +69,12 @@ reasons! {
     Building,
     /// The version is being rolled out.
     Starting,
-    /// Pods are being started anew.
+    /// Pods are being started anew: by doce.dev/restart, or by kubectl rollout restart, which leaves Ready True while the
+    /// pods from before serve.
     Restarting,
+    /// The version that is asked for serves, and pods are being added or taken away. Ready stays True while at least one
+    /// pod serves and none is unwell.
+    Scaling,
     /// What is asked for serves.
     Serving,
     /// A rollback holds: an older version serves, as asked.
@@ -79,6 +83,8 @@ reasons! {
     Pinned,
     /// The project is stopped or scaled to 0, as asked.
     Stopped,
+    /// The project is stopped or scaled to 0, as asked, and its pods are ending.
+    Stopping,
     /// The pods that served do not, or not all of them.
     Unavailable,
     /// The source could not be looked up or fetched, and no login was refused; tried again with growing pauses.

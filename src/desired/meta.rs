@@ -26,7 +26,7 @@ pub fn child(project: &Project, name: &str, role: &str) -> ObjectMeta {
 pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
     let pairs = [
         ("app.kubernetes.io/name", project.name.as_str()),
-        ("app.kubernetes.io/managed-by", names::MANAGER),
+        (names::MANAGED_BY, names::MANAGER),
         (names::PROJECT, &project.name),
         (names::UID, &project.uid),
         (names::ROLE, role),

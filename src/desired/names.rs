@@ -8,6 +8,8 @@ use crate::reconcile::world::BuildOf;
 use crate::record::Record;
 use crate::version::{short, text_digest};
 
+/// Label on every child: who looks after it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label on every child: the project's name.
 pub const PROJECT: &str = "doce.dev/project";
 /// Label on every child: the uid of the `ProjectDeployment` that it belongs to.
@@ -28,6 +30,9 @@ pub const ROLE_RECORD: &str = "record";
 pub const VERSION: &str = "doce.dev/version";
 /// Annotation of a pod template: changed to start the pods anew.
 pub const RESTARTED: &str = "doce.dev/restarted";
+/// Annotation of a pod template that `kubectl rollout restart` sets. It belongs to the pods that were started by it: going
+/// back to them needs it, and other templates do without.
+pub const KUBECTL_RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 /// Annotation of a Deployment: generation of the project that it was last written for.
 pub const GENERATION: &str = "doce.dev/generation";
 /// Annotation of the ledger: its content.

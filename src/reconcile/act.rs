@@ -2,22 +2,24 @@
 
 mod altered;
 mod cleanup;
+mod owned;
+mod roll;
+
+use kube::ResourceExt as _;
 
 use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::Wish;
-use crate::desired::deployment::Watch;
-use crate::desired::{Platform, build_job, deployment, meta, names, record, service, template};
+use crate::desired::{Platform, build_job, names, record, service, template};
 use crate::ledger::Ledger;
 use crate::project::Project;
 use crate::record::Facts;
 use crate::version;
 
-use super::decide::{Step, Target};
-use super::facts::rollout::{startup, version_in_place, watch_in_place};
+use super::decide::Step;
 use super::observe::ours;
 use super::start::{Starts, limits};
-use super::world::{Cause, Child, Refusal, Unmarked, World};
+use super::world::{Cause, Child, Refusal, World};
 pub use altered::undone;
 
 /// What became of a write.
@@ -48,6 +50,7 @@ pub struct Hand<'a> {
 pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) -> Result<Outcome, Error> {
     let (child, done) = match step {
         Step::Ledger(ledger) => (Child::Memory, write_ledger(hand.cluster, project, world, &ledger).await),
+        Step::Inherit(ledger) => (Child::Memory, owned::inherit(hand.cluster, project, world, &ledger).await),
         Step::Record { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
             let trigger = Some(trigger);
@@ -74,11 +77,11 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
         }
         Step::CleanUp { version } => (Child::Cleanup, cleanup::create(hand, project, world, &version).await),
         Step::CleanUpAgain { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),
-        Step::Roll(target) => match roll(hand.cluster, project, world, &target).await {
+        Step::Roll(target) => match roll::roll(hand.cluster, project, world, &target).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => (Child::Deployment, Err(error)),
         },
-        Step::Mark(unmarked) => (unmarked.child, mark(hand.cluster, project, &unmarked).await),
+        Step::Mark(unmarked) => (unmarked.child, owned::mark(hand.cluster, project, &unmarked).await),
         Step::Serve { port } => return serve(hand, project, port).await,
         Step::EndBuild { .. }
         | Step::EndCleanup { .. }
@@ -127,74 +130,13 @@ async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Resu
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
 
-/// Suspended: it starts when the record is gone and no build is in the way.
-async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
-    let (caches, name) = (cluster.caches(), &unmarked.name);
-    let metadata = |role: &str| meta::child(project, name, role);
-    let revisions = || ours(project, &caches.revisions.of(&key(project)), name);
-    match unmarked.child {
-        Child::Memory => match revisions() {
-            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_LEDGER)).await,
-            None => Ok(()),
-        },
-        Child::Record => match revisions() {
-            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_RECORD)).await,
-            None => Ok(()),
-        },
-        _ => match ours(project, &caches.jobs.of(&key(project)), name) {
-            Some(seen) => cluster.mark_job(&seen, &metadata(names::role_of_job(&seen))).await,
-            None => Ok(()),
-        },
-    }
-}
-
-async fn roll(
-    cluster: &Cluster,
-    project: &Project,
-    world: &World,
-    target: &Target,
-) -> Result<Outcome, Error> {
-    let seen = ours(project, &cluster.caches().deployments.of(&key(project)), &project.name);
-    let record = target.version.as_ref().and_then(|version| world.records.get(version));
-    let stamp = target.stamp.as_deref();
-    let same = world.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
-        && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
-    let watch = match &seen {
-        Some(seen) if same => watch_in_place(seen),
-        _ => {
-            let watch = Watch::of(project, target.trial);
-            Watch { startup: startup_of_set(cluster, project, target).or(watch.startup), ..watch }
-        }
-    };
-    let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
-    match (want, seen) {
-        (Some(want), seen) => {
-            let written = cluster.apply_deployment(project, seen.as_deref(), want.clone()).await?;
-            return Ok(altered::kept(Child::Deployment, project, &written, want));
-        }
-        (None, Some(seen)) => cluster.scale_deployment(project, &seen, target.replicas).await?,
-        (None, None) => {}
-    }
-    Ok(Outcome::Done)
-}
-
-/// The startup budget that a kept ReplicaSet of the target has: going back matches it.
-fn startup_of_set(cluster: &Cluster, project: &Project, target: &Target) -> Option<i32> {
-    let sets = cluster.caches().sets.of(&key(project));
-    let templates = sets.iter().filter_map(|set| set.spec.as_ref()?.template.as_ref());
-    let mut same = templates.filter(|template| {
-        let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
-        let is =
-            |name, value: &Option<String>| annotations.and_then(|there| there.get(name)) == value.as_ref();
-        is(names::VERSION, &target.version) && is(names::RESTARTED, &target.stamp)
-    });
-    same.find_map(|template| startup(Some(template)))
-}
-
 /// With a port: that one. Without: the first of the range, from the project's own candidate on, that the API server
 /// gives. The API server is the arbiter; ports of our own Services are not even tried.
 async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<Outcome, Error> {
     let seen = ours(project, &hand.cluster.caches().services.of(&key(project)), &project.name);
+    if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
+        hand.cluster.make_sure_of(project).await?;
+    }
     let (first, last) = (hand.config.port_first, hand.config.port_last);
     let used = if port.is_some() { vec![] } else { ports_in_use(hand.cluster) };
     let candidates: Vec<u16> = match port {

@@ -22,6 +22,8 @@ use super::world::{BuildOf, Child, Unmarked, World};
 pub enum Step {
     /// Write the ledger as a whole, by compare-and-swap.
     Ledger(Box<Ledger>),
+    /// Take over the memory that a project of this name left behind.
+    Inherit(Box<Ledger>),
     /// Make a record; the pod template is rendered from the project's `run`.
     Record {
         /// Version, 64 hex digits.
@@ -152,6 +154,9 @@ pub fn decide(project: &Project, world: &World) -> Option<Step> {
     let Some(ledger) = &world.ledger else {
         return (!world.refused(Child::Memory)).then(|| memory::first_ledger(project, world));
     };
+    if world.inherits {
+        return (!world.refused(Child::Memory)).then(|| memory::inherit(project, ledger));
+    }
     let situation = Situation { project, world, ledger, asked: asked(project, world) };
     ROWS.iter().find_map(|(_, row)| row(&situation))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt as _};
@@ -17,7 +17,7 @@ use super::world;
 use super::world::cleanup::Cleanups;
 use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
-use crate::cluster::writes::is_ours;
+use crate::cluster::whose::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::{Platform, meta, names, record, service, settled::settled};
 use crate::project::{Origin, Project};
@@ -56,12 +56,13 @@ pub async fn observe(
         predecessors(project, &jobs),
     ];
     let records = records(project, &revisions);
-    let labelled = |uid: Option<&String>| uid == Some(&project.uid);
-    let pods: Vec<Arc<Pod>> =
-        caches.pods.of(&key).into_iter().filter(|pod| labelled(pod.labels().get(names::UID))).collect();
-    let sets: Vec<Arc<ReplicaSet>> =
-        caches.sets.of(&key).into_iter().filter(|set| labelled(set.labels().get(names::UID))).collect();
     let deployment = ours(project, &deployments, &project.name);
+    // Those of a project before it keep its label: another one would start them anew.
+    let owners: BTreeSet<String> = deployment.iter().filter_map(|deployment| deployment.uid()).collect();
+    let sets: Vec<Arc<ReplicaSet>> = below(project, caches.sets.of(&key), &owners);
+    let jobs_of_ours = jobs.iter().filter(|job| is_ours(project, &***job)).filter_map(|job| job.uid());
+    let owners: BTreeSet<String> = sets.iter().filter_map(|set| set.uid()).chain(jobs_of_ours).collect();
+    let pods: Vec<Arc<Pod>> = below(project, caches.pods.of(&key), &owners);
     let ledger = ours(project, &revisions, &project.name);
     let memory = ledger.as_ref().and_then(|ledger| record::read_ledger(ledger));
     let rollout = deployment.as_ref().map(|deployment| {
@@ -84,6 +85,7 @@ pub async fn observe(
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
     Ok(World {
         now,
+        inherits: ledger.as_ref().is_some_and(|ledger| is_left_behind(project, &**ledger)),
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
         place: queued.and_then(|job| around.places.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
@@ -95,7 +97,7 @@ pub async fn observe(
         records,
         config_map,
         predecessors: predecessors.concat(),
-        unmarked: unmarked(project, &revisions, &jobs),
+        unmarked: unmarked(project, &revisions, &jobs, deployment.as_deref()),
         refusals: around.refusals.to_vec(),
         retry_base: around.retry_base,
         repository: around.platform.pulled_from(project),
@@ -143,7 +145,21 @@ fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap
         .collect()
 }
 
-fn unmarked(project: &Project, revisions: &[Arc<ControllerRevision>], jobs: &[Arc<Job>]) -> Vec<Unmarked> {
+/// ReplicaSets or pods that carry the project's label or belong to one of `owners`.
+fn below<K: Resource>(project: &Project, objects: Vec<Arc<K>>, owners: &BTreeSet<String>) -> Vec<Arc<K>> {
+    let is_below = |object: &Arc<K>| {
+        object.labels().get(names::UID) == Some(&project.uid)
+            || object.owner_references().iter().any(|owner| owners.contains(&owner.uid))
+    };
+    objects.into_iter().filter(is_below).collect()
+}
+
+fn unmarked(
+    project: &Project,
+    revisions: &[Arc<ControllerRevision>],
+    jobs: &[Arc<Job>],
+    deployment: Option<&Deployment>,
+) -> Vec<Unmarked> {
     let ledger_or_record = |object: &Arc<ControllerRevision>| {
         let (child, role) = if object.name_any() == project.name {
             (Child::Memory, names::ROLE_LEDGER)
@@ -156,7 +172,15 @@ fn unmarked(project: &Project, revisions: &[Arc<ControllerRevision>], jobs: &[Ar
         lost_marks(project, &**object, names::role_of_job(object))
             .then(|| Unmarked { child: Child::Job, name: object.name_any() })
     };
-    revisions.iter().filter_map(ledger_or_record).chain(jobs.iter().filter_map(job)).collect()
+    // Where pods are asked for, the next write of the Deployment brings them back anyway.
+    let deployment = deployment.filter(|object| lost_marks(project, *object, names::ROLE_APP));
+    let deployment = deployment.map(|object| Unmarked { child: Child::Deployment, name: object.name_any() });
+    revisions
+        .iter()
+        .filter_map(ledger_or_record)
+        .chain(jobs.iter().filter_map(job))
+        .chain(deployment)
+        .collect()
 }
 
 fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {

@@ -4,15 +4,17 @@
 mod building;
 mod events;
 mod history;
+mod phase;
 mod ready;
 mod running;
+mod steady;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::crd::ProjectDeploymentStatus;
 use crate::crd::conditions::{ConditionType, Reason, Truth, Verdict, merge};
-use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, Phase, SourceStatus};
+use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatus};
 use crate::desired::{meta::selector_text, names};
 use crate::ledger::Ledger;
 use crate::project::Project;
@@ -22,6 +24,7 @@ use super::asked::{Asked, asked, newest_live, previous};
 use super::world::{BuildJob, Cause, Child, JobState, World};
 
 pub use events::{happenings, left_behind};
+pub use phase::announces;
 pub use ready::{Headline, headline};
 
 /// Everything that a summary looks at.
@@ -55,7 +58,7 @@ pub fn summarize(
     let record = serving.as_ref().and_then(|version| world.records.get(version));
     ProjectDeploymentStatus {
         observed_generation: project.generation,
-        phase: Some(phase(headline.reason)),
+        phase: Some(phase::phase(headline.reason)),
         desired_version: view.asked.version.as_deref().map(short),
         version: serving.as_deref().map(short),
         previous_version: previous(ledger, world, view.asked.in_place.as_deref()).as_deref().map(short),
@@ -72,15 +75,6 @@ pub fn summarize(
         selector: Some(selector_text(&project.name)),
         conditions,
     }
-}
-
-/// The status tells that work goes its usual way, and of nothing that a person must know at once.
-#[must_use]
-pub fn announces(status: &ProjectDeploymentStatus) -> bool {
-    let usual = [Reason::Queued, Reason::Resolving, Reason::Building, Reason::Starting, Reason::Restarting];
-    let reason = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-    let reason = reason.map(|ready| ready.reason.as_str());
-    status.failure.is_none() && usual.iter().any(|usual| Some(usual.name()) == reason)
 }
 
 /// Kubernetes' times have whole seconds; a fraction would be lost on the way and look like a change.
@@ -136,7 +130,9 @@ fn available(view: &View<'_>, headline: &Headline) -> Verdict {
     let Some(rollout) = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0) else {
         let never = view.world.rollout.is_none() && !view.project.stopped();
         return match headline.reason {
-            Reason::Stopped => verdict(Truth::False, Reason::Stopped, "no pods, as asked".to_owned()),
+            Reason::Stopped | Reason::Stopping => {
+                verdict(Truth::False, Reason::Stopped, "no pods, as asked".to_owned())
+            }
             _ if never => verdict(Truth::Unknown, Reason::NothingYet, "no version has run yet".to_owned()),
             reason => verdict(Truth::False, reason, "no pod is ready".to_owned()),
         };
@@ -229,17 +225,6 @@ fn rollback(view: &View<'_>) -> Verdict {
         None => {
             verdict(Truth::False, Reason::NoOtherVersion, "no other version that served is kept".to_owned())
         }
-    }
-}
-
-fn phase(reason: Reason) -> Phase {
-    match reason {
-        Reason::Stopped => Phase::Stopped,
-        Reason::Queued | Reason::Unseen | Reason::Predecessor => Phase::Queued,
-        Reason::Resolving | Reason::Building | Reason::Unschedulable => Phase::Building,
-        Reason::Starting | Reason::Restarting => Phase::Starting,
-        Reason::Serving | Reason::Held | Reason::Pinned => Phase::Running,
-        _ => Phase::Failed,
     }
 }
 

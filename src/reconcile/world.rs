@@ -21,6 +21,8 @@ pub struct World {
     pub now: Timestamp,
     /// The memory, if there is one yet.
     pub ledger: Option<Ledger>,
+    /// The memory is that of a project of this name which is gone and left it behind.
+    pub inherits: bool,
     /// The object that holds the memory, at this look.
     pub ledger_at: Option<At>,
     /// The records by version.
@@ -63,7 +65,7 @@ pub struct At {
 /// A child of ours that somebody took a label or the owner from: nothing would delete it with the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmarked {
-    /// The ledger, a record or a build Job.
+    /// The ledger, a record, a build Job or the Deployment.
     pub child: Child,
     /// Its name.
     pub name: String,
@@ -160,6 +162,10 @@ pub struct Rollout {
     pub replicas: i32,
     /// Pods there are.
     pub pods: i32,
+    /// Pods of this template among them.
+    pub updated: i32,
+    /// Pods of this template that are not ready though they are not new, or that cannot start or be made.
+    pub ailing: i32,
     /// Pods that have been ready for `minReadySeconds`.
     pub serving: i32,
     /// The template, and all else that we set but replicas, is as it should be for that version and stamp.
@@ -216,6 +222,8 @@ pub struct Set {
     pub current: bool,
     /// Its template is the recorded one, not one that somebody edited.
     pub faithful: bool,
+    /// Counts the templates that the Deployment has had: the greatest is the newest.
+    pub revision: u64,
 }
 
 /// The Service.

@@ -63,6 +63,12 @@ pub(crate) fn is_to_have_no_pods(project: &Version) -> bool {
     project.is_ending() || spec["state"] == "Stopped" || spec["replicas"] == 0
 }
 
+/// It serves, and pods are being added, taken away or replaced.
+pub(crate) fn is_changing(project: &Version) -> bool {
+    let ready = project.condition("Ready");
+    ready["reason"] == "Scaling" || ready["reason"] == "Restarting"
+}
+
 /// Ready because it serves, not because it is stopped as asked.
 pub(crate) fn is_serving(project: &Version) -> bool {
     project.says("Ready", "True") && project.condition("Ready")["reason"] != "Stopped"

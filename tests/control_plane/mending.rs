@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Uids of the app's pods.
-    async fn pod_uids(&self) -> Vec<String> {
+    pub(crate) async fn pod_uids(&self) -> Vec<String> {
         let pods = self.children::<Pod>("shop").await;
         pods.iter()
             .filter(|pod| pod.labels().get("doce.dev/role").is_some_and(|role| role == "app"))

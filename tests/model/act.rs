@@ -34,7 +34,7 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome
         return Outcome::Refused(refusal);
     }
     let version = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
-    if matches!(step, Step::Ledger(_)) && version(cluster) != version(seen) {
+    if matches!(step, Step::Ledger(_) | Step::Inherit(_)) && version(cluster) != version(seen) {
         return Outcome::Conflict;
     }
     perform(cluster, step, &seen.project);
@@ -63,6 +63,11 @@ fn haunt(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
 fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
     match step {
         Step::Ledger(ledger) => remember(cluster, ledger),
+        Step::Inherit(ledger) => {
+            remember(cluster, ledger);
+            cluster.inherits = false;
+            cluster.unmarked.retain(|unmarked| unmarked.child != Child::Memory);
+        }
         Step::Record { version, key, source, image, .. } => {
             let run = u8::try_from(project.run.port - 3000).expect("the model's ports are small");
             let origin = (nature::source(&source.digest), run);
@@ -105,7 +110,12 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
         // The model's images are in the platform's own registry, which the sweep looks after.
         Step::CleanUp { .. } | Step::CleanUpAgain { .. } | Step::EndCleanup { .. } => {}
         Step::Roll(target) => roll(cluster, target),
-        Step::Mark(unmarked) => cluster.unmarked.retain(|there| there != unmarked),
+        Step::Mark(unmarked) => {
+            cluster.unmarked.retain(|there| there != unmarked);
+            if unmarked.child == Child::Deployment {
+                cluster.deployment.iter_mut().for_each(|deployment| deployment.unowned = false);
+            }
+        }
         Step::Serve { port } => serve(cluster, *port),
         Step::ForgetSet { name } => {
             let scaled_since = |set: &super::cluster::Set| !set.pods.is_empty(); // The delete names its resourceVersion.
@@ -140,8 +150,13 @@ fn roll(cluster: &mut Cluster, target: &Target) {
         version: Some(version.clone()),
         stamp: target.stamp.clone(),
         edit: 0,
+        kubectl: restarted_by_kubectl(cluster, version, target.stamp.as_ref()),
     });
+    if wished.is_some() {
+        cluster.unmarked.retain(|there| there.child != Child::Deployment);
+    }
     let replicas = usize::try_from(target.replicas).unwrap_or(0);
+    let recorded_now = wished.is_some();
     match (&mut cluster.deployment, wished) {
         (None, None) => {}
         (None, Some(template)) => {
@@ -154,14 +169,32 @@ fn roll(cluster: &mut Cluster, target: &Target) {
                 deployment.deadline = i64::from(DEADLINE) + deployment.guard;
                 deployment.template = template;
             }
+            if recorded_now {
+                deployment.unowned = false;
+            }
             deployment.replicas = replicas;
             deployment.generation += 1;
         }
     }
 }
 
+/// Going back matches the newest ReplicaSet of that version and stamp; where there is none, the annotation stays.
+fn restarted_by_kubectl(cluster: &Cluster, version: &str, stamp: Option<&String>) -> u8 {
+    let is = |template: &Template| {
+        template.version.as_deref() == Some(version) && template.stamp.as_ref() == stamp
+    };
+    let there = cluster.deployment.as_ref().map(|deployment| &deployment.template);
+    if let Some(there) = there.filter(|there| is(there)) {
+        return there.kubectl;
+    }
+    let sets = cluster.sets.iter().filter(|(template, _)| is(template));
+    let kept = sets.max_by_key(|(_, set)| set.revision).map(|(template, _)| template);
+    kept.or(there).map_or(0, |template| template.kubectl)
+}
+
 fn fresh(template: Template, replicas: usize, trial: bool, clock: i64) -> Deployment {
     Deployment {
+        unowned: false,
         template,
         replicas,
         guard: guard(trial),

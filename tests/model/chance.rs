@@ -127,6 +127,7 @@ fn server() -> impl Strategy<Value = Event> {
         1 => Just(Event::Refuse(Child::Service, Cause::PortsExhausted)),
         5 => Just(Event::Admit),
         2 => any::<bool>().prop_map(Event::Recreate),
+        2 => Just(Event::Orphan),
     ]
 }
 
@@ -144,5 +145,6 @@ fn other_hands() -> impl Strategy<Value = Event> {
         (0..4_u8).prop_map(Event::EditReplicas),
         Just(Event::EditService),
         Just(Event::StripVersion),
+        Just(Event::RolloutRestart),
     ]
 }

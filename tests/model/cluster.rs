@@ -43,6 +43,10 @@ pub(crate) struct Cluster {
     pub(crate) sets: BTreeMap<Template, Set>,
     /// The Service.
     pub(crate) service: Option<Port>,
+    /// The memory is that of a project of this name which is gone.
+    pub(crate) inherits: bool,
+    /// The project before left its children to this one.
+    pub(crate) heir: bool,
     /// Children that somebody took a label or the owner from.
     pub(crate) unmarked: Vec<Unmarked>,
     /// What deleted namesakes left, by kind and name.
@@ -83,11 +87,15 @@ pub(crate) struct Template {
     pub(crate) stamp: Option<String>,
     /// Changed by hand: 0 is what was recorded.
     pub(crate) edit: u8,
+    /// The annotation of `kubectl rollout restart`; 0: none.
+    pub(crate) kubectl: u8,
 }
 
 /// The Deployment, spec and what its controller remembers.
 #[derive(Clone, Debug)]
 pub(crate) struct Deployment {
+    /// It belongs to a project that is gone.
+    pub(crate) unowned: bool,
     pub(crate) template: Template,
     pub(crate) replicas: usize,
     pub(crate) guard: i64,
@@ -109,6 +117,8 @@ pub(crate) struct Deployment {
 /// A `ReplicaSet`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Set {
+    /// Counts the templates that the Deployment has had.
+    pub(crate) revision: u64,
     pub(crate) desired: usize,
     pub(crate) pods: Vec<Pod>,
 }

@@ -48,6 +48,8 @@ impl Demand {
             Event::CancelNothing
             | Event::RequestsVanish
             | Event::EditTemplate
+            | Event::RolloutRestart
+            | Event::Orphan
             | Event::EditService
             | Event::SweepJobs
             | Event::StripMarks(_)

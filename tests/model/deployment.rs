@@ -63,7 +63,11 @@ impl Cluster {
 
     fn notice(&mut self, deployment: &mut Deployment) {
         deployment.observed = deployment.generation;
-        self.sets.entry(deployment.template.clone()).or_default();
+        let newest = self.sets.values().map(|set| set.revision).max().unwrap_or(0);
+        let set = self.sets.entry(deployment.template.clone()).or_default();
+        if set.revision == 0 || set.revision < newest {
+            set.revision = newest + 1;
+        }
         if deployment.rolling.as_ref() != Some(&deployment.template) {
             deployment.rolling = Some(deployment.template.clone());
             deployment.complete = false;

@@ -64,7 +64,8 @@ impl End {
         let name = |template: &Template| {
             let version = template.version.as_deref().map_or("-", |version| &version[..6]);
             let stamp = template.stamp.as_deref().map_or(String::new(), |stamp| format!("+{}", &stamp[..4]));
-            format!("{version}{stamp}{}", "*".repeat(usize::from(template.edit)))
+            let (edits, restarts) = (usize::from(template.edit), usize::from(template.kubectl));
+            format!("{version}{stamp}{}{}", "*".repeat(edits), "'".repeat(restarts))
         };
         let place = cluster.deployment.as_ref().map(|deployment| {
             let seen = if deployment.observed == deployment.generation { "" } else { " unseen" };

@@ -60,6 +60,10 @@ pub(crate) enum Event {
     Admit,
     /// The object is deleted and made again under its name; true: once its children are gone.
     Recreate(bool),
+    /// The object is deleted with `--cascade=orphan` and made again.
+    Orphan,
+    /// `kubectl rollout restart` of the Deployment.
+    RolloutRestart,
     /// Somebody deletes or edits a child.
     LoseLedger,
     LoseDeployment,
@@ -78,7 +82,7 @@ pub(crate) enum Event {
 }
 
 /// Every kind of event, by the name of its shape.
-pub(crate) const KINDS: [&str; 41] = [
+pub(crate) const KINDS: [&str; 43] = [
     "Source",
     "Push",
     "PushAndDeploy",
@@ -108,6 +112,8 @@ pub(crate) const KINDS: [&str; 41] = [
     "Refuse",
     "Admit",
     "Recreate",
+    "Orphan",
+    "RolloutRestart",
     "LoseLedger",
     "LoseDeployment",
     "LoseService",

@@ -43,6 +43,8 @@ pub(crate) fn applied(source: Source, replicas: u8) -> Cluster {
         sets: BTreeMap::new(),
         service: None,
         unmarked: vec![],
+        inherits: false,
+        heir: false,
         ghosts: vec![],
         lives: 0,
         first_requests: None,

@@ -3,7 +3,7 @@
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
-use doce_operator::reconcile::world::Child;
+use doce_operator::reconcile::world::{Child, Unmarked};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::cluster::{Cluster, timestamp};
@@ -23,6 +23,26 @@ impl Cluster {
         }
     }
 
+    /// Somebody deletes the object and has its children left, and makes a new one of its name.
+    pub(crate) fn orphan(&mut self) {
+        if self.project.deleting {
+            return; // Its children are being deleted with it.
+        }
+        let name = || NAME.to_owned();
+        let mut left = vec![];
+        left.extend(self.ledger.as_ref().map(|_| (Child::Memory, name())));
+        left.extend(self.records.keys().map(|version| (Child::Record, version.clone())));
+        left.extend(self.jobs.keys().map(|job| (Child::Job, job.clone())));
+        left.extend(self.deployment.as_ref().map(|_| (Child::Deployment, name())));
+        let forgotten = self.forgotten;
+        self.born_again();
+        self.unmarked = left.into_iter().map(|(child, name)| Unmarked { child, name }).collect();
+        self.inherits = self.ledger.is_some();
+        self.deployment.iter_mut().for_each(|deployment| deployment.unowned = true);
+        self.service.iter_mut().for_each(|service| service.edited = true);
+        (self.heir, self.forgotten) = (true, forgotten);
+    }
+
     /// What this state is to somebody who knows the project of `uid`: children of another one are ghosts.
     pub(crate) fn seen_by(&self, uid: &str) -> Self {
         let mut seen = self.clone();
@@ -36,7 +56,10 @@ impl Cluster {
     /// Takes over what `from` knows of one kind of child.
     pub(crate) fn take(&mut self, child: Child, from: &Self) {
         match child {
-            Child::Memory => self.ledger.clone_from(&from.ledger),
+            Child::Memory => {
+                self.ledger.clone_from(&from.ledger);
+                self.inherits = from.inherits;
+            }
             Child::Record => self.records.clone_from(&from.records),
             Child::Job => self.jobs.clone_from(&from.jobs),
             Child::Deployment => {
@@ -101,6 +124,7 @@ impl Cluster {
         self.object = object;
         self.first_requests = None;
         self.unmarked.clear();
+        (self.inherits, self.heir) = (false, false);
         self.forgotten = false;
         self.reparse();
     }

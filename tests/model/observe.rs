@@ -11,6 +11,7 @@ pub(crate) fn observe(cluster: &Cluster) -> World {
     World {
         now: timestamp(cluster.clock),
         ledger: cluster.ledger.as_ref().map(|(ledger, _)| ledger.clone()),
+        inherits: cluster.inherits,
         records: cluster.records.clone(),
         jobs: jobs(cluster),
         rollout: rollout(cluster),
@@ -64,11 +65,14 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
         stamp: deployment.template.stamp.clone(),
         replicas: i32::try_from(deployment.replicas).unwrap_or(0),
         pods: i32::try_from(cluster.sets.values().map(|set| set.pods.len()).sum::<usize>()).unwrap_or(0),
+        updated: i32::try_from(set.pods.len()).unwrap_or(0),
+        ailing: i32::try_from(set.pods.iter().filter(|pod| pod.ready.is_none() && pod.exits > 0).count())
+            .unwrap_or(0),
         serving: i32::try_from(
             cluster.sets.values().map(|set| set.available(deployment.guard, cluster.clock)).sum::<usize>(),
         )
         .unwrap_or(0),
-        faithful: deployment.template.edit == 0,
+        faithful: deployment.template.edit == 0 && !deployment.unowned,
         current: counted,
         available: counted && cluster.complete(),
         completed: counted && deployment.complete,
@@ -88,6 +92,7 @@ fn sets(cluster: &Cluster) -> Vec<Set> {
         pods: i32::try_from(set.pods.len()).unwrap_or(0),
         current: current == Some(template),
         faithful: template.edit == 0,
+        revision: set.revision,
     };
     cluster.sets.iter().map(set).collect()
 }

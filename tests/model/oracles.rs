@@ -55,7 +55,11 @@ impl Watch {
     /// A project that is made again under its name is another one.
     fn follow(&mut self, cluster: &Cluster) {
         if self.lives != cluster.lives {
-            *self = Self { builds: self.builds, lives: cluster.lives, ..Self::default() };
+            let before = std::mem::take(self);
+            *self = Self { builds: before.builds, lives: cluster.lives, ..Self::default() };
+            if cluster.heir {
+                *self = Self { lives: cluster.lives, granted: None, ..before };
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ impl Cluster {
                 self.server.taken.clear();
             }
             Event::Recreate(foreground) => self.recreate(foreground),
+            Event::Orphan => self.orphan(),
             _ => self.suffer_in_children(event),
         }
     }
@@ -59,10 +60,12 @@ impl Cluster {
             Event::StripMarks(nth) => self.strip_marks(usize::from(nth)),
             _ => self.suffer_in_deployment(event),
         }
-        let (ledger, records, jobs) = (&self.ledger, &self.records, &self.jobs);
+        let (ledger, records, jobs, deployment) = (&self.ledger, &self.records, &self.jobs, &self.deployment);
+        self.inherits &= ledger.is_some();
         self.unmarked.retain(|unmarked| match unmarked.child {
             Child::Memory => ledger.is_some(),
             Child::Record => records.contains_key(&unmarked.name),
+            Child::Deployment => deployment.is_some(),
             _ => jobs.contains_key(&unmarked.name),
         });
     }
@@ -79,6 +82,7 @@ impl Cluster {
         let Some(deployment) = &mut self.deployment else { return };
         match event {
             Event::EditTemplate => deployment.template.edit += 1,
+            Event::RolloutRestart => deployment.template.kubectl += 1,
             Event::EditReplicas(replicas) => deployment.replicas = usize::from(replicas),
             Event::StripVersion => deployment.template.version = None,
             _ => return,

@@ -36,7 +36,7 @@ impl Server {
 /// The child that a step writes to; none where it deletes.
 pub(crate) fn child(step: &Step) -> Option<Child> {
     match step {
-        Step::Ledger(_) | Step::Image { .. } => Some(Child::Memory),
+        Step::Ledger(_) | Step::Inherit(_) | Step::Image { .. } => Some(Child::Memory),
         Step::Record { .. } => Some(Child::Record),
         Step::Build { .. } => Some(Child::Job),
         Step::CleanUp { .. } | Step::CleanUpAgain { .. } => Some(Child::Cleanup),

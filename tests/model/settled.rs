@@ -19,7 +19,11 @@ type Oracle = fn(&Cluster, &Asked) -> Result<(), String>;
 /// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
 const ORACLES: [(&str, &[Child], Oracle); 14] = [
     ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
-    ("every_child_has_its_marks", &[Child::Memory, Child::Record, Child::Job], every_child_has_its_marks),
+    (
+        "every_child_has_its_marks",
+        &[Child::Memory, Child::Record, Child::Job, Child::Deployment],
+        every_child_has_its_marks,
+    ),
     ("the_service_is_what_was_recorded", &[Child::Memory, Child::Service], the_service_is_what_was_recorded),
     (
         "the_deployment_is_what_was_recorded",

@@ -19,7 +19,8 @@ pub(crate) struct Tally {
 }
 
 /// What happens in lives of any fate, besides the events.
-const ALWAYS: [&str; 17] = [
+const ALWAYS: [&str; 18] = [
+    "a memory taken over",
     "several new requests at one look",
     "some pods of several ready",
     "a version that was live falls ill",
@@ -116,6 +117,7 @@ impl Tally {
         match (outcome, &decided.step) {
             (Outcome::Refused(refusal), _) => self.count(&format!("a write refused: {:?}", refusal.child)),
             (Outcome::Conflict, Step::Ledger(_)) => self.count("a ledger that lost the race"),
+            (Outcome::Done, Step::Inherit(_)) => self.count("a memory taken over"),
             (Outcome::Done, Step::ForgetSet { .. }) => self.count("a ReplicaSet deleted"),
             (Outcome::Done, Step::ForgetRecord { .. }) => self.count("a record deleted"),
             (Outcome::Done, Step::EndBuild { .. }) => self.count("a build ended"),

@@ -9,6 +9,7 @@ pub(crate) fn told() -> Vec<Life> {
     let lost = (0..4).map(the_previous_version_loses_its_record);
     cancelled
         .chain(lost)
+        .chain((0..4).map(kubectl_restarts_the_pods))
         .chain([a_hold_is_over(), a_build_is_superseded(), the_oldest_record_is_in_place()])
         .collect()
 }
@@ -33,6 +34,17 @@ fn the_previous_version_loses_its_record(nth: u8) -> Life {
         (Event::Rollback(Which::Usual), Gap::Settle),
     ];
     Life { source: Source::Commit(0), replicas: 1, events, dice: u64::from(nth) }
+}
+
+/// `kubectl rollout restart`, before or after the next version or in the middle of it, and back and forward.
+fn kubectl_restarts_the_pods(when: u8) -> Life {
+    let mut events = vec![
+        (Event::Source(Source::Commit(1)), if when == 2 { Gap::Passes(9) } else { Gap::Settle }),
+        (Event::Rollback(Which::Usual), Gap::Settle),
+        (Event::Rollback(Which::Usual), Gap::Settle),
+    ];
+    events.insert(usize::from(when), (Event::RolloutRestart, Gap::Settle));
+    Life { source: Source::Commit(0), replicas: 2, events, dice: u64::from(when) }
 }
 
 /// A newer version ends a hold; when the spec comes back to the version that was left, that one runs.

@@ -10,12 +10,14 @@ use super::super::asked::{Pin, previous};
 use super::super::world::{BuildOf, Child, World};
 use super::{Situation, Step};
 
+/// What becomes of requests that a new object carries.
+const NOT_ACTED_ON: &str = "was there when the project was first looked at: not acted on";
+
 /// There is no ledger. Port and live version are learned again from Service and Deployment, and the requests that are
 /// there count as seen: a ledger that somebody deleted fires nothing twice.
 pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
     let seen = |(verb, value): (&Verb, &String)| {
-        let outcome = "was there when the project was first looked at: not acted on".to_owned();
-        (*verb, Seen { value: value.clone(), outcome, earlier: vec![] })
+        (*verb, Seen { value: value.clone(), outcome: NOT_ACTED_ON.to_owned(), earlier: vec![] })
     };
     let mut ledger = Ledger {
         format: FORMAT,
@@ -47,6 +49,18 @@ pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
         ledger.lookup = Some(Lookup { of, number: fresh_number(world), trigger, ..Lookup::default() });
     }
     Step::Ledger(Box::new(ledger))
+}
+
+/// The memory that a project of this name left behind goes on: what serves, what failed, the port. The requests on the new
+/// object count as seen, as they do where nothing was left; its resourceVersion may be that of another cluster.
+pub(super) fn inherit(project: &Project, ledger: &Ledger) -> Step {
+    let mut ledger = Ledger { object: project.resource_version, ..ledger.clone() };
+    for (verb, value) in &project.requests {
+        if ledger.is_new(*verb, value) {
+            ledger = ledger.with_seen(*verb, value, NOT_ACTED_ON);
+        }
+    }
+    Step::Inherit(Box::new(ledger))
 }
 
 /// Somebody changed the resource.

@@ -138,8 +138,10 @@ pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
         && runs(situation) == Some(in_place);
     let kept = previous(situation.ledger, situation.world, Some(in_place));
     let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good;
-    let is_kept =
-        |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
+    let fits = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
+    // `kubectl rollout restart` makes another one of the same version and stamp: going back matches the newest.
+    let newest = situation.world.sets.iter().filter(|set| fits(set)).map(|set| set.revision).max();
+    let is_kept = |set: &Set| fits(set) && Some(set.revision) == newest;
     let goes = |set: &Set| {
         let same = set.version.as_deref() == Some(in_place);
         let failed = set.version.as_deref().is_some_and(|version| situation.failed(version)) && !same;

@@ -64,6 +64,23 @@ pub(super) fn not_ready(pod: &Pod) -> Option<Trouble> {
     })
 }
 
+/// The kubelet calls the pod ready.
+#[must_use]
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// The pod is on its way up for the first time, and nothing is in its way: no container has started, ended or waits.
+#[must_use]
+pub(super) fn is_new(pod: &Pod) -> bool {
+    let began = |status: &ContainerStatus| {
+        status.restart_count > 0 || !status.ready && status.started == Some(true) || exit(status).is_some()
+    };
+    let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    waiting(pod).is_none() && !containers.into_iter().flatten().any(began)
+}
+
 /// A container that has only just begun is told of in words that stay true if it never answers.
 fn unanswered(answered_once: bool) -> String {
     let seen = if answered_once {

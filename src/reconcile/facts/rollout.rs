@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::super::world::{Rollout, Set, Trouble};
-use super::pod::{hopeless, not_ready, waiting};
+use super::pod::{hopeless, is_new, is_ready, not_ready, waiting};
 use super::security::explained;
 use super::{listening, pull};
 use crate::crd::conditions::bounded;
@@ -50,6 +50,8 @@ pub fn rollout(
         .or_else(|| refused(&conditions))
         .map(|trouble| pull::explained(explained(listening::explained(trouble, record), record)))
         .map(|trouble| Trouble { message: bounded(&trouble.message, 600), ..trouble });
+    let ailing = of_set.iter().filter(|pod| !is_ready(pod) && !is_new(pod)).count();
+    let ailing = ailing + usize::from(refused(&conditions).is_some());
     let says = |reason| set.filter(|_| current).and_then(|set| progressing(&conditions, set, reason));
     let completed = says("NewReplicaSetAvailable");
     Rollout {
@@ -57,6 +59,8 @@ pub fn rollout(
         stamp: template_annotation(object, names::RESTARTED).map(str::to_owned),
         replicas,
         pods: count(status.replicas),
+        updated: count(status.updated_replicas),
+        ailing: i32::try_from(ailing).unwrap_or(i32::MAX),
         serving: count(status.available_replicas),
         faithful: faithful(project, object, record, replicas),
         current,
@@ -132,9 +136,22 @@ pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, 
         pods: asked.max(there),
         current: deployment.is_none_or(|deployment| is_current(deployment, object)),
         faithful: want.is_none_or(|want| settled(&live, &want)),
+        revision: revision(object),
         version,
         stamp,
     }
+}
+
+/// When `kubectl rollout restart` started the pods of this template anew.
+#[must_use]
+pub fn restarted_by_kubectl(template: Option<&PodTemplateSpec>) -> Option<String> {
+    template?.metadata.as_ref()?.annotations.as_ref()?.get(names::KUBECTL_RESTARTED).cloned()
+}
+
+/// Which of the Deployment's templates this one is, counted from 1.
+#[must_use]
+pub fn revision(set: &ReplicaSet) -> u64 {
+    set.annotations().get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn is_current(deployment: &Deployment, set: &ReplicaSet) -> bool {

@@ -39,6 +39,11 @@ impl Headline {
         Self::new(Truth::True, reason, message)
     }
 
+    /// It serves, and work is under way that takes nothing from it.
+    pub(super) fn serving_on(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reconciling: true, ..Self::new(Truth::True, reason, message) }
+    }
+
     pub(super) fn working(reason: Reason, message: impl Into<String>) -> Self {
         Self { reconciling: true, ..Self::new(Truth::False, reason, message) }
     }
@@ -105,7 +110,7 @@ fn stopped(view: &View<'_>) -> Option<Headline> {
     Some(if gone {
         Headline::ready(Reason::Stopped, message)
     } else {
-        Headline::working(Reason::Stopped, "the pods are ending, as asked")
+        Headline::working(Reason::Stopping, "the pods are ending, as asked")
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::building::poll_fails;
 use super::ready::{Headline, annotate, stays};
-use super::{View, failure};
+use super::{View, failure, steady};
 use crate::crd::conditions::Reason;
 use crate::crd::status::FailureStatus;
 use crate::ledger::Life;
@@ -56,11 +56,10 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             Reason::Restarting,
             format!("the pods of {} are being started anew{trouble}", short(wanted)),
         ),
-        Some(rollout) if life.live == Some(view.ledger.last) && rollout.current => {
-            let some =
-                format!("{} of {} pods of {} are ready", rollout.serving, rollout.replicas, short(wanted));
-            let to_do = "Nothing is on trial, so nothing is moved; Kubernetes keeps trying";
-            Headline::working(Reason::Unavailable, format!("{some}{trouble}. {to_do}"))
+        Some(rollout)
+            if life.live == Some(view.ledger.last) && !life.restarting() && steady::is_about(rollout) =>
+        {
+            steady::steady(view, rollout, wanted, &trouble)
         }
         _ => Headline::working(
             Reason::Starting,

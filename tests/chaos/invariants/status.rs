@@ -4,7 +4,7 @@ use doce_operator::crd::conditions::Reason;
 use doce_operator::version::short;
 use serde_json::Value;
 
-use crate::evidence::{Evidence, Finding, PROJECT, is_serving};
+use crate::evidence::{Evidence, Finding, PROJECT, is_changing, is_serving};
 use crate::history::{Moment, Version};
 
 /// Largest object in bytes.
@@ -29,7 +29,7 @@ fn told(evidence: &Evidence, mut look: impl FnMut(&Moment<'_>, &Version)) {
 }
 
 /// 9. observedGeneration never goes back and never ahead; Ready is said of the newest generation, while the Deployment is
-///    observed, updated and available.
+///    observed, updated and available, or it says that pods are being added or replaced.
 pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut before: Option<(String, i64)> = None;
@@ -49,7 +49,7 @@ pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
         let generation = &version.object["metadata"]["generation"];
         let of = &version.condition("Ready")["observedGeneration"];
         finding.check(of == generation, || format!("Ready of generation {of} is said of {generation}"));
-        if is_serving(version) {
+        if is_serving(version) && !is_changing(version) {
             let whole = moment.get(&("deployments", PROJECT)).is_some_and(|there| is_whole(there));
             finding.check(whole, || {
                 let there = moment.get(&("deployments", PROJECT));

@@ -4,7 +4,7 @@ use doce_operator::reconcile::asked::asked;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::world::{BuildOf, JobState};
 
-use super::super::cluster::{Cluster, PAUSE, timestamp};
+use super::super::cluster::{Cluster, PAUSE, Set, Template, timestamp};
 use super::super::observe::set_name;
 use super::{Watch, Write, ledgers};
 
@@ -76,12 +76,22 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
             let pods = write.world.sets.iter().any(|set| set.name == *name && set.pods > 0);
             let set = write.before.sets.keys().find(|template| set_name(template) == *name);
             let good = |version: &str| ledger.life(version).good;
+            // `kubectl rollout restart` makes a newer one, which goes back as well.
+            let newer = |template: &Template| {
+                let revision = write.before.sets[template].revision;
+                let same = |(other, set): (&Template, &Set)| {
+                    (&other.version, &other.stamp, other.edit) == (&template.version, &template.stamp, 0)
+                        && set.revision > revision
+                };
+                write.before.sets.iter().any(same)
+            };
             match (set, kept) {
                 _ if pods => Err(format!("{name} has pods")),
                 (Some(template), Some(kept))
                     if template.version.as_deref() == Some(kept)
                         && template.stamp == good(kept)
-                        && template.edit == 0 =>
+                        && template.edit == 0
+                        && !newer(template) =>
                 {
                     Err(format!("{name}: one would go back to it"))
                 }

@@ -31,7 +31,12 @@ pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
         "a port that is refused and keeps all else from going on",
         port_stops_all,
-        &["what_is_wanted_and_good_serves", "a_rollback_arrives", "every_request_is_seen"],
+        &[
+            "what_is_wanted_and_good_serves",
+            "what_is_wanted_is_built_or_has_a_verdict",
+            "a_rollback_arrives",
+            "every_request_is_seen",
+        ],
     ),
     Planting::of("a refusal that is tried again in the same pass", tries_for_ever, &["it_comes_to_rest"]),
     Planting::of("a child without its marks", never_marks, &["every_child_has_its_marks"]),

@@ -142,6 +142,7 @@ impl Case {
             version: Some(v(number)),
             replicas: 1,
             pods: 1,
+            updated: 1,
             serving: 1,
             faithful: true,
             current: true,
@@ -163,6 +164,7 @@ impl Case {
             pods,
             current,
             faithful: true,
+            revision: 0,
         });
         self
     }

@@ -1,0 +1,28 @@
+//! Whose an object is. What bears a name of ours and belongs to somebody else is never touched (docs/decisions/0038).
+
+use kube::{Resource, ResourceExt as _};
+
+use crate::desired::names;
+use crate::project::Project;
+
+/// Whether an object belongs to this very project: by its controller, or, where somebody stripped that, by our label, or
+/// because a project of this name left it behind.
+#[must_use]
+pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
+    match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
+        Some(owner) => owner.uid == project.uid,
+        None => object.labels().get(names::UID) == Some(&project.uid) || is_left_behind(project, object),
+    }
+}
+
+/// Whether an object is the child of an earlier project of this name that nobody owns any more: its project was deleted
+/// with `--cascade=orphan`, or a backup was restored without owner references.
+#[must_use]
+pub fn is_left_behind<K: Resource>(project: &Project, object: &K) -> bool {
+    let label = |key: &str| object.labels().get(key).map(String::as_str);
+    object.owner_references().is_empty()
+        && label(names::MANAGED_BY) == Some(names::MANAGER)
+        && label(names::PROJECT) == Some(&project.name)
+        && label(names::ROLE).is_some()
+        && label(names::UID).is_some_and(|uid| uid != project.uid)
+}

@@ -1,0 +1,54 @@
+//! Children that become ours, or ours again (I/O).
+
+use crate::cluster::{Cluster, Error};
+use crate::desired::{meta, names, record};
+use crate::ledger::Ledger;
+use crate::project::Project;
+
+use super::super::observe::ours;
+use super::super::world::{Child, Unmarked, World};
+use super::key;
+
+/// The memory of a project of this name that is gone becomes this one's.
+pub(super) async fn inherit(
+    cluster: &Cluster,
+    project: &Project,
+    world: &World,
+    ledger: &Ledger,
+) -> Result<(), Error> {
+    let Some(at) = &world.ledger_at else { return Ok(()) };
+    cluster.make_sure_of(project).await?;
+    tracing::info!(
+        namespace = project.namespace,
+        name = project.name,
+        "takes over what a project of this name left behind"
+    );
+    let owned = meta::child(project, &project.name, names::ROLE_LEDGER);
+    cluster.inherit_ledger(project, at, &owned, &record::text(ledger)).await
+}
+
+/// Labels and owner of a child that lost them.
+pub(super) async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
+    cluster.make_sure_of(project).await?;
+    let (caches, name) = (cluster.caches(), &unmarked.name);
+    let metadata = |role: &str| meta::child(project, name, role);
+    let revisions = || ours(project, &caches.revisions.of(&key(project)), name);
+    match unmarked.child {
+        Child::Memory => match revisions() {
+            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_LEDGER)).await,
+            None => Ok(()),
+        },
+        Child::Record => match revisions() {
+            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_RECORD)).await,
+            None => Ok(()),
+        },
+        Child::Deployment => match ours(project, &caches.deployments.of(&key(project)), name) {
+            Some(seen) => cluster.mark_deployment(&seen, &metadata(names::ROLE_APP)).await,
+            None => Ok(()),
+        },
+        _ => match ours(project, &caches.jobs.of(&key(project)), name) {
+            Some(seen) => cluster.mark_job(&seen, &metadata(names::role_of_job(&seen))).await,
+            None => Ok(()),
+        },
+    }
+}

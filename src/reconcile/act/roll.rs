@@ -1,0 +1,84 @@
+//! The write of the Deployment (I/O).
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use crate::cluster::{Cluster, Error};
+use crate::desired::deployment::{self, Watch};
+use crate::desired::names;
+use crate::project::Project;
+
+use super::super::decide::Target;
+use super::super::facts::rollout::{
+    restarted_by_kubectl, revision, startup, version_in_place, watch_in_place,
+};
+use super::super::observe::ours;
+use super::super::world::{Child, World};
+use super::{Outcome, altered, key};
+
+/// Creates or changes the Deployment.
+pub(super) async fn roll(
+    cluster: &Cluster,
+    project: &Project,
+    world: &World,
+    target: &Target,
+) -> Result<Outcome, Error> {
+    let seen = ours(project, &cluster.caches().deployments.of(&key(project)), &project.name);
+    if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
+        cluster.make_sure_of(project).await?;
+    }
+    let record = target.version.as_ref().and_then(|version| world.records.get(version));
+    let stamp = target.stamp.as_deref();
+    let same = world.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
+        && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
+    let there =
+        seen.as_ref().and_then(|seen| restarted_by_kubectl(seen.spec.as_ref().map(|spec| &spec.template)));
+    let (watch, restarted) = match (&seen, kept_set(cluster, project, target)) {
+        (Some(seen), _) if same => (watch_in_place(seen), there.clone()),
+        (_, Some(set)) => {
+            let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+            let watch = Watch::of(project, target.trial);
+            let startup = startup(template).or(watch.startup);
+            (Watch { startup, ..watch }, restarted_by_kubectl(template))
+        }
+        _ => (Watch::of(project, target.trial), there.clone()),
+    };
+    let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
+    match (want, seen) {
+        (Some(mut want), seen) => {
+            if let Some(restarted) = &restarted {
+                want["spec"]["template"]["metadata"]["annotations"][names::KUBECTL_RESTARTED] =
+                    json!(restarted);
+            }
+            let seen = match seen {
+                Some(seen) if there.is_some() && restarted.is_none() => {
+                    Some(Arc::new(cluster.take_over_restart(&seen).await?))
+                }
+                seen => seen,
+            };
+            let written = cluster.apply_deployment(project, seen.as_deref(), want.clone()).await?;
+            return Ok(altered::kept(Child::Deployment, project, &written, want));
+        }
+        (None, Some(seen)) => cluster.scale_deployment(project, &seen, target.replicas).await?,
+        (None, None) => {}
+    }
+    Ok(Outcome::Done)
+}
+
+/// The newest ReplicaSet of the target. Its startup budget, and the annotation of the `kubectl rollout restart` that made
+/// it, are part of its template: going back matches it.
+fn kept_set(cluster: &Cluster, project: &Project, target: &Target) -> Option<Arc<ReplicaSet>> {
+    let same = |set: &Arc<ReplicaSet>| {
+        let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+        let metadata = template.and_then(|template| template.metadata.as_ref());
+        let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
+        let is =
+            |name, value: &Option<String>| annotations.and_then(|there| there.get(name)) == value.as_ref();
+        is(names::VERSION, &target.version) && is(names::RESTARTED, &target.stamp)
+    };
+    let sets = cluster.caches().sets.of(&key(project));
+    sets.into_iter().filter(same).max_by_key(|set| revision(set))
+}

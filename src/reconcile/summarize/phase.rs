@@ -1,0 +1,34 @@
+//! One word for where a project is, and whether that is worth a status at once.
+
+use crate::crd::ProjectDeploymentStatus;
+use crate::crd::conditions::Reason;
+use crate::crd::status::Phase;
+
+/// The status tells that work goes its usual way, and of nothing that a person must know at once.
+#[must_use]
+pub fn announces(status: &ProjectDeploymentStatus) -> bool {
+    let usual = [
+        Reason::Queued,
+        Reason::Resolving,
+        Reason::Building,
+        Reason::Starting,
+        Reason::Restarting,
+        Reason::Scaling,
+        Reason::Stopping,
+    ];
+    let reason = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let reason = reason.map(|ready| ready.reason.as_str());
+    status.failure.is_none() && usual.iter().any(|usual| Some(usual.name()) == reason)
+}
+
+/// The phase, for eyes only.
+pub(super) fn phase(reason: Reason) -> Phase {
+    match reason {
+        Reason::Stopped | Reason::Stopping => Phase::Stopped,
+        Reason::Queued | Reason::Unseen | Reason::Predecessor => Phase::Queued,
+        Reason::Resolving | Reason::Building | Reason::Unschedulable => Phase::Building,
+        Reason::Starting | Reason::Restarting => Phase::Starting,
+        Reason::Serving | Reason::Held | Reason::Pinned | Reason::Scaling => Phase::Running,
+        _ => Phase::Failed,
+    }
+}
