@@ -1,7 +1,7 @@
 //! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
 
 use super::tree::Tree;
-use super::{Generated, go, no_builder, node, python, rust, static_site};
+use super::{Generated, go, java, no_builder, node, python, rust, static_site};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
@@ -39,7 +39,7 @@ enum Rank {
 }
 
 /// Every language. One that gets a recipe changes its own line.
-static LANGUAGES: [Language; 14] = [
+static LANGUAGES: [Language; 15] = [
     Language {
         name: "PHP",
         frameworks: &[Framework::Php, Framework::Laravel, Framework::Symfony],
@@ -57,9 +57,9 @@ static LANGUAGES: [Language; 14] = [
     Language {
         name: "Java",
         frameworks: &[Framework::Java, Framework::SpringBoot],
-        signs: Signs::Files(&["pom.xml", "build.gradle", "build.gradle.kts", "gradlew"]),
+        signs: Signs::Files(&java::FILES),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(java::recipe),
     },
     Language {
         name: ".NET",
@@ -115,8 +115,16 @@ static LANGUAGES: [Language; 14] = [
     Language {
         name: "Go",
         frameworks: &[Framework::Go],
-        signs: Signs::Files(&["go.mod"]),
+        signs: Signs::Files(&["go.mod", "go.work"]),
         rank: Rank::Program,
+        recipe: Some(go::recipe),
+    },
+    // Without a module it is a script as often as a program.
+    Language {
+        name: "Go",
+        frameworks: &[Framework::Go],
+        signs: Signs::Files(&["main.go"]),
+        rank: Rank::Last,
         recipe: Some(go::recipe),
     },
     Language {
