@@ -122,7 +122,7 @@ static LANGUAGES: [Language; 15] = [
     // Without a module it is a script as often as a program.
     Language {
         name: "Go",
-        frameworks: &[Framework::Go],
+        frameworks: &[],
         signs: Signs::Files(&["main.go"]),
         rank: Rank::Last,
         recipe: Some(go::recipe),
@@ -187,7 +187,7 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
         there.extend(language.signs.of(tree, settings)?.map(|sign| (language, sign)));
     }
     if there.iter().any(|(language, _)| language.rank == Rank::Owner) {
-        there.retain(|(language, _)| language.frameworks[0] != Framework::Node);
+        there.retain(|(language, _)| language.frameworks.first() != Some(&Framework::Node));
     }
     if there.iter().any(|(language, _)| language.rank != Rank::Last) {
         there.retain(|(language, _)| language.rank != Rank::Last);

@@ -15,7 +15,8 @@ mod maven;
 mod pom;
 mod version;
 
-const GRADLE: [&str; 5] = ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "gradlew"];
+const GRADLE: [&str; 5] =
+    ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "gradlew"];
 
 /// The files that say that a directory holds a program for the JVM.
 pub(super) const FILES: [&str; 6] =

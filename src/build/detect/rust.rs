@@ -64,11 +64,11 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
 
 fn dependencies(tree: Tree<'_>, manifest: &Manifest, context: Context) -> Dependencies {
     if context != Context::Directory || !manifest::is_simple(tree, manifest) {
-        Dependencies::WithSource
+        Dependencies::Together
     } else if tree.has("build.rs") {
-        Dependencies::WithEmptyScript
+        Dependencies::EmptyScript
     } else {
-        Dependencies::WithEmptyProgram
+        Dependencies::EmptyProgram
     }
 }
 

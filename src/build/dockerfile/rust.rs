@@ -51,11 +51,11 @@ pub(in crate::build) struct Toolchain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::build) enum Dependencies {
     /// With the program: the source is a workspace, or something else that no empty program stands for.
-    WithSource,
+    Together,
     /// With an empty src/main.rs.
-    WithEmptyProgram,
+    EmptyProgram,
     /// With an empty src/main.rs and an empty build.rs.
-    WithEmptyScript,
+    EmptyScript,
 }
 
 /// What of a workspace is built.
@@ -99,7 +99,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     );
     text.push_str(&debian::install(&plan.packages));
     let locked = if plan.locked { " --locked" } else { "" };
-    let simple = plan.dependencies != Dependencies::WithSource && plan.build == Step::Usual;
+    let simple = plan.dependencies != Dependencies::Together && plan.build == Step::Usual;
     if simple {
         text.push_str(&dependencies(plan, locked));
     }
@@ -140,7 +140,7 @@ fn toolchain(toolchain: &Toolchain) -> String {
 fn dependencies(plan: &Plan, locked: &str) -> String {
     let lock = if plan.locked { " Cargo.lock" } else { "" };
     let script =
-        if plan.dependencies == Dependencies::WithEmptyScript { " && cp src/main.rs build.rs" } else { "" };
+        if plan.dependencies == Dependencies::EmptyScript { " && cp src/main.rs build.rs" } else { "" };
     let line =
         format!("mkdir src && echo 'fn main() {{}}' > src/main.rs{script} && cargo build --release{locked}");
     format!(
@@ -155,7 +155,7 @@ fn compile(plan: &Plan, simple: bool, locked: &str) -> String {
         Step::Command(line) => run(Trust::Beside, None, &shell(line)),
         Step::Usual => {
             // Cargo goes by the time of a file, and the empty program may be younger than the real one.
-            let script = if plan.dependencies == Dependencies::WithEmptyScript { " build.rs" } else { "" };
+            let script = if plan.dependencies == Dependencies::EmptyScript { " build.rs" } else { "" };
             let touch = if simple {
                 format!("find src{script} -type f -exec touch {{}} + && ")
             } else {

@@ -93,7 +93,7 @@ impl Pom {
             }
         }
         let named = node.descendants().filter(|node| node.tag_name().name() == "mainClass");
-        for class in named.filter_map(Node::text) {
+        for class in named.filter_map(|node| node.text()) {
             self.main_class.get_or_insert_with(|| class.trim().to_owned());
         }
     }
