@@ -28,6 +28,9 @@ mod tokens;
 mod version;
 mod workspace;
 
+/// Most packages of a workspace whose package.json is copied on its own before packages are installed.
+const MAX_FILES: usize = 100;
+
 /// A source as the frameworks look at it.
 struct Source<'a> {
     tree: Tree<'a>,
@@ -177,7 +180,9 @@ fn install(source: &Source<'_>, chosen: Chosen, way: &Way, findings: &mut Findin
             source.workspace.iter().flat_map(|known| known.members.iter().map(|member| &member.package)),
         )
     };
-    let whole_source = packages().any(Package::needs_source);
+    let listed = source.workspace.map(|workspace| workspace.members.len());
+    let whole_source = packages().any(Package::needs_source)
+        || listed.is_some_and(|members| members == 0 || members > MAX_FILES);
     let mut files: Vec<String> =
         package_manager::files(root, &manager, lock).into_iter().map(str::to_owned).collect();
     files.extend(members.map(|member| format!("{}/package.json", member.path)));
@@ -202,7 +207,7 @@ fn install(source: &Source<'_>, chosen: Chosen, way: &Way, findings: &mut Findin
         all: packages().any(Package::has_install_scripts),
         keep: workspace || pruned.is_some(),
         workspace,
-        nothing: !source.asks_for_packages() && !source.package.has_install_scripts(),
+        nothing: lock.is_none() && !source.asks_for_packages() && !source.package.has_install_scripts(),
         manager,
     }
 }

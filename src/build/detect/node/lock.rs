@@ -30,15 +30,26 @@ fn root(lock: &str) -> Option<Value> {
     serde_json::Deserializer::from_str(entry).into_iter::<Value>().next()?.ok()
 }
 
-/// Whether a lock file of any package manager has a package.
+/// Whether a lock file of any package manager has a package; one that is only mentioned by another does not count.
 pub(super) fn has(lock: &str, name: &str) -> bool {
-    lock.match_indices(name).any(|(at, _)| {
-        let before = lock[..at].chars().next_back();
-        let after = lock[at + name.len()..].chars().next();
-        matches!(before, None | Some('/' | '"' | '\'' | ' ' | '\n'))
-            && !lock[..at].ends_with("://")
-            && matches!(after, Some('"' | '@' | '\'' | ':' | '/'))
-    })
+    lock.lines().any(|line| is_entry(line, name))
+}
+
+/// Whether a line begins the entry of a package: `"node_modules/a": {`, `a@1:`, `/a@1:`, `/a/1:`, `"a": ["a@1", …`.
+fn is_entry(line: &str, name: &str) -> bool {
+    let Some(at) = line.find(name) else { return false };
+    let (before, after) = (line[..at].trim_start(), &line[at + name.len()..]);
+    let nested = before.starts_with("\"node_modules/") && before.ends_with("node_modules/");
+    match before {
+        _ if nested => after.starts_with("\": {"),
+        "\"" if after.trim_end() == "\": {" || after.starts_with("\": [") => true,
+        "" | "\"" | "'" | "/" | "'/" => {
+            let version =
+                after.strip_prefix('@').or_else(|| after.strip_prefix('/').filter(|_| before.ends_with('/')));
+            version.is_some_and(|version| !version.is_empty())
+        }
+        _ => false,
+    }
 }
 
 /// Whether it has a package that is fetched from a Git repository.
@@ -97,7 +108,15 @@ mod tests {
         ] {
             assert!(has(lock, "bcrypt"), "{lock}");
         }
-        for lock in ["\"node_modules/bcryptjs\": {", "my-bcrypt@1:", "@x-bcrypt@1", "bcrypt"] {
+        for lock in [
+            "\"node_modules/bcryptjs\": {",
+            "my-bcrypt@1:",
+            "@x/bcrypt@1:",
+            "bcrypt",
+            r#"        "bcrypt": "^5.0.0""#,
+            "      bcrypt: ^5.0.0",
+            r#"        "bcrypt": {"optional": true}"#,
+        ] {
             assert!(!has(lock, "bcrypt"), "{lock}");
         }
     }

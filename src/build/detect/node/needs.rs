@@ -7,13 +7,12 @@ use super::{Source, lock};
 use crate::build::dockerfile::node::{Needs, Tool};
 
 /// Packages that are compiled while they are installed, always or where nothing ready is published for a version of Node.
-const COMPILED: [&str; 33] = [
+const COMPILED: [&str; 31] = [
     "argon2",
     "bcrypt",
     "better-sqlite3",
     "better-sqlite3-multiple-ciphers",
     "bigint-buffer",
-    "bufferutil",
     "canvas",
     "cpu-features",
     "deasync",
@@ -39,7 +38,6 @@ const COMPILED: [&str; 33] = [
     "sodium-native",
     "sqlite3",
     "usb",
-    "utf-8-validate",
     "zeromq",
 ];
 

@@ -31,6 +31,7 @@ pub(super) struct Package {
     dependencies: BTreeMap<String, Value>,
     dev_dependencies: BTreeMap<String, Value>,
     optional_dependencies: BTreeMap<String, Value>,
+    peer_dependencies: BTreeMap<String, Value>,
     workspaces: Option<Value>,
 }
 
@@ -149,7 +150,7 @@ impl Package {
 
     /// Whether it asks for any package.
     pub(super) fn asks_for_packages(&self) -> bool {
-        self.locked().iter().any(|(_, packages)| !packages.is_empty())
+        !self.peer_dependencies.is_empty() || self.locked().iter().any(|(_, packages)| !packages.is_empty())
     }
 
     /// The file of Prisma's schema that `prisma` names.
@@ -185,17 +186,14 @@ impl Package {
         INSTALL_SCRIPTS.iter().any(|script| self.scripts.contains_key(*script))
     }
 
-    /// Whether installing needs more than the package files: install scripts, workspaces, packages of the source itself.
+    /// Whether installing needs more than the package files: install scripts, packages of the source itself.
     pub(super) fn needs_source(&self) -> bool {
         let local = |version: &Value| {
             version.as_str().is_some_and(|version| {
-                ["file:", "link:", "portal:", "workspace:", "."]
-                    .iter()
-                    .any(|start| version.starts_with(start))
+                ["file:", "link:", "portal:", "."].iter().any(|start| version.starts_with(start))
             })
         };
-        self.workspaces.is_some()
-            || self.has_install_scripts()
+        self.has_install_scripts()
             || self.locked().iter().flat_map(|(_, packages)| packages.values()).any(local)
     }
 }

@@ -156,6 +156,7 @@ fn manager(
     Ok(match name {
         "pnpm" => {
             let (version, why) = usual(pnpm(&head, lock.is_some(), source, node), &wrote);
+            let version = last_pnpm(&version).unwrap_or(version);
             findings.choose("pnpm", &version, why);
             Manager::Pnpm(version)
         }
@@ -256,9 +257,19 @@ fn pnpm(head: &str, locked: bool, source: &Source<'_>, node: &Node) -> &'static 
         // that know it.
         _ if node.major < 16 => "7.33.7",
         _ if node.major < 18 => "8.15.9",
-        _ if !locked || knows_pnpm_10(source) => "10",
+        _ if !locked || knows_pnpm_10(source) => "10.34.9",
         _ => "9.15.9",
     }
+}
+
+/// The last releases of pnpm's major versions that get no more of them.
+const LAST_PNPM: [&str; 4] = ["10.34.9", "9.15.9", "8.15.9", "7.33.7"];
+
+/// The last release that a range allows: the same every time, and known to programs that ask.
+fn last_pnpm(range: &str) -> Option<String> {
+    let range = Range::parse(range).ok()?;
+    let allowed = |release: &&&str| release.parse().is_ok_and(|version| range.satisfies(&version));
+    LAST_PNPM.iter().find(allowed).map(|release| (*release).to_owned())
 }
 
 /// Whether the project has settings that pnpm reads since version 10.

@@ -46,9 +46,10 @@ impl Scripts<'_> {
     fn script(&self, directory: &str, name: &str, depth: usize) -> Option<String> {
         let depth = depth.checked_sub(1)?;
         let package = self.package(directory)?;
-        let line = package.scripts.get(name).filter(|line| !line.trim().is_empty())?;
+        let line = package.scripts.get(name).filter(|line| is_plain(line.trim()))?;
         let line = self.commands(directory, line, depth);
-        let before = package.scripts.get(&format!("pre{name}")).filter(|_| self.before);
+        let before =
+            package.scripts.get(&format!("pre{name}")).filter(|line| self.before && is_plain(line.trim()));
         Some(match before {
             Some(before) => format!("{} && {line}", group(&self.commands(directory, before, depth))),
             None => line,

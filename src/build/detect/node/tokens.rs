@@ -16,7 +16,8 @@ struct Asked {
 
 /// Says which variables nothing gives a value to.
 pub(super) fn warn(source: &Source<'_>, findings: &mut Findings) {
-    let given = |name: &str| source.settings.args.contains_key(name);
+    let given =
+        |name: &str| source.settings.args.contains_key(name) || source.settings.secrets.contains(name);
     let mut trees = vec![source.tree];
     trees.extend(source.is_member().then(|| source.tree.source()));
     for (tree, file) in trees.into_iter().flat_map(|tree| FILES.map(|file| (tree, file))) {
