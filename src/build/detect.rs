@@ -12,6 +12,7 @@ use super::report::Stage;
 use findings::Findings;
 use tree::{MAX_TEXT, Tree};
 
+mod deno;
 mod family;
 mod findings;
 mod go;

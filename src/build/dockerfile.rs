@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+pub(super) mod deno;
 pub(super) mod go;
 pub(super) mod images;
 pub(super) mod node;

@@ -5,11 +5,12 @@ use super::names::is_path;
 use super::tree::Tree;
 use super::{Context, Generated, missing, no_builder, procfile, static_site, step};
 use crate::build::dockerfile::Step;
-use crate::build::dockerfile::node::{self, Install, Manager, Plan, Serve};
+use crate::build::dockerfile::node::{self, Development, Extent, Install, Manager, Plan, Serve};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 use package::Package;
 use package_manager::Chosen;
+pub(super) use package_manager::is_range;
 use scripts::Scripts;
 use workspace::Workspace;
 
@@ -53,7 +54,7 @@ struct Way {
 /// The package.json, unless all that it has beside a page is a list of packages.
 pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Result<Option<&'static str>, Failure> {
     let Some(file) = tree.first(&package::FILES) else { return Ok(None) };
-    let Some(page) = static_site::sign(tree) else { return Ok(Some("package.json")) };
+    let Some(page) = static_site::sign(tree) else { return Ok(Some(file)) };
     let page = tree.text(page)?.unwrap_or_default();
     let package = Package::read(tree)?;
     // A file that the page names is a script of the page.
@@ -63,7 +64,21 @@ pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Result<Option<&'stati
             || server::file(tree, package).is_some_and(|file| !page.contains(&file))
             || site::builder(package).is_some()
     };
-    Ok(package.as_ref().is_none_or(runs).then_some("package.json"))
+    Ok(package.as_ref().is_none_or(runs).then_some(file))
+}
+
+/// A file that is a program without a package.json.
+pub(super) fn lone_file(tree: Tree<'_>) -> Option<&'static str> {
+    tree.first(&[
+        "server.js",
+        "server.mjs",
+        "server.ts",
+        "index.js",
+        "index.mjs",
+        "index.ts",
+        "app.js",
+        "main.js",
+    ])
 }
 
 /// Whether the package.json is that of a static site which must be built.
@@ -75,8 +90,8 @@ pub(super) fn builds_site(tree: Tree<'_>, settings: &Settings) -> Result<bool, F
 /// The recipe for a package.json: of the directory itself, of it as a member of a workspace, or of the only program in it.
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     let asked = settings.framework;
-    let package =
-        Package::read(tree)?.ok_or_else(|| missing("package.json", asked.unwrap_or(Framework::Node)))?;
+    let package = Package::read(tree)?.or_else(|| lone_file(tree).map(|_| Package::default()));
+    let package = package.ok_or_else(|| missing("package.json", asked.unwrap_or(Framework::Node)))?;
     let mut findings = Findings::default();
     if !tree.path().is_empty()
         && let Some(workspace) = Workspace::read(tree.source())?
@@ -204,10 +219,20 @@ fn install(source: &Source<'_>, chosen: Chosen, way: &Way, findings: &mut Findin
         files,
         directories: package_manager::directories(root).into_iter().map(str::to_owned).collect(),
         whole_source,
-        all: packages().any(Package::has_install_scripts),
-        keep: workspace || pruned.is_some(),
-        workspace,
-        nothing: lock.is_none() && !source.asks_for_packages() && !source.package.has_install_scripts(),
+        development: if workspace || pruned.is_some() {
+            Development::Keep
+        } else if packages().any(Package::has_install_scripts) {
+            Development::Install
+        } else {
+            Development::Build
+        },
+        extent: if workspace {
+            Extent::Workspace
+        } else if lock.is_none() && !source.asks_for_packages() && !source.package.has_install_scripts() {
+            Extent::Nothing
+        } else {
+            Extent::Root
+        },
         manager,
     }
 }

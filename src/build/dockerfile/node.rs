@@ -51,16 +51,32 @@ pub(in crate::build) struct Install {
     pub(in crate::build) files: Vec<String>,
     /// The directories that installing needs.
     pub(in crate::build) directories: Vec<String>,
+    pub(in crate::build) extent: Extent,
+    pub(in crate::build) development: Development,
     /// Installing needs the whole source.
     pub(in crate::build) whole_source: bool,
-    /// Packages that only the build needs are installed though nothing is built: an install script may use them.
-    pub(in crate::build) all: bool,
+}
+
+/// Where packages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::build) enum Extent {
+    /// None is asked for at all.
+    Nothing,
+    /// All in one place.
+    Root,
+    /// In the directories of a workspace, too.
+    Workspace,
+}
+
+/// What becomes of the packages that only the build needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::build) enum Development {
+    /// They are installed where there is a build, and pruned.
+    Build,
+    /// They are installed whatever is built, and pruned: an install script may use them.
+    Install,
     /// They stay in the image: what starts is one of them, or the packages are those of a workspace.
-    pub(in crate::build) keep: bool,
-    /// Packages are in more places than the root.
-    pub(in crate::build) workspace: bool,
-    /// No package is asked for at all.
-    pub(in crate::build) nothing: bool,
+    Keep,
 }
 
 /// What packages need besides themselves.
@@ -177,11 +193,13 @@ fn build_stage(plan: &Plan) -> String {
     text.push_str(&arguments(&plan.arguments));
     text.push_str(&build(plan));
     if is_program(plan) {
-        let all = plan.build.is_some() || plan.install.all;
-        if let Some(prune) = manager.prune(plan.install.locked, all).filter(|_| !plan.install.keep) {
+        let all = plan.build.is_some() || plan.install.development != Development::Build;
+        if let Some(prune) =
+            manager.prune(plan.install.locked, all).filter(|_| plan.install.development != Development::Keep)
+        {
             text.push_str(&run(Trust::Beside, Some(manager.cache()), &prune));
         }
-        if !plan.install.workspace && !plan.install.nothing {
+        if plan.install.extent == Extent::Root {
             text.push_str("# Packages change less often than the program: a layer of their own.\n");
             text.push_str("RUN mkdir -p node_modules && mv node_modules /node_modules\n");
         }
@@ -252,7 +270,7 @@ fn is_as_it_is(plan: &Plan) -> bool {
     plan.build.is_none()
         && plan.needs.generate.is_none()
         && !plan.install.whole_source
-        && !plan.install.workspace
+        && plan.install.extent != Extent::Workspace
         && is_program(plan)
 }
 
@@ -261,7 +279,7 @@ fn packages(plan: &Plan) -> String {
     let install = &plan.install;
     let manager = &install.manager;
     let mut text = String::new();
-    if install.nothing {
+    if install.extent == Extent::Nothing {
         return if is_as_it_is(plan) { text } else { "COPY . .\n".to_owned() };
     }
     if install.whole_source {
@@ -278,7 +296,7 @@ fn packages(plan: &Plan) -> String {
             let _ = writeln!(text, "COPY {directory}/ ./{directory}/");
         }
     }
-    let all = plan.build.is_some() || install.all || install.keep;
+    let all = plan.build.is_some() || install.development != Development::Build;
     text.push_str(&run(Trust::Beside, Some(manager.cache()), &manager.install(install.locked, all)));
     if !install.whole_source && !is_as_it_is(plan) {
         text.push_str("COPY . .\n");
@@ -288,7 +306,7 @@ fn packages(plan: &Plan) -> String {
 
 /// Whether the last image has Bun and no Node: nothing but Bun is asked for.
 fn runs_on_bun_alone(plan: &Plan) -> bool {
-    let bun = matches!(plan.install.manager, Manager::Bun(_)) && plan.install.nothing;
+    let bun = matches!(plan.install.manager, Manager::Bun(_)) && plan.install.extent == Extent::Nothing;
     bun && matches!(&plan.serve, Serve::Program { command: Some(command), .. } if command.first().is_some_and(|word| word == "bun"))
 }
 
@@ -312,7 +330,7 @@ fn program(plan: &Plan, command: Option<&[String]>, writes: bool) -> String {
         variables(plan)
     );
     let _ = writeln!(text, "WORKDIR /app");
-    if !plan.install.workspace && !plan.install.nothing {
+    if plan.install.extent == Extent::Root {
         text.push_str("COPY --link --from=build /node_modules ./node_modules\n");
     }
     if plan.needs.tool == Some(Tool::Playwright) {

@@ -62,19 +62,16 @@ impl Package {
     /// The package.json of the source; pnpm knows it in two more forms.
     pub(super) fn read(tree: Tree<'_>) -> Result<Option<Self>, Failure> {
         let file = tree.first(&FILES).unwrap_or(FILES[0]);
-        match file {
-            "package.json" => tree.json(file),
-            _ => {
-                let text = tree.text(file)?.unwrap_or_default();
-                let wrong = |error: &dyn std::fmt::Display| {
-                    no_builder(format!("{file} cannot be read: {error}; correct it"))
-                };
-                if file == "package.yaml" {
-                    return serde_yaml::from_str(&text).map(Some).map_err(|error| wrong(&error));
-                }
-                json5::from_str(&text).map(Some).map_err(|error| wrong(&error))
-            }
+        if file == "package.json" {
+            return tree.json(file);
         }
+        let text = tree.text(file)?.unwrap_or_default();
+        let wrong =
+            |error: &dyn std::fmt::Display| no_builder(format!("{file} cannot be read: {error}; correct it"));
+        if file == "package.yaml" {
+            return serde_yaml::from_str(&text).map(Some).map_err(|error| wrong(&error));
+        }
+        json5::from_str(&text).map(Some).map_err(|error| wrong(&error))
     }
 
     /// Whether it asks for a package, at run time or for the build.
@@ -144,7 +141,7 @@ impl Package {
 
     /// Whether one of its packages is a Git repository.
     pub(super) fn asks_for_git(&self) -> bool {
-        let is_git = |version: &str| version.starts_with("git") || version.ends_with(".git");
+        let is_git = |version: &str| version.starts_with("git") || version.contains(".git");
         self.locked().iter().flat_map(|(_, packages)| packages.values()).filter_map(Value::as_str).any(is_git)
     }
 

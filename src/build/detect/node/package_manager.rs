@@ -125,7 +125,7 @@ fn wanted(source: &Source<'_>, tree: Tree<'_>) -> Result<Vec<Wanted>, Failure> {
 }
 
 /// A version, a range of them or `latest`, which npm can be asked for in single quotes.
-fn is_range(text: &str) -> bool {
+pub(in crate::build::detect) fn is_range(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".^~<>=|*- ".contains(&byte);
     text == "latest"
         || (1..=60).contains(&text.len())
@@ -292,7 +292,9 @@ pub(super) fn yaml(tree: Tree<'_>, file: &str) -> Result<Value, Failure> {
 
 /// Whether npm's lock file holds what package.json asks for: `npm ci` refuses to install otherwise.
 fn is_in_step(source: &Source<'_>, tree: Tree<'_>, lock: Option<&str>, findings: &mut Findings) -> bool {
-    let Some(file) = lock.filter(|file| file.ends_with(".json")) else { return true };
+    let Some(file) = lock.filter(|file| file.contains("package-lock") || file.contains("shrinkwrap")) else {
+        return true;
+    };
     let root = if source.is_member() { Package::read(tree).ok().flatten() } else { None };
     let missing = lock::missing(&tree.long(file), root.as_ref().unwrap_or(&source.package));
     if missing.is_empty() {

@@ -159,7 +159,7 @@ impl Scripts<'_> {
                     directory = self.member(value.or_else(|| words.next())?)?;
                 }
                 "workspace" if *runner == "yarn" && plain.is_empty() => {
-                    directory = self.member(words.next()?)?
+                    directory = self.member(words.next()?)?;
                 }
                 "--run" if *runner == "node" && plain.is_empty() => plain.push("run"),
                 _ if QUIET.contains(&word) => {}
@@ -168,8 +168,9 @@ impl Scripts<'_> {
             }
         }
         let script = match (*runner, plain.as_slice()) {
-            ("node", ["run", script]) => *script,
-            ("npm", [script @ ("start" | "stop" | "restart" | "test")]) => *script,
+            ("node", ["run", script]) | ("npm", [script @ ("start" | "stop" | "restart" | "test")]) => {
+                *script
+            }
             ("npm", ["start", rest @ ..]) => {
                 arguments.splice(0..0, rest.iter().copied());
                 "start"
@@ -251,17 +252,16 @@ fn chain(line: &str) -> Option<Vec<&str>> {
     let mut quote = None;
     let (mut commands, mut start, mut index) = (Vec::new(), 0, 0);
     while let Some(&byte) = bytes.get(index) {
-        match quote {
-            Some(open) if byte == open => quote = None,
-            Some(_) => {}
-            None if matches!(byte, b'"' | b'\'' | b'`') => quote = Some(byte),
-            None if byte == b'&' && bytes.get(index + 1) == Some(&b'&') => {
-                commands.push(line[start..index].trim());
-                start = index + 2;
-                index += 1;
-            }
-            None if matches!(byte, b'&' | b'|' | b';' | b'<' | b'>' | b'(' | b')') => return None,
-            None => {}
+        if let Some(open) = quote {
+            quote = (byte != open).then_some(open);
+        } else if matches!(byte, b'"' | b'\'' | b'`') {
+            quote = Some(byte);
+        } else if byte == b'&' && bytes.get(index + 1) == Some(&b'&') {
+            commands.push(line[start..index].trim());
+            start = index + 2;
+            index += 1;
+        } else if matches!(byte, b'&' | b'|' | b';' | b'<' | b'>' | b'(' | b')') {
+            return None;
         }
         index += 1;
     }

@@ -118,20 +118,18 @@ fn with_environment_files(line: &str, tree: Tree<'_>, node: &Node) -> String {
 
 /// The file to start, as far as the source has it; what a build makes is there only if `main` names it.
 pub(super) fn file(tree: Tree<'_>, package: &Package) -> Option<String> {
-    let named = [package.main.as_deref(), package.module.as_deref()].into_iter().flatten();
+    let main = [package.main.as_deref(), package.module.as_deref()].into_iter().flatten();
     let named =
-        named.map(|path| path.trim_start_matches("./")).filter(|path| is_path(path)).find_map(|path| {
-            [String::new(), ".js".to_owned(), "/index.js".to_owned()]
-                .iter()
-                .map(|end| format!("{path}{end}"))
-                .find(|path| tree.has(path))
+        main.map(|path| path.trim_start_matches("./")).filter(|path| is_path(path)).find_map(|path| {
+            let ends = ["", ".js", "/index.js"];
+            ends.iter().map(|end| format!("{path}{end}")).find(|path| tree.has(path))
         });
     let usual = || {
         ["", "src/"].iter().find_map(|directory| {
-            let names = FILES.iter().flat_map(|name| {
-                EXTENSIONS.iter().map(move |extension| format!("{directory}{name}.{extension}"))
+            let mut paths = FILES.iter().flat_map(|file| {
+                EXTENSIONS.iter().map(move |extension| format!("{directory}{file}.{extension}"))
             });
-            names.into_iter().find(|path| tree.has(path))
+            paths.find(|path| tree.has(path))
         })
     };
     // A build makes `main` of what is there only in another form.
@@ -165,7 +163,7 @@ fn runner(
         }
     }
     let release = (node.release.0, node.release.1);
-    if release >= (23, 6) || (22, 18) <= release && release < (23, 0) {
+    if release >= (23, 6) || ((22, 18)..(23, 0)).contains(&release) {
         findings.assume(format!("Node runs {file} as it is, without its types"));
         return Ok(words(&["node", file]));
     }
