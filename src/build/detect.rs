@@ -15,6 +15,7 @@ use tree::{MAX_TEXT, Tree};
 
 mod assets;
 mod choice;
+mod deno;
 mod family;
 mod findings;
 mod go;

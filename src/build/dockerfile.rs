@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 mod debian;
+pub(super) mod deno;
 pub(super) mod go;
 pub(super) mod images;
 pub(super) mod java;

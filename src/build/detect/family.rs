@@ -1,7 +1,7 @@
 //! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
 
 use super::tree::Tree;
-use super::{Generated, go, java, no_builder, node, python, rust, static_site};
+use super::{Generated, deno, go, java, no_builder, node, python, rust, static_site};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
@@ -137,9 +137,9 @@ static LANGUAGES: [Language; 15] = [
     Language {
         name: "Deno",
         frameworks: &[Framework::Deno],
-        signs: Signs::Files(&["deno.json", "deno.jsonc"]),
+        signs: Signs::Found(deno::sign),
         rank: Rank::Last,
-        recipe: None,
+        recipe: Some(deno::recipe),
     },
     Language {
         name: "C++",
@@ -162,6 +162,14 @@ static LANGUAGES: [Language; 15] = [
         signs: Signs::Found(|tree, _| Ok(static_site::sign(tree))),
         rank: Rank::Last,
         recipe: Some(static_site::recipe),
+    },
+    // Without a page, a file of JavaScript is a program though no package.json says so.
+    Language {
+        name: "a file of JavaScript",
+        frameworks: &[Framework::Node],
+        signs: Signs::Found(|tree, _| Ok(node::lone_file(tree))),
+        rank: Rank::Last,
+        recipe: Some(node::recipe),
     },
 ];
 

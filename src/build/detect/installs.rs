@@ -46,7 +46,9 @@ pub(super) fn arguments_of(tree: Tree<'_>, settings: &Settings) -> BTreeSet<Stri
     if names.is_empty() {
         return BTreeSet::new();
     }
-    let texts: Vec<String> = FILES.iter().map(|file| tree.head(file)).collect();
+    // A member of a workspace is installed by the files of its root.
+    let trees = [tree, tree.source()];
+    let texts: Vec<String> = trees.iter().flat_map(|tree| FILES.iter().map(|file| tree.head(file))).collect();
     let needed = |name: &String| {
         READ.iter().any(|read| name.starts_with(read)) || texts.iter().any(|text| mentions(text, name))
     };

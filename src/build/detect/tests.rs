@@ -97,8 +97,13 @@ fn programs_for_node_are_started_by_script_or_file() {
     let lock = ("package-lock.json", "{}");
     let (framework, text) = generated(&[("package.json", r#"{"scripts":{"start":"node a.js"}}"#), lock]);
     assert_eq!(framework, "Node");
-    assert!(text.contains("npm ci") && text.contains(r#"CMD ["npm", "start"]"#), "{text}");
-    let text = generated(&[("package.json", r#"{"main":"./app.js"}"#), ("app.js", ""), ("index.js", "")]).1;
+    assert!(text.contains("npm ci") && text.contains(r#"CMD ["node", "a.js"]"#), "{text}");
+    let text = generated(&[
+        ("package.json", r#"{"main":"./app.js","dependencies":{"ms":"2"}}"#),
+        ("app.js", ""),
+        ("index.js", ""),
+    ])
+    .1;
     assert!(text.contains("npm install") && text.contains(r#"CMD ["node", "app.js"]"#), "{text}");
     assert!(
         generated(&[("package.json", "{}"), ("server.js", ""), ("index.js", "")])

@@ -16,6 +16,8 @@ pub(super) const MAX_TEXT: u64 = 1 << 20;
 const MAX_ENTRIES: usize = 10_000;
 /// How much of a file its head is.
 const HEAD: u64 = 4096;
+/// How much of a lock file is read.
+const LONG: u64 = 16 << 20;
 
 /// The files below a directory. Links that leave it lead nowhere.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,11 @@ impl<'a> Tree<'a> {
     /// The root of the source: of a monorepo, where the lock file and the workspace are.
     pub(super) fn source(self) -> Self {
         Self { path: "", ..self }
+    }
+
+    /// The root of the source as a path.
+    pub(super) fn root(self) -> &'a Path {
+        self.source
     }
 
     /// Where this is below the root of the source; empty: it is the root.
@@ -85,6 +92,16 @@ impl<'a> Tree<'a> {
         let mut bytes = Vec::new();
         if let Some(file) = self.inside(path).and_then(|real| std::fs::File::open(real).ok()) {
             let _partial = file.take(HEAD).read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The text of a file that may be long, such as a lock file; what is no text is replaced, and nothing is read beyond
+    /// 16 MiB.
+    pub(super) fn long(self, path: &str) -> String {
+        let mut bytes = Vec::new();
+        if let Some(file) = self.inside(path).and_then(|real| std::fs::File::open(real).ok()) {
+            let _partial = file.take(LONG).read_to_end(&mut bytes);
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }

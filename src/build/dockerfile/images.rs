@@ -3,6 +3,8 @@
 //! A tag enters the table once its registry has been seen to hold it, or where the maker's own list of releases names it;
 //! the date stands beside it. `detect` refuses a Dockerfile whose FROM is not in here, and a test tries every version.
 
+use super::node::releases;
+
 /// A repository, and the tags of it that may be written.
 struct Repository {
     name: &'static str,
@@ -11,6 +13,8 @@ struct Repository {
 
 enum Tags {
     Listed(&'static [&'static str]),
+    /// Whatever the list of releases of Node holds.
+    Node,
     /// `1.FIRST` to `1.LAST` of a major version, each with the suffix.
     Minors {
         major: u32,
@@ -22,10 +26,7 @@ enum Tags {
 
 /// Every base image, as of November 2026.
 const TABLE: &[Repository] = &[
-    Repository {
-        name: "docker.io/library/node",
-        tags: Tags::Listed(&["18-bookworm-slim", "20-bookworm-slim", "22-bookworm-slim", "24-bookworm-slim"]),
-    },
+    Repository { name: "docker.io/library/node", tags: Tags::Node },
     Repository {
         name: "docker.io/library/python",
         tags: Tags::Minors { major: 3, first: 9, last: 14, suffix: "-slim-bookworm" },
@@ -67,6 +68,7 @@ impl Tags {
     fn contain(&self, tag: &str) -> bool {
         match self {
             Self::Listed(tags) => tags.contains(&tag),
+            Self::Node => releases::is_tag(tag),
             Self::Minors { major, first, last, suffix } => {
                 (*first..=*last).any(|minor| tag == format!("{major}.{minor}{suffix}"))
             }

@@ -1,58 +1,82 @@
-//! The words of npm, pnpm and yarn for the same few things.
+//! The words of npm, pnpm, Yarn and Bun for the same few things.
 
-/// A package manager, with the version that is installed of it.
+/// A package manager, with the version, or the range of versions, that is installed of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::build) enum Manager {
-    /// The one that comes with Node.
-    Npm,
+    /// The one that comes with Node, unless another is named.
+    Npm(Option<String>),
     /// pnpm.
     Pnpm(String),
     /// Yarn 1.
     YarnClassic(String),
     /// Yarn 2 and later.
     Yarn(String),
+    /// Bun, which also runs programs.
+    Bun(String),
 }
+
+/// The scripts that installing a project runs of the project itself.
+const OWN_SCRIPTS: &str = "scripts.preinstall scripts.install scripts.postinstall";
 
 impl Manager {
     /// The program.
     pub(in crate::build) fn name(&self) -> &'static str {
         match self {
-            Self::Npm => "npm",
+            Self::Npm(_) => "npm",
             Self::Pnpm(_) => "pnpm",
             Self::YarnClassic(_) | Self::Yarn(_) => "yarn",
+            Self::Bun(_) => "bun",
         }
     }
 
-    /// What npm is asked for to have it.
+    /// What npm is asked for to have it, as a word of the shell.
     pub(super) fn package(&self) -> Option<String> {
         match self {
-            Self::Npm => None,
-            Self::Pnpm(version) => Some(format!("pnpm@{version}")),
-            Self::YarnClassic(version) => Some(format!("yarn@{version}")),
-            Self::Yarn(version) => Some(format!("@yarnpkg/cli-dist@{version}")),
+            Self::Npm(None) => None,
+            Self::Npm(Some(version)) => Some(word("npm", version)),
+            Self::Pnpm(version) => Some(word("pnpm", version)),
+            Self::YarnClassic(version) => Some(word("yarn", version)),
+            Self::Yarn(version) => Some(word("@yarnpkg/cli-dist", version)),
+            Self::Bun(version) => Some(word("bun", version)),
         }
+    }
+
+    /// What programs find in `npm_config_user_agent`, where the version is known.
+    pub(super) fn user_agent(&self) -> Option<String> {
+        let version = match self {
+            Self::Npm(version) => version.as_deref()?,
+            Self::Pnpm(version) | Self::YarnClassic(version) | Self::Yarn(version) | Self::Bun(version) => {
+                version
+            }
+        };
+        let exact = version.split('.').count() == 3
+            && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        exact.then(|| format!("{}/{version}", self.name()))
     }
 
     /// More variables of the build stage.
     pub(super) fn environment(&self) -> &'static str {
         match self {
-            Self::Npm => "",
+            Self::Npm(_) => "",
             Self::Pnpm(_) => " CI=true",
             Self::YarnClassic(_) => " YARN_CACHE_FOLDER=/root/.cache/yarn",
-            // Packages as directories: what runs them needs no yarn.
+            // Packages as directories: what runs them needs no Yarn. The version that is installed is the one that yarnPath
+            // names, whose file may be missing.
             Self::Yarn(_) => {
-                " YARN_NODE_LINKER=node-modules YARN_ENABLE_GLOBAL_CACHE=true YARN_ENABLE_TELEMETRY=false"
+                " YARN_NODE_LINKER=node-modules YARN_IGNORE_PATH=1 YARN_ENABLE_GLOBAL_CACHE=true YARN_ENABLE_TELEMETRY=false"
             }
+            Self::Bun(_) => " BUN_INSTALL_CACHE_DIR=/root/.bun/install/cache",
         }
     }
 
     /// The directory of what it downloads.
     pub(super) fn cache(&self) -> &'static str {
         match self {
-            Self::Npm => "/root/.npm",
+            Self::Npm(_) => "/root/.npm",
             Self::Pnpm(_) => "/root/.pnpm-store",
             Self::YarnClassic(_) => "/root/.cache/yarn",
             Self::Yarn(_) => "/root/.yarn/berry",
+            Self::Bun(_) => "/root/.bun/install/cache",
         }
     }
 
@@ -60,7 +84,7 @@ impl Manager {
     pub(super) fn install(&self, locked: bool, all: bool) -> String {
         let pick = |with_lock: &'static str, without| if locked { with_lock } else { without };
         match self {
-            Self::Npm => {
+            Self::Npm(_) => {
                 let omit = if all { "" } else { " --omit=dev" };
                 format!("npm {}{omit} --no-audit --no-fund", pick("ci", "install"))
             }
@@ -74,24 +98,62 @@ impl Manager {
                 format!("yarn install{}{omit} --non-interactive", pick(" --frozen-lockfile", ""))
             }
             Self::Yarn(_) => format!("yarn install {}", pick("--immutable", "--no-immutable")),
+            Self::Bun(_) => {
+                let omit = if all { "" } else { " --production" };
+                format!("bun install{}{omit}", pick(" --frozen-lockfile", ""))
+            }
         }
     }
 
-    /// Removes the packages that only a build needs, where `install` has not left them out.
+    /// Removes the packages that only a build needs, where `install` has not left them out. No script of the project runs
+    /// again: it may need what was just removed.
     pub(super) fn prune(&self, locked: bool, all: bool) -> Option<String> {
         match self {
-            Self::Npm => all.then(|| "npm prune --omit=dev --no-audit --no-fund".to_owned()),
+            Self::Npm(_) => {
+                all.then(|| "npm prune --omit=dev --ignore-scripts --no-audit --no-fund".to_owned())
+            }
             Self::Pnpm(_) => all.then(|| "pnpm prune --prod --ignore-scripts".to_owned()),
             Self::YarnClassic(_) => {
                 let frozen = if locked { " --frozen-lockfile" } else { "" };
                 let words = "--production --ignore-scripts --prefer-offline --non-interactive";
                 all.then(|| format!("yarn install{frozen} {words}"))
             }
-            // Yarn 2 and 3 know it only with a plugin.
+            // Yarn 2 and 3 know it only with a plugin; 4 runs the project's own scripts again.
             Self::Yarn(version) => {
                 let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-                major.is_some_and(|major| major >= 4).then(|| "yarn workspaces focus --production".to_owned())
+                major.is_some_and(|major| major >= 4).then(|| {
+                    format!(
+                        "cp package.json /tmp/package.json && npm pkg delete {OWN_SCRIPTS} && yarn workspaces focus \
+                         --production && cp /tmp/package.json package.json"
+                    )
+                })
             }
+            // Without a lock file of its own kind it would choose anew.
+            Self::Bun(_) => None,
         }
+    }
+}
+
+/// A package of npm with its version, in quotes where the shell would read more into it.
+fn word(package: &str, version: &str) -> String {
+    let plain = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    if plain { format!("{package}@{version}") } else { format!("'{package}@{version}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_one_word_of_the_shell() {
+        assert_eq!(Manager::Pnpm("9.15.9".into()).package().as_deref(), Some("pnpm@9.15.9"));
+        assert_eq!(Manager::Pnpm(">=9 <11".into()).package().as_deref(), Some("'pnpm@>=9 <11'"));
+    }
+
+    #[test]
+    fn a_program_is_told_a_version_only_where_it_is_known() {
+        assert_eq!(Manager::Pnpm("9.15.9".into()).user_agent().as_deref(), Some("pnpm/9.15.9"));
+        assert_eq!(Manager::Yarn("4".into()).user_agent(), None);
+        assert_eq!(Manager::Npm(None).user_agent(), None);
     }
 }

@@ -1,0 +1,123 @@
+//! What a lock file says besides the versions of packages: whether it fits package.json, and which packages there are.
+
+use serde_json::Value;
+
+use super::package::Package;
+
+/// The packages that package.json asks for and that npm's lock file has otherwise or not at all. A lock file of npm 6 does
+/// not repeat what was asked for.
+pub(super) fn missing(lock: &str, package: &Package) -> Vec<String> {
+    let Some(root) = root(lock) else { return vec![] };
+    let mut missing = Vec::new();
+    for (field, packages) in package.locked() {
+        for (name, version) in packages {
+            let known = root.get(field).and_then(|known| known.get(name));
+            // An optional package may stand in both fields; the lock file keeps one.
+            let elsewhere = root.get("optionalDependencies").and_then(|known| known.get(name));
+            if known.or(elsewhere) != Some(version) {
+                missing.push(name.chars().filter(|char| !char.is_control()).take(80).collect());
+            }
+        }
+    }
+    missing
+}
+
+/// The entry of the project itself: `"packages": {"": {…}}`.
+fn root(lock: &str) -> Option<Value> {
+    let packages = &lock[lock.find("\"packages\"")?..];
+    let entry = &packages[packages.find("\"\"")? + 2..];
+    let entry = entry.trim_start().strip_prefix(':')?;
+    serde_json::Deserializer::from_str(entry).into_iter::<Value>().next()?.ok()
+}
+
+/// Whether a lock file of any package manager has a package; one that is only mentioned by another does not count.
+pub(super) fn has(lock: &str, name: &str) -> bool {
+    lock.lines().any(|line| is_entry(line, name))
+}
+
+/// Whether a line begins the entry of a package: `"node_modules/a": {`, `a@1:`, `/a@1:`, `/a/1:`, `"a": ["a@1", …`.
+fn is_entry(line: &str, name: &str) -> bool {
+    let Some(at) = line.find(name) else { return false };
+    let (before, after) = (line[..at].trim_start(), &line[at + name.len()..]);
+    let nested = before.starts_with("\"node_modules/") && before.ends_with("node_modules/");
+    match before {
+        _ if nested => after.starts_with("\": {"),
+        "\"" if after.trim_end() == "\": {" || after.starts_with("\": [") => true,
+        "" | "\"" | "'" | "/" | "'/" => {
+            let version =
+                after.strip_prefix('@').or_else(|| after.strip_prefix('/').filter(|_| before.ends_with('/')));
+            version.is_some_and(|version| !version.is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// Whether it has a package that is fetched from a Git repository.
+pub(super) fn has_git(lock: &str) -> bool {
+    [
+        "git+ssh://",
+        "git+https://",
+        "git+http://",
+        "git://",
+        "git@github.com:",
+        "type: git",
+        "repo: git",
+        "github:",
+    ]
+    .iter()
+    .any(|mark| lock.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(text: &str) -> Package {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_lock_file_of_npm_is_in_step_or_names_what_it_lacks() {
+        let lock = r#"{"name": "a", "lockfileVersion": 3, "packages": {
+            "": {"dependencies": {"dayjs": "1.11.13"}, "optionalDependencies": {"fsevents": "2"}},
+            "node_modules/dayjs": {"version": "1.11.13"}}}"#;
+        assert!(missing(lock, &package(r#"{"dependencies":{"dayjs":"1.11.13"}}"#)).is_empty());
+        let both =
+            r#"{"dependencies":{"dayjs":"1.11.13","fsevents":"2"},"optionalDependencies":{"fsevents":"2"}}"#;
+        assert!(missing(lock, &package(both)).is_empty());
+        let more = package(r#"{"dependencies":{"dayjs":"1.11.14"},"devDependencies":{"is-number":"7"}}"#);
+        assert_eq!(missing(lock, &more), ["dayjs", "is-number"]);
+        assert!(
+            missing("{\"lockfileVersion\": 1}", &more).is_empty(),
+            "npm 6 does not repeat what was asked for"
+        );
+        assert!(missing("", &more).is_empty());
+    }
+
+    #[test]
+    fn a_package_is_found_in_the_lock_file_of_any_package_manager() {
+        for lock in [
+            r#""node_modules/bcrypt": {"#,
+            r#""node_modules/a/node_modules/bcrypt": {"#,
+            "  bcrypt@5.1.1:\n",
+            "  /bcrypt@5.1.1:\n",
+            "  /bcrypt/5.1.0:\n",
+            "\nbcrypt@^5.0.0:\n",
+            "\"bcrypt@npm:^5.0.0\":\n",
+            r#"    "bcrypt": ["bcrypt@5.1.1", "#,
+        ] {
+            assert!(has(lock, "bcrypt"), "{lock}");
+        }
+        for lock in [
+            "\"node_modules/bcryptjs\": {",
+            "my-bcrypt@1:",
+            "@x/bcrypt@1:",
+            "bcrypt",
+            r#"        "bcrypt": "^5.0.0""#,
+            "      bcrypt: ^5.0.0",
+            r#"        "bcrypt": {"optional": true}"#,
+        ] {
+            assert!(!has(lock, "bcrypt"), "{lock}");
+        }
+    }
+}
