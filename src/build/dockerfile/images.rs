@@ -11,6 +11,8 @@ struct Repository {
 
 enum Tags {
     Listed(&'static [&'static str]),
+    /// Single releases.
+    Releases(&'static [Release]),
     /// `1.FIRST` to `1.LAST` of a major version, each with the suffix.
     Minors {
         major: u32,
@@ -28,8 +30,9 @@ const TABLE: &[Repository] = &[
     },
     Repository {
         name: "docker.io/library/python",
-        tags: Tags::Minors { major: 3, first: 9, last: 14, suffix: "-slim-bookworm" },
+        tags: Tags::Minors { major: 3, first: 7, last: 14, suffix: "-slim-bookworm" },
     },
+    Repository { name: "docker.io/library/python", tags: Tags::Releases(PYTHON) },
     Repository {
         name: "docker.io/library/golang",
         tags: Tags::Minors { major: 1, first: 21, last: 26, suffix: "-bookworm" },
@@ -63,10 +66,45 @@ const TABLE: &[Repository] = &[
     Repository { name: "docker.io/library/nginx", tags: Tags::Listed(&["1.28"]) },
 ];
 
+/// Releases of Python since Debian 12: of a minor version the first and the last one.
+const PYTHON: &[Release] = &[
+    release("3.7", 17, 17, "-slim-bookworm"),
+    release("3.8", 17, 20, "-slim-bookworm"),
+    release("3.9", 17, 23, "-slim-bookworm"),
+    release("3.10", 12, 18, "-slim-bookworm"),
+    release("3.11", 4, 13, "-slim-bookworm"),
+    release("3.12", 0, 11, "-slim-bookworm"),
+    release("3.13", 0, 9, "-slim-bookworm"),
+    release("3.14", 0, 7, "-slim-bookworm"),
+];
+
+/// The releases of a minor version from `first` to `last` that have an image on one base.
+pub(in crate::build) struct Release {
+    minor: &'static str,
+    first: u32,
+    last: u32,
+    suffix: &'static str,
+}
+
+const fn release(minor: &'static str, first: u32, last: u32, suffix: &'static str) -> Release {
+    Release { minor, first, last, suffix }
+}
+
+impl Release {
+    fn contains(&self, tag: &str) -> bool {
+        let patch = tag.strip_prefix(self.minor).and_then(|rest| rest.strip_prefix('.'));
+        let patch = patch.and_then(|rest| rest.strip_suffix(self.suffix));
+        patch
+            .and_then(|patch| patch.parse().ok())
+            .is_some_and(|patch| (self.first..=self.last).contains(&patch))
+    }
+}
+
 impl Tags {
     fn contain(&self, tag: &str) -> bool {
         match self {
             Self::Listed(tags) => tags.contains(&tag),
+            Self::Releases(releases) => releases.iter().any(|release| release.contains(tag)),
             Self::Minors { major, first, last, suffix } => {
                 (*first..=*last).any(|minor| tag == format!("{major}.{minor}{suffix}"))
             }
