@@ -13,8 +13,11 @@ pub(super) mod java;
 pub(super) mod node;
 pub(super) mod offer;
 mod program;
+pub(super) mod php;
 pub(super) mod python;
+pub(super) mod ruby;
 pub(super) mod rust;
+pub(super) mod script;
 pub(super) mod site;
 pub(super) mod start;
 

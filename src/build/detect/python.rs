@@ -33,7 +33,7 @@ const SURE: [&str; 9] = [
     "environment.yml",
 ];
 /// Programs, in the order in which one is taken.
-const PROGRAMS: [&str; 14] = [
+pub(super) const PROGRAMS: [&str; 14] = [
     "main.py",
     "app.py",
     "server.py",
@@ -59,13 +59,7 @@ pub(super) fn sign(tree: Tree<'_>) -> Result<Option<&'static str>, Failure> {
     let project = tree
         .text("pyproject.toml")?
         .filter(|text| text.lines().any(|line| ["[project]", "[tool.poetry]"].contains(&line.trim())));
-    if project.is_some() {
-        return Ok(Some("pyproject.toml"));
-    }
-    // A program without packages: a file that stands alone, or beside nothing of another language.
-    Ok(tree.first(&PROGRAMS).filter(|_| {
-        tree.first(&["package.json", "go.mod", "Cargo.toml", "composer.json", "Gemfile"]).is_none()
-    }))
+    Ok(project.map(|_| "pyproject.toml"))
 }
 
 /// The recipe for a Python program.

@@ -63,6 +63,17 @@ const TABLE: &[Repository] = &[
             "8-jdk", "11-jdk", "17-jdk", "21-jdk", "25-jdk", "8-jre", "11-jre", "17-jre", "21-jre", "25-jre",
         ]),
     },
+    Repository {
+        name: "docker.io/library/php",
+        tags: Tags::Minors { major: 8, first: 1, last: 5, suffix: "-apache-bookworm" },
+    },
+    Repository { name: "docker.io/library/composer", tags: Tags::Listed(&["2"]) },
+    Repository {
+        name: "docker.io/library/ruby",
+        tags: Tags::Minors { major: 3, first: 1, last: 4, suffix: "-slim-bookworm" },
+    },
+    Repository { name: "docker.io/library/ruby", tags: Tags::Listed(&["4.0-slim-bookworm"]) },
+    Repository { name: "docker.io/library/ruby", tags: Tags::Releases(RUBY) },
     Repository { name: "docker.io/library/nginx", tags: Tags::Listed(&["1.28"]) },
 ];
 
@@ -76,6 +87,22 @@ const PYTHON: &[Release] = &[
     release("3.12", 0, 11, "-slim-bookworm"),
     release("3.13", 0, 9, "-slim-bookworm"),
     release("3.14", 0, 7, "-slim-bookworm"),
+];
+
+/// Releases of Ruby, on the Debian of their time.
+const RUBY: &[Release] = &[
+    release("2.6", 3, 10, "-slim-buster"),
+    release("2.7", 0, 3, "-slim-buster"),
+    release("2.7", 4, 8, "-slim-bullseye"),
+    release("3.0", 0, 1, "-slim-buster"),
+    release("3.0", 2, 7, "-slim-bullseye"),
+    release("3.1", 0, 3, "-slim-bullseye"),
+    release("3.1", 4, 7, "-slim-bookworm"),
+    release("3.2", 0, 1, "-slim-bullseye"),
+    release("3.2", 2, 9, "-slim-bookworm"),
+    release("3.3", 0, 9, "-slim-bookworm"),
+    release("3.4", 0, 7, "-slim-bookworm"),
+    release("4.0", 0, 1, "-slim-bookworm"),
 ];
 
 /// The releases of a minor version from `first` to `last` that have an image on one base.
