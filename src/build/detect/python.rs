@@ -235,7 +235,7 @@ fn files(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
     let mut found: Vec<String> =
         PROGRAMS.iter().filter(|file| tree.has(file)).map(|file| (*file).to_owned()).collect();
     let others = tree.names("")?.into_iter().filter(|name| {
-        name.ends_with(".py")
+        name.strip_suffix(".py").is_some()
             && is_path(name)
             && !["setup.py", "conftest.py", "manage.py"].contains(&name.as_str())
     });

@@ -114,7 +114,8 @@ fn start(
         });
     }
     let names = tree.names("")?;
-    let mut others = names.iter().filter(|name| name.ends_with(".rb") && super::names::is_path(name));
+    let mut others =
+        names.iter().filter(|name| name.strip_suffix(".rb").is_some() && super::names::is_path(name));
     let only = others.next().filter(|_| others.next().is_none()).map(String::as_str);
     if let Some(file) = tree.first(&PROGRAMS).or(only) {
         let web = ["sinatra", "roda", "webrick", "rackup", "puma", "hanami", "grape"]

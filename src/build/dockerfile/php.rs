@@ -197,22 +197,19 @@ fn last(plan: &Plan) -> String {
         let _ = write!(text, " {name}={value}");
     }
     text.push_str("\nUSER 1000\nEXPOSE 8080\n");
-    match &plan.start {
-        Some(words) => {
-            let _ = writeln!(text, "ENTRYPOINT []\nSTOPSIGNAL SIGTERM\nCMD {}", exec(words));
-        }
-        None => {
-            // WINCH has Apache answer what is in progress and end.
-            let start = exec(&["apache2", "-DFOREGROUND", "-f", "/etc/apache2/doce.conf"]);
-            let _ = writeln!(text, "STOPSIGNAL SIGWINCH\nENTRYPOINT []\nCMD {start}");
-        }
+    if let Some(words) = &plan.start {
+        let _ = writeln!(text, "ENTRYPOINT []\nSTOPSIGNAL SIGTERM\nCMD {}", exec(words));
+    } else {
+        // WINCH has Apache answer what is in progress and end.
+        let start = exec(&["apache2", "-DFOREGROUND", "-f", "/etc/apache2/doce.conf"]);
+        let _ = writeln!(text, "STOPSIGNAL SIGWINCH\nENTRYPOINT []\nCMD {start}");
     }
     text
 }
 
 /// What nobody may ask for where the whole program lies in the directory that is served.
 const HIDDEN: &str = r#"
-<LocationMatch "^/(vendor|node_modules|tests|bin|config|src)/|\.(inc|sql|sqlite3?|sh|log|bak|dist|lock|ya?ml|neon|twig|phps|phtml|py|rb|pem|key|ini)$|/(composer|package|package-lock)\.json$|/(Procfile|Makefile|Vagrantfile)$">
+<LocationMatch "^/(vendor|node_modules|tests|bin|config|src)/|\.(inc|sql|sqlite3?|sh|log|bak|old|orig|swp|dist|lock|ya?ml|neon|twig|phps|phtml|py|rb|pem|key|ini)$|~$|/(composer|package|package-lock)\.json$|/(Procfile|Makefile|Vagrantfile)$">
     Require all denied
 </LocationMatch>"#;
 

@@ -153,7 +153,12 @@ pub(super) fn find(
         .find_map(|module| module.made(classes).or_else(|| module.taken()).or_else(|| module.produced(true)));
     let found = by_purpose
         .or_else(|| modules.iter().find_map(|module| module.made(classes)))
-        .or_else(|| modules.iter().find_map(|module| module.produced(false)));
+        .or_else(|| modules.iter().find_map(|module| module.produced(false)))
+        // A class of the program's own, in a module where an application usually is.
+        .or_else(|| {
+            let mut usual = modules.iter().filter(|module| USUAL.contains(&module.name.as_str()));
+            usual.find_map(|module| module.produced(true))
+        });
     if found.is_some() {
         return Ok(found);
     }
@@ -189,8 +194,8 @@ fn modules(tree: Tree<'_>) -> Result<Vec<Module>, Failure> {
     let packages = |parent: &str| -> Result<Vec<String>, Failure> {
         let prefix = if parent.is_empty() { String::new() } else { format!("{parent}/") };
         let names = tree.names(parent)?.into_iter();
-        let named = names.filter(|name| is_identifier(name) && !OTHER.contains(&name.as_str()));
-        Ok(named.map(|name| format!("{prefix}{name}")).filter(|path| tree.has_directory(path)).collect())
+        let plain = names.filter(|name| is_identifier(name) && !OTHER.contains(&name.as_str()));
+        Ok(plain.map(|name| format!("{prefix}{name}")).filter(|path| tree.has_directory(path)).collect())
     };
     files.extend(USUAL.iter().map(|name| (format!("{name}.py"), "")));
     for package in packages("")?.iter().filter(|package| *package != "src") {
@@ -206,15 +211,21 @@ fn modules(tree: Tree<'_>) -> Result<Vec<Module>, Failure> {
         })
     });
     files.extend(rest.map(|name| (name.clone(), "")));
-    for package in packages("")?.iter().filter(|package| *package != "src") {
-        let inner = packages(package)?;
+    // Whatever else a package holds, and what is one level below it.
+    for package in packages("")?.into_iter().chain(packages("src")?) {
+        let root = if package.starts_with("src/") || package == "src" { "src" } else { "" };
+        let python =
+            |name: &String| name.strip_suffix(".py").is_some_and(|module| !IN_PACKAGE.contains(&module));
         files.extend(
-            inner
-                .iter()
-                .flat_map(|inner| IN_PACKAGE.iter().map(move |name| (format!("{inner}/{name}.py"), ""))),
+            tree.names(&package)?.into_iter().filter(python).map(|name| (format!("{package}/{name}"), root)),
         );
+        for inner in packages(&package)?.into_iter().filter(|_| root.is_empty()) {
+            files.extend(IN_PACKAGE.iter().map(|name| (format!("{inner}/{name}.py"), root)));
+        }
     }
-    let found = files.into_iter().filter(|(file, _)| is_path(file) && tree.has(file));
+    let mut seen = BTreeSet::new();
+    let found =
+        files.into_iter().filter(|(file, _)| is_path(file) && tree.has(file) && seen.insert(file.clone()));
     Ok(found.take(MAX_MODULES).filter_map(|(file, root)| module(tree, file, root)).collect())
 }
 
@@ -295,6 +306,16 @@ mod tests {
         let rooted = flask(&[("src/main.py", "from src.db import x\napp = Flask(1)")]).unwrap().unwrap();
         assert_eq!(rooted, ("src.main:app".to_owned(), false, None));
         assert_eq!(target(&[("a/b/app.py", "app = Flask(1)")]), "a.b.app:app");
+        assert_eq!(target(&[("shop/factory.py", FACTORY)]), "shop.factory:create_app");
+        assert_eq!(
+            target(&[("autoapp.py", "from shop.app import create_app\napp = create_app()\n")]),
+            "autoapp:app"
+        );
+        let own = [
+            ("app.py", "from shop.core import Shop\napp = Shop(__name__)\n"),
+            ("shop/core.py", "class Shop(Base): pass\n"),
+        ];
+        assert_eq!(target(&own), "app:app");
     }
 
     #[test]
@@ -306,7 +327,6 @@ mod tests {
             "app = Flask",
             "a.b = Flask(1)",
             "if __name__ == '__main__':\n    app = Flask(1)",
-            "app = MyFlask(1)",
             "print('app = Flask(1)')",
             "\u{e4}pp = Flask(1)",
         ] {

@@ -30,9 +30,21 @@ pub(super) fn directory(tree: Tree<'_>) -> Result<Option<String>, Failure> {
     if let Some(found) = USUAL.iter().find(|name| tree.has(&format!("{name}/manage.py"))) {
         return Ok(Some((*found).to_owned()));
     }
-    let names = tree.names("")?;
-    let mut found = names.iter().filter(|name| is_path(name) && tree.has(&format!("{name}/manage.py")));
-    Ok(found.next().filter(|_| found.next().is_none()).cloned())
+    let names: Vec<String> =
+        tree.names("")?.into_iter().filter(|name| is_path(name) && tree.has_directory(name)).collect();
+    let mut deeper = Vec::new();
+    for name in names.iter().filter(|name| !name.starts_with('.') && *name != "node_modules") {
+        deeper.extend(
+            tree.names(name)?.into_iter().map(|inner| format!("{name}/{inner}")).filter(|path| is_path(path)),
+        );
+    }
+    for level in [names, deeper] {
+        let mut found = level.into_iter().filter(|path| tree.has(&format!("{path}/manage.py")));
+        if let Some(first) = found.next() {
+            return Ok(Some(first).filter(|_| found.next().is_none()));
+        }
+    }
+    Ok(None)
 }
 
 /// The project whose manage.py is in `base`.
@@ -46,7 +58,7 @@ pub(super) fn read(
     let manage = statements(tree, &at("manage.py"));
     let module = settings_module(&manage).unwrap_or_default();
     let servers = servers(tree, base, &module)?;
-    let settings = settings(tree, base, &module, &servers)?;
+    let settings = settings(tree, base, &module, &servers);
     let start = start(&servers, packages, &settings, base).ok_or_else(|| {
         no_builder(format!(
             "{} is there, but no wsgi.py or asgi.py of its project; add one (django-admin startproject writes both), or a \
@@ -123,7 +135,7 @@ fn servers(tree: Tree<'_>, base: &str, settings: &str) -> Result<Vec<Server>, Fa
 }
 
 /// The files of the settings: the module that manage.py or the server names, and those beside it.
-fn settings(tree: Tree<'_>, base: &str, module: &str, servers: &[Server]) -> Result<Vec<Settings>, Failure> {
+fn settings(tree: Tree<'_>, base: &str, module: &str, servers: &[Server]) -> Vec<Settings> {
     let at = |path: &str| if base.is_empty() { path.to_owned() } else { format!("{base}/{path}") };
     let mut files: Vec<String> = Vec::new();
     for module in servers.iter().filter_map(|server| server.settings.as_deref()).chain([module]) {
@@ -146,7 +158,7 @@ fn settings(tree: Tree<'_>, base: &str, module: &str, servers: &[Server]) -> Res
     files.dedup();
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| tree.has(file) && seen.insert(file.clone()));
-    Ok(files.into_iter().map(|file| Settings { statements: statements(tree, &file), file }).collect())
+    files.into_iter().map(|file| Settings { statements: statements(tree, &file), file }).collect()
 }
 
 /// How it is served: by asgi.py where it uses channels or has nothing else.
@@ -251,9 +263,7 @@ fn collect(
     needed: &[(String, String, usize)],
     findings: &mut Findings,
 ) -> Option<Collect> {
-    if assigned(settings, "STATIC_ROOT").is_none() {
-        return None;
-    }
+    assigned(settings, "STATIC_ROOT")?;
     let stored = settings.iter().flat_map(|settings| &settings.statements).any(|statement| {
         statement.tokens.iter().filter_map(Token::text).any(|text| text.contains("whitenoise"))
     });

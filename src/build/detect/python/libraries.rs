@@ -21,7 +21,7 @@ const fn need(
     Need { of, build, run }
 }
 
-const TABLE: [Need; 41] = [
+const TABLE: [Need; 40] = [
     need(
         &["psycopg2", "psycopg-c", "psycopg[c]", "psycopg2cffi", "pygresql"],
         &["gcc", "libc6-dev", "libpq-dev"],
@@ -94,18 +94,10 @@ const TABLE: [Need; 41] = [
     need(&["m2crypto"], &["gcc", "libc6-dev", "swig", "libssl-dev"], &[]),
     need(&["dlib", "face-recognition"], &["g++", "make", "cmake", "libc6-dev"], &["libstdc++6"]),
     need(
-        &["cryptography", "bcrypt"],
-        &["gcc", "libc6-dev", "pkg-config", "libssl-dev", "libffi-dev"],
-        &["libssl3", "libffi8"],
-    ),
-    need(
         &[
             "uwsgi",
             "pycrypto",
             "netifaces",
-            "psutil",
-            "gevent",
-            "pyyaml",
             "mysql-python",
             "python-levenshtein",
             "thriftpy2",
@@ -116,11 +108,7 @@ const TABLE: [Need; 41] = [
         &["gcc", "libc6-dev"],
         &[],
     ),
-    need(
-        &["scikit-image", "scikit-learn", "scipy", "hdbscan", "annoy", "hnswlib", "llama-cpp-python"],
-        &["g++", "make", "libc6-dev"],
-        &["libgomp1"],
-    ),
+    need(&["hdbscan", "annoy", "hnswlib", "llama-cpp-python"], &["g++", "make", "libc6-dev"], &["libgomp1"]),
     need(&["lightgbm", "xgboost"], &[], &["libgomp1"]),
     need(&["python-magic"], &[], &["libmagic1"]),
     need(&["pdf2image"], &[], &["poppler-utils"]),
@@ -134,7 +122,7 @@ const TABLE: [Need; 41] = [
     need(&["wand"], &[], &["libmagickwand-6.q16-6"]),
     need(&["gitpython"], &[], &["git"]),
     need(&["pyenchant"], &[], &["libenchant-2-2"]),
-    need(&["secp256k1", "coincurve", "pynacl"], &["gcc", "libc6-dev", "make"], &[]),
+    need(&["secp256k1"], &["gcc", "libc6-dev", "make"], &[]),
 ];
 
 /// The packages of Debian for the build stage and for the last one, each once and in order.

@@ -130,7 +130,7 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Packages, 
     } else if tree.has("pdm.lock") && pyproject.project.is_some() {
         packages.install = Install::Pdm;
         packages.whole_source = pyproject.build_system.is_some();
-        packages.locked = locked(tree, "pdm.lock")?;
+        packages.locked = locked(tree, "pdm.lock");
     } else if tree.has("Pipfile") {
         pipenv(tree, &mut packages, findings)?;
     } else if pyproject.project.is_some() {
@@ -226,7 +226,7 @@ fn uv(
         findings
             .assume("uv.lock is missing: other versions may be taken every time; run uv lock and commit it");
     }
-    packages.locked = locked(lock, "uv.lock")?;
+    packages.locked = locked(lock, "uv.lock");
     let uv = pyproject.tool.uv.as_ref();
     let package = uv.and_then(|uv| uv.package).unwrap_or(pyproject.build_system.is_some());
     // Packages of the source itself, by path or as members.
@@ -257,7 +257,7 @@ fn poetry(
             "poetry.lock is missing: other versions may be taken every time; run poetry lock and commit it",
         );
     }
-    packages.locked = locked(tree, "poetry.lock")?;
+    packages.locked = locked(tree, "poetry.lock");
     for (name, value) in &poetry.dependencies {
         packages.names.extend(names(name));
         let extras = value.get("extras").and_then(toml::Value::as_array);
@@ -304,9 +304,9 @@ fn pipenv(tree: Tree<'_>, packages: &mut Packages, findings: &mut Findings) -> R
 }
 
 /// The names in a lock file with `[[package]]` tables.
-fn locked(tree: Tree<'_>, file: &str) -> Result<BTreeSet<String>, Failure> {
+fn locked(tree: Tree<'_>, file: &str) -> BTreeSet<String> {
     // Lock files can be large; one that is too large says nothing here, and the tool that installs reads it anyway.
-    let Ok(Some(text)) = tree.text(file) else { return Ok(BTreeSet::new()) };
+    let Ok(Some(text)) = tree.text(file) else { return BTreeSet::new() };
     let mut found = BTreeSet::new();
     let mut package = false;
     for line in text.lines() {
@@ -320,7 +320,7 @@ fn locked(tree: Tree<'_>, file: &str) -> Result<BTreeSet<String>, Failure> {
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// The packages of a file of requirements and of the files that it refers to, and whether installing needs other files.

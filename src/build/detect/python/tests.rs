@@ -103,7 +103,7 @@ fn gunicorn_has_processes_and_threads_that_one_can_change() {
 // Kind of case x3: a project below the directory that is built.
 #[test]
 fn django_is_found_below_the_directory_that_is_built() {
-    for base in ["src", "backend", "shop_site"] {
+    for base in ["src", "backend", "shop_site", "apps/web"] {
         let file = |name: &str| format!("{base}/{name}");
         let (manage, wsgi, settings) = (file("manage.py"), file("shop/wsgi.py"), file("shop/settings.py"));
         let text = plan(&[

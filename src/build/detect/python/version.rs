@@ -252,7 +252,7 @@ mod tests {
         let requires = Requirement { text: requires.to_owned(), place: "requires-python in pyproject.toml" };
         let requires = if requires.text.is_empty() { vec![] } else { vec![requires] };
         let found = choose(Tree::new(&root), &requires, &mut Findings::default());
-        found.map(|found| found.name()).map_err(|failure| failure.message)
+        found.map(Interpreter::name).map_err(|failure| failure.message)
     }
 
     #[test]

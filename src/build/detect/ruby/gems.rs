@@ -137,6 +137,10 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Gems, Fail
     }
     let specification = tree.names("")?.iter().any(|name| name.ends_with(".gemspec"));
     gems.whole_source |= specification || tree.has_directory("vendor/cache");
+    if gems.names.is_empty() && !gems.whole_source {
+        // Nothing to install, and nothing for which another Bundler would be fetched.
+        gems.files.clear();
+    }
     Ok(gems)
 }
 
