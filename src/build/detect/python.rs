@@ -208,7 +208,10 @@ fn plain(
 ) -> Result<Option<Start>, Failure> {
     let package = matches!(
         packages.install,
-        Install::Uv { package: true, .. } | Install::Poetry { package: true, .. } | Install::Setup
+        Install::Uv { package: true, .. }
+            | Install::Poetry { package: true, .. }
+            | Install::Pdm { package: true }
+            | Install::Setup
     );
     if let Some(script) = packages.script.as_ref().filter(|_| package) {
         return Ok(Some(Start::Words(vec![script.clone()])));

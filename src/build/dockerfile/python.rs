@@ -81,7 +81,10 @@ pub(in crate::build) enum Install {
         package: bool,
     },
     /// pyproject.toml and pdm.lock.
-    Pdm,
+    Pdm {
+        /// The project is a package of its own.
+        package: bool,
+    },
     /// Pipfile, and Pipfile.lock where `locked`.
     Pipenv {
         /// There is a Pipfile.lock.

@@ -226,24 +226,24 @@ fn modules(tree: Tree<'_>) -> Result<Vec<Module>, Failure> {
     let mut seen = BTreeSet::new();
     let found =
         files.into_iter().filter(|(file, _)| is_path(file) && tree.has(file) && seen.insert(file.clone()));
-    Ok(found.take(MAX_MODULES).filter_map(|(file, root)| module(tree, file, root)).collect())
+    Ok(found.take(MAX_MODULES).filter_map(|(file, root)| module(tree, &file, root)).collect())
 }
 
 /// A file as a module; None where its name is no name of a module or it is no text.
-fn module(tree: Tree<'_>, file: String, root: &'static str) -> Option<Module> {
-    let text = tree.text(&file).ok().flatten()?;
+fn module(tree: Tree<'_>, file: &str, root: &'static str) -> Option<Module> {
+    let text = tree.text(file).ok().flatten()?;
     let statements = syntax::statements(&text);
     // Below src, a program imports itself with or without that name.
     let itself = statements.iter().filter_map(Statement::import_from).any(|(from, _)| {
         from.split('.').next() == Some("src") || (file.matches('/').count() == 1 && from.starts_with('.'))
     });
     let root = if itself { "" } else { root };
-    let path = file.strip_prefix(root).unwrap_or(&file).trim_start_matches('/');
+    let path = file.strip_prefix(root).unwrap_or(file).trim_start_matches('/');
     let path = path.strip_suffix(".py")?;
     let path = path.strip_suffix("/__init__").unwrap_or(path);
     let parts: Vec<&str> = path.split('/').collect();
     let plain = parts.iter().all(|part| is_identifier(part));
-    plain.then(|| Module { name: parts.join("."), file: file.clone(), root, statements })
+    plain.then(|| Module { name: parts.join("."), file: file.to_owned(), root, statements })
 }
 
 #[cfg(test)]

@@ -126,10 +126,9 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Packages, 
         from_requirements(tree, file, &mut packages)?;
         packages.install = Install::Requirements(file);
     } else if pyproject.tool.poetry.is_some() && (tree.has("poetry.lock") || pyproject.project.is_none()) {
-        poetry(tree, &pyproject, &mut packages, findings)?;
+        poetry(tree, &pyproject, &mut packages, findings);
     } else if tree.has("pdm.lock") && pyproject.project.is_some() {
-        packages.install = Install::Pdm;
-        packages.whole_source = pyproject.build_system.is_some();
+        packages.install = Install::Pdm { package: pyproject.build_system.is_some() };
         packages.locked = locked(tree, "pdm.lock");
     } else if tree.has("Pipfile") {
         pipenv(tree, &mut packages, findings)?;
@@ -244,13 +243,8 @@ fn uv(
     Ok(())
 }
 
-fn poetry(
-    tree: Tree<'_>,
-    pyproject: &Pyproject,
-    packages: &mut Packages,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
-    let Some(poetry) = &pyproject.tool.poetry else { return Ok(()) };
+fn poetry(tree: Tree<'_>, pyproject: &Pyproject, packages: &mut Packages, findings: &mut Findings) {
+    let Some(poetry) = &pyproject.tool.poetry else { return };
     let locked_here = tree.has("poetry.lock");
     if !locked_here {
         findings.assume(
@@ -271,7 +265,6 @@ fn poetry(
     let package =
         poetry.package_mode != Some(false) && (poetry.packages.is_some() || packages.script.is_some());
     packages.install = Install::Poetry { locked: locked_here, package };
-    Ok(())
 }
 
 fn pipenv(tree: Tree<'_>, packages: &mut Packages, findings: &mut Findings) -> Result<(), Failure> {

@@ -190,7 +190,7 @@ fn every_tool_installs_into_the_one_environment() {
     let poetry = "[tool.poetry]\nname='x'\n[tool.poetry.dependencies]\npython='^3.11'\nflask='*'\n";
     let text = plan(&[("pyproject.toml", poetry), ("poetry.lock", ""), FLASK]).text;
     assert!(
-        text.contains("/poetry/bin/poetry install --only main --no-root")
+        text.contains("/poetry/bin/poetry export --only main > /tmp/requirements.txt && pip install")
             && text.contains("VIRTUAL_ENV=/app/.venv"),
         "{text}"
     );
@@ -203,7 +203,7 @@ fn every_tool_installs_into_the_one_environment() {
     assert!(
         plan(&[("Pipfile", "[packages]\nflask='*'"), ("Pipfile.lock", "{}"), FLASK])
             .text
-            .contains("/pipenv/bin/pipenv sync")
+            .contains("/pipenv/bin/pipenv requirements --hash > ")
     );
     assert!(plan(&[("setup.py", "setup(install_requires=['flask'])"), FLASK]).text.contains("pip install ."));
     let failure = message(&[("environment.yml", "dependencies: []"), ("main.py", "")]);

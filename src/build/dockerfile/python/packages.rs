@@ -17,7 +17,7 @@ pub(super) fn packages(plan: &Plan) -> String {
         matches!(plan.install, Install::Uv { .. }) || plan.uv.runs || plan.interpreter.free_threaded;
     if uses_uv {
         let version = plan.uv.version.as_deref().unwrap_or(UV);
-        text.push_str(&tool("uv", &format!("=={version}")));
+        text.push_str(&tool("uv", &format!("uv=={version}")));
     }
     if plan.interpreter.free_threaded {
         let name = plan.interpreter.name();
@@ -37,12 +37,16 @@ pub(super) fn packages(plan: &Plan) -> String {
 }
 
 /// A tool in an environment of its own, so that its packages and those of the program are two things.
-fn tool(name: &str, version: &str) -> String {
-    run(Trust::System, PIP, &format!("python -m venv /{name} && /{name}/bin/pip install \"{name}{version}\""))
+fn tool(name: &str, packages: &str) -> String {
+    let packages: Vec<String> = packages.split(' ').map(|package| format!("\"{package}\"")).collect();
+    let packages = packages.join(" ");
+    run(Trust::System, PIP, &format!("python -m venv /{name} && /{name}/bin/pip install {packages}"))
 }
 
 fn install(plan: &Plan) -> String {
     let old = plan.interpreter.minor < 9;
+    // pip wants all hashes or none, and what comes from Git or a directory has none.
+    let hashes = !plan.whole_source && !plan.libraries.0.contains(&"git");
     let mut text = String::new();
     let copy = |files: &str, text: &mut String| {
         let _ = writeln!(text, "COPY {}", if plan.whole_source { ". ." } else { files });
@@ -72,27 +76,49 @@ fn install(plan: &Plan) -> String {
             text.push_str(&run(Trust::System, UV_CACHE, &sync));
         }
         Install::Poetry { locked, .. } => {
-            text.push_str(&tool("poetry", if old { "==1.5.*" } else { "==2.*" }));
+            let tools = if old {
+                "poetry==1.5.* poetry-plugin-export==1.5.*"
+            } else {
+                "poetry==2.* poetry-plugin-export==1.*"
+            };
+            text.push_str(&tool("poetry", tools));
             text.push_str("ENV POETRY_VIRTUALENVS_CREATE=false POETRY_NO_INTERACTION=1\n");
             copy(if *locked { "pyproject.toml poetry.lock ./" } else { "pyproject.toml ./" }, &mut text);
-            text.push_str(&run(Trust::System, None, "/poetry/bin/poetry install --only main --no-root"));
+            if *locked {
+                let hashes = if hashes { "" } else { " --without-hashes" };
+                text.push_str(&exported(&format!("/poetry/bin/poetry export --only main{hashes}")));
+            } else {
+                text.push_str(&run(Trust::System, None, "/poetry/bin/poetry install --only main --no-root"));
+            }
         }
-        Install::Pdm => {
-            text.push_str(&tool("pdm", "==2.*"));
+        Install::Pdm { .. } => {
+            // PDM 2.29 names no limit for hishel, whose version 2 it cannot use.
+            text.push_str(&tool("pdm", "pdm==2.* hishel<2"));
             text.push_str("ENV PDM_CHECK_UPDATE=0 PDM_IGNORE_SAVED_PYTHON=1\n");
             copy("pyproject.toml pdm.lock ./", &mut text);
-            let own = if plan.whole_source { "" } else { " --no-self" };
-            text.push_str(&run(Trust::System, None, &format!("/pdm/bin/pdm sync --prod --no-editable{own}")));
+            let sync = "/pdm/bin/pdm sync --prod --no-editable --no-self";
+            text.push_str(&run(Trust::System, None, sync));
         }
         Install::Pipenv { locked } => {
-            text.push_str(&tool("pipenv", if old { "==2023.*" } else { "" }));
+            text.push_str(&tool("pipenv", if old { "pipenv==2023.*" } else { "pipenv" }));
             text.push_str("ENV PIPENV_VERBOSITY=-1\n");
             copy(if *locked { "Pipfile Pipfile.lock ./" } else { "Pipfile ./" }, &mut text);
-            let sync = if *locked { "sync" } else { "install --skip-lock" };
-            text.push_str(&run(Trust::System, PIP, &format!("/pipenv/bin/pipenv {sync}")));
+            if *locked {
+                let hashes = if hashes { " --hash" } else { "" };
+                text.push_str(&exported(&format!("/pipenv/bin/pipenv requirements{hashes}")));
+            } else {
+                text.push_str(&run(Trust::System, PIP, "/pipenv/bin/pipenv install --skip-lock"));
+            }
         }
     }
     text
+}
+
+/// Has a tool write down what its lock file says, and pip install that: pip is what indexes, certificates and caches are
+/// set up for.
+fn exported(command: &str) -> String {
+    let file = "/tmp/requirements.txt";
+    run(Trust::System, PIP, &format!("{command} > {file} && pip install --requirement {file}"))
 }
 
 /// The step that installs the program itself, where it is a package; empty where it is none.
@@ -104,8 +130,8 @@ pub(super) fn package(plan: &Plan) -> String {
             let sync = format!("/uv/bin/uv sync{locked} --no-dev --inexact --no-editable");
             run(Trust::System, UV_CACHE, &sync)
         }
-        Install::Poetry { package: true, .. } => {
-            run(Trust::System, None, "/poetry/bin/poetry install --only main")
+        Install::Poetry { package: true, .. } | Install::Pdm { package: true } => {
+            run(Trust::System, PIP, "pip install --no-deps .")
         }
         _ => String::new(),
     }
