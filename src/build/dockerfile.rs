@@ -13,9 +13,12 @@ pub(super) mod images;
 pub(super) mod java;
 pub(super) mod node;
 pub(super) mod offer;
+pub(super) mod php;
 mod program;
 pub(super) mod python;
+pub(super) mod ruby;
 pub(super) mod rust;
+pub(super) mod script;
 pub(super) mod site;
 pub(super) mod start;
 

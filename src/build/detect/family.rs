@@ -1,7 +1,7 @@
 //! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
 
 use super::tree::Tree;
-use super::{Generated, deno, go, java, no_builder, node, python, rust, static_site};
+use super::{Generated, deno, go, java, no_builder, node, php, python, ruby, rust, shell, static_site};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
@@ -39,20 +39,20 @@ enum Rank {
 }
 
 /// Every language. One that gets a recipe changes its own line.
-static LANGUAGES: [Language; 15] = [
+static LANGUAGES: [Language; 17] = [
     Language {
         name: "PHP",
         frameworks: &[Framework::Php, Framework::Laravel, Framework::Symfony],
         signs: Signs::Files(&["composer.json", "artisan", "index.php", "public/index.php"]),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(php::recipe),
     },
     Language {
         name: "Ruby",
         frameworks: &[Framework::Ruby, Framework::Rails],
         signs: Signs::Files(&["Gemfile", "config.ru"]),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(ruby::recipe),
     },
     Language {
         name: "Java",
@@ -148,12 +148,27 @@ static LANGUAGES: [Language; 15] = [
         rank: Rank::Last,
         recipe: None,
     },
+    // A program without a list of packages.
+    Language {
+        name: "Python",
+        frameworks: &[],
+        signs: Signs::Files(&python::PROGRAMS),
+        rank: Rank::Last,
+        recipe: Some(python::recipe),
+    },
+    Language {
+        name: "Ruby",
+        frameworks: &[],
+        signs: Signs::Files(&ruby::PROGRAMS),
+        rank: Rank::Last,
+        recipe: Some(ruby::recipe),
+    },
     Language {
         name: "a shell script",
         frameworks: &[Framework::Shell],
-        signs: Signs::Files(&["start.sh"]),
+        signs: Signs::Files(&shell::PROGRAMS),
         rank: Rank::Last,
-        recipe: None,
+        recipe: Some(shell::recipe),
     },
     // A page beside a program belongs to it.
     Language {
@@ -206,7 +221,7 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
         return there.pop().ok_or_else(nothing);
     }
     let files: Vec<&str> = there.iter().map(|(_, file)| file.as_str()).collect();
-    let names: Vec<&str> = there.iter().map(|(language, _)| language.frameworks[0].name()).collect();
+    let names: Vec<&str> = there.iter().map(|(language, _)| language.called()).collect();
     Err(no_builder(format!(
         "there are {}: say with spec.build.framework which one is the program ({}), or add a Dockerfile",
         files.join(" and "),
@@ -239,6 +254,11 @@ impl Signs {
 }
 
 impl Language {
+    /// Its most general framework; what people call it where another line has its frameworks.
+    fn called(&self) -> &'static str {
+        self.frameworks.first().map_or(self.name, |framework| framework.name())
+    }
+
     /// The refusal of a language without a recipe; `sign`: the file that shows it.
     fn unknown(&self, sign: Option<&str>) -> Failure {
         let name = self.name;
@@ -252,10 +272,9 @@ impl Language {
                 };
                 format!("{file} is there: {name} is not known here yet; add a Dockerfile{other}")
             }
-            None => format!(
-                "spec.build.framework: {} is not known here yet; add a Dockerfile",
-                self.frameworks[0].name()
-            ),
+            None => {
+                format!("spec.build.framework: {} is not known here yet; add a Dockerfile", self.called())
+            }
         })
     }
 }

@@ -1,7 +1,9 @@
 //! A Procfile: the processes of a program, a line each.
 #![allow(dead_code, reason = "the frameworks take it up one by one")]
 
+use super::findings::Findings;
 use super::tree::Tree;
+use crate::build::dockerfile::start;
 use crate::build::outcome::Failure;
 
 /// One process.
@@ -37,6 +39,32 @@ pub(super) fn main(processes: &[Process]) -> Option<&Process> {
         let mut others = processes.iter().filter(|process| process.name != "release");
         others.next().filter(|_| others.next().is_none())
     })
+}
+
+/// The command of the process that serves, ready to be process 1; what the others are good for is said.
+pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Vec<String>>, Failure> {
+    let processes = read(tree)?;
+    let serves = main(&processes);
+    for process in processes.iter().filter(|process| Some(*process) != serves) {
+        let Process { name, command, line } = process;
+        if name == "release" {
+            findings.warn(format!(
+                "Procfile, line {line}: {name} is run by nothing here; set spec.run.initCommand to have it run before a \
+                 version starts: {command}"
+            ));
+        } else {
+            findings.assume(format!(
+                "Procfile, line {line}: {name} is not started; give it a ProjectDeployment of its own with spec.run.command"
+            ));
+        }
+    }
+    if let Some(process) = serves.filter(|process| process.name != "web") {
+        findings.assume(format!(
+            "Procfile, line {}: {} is the program; set spec.run.health.type: None where it listens on no port",
+            process.line, process.name
+        ));
+    }
+    Ok(serves.map(|process| start::command(&process.command)))
 }
 
 #[cfg(test)]

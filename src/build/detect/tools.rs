@@ -54,15 +54,37 @@ fn mise(tree: Tree<'_>, file: &str, names: &[&str]) -> Result<Option<Wanted>, Fa
     let found = list.and_then(|list| names.iter().find_map(|name| list.get(*name)));
     let version = found.and_then(|value| {
         let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-        let named = first.get("version").unwrap_or(first);
-        match named {
+        match first.get("version").unwrap_or(first) {
             toml::Value::String(version) => Some(version.clone()),
             toml::Value::Integer(version) => Some(version.to_string()),
             toml::Value::Float(version) => Some(version.to_string()),
             _ => None,
         }
     });
-    Ok(version.map(|version| Wanted { version, file: file.to_owned() }))
+    let Some(version) = version else { return Ok(None) };
+    Ok(Some(match locked(tree, file, names, &version)? {
+        Some((version, file)) => Wanted { version, file },
+        None => Wanted { version, file: file.to_owned() },
+    }))
+}
+
+/// The release that mise wrote down for such a version, in the lock file beside its configuration.
+fn locked(
+    tree: Tree<'_>,
+    file: &str,
+    names: &[&str],
+    version: &str,
+) -> Result<Option<(String, String)>, Failure> {
+    let file = file.replace(".toml", ".lock");
+    let Some(lock) = tree.toml::<toml::Table>(&file)? else { return Ok(None) };
+    let tools = lock.get("tools").and_then(toml::Value::as_table);
+    let found = tools.and_then(|tools| names.iter().find_map(|name| tools.get(*name)));
+    let first = found.map(|found| found.as_array().and_then(|list| list.first()).unwrap_or(found));
+    let release = first.and_then(|tool| tool.get("version")).and_then(toml::Value::as_str);
+    let fits = |release: &&str| {
+        version == "latest" || *release == version || release.starts_with(&format!("{version}."))
+    };
+    Ok(release.filter(fits).map(|release| (release.to_owned(), file)))
 }
 
 #[cfg(test)]
@@ -92,6 +114,17 @@ mod tests {
         }
         assert_eq!(version(&[("mise.toml", "[tools]\nnode = true\n")], &["node"]), None);
         assert_eq!(version(&[("mise.toml", "[env]\nA = '1'\n")], &["node"]), None);
+    }
+
+    #[test]
+    fn the_lock_file_of_mise_says_which_release_a_version_is() {
+        let lock = ("mise.lock", "[[tools.uv]]\nversion = \"0.12.5\"\n");
+        for (tools, release) in
+            [("uv = 'latest'", "0.12.5"), ("uv = '0.12'", "0.12.5"), ("uv = '0.1'", "0.1")]
+        {
+            let text = format!("[tools]\n{tools}\n");
+            assert_eq!(version(&[("mise.toml", &text), lock], &["uv"]).unwrap().0, release, "{tools}");
+        }
     }
 
     #[test]

@@ -78,13 +78,15 @@ impl<'a> Tree<'a> {
     pub(super) fn text(self, path: &str) -> Result<Option<String>, Failure> {
         let Some(real) = self.inside(path).filter(|real| real.is_file()) else { return Ok(None) };
         let unreadable = |error| no_builder(format!("{path} cannot be read as text: {error}"));
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = std::fs::File::open(real).map_err(unreadable)?;
-        let size = file.take(MAX_TEXT + 1).read_to_string(&mut text).map_err(unreadable)?;
+        let size = file.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if size as u64 > MAX_TEXT {
             return Err(no_builder(format!("{path} is larger than 1 MiB; correct it")));
         }
-        Ok(Some(text.trim_start_matches('\u{feff}').to_owned()))
+        decode(bytes).map(Some).ok_or_else(|| {
+            no_builder(format!("{path} cannot be read as text: it is no UTF-8; save it as UTF-8"))
+        })
     }
 
     /// The beginning of a file of any size; empty where there is none.
@@ -138,9 +140,36 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// UTF-8, with or without a mark at its beginning, or UTF-16 with one, as `>` of PowerShell writes it.
+fn decode(bytes: Vec<u8>) -> Option<String> {
+    let read: fn([u8; 2]) -> u16 = match bytes.as_slice() {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => {
+            let text = String::from_utf8(bytes).ok()?;
+            return Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text));
+        }
+    };
+    let pairs = bytes[2..].chunks(2).map(|pair| <[u8; 2]>::try_from(pair).map(read));
+    String::from_utf16(&pairs.collect::<Result<Vec<u16>, _>>().ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Kind of case x1: a text that a Windows tool wrote.
+    #[test]
+    fn utf_16_and_marks_are_text_too() {
+        let little: Vec<u8> = "\u{feff}flask==3\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = "\u{feff}flask==3\r\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big, b"\xef\xbb\xbfflask==3\r\n".to_vec(), b"flask==3\r\n".to_vec()] {
+            assert_eq!(decode(bytes).as_deref(), Some("flask==3\r\n"));
+        }
+        for bytes in [&b"\xff\xfea"[..], b"\xff\xfe\x00\xd8", b"\xfe"] {
+            assert_eq!(decode(bytes.to_vec()), None);
+        }
+    }
 
     #[test]
     fn links_out_of_the_source_lead_nowhere() {
@@ -162,7 +191,7 @@ mod tests {
         let root = dir.path().canonicalize().unwrap();
         let write = |name: &str, content: &[u8]| std::fs::write(root.join(name), content).unwrap();
         write("large", " ".repeat((1 << 20) + 1).as_bytes());
-        write("binary", &[0xff, 0xfe]);
+        write("binary", &[0xff, 0x00]);
         write("deep.json", "[".repeat(100_000).as_bytes());
         write("deep.toml", format!("a = {}", "[".repeat(100_000)).as_bytes());
         let tree = Tree::new(&root);

@@ -15,6 +15,8 @@ enum Tags {
     Listed(&'static [&'static str]),
     /// Whatever the list of releases of Node holds.
     Node,
+    /// Single releases.
+    Releases(&'static [Release]),
     /// `1.FIRST` to `1.LAST` of a major version, each with the suffix.
     Minors {
         major: u32,
@@ -29,8 +31,9 @@ const TABLE: &[Repository] = &[
     Repository { name: "docker.io/library/node", tags: Tags::Node },
     Repository {
         name: "docker.io/library/python",
-        tags: Tags::Minors { major: 3, first: 9, last: 14, suffix: "-slim-bookworm" },
+        tags: Tags::Minors { major: 3, first: 7, last: 14, suffix: "-slim-bookworm" },
     },
+    Repository { name: "docker.io/library/python", tags: Tags::Releases(PYTHON) },
     Repository {
         name: "docker.io/library/golang",
         tags: Tags::Minors { major: 1, first: 21, last: 26, suffix: "-bookworm" },
@@ -61,14 +64,76 @@ const TABLE: &[Repository] = &[
             "8-jdk", "11-jdk", "17-jdk", "21-jdk", "25-jdk", "8-jre", "11-jre", "17-jre", "21-jre", "25-jre",
         ]),
     },
+    Repository {
+        name: "docker.io/library/php",
+        tags: Tags::Minors { major: 8, first: 1, last: 5, suffix: "-apache-bookworm" },
+    },
+    Repository { name: "docker.io/library/composer", tags: Tags::Listed(&["2"]) },
+    Repository {
+        name: "docker.io/library/ruby",
+        tags: Tags::Minors { major: 3, first: 1, last: 4, suffix: "-slim-bookworm" },
+    },
+    Repository { name: "docker.io/library/ruby", tags: Tags::Listed(&["4.0-slim-bookworm"]) },
+    Repository { name: "docker.io/library/ruby", tags: Tags::Releases(RUBY) },
     Repository { name: "docker.io/library/nginx", tags: Tags::Listed(&["1.28"]) },
 ];
+
+/// Releases of Python since Debian 12: of a minor version the first and the last one.
+const PYTHON: &[Release] = &[
+    release("3.7", 17, 17, "-slim-bookworm"),
+    release("3.8", 17, 20, "-slim-bookworm"),
+    release("3.9", 17, 23, "-slim-bookworm"),
+    release("3.10", 12, 18, "-slim-bookworm"),
+    release("3.11", 4, 13, "-slim-bookworm"),
+    release("3.12", 0, 11, "-slim-bookworm"),
+    release("3.13", 0, 9, "-slim-bookworm"),
+    release("3.14", 0, 7, "-slim-bookworm"),
+];
+
+/// Releases of Ruby, on the Debian of their time.
+const RUBY: &[Release] = &[
+    release("2.6", 3, 10, "-slim-buster"),
+    release("2.7", 0, 3, "-slim-buster"),
+    release("2.7", 4, 8, "-slim-bullseye"),
+    release("3.0", 0, 1, "-slim-buster"),
+    release("3.0", 2, 7, "-slim-bullseye"),
+    release("3.1", 0, 3, "-slim-bullseye"),
+    release("3.1", 4, 7, "-slim-bookworm"),
+    release("3.2", 0, 1, "-slim-bullseye"),
+    release("3.2", 2, 9, "-slim-bookworm"),
+    release("3.3", 0, 9, "-slim-bookworm"),
+    release("3.4", 0, 7, "-slim-bookworm"),
+    release("4.0", 0, 1, "-slim-bookworm"),
+];
+
+/// The releases of a minor version from `first` to `last` that have an image on one base.
+pub(in crate::build) struct Release {
+    minor: &'static str,
+    first: u32,
+    last: u32,
+    suffix: &'static str,
+}
+
+const fn release(minor: &'static str, first: u32, last: u32, suffix: &'static str) -> Release {
+    Release { minor, first, last, suffix }
+}
+
+impl Release {
+    fn contains(&self, tag: &str) -> bool {
+        let patch = tag.strip_prefix(self.minor).and_then(|rest| rest.strip_prefix('.'));
+        let patch = patch.and_then(|rest| rest.strip_suffix(self.suffix));
+        patch
+            .and_then(|patch| patch.parse().ok())
+            .is_some_and(|patch| (self.first..=self.last).contains(&patch))
+    }
+}
 
 impl Tags {
     fn contain(&self, tag: &str) -> bool {
         match self {
             Self::Listed(tags) => tags.contains(&tag),
             Self::Node => releases::is_tag(tag),
+            Self::Releases(releases) => releases.iter().any(|release| release.contains(tag)),
             Self::Minors { major, first, last, suffix } => {
                 (*first..=*last).any(|minor| tag == format!("{major}.{minor}{suffix}"))
             }

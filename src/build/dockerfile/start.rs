@@ -25,6 +25,11 @@ pub(in crate::build) fn command(line: &str) -> Vec<String> {
     shell(FORWARD.replace('%', line.trim_end_matches([';', '&', ' '])))
 }
 
+/// A shell that runs a line and passes SIGTERM on to all that it started, for scripts whose programs it does not know.
+pub(in crate::build) fn forwarding(line: &str) -> Vec<String> {
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), FORWARD.replace('%', line)]
+}
+
 /// The words of a line that means the same without a shell; leading assignments become words of `env`.
 fn words(line: &str) -> Option<Vec<String>> {
     if line.is_empty()
