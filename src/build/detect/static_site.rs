@@ -3,7 +3,7 @@
 use super::findings::Findings;
 use super::tree::Tree;
 use super::{Context, Generated, missing, no_builder, node};
-use crate::build::dockerfile::site;
+use crate::build::dockerfile::site::{self, Otherwise, Site};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
@@ -26,10 +26,10 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         ));
     }
     let index = tree.first(&INDEX).ok_or_else(|| missing("index.html", Framework::Static))?;
-    let directory = index.strip_suffix("index.html").unwrap_or_default();
+    let directory = index.strip_suffix("index.html").unwrap_or_default().trim_end_matches('/');
     Ok(Generated {
         framework: Framework::Static,
-        text: site::files(directory),
+        text: site::files(&Site { built: false, ..Site::new(directory, Otherwise::NotFound) }),
         context: Context::Directory,
         findings: Findings::default(),
     })

@@ -76,10 +76,10 @@ impl Workspace {
         })
     }
 
-    /// Writes a generated Dockerfile beside the source, never into it, and what is ignored unless the source says so.
+    /// Writes a generated Dockerfile beside the source, never into it, and what it ignores, which the source's own list has no
+    /// part in any more.
     pub(super) fn write_dockerfile(
         &self,
-        context: &Path,
         text: &str,
         ignore: &str,
     ) -> Result<PathBuf, Failure> {
@@ -87,9 +87,8 @@ impl Workspace {
         let failed = |error| Failure::workspace(Stage::Build, "the Dockerfile could not be written", &error);
         std::fs::create_dir_all(&directory).map_err(failed)?;
         std::fs::write(directory.join("Dockerfile"), text).map_err(failed)?;
-        if !context.join(".dockerignore").is_file() {
-            std::fs::write(directory.join("Dockerfile.dockerignore"), ignore).map_err(failed)?;
-        }
+        // BuildKit takes this one before a .dockerignore of the context.
+        std::fs::write(directory.join("Dockerfile.dockerignore"), ignore).map_err(failed)?;
         Ok(directory)
     }
 }
@@ -150,14 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn a_source_keeps_its_own_dockerignore() {
+    fn what_is_ignored_stands_beside_the_dockerfile() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::prepare(dir.path().to_owned(), "").unwrap();
-        let made = workspace.write_dockerfile(&workspace.tree, "FROM x", "a").unwrap();
-        assert!(made.join("Dockerfile.dockerignore").is_file());
-        std::fs::remove_dir_all(&made).unwrap();
         std::fs::write(workspace.tree.join(".dockerignore"), "b").unwrap();
-        let made = workspace.write_dockerfile(&workspace.tree, "FROM x", "a").unwrap();
-        assert!(!made.join("Dockerfile.dockerignore").exists());
+        let made = workspace.write_dockerfile("FROM x", "a").unwrap();
+        assert_eq!(std::fs::read_to_string(made.join("Dockerfile.dockerignore")).unwrap(), "a");
+        assert_eq!(std::fs::read_to_string(workspace.tree.join(".dockerignore")).unwrap(), "b");
     }
 }
