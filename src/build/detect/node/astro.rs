@@ -3,7 +3,7 @@
 use super::super::no_builder;
 use super::{Source, Way, quoted};
 use crate::build::dockerfile::node::Serve;
-use crate::build::dockerfile::site::Otherwise;
+use crate::build::dockerfile::site::{Otherwise, Site};
 use crate::build::outcome::Failure;
 
 /// How Astro is built and served.
@@ -24,7 +24,7 @@ pub(super) fn way(source: &Source<'_>) -> Result<Way, Failure> {
              output: \"server\" out",
         ));
     } else {
-        Serve::Site { output: "dist".to_owned(), otherwise: Otherwise::NotFound }
+        Serve::Site(Site::new("dist", Otherwise::NotFound))
     };
     Ok(Way { what: "Astro", build: Some(source.build("astro build")?), cache: None, serve })
 }

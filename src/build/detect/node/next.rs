@@ -3,7 +3,7 @@
 use super::super::findings::Findings;
 use super::{Source, Way, quoted};
 use crate::build::dockerfile::node::Serve;
-use crate::build::dockerfile::site::Otherwise;
+use crate::build::dockerfile::site::{Otherwise, Site};
 use crate::build::outcome::Failure;
 
 /// How Next.js is built and served: as `output` in its configuration says.
@@ -11,7 +11,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let configuration = source.configuration("next")?;
     let serve = match quoted(&configuration, "output") {
         Some("standalone") => Serve::Standalone { public: source.tree.has_directory("public") },
-        Some("export") => Serve::Site { output: "out".to_owned(), otherwise: Otherwise::NotFound },
+        Some("export") => Serve::Site(Site::new("out", Otherwise::NotFound)),
         _ => {
             findings.assume(
                 "output: \"standalone\" in next.config makes the image a good deal smaller".to_owned(),

@@ -5,7 +5,7 @@ use super::super::no_builder;
 use super::package::Package;
 use super::{Source, Way, quoted};
 use crate::build::dockerfile::node::Serve;
-use crate::build::dockerfile::site::Otherwise;
+use crate::build::dockerfile::site::{Otherwise, Site};
 use crate::build::outcome::Failure;
 
 /// What builds a static site.
@@ -91,5 +91,5 @@ pub(super) fn way(source: &Source<'_>) -> Result<Way, Failure> {
     let otherwise =
         if builder.routes { Otherwise::Page("index.html".to_owned()) } else { Otherwise::NotFound };
     let build = Some(source.build(builder.usual)?);
-    Ok(Way { what: builder.what, build, cache: None, serve: Serve::Site { output, otherwise } })
+    Ok(Way { what: builder.what, build, cache: None, serve: Serve::Site(Site::new(output, otherwise)) })
 }

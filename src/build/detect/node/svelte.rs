@@ -5,7 +5,7 @@ use super::super::names::is_path;
 use super::super::no_builder;
 use super::{Source, Way, quoted};
 use crate::build::dockerfile::node::Serve;
-use crate::build::dockerfile::site::Otherwise;
+use crate::build::dockerfile::site::{Otherwise, Site};
 use crate::build::outcome::Failure;
 
 /// How SvelteKit is built and served.
@@ -20,7 +20,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
         let configuration = format!("{}\n{}", source.configuration("svelte")?, source.configuration("vite")?);
         let fallback = quoted(&configuration, "fallback").filter(|page| is_path(page));
         let otherwise = fallback.map_or(Otherwise::NotFound, |page| Otherwise::Page(page.to_owned()));
-        Serve::Site { output: "build".to_owned(), otherwise }
+        Serve::Site(Site::new("build", otherwise))
     } else {
         return Err(no_builder(
             "package.json has neither @sveltejs/adapter-node (a server) nor @sveltejs/adapter-static (files); add one of \
