@@ -158,6 +158,7 @@ fn check_unused(dockerfile: &str, settings: &Settings) -> Result<(), Failure> {
     let field = match settings {
         Settings { framework: Some(_), .. } => "framework",
         Settings { command: Some(_), .. } => "command",
+        Settings { output_directory: Some(_), .. } => "outputDirectory",
         _ => return Ok(()),
     };
     Err(no_builder(format!(

@@ -204,18 +204,20 @@ fn left_out(tree: Tree<'_>, patterns: &Patterns, as_it_is: bool) -> Result<Optio
     walk(tree, "", &mut found, &mut LOOKED_AT.clone(), 0)?;
     let told = |path: &&String| {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let usual = [".gitignore", ".dockerignore", ".DS_Store"].contains(&name) || name.starts_with("Dockerfile");
+        let usual =
+            [".gitignore", ".dockerignore", ".DS_Store"].contains(&name) || name.starts_with("Dockerfile");
         (name.starts_with(".env") || as_it_is && !usual) && patterns.ignored(path).is_some()
     };
     let names: Vec<&str> = found.iter().filter(told).map(String::as_str).collect();
     if names.is_empty() {
         return Ok(None);
     }
-    let more =
-        if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
     let listed = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     Ok(Some(if as_it_is {
-        format!("not served, for it is no part of a site (a line !NAME in .dockerignore brings a file back): {listed}{more}")
+        format!(
+            "not served, for it is no part of a site (a line !NAME in .dockerignore brings a file back): {listed}{more}"
+        )
     } else {
         format!("left out of the build: {listed}{more}")
     }))

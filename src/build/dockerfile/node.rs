@@ -28,6 +28,8 @@ pub(in crate::build) struct Plan {
     pub(in crate::build) usual: String,
     /// Directory that the build keeps from one time to the next.
     pub(in crate::build) cache: Option<&'static str>,
+    /// Variables that the build needs, name and value.
+    pub(in crate::build) build_variables: &'static [(&'static str, &'static str)],
     /// Names of build arguments.
     pub(in crate::build) arguments: Vec<String>,
     /// The package that is built, below the root of its workspace; empty: the root.
@@ -251,6 +253,9 @@ fn build(plan: &Plan) -> String {
         (Some(rest), directory) if !directory.is_empty() => format!("/app/{directory}/{rest}"),
         _ => cache.to_owned(),
     });
+    for (name, value) in plan.build_variables {
+        let _ = writeln!(text, "ENV {name}={value}");
+    }
     match &plan.build {
         Some(Step::Usual) => text.push_str(&run(Trust::Beside, cache.as_deref(), &plan.usual)),
         Some(Step::Command(line)) => text.push_str(&run(Trust::Beside, cache.as_deref(), &shell(line))),

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Failure, Keyring, Stage};
 
@@ -78,11 +78,7 @@ impl Workspace {
 
     /// Writes a generated Dockerfile beside the source, never into it, and what it ignores, which the source's own list has no
     /// part in any more.
-    pub(super) fn write_dockerfile(
-        &self,
-        text: &str,
-        ignore: &str,
-    ) -> Result<PathBuf, Failure> {
+    pub(super) fn write_dockerfile(&self, text: &str, ignore: &str) -> Result<PathBuf, Failure> {
         let directory = self.directory.join("generated");
         let failed = |error| Failure::workspace(Stage::Build, "the Dockerfile could not be written", &error);
         std::fs::create_dir_all(&directory).map_err(failed)?;

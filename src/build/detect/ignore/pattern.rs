@@ -24,7 +24,8 @@ impl Patterns {
             if line.starts_with('#') {
                 return None;
             }
-            let (brings_back, line) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest.trim()));
+            let (brings_back, line) =
+                line.strip_prefix('!').map_or((false, line), |rest| (true, rest.trim()));
             let parts = parts(line);
             (!parts.is_empty()).then(|| Line { number: index + 1, text: parts.join("/"), parts, brings_back })
         });
