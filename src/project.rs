@@ -261,6 +261,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
         args: build.args.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
         epoch: build.epoch,
         command: build.command.clone(),
+        output_directory: build.output_directory.clone(),
         framework: build.framework.map(framework),
         secrets: build.secrets.iter().map(|secret| secret.id.clone()).collect(),
         repository: build.output.repository.clone(),

@@ -19,6 +19,7 @@ mod deno;
 mod family;
 mod findings;
 mod go;
+mod ignore;
 mod installs;
 mod java;
 mod names;
@@ -83,6 +84,18 @@ impl Generated {
     }
 }
 
+impl Generated {
+    /// The files that its COPY instructions are about.
+    fn seen<'t>(&self, tree: Tree<'t>) -> Tree<'t> {
+        if self.context == Context::Source { tree.source() } else { tree }
+    }
+
+    /// The text of the `.dockerignore` that belongs to it; `directory`: the one that it is built in.
+    pub(super) fn ignore(&self, directory: &Path) -> Result<String, Failure> {
+        Ok(ignore::of(Tree::new(directory), self)?.text)
+    }
+}
+
 impl Recipe {
     /// What the report calls it.
     pub(super) fn framework(&self) -> &'static str {
@@ -113,8 +126,10 @@ pub(super) fn detect(source: &Path, context: &Path, settings: &Settings) -> Resu
     }
     let path = context.strip_prefix(source).ok().and_then(Path::to_str).unwrap_or_default();
     let tree = Tree::member(source, path);
-    let generated = family::generate(tree, settings)?;
+    let mut generated = family::generate(tree, settings)?;
     check_images(&generated.text)?;
+    let ignore = ignore::of(generated.seen(tree), &generated)?;
+    ignore.said.into_iter().for_each(|sentence| generated.findings.warn(sentence));
     let early = installs::arguments_of(tree, settings);
     Ok(Recipe::Generated(generated.with(&early, &settings.secrets)))
 }
@@ -148,6 +163,7 @@ fn check_unused(dockerfile: &str, settings: &Settings) -> Result<(), Failure> {
     let field = match settings {
         Settings { framework: Some(_), .. } => "framework",
         Settings { command: Some(_), .. } => "command",
+        Settings { output_directory: Some(_), .. } => "outputDirectory",
         _ => return Ok(()),
     };
     Err(no_builder(format!(

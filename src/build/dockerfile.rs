@@ -28,9 +28,6 @@ pub(super) const CA_SECRET: &str = "doce-ca";
 /// Where Debian's images keep the certificates that programs trust.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What stays out of the context of a generated Dockerfile, unless the source has a `.dockerignore` of its own.
-pub(super) const IGNORE: &str = ".git\n.gitignore\n.dockerignore\nDockerfile*\n**/node_modules\n**/__pycache__\n.venv\n.env\n.env.*\n*.log\n";
-
 /// What makes the program, once its dependencies are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {

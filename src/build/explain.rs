@@ -38,6 +38,9 @@ pub struct Arguments {
     /// spec.build.command.
     #[arg(long, requires = "explain")]
     build_command: Option<String>,
+    /// spec.build.outputDirectory.
+    #[arg(long, requires = "explain", value_name = "DIRECTORY")]
+    output_directory: Option<String>,
     /// The name of one of spec.build.args; may be repeated.
     #[arg(long, requires = "explain", value_name = "NAME")]
     build_arg: Vec<String>,
@@ -54,6 +57,7 @@ impl Arguments {
             dockerfile: self.dockerfile.clone(),
             framework: self.framework,
             command: self.build_command.clone(),
+            output_directory: self.output_directory.clone(),
             args: self.build_arg.iter().map(|name| (name.clone(), String::new())).collect::<BTreeMap<_, _>>(),
             secrets: self.build_secret.iter().cloned().collect(),
             ..Settings::default()

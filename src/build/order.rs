@@ -169,6 +169,9 @@ pub struct Settings {
     /// nothing again.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
+    /// The directory of the finished pages of a site; unset: what its tool says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_directory: Option<String>,
     /// The repository, where a person named one. It is part of the key so that an image is never looked for in a place
     /// that it was not pushed to; the platform's own repository is not.
     #[serde(skip_serializing_if = "Option::is_none")]

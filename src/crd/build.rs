@@ -18,7 +18,7 @@ use super::run::BoundedString;
 /// How the image is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.strategy != 'Dockerfile' || (!has(self.command) && !has(self.framework))").message("spec.build.command and spec.build.framework are for a Dockerfile that is generated: leave them out, or set spec.build.strategy to Auto or Generated"))]
+#[x_kube(validation = Rule::new("self.strategy != 'Dockerfile' || (!has(self.command) && !has(self.framework) && !has(self.outputDirectory))").message("spec.build.command, framework and outputDirectory are for a Dockerfile that is generated: leave them out, or set spec.build.strategy to Auto or Generated"))]
 pub struct Build {
     /// Auto: a Dockerfile if there is one, else one is generated. Dockerfile: there must be one. Generated: one is
     /// generated even if there is one.
@@ -54,6 +54,12 @@ pub struct Build {
     #[schemars(length(max = 4096))]
     #[x_kube(validation = Rule::new(r"self.matches('^[^\\x00-\\x1f\\x7f]+$')").message("spec.build.command must be one line without control characters, such as npm run build:prod: join commands with &&"))]
     pub command: Option<String>,
+    /// Directory of the finished pages of a site, below the directory that is built, such as dist; left out: the one that
+    /// its tool writes. The files in it are served, whatever the framework.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@\\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@\\-]*)*$') && !self.split('/').exists(p, p == '..')").message("spec.build.outputDirectory must be a relative path inside the source without '..', such as dist"))]
+    pub output_directory: Option<String>,
     /// What a Dockerfile is generated for; left out: what the files of the source say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Framework>,
@@ -84,6 +90,7 @@ impl Default for Build {
             args: BTreeMap::new(),
             secrets: vec![],
             command: None,
+            output_directory: None,
             framework: None,
             epoch: 0,
             resources: None,

@@ -174,7 +174,7 @@ static LANGUAGES: [Language; 17] = [
     Language {
         name: "a static site",
         frameworks: &[Framework::Static],
-        signs: Signs::Found(|tree, _| Ok(static_site::sign(tree))),
+        signs: Signs::Found(|tree, settings| Ok(static_site::sign(tree, settings))),
         rank: Rank::Last,
         recipe: Some(static_site::recipe),
     },
@@ -195,6 +195,13 @@ pub(super) fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated,
         None => found(tree, settings).map(|(language, sign)| (language, Some(sign)))?,
     };
     let recipe = language.recipe.ok_or_else(|| language.unknown(sign.as_deref()))?;
+    if settings.output_directory.is_some() && !["Node", "a static site"].contains(&language.name) {
+        return Err(no_builder(format!(
+            "spec.build.outputDirectory is for a site of files, and this is a program in {}; leave it out, or set \
+             spec.build.framework: Static",
+            language.name
+        )));
+    }
     recipe(tree, settings)
 }
 

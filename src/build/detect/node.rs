@@ -3,7 +3,7 @@
 use super::findings::Findings;
 use super::names::is_path;
 use super::tree::Tree;
-use super::{Context, Generated, missing, no_builder, procfile, static_site, step};
+use super::{Context, Generated, missing, procfile, static_site};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::node::{self, Development, Extent, Install, Manager, Plan, Serve};
 use crate::build::order::{Framework, Settings};
@@ -14,19 +14,36 @@ pub(super) use package_manager::is_range;
 use scripts::Scripts;
 use workspace::Workspace;
 
+mod angular;
 mod astro;
+mod config;
+mod expo;
+mod frameworks;
+mod gatsby;
+mod invocation;
+mod javascript;
 mod lock;
 mod needs;
+mod nest;
 mod next;
+mod nuxt;
 mod package;
 mod package_manager;
+pub(super) mod paths;
 mod programs;
+mod qwik;
+mod react_router;
+mod react_scripts;
 mod scripts;
 mod server;
 mod site;
+mod solid;
 mod svelte;
+mod tanstack;
 mod tokens;
 mod version;
+mod vite;
+mod vitepress;
 mod workspace;
 
 /// Most packages of a workspace whose package.json is copied on its own before packages are installed.
@@ -49,12 +66,14 @@ struct Way {
     build: Option<Step>,
     cache: Option<&'static str>,
     serve: Serve,
+    /// Variables of the build.
+    variables: &'static [(&'static str, &'static str)],
 }
 
 /// The package.json, unless all that it has beside a page is a list of packages.
 pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Result<Option<&'static str>, Failure> {
     let Some(file) = tree.first(&package::FILES) else { return Ok(None) };
-    let Some(page) = static_site::sign(tree) else { return Ok(Some(file)) };
+    let Some(page) = static_site::page(tree) else { return Ok(Some(file)) };
     let page = tree.text(page)?.unwrap_or_default();
     let package = Package::read(tree)?;
     // A file that the page names is a script of the page.
@@ -83,8 +102,12 @@ pub(super) fn lone_file(tree: Tree<'_>) -> Option<&'static str> {
 
 /// Whether the package.json is that of a static site which must be built.
 pub(super) fn builds_site(tree: Tree<'_>, settings: &Settings) -> Result<bool, Failure> {
-    let package = Package::read(tree)?;
-    Ok(package.is_some_and(|package| package.is_built(settings) && site::builder(&package).is_some()))
+    let Some(package) = Package::read(tree)? else { return Ok(false) };
+    let builds = |builder: site::Builder| {
+        package.scripts.values().any(|line| builder.is_built_by(&package, line)) || package.is_built(settings)
+    };
+    Ok(site::builder(&package).is_some_and(builds)
+        || settings.output_directory.is_some() && package.is_built(settings))
 }
 
 /// The recipe for a package.json: of the directory itself, of it as a member of a workspace, or of the only program in it.
@@ -132,14 +155,8 @@ fn starts_something(tree: Tree<'_>, package: &Package) -> Result<bool, Failure> 
 fn generated(source: &Source<'_>, mut findings: Findings) -> Result<Generated, Failure> {
     let node = version::choose(source, &mut findings)?;
     let chosen = package_manager::choose(source, &node, &mut findings)?;
-    let framework = source.settings.framework.unwrap_or_else(|| source.framework());
-    let mut way = match framework {
-        Framework::NextJs => next::way(source, &mut findings)?,
-        Framework::Astro => astro::way(source)?,
-        Framework::SvelteKit => svelte::way(source, &mut findings)?,
-        Framework::Vite | Framework::Static => site::way(source)?,
-        _ => server::way(source, &node, &chosen.manager, &mut findings)?,
-    };
+    let framework = source.settings.framework.unwrap_or_else(|| frameworks::framework(source));
+    let mut way = frameworks::way(source, framework, &node, &chosen, &mut findings)?;
     let runs_bun = command(&way).first().is_some_and(|word| word == "bun");
     let framework = if runs_bun && framework == Framework::Node { Framework::Bun } else { framework };
     if source.workspace.is_some() {
@@ -156,6 +173,7 @@ fn generated(source: &Source<'_>, mut findings: Findings) -> Result<Generated, F
         build: way.build.clone(),
         usual: String::new(),
         cache: way.cache,
+        build_variables: way.variables,
         arguments: super::arguments(source.settings),
         directory: source.directory().to_owned(),
         programs: scripts::directories(command(&way), source.directory()),
@@ -308,69 +326,10 @@ impl<'a> Source<'a> {
         let (name, version) = (&self.package.name, &self.package.version);
         named("npm_package_name", name).into_iter().chain(named("npm_package_version", version)).collect()
     }
-
-    /// A framework counts unless the `start` script is of another program.
-    fn framework(&self) -> Framework {
-        let known = [
-            ("next", Framework::NextJs),
-            ("astro", Framework::Astro),
-            ("@sveltejs/kit", Framework::SvelteKit),
-        ];
-        for (name, framework) in known {
-            if self.package.has(name) && self.package.starts_itself(name) {
-                return framework;
-            }
-        }
-        let Some(builder) = site::builder(&self.package) else { return Framework::Node };
-        if !self.package.starts_itself(builder.package) || !self.package.is_built(self.settings) {
-            return Framework::Node;
-        }
-        if builder.package == "vite" { Framework::Vite } else { Framework::Static }
-    }
-
-    /// The build of a framework that cannot do without one; `usual` is what its script usually is.
-    fn build(&self, usual: &str) -> Result<Step, Failure> {
-        if let Some(step) = step(self.settings) {
-            return Ok(step);
-        }
-        if self.has_build() {
-            return Ok(Step::Usual);
-        }
-        Err(no_builder(format!(
-            "package.json has no \"build\" script; add one, such as \"build\": \"{usual}\", or set spec.build.command"
-        )))
-    }
-
-    /// The text of the configuration of a framework, without comments of whole lines.
-    fn configuration(&self, name: &str) -> Result<String, Failure> {
-        for extension in ["js", "mjs", "ts", "cjs", "mts"] {
-            if let Some(text) = self.tree.text(&format!("{name}.config.{extension}"))? {
-                let lines: Vec<&str> = text
-                    .lines()
-                    .filter(|line| {
-                        !["//", "*", "/*"].iter().any(|start| line.trim_start().starts_with(start))
-                    })
-                    .collect();
-                return Ok(lines.join("\n"));
-            }
-        }
-        Ok(String::new())
-    }
-}
-
-/// The text that a configuration gives to a key in quotes: `output: "export"`.
-fn quoted<'t>(configuration: &'t str, key: &str) -> Option<&'t str> {
-    configuration.match_indices(key).find_map(|(at, _)| {
-        let before = configuration[..at].chars().next_back();
-        if before.is_some_and(|char| char.is_ascii_alphanumeric() || char == '_') {
-            return None;
-        }
-        let rest = configuration[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
-        let rest = rest.strip_prefix([':', '='])?.trim_start();
-        let quote = rest.chars().next().filter(|char| "\"'`".contains(*char))?;
-        rest[1..].split(quote).next()
-    })
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod web_tests;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::site::{self, Otherwise};
+use super::site::{self, Site};
 use super::{CA_SECRET, Step, Trust, arguments, exec, header, no_start, run, shell};
 
 pub(in crate::build) use package_manager::Manager;
@@ -28,6 +28,8 @@ pub(in crate::build) struct Plan {
     pub(in crate::build) usual: String,
     /// Directory that the build keeps from one time to the next.
     pub(in crate::build) cache: Option<&'static str>,
+    /// Variables that the build needs, name and value.
+    pub(in crate::build) build_variables: &'static [(&'static str, &'static str)],
     /// Names of build arguments.
     pub(in crate::build) arguments: Vec<String>,
     /// The package that is built, below the root of its workspace; empty: the root.
@@ -113,8 +115,8 @@ pub(in crate::build) enum Serve {
         /// There is a directory `public`.
         public: bool,
     },
-    /// A directory of files.
-    Site { output: String, otherwise: Otherwise },
+    /// A directory of files that the build makes.
+    Site(Site),
 }
 
 /// The Dockerfile.
@@ -126,9 +128,9 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     text.push_str(&match &plan.serve {
         Serve::Program { command, writes } => program(plan, command.as_deref(), *writes),
         Serve::Standalone { public } => standalone(plan, *public),
-        Serve::Site { output, otherwise } => {
-            let output = below(&plan.directory, output);
-            site::serve(&format!("COPY --link --from=build /app/{output}/ /srv/www/"), otherwise)
+        Serve::Site(site) => {
+            let output = below(&plan.directory, &site.output);
+            site::serve(&format!("--from=build /app/{output}/"), site)
         }
     });
     text
@@ -192,6 +194,9 @@ fn build_stage(plan: &Plan) -> String {
     text.push_str(&packages(plan));
     text.push_str(&arguments(&plan.arguments));
     text.push_str(&build(plan));
+    if let Serve::Site(site) = &plan.serve {
+        text.push_str(&made(&below(&plan.directory, &site.output)));
+    }
     if is_program(plan) {
         let all = plan.build.is_some() || plan.install.development != Development::Build;
         if let Some(prune) =
@@ -248,6 +253,9 @@ fn build(plan: &Plan) -> String {
         (Some(rest), directory) if !directory.is_empty() => format!("/app/{directory}/{rest}"),
         _ => cache.to_owned(),
     });
+    for (name, value) in plan.build_variables {
+        let _ = writeln!(text, "ENV {name}={value}");
+    }
     match &plan.build {
         Some(Step::Usual) => text.push_str(&run(Trust::Beside, cache.as_deref(), &plan.usual)),
         Some(Step::Command(line)) => text.push_str(&run(Trust::Beside, cache.as_deref(), &shell(line))),
@@ -257,6 +265,14 @@ fn build(plan: &Plan) -> String {
         text.push_str("WORKDIR /app\n");
     }
     text
+}
+
+/// A build that wrote another directory than the one that is served says so itself.
+fn made(output: &str) -> String {
+    format!(
+        "RUN test -d {output} || {{ echo \"the build made no directory {output}; set spec.build.outputDirectory to the one that \
+         it makes; there are: $(ls -d */ | tr '\\n' ' ')\" >&2; exit 1; }}\n"
+    )
 }
 
 /// The directories that programs of packages are found in.

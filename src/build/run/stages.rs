@@ -10,7 +10,7 @@ use crate::build::git::Commit;
 use crate::build::outcome::Failure;
 use crate::build::registry::{self, Advice};
 use crate::build::report::{Built, Stage};
-use crate::build::{buildkit, dockerfile, source};
+use crate::build::{buildkit, source};
 
 /// What to do when the platform's registry is full.
 const PLATFORMS_FULL: &str = "ask the platform's owner for room: a larger \
@@ -137,7 +137,7 @@ impl Build {
         let directory = match recipe {
             Recipe::Dockerfile(_) => context.to_owned(),
             Recipe::Generated(generated) => {
-                self.workspace.write_dockerfile(context, &generated.text, dockerfile::IGNORE)?
+                self.workspace.write_dockerfile(&generated.text, &generated.ignore(context)?)?
             }
         };
         let name = match recipe {

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Failure, Keyring, Stage};
 
@@ -76,20 +76,15 @@ impl Workspace {
         })
     }
 
-    /// Writes a generated Dockerfile beside the source, never into it, and what is ignored unless the source says so.
-    pub(super) fn write_dockerfile(
-        &self,
-        context: &Path,
-        text: &str,
-        ignore: &str,
-    ) -> Result<PathBuf, Failure> {
+    /// Writes a generated Dockerfile beside the source, never into it, and what it ignores, which the source's own list has no
+    /// part in any more.
+    pub(super) fn write_dockerfile(&self, text: &str, ignore: &str) -> Result<PathBuf, Failure> {
         let directory = self.directory.join("generated");
         let failed = |error| Failure::workspace(Stage::Build, "the Dockerfile could not be written", &error);
         std::fs::create_dir_all(&directory).map_err(failed)?;
         std::fs::write(directory.join("Dockerfile"), text).map_err(failed)?;
-        if !context.join(".dockerignore").is_file() {
-            std::fs::write(directory.join("Dockerfile.dockerignore"), ignore).map_err(failed)?;
-        }
+        // BuildKit takes this one before a .dockerignore of the context.
+        std::fs::write(directory.join("Dockerfile.dockerignore"), ignore).map_err(failed)?;
         Ok(directory)
     }
 }
@@ -150,14 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_source_keeps_its_own_dockerignore() {
+    fn what_is_ignored_stands_beside_the_dockerfile() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::prepare(dir.path().to_owned(), "").unwrap();
-        let made = workspace.write_dockerfile(&workspace.tree, "FROM x", "a").unwrap();
-        assert!(made.join("Dockerfile.dockerignore").is_file());
-        std::fs::remove_dir_all(&made).unwrap();
         std::fs::write(workspace.tree.join(".dockerignore"), "b").unwrap();
-        let made = workspace.write_dockerfile(&workspace.tree, "FROM x", "a").unwrap();
-        assert!(!made.join("Dockerfile.dockerignore").exists());
+        let made = workspace.write_dockerfile("FROM x", "a").unwrap();
+        assert_eq!(std::fs::read_to_string(made.join("Dockerfile.dockerignore")).unwrap(), "a");
+        assert_eq!(std::fs::read_to_string(workspace.tree.join(".dockerignore")).unwrap(), "b");
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Package {
     #[serde(deserialize_with = "texts")]
     pub(super) scripts: BTreeMap<String, String>,
     pub(super) main: Option<String>,
+    /// The address that its pages are made for.
+    pub(super) homepage: Option<String>,
     /// Where bundlers begin, and Bun.
     pub(super) module: Option<String>,
     #[serde(rename = "packageManager")]
@@ -43,20 +45,6 @@ fn texts<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<String, 
 
 /// Scripts that run while packages are installed; they may need any file of the source.
 const INSTALL_SCRIPTS: [&str; 5] = ["preinstall", "install", "postinstall", "prepublish", "prepare"];
-
-/// The words that start a framework's own server, and the parts of a script that start what its adapter wrote.
-const OWN: [(&str, &[&str], &[&str]); 10] = [
-    ("next", &["next"], &[".next/standalone/"]),
-    ("astro", &["astro"], &["dist/server/entry.mjs"]),
-    ("@sveltejs/kit", &["vite", "svelte-kit"], &["node build", "node ./build"]),
-    ("vite", &["vite"], &[]),
-    ("react-scripts", &["react-scripts"], &[]),
-    ("@vue/cli-service", &["vue-cli-service"], &[]),
-    ("parcel", &["parcel"], &[]),
-    ("gatsby", &["gatsby"], &[]),
-    ("@11ty/eleventy", &["eleventy"], &[]),
-    ("vitepress", &["vitepress"], &[]),
-];
 
 impl Package {
     /// The package.json of the source; pnpm knows it in two more forms.
@@ -165,17 +153,6 @@ impl Package {
         let value = self.workspaces.as_ref();
         let list = value.and_then(|value| value.get("packages").or(Some(value))).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-    }
-
-    /// Whether the `start` script is of a framework's own server, or there is none.
-    pub(super) fn starts_itself(&self, framework: &str) -> bool {
-        let Some(script) = self.scripts.get("start") else { return true };
-        let Some((_, words, parts)) = OWN.iter().find(|(name, ..)| *name == framework) else { return false };
-        let runners = ["npx", "pnpm", "yarn", "exec", "cross-env", "env"];
-        let mut command =
-            script.split_whitespace().filter(|word| !runners.contains(word) && !word.contains('='));
-        command.next().is_some_and(|word| words.contains(&word))
-            || parts.iter().any(|part| script.contains(part))
     }
 
     /// Whether scripts of its own run while packages are installed.

@@ -83,7 +83,7 @@ pub(super) fn way(
         "a program for Node"
     };
     let serve = Serve::Program { command, writes: false };
-    Ok(Way { what, build, cache: None, serve })
+    Ok(Way { what, build, cache: None, serve, variables: &[] })
 }
 
 /// What starts, as one line for the shell.
