@@ -18,6 +18,7 @@ use super::report::Stage;
 mod access;
 mod failure;
 mod fetch;
+mod large_files;
 mod listing;
 pub(super) mod modules;
 mod submodules;

@@ -1,5 +1,5 @@
-//! Objects and files of one commit, with an end to how much of them may come. It fetches no large file storage, and
-//! submodules only as repositories of their own.
+//! Objects and files of one commit, with an end to how much of them may come. Pointers of Git LFS stay pointers here, and
+//! submodules are repositories of their own.
 
 use std::path::Path;
 use std::time::Duration;

@@ -21,6 +21,7 @@ impl Origin {
 
     fn run(&self, arguments: &[&str]) -> String {
         let output = Std::new("git")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
             .current_dir(self.dir.path())
             .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
             .args(arguments)
