@@ -64,6 +64,7 @@ impl Error {
 impl Git {
     /// Fetches exactly `commit`; when the server refuses commits, the reference it came from, which must still hold it.
     pub(in super::super) async fn fetch(&self, commit: &str, reference: &Reference) -> Result<(), Failure> {
+        self.init_for(commit).await?;
         let exact = self.get(&["--depth=1"], &[commit.to_owned()]).await;
         match exact {
             Err(Error::Refused) => {}
