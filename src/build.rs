@@ -7,6 +7,7 @@
 //! run       the stages on one screen, deadline and cancellation
 //! ├── address, source        whether a source may be touched
 //! ├── git, http, oci         where it comes from
+//! ├── lfs                    what only pointers of it are in a repository
 //! ├── step_secrets           what the steps of a build may ask for
 //! ├── credentials            what opens the door, and who never gets to see it
 //! ├── unpack                 an archive becomes files
@@ -28,6 +29,7 @@ mod disk;
 mod dockerfile;
 mod git;
 mod http;
+mod lfs;
 mod log;
 mod memory;
 mod oci;

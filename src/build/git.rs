@@ -18,6 +18,7 @@ use super::report::Stage;
 mod access;
 mod failure;
 mod fetch;
+mod large_files;
 mod listing;
 pub(super) mod modules;
 mod submodules;
@@ -84,8 +85,23 @@ impl Git {
 
     /// Makes the empty directory that objects come to.
     pub(super) async fn init(&self, stage: Stage) -> Result<(), Failure> {
+        self.init_as("sha1", stage).await
+    }
+
+    /// The same for the objects of a commit: their names are as long as its own, and Git keeps both kinds apart.
+    async fn init_for(&self, commit: &str) -> Result<(), Failure> {
+        if commit.len() < 64 {
+            return Ok(());
+        }
+        std::fs::remove_dir_all(&self.objects)
+            .map_err(|error| Failure::workspace(Stage::Fetch, "git could not be configured", &error))?;
+        self.init_as("sha256", Stage::Fetch).await
+    }
+
+    async fn init_as(&self, format: &str, stage: Stage) -> Result<(), Failure> {
         let mut command = self.git();
         command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=none"]);
+        command.arg(format!("--object-format={format}"));
         let output = program::output(&mut command, 4096, LOCAL).await;
         let output = output.map_err(|error| failure::program(stage, &self.url, &error))?;
         if output.success { Ok(()) } else { Err(failure::local(stage, &output.stderr)) }
@@ -97,7 +113,7 @@ impl Git {
             Reference::Commit(commit) if listing::is_commit(commit) => return Ok(commit.clone()),
             Reference::Commit(commit) => {
                 return Err(not_found(format!(
-                    "{commit:?} is no commit: write all 40 hex digits, in lower case"
+                    "{commit:?} is no commit: write all 40 hex digits (64 of a SHA-256 repository), in lower case"
                 )));
             }
             Reference::Branch(name) => ("heads", name),

@@ -1,15 +1,12 @@
-//! GET, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects
+//! GET, for large files POST, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects
 //! that are each checked again, with an end to time and bytes. It shows no query and no header to anybody.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
-use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWriteExt as _;
 
 use super::address::{self, Host, Refusal, Rule};
 use super::log::shortened;
@@ -17,8 +14,10 @@ use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
 
+mod body;
 mod rules;
 
+pub(super) use body::{save, text};
 pub(super) use rules::Rules;
 
 /// Most redirects that are followed.
@@ -41,6 +40,10 @@ pub(super) struct Question<'a> {
     /// Only ever sent to the host that was named.
     pub(super) authorization: Option<&'a str>,
     pub(super) accept: Option<&'a str>,
+    /// Only ever sent to the host that was named.
+    pub(super) headers: &'a [(HeaderName, HeaderValue)],
+    /// Type and text of what is sent along.
+    pub(super) body: Option<(&'static str, &'a str)>,
 }
 
 impl Http {
@@ -62,8 +65,13 @@ impl Http {
         source: &[IpAddr],
         stage: Stage,
     ) -> Result<Vec<IpAddr>, Failure> {
+        self.resolve(host, self.beside(source), stage).await
+    }
+
+    /// What is wrong with an address that a source at `source` named.
+    fn beside(&self, source: &[IpAddr]) -> Rule {
         let inside = !source.is_empty() && source.iter().all(|&address| address::is_private(address));
-        self.resolve(host, if inside { self.rules.named } else { self.rules.redirected }, stage).await
+        if inside { self.rules.named } else { self.rules.redirected }
     }
 
     async fn resolve(&self, host: &Host, rule: Rule, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
@@ -78,9 +86,41 @@ impl Http {
         question: Question<'_>,
         stage: Stage,
     ) -> Result<Response, Failure> {
+        self.get_by(self.rules.named, url, question, stage).await
+    }
+
+    /// The same of a `url` that a source at `source` named: in a private network only when the source is in one.
+    pub(super) async fn get_beside(
+        &self,
+        url: &Url,
+        source: &[IpAddr],
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.get_by(self.beside(source), url, question, stage).await
+    }
+
+    /// The answer to a POST of a `url` that a source at `source` named. Nothing is followed.
+    pub(super) async fn post_beside(
+        &self,
+        url: &Url,
+        source: &[IpAddr],
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.once(Method::POST, url, self.beside(source), question, url, stage).await
+    }
+
+    async fn get_by(
+        &self,
+        first: Rule,
+        url: &Url,
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
         let mut place = url.clone();
         for hop in 0..=MAX_REDIRECTS {
-            let rule = if hop == 0 { self.rules.named } else { self.rules.redirected };
+            let rule = if hop == 0 { first } else { self.rules.redirected };
             let response = self.once(Method::GET, &place, rule, question, url, stage).await?;
             let Some(next) = redirect(&response) else { return Ok(response) };
             place = follow(&place, &next).map_err(|why| {
@@ -103,7 +143,7 @@ impl Http {
         let found = self.addresses(server, self.rules.named, Stage::Resolve).await?;
         let inside = found.iter().all(|&address| address::is_private(address));
         let rule = if inside || same_place(url, server) { self.rules.named } else { self.rules.redirected };
-        let question = Question { authorization, accept: None };
+        let question = Question { authorization, ..Question::default() };
         self.once(Method::GET, url, rule, question, url, Stage::Resolve).await
     }
 
@@ -140,6 +180,12 @@ impl Http {
                 .map_err(|_| super::credentials::unreadable(stage))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        if same_place(place, first) {
+            request = request.headers(question.headers.iter().cloned().collect());
+        }
+        if let Some((kind, body)) = question.body {
+            request = request.header(CONTENT_TYPE, kind).body(body.to_owned());
         }
         request.send().await.map_err(|error| unreachable(place, error, stage))
     }
@@ -184,7 +230,8 @@ fn host_of(url: &Url) -> Option<Host> {
     (matches!(url.scheme(), "http" | "https") && !name.is_empty()).then_some(Host { name, port })
 }
 
-fn same_place(one: &Url, other: &Url) -> bool {
+/// Whether two URLs are of one transport, host and port.
+pub(super) fn same_place(one: &Url, other: &Url) -> bool {
     (one.scheme(), one.host_str(), one.port_or_known_default())
         == (other.scheme(), other.host_str(), other.port_or_known_default())
 }
@@ -202,8 +249,8 @@ fn redirect(response: &Response) -> Option<String> {
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// The next place, or what is wrong with it.
-fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
+/// The next place that a server names, or what is wrong with it.
+pub(super) fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
     let next = place.join(next).map_err(|_| "to what is no URL")?;
     if !next.username().is_empty() || next.password().is_some() {
         return Err("to a URL with a password");
@@ -238,50 +285,6 @@ pub(super) fn refused(url: &Url, status: StatusCode, stage: Stage) -> Failure {
         ),
     };
     Failure::new(stage, reason, message)
-}
-
-/// Writes the body of an answer to `file`; its SHA-256 as hex digits.
-pub(super) async fn save(
-    mut response: Response,
-    file: &Path,
-    limit: u64,
-    stage: Stage,
-) -> Result<String, Failure> {
-    let failed = |error| Failure::workspace(stage, "the source could not be written", &error);
-    let url = response.url().clone();
-    if response.content_length().is_some_and(|length| length > limit) {
-        return Err(too_long(&url, limit));
-    }
-    let mut out = tokio::fs::File::create(file).await.map_err(failed)?;
-    let (mut sum, mut bytes) = (Sha256::new(), 0);
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&url, error, stage))? {
-        bytes += chunk.len() as u64;
-        if bytes > limit {
-            return Err(too_long(&url, limit));
-        }
-        sum.update(&chunk);
-        out.write_all(&chunk).await.map_err(failed)?;
-    }
-    out.flush().await.map_err(failed)?;
-    Ok(hex::encode(sum.finalize()))
-}
-
-/// The whole body of a small answer.
-pub(super) async fn text(mut response: Response, limit: usize, stage: Stage) -> Result<Vec<u8>, Failure> {
-    let url = response.url().clone();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&url, error, stage))? {
-        if body.len() + chunk.len() > limit {
-            return Err(too_long(&url, limit as u64));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn too_long(url: &Url, limit: u64) -> Failure {
-    let message = format!("{} sends more than {} MiB", shown(url), limit >> 20);
-    Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl Registries<'_> {
     async fn ask(&self, reference: &Reference, accept: &str) -> Result<Answer, Failure> {
         let wanted = reference.digest().or(reference.tag()).unwrap_or("latest");
         let url = self.place(reference, &format!("manifests/{wanted}"))?;
-        let question = Question { accept: Some(accept), authorization: None };
+        let question = Question { accept: Some(accept), ..Question::default() };
         let response = self.http.get(&url, question, Stage::Resolve).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(Answer { url, response, authorization: None });
@@ -124,7 +124,7 @@ impl Registries<'_> {
 
     /// Writes the layer to `file`.
     pub(super) async fn save(&self, artifact: &Artifact, file: &std::path::Path) -> Result<(), Failure> {
-        let question = Question { authorization: artifact.authorization.as_deref(), accept: None };
+        let question = Question { authorization: artifact.authorization.as_deref(), ..Question::default() };
         let response = self.http.get(&artifact.layer, question, Stage::Fetch).await?;
         if response.status() != StatusCode::OK {
             return Err(http::refused(&artifact.layer, response.status(), Stage::Fetch));

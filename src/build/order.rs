@@ -128,7 +128,7 @@ pub enum Reference {
     Branch(String),
     /// Commit that a tag points to at the time of the build.
     Tag(String),
-    /// A commit, 40 lower-case hex digits.
+    /// A commit, 40 lower-case hex digits, or 64 of a repository with SHA-256 names.
     Commit(String),
     /// Tip of the repository's default branch at the time of the build.
     Default,

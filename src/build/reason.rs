@@ -25,6 +25,8 @@ pub enum Reason {
     SourceTooLarge,
     /// The archive is damaged, or programs could read it differently.
     ArchiveInvalid,
+    /// A file is a pointer of Git LFS, and its server does not have what it stands for, or there is none.
+    LargeFileMissing,
     /// A path or link that leaves the source, a device, a pipe.
     UnsafeSource,
     /// The directory that is to be built is not in the source.

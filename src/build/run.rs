@@ -23,6 +23,7 @@ use crate::version::build_key;
 
 mod facts;
 mod kept_log;
+mod large_files;
 mod notes;
 mod origin;
 mod replaced_cache;
@@ -172,9 +173,10 @@ impl Build {
             return Ok(built);
         }
         self.step_secrets.files()?;
-        self.fetch(&origin, &digest).await?;
+        let inner = self.fetch(&origin, &digest).await?;
         let context = self.verify().await?;
         let recipe = self.detect(&context)?;
+        self.large_files(&origin, &inner, &context).await?;
         self.build(&context, &recipe, &key, &digest).await
     }
 }
@@ -191,6 +193,9 @@ mod tests;
 
 #[cfg(test)]
 mod kept_log_tests;
+
+#[cfg(test)]
+mod large_file_tests;
 
 #[cfg(test)]
 mod source_tests;

@@ -85,10 +85,10 @@ pub struct GitRef {
     #[schemars(length(max = 255))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9_][A-Za-z0-9._/@+\\-]*$') && !self.contains('..') && !self.endsWith('/') && !self.endsWith('.lock') && !self.contains('@{')").message("spec.source.git.ref.tag must be a tag name such as v1.4.0: it cannot start with '-' and cannot hold blanks or '..'"))]
     pub tag: Option<String>,
-    /// A commit, all 40 hex digits. The same commit is the same version, and nothing is looked up.
+    /// A commit, all 40 hex digits, or all 64 of a repository with SHA-256 names. The same commit is the same version, and nothing is looked up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40))]
-    #[x_kube(validation = Rule::new("self.matches('^[0-9a-f]{40}$')").message("spec.source.git.ref.commit must be all 40 lower-case hex digits, as git rev-parse HEAD prints them; write a short name under branch or tag"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9a-f]{40}|[0-9a-f]{64})$')").message("spec.source.git.ref.commit must be all 40 lower-case hex digits (64 of a SHA-256 repository), as git rev-parse HEAD prints them; write a short name under branch or tag"))]
     pub commit: Option<String>,
 }
 

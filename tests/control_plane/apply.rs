@@ -152,7 +152,7 @@ async fn an_archive_or_artifact_that_cannot_be_one_is_refused() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_ref_or_path_that_could_be_an_option_or_leave_the_source_is_refused() {
     let commit_words: &[&str] = &[
-        "spec.source.git.ref.commit must be all 40 lower-case hex digits, as git rev-parse HEAD prints them",
+        "spec.source.git.ref.commit must be all 40 lower-case hex digits (64 of a SHA-256 repository), as git rev-parse HEAD prints them",
     ];
     let specs: Vec<(Value, &[&str])> = vec![
         (

@@ -299,8 +299,8 @@ fn only_the_door_reaches_the_api_server() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every program that is started.
-const PROGRAMS: [&str; 4] = ["buildctl", "buildkitd", "git", "rootlesskit"];
+/// Every program that is started. What ssh is to run is for the host of the repository.
+const PROGRAMS: [&str; 5] = ["buildctl", "buildkitd", "git", "rootlesskit", "ssh"];
 
 /// How a shell would be named.
 const SHELLS: [&str; 6] = ["\"sh\"", "\"bash\"", "\"ash\"", "\"dash\"", "/bin/sh", "/bin/bash"];

@@ -167,7 +167,7 @@ impl<'a> Repository<'a> {
                 url.query_pairs_mut().append_pair("last", last);
             }
         }
-        let question = Question { accept: Some(KINDS), authorization: None };
+        let question = Question { accept: Some(KINDS), ..Question::default() };
         let response = self.http.send(method.clone(), &url, question, Stage::Push).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);

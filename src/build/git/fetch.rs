@@ -1,5 +1,5 @@
-//! Objects and files of one commit, with an end to how much of them may come. It fetches no large file storage, and
-//! submodules only as repositories of their own.
+//! Objects and files of one commit, with an end to how much of them may come. Pointers of Git LFS stay pointers here, and
+//! submodules are repositories of their own.
 
 use std::path::Path;
 use std::time::Duration;
@@ -64,6 +64,7 @@ impl Error {
 impl Git {
     /// Fetches exactly `commit`; when the server refuses commits, the reference it came from, which must still hold it.
     pub(in super::super) async fn fetch(&self, commit: &str, reference: &Reference) -> Result<(), Failure> {
+        self.init_for(commit).await?;
         let exact = self.get(&["--depth=1"], &[commit.to_owned()]).await;
         match exact {
             Err(Error::Refused) => {}

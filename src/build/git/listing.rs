@@ -10,9 +10,9 @@ use super::super::log::printable;
 /// References and what they point to.
 pub(super) type Refs = BTreeMap<String, String>;
 
-/// Whether this is a commit's full name.
+/// Whether this is a commit's full name: 40 hex digits, or 64 of a repository whose objects have SHA-256 names.
 pub(super) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether Git allows this as the name of a branch or tag (`git check-ref-format`), and no program reads it as an option.
@@ -172,7 +172,8 @@ mod tests {
         ] {
             assert!(!is_ref_name(name), "{name:?}");
         }
-        assert!(is_commit(&"a1".repeat(20)));
+        assert!(is_commit(&"a1".repeat(20)) && is_commit(&"a1".repeat(32)));
+        assert!(!is_commit(&"a1".repeat(25)) && !is_commit(&"a1".repeat(33)));
         assert!(!is_commit(&"A1".repeat(20)) && !is_commit("a1") && !is_commit(&"g1".repeat(20)));
     }
 

@@ -14,13 +14,19 @@ struct Origin {
 
 impl Origin {
     fn new() -> Self {
+        Self::of("sha1")
+    }
+
+    fn of(format: &str) -> Self {
         let origin = Self { dir: tempfile::tempdir().unwrap() };
-        origin.run(&["init", "--quiet", "--initial-branch=main"]);
+        let format = format!("--object-format={format}");
+        origin.run(&["init", "--quiet", "--initial-branch=main", &format]);
         origin
     }
 
     fn run(&self, arguments: &[&str]) -> String {
         let output = Std::new("git")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
             .current_dir(self.dir.path())
             .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
             .args(arguments)
@@ -130,6 +136,32 @@ async fn servers_that_refuse_commits_are_asked_for_the_reference() {
         git.fetch(&first, &reference).await.unwrap();
         let gone = git.fetch(&"1".repeat(40), &reference).await.unwrap_err();
         assert_eq!((gone.stage, gone.reason), (Stage::Fetch, Reason::RefNotFound), "{}", gone.message);
+    }
+}
+
+#[tokio::test]
+async fn a_repository_with_sha256_names_is_resolved_and_fetched_like_any_other() {
+    let origin = Origin::of("sha256");
+    let first = origin.commit("a", "1");
+    origin.run(&["tag", "--annotate", "v1", "--message", "x"]);
+    let second = origin.commit("a", "2");
+    assert_eq!(first.len(), 64);
+    for (reference, commit, content) in [
+        (branch("main"), &second, "2"),
+        (Reference::Tag("v1".into()), &first, "1"),
+        (Reference::Default, &second, "2"),
+        (Reference::Commit(first.clone()), &first, "1"),
+    ] {
+        let work = tempfile::tempdir().unwrap();
+        let git = origin.git(work.path()).await;
+        assert_eq!(git.resolve(&reference).await.as_ref(), Ok(commit));
+        git.fetch(commit, &reference).await.unwrap();
+        let tree = work.path().join("tree");
+        std::fs::create_dir(&tree).unwrap();
+        git.checkout(commit, &tree).await.unwrap();
+        assert_eq!(std::fs::read_to_string(tree.join("a")).unwrap(), content);
+        assert_eq!(git.describe(commit).await.unwrap().subject.as_deref(), Some("Change a"));
+        assert_eq!(git.submodules(commit).await.unwrap(), vec![]);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 use axum::Router;
@@ -56,7 +58,7 @@ async fn answer(request: Request) -> Answer {
 }
 
 async fn get(url: &str) -> Result<String, Failure> {
-    let question = Question { authorization: Some("Bearer planted-token"), accept: None };
+    let question = Question { authorization: Some("Bearer planted-token"), ..Question::default() };
     let answer = Http::for_tests().get(&Url::parse(url).unwrap(), question, Stage::Fetch).await?;
     Ok(String::from_utf8(text(answer, 1000, Stage::Fetch).await?).unwrap())
 }

@@ -84,7 +84,8 @@ impl Registries<'_> {
             return Err(unfit(reference, "names its configuration by no sha256"));
         }
         let url = self.place(reference, &format!("blobs/{digest}"))?;
-        let response = self.http.get(&url, Question { authorization, accept: None }, Stage::Resolve).await?;
+        let response =
+            self.http.get(&url, Question { authorization, ..Question::default() }, Stage::Resolve).await?;
         if response.status() != StatusCode::OK {
             return Err(http::refused(&url, response.status(), Stage::Resolve));
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Build;
 use super::facts::{plain_registries, shown};
+use super::large_files::Inner;
 use crate::build::git::{Access, Commit, Git};
 use crate::build::http::{self, Question};
 use crate::build::oci::{Artifact, Registries};
@@ -82,7 +83,7 @@ impl Build {
         let url = http::named(url, stage)?;
         self.enter(stage, name, &format!("archive {url}"));
         let authorization = self.credentials.authorization()?;
-        let question = Question { authorization: authorization.as_deref(), accept: None };
+        let question = Question { authorization: authorization.as_deref(), ..Question::default() };
         let response = self.http.get(&url, question, stage).await?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(http::refused(&url, response.status(), stage));
@@ -92,8 +93,8 @@ impl Build {
         Ok(format!("sha256:{sum}"))
     }
 
-    /// The source, as files below the workspace's tree.
-    pub(super) async fn fetch(&self, origin: &Origin, digest: &str) -> Result<(), Failure> {
+    /// The source, as files below the workspace's tree; the submodules among them.
+    pub(super) async fn fetch(&self, origin: &Origin, digest: &str) -> Result<Vec<Inner>, Failure> {
         let tree = &self.workspace.tree;
         match (&self.order.source, origin) {
             (Source::Git { url, reference }, Origin::Git { git, addresses }) => {
@@ -103,16 +104,15 @@ impl Build {
                 let commit = git.describe(digest).await?;
                 self.change(|progress| progress.commit = commit);
                 if self.order.settings.submodules {
-                    self.fetch_submodules(git, addresses, digest, room).await?;
+                    return self.fetch_submodules(git, addresses, digest, room).await;
                 }
-                Ok(())
             }
             (Source::Archive { url, .. }, Origin::Archive { here }) => {
                 if !here {
                     let found = self.download(url, Stage::Fetch, "fetch").await?;
                     is_the_same(&found, digest)?;
                 }
-                self.unpack(self.archive(), true).await
+                self.unpack(self.archive(), true).await?;
             }
             (Source::Oci { reference }, Origin::Oci(artifact)) => {
                 self.enter(Stage::Fetch, "fetch", &format!("{reference}, {digest}"));
@@ -121,7 +121,7 @@ impl Build {
                 let subject = artifact.revision.as_deref().map(crate::build::log::printable);
                 let subject = subject.map(|subject| subject.chars().take(200).collect());
                 self.change(|progress| progress.commit = Commit { subject, author: None });
-                self.unpack(self.archive(), false).await
+                self.unpack(self.archive(), false).await?;
             }
             _ => {
                 self.enter(Stage::Fetch, "fetch", "files of the ConfigMap");
@@ -132,9 +132,9 @@ impl Build {
                     })?;
                     self.unpack(self.archive(), true).await?;
                 }
-                Ok(())
             }
         }
+        Ok(vec![])
     }
 
     /// Unpacks an archive into the tree; `enter`: one that holds a single directory begins there.

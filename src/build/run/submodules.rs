@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::Build;
+use super::large_files::Inner;
 use crate::build::address::{self, Transport};
 use crate::build::git::{Git, Room, modules};
 use crate::build::order::Reference;
@@ -52,7 +53,8 @@ impl Build {
         addresses: &[IpAddr],
         commit: &str,
         mut room: Room,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Inner>, Failure> {
+        let mut fetched = Vec::new();
         let mut open = wanted(repository, commit, "", true, 1).await?;
         let mut count = 0;
         while let Some(next) = open.pop() {
@@ -63,13 +65,15 @@ impl Build {
                 return Err(next.refused(Stage::Verify, Reason::SourceTooLarge, &why));
             }
             count += 1;
-            let inner = self.fetch_submodule(repository, addresses, &next, count, &mut room).await;
-            open.extend(inner.map_err(|failure| next.explain(&failure))?);
+            let made = self.fetch_submodule(repository, addresses, &next, count, &mut room).await;
+            let (inner, wanted) = made.map_err(|failure| next.explain(&failure))?;
+            fetched.push(inner);
+            open.extend(wanted);
         }
-        Ok(())
+        Ok(fetched)
     }
 
-    /// Fetches one of them; those that it has itself.
+    /// Fetches one of them; it, and those that it has itself.
     async fn fetch_submodule(
         &self,
         repository: &Git,
@@ -77,7 +81,7 @@ impl Build {
         next: &Wanted,
         number: usize,
         room: &mut Room,
-    ) -> Result<Vec<Wanted>, Failure> {
+    ) -> Result<(Inner, Vec<Wanted>), Failure> {
         let failed = |error| Failure::workspace(Stage::Fetch, "a submodule could not be written", &error);
         let url = modules::join(&next.parent, &next.url)
             .map_err(|why| Failure::new(Stage::Fetch, Reason::SourceForbidden, format!("its URL {why}")))?;
@@ -96,7 +100,7 @@ impl Build {
         *room = git.checkout(&next.commit, &place).await?;
         let inner = wanted(&git, &next.commit, &format!("{}/", next.path), trusted, next.depth + 1).await;
         std::fs::remove_dir_all(&work).map_err(failed)?;
-        inner
+        Ok((Inner { path: next.path.clone(), git, trusted }, inner?))
     }
 
     /// The repository at `url`, once it may be talked to; with the credentials of the source if it is `trusted`.

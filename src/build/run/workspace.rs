@@ -89,8 +89,9 @@ impl Workspace {
     }
 }
 
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "docker",
+    "large-files",
     "step-secrets",
     "tree",
     "tree.only",
