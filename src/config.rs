@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::build::order::{Profile, Remote};
 use crate::desired::build_pods::BuildPods;
+use crate::desired::copied::Copy;
 
 /// How this operator works for this cluster.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,6 +61,10 @@ pub struct Config {
     /// and maxResources as JSON. Left out: requests of 100m and 256Mi, a limit of 4Gi memory, and no ceiling.
     #[arg(long, env = "DOCE_BUILD_PODS")]
     pub build_pods: Option<BuildPods>,
+    /// Which labels and annotations of a ProjectDeployment its children get too: keys, prefixes that end in '/', and * for
+    /// every key without a prefix, as JSON. Left out: labels without a prefix.
+    #[arg(long, env = "DOCE_COPY_METADATA")]
+    pub copy_metadata: Option<Copy>,
     /// Lowest port that is given to a project.
     #[arg(long, env = "DOCE_PORT_FIRST", default_value_t = 30100)]
     pub port_first: u16,

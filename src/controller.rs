@@ -19,6 +19,9 @@ use crate::election::Leadership;
 use crate::queue;
 use crate::reconcile::{Error, Next, Shared, reconcile};
 
+/// Longest pause after a refusal: what a policy refuses comes up soon after the policy goes.
+const LONGEST_REFUSED: Duration = Duration::from_mins(1);
+
 /// A look without any news: it writes nothing when nothing has changed, and is there against news that got lost.
 const SAFETY_NET: Duration = Duration::from_mins(10);
 
@@ -147,7 +150,7 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
             context.backoff.succeeded(&uid);
             pause.max(Duration::from_millis(200)).min(SAFETY_NET)
         }
-        Next::Growing => context.backoff.failed(&uid),
+        Next::Growing => context.backoff.failed(&uid).min(LONGEST_REFUSED),
         Next::Rest => {
             context.backoff.succeeded(&uid);
             SAFETY_NET

@@ -9,11 +9,13 @@ pub mod build;
 pub mod conditions;
 pub mod health;
 pub mod output;
+pub mod pods;
 pub mod run;
 pub mod source;
 pub mod spec;
 pub mod status;
 pub mod stop;
+pub mod volumes;
 
 use kube::CustomResourceExt;
 pub use spec::{ProjectDeployment, ProjectDeploymentSpec};
@@ -34,6 +36,11 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
 pub fn definition()
 -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
     let mut crd = ProjectDeployment::crd();
+    if let Some(whole) =
+        serde_json::to_value(&crd).ok().map(quantities).and_then(|whole| serde_json::from_value(whole).ok())
+    {
+        crd = whole;
+    }
     for version in &mut crd.spec.versions {
         let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
             continue;
@@ -47,6 +54,29 @@ pub fn definition()
             Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(fresh));
     }
     crd
+}
+
+/// A quantity may be a whole number too, as in a Pod (`cpu: 1`), and is explained in a line.
+fn quantities(mut schema: serde_json::Value) -> serde_json::Value {
+    match &mut schema {
+        serde_json::Value::Object(map) => {
+            let is_quantity = map
+                .get("description")
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|text| text.starts_with("Quantity is a fixed-point representation"));
+            if is_quantity {
+                map.remove("type");
+                map.insert("description".to_owned(), "An amount such as 500m, 2, 512Mi or 1.5Gi.".into());
+                map.insert("x-kubernetes-int-or-string".to_owned(), true.into());
+            }
+            map.iter_mut().for_each(|(_, below)| *below = quantities(below.take()));
+        }
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|below| *below = quantities(below.take()))
+        }
+        _ => {}
+    }
+    schema
 }
 
 fn prune_nulls(value: &mut serde_yaml::Value) {

@@ -5,7 +5,9 @@ pub mod build_job;
 pub mod build_pods;
 pub mod build_profile;
 pub mod cleanup_job;
+pub mod copied;
 pub mod deployment;
+pub mod extras;
 pub mod meta;
 pub mod names;
 mod probe;
@@ -17,6 +19,7 @@ pub mod service;
 pub mod settled;
 pub mod template;
 pub mod told;
+mod volumes;
 
 use crate::build::order::{Profile, Remote};
 
@@ -45,6 +48,8 @@ pub struct Platform {
     pub ca_bundle: String,
     /// What build pods get and where they run.
     pub build_pods: build_pods::BuildPods,
+    /// Which labels and annotations of a project its children get too.
+    pub copy: copied::Copy,
     /// The records of all namespaces are seen, so that it is known of an image that nobody names it.
     pub sees_all: bool,
 }

@@ -34,7 +34,7 @@
 //! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
 //! | [`election`] | which of several operators writes | `cluster` |
 //! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
-//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `desired::build_pods`, `build::order` |
+//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `desired::build_pods`, `desired::copied`, `build::order` |
 //! | [`sweep`] | what no record names goes from the embedded registry; a process of its own | `cluster`, `crd`, `desired::names`, `desired::record`, `build::order` |
 //! | [`relay`] | what nodes pull from the embedded registry through; a process of its own | `cluster::with_causes` |
 //! | [`build`] | what happens inside a build pod | `version` |

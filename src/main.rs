@@ -158,6 +158,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         public_sources: !config.private_sources,
         ca_bundle: config.ca_bundle()?,
         build_pods: config.build_pods.clone().unwrap_or_default(),
+        copy: config.copy_metadata.clone().unwrap_or_default(),
         sees_all: config.namespace.is_none(),
     })
 }

@@ -8,6 +8,7 @@ use kube::Resource as _;
 use crate::build::order::{self, Settings};
 use crate::crd::annotations::{self, Verb};
 use crate::crd::authors::Authors;
+use crate::crd::pods::Copied;
 use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
 use crate::crd::{ProjectDeployment, spec::Source};
 use crate::version::text_digest;
@@ -57,6 +58,10 @@ pub struct Project {
     pub limit: usize,
     /// The requests that the object carries.
     pub requests: BTreeMap<Verb, String>,
+    /// Annotations of ours that ask for nothing there is.
+    pub unknown: BTreeMap<String, String>,
+    /// What of the object's own labels and annotations goes on to the children; chosen by the platform.
+    pub copied: Copied,
     /// Who asked for all this, as far as the API server tells.
     pub authors: Authors,
 }
@@ -105,6 +110,8 @@ impl Project {
             pin: spec.pinned_version.as_deref().map(|pin| pin.trim_start_matches('v').to_owned()),
             limit: usize::try_from(spec.history.limit).unwrap_or(2),
             requests: annotations::requests(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),
+            unknown: annotations::unknown(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),
+            copied: Copied::default(),
             authors: Authors::read(meta.managed_fields.as_ref()),
         })
     }

@@ -90,7 +90,8 @@ const MAX_STEPS: usize = 64;
 
 /// Brings the cluster as far towards what `object` asks for as can be gone now.
 pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<Next, Error> {
-    let project = Project::parse(object)?;
+    let mut project = Project::parse(object)?;
+    project.copied = context.platform.copy.of(&object.metadata);
     if project.deleting {
         return Ok(Next::Rest); // Owner references do all that is left to do.
     }

@@ -36,6 +36,8 @@ mod other_hands;
 mod pod_security;
 #[path = "control_plane/pods_come_and_go.rs"]
 mod pods_come_and_go;
+#[path = "control_plane/policies.rs"]
+mod policies;
 #[path = "control_plane/polls.rs"]
 mod polls;
 #[path = "control_plane/queue.rs"]

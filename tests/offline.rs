@@ -10,12 +10,16 @@ mod offline {
     mod packaging;
 }
 
+#[path = "offline/adoption.rs"]
+mod adoption;
 #[path = "offline/children.rs"]
 mod children;
 #[path = "offline/cleanup_job.rs"]
 mod cleanup_job;
 #[path = "offline/frameworks.rs"]
 mod frameworks;
+#[path = "offline/rules.rs"]
+mod rules;
 #[path = "offline/versions.rs"]
 mod versions;
 #[path = "offline/words.rs"]

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
+use serde_json::Value;
 
 use super::{Cluster, Error};
+use crate::desired::names;
+use crate::project::Project;
 
 impl Cluster {
     /// Reads the content of a ConfigMap; none where there is none.
@@ -26,6 +30,15 @@ impl Cluster {
         };
         let holder = services.items.iter().find(holds)?;
         Some(format!("{}/{}", holder.namespace().unwrap_or_default(), holder.name_any()))
+    }
+
+    /// Whether the API server would take this Deployment: a server-side apply that it does not keep.
+    pub async fn ask_about_deployment(&self, project: &Project, want: Value) -> Result<(), Error> {
+        let what = format!("apply Deployment {}", project.name);
+        let params = PatchParams::apply(names::MANAGER).force().dry_run();
+        let api: Api<Deployment> = self.api(&project.namespace);
+        let asked = api.patch(&project.name, &params, &Patch::Apply(want)).await;
+        asked.map(drop).map_err(|error| Error::sort(&what, error))
     }
 
     /// The API server answers.

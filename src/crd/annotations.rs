@@ -54,6 +54,20 @@ pub fn requests(annotations: &BTreeMap<String, String>) -> BTreeMap<Verb, String
     Verb::ALL.into_iter().filter_map(value).collect()
 }
 
+/// Most unknown requests that are answered.
+const MAX_UNKNOWN: usize = 3;
+
+/// Annotations of ours that are no request there is, by what stands behind `doce.dev/`, with their values.
+#[must_use]
+pub fn unknown(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let word = |(key, value): (&String, &String)| {
+        let word = key.strip_prefix(crate::crd::GROUP)?.strip_prefix('/')?;
+        let known = Verb::ALL.into_iter().any(|verb| verb.word() == word);
+        (!known).then(|| (word.to_owned(), bounded(value)))
+    };
+    annotations.iter().filter_map(word).take(MAX_UNKNOWN).collect()
+}
+
 /// The argument of a request: what stands before the last `@`; the whole value where there is none.
 #[must_use]
 pub fn argument(value: &str) -> &str {

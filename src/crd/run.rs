@@ -1,13 +1,17 @@
 //! `spec.run`: how the image runs. All of it is part of the version.
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::health::{Health, HealthType, HttpHeader};
+use super::pods::Labels;
 pub use super::stop::Stop;
+use super::volumes::Volume;
 
 /// How the image runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -57,6 +61,21 @@ pub struct Run {
     /// How a pod ends.
     #[serde(default, skip_serializing_if = "Stop::is_default")]
     pub stop: Stop,
+    /// PersistentVolumeClaims, Secrets and ConfigMaps that the pods mount. What is in them is not part of the version:
+    /// annotate the resource with doce.dev/restart="@1" (any new value) where the app reads a file only once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Vec<Volume>,
+    /// Labels of the pods, and of the Deployment. A change is a new version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(validation = Rule::new(r"self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))").message("spec.run.podLabels: keys and values must hold only letters, digits, '-', '_' and '.', and begin and end with a letter or digit; a key may have a prefix such as example.com/"), validation = Rule::new("self.all(k, !k.startsWith('doce.dev/') && !k.startsWith('app.kubernetes.io/') && k != 'pod-template-hash')").message("spec.run.podLabels must not hold doce.dev/…, app.kubernetes.io/… or pod-template-hash: the operator and Kubernetes set them"))]
+    pub pod_labels: Labels,
+    /// Annotations of the pods, such as those of a mesh or of Prometheus. A change is a new version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(validation = Rule::new(r"self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))").message("spec.run.podAnnotations: keys must hold only letters, digits, '-', '_' and '.', and may have a prefix such as example.com/"), validation = Rule::new("self.all(k, !k.startsWith('doce.dev/') && !k.startsWith('kubectl.kubernetes.io/'))").message("spec.run.podAnnotations must not hold doce.dev/… or kubectl.kubernetes.io/…: the operator and kubectl set them"))]
+    pub pod_annotations: BTreeMap<String, BoundedString>,
 }
 
 impl Default for Run {
@@ -73,6 +92,9 @@ impl Default for Run {
             security: Security::Auto,
             health: Health::default(),
             stop: Stop::default(),
+            volumes: vec![],
+            pod_labels: BTreeMap::new(),
+            pod_annotations: BTreeMap::new(),
         }
     }
 }

@@ -78,12 +78,12 @@ pub struct GitRef {
     /// A branch; its tip is built.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
-    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9_][A-Za-z0-9._/@+\\-]*$') && !self.contains('..') && !self.endsWith('/') && !self.endsWith('.lock') && !self.contains('@{')").message("spec.source.git.ref.branch must be a branch name such as main: it cannot start with '-' and cannot hold blanks or '..'"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[!-~]+$') && !self.matches('[~^:?*\\[\\\\]') && !self.startsWith('-') && !self.contains('..') && !self.contains('@{') && self != '@' && self.split('/').all(p, p != '' && !p.startsWith('.') && !p.endsWith('.') && !p.endsWith('.lock'))").message("spec.source.git.ref.branch must be a branch name such as main: it cannot start with '-' and cannot hold blanks, '..' or what Git forbids (~ ^ : ? * [ \\\\ and @{)"))]
     pub branch: Option<String>,
     /// A tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
-    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9_][A-Za-z0-9._/@+\\-]*$') && !self.contains('..') && !self.endsWith('/') && !self.endsWith('.lock') && !self.contains('@{')").message("spec.source.git.ref.tag must be a tag name such as v1.4.0: it cannot start with '-' and cannot hold blanks or '..'"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[!-~]+$') && !self.matches('[~^:?*\\[\\\\]') && !self.startsWith('-') && !self.contains('..') && !self.contains('@{') && self != '@' && self.split('/').all(p, p != '' && !p.startsWith('.') && !p.endsWith('.') && !p.endsWith('.lock'))").message("spec.source.git.ref.tag must be a tag name such as v1.4.0: it cannot start with '-' and cannot hold blanks, '..' or what Git forbids (~ ^ : ? * [ \\\\ and @{)"))]
     pub tag: Option<String>,
     /// A commit, all 40 hex digits, or all 64 of a repository with SHA-256 names. The same commit is the same version, and nothing is looked up.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -102,6 +102,28 @@ pub struct Rollout {
     /// Return: a version that fails is left for the one that served last. Stay: it stays where it is.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// Surge (when left out): the new pod is ready before an old one leaves, so both run for a while. Replace: all old pods
+    /// end first, and nothing answers until the new ones are ready, for an app that must not run twice or whose volume
+    /// only one pod can mount. Not part of the version.
+    #[serde(default, skip_serializing_if = "Takeover::is_surge")]
+    pub strategy: Takeover,
+}
+
+/// How the pods of a new version take over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Takeover {
+    /// A new pod is ready before an old one leaves.
+    #[default]
+    Surge,
+    /// The old pods end before a new one starts.
+    Replace,
+}
+
+impl Takeover {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    fn is_surge(&self) -> bool {
+        *self == Self::Surge
+    }
 }
 
 impl Default for Rollout {
@@ -110,6 +132,7 @@ impl Default for Rollout {
             deadline_seconds: Self::deadline(),
             min_ready_seconds: Self::guard(),
             on_failure: OnFailure::Return,
+            strategy: Takeover::Surge,
         }
     }
 }

@@ -38,12 +38,13 @@ pub struct Wish<'a> {
 
 /// The Job.
 pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result<Job, serde_json::Error> {
-    let mut metadata = meta::child(project, &names::job(project, wish.of, wish.attempt), names::ROLE_BUILD);
-    metadata.annotations = Some(BTreeMap::from([
+    let name = names::job(project, wish.of, wish.attempt);
+    let mut metadata = meta::dressed(project, &name, names::ROLE_BUILD, BTreeMap::new());
+    metadata.annotations.get_or_insert_default().extend([
         (names::BUILD_OF.to_owned(), names::build_of(wish.of)),
         (names::ATTEMPT.to_owned(), wish.attempt.to_string()),
         (names::BUILD_REASON.to_owned(), wish.reason.to_owned()),
-    ]));
+    ]);
     serde_json::from_value(json!({
         "metadata": metadata,
         "spec": {
@@ -114,7 +115,8 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
 
 /// The platform's labels, and ours, which say whose pod it is.
 fn labels(project: &Project, platform: &Platform) -> BTreeMap<String, String> {
-    let mut labels = platform.build_pods.labels.clone();
+    let mut labels = project.copied.labels.clone();
+    labels.extend(platform.build_pods.labels.clone());
     labels.extend(meta::labels(project, names::ROLE_BUILD));
     labels
 }

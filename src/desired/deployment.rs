@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{meta, names, template};
+use crate::crd::spec::Takeover;
 use crate::project::Project;
 use crate::record::Record;
 
@@ -27,7 +28,21 @@ impl Watch {
     pub fn of(project: &Project, trial: bool) -> Self {
         let guard = if trial { project.rollout.min_ready_seconds } else { 0 };
         let startup = Some(template::startup_failures(project));
-        Self { guard, deadline: project.rollout.deadline_seconds + guard, startup }
+        let stop = &project.run.stop;
+        let ending = match project.rollout.strategy {
+            Takeover::Surge => 0,
+            Takeover::Replace => stop.grace_seconds + stop.drain_seconds, // The old pods end first.
+        };
+        Self { guard, deadline: project.rollout.deadline_seconds + guard + ending, startup }
+    }
+}
+
+fn strategy(takeover: Takeover) -> Value {
+    match takeover {
+        Takeover::Surge => {
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } })
+        }
+        Takeover::Replace => json!({ "type": "Recreate" }),
     }
 }
 
@@ -43,12 +58,12 @@ pub fn apply(
     Some(json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": meta::child(project, &project.name, names::ROLE_APP),
+        "metadata": meta::dressed(project, &project.name, names::ROLE_APP, template::labels(record)),
         "spec": {
             "replicas": replicas,
             "paused": false, // Else nothing is rolled out, and no deadline runs.
             "selector": { "matchLabels": meta::selector(&project.name) },
-            "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
+            "strategy": strategy(project.rollout.strategy),
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
             "minReadySeconds": watch.guard,
             "progressDeadlineSeconds": watch.deadline,

@@ -1,5 +1,4 @@
-//! Labels, selectors and owner references. Labels and annotations of the `ProjectDeployment` are never copied: tools
-//! that track it by them would take a child for theirs.
+//! Labels, selectors and owner references.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +18,32 @@ pub fn child(project: &Project, name: &str, role: &str) -> ObjectMeta {
         owner_references: Some(vec![project.owner()]),
         ..ObjectMeta::default()
     }
+}
+
+/// Metadata of a child that people and policies look at: with what is copied from the project, and `more` labels. Ours win.
+#[must_use]
+pub fn dressed(project: &Project, name: &str, role: &str, more: BTreeMap<String, String>) -> ObjectMeta {
+    let mut metadata = child(project, name, role);
+    let copied = &project.copied;
+    let mut labels = more;
+    labels.extend(copied.labels.clone());
+    labels.extend(metadata.labels.take().unwrap_or_default());
+    let mut annotations = copied.annotations.clone();
+    let keys: Vec<&str> = copied.labels.keys().chain(copied.annotations.keys()).map(String::as_str).collect();
+    if !keys.is_empty() {
+        annotations.insert(names::COPIED.to_owned(), keys.join(" "));
+    }
+    metadata.labels = Some(labels);
+    metadata.annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+    metadata
+}
+
+/// The keys that were copied to a child are those that would be copied now: a key that is gone from the project is no field of
+/// what is wanted, and yet has to go.
+#[must_use]
+pub fn same_copied<K: Resource>(project: &Project, object: &K) -> bool {
+    let want = dressed(project, "", "", BTreeMap::new()).annotations.unwrap_or_default();
+    object.annotations().get(names::COPIED) == want.get(names::COPIED)
 }
 
 /// Labels of a child.

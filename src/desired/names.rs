@@ -35,6 +35,8 @@ pub const RESTARTED: &str = "doce.dev/restarted";
 pub const KUBECTL_RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 /// Annotation of a Deployment: generation of the project that it was last written for.
 pub const GENERATION: &str = "doce.dev/generation";
+/// Annotation of Deployment and Service: the keys that were copied from the project, so that one that is gone there goes here.
+pub const COPIED: &str = "doce.dev/copied";
 /// Annotation of the ledger: its content.
 pub const LEDGER: &str = "doce.dev/ledger";
 /// Annotation of a record: the image of the version.

@@ -1,5 +1,7 @@
 //! The Service: port 80 for ever, the container port by name, a node port that never changes.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{meta, names};
@@ -15,7 +17,7 @@ pub fn apply(project: &Project, node_port: Option<u16>) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": meta::child(project, &project.name, names::ROLE_APP),
+        "metadata": meta::dressed(project, &project.name, names::ROLE_APP, BTreeMap::new()),
         "spec": { "type": "NodePort", "selector": meta::selector(&project.name), "ports": [port] },
     })
 }

@@ -1,11 +1,13 @@
 //! The pod template of a version. It is rendered once, into the record, without the image; a running version keeps it
 //! whatever a later operator would render.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::probe::probe;
 use super::security::{self, Means};
-use super::{meta, names};
+use super::{meta, names, volumes};
 use crate::project::Project;
 use crate::record::Record;
 use crate::version::short;
@@ -17,15 +19,21 @@ const STARTUP_PERIOD: i32 = 1;
 #[must_use]
 pub fn render(project: &Project, version: &str) -> Value {
     let run = &project.run;
-    let mut labels = meta::labels(project, names::ROLE_APP);
+    let pairs = run.pod_labels.iter().map(|(key, value)| (key.clone(), value.0.clone()));
+    let mut labels: BTreeMap<String, String> = pairs.collect();
+    labels.extend(meta::labels(project, names::ROLE_APP));
     labels.insert(names::VERSION.to_owned(), short(version));
+    let pairs = run.pod_annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
+    let mut annotations: BTreeMap<String, String> = pairs.collect();
+    annotations.insert(names::VERSION.to_owned(), version.to_owned());
     let mut template = json!({
         "metadata": {
             "labels": labels,
-            "annotations": { names::VERSION: version },
+            "annotations": annotations,
         },
         "spec": {
             "containers": [container(project)],
+            "volumes": volumes::volumes(&run.volumes),
             "imagePullSecrets": run.image_pull_secrets,
             "enableServiceLinks": false,
             "automountServiceAccountToken": false,
@@ -50,6 +58,7 @@ fn container(project: &Project) -> Value {
         "env": env,
         "envFrom": run.env_from,
         "resources": run.resources,
+        "volumeMounts": volumes::mounts(&run.volumes),
         "ports": [{ "name": names::PORT, "containerPort": run.port, "protocol": "TCP" }],
         "startupProbe": probe(&run.health, STARTUP_PERIOD, startup_failures(project)),
         "readinessProbe": probe(&run.health, run.health.period_seconds, 3),
@@ -69,6 +78,16 @@ pub fn startup_failures(project: &Project) -> i32 {
     ((project.rollout.deadline_seconds - 5) / STARTUP_PERIOD).max(1)
 }
 
+/// Labels of the recorded pods that are not ours: `run.podLabels`.
+#[must_use]
+pub fn labels(record: &Record) -> BTreeMap<String, String> {
+    let labels = record.facts.template["metadata"]["labels"].as_object();
+    let pairs = labels.into_iter().flatten().filter_map(|(key, value)| Some((key, value.as_str()?)));
+    let theirs =
+        pairs.filter(|(key, _)| !key.starts_with("doce.dev/") && !key.starts_with("app.kubernetes.io/"));
+    theirs.map(|(key, value)| (key.clone(), value.to_owned())).collect()
+}
+
 /// The template that the Deployment gets: the recorded one with the image, what the image asks for, the restart stamp, and
 /// the startup budget where it is another than the recorded one. None where the record has no image yet.
 #[must_use]
@@ -79,6 +98,10 @@ pub fn complete(record: &Record, stamp: Option<&str>, startup: Option<i32>) -> O
     let port = template["spec"]["containers"][0]["ports"][0]["containerPort"].as_i64().unwrap_or(0);
     let means = Means { security: record.facts.security, uid: image.uid, low_port: security::is_low(port) };
     template["spec"]["securityContext"] = means.pod(&template["spec"]["securityContext"]);
+    if let Some(group) = volumes::group(&template) {
+        template["spec"]["securityContext"]["fsGroup"] = group;
+        template["spec"]["securityContext"]["fsGroupChangePolicy"] = json!("OnRootMismatch");
+    }
     if let Some(context) = means.container() {
         template["spec"]["containers"][0]["securityContext"] = context;
     }

@@ -1,6 +1,7 @@
 //! Third step of the loop (I/O): performs the one write that was decided. It chooses nothing but a free port.
 
 mod altered;
+mod ask_first;
 mod cleanup;
 mod owned;
 mod roll;
@@ -71,6 +72,9 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
         Step::Build { of, attempt, digest, reason } => {
             if let Some(message) = hand.platform.refusal(project) {
                 return Ok(Outcome::Refused(Refusal { child: Child::Job, cause: Cause::Invalid, message }));
+            }
+            if let Some(refusal) = ask_first::refusal(hand, project, world, &of, reason).await? {
+                return Ok(Outcome::Refused(refusal));
             }
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
             (Child::Job, Box::pin(create_job(hand, project, &wish)).await)

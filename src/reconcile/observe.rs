@@ -240,7 +240,8 @@ fn read_service(project: &Project, object: &Service) -> world::Service {
     }
     world::Service {
         port: port.and_then(|port| port.node_port).and_then(|port| u16::try_from(port).ok()),
-        faithful: serde_json::to_value(object).is_ok_and(|live| settled(&live, &want)),
+        faithful: meta::same_copied(project, object)
+            && serde_json::to_value(object).is_ok_and(|live| settled(&live, &want)),
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::crd::ProjectDeploymentStatus;
+use crate::crd::annotations::Verb;
 use crate::crd::conditions::{ConditionType, Reason, Truth, Verdict, merge};
 use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatus};
 use crate::desired::{meta::selector_text, names};
@@ -70,7 +71,7 @@ pub fn summarize(
         build: build(&view),
         history: history::history(&view),
         failure: headline.failure.clone(),
-        handled: handled(ledger),
+        handled: handled(project, ledger),
         replicas: Some(rollout.map_or(0, |rollout| rollout.pods)),
         selector: Some(selector_text(&project.name)),
         conditions,
@@ -263,12 +264,17 @@ fn is_idle_poll(job: &BuildJob) -> bool {
         }
 }
 
-fn handled(ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {
-    let entry = |(verb, seen): (&crate::crd::annotations::Verb, &crate::ledger::Seen)| {
+fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {
+    let entry = |(verb, seen): (&Verb, &crate::ledger::Seen)| {
         let request = HandledRequest { value: seen.value.clone(), outcome: seen.outcome.clone() };
         (verb.word().to_owned(), request)
     };
-    ledger.seen.iter().map(entry).collect()
+    let there = Verb::ALL.map(Verb::word).join(", ");
+    let unknown = |(word, value): (&String, &String)| {
+        let outcome = format!("refused: there is no doce.dev/{word}; there are {there}");
+        (word.clone(), HandledRequest { value: value.clone(), outcome })
+    };
+    ledger.seen.iter().map(entry).chain(project.unknown.iter().map(unknown)).collect()
 }
 
 /// A failure as the status shows it.

@@ -8,7 +8,7 @@ use http::{Method, Uri};
 /// Verb and resource, with the subresource: `PATCH deployments`, `LIST jobs`, `PUT projectdeployments/status`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Call {
-    /// GET, LIST, WATCH, POST, PUT, PATCH or DELETE.
+    /// GET, LIST, WATCH, POST, PUT, PATCH, DELETE or DRYRUN.
     pub verb: String,
     /// Plural name of the resource.
     pub resource: String,
@@ -29,6 +29,7 @@ impl Call {
         };
         let watched = uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
         let verb = match *method {
+            _ if uri.query().is_some_and(|query| query.contains("dryRun=All")) => "DRYRUN", // It keeps nothing.
             Method::GET if watched => "WATCH",
             Method::GET if named => "GET",
             Method::GET => "LIST",
@@ -39,7 +40,7 @@ impl Call {
 
     /// It changes something.
     pub(crate) fn is_write(&self) -> bool {
-        !matches!(self.verb.as_str(), "GET" | "LIST" | "WATCH")
+        !matches!(self.verb.as_str(), "GET" | "LIST" | "WATCH" | "DRYRUN")
     }
 
     /// It is about Events, which nobody decides by.

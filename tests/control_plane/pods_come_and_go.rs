@@ -103,6 +103,43 @@ async fn a_pod_that_cannot_start_makes_no_scaling_of_it() {
     assert!(is(&said, "Ready", "False", "Unavailable"), "{:#?}", said.status);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn replace_never_has_two_versions_at_once_and_goes_back_without_a_build() {
+    let world = World::new("replace").await;
+    let _operator = Operator::start(&world).await;
+    let replace = |n| {
+        let mut spec = prebuilt(n);
+        spec["rollout"]["strategy"] = json!("Replace");
+        spec
+    };
+    let first = world.serve("shop", replace(1)).await;
+    let sets = world.until_sets(1).await;
+    world.serve("shop", replace(2)).await;
+    let deployment = world.get::<Deployment>("shop").await;
+    let strategy = serde_json::to_value(deployment.spec.unwrap().strategy).unwrap();
+    assert_eq!(strategy, json!({ "type": "Recreate" }));
+    world.fail("shop", crate::harness::behaving(replace(3), "crash"), "RolloutFailed").await;
+    world.annotate("shop", "doce.dev/rollback", "previous@1").await;
+    world.until_serving("shop", &first).await;
+    assert!(
+        world.until_sets(2).await.iter().any(|set| set.uid() == sets[0].uid()),
+        "a ReplicaSet was made anew"
+    );
+    // And back to Surge, without touching a pod.
+    let pods = world.pod_uids().await;
+    world.patch::<ProjectDeployment>("shop", json!({ "spec": { "rollout": { "strategy": "Surge" } } })).await;
+    world
+        .until("shop", "it surges", |there: Option<&Deployment>| {
+            there.is_some_and(|there| {
+                let strategy = there.spec.as_ref().and_then(|spec| spec.strategy.as_ref());
+                strategy.is_some_and(|strategy| strategy.type_.as_deref() == Some("RollingUpdate"))
+            })
+        })
+        .await;
+    assert_eq!(world.pod_uids().await, pods);
+}
+
 async fn ready_since(world: &World) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time> {
     world.get::<ProjectDeployment>("shop").await.status.unwrap().ready_since
 }

@@ -1,6 +1,7 @@
 //! What a step writes, as the API server would take it: the ledger by compare-and-swap, creates that find the object
 //! there and deletes that find it gone without effect. It decides nothing.
 
+use doce_operator::crd::spec::Takeover;
 use doce_operator::ledger::Ledger;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, Target};
@@ -157,10 +158,12 @@ fn roll(cluster: &mut Cluster, target: &Target) {
     }
     let replicas = usize::try_from(target.replicas).unwrap_or(0);
     let recorded_now = wished.is_some();
+    let replaces = cluster.project.rollout.strategy == Takeover::Replace;
     match (&mut cluster.deployment, wished) {
         (None, None) => {}
         (None, Some(template)) => {
-            cluster.deployment = Some(fresh(template, replicas, target.trial, cluster.clock));
+            let deployment = fresh(template, replicas, target.trial, cluster.clock);
+            cluster.deployment = Some(Deployment { replaces, ..deployment });
         }
         (Some(deployment), wished) => {
             let template = wished.unwrap_or_else(|| deployment.template.clone());
@@ -171,6 +174,7 @@ fn roll(cluster: &mut Cluster, target: &Target) {
             }
             if recorded_now {
                 deployment.unowned = false;
+                deployment.replaces = replaces;
             }
             deployment.replicas = replicas;
             deployment.generation += 1;
@@ -195,6 +199,7 @@ fn restarted_by_kubectl(cluster: &Cluster, version: &str, stamp: Option<&String>
 fn fresh(template: Template, replicas: usize, trial: bool, clock: i64) -> Deployment {
     Deployment {
         unowned: false,
+        replaces: false,
         template,
         replicas,
         guard: guard(trial),

@@ -78,6 +78,7 @@ fn spec() -> impl Strategy<Value = Event> {
         2 => Just(Event::Stopped(false)),
         1 => (0..4_u8).prop_map(Event::Replicas),
         1 => any::<bool>().prop_map(Event::Stays),
+        1 => any::<bool>().prop_map(Event::Replaces),
         1 => port.prop_map(Event::FixedPort),
     ]
 }

@@ -96,6 +96,8 @@ pub(crate) struct Template {
 pub(crate) struct Deployment {
     /// It belongs to a project that is gone.
     pub(crate) unowned: bool,
+    /// All old pods end before a new one starts.
+    pub(crate) replaces: bool,
     pub(crate) template: Template,
     pub(crate) replicas: usize,
     pub(crate) guard: i64,

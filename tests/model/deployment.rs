@@ -1,7 +1,7 @@
 //! The Deployment controller and the pods, as far as the operator can tell them from the real ones: `maxSurge` 1,
 //! `maxUnavailable` 0, a template that was there before finds its `ReplicaSet` again.
 
-use super::cluster::{Cluster, Deployment, Pod, Set, TICK};
+use super::cluster::{Cluster, Deployment, Pod, Set, TICK, Template};
 use super::nature::Health;
 
 impl Cluster {
@@ -89,6 +89,10 @@ impl Cluster {
             Pod { born: clock, ready: None, sick, exits: 0 }
         };
         let newborn = newborn(self.clock);
+        if deployment.replaces && self.end_the_old(template) {
+            self.touch();
+            return;
+        }
         let new = self.sets.entry(template.clone()).or_default();
         let room = (wish + usize::from(wish > 0)).saturating_sub(total);
         let grow = wish.saturating_sub(new.pods.len()).min(room);
@@ -119,6 +123,18 @@ impl Cluster {
         if before != after {
             self.touch();
         }
+    }
+
+    /// Strategy Recreate: no new pod starts while there is an old one.
+    fn end_the_old(&mut self, template: &Template) -> bool {
+        let old = self.sets.iter_mut().filter(|(of, set)| *of != template && !set.pods.is_empty());
+        let mut any = false;
+        for (_, set) in old {
+            set.pods.clear();
+            set.desired = 0;
+            any = true;
+        }
+        any
     }
 
     /// Condition Progressing: once complete it says so for ever, until the template changes; scaling starts no clock.

@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Replicas(u8),
     /// `spec.rollout.onFailure` is Stay.
     Stays(bool),
+    /// `spec.rollout.strategy` is Replace.
+    Replaces(bool),
     /// `spec.expose.nodePort`: mode Fixed with this port; none: mode Auto.
     FixedPort(Option<u16>),
     /// Requests.
@@ -82,7 +84,7 @@ pub(crate) enum Event {
 }
 
 /// Every kind of event, by the name of its shape.
-pub(crate) const KINDS: [&str; 43] = [
+pub(crate) const KINDS: [&str; 44] = [
     "Source",
     "Push",
     "PushAndDeploy",
@@ -93,6 +95,7 @@ pub(crate) const KINDS: [&str; 43] = [
     "Stopped",
     "Replicas",
     "Stays",
+    "Replaces",
     "FixedPort",
     "Deploy",
     "Rollback",
@@ -178,12 +181,12 @@ impl Event {
     /// something else is not of these: a lookup, during which the last answer counts, and new pods.
     pub(crate) fn is_plain_wish(self) -> bool {
         use Event::{
-            Cancel, CancelNothing, Epoch, FixedPort, Limit, Pin, Replicas, RequestsVanish, Rollback, Run,
-            Source, Stays, Stopped,
+            Cancel, CancelNothing, Epoch, FixedPort, Limit, Pin, Replaces, Replicas, RequestsVanish,
+            Rollback, Run, Source, Stays, Stopped,
         };
         let requests = matches!(self, Rollback(_) | Cancel | CancelNothing | RequestsVanish);
         let spec =
             matches!(self, Source(_) | Run(_) | Epoch(_) | Limit(_) | Pin(_) | Replicas(_) | FixedPort(_));
-        requests || spec || matches!(self, Stopped(_) | Stays(_))
+        requests || spec || matches!(self, Stopped(_) | Stays(_) | Replaces(_))
     }
 }

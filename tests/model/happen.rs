@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::crd::spec::{ConfigMapSource, Git, GitRef, Image, NodePortMode, OnFailure, State};
+use doce_operator::crd::spec::{
+    ConfigMapSource, Git, GitRef, Image, NodePortMode, OnFailure, State, Takeover,
+};
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec, spec};
 use doce_operator::project::Project;
 use doce_operator::reconcile::asked::asked;
@@ -100,6 +102,10 @@ impl Cluster {
             Event::Replicas(replicas) => self.object.spec.replicas = i32::from(replicas),
             Event::Stays(stays) => {
                 self.object.spec.rollout.on_failure = if stays { OnFailure::Stay } else { OnFailure::Return };
+            }
+            Event::Replaces(replaces) => {
+                let strategy = if replaces { Takeover::Replace } else { Takeover::Surge };
+                self.object.spec.rollout.strategy = strategy;
             }
             Event::FixedPort(port) => {
                 let mode = if port.is_some() { NodePortMode::Fixed } else { NodePortMode::Auto };

@@ -1,5 +1,6 @@
 //! The world as observe would read it off the model. No thought: what the real one reads off objects.
 
+use doce_operator::crd::spec::Takeover;
 use doce_operator::reconcile::world::{BuildJob, ConfigMap, Rollout, Service, Set, Trouble, World};
 
 use super::cluster::{Cluster, PAUSE, Template, timestamp};
@@ -72,7 +73,9 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
             cluster.sets.values().map(|set| set.available(deployment.guard, cluster.clock)).sum::<usize>(),
         )
         .unwrap_or(0),
-        faithful: deployment.template.edit == 0 && !deployment.unowned,
+        faithful: deployment.template.edit == 0
+            && !deployment.unowned
+            && deployment.replaces == (cluster.project.rollout.strategy == Takeover::Replace),
         current: counted,
         available: counted && cluster.complete(),
         completed: counted && deployment.complete,

@@ -114,6 +114,10 @@ fn no_service_is_lost(before: &Cluster, after: &Cluster) -> Result<(), String> {
     if before.project.deleting {
         return Ok(()); // So somebody wishes.
     }
+    let replaces = |cluster: &Cluster| cluster.deployment.as_ref().is_some_and(|there| there.replaces);
+    if replaces(before) && replaces(after) {
+        return Ok(()); // So somebody wishes.
+    }
     let good = before.sets.iter().filter(|(template, _)| {
         template
             .version

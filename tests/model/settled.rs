@@ -3,6 +3,7 @@
 
 mod running;
 
+use doce_operator::crd::spec::Takeover;
 use doce_operator::ledger::Hold;
 use doce_operator::project::Origin;
 use doce_operator::reconcile::asked::{Asked, Pin, asked};
@@ -125,6 +126,10 @@ fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(
     let known = cluster
         .in_place()
         .is_some_and(|version| cluster.records.get(version).is_some_and(|record| record.image.is_some()));
+    let replaces = cluster.project.rollout.strategy == Takeover::Replace;
+    if known && replicas > 0 && deployment.replaces != replaces {
+        return Err(format!("{deployment:?} has another strategy"));
+    }
     if deployment.replicas != replicas || known && replicas > 0 && deployment.template.edit != 0 {
         return Err(format!("{deployment:?} stays as somebody left it"));
     }

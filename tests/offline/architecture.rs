@@ -61,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["crd", "project", "desired::names", "version", "reconcile::world::At"]),
     ("announcements", &[]),
     ("backoff", &[]),
-    ("config", &["build::order", "desired::build_pods"]),
+    ("config", &["build::order", "desired::build_pods", "desired::copied"]),
     ("election", &["cluster"]),
     ("election::view", &["election::times"]),
     ("election::times", &[]),

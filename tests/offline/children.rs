@@ -3,15 +3,16 @@
 
 use doce_operator::build::order::{ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::crd::spec::HealthType;
+use doce_operator::crd::spec::{HealthType, Takeover};
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
 use doce_operator::desired::settled::{difference, settled};
 use doce_operator::desired::told::told;
-use doce_operator::desired::{Platform, names, record, service, template};
+use doce_operator::desired::{Platform, meta, names, record, service, template};
 use doce_operator::project::{Origin, Project};
 use doce_operator::reconcile::world::BuildOf;
 use doce_operator::record::{Facts, ImageFact, Record, SourceFact};
+use k8s_openapi::api::apps::v1::Deployment;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -67,6 +68,90 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
     let deployment =
         apply(&project, &recorded(&project, 1000), Some("stamp"), 2, Watch::of(&project, true)).unwrap();
     insta::assert_yaml_snapshot!(deployment);
+}
+
+#[test]
+fn volumes_of_claims_secrets_and_config_maps_are_mounted_and_a_claim_is_writable_for_the_images_user() {
+    let claim = json!({ "name": "data", "mountPath": "/data", "subPath": "shop", "persistentVolumeClaim": { "name": "shop-data" } });
+    let secret = json!({ "name": "tls", "mountPath": "/tls", "secret": { "name": "shop-tls" } });
+    let map = json!({ "name": "conf", "mountPath": "/conf", "configMap": { "name": "shop-conf" } });
+    let with = |volumes: &[&Value]| {
+        let source =
+            json!({ "image": { "reference": format!("registry.test/shop@sha256:{}", "a".repeat(64)) } });
+        project(&json!({ "source": source, "run": { "volumes": volumes } }))
+    };
+    let all = with(&[&claim, &secret, &map]);
+    let pod = template::complete(&recorded(&all, 1000), None, None).unwrap()["spec"].clone();
+    assert_eq!(
+        pod["volumes"],
+        json!([
+            { "name": "data", "persistentVolumeClaim": { "claimName": "shop-data" } },
+            { "name": "tls", "secret": { "secretName": "shop-tls" } },
+            { "name": "conf", "configMap": { "name": "shop-conf" } },
+        ])
+    );
+    assert_eq!(
+        pod["containers"][0]["volumeMounts"],
+        json!([
+            { "name": "data", "mountPath": "/data", "subPath": "shop", "readOnly": false },
+            { "name": "tls", "mountPath": "/tls", "subPath": null, "readOnly": true },
+            { "name": "conf", "mountPath": "/conf", "subPath": null, "readOnly": true },
+        ])
+    );
+    assert_eq!(pod["securityContext"]["fsGroup"], 1000);
+    let as_root = template::complete(&recorded(&all, 0), None, None).unwrap();
+    assert!(as_root["spec"]["securityContext"]["fsGroup"].is_null());
+    let read = with(&[&secret]);
+    let read = template::complete(&recorded(&read, 1000), None, None).unwrap();
+    assert!(read["spec"]["securityContext"]["fsGroup"].is_null(), "nothing is written there");
+}
+
+#[test]
+fn replace_ends_the_old_pods_first_and_gives_them_time_for_it() {
+    let mut project = full();
+    let deployment = |project: &Project| {
+        let whole = apply(project, &recorded(project, 1000), None, 1, Watch::of(project, true)).unwrap();
+        (
+            whole["spec"]["strategy"].clone(),
+            whole["spec"]["progressDeadlineSeconds"].clone(),
+            whole["spec"]["template"].clone(),
+        )
+    };
+    let (_, surge, template) = deployment(&project);
+    project.rollout.strategy = Takeover::Replace;
+    let (strategy, replace, same) = deployment(&project);
+    assert_eq!(strategy, json!({ "type": "Recreate" }));
+    assert_eq!(replace.as_i64().unwrap() - surge.as_i64().unwrap(), 35, "grace and drain");
+    assert_eq!(template, same, "how a version takes over is no part of it");
+}
+
+#[test]
+fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
+    let mut project = full();
+    project.run.pod_labels =
+        serde_json::from_value(json!({ "cost": "web", "team": "of the version" })).unwrap();
+    project.run.pod_annotations = serde_json::from_value(json!({ "prometheus.io/scrape": "true" })).unwrap();
+    project.copied.labels = [("team".to_owned(), "blue".to_owned())].into();
+    let whole = apply(&project, &recorded(&project, 1000), None, 1, Watch::of(&project, true)).unwrap();
+    let labels = &whole["metadata"]["labels"];
+    assert_eq!((&labels["team"], &labels["cost"]), (&json!("blue"), &json!("web")));
+    assert_eq!(labels["doce.dev/project"], "shop");
+    let pods = &whole["spec"]["template"]["metadata"];
+    assert_eq!(pods["labels"]["team"], "of the version", "what is copied is added when pods are started");
+    assert_eq!(pods["annotations"]["prometheus.io/scrape"], "true");
+    assert_eq!(pods["labels"]["doce.dev/role"], "app");
+    assert_eq!(service::apply(&project, None)["metadata"]["labels"]["team"], "blue");
+    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job =
+        serde_json::to_value(build_job::create(&project, &Platform::default(), &wish).unwrap()).unwrap();
+    assert_eq!(job["metadata"]["labels"]["team"], "blue");
+    assert_eq!(job["spec"]["template"]["metadata"]["labels"]["team"], "blue");
+    assert_eq!(job["metadata"]["annotations"]["doce.dev/attempt"], "0");
+    // A key that is gone from the project is noticed, though nothing that is wanted names it.
+    let live: Deployment = serde_json::from_value(whole).unwrap();
+    assert!(meta::same_copied(&project, &live));
+    project.copied.labels.clear();
+    assert!(!meta::same_copied(&project, &live));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod polls;
 mod requests;
 mod seen;
 mod sets;
+mod steady;
 mod users;
 mod verdicts;
 mod wanted;

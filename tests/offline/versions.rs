@@ -124,6 +124,38 @@ fn what_is_new_in_health_and_stop_enters_the_version_only_where_it_differs_from_
 }
 
 #[test]
+fn volumes_and_pod_labels_make_another_version_and_their_absence_none() {
+    let run = |run: Value| version("k", &serde_json::from_value::<Run>(run).unwrap());
+    let plain = run(json!({}));
+    for nothing in [json!({ "volumes": [] }), json!({ "podLabels": {} }), json!({ "podAnnotations": {} })] {
+        assert_eq!(run(nothing), plain);
+    }
+    let volume = |kind: &str| json!({ "volumes": [{ "name": "data", "mountPath": "/data", kind: { "name": "shop" } }] });
+    let others = [
+        volume("persistentVolumeClaim"),
+        volume("secret"),
+        volume("configMap"),
+        json!({ "podLabels": { "team": "blue" } }),
+        json!({ "podAnnotations": { "team": "blue" } }),
+    ];
+    let mut hashes: Vec<String> = others.into_iter().map(run).collect();
+    hashes.push(plain);
+    let count = hashes.len();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), count);
+}
+
+#[test]
+fn one_cpu_is_the_same_version_as_a_number_and_as_a_text() {
+    let run = |cpu: Value| {
+        let run = json!({ "resources": { "limits": { "cpu": cpu } } });
+        version("k", &serde_json::from_value::<Run>(run).unwrap())
+    };
+    assert_eq!(run(json!(1)), run(json!("1")));
+}
+
+#[test]
 fn files_are_told_apart_however_their_bytes_are_cut() {
     let files = |pairs: &[(&str, &str)]| {
         let map = pairs.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));

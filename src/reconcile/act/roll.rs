@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt as _;
-use serde_json::json;
 
 use crate::cluster::{Cluster, Error};
 use crate::desired::deployment::{self, Watch};
+use crate::desired::extras::Extras;
 use crate::desired::names;
 use crate::project::Project;
 
 use super::super::decide::Target;
-use super::super::facts::rollout::{
-    restarted_by_kubectl, revision, startup, version_in_place, watch_in_place,
-};
+use super::super::facts::rollout::{revision, startup, version_in_place, watch_in_place};
 use super::super::observe::ours;
 use super::super::world::{Child, World};
 use super::{Outcome, altered, key};
@@ -34,27 +32,23 @@ pub(super) async fn roll(
     let stamp = target.stamp.as_deref();
     let same = world.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
         && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
-    let there =
-        seen.as_ref().and_then(|seen| restarted_by_kubectl(seen.spec.as_ref().map(|spec| &spec.template)));
-    let (watch, restarted) = match (&seen, kept_set(cluster, project, target)) {
+    let there = Extras::there(seen.as_ref().and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
+    let (watch, extras) = match (&seen, kept_set(cluster, project, target)) {
         (Some(seen), _) if same => (watch_in_place(seen), there.clone()),
         (_, Some(set)) => {
             let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
             let watch = Watch::of(project, target.trial);
             let startup = startup(template).or(watch.startup);
-            (Watch { startup, ..watch }, restarted_by_kubectl(template))
+            (Watch { startup, ..watch }, Extras::there(template))
         }
-        _ => (Watch::of(project, target.trial), there.clone()),
+        _ => (Watch::of(project, target.trial), Extras::fresh(&project.copied, &there)),
     };
     let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
     match (want, seen) {
         (Some(mut want), seen) => {
-            if let Some(restarted) = &restarted {
-                want["spec"]["template"]["metadata"]["annotations"][names::KUBECTL_RESTARTED] =
-                    json!(restarted);
-            }
+            extras.add_to(&mut want);
             let seen = match seen {
-                Some(seen) if there.is_some() && restarted.is_none() => {
+                Some(seen) if there.restarted_by_kubectl() && !extras.restarted_by_kubectl() => {
                     Some(Arc::new(cluster.take_over_restart(&seen).await?))
                 }
                 seen => seen,
@@ -68,8 +62,7 @@ pub(super) async fn roll(
     Ok(Outcome::Done)
 }
 
-/// The newest ReplicaSet of the target. Its startup budget, and the annotation of the `kubectl rollout restart` that made
-/// it, are part of its template: going back matches it.
+/// The newest ReplicaSet of the target. Its startup budget and its extras are part of its template: going back matches it.
 fn kept_set(cluster: &Cluster, project: &Project, target: &Target) -> Option<Arc<ReplicaSet>> {
     let same = |set: &Arc<ReplicaSet>| {
         let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());

@@ -14,9 +14,9 @@ use super::security::explained;
 use super::{listening, pull};
 use crate::crd::conditions::bounded;
 use crate::desired::deployment::{Watch, apply};
-use crate::desired::names;
 use crate::desired::settled::settled;
 use crate::desired::template;
+use crate::desired::{meta, names};
 use crate::project::Project;
 use crate::record::Record;
 
@@ -107,7 +107,10 @@ pub fn startup(template: Option<&PodTemplateSpec>) -> Option<i32> {
 fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, replicas: i32) -> bool {
     let stamp = template_annotation(object, names::RESTARTED);
     let want = record.and_then(|record| apply(project, record, stamp, replicas, watch_in_place(object)));
-    want.is_none_or(|want| serde_json::to_value(object).is_ok_and(|live| settled(&live, &without_kind(want))))
+    want.is_none_or(|want| {
+        meta::same_copied(project, object)
+            && serde_json::to_value(object).is_ok_and(|live| settled(&live, &without_kind(want)))
+    })
 }
 
 /// Kind and version are not part of what a typed object serializes to for every kind.
@@ -140,12 +143,6 @@ pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, 
         version,
         stamp,
     }
-}
-
-/// When `kubectl rollout restart` started the pods of this template anew.
-#[must_use]
-pub fn restarted_by_kubectl(template: Option<&PodTemplateSpec>) -> Option<String> {
-    template?.metadata.as_ref()?.annotations.as_ref()?.get(names::KUBECTL_RESTARTED).cloned()
 }
 
 /// Which of the Deployment's templates this one is, counted from 1.

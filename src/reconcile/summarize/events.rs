@@ -2,6 +2,7 @@
 
 use crate::cluster::events::Happening;
 use crate::crd::ProjectDeploymentStatus;
+use crate::crd::annotations::Verb;
 use crate::crd::conditions::bounded;
 use crate::reconcile::world::{Child, Refusal};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -69,7 +70,8 @@ fn subject(status: &ProjectDeploymentStatus) -> String {
 fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec<Happening> {
     let news = new.handled.iter().filter(|(verb, request)| old.handled.get(*verb) != Some(*request));
     let happening = |(verb, request): (&String, &crate::crd::status::HandledRequest)| {
-        let mut reason = format!("{verb}Requested");
+        let known = Verb::ALL.into_iter().any(|there| there.word() == verb);
+        let mut reason = if known { format!("{verb}Requested") } else { "UnknownRequest".to_owned() };
         reason[..1].make_ascii_uppercase();
         Happening {
             warning: request.outcome.starts_with("refused"),

@@ -28,10 +28,11 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             )
         } else {
             format!(
-                "{} does not run: {}{}. Push a fix, or try again: {retry}",
+                "{} does not run: {}{}{}. Push a fix, or try again: {retry}",
                 short(wanted),
                 failed.message,
-                stays(view)
+                stays(view),
+                steady::no_room(view, &failed.reason)
             )
         };
         return Some(Headline {
@@ -63,7 +64,13 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         }
         _ => Headline::working(
             Reason::Starting,
-            format!("{} is being started{trouble}{}{}", short(wanted), stays(view), way_back(view, wanted)),
+            format!(
+                "{} is being started{trouble}{}{}{}",
+                short(wanted),
+                stays(view),
+                way_back(view, wanted),
+                steady::room(view, in_place)
+            ),
         ),
     })
 }

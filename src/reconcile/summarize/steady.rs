@@ -4,6 +4,7 @@
 use super::View;
 use super::ready::Headline;
 use crate::crd::conditions::Reason;
+use crate::crd::spec::Takeover;
 use crate::reconcile::world::Rollout;
 use crate::version::short;
 
@@ -57,5 +58,28 @@ pub(super) fn steady(view: &View<'_>, rollout: &Rollout, wanted: &str, trouble: 
             Reason::Scaling,
             format!("{version} serves with {serving} of {replicas} pods; the others are being started"),
         ),
+    }
+}
+
+/// The way out where the nodes, or a volume that one node has, take no second pod.
+const NO_ROOM: &str = ". If there is no room for one pod more beside those that serve: spec.rollout.strategy: Replace ends those first, \
+                       and nothing answers meanwhile";
+
+/// The same of a version that failed for it.
+pub(super) fn no_room(view: &View<'_>, reason: &str) -> &'static str {
+    let surges = view.project.rollout.strategy == Takeover::Surge;
+    if surges && reason == "Unschedulable" { NO_ROOM } else { "" }
+}
+
+/// What a version that is being started costs, or would need: the pods from before end first, or there is no room beside them.
+pub(super) fn room(view: &View<'_>, rollout: Option<&Rollout>) -> &'static str {
+    let Some(rollout) = rollout else { return "" };
+    let unschedulable = rollout.trouble.as_ref().is_some_and(|trouble| trouble.reason == "Unschedulable");
+    match view.project.rollout.strategy {
+        Takeover::Replace if rollout.serving == 0 => {
+            ". Nothing answers meanwhile, as spec.rollout.strategy: Replace has it"
+        }
+        Takeover::Surge if unschedulable && rollout.serving > 0 => NO_ROOM,
+        _ => "",
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// Changes something.
     pub(crate) fn is_write(&self) -> bool {
-        !matches!(self.verb.as_str(), "get" | "list" | "watch")
+        !matches!(self.verb.as_str(), "get" | "list" | "watch" | "dry-run")
     }
 
     /// The Lease was taken, renewed or given back.
@@ -85,8 +85,9 @@ fn read(line: &str) -> Option<(String, Asked)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let sub = text(&event["objectRef"]["subresource"]);
     let resource = text(&event["objectRef"]["resource"]);
+    let dry_run = event["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun=All"));
     let asked = Asked {
-        verb: text(&event["verb"]),
+        verb: if dry_run { "dry-run".to_owned() } else { text(&event["verb"]) },
         resource: if sub.is_empty() { resource } else { format!("{resource}/{sub}") },
         code: event["responseStatus"]["code"].as_u64().unwrap_or(0),
     };

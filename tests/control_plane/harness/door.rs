@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 /// One request that was answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Noted {
-    /// HTTP method.
+    /// HTTP method; DRYRUN where nothing is kept.
     pub method: String,
     /// Path without query.
     pub path: String,
@@ -30,7 +30,7 @@ impl Noted {
 }
 
 fn counts(method: &str, path: &str) -> bool {
-    method != "GET" && !path.contains("/events") && !path.contains("/leases")
+    !matches!(method, "GET" | "DRYRUN") && !path.contains("/events") && !path.contains("/leases")
 }
 
 /// What was asked of the API server.
@@ -140,7 +140,8 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let journal = self.journal.clone();
         let uri = request.uri().clone();
-        let method = request.method().clone();
+        let dry_run = uri.query().is_some_and(|query| query.contains("dryRun=All"));
+        let method = if dry_run { "DRYRUN".to_owned() } else { request.method().to_string() };
         let sent = self.inner.call(request); // Nothing leaves the process before it is polled.
         let under_way = UnderWay::new(&journal);
         Box::pin(async move {
@@ -149,11 +150,7 @@ where
                 return std::future::pending().await;
             }
             let answer = sent.await?;
-            let noted = Noted {
-                method: method.to_string(),
-                path: uri.path().to_owned(),
-                status: answer.status().as_u16(),
-            };
+            let noted = Noted { method, path: uri.path().to_owned(), status: answer.status().as_u16() };
             journal.noted.lock().unwrap().push(noted);
             if journal.is_dead() {
                 return std::future::pending().await;

@@ -214,6 +214,7 @@ fn settings(world: &World, options: &Options) -> Config {
         build_limit: options.build_limit,
         build_limit_namespace: None,
         build_pods: options.build_pods.map(|pods| pods.parse().unwrap()),
+        copy_metadata: None,
         port_first: options.ports.0,
         port_last: options.ports.1,
         node_address: Some("127.0.0.1".to_owned()),
@@ -240,6 +241,7 @@ fn platform(config: &Config) -> Platform {
         public_sources: false,
         ca_bundle: String::new(),
         build_pods: config.build_pods.clone().unwrap_or_default(),
+        copy: config.copy_metadata.clone().unwrap_or_default(),
         sees_all: false,
     }
 }

@@ -1,0 +1,106 @@
+//! What pods have that is no part of their version: labels and annotations copied from the project, and the annotation of
+//! `kubectl rollout restart`. A change of it starts no pod anew: what runs, or is kept, keeps what it has, and what is
+//! rolled out next gets what is so then.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde_json::{Value, json};
+
+use super::names;
+use crate::crd::pods::Copied;
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Extras {
+    /// Of pods that are to be started: what is copied now. The annotation of kubectl on what is in place stays, for it does no
+    /// harm and costs a request to be taken away.
+    #[must_use]
+    pub fn fresh(copied: &Copied, in_place: &Self) -> Self {
+        let Copied { labels, annotations } = copied.clone();
+        let keys: Vec<String> = labels.keys().chain(annotations.keys()).cloned().collect();
+        let mut annotations = annotations;
+        if !keys.is_empty() {
+            annotations.insert(names::COPIED.to_owned(), keys.join(" "));
+        }
+        let restarted = in_place.annotations.get_key_value(names::KUBECTL_RESTARTED);
+        annotations.extend(restarted.map(|(key, value)| (key.clone(), value.clone())));
+        Self { labels, annotations }
+    }
+
+    /// Of pods that there are, or that a ReplicaSet would make.
+    #[must_use]
+    pub fn there(template: Option<&PodTemplateSpec>) -> Self {
+        let Some(metadata) = template.and_then(|template| template.metadata.clone()) else {
+            return Self::default();
+        };
+        let (mut labels, mut annotations) =
+            (metadata.labels.unwrap_or_default(), metadata.annotations.unwrap_or_default());
+        let keys = annotations.get(names::COPIED).cloned().unwrap_or_default();
+        let copied = |key: &String| keys.split(' ').any(|copied| copied == key);
+        labels.retain(|key, _| copied(key));
+        annotations.retain(|key, _| key == names::COPIED || key == names::KUBECTL_RESTARTED || copied(key));
+        Self { labels, annotations }
+    }
+
+    /// They were started by `kubectl rollout restart`.
+    #[must_use]
+    pub fn restarted_by_kubectl(&self) -> bool {
+        self.annotations.contains_key(names::KUBECTL_RESTARTED)
+    }
+
+    /// Adds them to the template of a Deployment that is to be applied; what that has of its own wins.
+    pub fn add_to(&self, deployment: &mut Value) {
+        let metadata = &mut deployment["spec"]["template"]["metadata"];
+        for (kind, extras) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            for (key, value) in extras {
+                if metadata[kind][key].is_null() {
+                    metadata[kind][key] = json!(value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(pairs: &[(&str, &str)]) -> Copied {
+        let labels = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Copied { labels, ..Copied::default() }
+    }
+
+    fn deployment() -> Value {
+        json!({ "spec": { "template": { "metadata": { "labels": { "team": "of run.podLabels" }, "annotations": {} } } } })
+    }
+
+    #[test]
+    fn what_pods_were_started_with_is_read_back_and_nothing_that_others_added() {
+        let fresh = Extras::fresh(&copied(&[("owner", "ann"), ("team", "blue")]), &Extras::default());
+        let mut whole = deployment();
+        fresh.add_to(&mut whole);
+        let metadata = &mut whole["spec"]["template"]["metadata"];
+        assert_eq!(metadata["labels"], json!({ "owner": "ann", "team": "of run.podLabels" }));
+        metadata["labels"]["mesh"] = json!("in");
+        metadata["annotations"][names::KUBECTL_RESTARTED] = json!("now");
+        let template: PodTemplateSpec = serde_json::from_value(whole["spec"]["template"].clone()).unwrap();
+        let there = Extras::there(Some(&template));
+        assert!(there.restarted_by_kubectl() && !fresh.restarted_by_kubectl());
+        assert!(!there.labels.contains_key("mesh"));
+        let mut again = deployment();
+        there.add_to(&mut again);
+        assert_eq!(again["spec"]["template"]["metadata"]["labels"]["owner"], "ann");
+        // The next version takes what is copied then, and leaves kubectl's annotation where it is.
+        let next = Extras::fresh(&copied(&[("owner", "bob")]), &there);
+        assert!(
+            next.restarted_by_kubectl() && next.labels["owner"] == "bob" && !next.labels.contains_key("team")
+        );
+        assert_eq!(Extras::there(None), Extras::default());
+    }
+}

@@ -1,0 +1,95 @@
+//! What Ready says of a version that went live last while pods come and go, and what becomes of requests that there are not.
+
+use doce_operator::crd::conditions::{Reason, Truth};
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::summarize::{Headline, headline, summarize};
+use doce_operator::reconcile::world::{Rollout, Trouble};
+
+use super::case::Case;
+
+/// Three pods of version 1 are asked for, and the Deployment is like this.
+fn said(edit: impl FnOnce(&mut Rollout)) -> Headline {
+    let mut case = Case::serving(1).rollout(|rollout| {
+        *rollout =
+            Rollout { replicas: 3, pods: 3, updated: 3, serving: 3, available: false, ..rollout.clone() };
+        edit(rollout);
+    });
+    case.project.replicas = 3;
+    headline(&case.project, &case.world)
+}
+
+fn told(edit: impl FnOnce(&mut Rollout)) -> (Truth, Reason, bool) {
+    let said = said(edit);
+    (said.ready, said.reason, said.reconciling)
+}
+
+#[test]
+fn scaling_leaves_ready_true_as_long_as_one_pod_serves_and_none_is_unwell() {
+    let up = |rollout: &mut Rollout| (rollout.pods, rollout.updated, rollout.serving) = (2, 2, 1);
+    assert_eq!(told(up), (Truth::True, Reason::Scaling, true));
+    assert!(said(up).message.contains("1 of 3 pods"), "{}", said(up).message);
+    let down = |rollout: &mut Rollout| (rollout.replicas, rollout.serving) = (1, 3);
+    assert_eq!(told(down), (Truth::True, Reason::Scaling, true));
+    assert!(said(down).message.contains("1 of 1 pods; 2 more are ending"), "{}", said(down).message);
+    // Kubernetes has not looked at the new number yet.
+    let unseen = |rollout: &mut Rollout| {
+        (rollout.current, rollout.serving, rollout.pods, rollout.updated) = (false, 1, 1, 1)
+    };
+    assert_eq!(told(unseen), (Truth::True, Reason::Scaling, true));
+}
+
+#[test]
+fn a_pod_that_fell_or_cannot_start_is_no_scaling() {
+    let fell = |rollout: &mut Rollout| {
+        (rollout.serving, rollout.ailing) = (2, 1);
+        rollout.trouble = Some(Trouble { reason: "CrashLoopBackOff".into(), message: "it exits".into() });
+    };
+    assert_eq!(told(fell), (Truth::False, Reason::Unavailable, true));
+    let message = said(fell).message;
+    assert!(message.contains("2 of 3 pods") && message.contains("CrashLoopBackOff: it exits"), "{message}");
+}
+
+#[test]
+fn pods_that_kubectl_replaces_leave_ready_true_until_one_does_not_come_up() {
+    let restart = |rollout: &mut Rollout| (rollout.pods, rollout.updated) = (4, 1);
+    assert_eq!(told(restart), (Truth::True, Reason::Restarting, true));
+    assert!(said(restart).message.contains("1 of 3 are new"), "{}", said(restart).message);
+    let stuck = |rollout: &mut Rollout| (rollout.pods, rollout.updated, rollout.ailing) = (4, 1, 1);
+    assert_eq!(told(stuck), (Truth::False, Reason::Restarting, true));
+    assert!(
+        said(stuck).message.contains("kubectl rollout undo deploy/shop -n test"),
+        "{}",
+        said(stuck).message
+    );
+}
+
+#[test]
+fn the_first_pods_after_a_stop_are_starting_and_the_last_ones_before_it_stopping() {
+    let started = |rollout: &mut Rollout| (rollout.pods, rollout.updated, rollout.serving) = (3, 3, 0);
+    assert_eq!(told(started), (Truth::False, Reason::Starting, true));
+    let ending = Case::serving(1).stopped().rollout(|rollout| rollout.replicas = 0);
+    let said = headline(&ending.project, &ending.world);
+    assert_eq!((said.ready, said.reason), (Truth::False, Reason::Stopping));
+}
+
+#[test]
+fn a_pod_without_room_beside_those_that_serve_is_told_of_the_strategy_that_needs_none() {
+    let trouble = Some(Trouble { reason: "Unschedulable".into(), message: "0/1 nodes are available".into() });
+    let case = Case::new(2)
+        .live(1, 1)
+        .on_trial(2)
+        .rollout(|rollout| (rollout.trouble, rollout.serving) = (trouble, 1));
+    let said = headline(&case.project, &case.world).message;
+    assert!(said.contains("spec.rollout.strategy: Replace"), "{said}");
+}
+
+#[test]
+fn a_request_that_there_is_not_is_answered_with_those_that_there_are() {
+    let mut case = Case::serving(1);
+    case.project.limit = 10;
+    case.project.unknown.insert("rollbak".into(), "previous@1".into());
+    assert_eq!(case.step(), None::<Step>, "nothing is remembered for it");
+    let status = summarize(None, &case.project, &case.world, None);
+    let answer = &status.handled["rollbak"].outcome;
+    assert!(answer.contains("there is no doce.dev/rollbak") && answer.contains("rollback"), "{answer}");
+}
