@@ -39,7 +39,7 @@ enum Rank {
 }
 
 /// Every language. One that gets a recipe changes its own line.
-static LANGUAGES: [Language; 17] = [
+static LANGUAGES: &[Language] = &[
     Language {
         name: "PHP",
         frameworks: &[Framework::Php, Framework::Laravel, Framework::Symfony],
@@ -213,7 +213,7 @@ fn of(framework: Framework) -> &'static Language {
 /// The language of the source, and the file that shows it. Two programs need a word of the user.
 fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, String), Failure> {
     let mut there = Vec::new();
-    for language in &LANGUAGES {
+    for language in LANGUAGES {
         there.extend(language.signs.of(tree, settings)?.map(|sign| (language, sign)));
     }
     if there.iter().any(|(language, _)| language.rank == Rank::Owner) {
