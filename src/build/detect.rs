@@ -9,14 +9,18 @@ use super::order::{Framework, Settings, Strategy};
 use super::outcome::Failure;
 use super::reason::Reason;
 use super::report::Stage;
+pub(super) use assets::Assets;
 use findings::Findings;
 use tree::{MAX_TEXT, Tree};
 
+mod assets;
+mod choice;
 mod deno;
 mod family;
 mod findings;
 mod go;
 mod installs;
+mod java;
 mod names;
 mod node;
 mod procfile;
@@ -25,9 +29,7 @@ mod rust;
 mod static_site;
 mod tools;
 mod tree;
-
-/// Directories that a compiled program may read when it runs.
-const ASSETS: [&str; 6] = ["assets", "migrations", "public", "static", "templates", "views"];
+mod xml;
 
 /// How the image is made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,14 @@
 
 use std::fmt::Write as _;
 
+mod debian;
 pub(super) mod deno;
 pub(super) mod go;
 pub(super) mod images;
+pub(super) mod java;
 pub(super) mod node;
 pub(super) mod offer;
+mod program;
 pub(super) mod python;
 pub(super) mod rust;
 pub(super) mod site;

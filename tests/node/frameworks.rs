@@ -9,7 +9,7 @@ use crate::harness::World;
 use crate::repository::Repository;
 
 /// Samples and words of their answers.
-const SAMPLES: [(&str, &str); 14] = [
+const SAMPLES: [(&str, &str); 15] = [
     ("site", "Hello"),
     ("node-npm", "Hello from Node with npm"),
     ("node-pnpm", "Hello from Node with pnpm"),
@@ -24,6 +24,7 @@ const SAMPLES: [(&str, &str); 14] = [
     ("uv", "Hello from uv"),
     ("go", "Hello from Go"),
     ("rust", "Hello from Rust"),
+    ("java-maven", "Hello from Java"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

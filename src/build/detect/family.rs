@@ -1,7 +1,7 @@
 //! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
 
 use super::tree::Tree;
-use super::{Generated, deno, go, no_builder, node, python, rust, static_site};
+use super::{Generated, deno, go, java, no_builder, node, python, rust, static_site};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
@@ -57,9 +57,9 @@ static LANGUAGES: [Language; 15] = [
     Language {
         name: "Java",
         frameworks: &[Framework::Java, Framework::SpringBoot],
-        signs: Signs::Files(&["pom.xml", "build.gradle", "build.gradle.kts", "gradlew"]),
+        signs: Signs::Files(&java::FILES),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(java::recipe),
     },
     Language {
         name: ".NET",
@@ -115,8 +115,16 @@ static LANGUAGES: [Language; 15] = [
     Language {
         name: "Go",
         frameworks: &[Framework::Go],
-        signs: Signs::Files(&["go.mod"]),
+        signs: Signs::Files(&["go.mod", "go.work"]),
         rank: Rank::Program,
+        recipe: Some(go::recipe),
+    },
+    // Without a module it is a script as often as a program.
+    Language {
+        name: "Go",
+        frameworks: &[],
+        signs: Signs::Files(&["main.go"]),
+        rank: Rank::Last,
         recipe: Some(go::recipe),
     },
     Language {
@@ -129,7 +137,7 @@ static LANGUAGES: [Language; 15] = [
     Language {
         name: "Deno",
         frameworks: &[Framework::Deno],
-        signs: Signs::Found(deno::sign),
+        signs: Signs::Found(|tree, _| Ok(deno::sign(tree))),
         rank: Rank::Last,
         recipe: Some(deno::recipe),
     },
@@ -155,14 +163,6 @@ static LANGUAGES: [Language; 15] = [
         rank: Rank::Last,
         recipe: Some(static_site::recipe),
     },
-    // Without a page, a file of JavaScript is a program though no package.json says so.
-    Language {
-        name: "a file of JavaScript",
-        frameworks: &[Framework::Node],
-        signs: Signs::Found(|tree, _| Ok(node::lone_file(tree))),
-        rank: Rank::Last,
-        recipe: Some(node::recipe),
-    },
 ];
 
 /// The Dockerfile that is written for a source: in the language that the settings name, else the one that its files show.
@@ -187,7 +187,7 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
         there.extend(language.signs.of(tree, settings)?.map(|sign| (language, sign)));
     }
     if there.iter().any(|(language, _)| language.rank == Rank::Owner) {
-        there.retain(|(language, _)| language.frameworks[0] != Framework::Node);
+        there.retain(|(language, _)| language.frameworks.first() != Some(&Framework::Node));
     }
     if there.iter().any(|(language, _)| language.rank != Rank::Last) {
         there.retain(|(language, _)| language.rank != Rank::Last);
@@ -195,7 +195,9 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
         there.truncate(1);
     }
     if there.len() < 2 {
-        return there.pop().ok_or_else(nothing);
+        // Where nothing else is, a file of JavaScript is a program though no package.json says so.
+        let lone = || node::lone_file(tree).map(|file| (of(Framework::Node), file.to_owned()));
+        return there.pop().or_else(lone).ok_or_else(nothing);
     }
     let files: Vec<&str> = there.iter().map(|(_, file)| file.as_str()).collect();
     let names: Vec<&str> = there.iter().map(|(language, _)| language.frameworks[0].name()).collect();

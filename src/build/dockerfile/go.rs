@@ -1,68 +1,128 @@
-//! Programs in Go: one static file in an image that holds little else.
+//! Programs in Go: one static file in an image that holds little else, or on Debian where it is linked to C.
 
 use std::fmt::Write as _;
 
-use super::{SYSTEM_CA, Step, Trust, arguments, header, run, shell};
+use super::{SYSTEM_CA, Step, Trust, arguments, debian, header, program, run, shell};
+use crate::build::detect::Assets;
+
+/// The repository of Go's images.
+pub(in crate::build) const IMAGE: &str = "docker.io/library/golang";
 
 /// A program in Go.
 #[derive(Clone, Debug)]
 pub(in crate::build) struct Plan {
-    /// Minor version of Go, `1.24`.
-    pub(in crate::build) version: String,
+    pub(in crate::build) version: Version,
+    /// Where Go is run, below the context; empty: there.
+    pub(in crate::build) directory: String,
     /// The package to build, `.` or `./cmd/web`.
     pub(in crate::build) package: String,
-    /// The files that downloading modules needs; empty where the modules are in the source.
-    pub(in crate::build) files: Vec<&'static str>,
-    /// Downloading modules needs the whole source.
-    pub(in crate::build) whole_source: bool,
+    /// The files that downloading modules needs, below the context; empty: nothing is downloaded.
+    pub(in crate::build) manifests: Vec<String>,
+    /// There is no go.mod.
+    pub(in crate::build) init: bool,
     pub(in crate::build) build: Step,
     /// Names of build arguments.
     pub(in crate::build) arguments: Vec<String>,
-    /// Directories of the source that the program may read when it runs.
-    pub(in crate::build) assets: Vec<&'static str>,
+    /// Linked to C, with these packages of Debian.
+    pub(in crate::build) c: Option<Vec<&'static str>>,
+    /// Variables that the program wants, `NAME=value`.
+    pub(in crate::build) environment: Vec<&'static str>,
+    pub(in crate::build) assets: Assets,
+    /// What stands after the program in the line that starts it.
+    pub(in crate::build) start: String,
+}
+
+/// A version of Go 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::build) struct Version {
+    /// The image.
+    pub(in crate::build) minor: u32,
+    /// The toolchain that the image's Go fetches in its own place, `1.25.3`.
+    pub(in crate::build) exact: Option<String>,
 }
 
 /// The Dockerfile.
 pub(in crate::build) fn text(plan: &Plan) -> String {
     let mut text = header("a program in Go");
+    let toolchain = plan.version.exact.as_ref().map_or("auto".to_owned(), |exact| format!("go{exact}+auto"));
+    let cgo = u8::from(plan.c.is_some());
     let _ = write!(
         text,
-        "FROM docker.io/library/golang:{}-bookworm AS build\n\
+        "FROM {IMAGE}:1.{}-bookworm AS build\n\
          WORKDIR /src\n\
-         ENV CGO_ENABLED=0\n",
-        plan.version
+         ENV CGO_ENABLED={cgo} GOTOOLCHAIN={toolchain}\n",
+        plan.version.minor
     );
-    if plan.whole_source {
-        text.push_str("COPY . .\n");
-    }
-    if !plan.files.is_empty() {
-        if !plan.whole_source {
-            let _ = writeln!(text, "COPY {} ./", plan.files.join(" "));
-        }
-        text.push_str(&run(Trust::System, None, "go mod download"));
-    }
-    if !plan.whole_source {
-        text.push_str("COPY . .\n");
+    text.push_str(&debian::install(plan.c.as_deref().unwrap_or_default()));
+    let directory = if plan.directory.is_empty() { String::new() } else { format!("/{}", plan.directory) };
+    text.push_str(&download(plan, &directory));
+    text.push_str("COPY . .\n");
+    if !directory.is_empty() {
+        let _ = writeln!(text, "WORKDIR /src{directory}");
     }
     text.push_str(&arguments(&plan.arguments));
     text.push_str("RUN mkdir --parents /out && mkdir --mode=1777 /out/tmp\n");
-    let build = match &plan.build {
+    text.push_str(&compile(plan));
+    text.push_str(&last(plan));
+    text
+}
+
+/// The modules in a layer that only a change of what is required makes anew.
+fn download(plan: &Plan, directory: &str) -> String {
+    let mut text = String::new();
+    let mut copied: Vec<&str> = vec![];
+    for file in &plan.manifests {
+        let place = file.rsplit_once('/').map_or("", |(place, _)| place);
+        if copied.contains(&place) {
+            continue;
+        }
+        copied.push(place);
+        let beside = |other: &&String| other.rsplit_once('/').map_or("", |(place, _)| place) == place;
+        let files: Vec<&str> = plan.manifests.iter().filter(beside).map(String::as_str).collect();
+        let target = if place.is_empty() { "./".to_owned() } else { format!("./{place}/") };
+        let _ = writeln!(text, "COPY {} {target}", files.join(" "));
+    }
+    if !plan.manifests.is_empty() {
+        let enter = if directory.is_empty() { String::new() } else { format!("cd /src{directory} && ") };
+        text.push_str(&run(Trust::System, None, &format!("{enter}go mod download")));
+    }
+    text
+}
+
+fn compile(plan: &Plan) -> String {
+    let command = match &plan.build {
         Step::Usual => {
-            format!("go build -trimpath -tags timetzdata -ldflags \"-s -w\" -o /out/app {}", plan.package)
+            let init = if plan.init { "go mod init app && " } else { "" };
+            // The history of the source is not here to be stamped, and a part of it would only fail.
+            format!(
+                "{init}go build -trimpath -buildvcs=false -tags timetzdata -ldflags \"-s -w\" -o /out/app {}",
+                plan.package
+            )
         }
         Step::Command(line) => shell(line),
     };
-    text.push_str(&run(Trust::Beside, Some("/root/.cache/go-build"), &build));
+    let mut text = run(Trust::Beside, Some("/root/.cache/go-build"), &command);
+    if plan.c.is_some() {
+        let _ = writeln!(text, "RUN {}", debian::collect("/out/app"));
+    }
+    text
+}
+
+fn last(plan: &Plan) -> String {
+    let entry = program::entry("/app", &plan.start);
+    let debian = plan.c.is_some() || entry.shell;
+    let mut text = format!("\nFROM {}\n", if debian { debian::SLIM } else { "scratch" });
     let _ = write!(
         text,
-        "\nFROM scratch\n\
-         COPY --link --from=build {SYSTEM_CA} {SYSTEM_CA}\n\
-         COPY --link --from=build /out/ /\n\
-         WORKDIR /srv\n"
+        "COPY --link --from=build {SYSTEM_CA} {SYSTEM_CA}\n\
+         COPY --link --from=build /out/ /\n"
     );
-    for directory in &plan.assets {
-        let _ = writeln!(text, "COPY --link {directory}/ ./{directory}/");
+    if plan.c.is_some() {
+        text.push_str(debian::LIBRARIES);
     }
-    text.push_str("ENV HOME=/tmp PORT=8080\nUSER 65532\nEXPOSE 8080\nENTRYPOINT [\"/app\"]\n");
+    text.push_str("WORKDIR /srv\n");
+    text.push_str(&plan.assets.copy());
+    let environment = plan.environment.iter().fold(String::new(), |text, pair| text + " " + pair);
+    let _ = write!(text, "ENV HOME=/tmp PORT=8080{environment}\nUSER 65532\nEXPOSE 8080\n{}", entry.text);
     text
 }

@@ -40,7 +40,27 @@ const TABLE: &[Repository] = &[
         name: "docker.io/library/rust",
         tags: Tags::Minors { major: 1, first: 71, last: 95, suffix: "-bookworm" },
     },
-    Repository { name: "docker.io/library/debian", tags: Tags::Listed(&["bookworm-slim"]) },
+    Repository { name: "docker.io/library/debian", tags: Tags::Listed(&["bookworm", "bookworm-slim"]) },
+    Repository {
+        name: "docker.io/library/maven",
+        tags: Tags::Listed(&[
+            "3.9-eclipse-temurin-8",
+            "3.9-eclipse-temurin-11",
+            "3.9-eclipse-temurin-17",
+            "3.9-eclipse-temurin-21",
+            "3.9-eclipse-temurin-25",
+        ]),
+    },
+    Repository {
+        name: "docker.io/library/gradle",
+        tags: Tags::Listed(&["8-jdk8", "8-jdk11", "8-jdk17", "8-jdk21", "9-jdk25"]),
+    },
+    Repository {
+        name: "docker.io/library/eclipse-temurin",
+        tags: Tags::Listed(&[
+            "8-jdk", "11-jdk", "17-jdk", "21-jdk", "25-jdk", "8-jre", "11-jre", "17-jre", "21-jre", "25-jre",
+        ]),
+    },
     Repository { name: "docker.io/library/nginx", tags: Tags::Listed(&["1.28"]) },
 ];
 
@@ -60,6 +80,14 @@ impl Tags {
 pub(in crate::build) fn is_known(reference: &str) -> bool {
     let Some((name, tag)) = reference.rsplit_once(':') else { return false };
     TABLE.iter().any(|repository| repository.name == name && repository.tags.contain(tag))
+}
+
+/// The first and the last minor version of Go, Python and the like that have an image; none are 0.
+pub(in crate::build) fn minors(name: &str) -> (u32, u32) {
+    let found = TABLE.iter().filter(|repository| repository.name == name).find_map(|repository| {
+        if let Tags::Minors { first, last, .. } = repository.tags { Some((first, last)) } else { None }
+    });
+    found.unwrap_or_default()
 }
 
 /// The base images that a Dockerfile names: what stands after FROM and in `COPY --from`, without its own stages.

@@ -59,7 +59,7 @@ const AT_ONCE: [&str; 10] = [
     "docker.io/library/rust:1-bookworm",
 ];
 
-const RECIPES: [(&str, &str); 12] = [
+const RECIPES: [(&str, &str); 17] = [
     ("busybox", include_str!("../../images/busybox.toml")),
     ("registry", include_str!("../../images/registry.toml")),
     ("node", include_str!("../../images/node.toml")),
@@ -72,6 +72,11 @@ const RECIPES: [(&str, &str); 12] = [
     ("rust", include_str!("../../images/rust.toml")),
     ("bun", include_str!("../../images/bun.toml")),
     ("deno", include_str!("../../images/deno.toml")),
+    ("python-pyenv", include_str!("../../images/python-pyenv.toml")),
+    ("eclipse-temurin", include_str!("../../images/eclipse-temurin.toml")),
+    ("maven", include_str!("../../images/maven.toml")),
+    ("php", include_str!("../../images/php.toml")),
+    ("ruby", include_str!("../../images/ruby.toml")),
 ];
 
 /// Makes what the cache does not have, and the operator's own image from the sources as they are now.

@@ -80,7 +80,7 @@ fn key(recipe: &Recipe, text: &str, tools: &Tools) -> Result<String, Error> {
     hash.update(FORMAT.to_le_bytes());
     hash.update(text);
     for compiler in &recipe.toolchains {
-        hash.update(compiler.of.version()?);
+        hash.update(compiler.has()?);
     }
     for file in &recipe.files {
         if let Some(path) = layer::source(file, tools)? {

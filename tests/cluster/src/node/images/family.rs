@@ -31,7 +31,8 @@ struct Head {
     /// Values of each tag.
     #[serde(default)]
     versions: BTreeMap<String, BTreeMap<String, String>>,
-    /// A tag `1.2.3` that is not listed stands for that very `version`; its other values are those of tag `1.2` or `1`.
+    /// A tag `1.2.3` or `1.2` that is not listed stands for that very `version`; its other values are those of the tag with
+    /// fewer numbers.
     #[serde(default)]
     exact: bool,
 }
@@ -99,15 +100,16 @@ impl Family {
         if let Some(values) = self.head.versions.get(tag) {
             return Some(values.clone());
         }
-        let numbers: Vec<&str> = tag.split('.').collect();
-        let is_exact = numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok());
-        let minor = || tag.rsplit_once('.').map(|(minor, _)| minor);
-        let wider = self.head.versions.get(minor()?).or_else(|| self.head.versions.get(numbers[0]));
-        (self.head.exact && is_exact).then(|| {
-            let mut values = wider.cloned().unwrap_or_default();
-            values.insert(VERSION.to_owned(), tag.to_owned());
-            values
-        })
+        let is_exact = self.head.exact && tag.split('.').all(|number| number.parse::<u32>().is_ok());
+        let mut listed = tag;
+        let mut values = loop {
+            listed = listed.rsplit_once('.').filter(|_| is_exact)?.0;
+            if let Some(values) = self.head.versions.get(listed) {
+                break values.clone();
+            }
+        };
+        values.insert(VERSION.to_owned(), tag.to_owned());
+        Some(values)
     }
 }
 
@@ -145,7 +147,8 @@ mod tests {
     #[test]
     fn an_exact_version_that_is_not_listed_is_that_version() {
         assert_eq!(packages("docker.io/tool/tool:2.3.4").unwrap(), ["tool@2.3.4", "more@7"]);
-        for other in ["docker.io/tool/tool:3", "docker.io/tool/tool:2.3", "docker.io/tool/tool:2.3.x", "else"]
+        assert_eq!(packages("docker.io/tool/tool:2.3").unwrap(), ["tool@2.3", "more@7"]);
+        for other in ["docker.io/tool/tool:3", "docker.io/tool/tool:3.2", "docker.io/tool/tool:2.3.x", "else"]
         {
             assert_eq!(packages(other), None, "{other}");
         }

@@ -63,6 +63,12 @@ pub(super) struct Toolchain {
     pub(super) to: String,
     /// Files and directories of the compiler's own directory that are taken.
     pub(super) parts: Vec<String>,
+    /// Names of files and directories that are not.
+    #[serde(default)]
+    pub(super) leave_out: Vec<String>,
+    /// Which of several versions.
+    #[serde(default)]
+    pub(super) version: String,
 }
 
 /// What a compiler is for.
@@ -71,6 +77,8 @@ pub(super) struct Toolchain {
 pub(super) enum Language {
     Go,
     Rust,
+    /// One that pyenv has made.
+    Python,
 }
 
 /// One path of the image. With neither of the sources it is a directory.

@@ -58,6 +58,10 @@ fn command(release: &str, packages: &[String]) -> Command {
     if release == TESTING {
         command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
     }
+    if packages.iter().any(|package| package.starts_with("openjdk-")) {
+        // What installs Java links pages of the manual, and fails where the directory is missing.
+        command.arg("--essential-hook=mkdir --parents \"$1/usr/share/man/man1\"");
+    }
     command.args([release, "-"]);
     command
 }

@@ -15,34 +15,43 @@ use super::{
 };
 use crate::{Attempt, Error, error::run};
 
-impl Language {
-    /// Its version on this machine, in the compiler's own words.
-    pub(super) fn version(self) -> Result<String, Error> {
-        match self {
-            Self::Go => run(Command::new("go").arg("version"), "ask for the version of Go"),
-            Self::Rust => run(Command::new("rustc").arg("--version"), "ask for the version of Rust"),
+impl Toolchain {
+    /// Its version on this machine, in its own words.
+    pub(super) fn has(&self) -> Result<String, Error> {
+        match self.of {
+            Language::Go => run(Command::new("go").arg("version"), "ask for the version of Go"),
+            Language::Rust => run(Command::new("rustc").arg("--version"), "ask for the version of Rust"),
+            Language::Python => self.pyenv(),
         }
     }
 
-    fn directory(self) -> Result<PathBuf, Error> {
-        let told = match self {
-            Self::Go => run(Command::new("go").args(["env", "GOROOT"]), "ask where Go is")?,
-            Self::Rust => run(Command::new("rustc").args(["--print", "sysroot"]), "ask where Rust is")?,
+    fn directory(&self) -> Result<PathBuf, Error> {
+        let told = match self.of {
+            Language::Go => run(Command::new("go").args(["env", "GOROOT"]), "ask where Go is")?,
+            Language::Rust => run(Command::new("rustc").args(["--print", "sysroot"]), "ask where Rust is")?,
+            Language::Python => {
+                let newest = self.pyenv()?;
+                run(Command::new("pyenv").args(["prefix", newest.trim()]), "ask where Python is")?
+            }
         };
         Ok(PathBuf::from(told.trim()))
+    }
+
+    fn pyenv(&self) -> Result<String, Error> {
+        let attempt = format!("find a Python {} of pyenv on this machine", self.version);
+        run(Command::new("pyenv").args(["latest", &self.version]), &attempt)
     }
 }
 
 /// Adds the parts that the recipe names.
 pub(super) fn add(archive: &mut Archive<'_>, toolchain: &Toolchain) -> Result<(), Error> {
-    let directory = toolchain.of.directory()?;
-    toolchain
-        .parts
-        .iter()
-        .try_for_each(|part| tree(archive, &directory.join(part), &format!("{}/{part}", toolchain.to)))
+    let directory = toolchain.directory()?;
+    toolchain.parts.iter().try_for_each(|part| {
+        tree(archive, toolchain, &directory.join(part), &format!("{}/{part}", toolchain.to))
+    })
 }
 
-fn tree(archive: &mut Archive<'_>, from: &Path, to: &str) -> Result<(), Error> {
+fn tree(archive: &mut Archive<'_>, toolchain: &Toolchain, from: &Path, to: &str) -> Result<(), Error> {
     let attempt = || format!("add {} to a layer", from.display());
     let metadata = from.symlink_metadata().attempt(attempt)?;
     if metadata.is_symlink() {
@@ -54,8 +63,9 @@ fn tree(archive: &mut Archive<'_>, from: &Path, to: &str) -> Result<(), Error> {
         let parts = fs::read_dir(from).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let mut names: Vec<_> = parts.attempt(attempt)?.into_iter().map(|part| part.file_name()).collect();
         names.sort();
+        names.retain(|name| !toolchain.leave_out.iter().any(|out| name == out.as_str()));
         return names.into_iter().try_for_each(|name| {
-            tree(archive, &from.join(&name), &format!("{to}/{}", name.to_string_lossy()))
+            tree(archive, toolchain, &from.join(&name), &format!("{to}/{}", name.to_string_lossy()))
         });
     }
     let mode = if is_program(&metadata) { 0o755 } else { 0o644 };
