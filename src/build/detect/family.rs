@@ -140,7 +140,7 @@ static LANGUAGES: &[Language] = &[
     Language {
         name: "Deno",
         frameworks: &[Framework::Deno],
-        signs: Signs::Found(deno::sign),
+        signs: Signs::Found(|tree, _| Ok(deno::sign(tree))),
         rank: Rank::Last,
         recipe: Some(deno::recipe),
     },
@@ -181,14 +181,6 @@ static LANGUAGES: &[Language] = &[
         rank: Rank::Last,
         recipe: Some(static_site::recipe),
     },
-    // Without a page, a file of JavaScript is a program though no package.json says so.
-    Language {
-        name: "a file of JavaScript",
-        frameworks: &[Framework::Node],
-        signs: Signs::Found(|tree, _| Ok(node::lone_file(tree))),
-        rank: Rank::Last,
-        recipe: Some(node::recipe),
-    },
 ];
 
 /// The Dockerfile that is written for a source: in the language that the settings name, else the one that its files show.
@@ -228,7 +220,9 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
         there.truncate(1);
     }
     if there.len() < 2 {
-        return there.pop().ok_or_else(nothing);
+        // Where nothing else is, a file of JavaScript is a program though no package.json says so.
+        let lone = || node::lone_file(tree).map(|file| (of(Framework::Node), file.to_owned()));
+        return there.pop().or_else(lone).ok_or_else(nothing);
     }
     let files: Vec<&str> = there.iter().map(|(_, file)| file.as_str()).collect();
     let names: Vec<&str> = there.iter().map(|(language, _)| language.called()).collect();
