@@ -10,7 +10,7 @@ mod run;
 mod verdicts;
 
 use crate::crd::annotations::Verb;
-use crate::ledger::{Attempts, Ledger};
+use crate::ledger::{Attempts, Ledger, Life};
 use crate::project::Project;
 use crate::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 
@@ -121,7 +121,7 @@ struct Situation<'a> {
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, Row); 21] = [
+const ROWS: [(&str, Row); 22] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -134,6 +134,7 @@ const ROWS: [(&str, Row); 21] = [
     ("7, 8: the version in place is Available", verdicts::live),
     ("9: a restart does not become Available", verdicts::restart_failed),
     ("10: a version on trial failed", verdicts::trial_failed),
+    ("10: a version that failed for a cause outside of it is tried again", verdicts::tried_again),
     ("11: a Job that nobody wants", builds::unwanted),
     ("12: a build is due", builds::due),
     ("13, 14: Deployment and Service differ", run::roll_or_serve),
@@ -188,6 +189,13 @@ impl Situation<'_> {
             .iter_mut()
             .filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
         others.for_each(|(_, attempts)| attempts.forget_logs());
+        // Only the version that is asked for keeps what its app said: the ledger must stay small.
+        let told = |version: &String, life: &Life| self.ledger.versions.get(version) == Some(life);
+        let others = ledger
+            .versions
+            .iter_mut()
+            .filter(|(version, life)| self.asked.version.as_ref() != Some(*version) && told(version, life));
+        others.filter_map(|(_, life)| life.failed.as_mut()).for_each(|failure| failure.log.clear());
         Some(Step::Ledger(Box::new(ledger)))
     }
 

@@ -9,6 +9,7 @@ use crate::ledger::Life;
 use crate::version::short;
 
 use super::super::asked::{Pin, forbidden, previous};
+use super::super::facts::outside::is_reason as is_outside;
 use super::super::world::Rollout;
 
 /// The wanted version has an image: is it in place, and does it serve?
@@ -27,13 +28,22 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
                 failed.message
             )
         } else {
-            format!(
-                "{} does not run: {}{}{}. Push a fix, or try again: {retry}",
-                short(wanted),
-                failed.message,
-                stays(view),
-                steady::no_room(view, &failed.reason)
-            )
+            let (why, room) = (&failed.message, steady::no_room(view, &failed.reason));
+            let stays = format!("{}{room}", stays(view));
+            let again =
+                life.tried_again_at(view.world.retry_base).filter(|_| view.project.trial_takes_nothing());
+            let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
+            if let Some(at) = again {
+                let message = format!(
+                    "{} does not run: {why}{stays}. The cause is outside of the version, so it is tried again at {at}; at once: {retry}",
+                    short(wanted)
+                );
+                return Some(Headline {
+                    failure: Some(failure(Some(wanted), failed)),
+                    ..Headline::working(Reason::RolloutFailed, message)
+                });
+            }
+            format!("{} does not run: {why}{stays}. {}: {retry}", short(wanted), way_out(&failed.reason))
         };
         return Some(Headline {
             failure: Some(failure(Some(wanted), failed)),
@@ -73,6 +83,15 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             ),
         ),
     })
+}
+
+/// What to do beside what the message says: nobody can push a fix for a full node.
+fn way_out(reason: &str) -> &'static str {
+    match reason {
+        _ if is_outside(reason) => "Nothing in the source needs to change. Try again when that is mended",
+        "NotReady" | "NotListening" | "InvalidImageName" => "Correct that, or try again",
+        _ => "Push a fix, or try again",
+    }
 }
 
 /// A verdict stands against it, and it is Available: it stayed, and its pods became ready too late.
