@@ -16,6 +16,8 @@ mod adoption;
 mod children;
 #[path = "offline/cleanup_job.rs"]
 mod cleanup_job;
+#[path = "offline/facts.rs"]
+mod facts;
 #[path = "offline/frameworks.rs"]
 mod frameworks;
 #[path = "offline/rules.rs"]

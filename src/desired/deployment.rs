@@ -42,7 +42,8 @@ fn strategy(takeover: Takeover) -> Value {
         Takeover::Surge => {
             json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } })
         }
-        Takeover::Replace => json!({ "type": "Recreate" }),
+        // Null: what the API server had filled in for the other type would be refused beside this one.
+        Takeover::Replace => json!({ "type": "Recreate", "rollingUpdate": null }),
     }
 }
 

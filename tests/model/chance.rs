@@ -71,7 +71,7 @@ fn spec() -> impl Strategy<Value = Event> {
         1 => number().prop_map(Event::Push),
         3 => (0..RUNS).prop_map(Event::Run),
         2 => (0..=BAD_EPOCH).prop_map(Event::Epoch),
-        1 => (2..4_u8).prop_map(Event::Limit),
+        2 => (2..4_u8).prop_map(Event::Limit),
         2 => which().prop_map(Event::Pin),
         1 => Just(Event::Pin(Which::Usual)),
         1 => Just(Event::Stopped(true)),
@@ -116,7 +116,7 @@ fn nature() -> impl Strategy<Value = Event> {
 
 fn server() -> impl Strategy<Value = Event> {
     let child = prop_oneof![
-        1 => Just(Child::Memory),
+        2 => Just(Child::Memory),
         3 => Just(Child::Record),
         2 => Just(Child::Job),
         2 => Just(Child::Deployment),
@@ -128,7 +128,7 @@ fn server() -> impl Strategy<Value = Event> {
         1 => Just(Event::Refuse(Child::Service, Cause::PortsExhausted)),
         5 => Just(Event::Admit),
         2 => any::<bool>().prop_map(Event::Recreate),
-        2 => Just(Event::Orphan),
+        1 => Just(Event::Orphan),
     ]
 }
 

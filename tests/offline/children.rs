@@ -120,7 +120,7 @@ fn replace_ends_the_old_pods_first_and_gives_them_time_for_it() {
     let (_, surge, template) = deployment(&project);
     project.rollout.strategy = Takeover::Replace;
     let (strategy, replace, same) = deployment(&project);
-    assert_eq!(strategy, json!({ "type": "Recreate" }));
+    assert_eq!(strategy, json!({ "type": "Recreate", "rollingUpdate": null }));
     assert_eq!(replace.as_i64().unwrap() - surge.as_i64().unwrap(), 35, "grace and drain");
     assert_eq!(template, same, "how a version takes over is no part of it");
 }

@@ -39,7 +39,8 @@ pub fn rollout(
     let complete = count(status.updated_replicas) == replicas
         && count(status.available_replicas) == replicas
         && count(status.replicas) == replicas;
-    let set = sets.iter().find(|set| is_current(object, set));
+    // While the old pods of a Deployment that replaces them end, its revision is still that of their ReplicaSet.
+    let set = sets.iter().find(|set| is_current(object, set) && has_template_of(object, set));
     let of_set: Vec<&Pod> =
         pods.iter().map(AsRef::as_ref).filter(|pod| set.is_some_and(|set| owned_by(pod, set))).collect();
     let conditions = status.conditions.unwrap_or_default();
@@ -154,6 +155,15 @@ pub fn revision(set: &ReplicaSet) -> u64 {
 fn is_current(deployment: &Deployment, set: &ReplicaSet) -> bool {
     let revision = deployment.annotations().get(REVISION);
     revision.is_some() && revision == set.annotations().get(REVISION)
+}
+
+/// By the rule of the Deployment controller: equal but for the label that it adds.
+fn has_template_of(deployment: &Deployment, set: &ReplicaSet) -> bool {
+    let Some(mut template) = set.spec.as_ref().and_then(|spec| spec.template.clone()) else { return false };
+    if let Some(labels) = template.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut()) {
+        labels.remove("pod-template-hash");
+    }
+    deployment.spec.as_ref().is_some_and(|spec| spec.template == template)
 }
 
 fn owned_by(pod: &Pod, set: &ReplicaSet) -> bool {

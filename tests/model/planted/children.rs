@@ -34,6 +34,7 @@ pub(super) const PLANTED: &[Planting] = &[
         &[
             "what_is_wanted_and_good_serves",
             "what_is_wanted_is_built_or_has_a_verdict",
+            "a_lookup_is_answered_or_has_failed",
             "a_rollback_arrives",
             "every_request_is_seen",
         ],
