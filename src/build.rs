@@ -42,6 +42,7 @@ mod step_secrets;
 mod unpack;
 
 pub mod explain;
+pub mod not_found;
 pub mod order;
 pub mod reason;
 pub mod report;

@@ -15,6 +15,7 @@ pub mod leases;
 pub mod living;
 mod marks;
 mod reads;
+pub mod sightings;
 pub mod whose;
 pub mod writes;
 

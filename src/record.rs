@@ -85,6 +85,9 @@ pub struct ImageFact {
     /// TCP ports that the image exposes, ascending; it may listen on others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
+    /// Its Dockerfile was written by us, so that it listens where PORT says, whatever it exposes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
     /// First line of the commit's message, as the build read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

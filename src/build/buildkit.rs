@@ -171,7 +171,11 @@ impl Daemon {
         }
         let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
         if !status.success() {
-            return Err(failure::classify(&ending(&progress, memory::ended() > killed), solve.advice));
+            let mut ending = ending(&progress, memory::ended() > killed);
+            // It is in the source, so an ignore file keeps it from the build.
+            let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
+            ending.left_out = left_out;
+            return Err(failure::classify(&ending, solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
         let digest = attributes::digest(&metadata)
@@ -220,7 +224,7 @@ fn ending(progress: &Progress, out_of_memory: bool) -> Ending {
     let (step, error, output) = failed.map_or((None, None, vec![]), |(step, error, output)| {
         (Some(step.to_owned()), Some(error.to_owned()), output)
     });
-    Ending { said, step, error, output, out_of_memory }
+    Ending { said, step, error, output, out_of_memory, left_out: false }
 }
 
 fn unavailable(why: &str) -> Failure {

@@ -96,6 +96,14 @@ pub struct Failed {
     pub log_reference: Option<String>,
 }
 
+impl Built {
+    /// Its Dockerfile was written by us.
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        self.framework.as_deref().is_some_and(|framework| framework != "Dockerfile")
+    }
+}
+
 impl Report {
     /// The same, with the place where its log is kept.
     #[must_use]

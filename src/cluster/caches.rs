@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
 use kube::api::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use super::cache::{Cache, Key};
 use super::config_maps::ConfigMaps;
 use super::living::Living;
+use super::sightings::{self, Sightings};
 use crate::desired::names;
 
 /// What the watches have told, a cache a kind.
@@ -34,6 +35,8 @@ pub struct Caches {
     pub jobs: Cache<Job>,
     /// Pods of apps and builds.
     pub pods: Cache<Pod>,
+    /// What kubelets say of health checks that failed. Nothing waits for its list: it makes words only.
+    pub sightings: Sightings,
     /// Digests of ConfigMaps that are a source.
     pub config_maps: ConfigMaps,
     /// Which projects there are.
@@ -98,6 +101,10 @@ impl Caches {
             Api::<PartialObjectMeta<ConfigMap>>::all_or(&client, namespace),
             watcher::Config::default(),
         );
+        let unhealthy = events(
+            Api::<Event>::all_or(&client, namespace),
+            watcher::Config::default().fields(&sightings::selector()),
+        );
         tokio::join!(
             self.feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
             self.feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
@@ -105,6 +112,7 @@ impl Caches {
             self.feed(children(&client, namespace), |event| self.services.heard(event), &changed),
             self.feed(children(&client, namespace), jobs_heard, &changed),
             self.feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
+            self.feed(unhealthy, |event| self.sightings.heard(event), &changed),
             self.feed(maps, |event| self.config_maps.heard(event), &changed),
         );
     }

@@ -188,7 +188,7 @@ pub struct FailureStatus {
     pub reason: String,
     /// What happened and what to do.
     pub message: String,
-    /// Last lines of the build's log, at most 2 KiB.
+    /// Last lines of the build's log, or of what the app said before it ended, at most 2 KiB.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub log: String,
 }

@@ -10,7 +10,7 @@ mod run;
 mod verdicts;
 
 use crate::crd::annotations::Verb;
-use crate::ledger::{Attempts, Ledger};
+use crate::ledger::{Attempts, Ledger, Life};
 use crate::project::Project;
 use crate::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 
@@ -188,6 +188,13 @@ impl Situation<'_> {
             .iter_mut()
             .filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
         others.for_each(|(_, attempts)| attempts.forget_logs());
+        // Only the version that is asked for keeps what its app said: the ledger must stay small.
+        let told = |version: &String, life: &Life| self.ledger.versions.get(version) == Some(life);
+        let others = ledger
+            .versions
+            .iter_mut()
+            .filter(|(version, life)| self.asked.version.as_ref() != Some(*version) && told(version, life));
+        others.filter_map(|(_, life)| life.failed.as_mut()).for_each(|failure| failure.log.clear());
         Some(Step::Ledger(Box::new(ledger)))
     }
 

@@ -3,8 +3,12 @@
 
 pub mod build;
 pub mod cleanup;
+mod exit;
+pub mod health;
+mod last_words;
 mod listening;
-mod pod;
+pub mod outside;
+pub mod pod;
 mod pull;
 pub mod rollout;
 mod security;

@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt as _};
 
 use super::facts;
+use super::facts::health::Sighting;
+use super::facts::pod::Looked;
 use super::places::Places;
 use super::turn::Limits;
 use super::world;
@@ -65,11 +67,13 @@ pub async fn observe(
     let pods: Vec<Arc<Pod>> = below(project, caches.pods.of(&key), &owners);
     let ledger = ours(project, &revisions, &project.name);
     let memory = ledger.as_ref().and_then(|ledger| record::read_ledger(ledger));
+    let now = now();
+    let sightings = sightings(cluster, &pods);
+    let looked = Looked { now, sightings: &sightings };
     let rollout = deployment.as_ref().map(|deployment| {
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
-        facts::rollout::rollout(project, deployment, record, &sets, &pods)
+        facts::rollout::rollout(project, deployment, record, &sets, &pods, looked)
     });
-    let now = now();
     let is_open = |job: &BuildJob| facts::build::is_open(memory.as_ref(), &records, job);
     let builds = builds(cluster, project, &jobs, &pods, now, is_open).await?;
     let cleanups = Cleanups {
@@ -102,6 +106,16 @@ pub async fn observe(
         retry_base: around.retry_base,
         repository: around.platform.pulled_from(project),
     })
+}
+
+/// What the kubelets said last of these pods.
+fn sightings(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, Sighting> {
+    let of = |pod: &Arc<Pod>| {
+        let uid = pod.uid()?;
+        let (said, at) = cluster.caches().sightings.of(&uid)?;
+        Some((uid, Sighting { said, at }))
+    };
+    pods.iter().filter_map(of).collect()
 }
 
 /// Only where a record may be about to go: it takes a look at the records of all projects.

@@ -180,10 +180,18 @@ pub struct Rollout {
     pub completed_at: Option<Timestamp>,
     /// The progress deadline of this template is over.
     pub deadline_over: bool,
+    /// When it was.
+    pub deadline_at: Option<Timestamp>,
     /// Why it can never become available, if that is certain.
     pub hopeless: Option<Trouble>,
     /// Why its pods are not ready, if Kubernetes says so.
     pub trouble: Option<Trouble>,
+    /// The cause of that is outside of the version: it may start as soon as that is gone.
+    pub outside: bool,
+    /// The end of what the app said before it ended, for a person.
+    pub log: String,
+    /// When more can be said of a pod that has only just begun.
+    pub speaks_at: Option<Timestamp>,
 }
 
 /// What keeps pods from being ready.
@@ -264,6 +272,7 @@ impl World {
             uid: built.uid,
             platform: built.platform.clone(),
             ports: built.ports.clone(),
+            generated: built.is_generated(),
             message: built.message.clone(),
             author: built.author.clone(),
         }

@@ -1,11 +1,16 @@
 //! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
 
+mod copy;
+
 use super::super::disk;
 use super::super::log::shortened;
+use super::super::not_found;
 use super::super::outcome::Failure;
 use super::super::reason::Reason;
 use super::super::registry::{Advice, room};
 use super::super::report::Stage;
+use copy::copy;
+pub(super) use copy::missing;
 
 /// What to do when the registry of a base image does not answer.
 const REACH: &str = "check that pods reach its registry, or ask the platform's owner for a mirror (build.mirror of the chart)";
@@ -23,6 +28,8 @@ pub(super) struct Ending {
     pub(super) error: Option<String>,
     /// The last lines that it printed.
     pub(super) output: Vec<String>,
+    /// The file that COPY did not find is in the source all the same.
+    pub(super) left_out: bool,
     /// While it ran, the kernel ended a program of the pod for want of memory.
     pub(super) out_of_memory: bool,
 }
@@ -193,13 +200,21 @@ fn step(ending: &Ending, error: &str) -> String {
     let code = error.rsplit_once("exit code: ").map(|(_, code)| code.trim());
     let step = ending.step.as_deref().filter(|step| step.starts_with('['));
     let step = step.map(|step| format!("step {}{place}", short(step)));
+    if let Some(copy) = copy(ending, error) {
+        return format!("{copy}{place}");
+    }
+    let lines = || ending.output.iter().map(String::as_str);
+    let named = |what: &str, ends: &[&str], how: &str| match not_found::command(lines(), ends) {
+        Some(name) => format!("; the command {name:?} {how}"),
+        None => format!("; {what} {how}"),
+    };
     let hint = match code {
         Some(code) if code.starts_with("137") && !ending.out_of_memory => {
-            "; it was killed, most likely for want of memory"
+            "; it was killed, most likely for want of memory".to_owned()
         }
-        Some("127") => "; the command was not found",
-        Some("126") => "; the command is not executable",
-        _ => "",
+        Some("127") => named("a command", not_found::NOT_FOUND, "was not found"),
+        Some("126") => named("a command", not_found::NOT_RUN, "is not executable"),
+        _ => String::new(),
     };
     match (step, code) {
         (Some(step), Some(code)) => format!("{step} ended with exit code {code}{hint}"),

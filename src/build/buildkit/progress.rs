@@ -96,7 +96,7 @@ impl Progress {
     fn vertex(&mut self, vertex: Vertex) {
         let Self { work, count, lines, .. } = self;
         let work = work.entry(vertex.digest).or_default();
-        work.name = vertex.name;
+        work.name = without_mounts(&vertex.name);
         if let (Some(started), None) = (vertex.started, work.number) {
             *count += 1;
             work.number = Some(*count);
@@ -189,6 +189,14 @@ impl Progress {
         let work = failed.first()?;
         Some((&work.name, &work.error, work.output.iter().cloned().collect()))
     }
+}
+
+/// The name of a step without the mounts that were written around its command: they are none of what failed.
+fn without_mounts(name: &str) -> String {
+    if !name.contains(" --mount=") {
+        return name.to_owned();
+    }
+    name.split_whitespace().filter(|word| !word.starts_with("--mount=")).collect::<Vec<_>>().join(" ")
 }
 
 impl Work {

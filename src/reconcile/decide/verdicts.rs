@@ -2,6 +2,7 @@
 
 use crate::build::report::Failed;
 use crate::crd::annotations::Verb;
+use crate::crd::conditions::{MAX_MESSAGE, bounded};
 use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger};
 use crate::record::ImageFact;
 use crate::version::short;
@@ -212,7 +213,8 @@ pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
         || ("ProgressDeadlineExceeded".to_owned(), format!("its pods were not ready within {deadline} s")),
         |trouble| (trouble.reason.clone(), trouble.message.clone()),
     );
-    let failure = Failure { stage: "Rollout".to_owned(), reason, message, log: String::new() };
+    let (message, log) = (bounded(&message, MAX_MESSAGE), rollout.log.clone());
+    let failure = Failure { stage: "Rollout".to_owned(), reason, message, log };
     let mut ledger = situation.ledger.clone();
     ledger.versions.entry(version.to_owned()).or_default().failed = Some(failure);
     situation.note(ledger)

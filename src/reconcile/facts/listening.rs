@@ -1,17 +1,19 @@
 //! Where the image says that it listens, and where it is asked.
 
 use super::super::world::Trouble;
-use super::pod::NOT_READY;
+use super::pod::NOT_LISTENING;
 use crate::record::Record;
 
-/// The trouble with the way out, where the app does not answer and its image names other ports; any other as it is.
+/// The trouble with the way out, where nothing listens on the port that is asked and the image, which is not ours, names
+/// other ports; any other as it is.
 pub(super) fn explained(trouble: Trouble, record: Option<&Record>) -> Trouble {
-    let ports = record.and_then(|record| record.image.as_ref()).map_or(&[][..], |image| &image.ports);
+    let image = record.and_then(|record| record.image.as_ref()).filter(|image| !image.generated);
+    let ports = image.map_or(&[][..], |image| &image.ports);
     let asked = record.and_then(|record| record.facts.template.pointer(PORT)?.as_u64());
     let Some(asked) = asked.filter(|asked| !ports.iter().any(|&port| u64::from(port) == *asked)) else {
         return trouble;
     };
-    if trouble.reason != NOT_READY || ports.is_empty() {
+    if trouble.reason != NOT_LISTENING || ports.is_empty() {
         return trouble;
     }
     let said = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
@@ -29,12 +31,16 @@ const PORT: &str = "/spec/containers/0/ports/0/containerPort";
 mod tests {
     use serde_json::json;
 
+    use super::super::pod::NOT_READY;
     use super::*;
     use crate::record::{Facts, ImageFact};
 
     fn told(exposed: &[u16], reason: &str) -> String {
+        of(ImageFact { ports: exposed.to_vec(), ..ImageFact::default() }, reason)
+    }
+
+    fn of(image: ImageFact, reason: &str) -> String {
         let template = json!({ "spec": { "containers": [{ "ports": [{ "containerPort": 3000 }] }] } });
-        let image = ImageFact { ports: exposed.to_vec(), ..ImageFact::default() };
         let facts = Facts { template, ..Facts::default() };
         let record = Record { facts, image: Some(image), ..Record::default() };
         explained(Trouble { reason: reason.into(), message: "it runs".into() }, Some(&record)).message
@@ -43,11 +49,20 @@ mod tests {
     #[test]
     fn an_image_that_exposes_another_port_than_the_one_that_is_asked_is_told_of() {
         assert!(
-            told(&[80, 8080], NOT_READY).starts_with("the image exposes 80, 8080, and spec.run.port is 3000")
+            told(&[80, 8080], NOT_LISTENING)
+                .starts_with("the image exposes 80, 8080, and spec.run.port is 3000")
         );
-        for (exposed, reason) in [(&[][..], NOT_READY), (&[80, 3000], NOT_READY), (&[80], "CrashLoopBackOff")]
+        for (exposed, reason) in
+            [(&[][..], NOT_LISTENING), (&[80, 3000], NOT_LISTENING), (&[80], "CrashLoopBackOff")]
         {
             assert_eq!(told(exposed, reason), "it runs");
         }
+    }
+
+    #[test]
+    fn an_image_that_we_wrote_and_one_that_answers_get_no_such_hint() {
+        assert_eq!(told(&[80], NOT_READY), "it runs");
+        let ours = ImageFact { ports: vec![8080], generated: true, ..ImageFact::default() };
+        assert_eq!(of(ours, NOT_LISTENING), "it runs");
     }
 }

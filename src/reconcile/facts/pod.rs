@@ -1,16 +1,37 @@
 //! What a pod says of itself: why it waits, why it is not ready, whether it ever can be.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt as _;
 
 use super::super::world::Trouble;
+use super::exit;
+use super::health::{Check, Sighting};
 use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN};
 use crate::crd::conditions::bounded;
 
-/// The container runs and its health check has no answer.
+/// The container runs and its health check has no good answer.
 pub(super) const NOT_READY: &str = "NotReady";
 
-/// Restarts after which a crash loop is taken as certain.
-const HOPELESS_RESTARTS: i32 = 3;
+/// The container runs and nothing listens where it is asked.
+pub(super) const NOT_LISTENING: &str = "NotListening";
+
+/// Seconds in which a program may open its port before that is worth a word.
+const BEGINNING: i64 = 10;
+
+/// Seconds after which the kubelet's last word is given its time: it sends few of them (docs/decisions/0035).
+const FRESH: i64 = 60;
+
+/// What pods are looked at with, beside their own status.
+#[derive(Clone, Copy, Debug)]
+pub struct Looked<'a> {
+    /// When the pass began.
+    pub now: Timestamp,
+    /// What the kubelet said last of failed checks, by the uid of the pod.
+    pub sightings: &'a BTreeMap<String, Sighting>,
+}
 
 fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
@@ -27,14 +48,14 @@ pub(super) fn waiting(pod: &Pod) -> Option<Trouble> {
             .reason
             .clone()
             .filter(|reason| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing"))?;
-        let ended = exit(status).map(|exit| format!("; {exit}")).unwrap_or_default();
-        Some(Trouble {
-            message: bounded(
-                &format!("{}{ended}", waiting.message.clone().unwrap_or_else(|| reason.clone())),
-                4096,
-            ),
-            reason,
-        })
+        let says = waiting.message.as_deref().unwrap_or(&reason);
+        // Kubernetes' own words of a crash loop name the pod and the pause: how the program ended says more.
+        let message = match exit::last(status).map(|ended| exit::words(&ended)) {
+            Some(ended) if reason == "CrashLoopBackOff" => ended,
+            Some(ended) => format!("{says}; {ended}"),
+            None => exit::unstartable(says).unwrap_or_else(|| says.to_owned()),
+        };
+        Some(Trouble { message: bounded(&message, 4096), reason })
     });
     container.or_else(|| {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
@@ -49,17 +70,19 @@ pub(super) fn waiting(pod: &Pod) -> Option<Trouble> {
 }
 
 /// The container runs, or ran, and is not ready.
-pub(super) fn not_ready(pod: &Pod) -> Option<Trouble> {
+pub(super) fn not_ready(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> Option<Trouble> {
     statuses(pod).filter(|status| !status.ready).find_map(|status| {
-        let ended = exit(status);
-        let running = status.state.as_ref().is_some_and(|state| state.running.is_some());
-        match ended {
-            Some(ended) => Some(Trouble { reason: "ContainerExits".to_owned(), message: ended }),
-            None if running => Some(Trouble {
-                reason: NOT_READY.to_owned(),
-                message: unanswered(status.started == Some(true)),
-            }),
-            None => None,
+        let running = status.state.as_ref().and_then(|state| state.running.as_ref());
+        let since = running.and_then(|running| Some(running.started_at.as_ref()?.0));
+        let sighting = pod.uid().and_then(|uid| looked.sightings.get(&uid));
+        // What was said of the container before this one counts no more.
+        let sighting = sighting.filter(|sighting| since.is_none_or(|since| sighting.at >= since));
+        match exit::last(status) {
+            Some(ended) if running.is_none() || sighting.is_none() => {
+                Some(Trouble { reason: "ContainerExits".to_owned(), message: exit::words(&ended) })
+            }
+            _ if running.is_some() => Some(unready(status, check, sighting, since, looked.now)),
+            _ => None,
         }
     })
 }
@@ -75,46 +98,76 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 #[must_use]
 pub(super) fn is_new(pod: &Pod) -> bool {
     let began = |status: &ContainerStatus| {
-        status.restart_count > 0 || !status.ready && status.started == Some(true) || exit(status).is_some()
+        status.restart_count > 0
+            || !status.ready && status.started == Some(true)
+            || exit::last(status).is_some()
     };
     let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
     waiting(pod).is_none() && !containers.into_iter().flatten().any(began)
 }
 
-/// A container that has only just begun is told of in words that stay true if it never answers.
-fn unanswered(answered_once: bool) -> String {
-    let seen = if answered_once {
-        "it runs and answered when it started, but is not ready"
-    } else {
-        "it runs, but has not answered its health check yet"
+/// A container that runs: what the kubelet met, or the question. A program that has only just begun is asked nothing.
+fn unready(
+    status: &ContainerStatus,
+    check: Option<&Check>,
+    sighting: Option<&Sighting>,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Trouble {
+    let trouble = |reason: &str, message: String| Trouble { reason: reason.to_owned(), message };
+    let Some(check) = check else {
+        return trouble(NOT_READY, "it runs, but Kubernetes does not call it ready yet".to_owned());
     };
-    format!("{seen}: does it listen on the port that PORT names, and does spec.run.health.path exist?")
+    let young = since.is_some_and(|since| now.as_second() - since.as_second() < BEGINNING);
+    let once = if status.started == Some(true) { "it was ready, and now: " } else { "" };
+    match sighting {
+        Some(sighting) => {
+            let met = check.met(&sighting.said);
+            if met.refused && young {
+                return trouble(NOT_READY, check.just_begun());
+            }
+            let reason = if met.refused { NOT_LISTENING } else { NOT_READY };
+            trouble(reason, format!("{once}{}{}", met.words, seen(sighting, since, now)))
+        }
+        None if young => trouble(NOT_READY, "it runs, and has not answered its health check yet".to_owned()),
+        None => trouble(
+            NOT_READY,
+            format!("it runs, but has not answered its health check yet: {}", check.unanswered()),
+        ),
+    }
 }
 
-/// How the container ended last, with its last words.
-fn exit(status: &ContainerStatus) -> Option<String> {
-    let state = |state: &Option<ContainerState>| state.as_ref()?.terminated.clone();
-    let ended = state(&status.state).or_else(|| state(&status.last_state))?;
-    let words = ended.message.as_deref().map(str::trim).filter(|words| !words.is_empty());
-    let words = words.map(|words| format!(": {}", bounded(last_line(words), 300))).unwrap_or_default();
-    let reason = ended
-        .reason
-        .filter(|reason| reason != "Error")
-        .map(|reason| format!(" ({reason})"))
-        .unwrap_or_default();
-    Some(format!("the app ended with exit code {}{reason}{words}", ended.exit_code))
+/// When the kubelet said so, where that is a while ago.
+fn seen(sighting: &Sighting, since: Option<Timestamp>, now: Timestamp) -> String {
+    let stale = now.as_second() - sighting.at.as_second() > FRESH;
+    let after = since.filter(|_| stale).map(|since| sighting.at.as_second() - since.as_second());
+    after.map(|after| format!(" (last reported {after} s after it started)")).unwrap_or_default()
 }
 
-fn last_line(words: &str) -> &str {
-    words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(words)
+/// When a container that runs and is not ready is no longer taken for one that has only just begun.
+pub(super) fn speaks_at(pod: &Pod) -> Option<Timestamp> {
+    let unready = statuses(pod).filter(|status| !status.ready);
+    let started =
+        unready.filter_map(|status| Some(status.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0));
+    let first = started.min()?;
+    Timestamp::from_second(first.as_second() + BEGINNING).ok()
 }
 
-/// The pod can never become ready: the name of its image is none, or it has crashed again and again.
+/// The end of what the app said before it ended last; empty where it did not end.
+pub(super) fn log(pod: &Pod) -> Option<String> {
+    let ended = statuses(pod).filter(|status| !status.ready).find_map(exit::last)?;
+    Some(exit::log(&ended)).filter(|log| !log.is_empty())
+}
+
+/// The pod can never become ready: the name of its image is none, or its program can never be started.
 pub(super) fn hopeless(pod: &Pod, trouble: &Trouble) -> bool {
-    let restarts = statuses(pod).map(|status| status.restart_count).max().unwrap_or(0);
+    let certain = |status: &ContainerStatus| {
+        let again = exit::last(status).is_some_and(|ended| exit::is_certain(&ended, status.restart_count));
+        again && !status.ready
+    };
     match trouble.reason.as_str() {
         "InvalidImageName" | IMAGE_RUNS_AS_ROOT | IMAGE_USER_UNKNOWN => true,
-        "CrashLoopBackOff" => restarts >= HOPELESS_RESTARTS,
+        "CrashLoopBackOff" | "RunContainerError" => statuses(pod).any(certain),
         _ => false,
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, Pod, PodTemplateSpec};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::super::world::{Rollout, Set, Trouble};
-use super::pod::{hopeless, is_new, is_ready, not_ready, waiting};
+use super::health::Check;
+use super::outside::is_outside;
+use super::pod::{self, Looked, hopeless, is_new, is_ready, not_ready, waiting};
 use super::security::explained;
 use super::{listening, pull};
 use crate::crd::conditions::bounded;
@@ -31,6 +33,7 @@ pub fn rollout(
     record: Option<&Record>,
     sets: &[Arc<ReplicaSet>],
     pods: &[Arc<Pod>],
+    looked: Looked<'_>,
 ) -> Rollout {
     let (spec, status) = (object.spec.clone().unwrap_or_default(), object.status.clone().unwrap_or_default());
     let count = |number: Option<i32>| number.unwrap_or(0);
@@ -44,10 +47,11 @@ pub fn rollout(
     let of_set: Vec<&Pod> =
         pods.iter().map(AsRef::as_ref).filter(|pod| set.is_some_and(|set| owned_by(pod, set))).collect();
     let conditions = status.conditions.unwrap_or_default();
+    let check = app(&spec.template).and_then(Check::of);
     let trouble = of_set
         .iter()
         .find_map(|pod| waiting(pod))
-        .or_else(|| of_set.iter().find_map(|pod| not_ready(pod)))
+        .or_else(|| of_set.iter().find_map(|pod| not_ready(pod, check.as_ref(), looked)))
         .or_else(|| refused(&conditions))
         .map(|trouble| pull::explained(explained(listening::explained(trouble, record), record)))
         .map(|trouble| Trouble { message: bounded(&trouble.message, 600), ..trouble });
@@ -55,6 +59,7 @@ pub fn rollout(
     let ailing = ailing + usize::from(refused(&conditions).is_some());
     let says = |reason| set.filter(|_| current).and_then(|set| progressing(&conditions, set, reason));
     let completed = says("NewReplicaSetAvailable");
+    let over = says("ProgressDeadlineExceeded");
     Rollout {
         version: version_in_place(object).map(str::to_owned),
         stamp: template_annotation(object, names::RESTARTED).map(str::to_owned),
@@ -68,7 +73,11 @@ pub fn rollout(
         available: current && complete && replicas > 0,
         completed: completed.is_some(),
         completed_at: completed.and_then(|condition| Some(condition.last_update_time.as_ref()?.0)),
-        deadline_over: says("ProgressDeadlineExceeded").is_some(),
+        deadline_over: over.is_some(),
+        deadline_at: over.and_then(|condition| Some(condition.last_update_time.as_ref()?.0)),
+        log: of_set.iter().find_map(|pod| pod::log(pod)).unwrap_or_default(),
+        outside: trouble.as_ref().is_some_and(is_outside),
+        speaks_at: of_set.iter().filter_map(|pod| pod::speaks_at(pod)).min(),
         hopeless: trouble.clone().filter(|trouble| of_set.iter().any(|pod| hopeless(pod, trouble))),
         trouble,
     }
@@ -99,9 +108,11 @@ pub fn watch_in_place(object: &Deployment) -> Watch {
 /// How often in a row a pod of this template may fail its startup probe.
 #[must_use]
 pub fn startup(template: Option<&PodTemplateSpec>) -> Option<i32> {
-    let mut containers = template?.spec.as_ref()?.containers.iter();
-    let app = containers.find(|container| container.name == names::APP)?;
-    app.startup_probe.as_ref()?.failure_threshold
+    app(template?)?.startup_probe.as_ref()?.failure_threshold
+}
+
+fn app(template: &PodTemplateSpec) -> Option<&Container> {
+    template.spec.as_ref()?.containers.iter().find(|container| container.name == names::APP)
 }
 
 /// All that we set, but replicas, is still so. Without a record there is nothing to compare with.

@@ -9,6 +9,7 @@ use crate::ledger::Life;
 use crate::version::short;
 
 use super::super::asked::{Pin, forbidden, previous};
+use super::super::facts::outside::is_reason as is_outside;
 use super::super::world::Rollout;
 
 /// The wanted version has an image: is it in place, and does it serve?
@@ -28,11 +29,12 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             )
         } else {
             format!(
-                "{} does not run: {}{}{}. Push a fix, or try again: {retry}",
+                "{} does not run: {}{}{}. {}: {retry}",
                 short(wanted),
                 failed.message,
                 stays(view),
-                steady::no_room(view, &failed.reason)
+                steady::no_room(view, &failed.reason),
+                way_out(&failed.reason)
             )
         };
         return Some(Headline {
@@ -73,6 +75,15 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             ),
         ),
     })
+}
+
+/// What to do beside what the message says: nobody can push a fix for a full node.
+fn way_out(reason: &str) -> &'static str {
+    match reason {
+        _ if is_outside(reason) => "Nothing in the source needs to change. Try again when that is mended",
+        "NotReady" | "NotListening" | "InvalidImageName" => "Correct that, or try again",
+        _ => "Push a fix, or try again",
+    }
 }
 
 /// A verdict stands against it, and it is Available: it stayed, and its pods became ready too late.

@@ -15,7 +15,14 @@ fn failed(step: &str, output: &str, said: &str) -> Failure {
     let lines = |text: &str| text.lines().map(str::to_owned).collect();
     let step = Some(step.to_owned()).filter(|step| !step.is_empty());
     classify(
-        &Ending { said: lines(said), step, error: None, output: lines(output), out_of_memory: false },
+        &Ending {
+            said: lines(said),
+            step,
+            error: None,
+            output: lines(output),
+            out_of_memory: false,
+            left_out: false,
+        },
         &advice(),
     )
 }
@@ -40,7 +47,14 @@ fn a_step_that_ends_after_the_kernel_ran_out_of_memory_names_the_setting() {
     let ending = |said: &str, output: &str| {
         let lines = |text: &str| text.lines().map(str::to_owned).collect();
         let step = Some("[build 3/5] RUN npm ci".to_owned());
-        Ending { said: lines(said), step, error: None, output: lines(output), out_of_memory: true }
+        Ending {
+            said: lines(said),
+            step,
+            error: None,
+            output: lines(output),
+            out_of_memory: true,
+            left_out: false,
+        }
     };
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 137";
     for short in [ending(end, ""), ending(NPM, "0.9 Killed"), ending("", "")] {
@@ -74,9 +88,49 @@ fn well_known_ends_are_explained() {
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
     let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
     assert_eq!(missing.reason, Reason::BuildFailed);
-    assert!(
-        missing.message.contains("COPY nope . failed") && missing.message.contains("\"/nope\": not found")
-    );
+    assert!(missing.message.starts_with("COPY needs nope, which is not in the build context"));
+}
+
+#[test]
+fn a_copy_that_finds_nothing_says_what_it_needs_and_why_it_is_not_there() {
+    let said = |step: &str, file: &str, left_out: bool| {
+        let error = format!("failed to calculate checksum of ref 7hz::yn: \"/{file}\": not found");
+        let said = [
+            "Dockerfile:3".to_owned(),
+            format!("error: failed to solve: failed to compute cache key: {error}"),
+        ];
+        let ending = Ending {
+            said: said.to_vec(),
+            step: Some(step.to_owned()),
+            error: Some(error),
+            left_out,
+            ..Ending::default()
+        };
+        assert_eq!(missing(&ending), Some(file));
+        classify(&ending, &advice()).message
+    };
+    let excluded = said("[build 3/6] COPY package.json ./", "package.json", true);
+    assert!(excluded.starts_with("COPY needs package.json, which .dockerignore excludes"), "{excluded}");
+    assert!(excluded.ends_with("(Dockerfile, line 3)"), "{excluded}");
+    let absent = said("[build 3/6] ADD a/b.txt ./", "a/b.txt", false);
+    assert!(absent.starts_with("ADD needs a/b.txt, which is not in the build context"), "{absent}");
+    let stage = said("[stage-1 2/3] COPY --from=build /app/dist /srv", "app/dist", false);
+    assert!(stage.starts_with("COPY needs /app/dist of the stage build, which is not there"), "{stage}");
+    let outside = Ending {
+        said: vec![format!("{FINAL}failed to calculate checksum of ref a::b: \"/../etc/passwd\": not found")],
+        ..Ending::default()
+    };
+    assert_eq!(missing(&outside), None);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_named() {
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
+    let named = failed("[build 5/6] RUN npm run build", "0.5 sh: 1: tsc: not found", &format!("{end} 127"));
+    assert!(named.message.ends_with("127; the command \"tsc\" was not found"), "{}", named.message);
+    let denied =
+        failed("[2/2] RUN ./run.sh", "0.1 /bin/sh: 1: ./run.sh: Permission denied", &format!("{end} 126"));
+    assert!(denied.message.ends_with("the command \"./run.sh\" is not executable"), "{}", denied.message);
 }
 
 #[test]

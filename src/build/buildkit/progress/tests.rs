@@ -73,7 +73,12 @@ fn real_ends_are_told_apart() {
     let (copy, _) = shown(include_str!("copy.jsonl"));
     let copy = failure::classify(&ending(&copy, false), &Advice::default());
     assert_eq!(copy.reason, Reason::BuildFailed);
-    assert!(copy.message.starts_with("step [1/1] COPY nope /x (Copy, line 2) failed: "), "{}", copy.message);
+    assert!(
+        copy.message.starts_with("COPY needs nope, which is not in the build context"),
+        "{}",
+        copy.message
+    );
+    assert!(copy.message.ends_with("(Copy, line 2)"), "{}", copy.message);
     let (denied, _) = shown(include_str!("denied.jsonl"));
     assert!(denied.is_pushing());
     let advice = Advice { refused: "look at Secret push".to_owned(), ..Advice::default() };
@@ -113,4 +118,11 @@ fn events_that_cannot_be_read_say_nothing_and_steps_cannot_speak_for_buildctl() 
     }
     assert!(progress.said().is_empty() && progress.failed("x").is_none());
     assert_eq!(progress.take(b"error: failed to solve: x"), ["error: failed to solve: x"]);
+}
+
+#[test]
+fn the_mounts_around_a_command_are_not_shown() {
+    let name = "[build 3/6] RUN --mount=type=secret,id=doce-ca,required=false     --mount=type=cache,target=/root/.npm     npm ci";
+    assert_eq!(without_mounts(name), "[build 3/6] RUN npm ci");
+    assert_eq!(without_mounts("[1/2] FROM a  AS b"), "[1/2] FROM a  AS b");
 }

@@ -1,0 +1,48 @@
+//! Which command a shell did not find or could not run, from what it said. It only reads text.
+
+/// Longest name that is shown.
+const LONGEST: usize = 100;
+
+/// What shells say at the end of a line of a command that is not there.
+pub const NOT_FOUND: &[&str] = &[": command not found", ": not found", ": No such file or directory"];
+
+/// What shells say at the end of a line of a file that is no program.
+pub const NOT_RUN: &[&str] = &[
+    ": Permission denied",
+    ": cannot execute: required file not found",
+    ": cannot execute binary file: Exec format error",
+    ": Exec format error",
+];
+
+/// The command of the last line with one of `ends`: `sh: 1: foo: not found`, `bash: line 1: foo: command not found`.
+#[must_use]
+pub fn command<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, ends: &[&str]) -> Option<&'a str> {
+    lines.rev().find_map(|line| {
+        let before = ends.iter().find_map(|end| line.trim_end().strip_suffix(end))?;
+        let name = before.rsplit(": ").next()?.trim();
+        (!name.is_empty() && name.len() <= LONGEST && !name.contains(char::is_whitespace)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_found_in_what_each_shell_says() {
+        for (said, name) in [
+            ("sh: 1: foo: not found", Some("foo")),
+            ("0.512 /bin/sh: 1: tsc: not found", Some("tsc")),
+            ("sh: vite: not found", Some("vite")),
+            ("bash: line 1: bar: command not found", Some("bar")),
+            ("zsh: command not found: baz", None),
+            ("/run.sh: line 3: ./app: No such file or directory", Some("./app")),
+            ("page: not found\nsh: 1: foo: not found\nbye", Some("foo")),
+            ("nothing", None),
+            ("a user of ours: not found", None),
+        ] {
+            assert_eq!(command(said.lines(), NOT_FOUND), name, "{said}");
+        }
+        assert_eq!(command("/run.sh: 3: ./app: Permission denied".lines(), NOT_RUN), Some("./app"));
+    }
+}

@@ -1,0 +1,196 @@
+//! What kubelets say of health checks that failed: of each pod the last sentence (docs/decisions/0035). Nothing in here
+//! talks to the API server, and nothing is decided by it: it makes words.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event;
+use kube::runtime::watcher;
+
+use super::cache::Key;
+use crate::crd::conditions::bounded;
+use crate::desired::names;
+
+/// Pods of which a sentence is kept. They need not be ours: others may call a container as we do.
+const PODS: usize = 4096;
+
+/// Longest sentence in bytes.
+const SENTENCE: usize = 512;
+
+/// The last sentence of each pod, by its uid.
+#[derive(Debug, Default)]
+pub struct Sightings {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    said: HashMap<String, Said>,
+    /// What a list under way has told so far.
+    listed: Option<HashMap<String, Said>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Said {
+    project: Key,
+    sentence: String,
+    at: Timestamp,
+}
+
+/// Selects the Events that are sightings, at the API server.
+pub(super) fn selector() -> String {
+    format!(
+        "reason=Unhealthy,involvedObject.kind=Pod,involvedObject.fieldPath=spec.containers{{{}}}",
+        names::APP
+    )
+}
+
+impl Sightings {
+    /// The last sentence about a pod and when it was said last.
+    #[must_use]
+    pub fn of(&self, pod: &str) -> Option<(String, Timestamp)> {
+        self.lock().said.get(pod).map(|said| (said.sentence.clone(), said.at))
+    }
+
+    /// Takes in what the watch tells and returns the projects of which something new was said.
+    pub fn heard(&self, event: watcher::Event<Event>) -> Vec<Key> {
+        use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+        let mut inner = self.lock();
+        match event {
+            Apply(event) => {
+                let Some((pod, said)) = read(&event) else { return vec![] };
+                put(&mut inner.said, pod, said).into_iter().collect()
+            }
+            Delete(event) => {
+                let Some((pod, gone)) = read(&event) else { return vec![] };
+                if inner.said.get(&pod) == Some(&gone) {
+                    inner.said.remove(&pod);
+                }
+                vec![]
+            }
+            Init => {
+                inner.listed = Some(HashMap::new());
+                vec![]
+            }
+            InitApply(event) => {
+                if let (Some((pod, said)), Some(listed)) = (read(&event), inner.listed.as_mut()) {
+                    put(listed, pod, said);
+                }
+                vec![]
+            }
+            InitDone => {
+                let listed = inner.listed.take().unwrap_or_default();
+                let before = std::mem::replace(&mut inner.said, listed);
+                let same = |pod: &String, said: &Said| {
+                    before.get(pod).is_some_and(|there| there.sentence == said.sentence)
+                };
+                let news = inner.said.iter().filter(|(pod, said)| !same(pod, said));
+                news.map(|(_, said)| said.project.clone()).collect()
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the newer sentence; the project where it is another one than before.
+fn put(sentences: &mut HashMap<String, Said>, pod: String, said: Said) -> Option<Key> {
+    let before = sentences.get(&pod);
+    if before.is_some_and(|before| before.at > said.at) {
+        return None;
+    }
+    let news = before.is_none_or(|before| before.sentence != said.sentence).then(|| said.project.clone());
+    if before.is_none() && sentences.len() >= PODS {
+        let oldest = sentences.iter().min_by_key(|(_, said)| said.at).map(|(pod, _)| pod.clone());
+        oldest.and_then(|oldest| sentences.remove(&oldest));
+    }
+    sentences.insert(pod, said);
+    news
+}
+
+fn read(event: &Event) -> Option<(String, Said)> {
+    let about = &event.involved_object;
+    let series = event.series.as_ref().and_then(|series| Some(series.last_observed_time.as_ref()?.0));
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    let first = event.event_time.as_ref().map(|time| time.0);
+    let created = event.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let said = Said {
+        project: (about.namespace.clone()?, project_of(about.name.as_deref()?)?.to_owned()),
+        sentence: bounded(event.message.as_deref()?, SENTENCE),
+        at: series.or(last).or(first).or(created)?,
+    };
+    Some((about.uid.clone()?, said))
+}
+
+/// The Deployment of a pod, which has the name of its project: `shop-5d4f9c7b6-x2x9q`.
+fn project_of(pod: &str) -> Option<&str> {
+    pod.rsplitn(3, '-').nth(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(pod: &str, uid: &str, sentence: &str, second: u8) -> Event {
+        serde_json::from_value(json!({
+            "metadata": { "name": format!("{pod}.{second}"), "namespace": "n" },
+            "involvedObject": { "kind": "Pod", "namespace": "n", "name": pod, "uid": uid },
+            "reason": "Unhealthy", "message": sentence, "lastTimestamp": format!("2026-11-28T18:00:{second:02}Z"),
+        }))
+        .unwrap()
+    }
+
+    fn key(name: &str) -> Key {
+        ("n".to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn the_newest_sentence_of_a_pod_is_kept_and_only_another_one_is_news() {
+        let sightings = Sightings::default();
+        let hear = |sentence, second| {
+            sightings.heard(watcher::Event::Apply(event("my-shop-5d4f9-x2x9q", "u", sentence, second)))
+        };
+        assert_eq!(hear("refused", 1), [key("my-shop")]);
+        assert!(hear("refused", 2).is_empty(), "it was only counted up");
+        assert_eq!(hear("401", 3), [key("my-shop")]);
+        assert!(hear("refused", 2).is_empty(), "it is older");
+        let (sentence, at) = sightings.of("u").unwrap();
+        assert_eq!((sentence.as_str(), at.to_string().as_str()), ("401", "2026-11-28T18:00:03Z"));
+        sightings.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "refused", 2)));
+        assert!(sightings.of("u").is_some(), "the Event before it expired");
+        sightings.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "401", 3)));
+        assert_eq!(sightings.of("u"), None);
+    }
+
+    #[test]
+    fn a_list_replaces_what_was_there_and_tells_of_what_is_new() {
+        let sightings = Sightings::default();
+        for (uid, sentence) in [("a", "same"), ("b", "old"), ("c", "gone")] {
+            sightings.heard(watcher::Event::Apply(event(&format!("{uid}-1-2"), uid, sentence, 1)));
+        }
+        sightings.heard(watcher::Event::Init);
+        for (uid, sentence) in [("a", "same"), ("b", "new")] {
+            sightings.heard(watcher::Event::InitApply(event(&format!("{uid}-1-2"), uid, sentence, 2)));
+        }
+        assert_eq!(sightings.heard(watcher::Event::InitDone), [key("b")]);
+        assert_eq!(sightings.of("c"), None);
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_the_oldest_goes_first() {
+        let sightings = Sightings::default();
+        for pod in 0..=PODS {
+            let second = u8::from(pod > 0);
+            let long = "x".repeat(5000);
+            sightings.heard(watcher::Event::Apply(event("p-1-2", &pod.to_string(), &long, second)));
+        }
+        assert_eq!(sightings.lock().said.len(), PODS);
+        assert_eq!(sightings.of("0"), None);
+        assert!(sightings.of("1").unwrap().0.len() <= SENTENCE);
+    }
+}

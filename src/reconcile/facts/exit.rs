@@ -1,0 +1,197 @@
+//! How a container ended, in words: the cause first, then the exit code and what it stands for.
+
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus};
+
+use super::last_words;
+use crate::build::not_found::{NOT_FOUND, NOT_RUN, command};
+use crate::crd::conditions::bounded;
+
+/// Longest part of what a program said that is kept, in bytes.
+const LOG: usize = 2048;
+
+/// How the container ended last; none where it never did.
+pub(super) fn last(status: &ContainerStatus) -> Option<ContainerStateTerminated> {
+    let of = |state: &Option<ContainerState>| state.as_ref()?.terminated.clone();
+    of(&status.state).or_else(|| of(&status.last_state))
+}
+
+/// How it ended, with its cause.
+pub(super) fn words(ended: &ContainerStateTerminated) -> String {
+    if let Some(why) = not_started(ended) {
+        return why;
+    }
+    let said = ended.message.as_deref().unwrap_or_default();
+    let cause = last_words::cause(said).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let reason = ended.reason.as_deref().filter(|reason| *reason != "Error");
+    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let meaning = meaning(ended).map(|meaning| format!("; {meaning}")).unwrap_or_default();
+    format!("the app ended with exit code {}{reason}{cause}{meaning}", ended.exit_code)
+}
+
+/// The last lines of what it said, for `status.failure.log`; empty where it said nothing itself.
+pub(super) fn log(ended: &ContainerStateTerminated) -> String {
+    let said = ended.message.as_deref().map(str::trim_end).unwrap_or_default();
+    if not_started(ended).is_some() {
+        return String::new(); // The words of the container runtime, which are the message already.
+    }
+    let from = (said.len().saturating_sub(LOG)..said.len()).find(|at| said.is_char_boundary(*at));
+    bounded(&said[from.unwrap_or(said.len())..], LOG)
+}
+
+/// The image or the command is such that no start can ever succeed.
+pub(super) fn is_certain(ended: &ContainerStateTerminated, restarts: i32) -> bool {
+    // What a shell says may depend on what it found, so it is believed only when it says so again and again.
+    restarts >= 1 && not_started(ended).is_some() || restarts >= 3 && matches!(ended.exit_code, 126 | 127)
+}
+
+/// What an exit code says beside the words of the program.
+fn meaning(ended: &ContainerStateTerminated) -> Option<String> {
+    let said = ended.message.as_deref().unwrap_or_default();
+    let killed = ended.reason.as_deref() == Some("OOMKilled");
+    Some(match ended.exit_code {
+        0 => "a program that serves does not end: does its command start a server in the foreground?".to_owned(),
+        137 if killed => {
+            "it needed more memory than it may have: raise spec.run.resources.limits.memory".to_owned()
+        }
+        _ if killed => {
+            "one of its processes needed more memory than the pod may have: raise spec.run.resources.limits.memory"
+                .to_owned()
+        }
+        126 => match command(said.lines(), NOT_RUN) {
+            Some(name) => format!("the command {name:?} cannot be run: it is not executable, or for another kind of CPU"),
+            None => "the command cannot be run: it is not executable, or for another kind of CPU".to_owned(),
+        },
+        127 => match command(said.lines(), NOT_FOUND) {
+            Some(name) => format!("the command {name:?} was not found in the image"),
+            None => "a command was not found in the image".to_owned(),
+        },
+        137 => "it was killed (SIGKILL)".to_owned(),
+        143 => "it was told to end (SIGTERM)".to_owned(),
+        139 => "it crashed (SIGSEGV)".to_owned(),
+        134 => "it aborted (SIGABRT)".to_owned(),
+        132 => "it has an instruction that this CPU does not know (SIGILL)".to_owned(),
+        129..=165 => format!("it was ended by signal {}", ended.exit_code - 128),
+        _ => return None,
+    })
+}
+
+/// The container runtime could not start the program, and never can: what it says names the program.
+fn not_started(ended: &ContainerStateTerminated) -> Option<String> {
+    let runtime = matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun"));
+    ended.message.as_deref().filter(|_| runtime).and_then(unstartable)
+}
+
+/// The same, from the words of the container runtime: `exec: "foo": executable file not found in $PATH`.
+pub(super) fn unstartable(said: &str) -> Option<String> {
+    let program = said.rsplit_once("exec: \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0));
+    let (program, why) = (program.map(|name| bounded(name, 100)), said);
+    let correct = "correct spec.run.command, or CMD and ENTRYPOINT of the image";
+    let named =
+        program.as_ref().map_or_else(|| "the command".to_owned(), |name| format!("the command {name:?}"));
+    if why.contains("exec format error") {
+        return Some(format!(
+            "{named} cannot be run on this node: it is for another kind of CPU, or a script without #! in its first line"
+        ));
+    }
+    program.as_ref()?;
+    if why.contains("executable file not found") {
+        return Some(format!("{named} was not found in the image: {correct}"));
+    }
+    if why.contains("no such file or directory") {
+        return Some(format!(
+            "{named} was not found in the image, or the interpreter in its first line was not: {correct}"
+        ));
+    }
+    if why.contains("permission denied") {
+        return Some(format!(
+            "{named} is not executable for the user of the image: chmod +x it, or {correct}"
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(code: i32, reason: &str, said: &str) -> ContainerStateTerminated {
+        ContainerStateTerminated {
+            exit_code: code,
+            reason: Some(reason.to_owned()),
+            message: Some(said.to_owned()).filter(|said| !said.is_empty()),
+            ..ContainerStateTerminated::default()
+        }
+    }
+
+    const CREATE: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: \
+                          unable to start container process: error during container init: ";
+
+    #[test]
+    fn exit_codes_are_said_in_words_with_the_name_of_the_command() {
+        for (code, reason, said, words) in [
+            (
+                1,
+                "Error",
+                "Error: no\n    at x\n\nNode.js v22.1.0",
+                "the app ended with exit code 1: Error: no",
+            ),
+            (127, "Error", "sh: 1: foo: not found", "the command \"foo\" was not found in the image"),
+            (
+                127,
+                "Error",
+                "bash: line 1: bar: command not found",
+                "the command \"bar\" was not found in the image",
+            ),
+            (127, "Error", "", "a command was not found in the image"),
+            (126, "Error", "/run.sh: 3: ./app: Permission denied", "the command \"./app\" cannot be run"),
+            (137, "OOMKilled", "", "raise spec.run.resources.limits.memory"),
+            (1, "OOMKilled", "Killed", "raise spec.run.resources.limits.memory"),
+            (137, "Error", "", "it was killed (SIGKILL)"),
+            (143, "Error", "", "it was told to end (SIGTERM)"),
+            (139, "Error", "", "it crashed (SIGSEGV)"),
+            (0, "Completed", "", "exit code 0 (Completed); a program that serves does not end"),
+        ] {
+            let made = super::words(&ended(code, reason, said));
+            assert!(made.contains(words), "{code}: {made}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_the_runtime_cannot_start_is_named_and_certain() {
+        for (said, words) in [
+            (
+                "exec: \"foo\": executable file not found in $PATH: unknown",
+                "\"foo\" was not found in the image",
+            ),
+            ("exec: \"/app\": permission denied: unknown", "\"/app\" is not executable"),
+            ("exec: \"/run.sh\": stat /run.sh: no such file or directory", "\"/run.sh\" was not found"),
+            ("exec /app: exec format error", "another kind of CPU"),
+        ] {
+            let ended = ended(128, "StartError", &format!("{CREATE}{said}"));
+            assert!(super::words(&ended).contains(words), "{}", super::words(&ended));
+            assert!(is_certain(&ended, 1) && !is_certain(&ended, 0));
+            assert_eq!(log(&ended), "");
+        }
+        let other = ended(
+            128,
+            "StartError",
+            &format!("{CREATE}error setting cgroup config: device or resource busy"),
+        );
+        assert!(!is_certain(&other, 9), "it may pass");
+    }
+
+    #[test]
+    fn a_crash_is_certain_only_where_a_shell_does_not_find_the_program_again_and_again() {
+        assert!(!is_certain(&ended(1, "Error", "connect ECONNREFUSED"), 50), "its database may come");
+        assert!(!is_certain(&ended(0, "Completed", ""), 50));
+        assert!(!is_certain(&ended(127, "Error", ""), 2) && is_certain(&ended(127, "Error", ""), 3));
+    }
+
+    #[test]
+    fn the_log_is_the_end_of_what_it_said() {
+        let long = format!("{}é\nlast", "x".repeat(3000));
+        let kept = log(&ended(1, "Error", &long));
+        assert!(kept.len() <= LOG && kept.ends_with("é\nlast"));
+        assert_eq!(log(&ended(1, "Error", "")), "");
+    }
+}

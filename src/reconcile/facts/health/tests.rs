@@ -1,0 +1,85 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn check(probe: &Value) -> Check {
+    let container = json!({
+        "name": "app", "ports": [{ "name": "http", "containerPort": 3000 }], "readinessProbe": probe,
+    });
+    Check::of(&serde_json::from_value(container).unwrap()).unwrap()
+}
+
+fn get(path: &str) -> Check {
+    check(&json!({ "httpGet": { "path": path, "port": "http" }, "timeoutSeconds": 2 }))
+}
+
+/// The sentences are those of a kubelet 1.36.
+#[test]
+fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serve() {
+    for (said, words, line) in [
+        (
+            "Startup probe failed: HTTP probe failed with statuscode: 401",
+            "GET / answered 401",
+            "spec.run.health.path",
+        ),
+        ("Readiness probe failed: HTTP probe failed with statuscode: 403", "GET / answered 403", "type: TCP"),
+        ("Startup probe failed: HTTP probe failed with statuscode: 404", "GET / answered 404", "type: TCP"),
+        ("Startup probe failed: HTTP probe failed with statuscode: 400", "GET / answered 400", "httpHeaders"),
+        ("Startup probe failed: HTTP probe failed with statuscode: 503", "GET / answered 503", "log"),
+        (
+            "Startup probe failed: Get \"https://10.42.0.7:3000/\": http: server gave HTTP response to HTTPS client",
+            "GET / redirects to https://10.42.0.7:3000/",
+            "X-Forwarded-Proto: https",
+        ),
+        (
+            "Startup probe failed: Get \"https://10.42.0.7/\": dial tcp 10.42.0.7:443: connect: connection refused",
+            "GET / redirects to https://10.42.0.7/",
+            "type: TCP",
+        ),
+        (
+            "Startup probe failed: Get \"/\": stopped after 10 redirects",
+            "GET / redirects in a circle",
+            "path",
+        ),
+        (
+            "Startup probe failed: Get \"http://10.42.0.7:3000/\": dial tcp 10.42.0.7:3000: connect: connection refused",
+            "connection refused on port 3000",
+            "127.0.0.1 only",
+        ),
+        (
+            "(combined from similar events): Startup probe failed: Get \"http://10.42.0.7:3000/\": context deadline exceeded \
+             (Client.Timeout exceeded while awaiting headers)",
+            "GET / had no answer on port 3000 within 2 s",
+            "timeoutSeconds",
+        ),
+        (
+            "Startup probe failed: Get \"http://10.42.0.7:3000/\": EOF",
+            "GET / on port 3000 had no HTTP answer",
+            "type: TCP",
+        ),
+    ] {
+        let met = get("/").met(said);
+        assert!(met.words.starts_with(words) && met.words.contains(line), "{said}\n{}", met.words);
+        assert_eq!(met.refused, words.starts_with("connection refused"), "{said}");
+    }
+}
+
+#[test]
+fn a_connection_and_a_command_have_words_of_their_own() {
+    let tcp = check(&json!({ "tcpSocket": { "port": 9000 }, "timeoutSeconds": 2 }));
+    let met = tcp.met("Startup probe failed: dial tcp 10.42.0.7:9000: connect: connection refused");
+    assert!(met.refused && met.words.starts_with("connection refused on port 9000"), "{}", met.words);
+    let command = check(&json!({ "exec": { "command": ["pg_isready", "-q"] }, "timeoutSeconds": 7 }));
+    let met = command.met("Startup probe failed: no response");
+    assert_eq!(met.words, "the command \"pg_isready -q\" of spec.run.health did not end with 0: no response");
+    let met = command.met("Startup probe failed: command timed out: \"pg_isready -q\" timed out after 7s");
+    assert!(met.words.contains("did not end within 7 s"), "{}", met.words);
+    assert!(command.unanswered().contains("end with 0 within 7 s"));
+}
+
+#[test]
+fn whatever_the_kubelet_says_is_bounded() {
+    for said in ["", "Startup probe failed: ", "statuscode: ", &"Get \"https://".repeat(400)] {
+        assert!(get("/x").met(said).words.len() < 1000);
+    }
+}
