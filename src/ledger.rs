@@ -157,11 +157,10 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Seconds between this fault and the next attempt: they grow from `base`, doubled each time, to ten minutes.
+    /// Seconds between this fault and the next attempt.
     #[must_use]
     pub fn pause(&self, base: u32) -> i64 {
-        let doublings = self.count.saturating_sub(1).min(10);
-        (i64::from(base) << doublings).min(600)
+        pause(self.count, base)
     }
 
     /// Seconds left of the pause.
@@ -169,6 +168,12 @@ impl Fault {
     pub fn left(&self, base: u32, now: Timestamp) -> i64 {
         (self.at.as_second() + self.pause(base) - now.as_second()).max(0)
     }
+}
+
+/// Seconds after the fault that was number `count` in a row: they grow from `base`, doubled each time, to ten minutes.
+fn pause(count: u32, base: u32) -> i64 {
+    let doublings = count.saturating_sub(1).min(10);
+    (i64::from(base) << doublings).min(600)
 }
 
 /// Longest log tail in bytes.
@@ -200,6 +205,24 @@ impl From<&report::Failed> for Failure {
     }
 }
 
+/// A version that failed for a cause outside of it, and is tried again after a pause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outside {
+    /// How often in a row.
+    pub count: u32,
+    /// When its deadline was over, by Kubernetes' clock.
+    pub at: Timestamp,
+}
+
+impl Outside {
+    /// When it is tried again.
+    #[must_use]
+    pub fn next(&self, base: u32) -> Timestamp {
+        Timestamp::from_second(self.at.as_second() + pause(self.count, base)).unwrap_or(self.at)
+    }
+}
+
 /// How running a version went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -207,9 +230,12 @@ pub struct Life {
     /// Running number of the last time that it went live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<u64>,
-    /// The verdict that only a retry lifts.
+    /// The verdict that only a retry lifts, or the end of the pause of `outside`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Failure>,
+    /// The cause of its last failure is outside of it; none once it was live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
     /// The request that asked for it again, after it was first made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub again: Option<Trigger>,
@@ -225,6 +251,12 @@ pub struct Life {
 }
 
 impl Life {
+    /// When it is tried again by itself.
+    #[must_use]
+    pub fn tried_again_at(&self, base: u32) -> Option<Timestamp> {
+        self.failed.as_ref().and(self.outside.as_ref()).map(|outside| outside.next(base))
+    }
+
     /// A restart was asked for that has not become Available yet.
     #[must_use]
     pub fn restarting(&self) -> bool {

@@ -174,7 +174,9 @@ fn next(world: &World, project: &Project) -> Next {
     // A pod that has only just begun is asked nothing: more can be said of it a moment later.
     let speaks = world.rollout.iter().filter(|rollout| !rollout.available);
     let speaks = speaks.filter_map(|rollout| Some(rollout.speaks_at?.as_second() - world.now.as_second()));
-    let last = last.chain(speaks.filter(|left| *left > 0));
+    let again = ledger.versions.values().filter_map(|life| life.tried_again_at(world.retry_base));
+    let again = again.map(|at| at.as_second() - world.now.as_second());
+    let last = last.chain(speaks.chain(again).filter(|left| *left > 0));
     let soonest =
         ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).chain(last).min();
     soonest.map_or(Next::Rest, |seconds| Next::After(Duration::from_secs(seconds.unsigned_abs())))

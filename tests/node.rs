@@ -37,6 +37,8 @@ mod commits;
 mod deploy_keys;
 #[path = "node/frameworks.rs"]
 mod frameworks;
+#[path = "node/health.rs"]
+mod health;
 #[path = "node/kept_logs.rs"]
 mod kept_logs;
 #[path = "node/life.rs"]

@@ -3,7 +3,7 @@
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -30,6 +30,40 @@ impl World {
         }});
         let api = self.api::<Pod>();
         api.patch_status(pod, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+}
+
+impl World {
+    /// Applies a version whose pods' status the test writes; its pod and its name.
+    async fn trial_by_hand(&self, name: &str, before: &str) -> (String, String) {
+        self.apply(name, by_hand(2)).await;
+        let desired = |object: Option<&ProjectDeployment>| {
+            object
+                .and_then(|object| object.status.as_ref()?.desired_version.clone())
+                .filter(|it| it != before)
+        };
+        let wanted = |object: Option<&ProjectDeployment>| desired(object).is_some();
+        let project = self.until(name, "another version is wanted", wanted).await;
+        let version = desired(Some(&project)).unwrap();
+        (self.pod_of(name, &version).await, version)
+    }
+
+    /// Publishes what a kubelet says of a failed check.
+    async fn kubelet_says(&self, pod: &str, number: u8, said: &str) {
+        let uid = self.get::<Pod>(pod).await.uid();
+        let namespace = self.get::<Pod>(pod).await.namespace();
+        let now = jiff::Timestamp::now().to_string();
+        let event = json!({
+            "metadata": { "name": format!("{pod}.{number}") },
+            "involvedObject": {
+                "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": pod, "uid": uid,
+                "fieldPath": "spec.containers{app}",
+            },
+            "reason": "Unhealthy", "type": "Warning", "message": said, "source": { "component": "kubelet" },
+            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+        });
+        let event: Event = serde_json::from_value(event).unwrap();
+        self.api::<Event>().create(&kube::api::PostParams::default(), &event).await.unwrap();
     }
 }
 
@@ -96,13 +130,91 @@ async fn missing_config_an_exit_with_0_and_a_lack_of_memory_are_named_at_once_an
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_app_that_crashed_three_times_is_left_long_before_its_deadline() {
+async fn an_app_whose_program_is_not_there_is_left_long_before_its_deadline() {
     let world = World::new("hopeless").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
     let failed = world.fail("shop", behaving(prebuilt(2), "crash"), "RolloutFailed").await;
-    assert!(message(&failed, "Ready").contains("exit code 1"), "{}", message(&failed, "Ready"));
+    assert!(
+        message(&failed, "Ready").contains("was not found in the image"),
+        "{}",
+        message(&failed, "Ready")
+    );
     world.until_in_place("shop", &first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_app_that_exits_has_its_whole_deadline_and_its_last_words_are_kept() {
+    let world = World::new("exits").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let (pod, second) = world.trial_by_hand("shop", &first).await;
+    let said = "/app/a.js:1\nthrow x\n^\n\nTypeError: x is not a function\n    at a (/app/a.js:1:1)\n\nNode.js v22.23.3\n";
+    let last = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": said } });
+    let loops = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container" } });
+    world.app_is(&pod, loops, Some(last), 9).await;
+    let named = world.until_says("shop", &["exit code 1: TypeError: x is not a function"]).await;
+    assert_ne!(state_of(&named, &second), "Failed", "what it needs may come");
+    world.time_is_over("shop").await;
+    let failed = world.until_ready("shop", "False", "RolloutFailed").await;
+    let failure = failed.status.as_ref().unwrap().failure.clone().unwrap();
+    assert!(
+        failure.log.ends_with("Node.js v22.23.3") && failure.log.contains("at a (/app/a.js:1:1)"),
+        "{failure:?}"
+    );
+    assert!(message(&failed, "Ready").contains("Push a fix"), "{}", message(&failed, "Ready"));
+    world.until_in_place("shop", &first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn what_the_kubelet_met_is_said_with_the_line_to_write() {
+    let world = World::new("met").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let (pod, _) = world.trial_by_hand("shop", &first).await;
+    let long_ago = json!({ "running": { "startedAt": "2020-01-01T00:00:00Z" } });
+    world.app_is(&pod, long_ago, None, 0).await;
+    world.until_says("shop", &["does it listen on port 3000"]).await;
+    for (number, said, words) in [
+        (1, "HTTP probe failed with statuscode: 401", "GET / answered 401: it asks for a login"),
+        (
+            2,
+            "Get \"https://10.0.0.1:3000/\": http: server gave HTTP response to HTTPS client",
+            "GET / redirects to https://10.0.0.1:3000/",
+        ),
+        (
+            3,
+            "Get \"http://10.0.0.1:3000/\": dial tcp 10.0.0.1:3000: connect: connection refused",
+            "connection refused on port 3000",
+        ),
+    ] {
+        world.kubelet_says(&pod, number, &format!("Startup probe failed: {said}")).await;
+        world.until_says("shop", &[words, "spec.run."]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn what_failed_for_a_cause_outside_of_it_is_tried_again_by_itself() {
+    let world = World::new("outside").await;
+    let _operator = Operator::start(&world).await;
+    let first = world.serve("shop", prebuilt(1)).await;
+    let (pod, second) = world.trial_by_hand("shop", &first).await;
+    let pull = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } });
+    world.app_is(&pod, pull, None, 0).await;
+    world.until_says("shop", &["Back-off pulling image"]).await;
+    world.time_is_over("shop").await;
+    let failed = world.until_ready("shop", "False", "RolloutFailed").await;
+    let says = message(&failed, "Ready");
+    assert!(
+        says.contains("it is tried again at") && says.contains(&format!("{first} goes on serving")),
+        "{says}"
+    );
+    world.until_in_place("shop", &second).await;
+    let again = world.get::<ProjectDeployment>("shop").await;
+    assert_eq!(again.status.unwrap().version, Some(first), "what served serves");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ impl Cluster {
                 let old_enough = pod.born + TICK <= self.clock;
                 let well = match health {
                     Health::Good => true,
-                    Health::Bad | Health::Hopeless => false,
+                    Health::Bad | Health::Hopeless | Health::Away => false,
                     Health::Crashing => pod.ready.is_none() && pod.exits < 3, // Then the pauses are long.
                     Health::Partial => pod.ready.is_some() || ready_ones == 0,
                 };
@@ -70,6 +70,8 @@ impl Cluster {
         }
         if deployment.rolling.as_ref() != Some(&deployment.template) {
             deployment.rolling = Some(deployment.template.clone());
+            let (version, stamp) = (deployment.template.version.clone(), deployment.template.stamp.clone());
+            self.nature.tries.entry(version.unwrap_or_default()).or_default().insert(stamp);
             deployment.complete = false;
             deployment.timed_out = false;
             deployment.progressed = self.clock;

@@ -1,7 +1,7 @@
 //! What nature makes of a source: whether it builds, whether it runs. It is the same whenever it is asked, so that two
 //! plays of one life differ only in what the operator does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the pods of a version do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Health {
     Crashing,
     /// Only the first pod becomes ready.
     Partial,
+    /// Never ready for a cause outside of the version, which is gone at the third try.
+    Away,
 }
 
 /// How a build ends.
@@ -34,7 +36,7 @@ pub(crate) enum Building {
 }
 
 /// Commits and images that there are: all others behave like the first.
-pub(crate) const SOURCES: u8 = 13;
+pub(crate) const SOURCES: u8 = 14;
 
 /// Ways to run: the last makes any source bad.
 pub(crate) const RUNS: u8 = 4;
@@ -87,6 +89,8 @@ pub(crate) struct Nature {
     pub(crate) load: Option<u8>,
     /// Faults that have happened, by what was tried.
     pub(crate) faults: BTreeMap<String, u32>,
+    /// Stamps that each version was rolled out with.
+    pub(crate) tries: BTreeMap<String, BTreeSet<Option<String>>>,
 }
 
 impl Nature {
@@ -100,6 +104,7 @@ impl Nature {
             Some((6, _)) => Health::Hopeless,
             Some((9, _)) => Health::Crashing,
             Some((10, _)) => Health::Partial,
+            Some((13, _)) if self.tries.get(version).is_none_or(|tries| tries.len() < 3) => Health::Away,
             Some(_) => Health::Good,
             None => Health::Bad, // Somebody took the version off the template.
         }

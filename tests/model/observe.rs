@@ -81,7 +81,12 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
         completed: counted && deployment.complete,
         completed_at: None,
         deadline_over: counted && deployment.timed_out,
+        deadline_at: Some(timestamp(deployment.progressed + deployment.deadline))
+            .filter(|_| counted && deployment.timed_out),
+        outside: health == Health::Away,
         hopeless,
+        log: String::new(),
+        speaks_at: None,
         trouble: None,
     })
 }

@@ -18,7 +18,7 @@ use super::play::Violation;
 type Oracle = fn(&Cluster, &Asked) -> Result<(), String>;
 
 /// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
-const ORACLES: [(&str, &[Child], Oracle); 14] = [
+const ORACLES: [(&str, &[Child], Oracle); 15] = [
     ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
     (
         "every_child_has_its_marks",
@@ -49,6 +49,11 @@ const ORACLES: [(&str, &[Child], Oracle); 14] = [
         running::nothing_is_on_trial_for_ever,
     ),
     ("what_failed_is_left", &[Child::Memory, Child::Deployment], running::what_failed_is_left),
+    (
+        "what_failed_for_a_cause_outside_was_tried_again",
+        &[Child::Memory, Child::Deployment],
+        running::what_failed_for_a_cause_outside_was_tried_again,
+    ),
     ("a_restart_is_over", &[Child::Memory, Child::Deployment], running::a_restart_is_over),
     (
         "at_most_two_sets_and_the_other_is_usable",

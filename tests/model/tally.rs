@@ -19,13 +19,14 @@ pub(crate) struct Tally {
 }
 
 /// What happens in lives of any fate, besides the events.
-const ALWAYS: [&str; 18] = [
+const ALWAYS: [&str; 19] = [
     "a memory taken over",
     "several new requests at one look",
     "some pods of several ready",
     "a version that was live falls ill",
     "a version goes live",
     "a verdict",
+    "a cause outside is tried again",
     "a return to the version before",
     "a hold begins",
     "a restart taken back",
@@ -144,6 +145,9 @@ impl Tally {
             let was = before.life(version);
             if life.failed.is_some() && was.failed.is_none() {
                 self.count("a verdict");
+            }
+            if was.failed.is_some() && life.failed.is_none() && life.outside.is_some() {
+                self.count("a cause outside is tried again");
             }
             if life.live.is_some() && life.live != was.live {
                 self.count("a version goes live");

@@ -123,6 +123,7 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
         let in_place = situation.asked.in_place.as_deref() == Some(version);
         let life = ledger.versions.entry(version.to_owned()).or_default();
         life.failed = None;
+        life.outside = None;
         if in_place || life.live.is_none() {
             life.restart = Some(stamp(value)); // New pods: those that failed may still be there, and their deadline.
         }

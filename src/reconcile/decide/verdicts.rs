@@ -3,12 +3,13 @@
 use crate::build::report::Failed;
 use crate::crd::annotations::Verb;
 use crate::crd::conditions::{MAX_MESSAGE, bounded};
-use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger};
+use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
 use crate::record::ImageFact;
 use crate::version::short;
 
 use super::super::asked::{previous, yielded};
 use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
+use super::requests::stamp;
 use super::run::runs;
 use super::{Situation, Step};
 
@@ -166,6 +167,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     }
     let entry = ledger.versions.entry(version.to_owned()).or_default();
     entry.failed = None;
+    entry.outside = None;
     entry.good.clone_from(&rollout.stamp);
     if goes_live {
         entry.live = Some(last);
@@ -216,6 +218,37 @@ pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let (message, log) = (bounded(&message, MAX_MESSAGE), rollout.log.clone());
     let failure = Failure { stage: "Rollout".to_owned(), reason, message, log };
     let mut ledger = situation.ledger.clone();
-    ledger.versions.entry(version.to_owned()).or_default().failed = Some(failure);
+    let life = ledger.versions.entry(version.to_owned()).or_default();
+    life.failed = Some(failure);
+    life.outside = outside(situation, rollout, version);
+    situation.note(ledger)
+}
+
+/// What serves goes on serving, so nothing is lost by trying it again once a cause outside of it may be gone.
+fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Option<Outside> {
+    let returns =
+        situation.project.returns() && previous(situation.ledger, situation.world, Some(version)).is_some();
+    let at = rollout.deadline_at.filter(|_| rollout.outside && rollout.hopeless.is_none() && returns)?;
+    let before = situation.ledger.life(version).outside.map_or(0, |outside| outside.count);
+    Some(Outside { count: before + 1, at })
+}
+
+/// Row 10: what failed for a cause outside of it is tried again after a pause, while another version serves with all of
+/// its pods: a trial takes none of them away.
+pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
+    let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
+    let wanted = situation.asked.wanted.as_deref().filter(|wanted| *wanted != in_place)?;
+    let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;
+    let serves = situation.ledger.life(in_place);
+    let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good;
+    let can = situation.built(wanted) && !situation.forbidden(wanted) && situation.project.returns();
+    if !at_rest || !can || situation.world.now < at {
+        return None;
+    }
+    let mut ledger = situation.ledger.clone();
+    let life = ledger.versions.entry(wanted.to_owned()).or_default();
+    life.failed = None;
+    let count = life.outside.as_ref().map_or(0, |outside| outside.count);
+    life.restart = Some(stamp(&format!("again {count} after {:?}", life.restart)));
     situation.note(ledger)
 }

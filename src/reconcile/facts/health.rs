@@ -1,7 +1,7 @@
 //! What the kubelet met when it asked for the health of the app, in words, with the line to write.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, Probe};
+use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::crd::conditions::bounded;
@@ -15,6 +15,10 @@ pub struct Sighting {
     pub at: Timestamp,
 }
 
+/// Seconds that the end of a container that never answered may take at most: its checks may take longer than their period,
+/// and it has a drain and a grace.
+const ITS_END: i64 = 120;
+
 /// What is asked, read off the pod template.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Check {
@@ -24,6 +28,10 @@ pub(super) struct Check {
     timeout: i32,
     path: String,
     is_command: bool,
+    /// The port is that of spec.run.port.
+    is_own: bool,
+    /// Seconds after which the kubelet ends a container that has not answered once; 0: never.
+    budget: i64,
 }
 
 /// What was met.
@@ -45,8 +53,13 @@ impl Check {
             IntOrString::String(_) => own,
         };
         let timeout = probe.timeout_seconds.unwrap_or(1);
-        let check = Self { timeout, port: own, ..Self::default() };
-        Some(match probe {
+        let startup = container.startup_probe.as_ref();
+        let budget = startup.map_or(0, |startup| {
+            i64::from(startup.failure_threshold.unwrap_or(3))
+                * i64::from(startup.period_seconds.unwrap_or(10))
+        });
+        let check = Self { timeout, port: own, budget, ..Self::default() };
+        let check = match probe {
             Probe { http_get: Some(get), .. } => {
                 let path = get.path.clone().unwrap_or_else(|| "/".to_owned());
                 Self { what: format!("GET {path}"), port: port(&get.port), path, ..check }
@@ -59,7 +72,18 @@ impl Check {
                 Self { what: "a connection".to_owned(), port: port(&socket.port), ..check }
             }
             _ => return None,
-        })
+        };
+        Some(Self { is_own: check.port == own, ..check })
+    }
+
+    /// The kubelet ended the container because it had not answered once: how it ended then says nothing.
+    pub(super) fn gave_up(&self, ended: &ContainerStateTerminated) -> bool {
+        let times = ended.started_at.as_ref().zip(ended.finished_at.as_ref());
+        let lived = times.map(|(started, finished)| finished.0.as_second() - started.0.as_second());
+        let its_end = self.budget - 1..self.budget + ITS_END;
+        let told_to_end =
+            matches!(ended.exit_code, 0 | 137 | 143) && ended.reason.as_deref() != Some("OOMKilled");
+        self.budget > 0 && told_to_end && lived.is_some_and(|lived| its_end.contains(&lived))
     }
 
     /// The question for a pod of which nothing was met.
@@ -121,14 +145,15 @@ impl Check {
         } else if refused {
             format!(
                 "connection refused on port {port}: the app listens on another port, or on 127.0.0.1 only. Listen on 0.0.0.0 and \
-                 the port that PORT names, or write the app's port into spec.run.port"
+                 the port that PORT names, or write the app's port into {}",
+                if self.is_own { "spec.run.port" } else { "spec.run.health.port" }
             )
         } else if says(&["context deadline exceeded", "Client.Timeout", "i/o timeout"]) {
             format!(
                 "{what} had no answer on port {port} within {timeout} s: raise spec.run.health.timeoutSeconds, or name a path that answers sooner"
             )
         } else if says(&["malformed HTTP", "connection reset", "EOF"]) {
-            format!("{what} on port {port} had no HTTP answer ({}): {tcp}", bounded(said, 200))
+            format!("{what} on port {port} had no HTTP answer ({}): {tcp}", bounded(last(said), 200))
         } else {
             format!("{what} on port {port} failed: {}", bounded(said, 300))
         };
@@ -142,6 +167,11 @@ impl Check {
         }
         format!("it is starting, and does not listen on port {} yet", self.port)
     }
+}
+
+/// The cause at the end of an error: what stands before it names ports that are others each time.
+fn last(said: &str) -> &str {
+    said.rsplit(": ").next().unwrap_or(said)
 }
 
 #[cfg(test)]

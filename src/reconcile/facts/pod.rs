@@ -33,6 +33,17 @@ pub struct Looked<'a> {
     pub sightings: &'a BTreeMap<String, Sighting>,
 }
 
+impl<'a> Looked<'a> {
+    fn of(self, pod: &Pod) -> Option<&'a Sighting> {
+        self.sightings.get(&pod.uid()?)
+    }
+
+    /// A container that runs since then has only just begun.
+    fn is_young(self, since: Option<Timestamp>) -> bool {
+        since.is_some_and(|since| self.now.as_second() - since.as_second() < BEGINNING)
+    }
+}
+
 fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let init = status.into_iter().flat_map(|status| status.init_container_statuses.iter().flatten());
@@ -74,16 +85,36 @@ pub(super) fn not_ready(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) ->
     statuses(pod).filter(|status| !status.ready).find_map(|status| {
         let running = status.state.as_ref().and_then(|state| state.running.as_ref());
         let since = running.and_then(|running| Some(running.started_at.as_ref()?.0));
-        let sighting = pod.uid().and_then(|uid| looked.sightings.get(&uid));
         // What was said of the container before this one counts no more.
-        let sighting = sighting.filter(|sighting| since.is_none_or(|since| sighting.at >= since));
+        let sighting = looked.of(pod).filter(|sighting| since.is_none_or(|since| sighting.at >= since));
         match exit::last(status) {
-            Some(ended) if running.is_none() || sighting.is_none() => {
+            Some(ended) if running.is_none() || sighting.is_none() || looked.is_young(since) => {
                 Some(Trouble { reason: "ContainerExits".to_owned(), message: exit::words(&ended) })
             }
-            _ if running.is_some() => Some(unready(status, check, sighting, since, looked.now)),
+            _ if running.is_some() => Some(unready(status, check, sighting, since, looked)),
             _ => None,
         }
+    })
+}
+
+/// The container that ran before was ended by the kubelet, which had no good answer from it in all of its time: what it
+/// met counts, and not how the program ended then.
+pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> Option<Trouble> {
+    let check = check?;
+    statuses(pod).filter(|status| !status.ready).find_map(|status| {
+        let ended = exit::last(status).filter(|ended| check.gave_up(ended))?;
+        let started = ended.started_at.as_ref()?.0;
+        let sighting = looked.of(pod).filter(|sighting| sighting.at >= started);
+        if sighting.is_some_and(|sighting| sighting.said.starts_with("Readiness")) {
+            return None; // It had answered once.
+        }
+        let met = sighting.map(|sighting| check.met(&sighting.said));
+        let again = "; Kubernetes ended it for that and starts it again";
+        let refused = met.as_ref().is_some_and(|met| met.refused);
+        let words = met
+            .map_or_else(|| format!("it answered no health check: {}", check.unanswered()), |met| met.words);
+        let reason = if refused { NOT_LISTENING } else { NOT_READY };
+        Some(Trouble { reason: reason.to_owned(), message: format!("{words}{again}") })
     })
 }
 
@@ -112,13 +143,13 @@ fn unready(
     check: Option<&Check>,
     sighting: Option<&Sighting>,
     since: Option<Timestamp>,
-    now: Timestamp,
+    looked: Looked<'_>,
 ) -> Trouble {
     let trouble = |reason: &str, message: String| Trouble { reason: reason.to_owned(), message };
     let Some(check) = check else {
         return trouble(NOT_READY, "it runs, but Kubernetes does not call it ready yet".to_owned());
     };
-    let young = since.is_some_and(|since| now.as_second() - since.as_second() < BEGINNING);
+    let young = looked.is_young(since);
     let once = if status.started == Some(true) { "it was ready, and now: " } else { "" };
     match sighting {
         Some(sighting) => {
@@ -127,7 +158,7 @@ fn unready(
                 return trouble(NOT_READY, check.just_begun());
             }
             let reason = if met.refused { NOT_LISTENING } else { NOT_READY };
-            trouble(reason, format!("{once}{}{}", met.words, seen(sighting, since, now)))
+            trouble(reason, format!("{once}{}{}", met.words, seen(sighting, since, looked.now)))
         }
         None if young => trouble(NOT_READY, "it runs, and has not answered its health check yet".to_owned()),
         None => trouble(
@@ -167,7 +198,10 @@ pub(super) fn hopeless(pod: &Pod, trouble: &Trouble) -> bool {
     };
     match trouble.reason.as_str() {
         "InvalidImageName" | IMAGE_RUNS_AS_ROOT | IMAGE_USER_UNKNOWN => true,
-        "CrashLoopBackOff" | "RunContainerError" => statuses(pod).any(certain),
+        "CrashLoopBackOff" | "RunContainerError" | "ContainerExits" => statuses(pod).any(certain),
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::world::{Rollout, Set, Trouble};
 use super::health::Check;
 use super::outside::is_outside;
-use super::pod::{self, Looked, hopeless, is_new, is_ready, not_ready, waiting};
+use super::pod::{self, Looked, given_up, hopeless, is_new, is_ready, not_ready, waiting};
 use super::security::explained;
 use super::{listening, pull};
 use crate::crd::conditions::bounded;
@@ -50,7 +50,7 @@ pub fn rollout(
     let check = app(&spec.template).and_then(Check::of);
     let trouble = of_set
         .iter()
-        .find_map(|pod| waiting(pod))
+        .find_map(|pod| given_up(pod, check.as_ref(), looked).or_else(|| waiting(pod)))
         .or_else(|| of_set.iter().find_map(|pod| not_ready(pod, check.as_ref(), looked)))
         .or_else(|| refused(&conditions))
         .map(|trouble| pull::explained(explained(listening::explained(trouble, record), record)))

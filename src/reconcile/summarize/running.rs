@@ -28,14 +28,21 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
                 failed.message
             )
         } else {
-            format!(
-                "{} does not run: {}{}{}. {}: {retry}",
-                short(wanted),
-                failed.message,
-                stays(view),
-                steady::no_room(view, &failed.reason),
-                way_out(&failed.reason)
-            )
+            let (why, room) = (&failed.message, steady::no_room(view, &failed.reason));
+            let stays = format!("{}{room}", stays(view));
+            let again =
+                life.tried_again_at(view.world.retry_base).map(|at| at.strftime("%H:%M:%S UTC").to_string());
+            if let Some(at) = again {
+                let message = format!(
+                    "{} does not run: {why}{stays}. The cause is outside of the version, so it is tried again at {at}; at once: {retry}",
+                    short(wanted)
+                );
+                return Some(Headline {
+                    failure: Some(failure(Some(wanted), failed)),
+                    ..Headline::working(Reason::RolloutFailed, message)
+                });
+            }
+            format!("{} does not run: {why}{stays}. {}: {retry}", short(wanted), way_out(&failed.reason))
         };
         return Some(Headline {
             failure: Some(failure(Some(wanted), failed)),

@@ -3,6 +3,7 @@
 use doce_operator::crd::annotations::Verb;
 use doce_operator::ledger::Ledger;
 
+use super::super::cluster::{PAUSE, timestamp};
 use super::{Watch, Write, ledgers};
 
 /// Whoever writes it knows all that was known: nothing is unlearned by the way.
@@ -103,7 +104,10 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
     for (version, life) in &after.versions {
         let was = before.life(version);
         let went_live = life.live != was.live;
-        if was.failed.is_some() && life.failed.is_none() && !asked(Verb::Retry) && !went_live {
+        let over = was.tried_again_at(PAUSE).is_some_and(|at| timestamp(write.before.clock) >= at);
+        // What was seen must have served then: a trial takes nothing from it.
+        let again = over && write.seen.complete() && write.seen.in_place() != Some(version);
+        if was.failed.is_some() && life.failed.is_none() && !asked(Verb::Retry) && !went_live && !again {
             return Err(format!("the verdict on {version} was lifted without a retry"));
         }
     }

@@ -5,7 +5,7 @@ use doce_operator::reconcile::asked::{Asked, previous};
 use doce_operator::reconcile::decide::{Step, decide};
 use doce_operator::reconcile::summarize::summarize;
 
-use super::super::cluster::{Cluster, Template};
+use super::super::cluster::{Cluster, PAUSE, Template};
 use super::super::observe::observe;
 
 /// The version that should run: wanted, with an image, no verdict, and pods are asked for.
@@ -56,6 +56,23 @@ pub(super) fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<()
     } else {
         Err(format!("{failed} failed and is in place, not {last}"))
     }
+}
+
+/// The pauses are shorter than the quiet after which a project counts as at rest.
+pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
+    cluster: &Cluster,
+    asked: &Asked,
+) -> Result<(), String> {
+    let ledger = cluster.memory();
+    let waits = |wanted: &&str| ledger.life(wanted).tried_again_at(PAUSE).is_some();
+    let Some(wanted) = asked.wanted.as_deref().filter(waits) else { return Ok(()) };
+    let kept = cluster.in_place().is_some_and(|version| {
+        let life = ledger.life(version);
+        let whole = cluster.deployment.as_ref().is_some_and(|there| there.template.stamp == life.good);
+        version != wanted && life.live.is_some() && whole && cluster.built(version)
+    });
+    let due = kept && cluster.complete() && !cluster.project.stopped() && cluster.project.returns();
+    if due { Err(format!("{wanted} could be tried again and is not")) } else { Ok(()) }
 }
 
 pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {

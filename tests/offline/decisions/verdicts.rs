@@ -7,7 +7,7 @@ use doce_operator::reconcile::summarize::summarize;
 use doce_operator::reconcile::world::{BuildOf, JobState, Rollout, Trouble};
 use doce_operator::version::short;
 
-use super::case::{Case, key, v};
+use super::case::{Case, at, key, v};
 
 #[test]
 fn a_version_that_is_available_is_live() {
@@ -50,6 +50,73 @@ fn a_version_that_is_hopeless_fails_before_its_deadline_with_kubernetes_own_word
     let trouble = Trouble { reason: "InvalidImageName".into(), message: "no such name".into() };
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.hopeless = Some(trouble));
     assert_eq!(case.remembers().life(&v(2)).failed.clone().unwrap().reason, "InvalidImageName");
+}
+
+/// Version 2 failed for a cause outside of it, once, when its deadline was over at 100 s; version 1 serves again.
+fn failed_outside() -> Case {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
+        (rollout.deadline_over, rollout.outside) = (true, true);
+        rollout.deadline_at = Some(at(100));
+    });
+    let after = case.remembers();
+    let outside = after.life(&v(2)).outside.unwrap();
+    assert_eq!((outside.count, outside.at), (1, at(100)));
+    let back = case.ledger(|ledger| *ledger = after);
+    assert_eq!(back.rolls().version, Some(v(1)), "what served goes on serving");
+    back.in_place(1)
+}
+
+#[test]
+fn a_version_that_failed_for_a_cause_outside_of_it_is_tried_again_after_a_pause() {
+    let now = |seconds: i64| {
+        let mut case = failed_outside();
+        case.world.now = at(seconds);
+        case
+    };
+    assert_eq!(now(109).step(), None);
+    let again = now(110).remembers();
+    let life = again.life(&v(2));
+    assert!(life.failed.is_none() && life.restart.is_some(), "{life:?}");
+    let target = now(110).ledger(|ledger| *ledger = again.clone()).rolls();
+    assert_eq!((target.version, target.trial), (Some(v(2)), true));
+    assert_eq!(life.outside.unwrap().count, 1, "the next pause is longer");
+}
+
+#[test]
+fn nothing_is_tried_again_while_what_serves_is_not_whole_or_something_else_is_wanted() {
+    let late = |case: Case| {
+        let mut case = case;
+        case.world.now = at(5000);
+        case
+    };
+    let ill = late(failed_outside()).rollout(|rollout| rollout.available = false);
+    assert_eq!(ill.step(), None);
+    let mut stays = late(failed_outside());
+    stays.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
+    assert!(!matches!(stays.step(), Some(Step::Ledger(_))));
+    assert_eq!(late(failed_outside()).spec(1).step(), None, "the one that serves is asked for again");
+}
+
+#[test]
+fn a_first_version_and_one_that_stays_are_not_tried_again_for_kubernetes_goes_on_with_their_pods() {
+    let fails = |rollout: &mut Rollout| {
+        (rollout.deadline_over, rollout.outside) = (true, true);
+        rollout.deadline_at = Some(at(100));
+    };
+    let first = Case::new(1).built(1).on_trial(1).rollout(fails);
+    assert_eq!(first.remembers().life(&v(1)).outside, None);
+    let mut stays = Case::serving(1).spec(2).on_trial(2).rollout(fails);
+    stays.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
+    assert_eq!(stays.remembers().life(&v(2)).outside, None);
+}
+
+#[test]
+fn a_verdict_keeps_what_the_app_said_last() {
+    let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
+        rollout.deadline_over = true;
+        rollout.log = "Error: no\n    at x".into();
+    });
+    assert_eq!(case.remembers().life(&v(2)).failed.clone().unwrap().log, "Error: no\n    at x");
 }
 
 #[test]
