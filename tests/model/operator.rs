@@ -91,6 +91,10 @@ impl Operator {
 
 /// Only a pause after a fault ends by the clock.
 fn pauses(seen: &Cluster) -> bool {
+    let outside = |life: &doce_operator::ledger::Life| life.tried_again_at(super::cluster::PAUSE).is_some();
+    if seen.memory().versions.values().any(outside) {
+        return true;
+    }
     let ledger = seen.memory();
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
     ledger.builds.values().chain(lookup).any(|attempts| attempts.fault.is_some())
