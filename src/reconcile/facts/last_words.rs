@@ -3,6 +3,9 @@
 
 use serde_json::Value;
 
+/// One way in which causes are printed: the cause, where the lines are of that shape.
+type Shape = fn(&[&str]) -> Option<String>;
+
 /// Longest cause in bytes.
 const LONGEST: usize = 400;
 
@@ -11,8 +14,7 @@ const LONGEST: usize = 400;
 pub(super) fn cause(said: &str) -> Option<String> {
     let lines: Vec<String> = said.lines().map(plain).collect();
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
-    let rows: [fn(&[&str]) -> Option<String>; 11] =
-        [spring, java, rust, go, python, dotnet, php, ruby, elixir, exception, complaint];
+    let rows: [Shape; 11] = [spring, java, rust, go, python, dotnet, php, ruby, elixir, exception, complaint];
     let found = rows.iter().find_map(|row| row(&lines)).or_else(|| last(&lines));
     found.map(|line| crate::crd::conditions::bounded(line.trim(), LONGEST))
 }
