@@ -122,6 +122,12 @@ impl Project {
         self.replicas == 0
     }
 
+    /// A trial takes no pod away before its own are ready, and what fails is left again.
+    #[must_use]
+    pub fn trial_takes_nothing(&self) -> bool {
+        self.returns() && self.rollout.strategy == crate::crd::spec::Takeover::Surge
+    }
+
     /// A version that fails is left for the one that served last.
     #[must_use]
     pub fn returns(&self) -> bool {

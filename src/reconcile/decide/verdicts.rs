@@ -3,7 +3,6 @@
 use crate::build::report::Failed;
 use crate::crd::annotations::Verb;
 use crate::crd::conditions::{MAX_MESSAGE, bounded};
-use crate::crd::spec::Takeover;
 use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
 use crate::record::ImageFact;
 use crate::version::short;
@@ -234,11 +233,6 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
     Some(Outside { count: before + 1, at })
 }
 
-/// A trial takes no pod away before its own are ready, and what fails is left again.
-fn takes_nothing(situation: &Situation<'_>) -> bool {
-    situation.project.returns() && situation.project.rollout.strategy == Takeover::Surge
-}
-
 /// Row 10: what failed for a cause outside of it is tried again after a pause, while another version serves with all of
 /// its pods: a trial takes none of them away.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
@@ -247,7 +241,8 @@ pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;
     let serves = situation.ledger.life(in_place);
     let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good;
-    let can = situation.built(wanted) && !situation.forbidden(wanted) && takes_nothing(situation);
+    let can =
+        situation.built(wanted) && !situation.forbidden(wanted) && situation.project.trial_takes_nothing();
     if !at_rest || !can || situation.world.now < at {
         return None;
     }

@@ -31,7 +31,8 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             let (why, room) = (&failed.message, steady::no_room(view, &failed.reason));
             let stays = format!("{}{room}", stays(view));
             let again =
-                life.tried_again_at(view.world.retry_base).map(|at| at.strftime("%H:%M:%S UTC").to_string());
+                life.tried_again_at(view.world.retry_base).filter(|_| view.project.trial_takes_nothing());
+            let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
             if let Some(at) = again {
                 let message = format!(
                     "{} does not run: {why}{stays}. The cause is outside of the version, so it is tried again at {at}; at once: {retry}",

@@ -71,7 +71,8 @@ pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
         let whole = cluster.deployment.as_ref().is_some_and(|there| there.template.stamp == life.good);
         version != wanted && life.live.is_some() && whole && cluster.built(version)
     });
-    let due = kept && cluster.complete() && !cluster.project.stopped() && cluster.project.returns();
+    let surges = cluster.project.rollout.strategy == doce_operator::crd::spec::Takeover::Surge;
+    let due = kept && surges && cluster.complete() && !cluster.project.stopped() && cluster.project.returns();
     if due { Err(format!("{wanted} could be tried again and is not")) } else { Ok(()) }
 }
 
