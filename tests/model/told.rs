@@ -1,5 +1,7 @@
 //! Lives that are told and not thrown: they lead to what chance seldom leads to, and are played before all others.
 
+use doce_operator::reconcile::world::{Cause, Child};
+
 use super::event::{Event, Gap, Source, Which};
 use super::life::Life;
 
@@ -10,7 +12,12 @@ pub(crate) fn told() -> Vec<Life> {
     cancelled
         .chain(lost)
         .chain((0..4).map(kubectl_restarts_the_pods))
-        .chain([a_hold_is_over(), a_build_is_superseded(), the_oldest_record_is_in_place()])
+        .chain([
+            the_memory_is_refused(),
+            a_hold_is_over(),
+            a_build_is_superseded(),
+            the_oldest_record_is_in_place(),
+        ])
         .collect()
 }
 
@@ -45,6 +52,17 @@ fn kubectl_restarts_the_pods(when: u8) -> Life {
     ];
     events.insert(usize::from(when), (Event::RolloutRestart, Gap::Settle));
     Life { source: Source::Commit(0), replicas: 2, events, dice: u64::from(when) }
+}
+
+/// Nothing can be remembered for a while, and the spec asks for another version meanwhile.
+fn the_memory_is_refused() -> Life {
+    let events = vec![
+        (Event::Refuse(Child::Memory, Cause::Invalid), Gap::Settle),
+        (Event::Source(Source::Commit(1)), Gap::Settle),
+        (Event::Rollback(Which::Usual), Gap::Settle),
+        (Event::Admit, Gap::Settle),
+    ];
+    Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }
 
 /// A newer version ends a hold; when the spec comes back to the version that was left, that one runs.

@@ -2,6 +2,7 @@
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
+use doce_operator::reconcile::facts::pod::Looked;
 use doce_operator::reconcile::facts::rollout::rollout;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
@@ -40,7 +41,9 @@ fn completed(in_place: &str) -> bool {
         "status": { "observedGeneration": 3, "conditions": [condition] },
     }))
     .unwrap();
-    rollout(&project, &deployment, None, &[set("shop-old", "old")], &[]).completed
+    let sightings = std::collections::BTreeMap::new();
+    let looked = Looked { now: jiff::Timestamp::UNIX_EPOCH, sightings: &sightings };
+    rollout(&project, &deployment, None, &[set("shop-old", "old")], &[], looked).completed
 }
 
 #[test]
