@@ -344,7 +344,7 @@ async fn a_build_command_of_several_lines_and_an_unknown_framework_are_refused()
     let one_line: &[&str] = &["spec.build.command must be one line", "join commands with &&"];
     let dockerfile = with(commit(1), "/build/strategy", json!("Dockerfile"));
     let unused: &[&str] =
-        &["spec.build.command and spec.build.framework are for a Dockerfile that is generated"];
+        &["spec.build.command, framework and outputDirectory are for a Dockerfile that is generated"];
     let specs: Vec<(Value, &[&str])> = vec![
         (with(commit(1), "/build/command", json!("make\nRUN id")), one_line),
         (with(commit(1), "/build/command", json!("make\u{7}")), one_line),

@@ -201,7 +201,8 @@ fn needed(tree: Tree<'_>, generated: &Generated) -> BTreeSet<String> {
 /// A sentence about files that a person may miss.
 fn left_out(tree: Tree<'_>, patterns: &Patterns, as_it_is: bool) -> Result<Option<String>, Failure> {
     let mut found = Vec::new();
-    walk(tree, "", &mut found, &mut LOOKED_AT.clone(), 0)?;
+    let mut left = LOOKED_AT;
+    walk(tree, "", &mut found, &mut left, 0)?;
     let told = |path: &&String| {
         let name = path.rsplit('/').next().unwrap_or_default();
         let usual =

@@ -41,7 +41,8 @@ impl Patterns {
             if found.is_some() != line.brings_back {
                 continue;
             }
-            if (1..=path.len()).any(|end| matches(&line.parts, &path[..end], &mut STEPS.clone())) {
+            let mut steps = STEPS;
+            if (1..=path.len()).any(|end| matches(&line.parts, &path[..end], &mut steps)) {
                 found = (!line.brings_back).then_some(line.number);
             }
         }

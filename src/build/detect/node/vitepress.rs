@@ -18,11 +18,8 @@ pub(super) fn adjust(
     let tool = if source.package.has("vitepress") { ".vitepress" } else { ".vuepress" };
     let called = call.and_then(|call| call.argument("build")).map(str::to_owned);
     // Without a word, it is the directory that has the configuration.
-    let found = || {
-        ["", "docs", "doc", "src"]
-            .into_iter()
-            .find(|root| source.tree.has_directory(&format!("{root}/{tool}")))
-    };
+    let has = |root: &&str| source.tree.has_directory(format!("{root}/{tool}").trim_start_matches('/'));
+    let found = || ["", "docs", "doc", "src"].into_iter().find(has);
     let called = called.unwrap_or_else(|| found().unwrap_or_default().to_owned());
     let root = paths::output(source, "", &called, "the directory that is built")?;
     let below = |name: &str| if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") };
