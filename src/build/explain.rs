@@ -134,7 +134,9 @@ mod tests {
         let explain = || text(&recipe(dir.path(), &Settings::default()).unwrap());
         let text = explain();
         assert!(
-            text.starts_with("# framework: Node\n# note: ") && text.contains("\nFROM docker.io/"),
+            text.starts_with("# framework: Node\n# Node 22: ")
+                && text.contains("\n# note: ")
+                && text.contains("\nFROM docker.io/"),
             "{text}"
         );
         std::fs::write(dir.path().join("Dockerfile"), "FROM x").unwrap();

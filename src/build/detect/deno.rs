@@ -59,16 +59,15 @@ impl Task {
 }
 
 /// The file that shows a program for Deno: one of its own, or one that imports as only Deno does.
-pub(super) fn sign(tree: Tree<'_>, _: &Settings) -> Result<Option<&'static str>, Failure> {
+pub(super) fn sign(tree: Tree<'_>) -> Option<&'static str> {
     if let Some(file) = tree.first(&SIGNS) {
-        return Ok(Some(file));
+        return Some(file);
     }
     let marks = ["Deno.", "\"jsr:", "'jsr:", "https://deno.land/", "\"npm:", "'npm:"];
-    let file = tree.first(&FILES).filter(|file| {
+    tree.first(&FILES).filter(|file| {
         let head = tree.head(file);
         marks.iter().any(|mark| head.contains(mark))
-    });
-    Ok(file)
+    })
 }
 
 /// How it is built and started.

@@ -137,7 +137,7 @@ static LANGUAGES: &[Language] = &[
     Language {
         name: "Deno",
         frameworks: &[Framework::Deno],
-        signs: Signs::Found(deno::sign),
+        signs: Signs::Found(|tree, _| Ok(deno::sign(tree))),
         rank: Rank::Last,
         recipe: Some(deno::recipe),
     },

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::debian::SLIM;
 use super::{CA_SECRET, Step, Trust, arguments, exec, header, no_start, run, shell};
 
 /// A program for Deno.
@@ -50,7 +51,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     }
     let _ = write!(
         text,
-        "\nFROM docker.io/library/debian:bookworm-slim\n\
+        "\nFROM {SLIM}\n\
          COPY --link --from=build /usr/local/bin/deno.bin /usr/local/bin/deno\n\
          ENV DENO_DIR=/deno DENO_NO_UPDATE_CHECK=1 PORT=3000\n\
          WORKDIR /app\n\

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::debian::SLIM;
 use super::site::{self, Site};
 use super::{CA_SECRET, Step, Trust, arguments, exec, header, no_start, run, shell};
 
@@ -9,9 +10,6 @@ pub(in crate::build) use package_manager::Manager;
 
 mod package_manager;
 pub(in crate::build) mod releases;
-
-/// Where Bun is without Node.
-const DEBIAN: &str = "docker.io/library/debian:bookworm-slim";
 
 /// A source with a package.json.
 #[derive(Clone, Debug)]
@@ -123,8 +121,10 @@ pub(in crate::build) enum Serve {
 pub(in crate::build) fn text(plan: &Plan) -> String {
     let mut text = header(&format!("{} with {}", plan.what, plan.install.manager.name()));
     text.push_str(&tools(plan));
-    text.push_str(&build_stage(plan));
-    text.push('\n');
+    if !is_only_copied(plan) {
+        text.push_str(&build_stage(plan));
+        text.push('\n');
+    }
     text.push_str(&match &plan.serve {
         Serve::Program { command, writes } => program(plan, command.as_deref(), *writes),
         Serve::Standalone { public } => standalone(plan, *public),
@@ -290,6 +290,11 @@ fn is_as_it_is(plan: &Plan) -> bool {
         && is_program(plan)
 }
 
+/// Nothing is made at all.
+fn is_only_copied(plan: &Plan) -> bool {
+    is_as_it_is(plan) && plan.install.extent == Extent::Nothing && !runs_on_bun_alone(plan)
+}
+
 /// The steps up to the packages and, where it is needed, the whole source.
 fn packages(plan: &Plan) -> String {
     let install = &plan.install;
@@ -331,7 +336,7 @@ fn program(plan: &Plan, command: Option<&[String]>, writes: bool) -> String {
     let source = if is_as_it_is(plan) { ". ./" } else { "--from=build /app ./" };
     let mut text = if runs_on_bun_alone(plan) {
         format!(
-            "FROM {DEBIAN}\n\
+            "FROM {SLIM}\n\
              COPY --link --from=build /usr/local/lib/node_modules/bun/bin/bun.exe /usr/local/bin/bun\n"
         )
     } else {

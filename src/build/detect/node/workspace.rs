@@ -60,7 +60,7 @@ impl Workspace {
             return Ok(None);
         }
         let mut members = Vec::new();
-        for path in directories(tree)? {
+        for path in directories(tree, &patterns)? {
             if !is_member(&path, &patterns) {
                 continue;
             }
@@ -141,8 +141,8 @@ impl Workspace {
     }
 }
 
-/// The directories with a package.json, relative, in order.
-fn directories(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
+/// The directories with a package.json, relative, in order; only where a pattern leads.
+fn directories(tree: Tree<'_>, patterns: &[String]) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     let mut looked_at = 0;
     let mut open = vec![(String::new(), 0)];
@@ -152,7 +152,8 @@ fn directories(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
         }
         for name in tree.names(&directory)? {
             let path = if directory.is_empty() { name.clone() } else { format!("{directory}/{name}") };
-            let skipped = name.starts_with('.') || name == "node_modules";
+            let leads = patterns.iter().any(|pattern| leads_to(pattern, &path));
+            let skipped = name.starts_with('.') || name == "node_modules" || !leads;
             if skipped || !is_path(&path) || !tree.has_directory(&path) {
                 continue;
             }
@@ -171,6 +172,16 @@ fn directories(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a pattern may match a directory or one below it.
+fn leads_to(pattern: &str, path: &str) -> bool {
+    let pattern: Vec<&str> = pattern.trim_start_matches("./").trim_end_matches('/').split('/').collect();
+    let path: Vec<&str> = path.split('/').collect();
+    let open = pattern.iter().position(|part| *part == "**");
+    let parts = &pattern[..open.unwrap_or(pattern.len())];
+    (open.is_some() || path.len() <= parts.len())
+        && parts.iter().zip(&path).all(|(part, name)| name_matches(part, name))
 }
 
 /// Whether a path is among the patterns; one with `!` takes away.
@@ -231,6 +242,15 @@ mod tests {
             assert!(!is_member(path, &patterns(&[pattern])), "{pattern} {path}");
         }
         assert!(!is_member("packages/old", &patterns(&["packages/*", "!packages/old"])));
+        for (pattern, path) in
+            [("packages/*", "packages"), ("./packages/*", "packages/a"), ("apps/**", "apps/a/b")]
+        {
+            assert!(leads_to(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [("packages/*", "docs"), ("packages/*", "packages/a/b"), ("apps/**", "docs/a")]
+        {
+            assert!(!leads_to(pattern, path), "{pattern} {path}");
+        }
     }
 
     #[test]
