@@ -15,9 +15,13 @@ use tree::{MAX_TEXT, Tree};
 
 mod assets;
 mod choice;
+mod cpp;
 mod deno;
+mod dotnet;
+mod elixir;
 mod family;
 mod findings;
+mod gleam;
 mod go;
 mod ignore;
 mod installs;

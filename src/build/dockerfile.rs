@@ -6,8 +6,12 @@
 
 use std::fmt::Write as _;
 
+pub(super) mod cpp;
 mod debian;
 pub(super) mod deno;
+pub(super) mod dotnet;
+pub(super) mod elixir;
+pub(super) mod gleam;
 pub(super) mod go;
 pub(super) mod images;
 pub(super) mod java;
@@ -84,6 +88,28 @@ fn exec<S: AsRef<str>>(words: &[S]) -> String {
 fn arguments(names: &[String]) -> String {
     names.iter().fold(String::new(), |text, name| text + &format!("ARG {name}\n"))
 }
+
+/// Files and directories (with a slash at their end) of the context, each into the same place below `target`.
+fn copies(paths: &[String], target: &str) -> String {
+    let place = |path: &str| path.rsplit_once('/').map_or(String::new(), |(place, _)| format!("{place}/"));
+    let mut text = String::new();
+    let mut done = Vec::new();
+    for path in paths {
+        let at = place(path);
+        if path.ends_with('/') {
+            let _ = writeln!(text, "COPY {path} {target}{path}");
+        } else if !done.contains(&at) {
+            let beside = paths.iter().filter(|other| !other.ends_with('/') && place(other) == at);
+            let files: Vec<&str> = beside.map(String::as_str).collect();
+            let _ = writeln!(text, "COPY {} {target}{at}", files.join(" "));
+            done.push(at);
+        }
+    }
+    text
+}
+
+/// Node and npm beside the tools of another language: its image is made for the same C library.
+const NODE: &str = "COPY --link --from=docker.io/library/node:22-bookworm-slim /usr/local/ /usr/local/\n";
 
 /// What an image does that nobody said how to start: it says so and ends.
 fn no_start() -> String {

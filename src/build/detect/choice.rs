@@ -27,21 +27,33 @@ pub(super) fn choose(
     if let Some(chosen) = by_procfile(tree, names, findings)? {
         return Ok(Some(chosen));
     }
-    let position = |wanted: &str| names.iter().position(|name| *name == wanted);
+    Ok(by_name(names, own, findings).map(|index| Chosen { index, ..Chosen::default() }))
+}
+
+/// The only one, else the one with the project's own name, else the one that is named as servers are.
+pub(super) fn by_name(names: &[&str], own: Option<&str>, findings: &mut Findings) -> Option<usize> {
+    let position = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     if names.len() == 1 {
-        return Ok(Some(Chosen::default()));
+        return Some(0);
     }
     if let Some(index) = own.and_then(position) {
-        return Ok(Some(Chosen { index, ..Chosen::default() }));
+        return Some(index);
     }
     let mut servers = SERVERS.iter().filter_map(|name| position(name));
-    let (Some(index), None) = (servers.next(), servers.next()) else { return Ok(None) };
-    findings.assume(format!(
-        "of the programs {}, {} is taken for its name; spec.build.command chooses another",
-        names.join(", "),
-        names[index]
-    ));
-    Ok(Some(Chosen { index, ..Chosen::default() }))
+    let (Some(index), None) = (servers.next(), servers.next()) else { return None };
+    findings.assume(format!("of the programs {}, {} is taken for its name", names.join(", "), names[index]));
+    Some(index)
+}
+
+/// What a Procfile says of a language whose image starts in one way.
+pub(super) fn unused_procfile(tree: Tree<'_>, findings: &mut Findings) -> Result<(), Failure> {
+    if let Some(process) = procfile::main(&procfile::read(tree)?) {
+        findings.warn(format!(
+            "Procfile, line {}: it is not used; spec.run.command and spec.run.args can say how the program starts",
+            process.line
+        ));
+    }
+    Ok(())
 }
 
 /// What the Procfile starts, where that is a program of this source.

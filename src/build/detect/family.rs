@@ -1,7 +1,10 @@
 //! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
 
 use super::tree::Tree;
-use super::{Generated, deno, go, java, no_builder, node, php, python, ruby, rust, shell, static_site};
+use super::{
+    Generated, cpp, deno, dotnet, elixir, gleam, go, java, no_builder, node, php, python, ruby, rust, shell,
+    static_site,
+};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
@@ -64,23 +67,23 @@ static LANGUAGES: &[Language] = &[
     Language {
         name: ".NET",
         frameworks: &[Framework::DotNet],
-        signs: Signs::Files(&["*.csproj", "*.fsproj", "*.vbproj", "*.sln", "*.slnx"]),
+        signs: Signs::Files(&dotnet::FILES),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(dotnet::recipe),
     },
     Language {
         name: "Elixir",
         frameworks: &[Framework::Elixir, Framework::Phoenix],
         signs: Signs::Files(&["mix.exs"]),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(elixir::recipe),
     },
     Language {
         name: "Gleam",
         frameworks: &[Framework::Gleam],
         signs: Signs::Files(&["gleam.toml"]),
         rank: Rank::Owner,
-        recipe: None,
+        recipe: Some(gleam::recipe),
     },
     Language {
         name: "Node",
@@ -146,7 +149,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Cpp],
         signs: Signs::Files(&["CMakeLists.txt", "meson.build"]),
         rank: Rank::Last,
-        recipe: None,
+        recipe: Some(cpp::recipe),
     },
     // A program without a list of packages.
     Language {

@@ -93,6 +93,15 @@ fn program(
         )));
     };
     let package = found[chosen.index].0.clone();
+    let place = package.trim_start_matches(['.', '/']);
+    let place = if place.is_empty() { String::new() } else { format!("{place}/") };
+    let base = if layout.directory.is_empty() { place } else { format!("{}/{place}", layout.directory) };
+    for path in programs::missing_embeds(layout.tree, &base)? {
+        findings.warn(format!(
+            "the program embeds {path}, which is not in the source: commit it, or make it with spec.build.command before go \
+             build -o /out/app {package}"
+        ));
+    }
     if package != "." {
         findings.assume(format!("the program is the package {package}"));
     }

@@ -17,7 +17,8 @@ pub(super) fn install(packages: &[&str]) -> String {
         "apt-get update && apt-get install --yes --no-install-recommends {} && rm -rf /var/lib/apt/lists/*",
         packages.join(" ")
     );
-    run(Trust::System, None, &command)
+    // A package may be the one that writes the certificates of the system.
+    run(Trust::Beside, None, &command)
 }
 
 /// Copies the libraries that a program is linked to, and that the last stage does not have, into /libraries.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{SYSTEM_CA, Step, Trust, arguments, debian, header, program, run, shell};
+use super::{SYSTEM_CA, Step, Trust, arguments, copies, debian, header, program, run, shell};
 use crate::build::detect::Assets;
 
 /// The repository of Go's images.
@@ -69,19 +69,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
 
 /// The modules in a layer that only a change of what is required makes anew.
 fn download(plan: &Plan, directory: &str) -> String {
-    let mut text = String::new();
-    let mut copied: Vec<&str> = vec![];
-    for file in &plan.manifests {
-        let place = file.rsplit_once('/').map_or("", |(place, _)| place);
-        if copied.contains(&place) {
-            continue;
-        }
-        copied.push(place);
-        let beside = |other: &&String| other.rsplit_once('/').map_or("", |(place, _)| place) == place;
-        let files: Vec<&str> = plan.manifests.iter().filter(beside).map(String::as_str).collect();
-        let target = if place.is_empty() { "./".to_owned() } else { format!("./{place}/") };
-        let _ = writeln!(text, "COPY {} {target}", files.join(" "));
-    }
+    let mut text = copies(&plan.manifests, "./");
     if !plan.manifests.is_empty() {
         let enter = if directory.is_empty() { String::new() } else { format!("cd /src{directory} && ") };
         text.push_str(&run(Trust::System, None, &format!("{enter}go mod download")));

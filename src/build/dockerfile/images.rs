@@ -17,6 +17,12 @@ enum Tags {
     Node,
     /// Single releases.
     Releases(&'static [Release]),
+    /// Those of .NET, `8.0`.
+    DotNet,
+    /// Those of Elixir and Erlang, `1.18-otp-27` and `1.18-otp-27-slim`.
+    Elixir,
+    /// Those of Gleam, `v1.13.0-erlang-alpine`.
+    Gleam,
     /// `1.FIRST` to `1.LAST` of a major version, each with the suffix.
     Minors {
         major: u32,
@@ -25,6 +31,28 @@ enum Tags {
         suffix: &'static str,
     },
 }
+
+/// The versions of .NET with images.
+pub(in crate::build) const DOTNET: [u32; 5] = [6, 7, 8, 9, 10];
+
+/// The minor versions of Elixir 1 with images, and the versions of Erlang of each.
+pub(in crate::build) const ELIXIR: [(u32, &[u32]); 8] = [
+    (12, &[24]),
+    (13, &[24, 25]),
+    (14, &[24, 25, 26]),
+    (15, &[24, 25, 26]),
+    (16, &[24, 25, 26]),
+    (17, &[25, 26, 27]),
+    (18, &[25, 26, 27]),
+    (19, &[26, 27, 28]),
+];
+
+/// The versions of Gleam with images.
+pub(in crate::build) const GLEAM: [&str; 23] = [
+    "1.0.0", "1.1.0", "1.2.0", "1.2.1", "1.3.0", "1.3.1", "1.3.2", "1.4.0", "1.4.1", "1.5.0", "1.5.1",
+    "1.6.0", "1.6.1", "1.6.2", "1.6.3", "1.7.0", "1.8.0", "1.8.1", "1.9.0", "1.9.1", "1.10.0", "1.12.0",
+    "1.13.0",
+];
 
 /// Every base image, as of November 2026.
 const TABLE: &[Repository] = &[
@@ -44,6 +72,11 @@ const TABLE: &[Repository] = &[
         tags: Tags::Minors { major: 1, first: 71, last: 95, suffix: "-bookworm" },
     },
     Repository { name: "docker.io/library/debian", tags: Tags::Listed(&["bookworm", "bookworm-slim"]) },
+    Repository { name: "mcr.microsoft.com/dotnet/sdk", tags: Tags::DotNet },
+    Repository { name: "mcr.microsoft.com/dotnet/aspnet", tags: Tags::DotNet },
+    Repository { name: "mcr.microsoft.com/dotnet/runtime", tags: Tags::DotNet },
+    Repository { name: "docker.io/library/elixir", tags: Tags::Elixir },
+    Repository { name: "ghcr.io/gleam-lang/gleam", tags: Tags::Gleam },
     Repository {
         name: "docker.io/library/maven",
         tags: Tags::Listed(&[
@@ -134,6 +167,15 @@ impl Tags {
             Self::Listed(tags) => tags.contains(&tag),
             Self::Node => releases::is_tag(tag),
             Self::Releases(releases) => releases.iter().any(|release| release.contains(tag)),
+            Self::DotNet => DOTNET.iter().any(|version| tag == format!("{version}.0")),
+            Self::Elixir => {
+                let tag = tag.strip_suffix("-slim").unwrap_or(tag);
+                let of = |(minor, all): &(u32, &[u32])| {
+                    all.iter().any(|otp| tag == format!("1.{minor}-otp-{otp}"))
+                };
+                ELIXIR.iter().any(of)
+            }
+            Self::Gleam => GLEAM.iter().any(|version| tag == format!("v{version}-erlang-alpine")),
             Self::Minors { major, first, last, suffix } => {
                 (*first..=*last).any(|minor| tag == format!("{major}.{minor}{suffix}"))
             }

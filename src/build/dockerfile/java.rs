@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Step, Trust, arguments, exec, header, run, shell, start};
+use super::{Step, Trust, arguments, copies, exec, header, run, shell, start};
 use crate::build::detect::Assets;
 
 /// The runtime, and the compiler where Gradle brings itself.
@@ -110,7 +110,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
          ENV JAVA_TOOL_OPTIONS=-Djavax.net.ssl.trustStore=/tmp/cacerts\n"
     );
     if plan.build == Step::Usual {
-        text.push_str(&copies(&plan.manifests));
+        text.push_str(&copies(&plan.manifests, "./"));
         let download = format!("{} || echo 'the rest is downloaded when it is compiled'", download(plan));
         text.push_str(&step(&format!("{}{{ {download}; }}", enter(plan))));
     }
@@ -121,7 +121,10 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
     text.push_str("RUN mkdir --parents /out/lib\n");
     text.push_str(&arguments(&plan.arguments));
     text.push_str(&match &plan.build {
-        Step::Command(line) => run(Trust::System, None, &shell(&format!("{TRUST} && {line}"))),
+        Step::Command(line) => {
+            let command = shell(&format!("{TRUST} && {line}"));
+            run(Trust::System, None, &command) + &format!("RUN {}\n", collect(plan))
+        }
         Step::Usual => step(&format!("{} && {}", compile(plan), collect(plan))),
     });
     text.push_str(&last(plan));
@@ -135,30 +138,6 @@ fn step(command: &str) -> String {
 
 fn enter(plan: &Plan) -> String {
     if plan.directory.is_empty() { String::new() } else { format!("cd {} && ", plan.directory) }
-}
-
-/// The files of every directory into the same directory.
-fn copies(manifests: &[String]) -> String {
-    let mut text = String::new();
-    let mut done: Vec<&str> = vec![];
-    for path in manifests {
-        if path.ends_with('/') {
-            let _ = writeln!(text, "COPY {path} ./{path}");
-            continue;
-        }
-        let place = path.rsplit_once('/').map_or("", |(place, _)| place);
-        if done.contains(&place) {
-            continue;
-        }
-        done.push(place);
-        let beside = |other: &&String| {
-            !other.ends_with('/') && other.rsplit_once('/').map_or("", |(place, _)| place) == place
-        };
-        let files: Vec<&str> = manifests.iter().filter(beside).map(String::as_str).collect();
-        let target = if place.is_empty() { "./".to_owned() } else { format!("./{place}/") };
-        let _ = writeln!(text, "COPY {} {target}", files.join(" "));
-    }
-    text
 }
 
 const MAVEN: &str = "mvn --batch-mode --no-transfer-progress";

@@ -119,7 +119,11 @@ fn members<'a>(
     let extra = [file, format!("{}go.work.sum", slashed(directory))];
     check_sums(tree, &modules, &extra)?;
     let vendored = tree.has(&format!("{}vendor/modules.txt", slashed(directory)));
-    let manifests = if vendored { vec![] } else { manifests(tree, &modules, &extra) };
+    let manifests = if vendored {
+        vec![]
+    } else {
+        manifests(tree, &modules, &[&extra[..], &replaced(&modules)].concat())
+    };
     if let Some((_, module)) = modules.first_mut() {
         module.go = module.go.max(work.go);
         module.toolchain = module.toolchain.max(work.toolchain);
@@ -129,6 +133,16 @@ fn members<'a>(
         own.cloned().unwrap_or(member)
     });
     Ok(Layout { tree, context, directory: directory.to_owned(), modules, manifests, init: false, member })
+}
+
+/// The go.mod of the directories that members replace modules by.
+fn replaced(modules: &[(String, Module)]) -> Vec<String> {
+    let targets = modules.iter().flat_map(|(base, module)| {
+        module.replaced.iter().filter_map(|(_, target)| resolve(base, target)).collect::<Vec<_>>()
+    });
+    let places =
+        targets.map(|place| slashed(&place)).filter(|place| modules.iter().all(|(base, _)| base != place));
+    places.map(|place| format!("{place}go.mod")).collect()
 }
 
 /// A main.go alone: the standard library is enough for it, or it lacks its go.mod.

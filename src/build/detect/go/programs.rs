@@ -97,6 +97,27 @@ pub(super) fn files(tree: Tree<'_>, directory: &str) -> Result<Vec<String>, Fail
     Ok(heads.filter(|(name, text)| is_compiled(name, text)).map(|(_, text)| text).collect())
 }
 
+/// What the files of a directory embed by a plain path, but the source does not have.
+pub(super) fn missing_embeds(tree: Tree<'_>, directory: &str) -> Result<Vec<String>, Failure> {
+    let texts = files(tree, directory)?;
+    let lines =
+        texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("//go:embed "));
+    let patterns = lines.flat_map(str::split_whitespace).map(|pattern| pattern.trim_start_matches("all:"));
+    let is_there = |path: &str| {
+        let path = format!("{directory}{path}");
+        tree.has(&path) || tree.has_directory(&path)
+    };
+    // The part before a wildcard is a directory.
+    let plain = patterns.map(|pattern| match pattern.find(['*', '?', '[']) {
+        Some(at) => pattern[..at].rsplit_once('/').map_or(".", |(directory, _)| directory),
+        None => pattern,
+    });
+    let mut missing: Vec<String> =
+        plain.filter(|path| is_path(path) && !is_there(path)).map(str::to_owned).collect();
+    missing.dedup();
+    Ok(missing)
+}
+
 /// The package clause, which comments alone may precede.
 fn is_package_main(text: &str) -> bool {
     let mut comment = false;
@@ -170,6 +191,15 @@ mod tests {
             ("a;evil/main.go", main),
         ];
         assert_eq!(found(&none), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_embedded_must_be_in_the_source() {
+        let text =
+            "package main\n//go:embed all:web/dist\n//go:embed static/*.css a.txt *.html\nvar x embed.FS\n";
+        let dir = context(&[("main.go", text), ("static/a.css", ""), ("a.txt", "")]);
+        let root = dir.path().canonicalize().unwrap();
+        assert_eq!(missing_embeds(Tree::new(&root), "").unwrap(), ["web/dist"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::super::tests::{auto, context, generated};
+use super::super::tests::{auto, context, found, generated};
 use super::super::{Context, Recipe, detect};
 use super::*;
 use crate::build::dockerfile::images;
@@ -201,6 +201,13 @@ fn files_for_version_managers_name_the_version() {
     let release = PLAIN.replace(">17<", ">8<");
     let made = plan(&[("pom.xml", &release), MAIN], "");
     assert_eq!(made.findings.versions[0].version, "11", "the compiler of Java 8 knows no --release");
+}
+
+#[test]
+fn a_command_of_the_user_leaves_its_jar_where_the_tool_does() {
+    let settings = Settings { command: Some("mvn -Pprod package".into()), ..Settings::default() };
+    let Recipe::Generated(made) = found(&[("pom.xml", BOOT), MAIN], &settings).unwrap() else { panic!() };
+    in_order(&made.text, &["mvn -Pprod package", "ls -S target/*.jar", "-jar /app/app.jar"]);
 }
 
 #[test]

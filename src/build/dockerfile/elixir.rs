@@ -1,0 +1,97 @@
+//! Programs in Elixir: a release with its own Erlang, on the Debian that it was made on.
+
+use std::fmt::Write as _;
+
+use super::{NODE, SYSTEM_CA, Step, Trust, arguments, header, run, shell};
+
+/// A program in Elixir.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a step is there")]
+pub(in crate::build) struct Plan {
+    /// The minor version of Elixir 1.
+    pub(in crate::build) minor: u32,
+    /// The major version of Erlang.
+    pub(in crate::build) otp: u32,
+    /// There is a mix.lock.
+    pub(in crate::build) locked: bool,
+    /// There is a directory `config`.
+    pub(in crate::build) config: bool,
+    /// It is several apps, whose files all take part in getting dependencies.
+    pub(in crate::build) umbrella: bool,
+    pub(in crate::build) release: String,
+    /// mix.exs lists it, so it must be named.
+    pub(in crate::build) listed: bool,
+    /// How the packages of its assets are installed.
+    pub(in crate::build) packages: Option<&'static str>,
+    /// It has the aliases `assets.deploy` and `assets.setup`.
+    pub(in crate::build) deploys: bool,
+    pub(in crate::build) sets_up: bool,
+    pub(in crate::build) phoenix: bool,
+    pub(in crate::build) build: Step,
+    /// Names of build arguments.
+    pub(in crate::build) arguments: Vec<String>,
+}
+
+/// The Dockerfile.
+pub(in crate::build) fn text(plan: &Plan) -> String {
+    let image = format!("docker.io/library/elixir:1.{}-otp-{}", plan.minor, plan.otp);
+    let mut text = header(if plan.phoenix { "a program with Phoenix" } else { "a program in Elixir" });
+    let _ = write!(
+        text,
+        "FROM {image} AS build\n\
+         WORKDIR /app\n\
+         ENV MIX_ENV=prod LANG=C.UTF-8 HEX_CACERTS_PATH={SYSTEM_CA}\n"
+    );
+    let system = |command: &str| run(Trust::System, None, command);
+    text.push_str(&system("mix local.hex --force && mix local.rebar --force"));
+    if plan.packages.is_some() {
+        text.push_str(NODE);
+    }
+    if plan.umbrella {
+        text.push_str("COPY . .\n");
+    } else {
+        let lock = if plan.locked { " mix.lock" } else { "" };
+        let _ = writeln!(text, "COPY mix.exs{lock} ./");
+    }
+    text.push_str(&system("mix deps.get --only prod"));
+    if !plan.umbrella {
+        if plan.config {
+            text.push_str("COPY config/ ./config/\n");
+        }
+        text.push_str(&system("mix deps.compile"));
+        text.push_str("COPY . .\n");
+    }
+    text.push_str(&arguments(&plan.arguments));
+    text.push_str(&match &plan.build {
+        Step::Command(line) => run(Trust::Beside, None, &shell(line)),
+        Step::Usual => build(plan),
+    });
+    let name = if plan.listed { format!(" {}", plan.release) } else { String::new() };
+    text.push_str(&system(&format!("mix release{name} --path /out")));
+    let port = 4000;
+    let phoenix = if plan.phoenix { " PHX_SERVER=true" } else { "" };
+    let _ = write!(
+        text,
+        "\nFROM {image}-slim\n\
+         WORKDIR /app\n\
+         COPY --link --from=build --chown=65532:65532 /out/ ./\n\
+         ENV LANG=C.UTF-8 HOME=/tmp RELEASE_TMP=/tmp PORT={port}{phoenix}\n\
+         USER 65532\n\
+         EXPOSE {port}\n\
+         CMD [\"/app/bin/{}\", \"start\"]\n",
+        plan.release
+    );
+    text
+}
+
+fn build(plan: &Plan) -> String {
+    let mut steps = vec!["mix compile".to_owned()];
+    steps.extend(plan.packages.map(|install| format!("{install} --prefix assets")));
+    if plan.sets_up && plan.deploys {
+        steps.push("mix assets.setup".to_owned());
+    }
+    if plan.deploys {
+        steps.push("mix assets.deploy".to_owned());
+    }
+    run(Trust::System, None, &steps.join(" && "))
+}
