@@ -184,7 +184,7 @@ static LANGUAGES: &[Language] = &[
     // Without a page, a file of JavaScript is a program though no package.json says so.
     Language {
         name: "a file of JavaScript",
-        frameworks: &[Framework::Node],
+        frameworks: &[],
         signs: Signs::Found(|tree, _| Ok(node::lone_file(tree))),
         rank: Rank::Last,
         recipe: Some(node::recipe),
