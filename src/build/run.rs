@@ -176,8 +176,9 @@ impl Build {
         let inner = self.fetch(&origin, &digest).await?;
         let context = self.verify().await?;
         let recipe = self.detect(&context)?;
-        self.large_files(&origin, &inner, &context).await?;
-        self.build(&context, &recipe, &key, &digest).await
+        let context = self.context(&context, &recipe);
+        self.large_files(&origin, &inner, context).await?;
+        self.build(context, &recipe, &key, &digest).await
     }
 }
 

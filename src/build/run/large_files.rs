@@ -73,8 +73,8 @@ impl Build {
             Failure::workspace(Stage::Verify, "the source could not be read", error)
         };
         let work = tokio::task::spawn_blocking(move || {
-            // The context has no links in it, and so the names in it count from a tree without.
-            lfs::find(&tree.canonicalize()?, &context)
+            // Neither has a link in it, so that the names in the one count from the other.
+            lfs::find(&tree.canonicalize()?, &context.canonicalize()?)
         });
         work.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }

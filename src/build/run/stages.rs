@@ -120,6 +120,16 @@ impl Build {
         Ok(recipe)
     }
 
+    /// The directory that BuildKit gets: the one to build, or all of the source where a workspace needs it.
+    pub(super) fn context<'a>(&'a self, context: &'a Path, recipe: &Recipe) -> &'a Path {
+        match recipe {
+            Recipe::Generated(generated) if generated.context == detect::Context::Source => {
+                &self.workspace.tree
+            }
+            _ => context,
+        }
+    }
+
     pub(super) async fn build(
         &self,
         context: &Path,
@@ -128,12 +138,6 @@ impl Build {
         digest: &str,
     ) -> Result<Built, Failure> {
         self.enter(Stage::Build, "build", recipe.framework());
-        let context = match recipe {
-            Recipe::Generated(generated) if generated.context == detect::Context::Source => {
-                &self.workspace.tree
-            }
-            _ => context,
-        };
         let directory = match recipe {
             Recipe::Dockerfile(_) => context.to_owned(),
             Recipe::Generated(generated) => {
