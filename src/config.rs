@@ -61,7 +61,7 @@ pub struct Config {
     /// and maxResources as JSON. Left out: requests of 100m and 256Mi, a limit of 4Gi memory, and no ceiling.
     #[arg(long, env = "DOCE_BUILD_PODS")]
     pub build_pods: Option<BuildPods>,
-    /// Which labels and annotations of a ProjectDeployment its children get too: keys, prefixes that end in '/', and * for
+    /// Which labels and annotations of a `ProjectDeployment` its children get too: keys, prefixes that end in '/', and * for
     /// every key without a prefix, as JSON. Left out: labels without a prefix.
     #[arg(long, env = "DOCE_COPY_METADATA")]
     pub copy_metadata: Option<Copy>,

@@ -69,10 +69,14 @@ fn quantities(mut schema: serde_json::Value) -> serde_json::Value {
                 map.insert("description".to_owned(), "An amount such as 500m, 2, 512Mi or 1.5Gi.".into());
                 map.insert("x-kubernetes-int-or-string".to_owned(), true.into());
             }
-            map.iter_mut().for_each(|(_, below)| *below = quantities(below.take()));
+            for below in map.values_mut() {
+                *below = quantities(below.take());
+            }
         }
         serde_json::Value::Array(items) => {
-            items.iter_mut().for_each(|below| *below = quantities(below.take()))
+            for below in items {
+                *below = quantities(below.take());
+            }
         }
         _ => {}
     }

@@ -93,6 +93,7 @@ pub(crate) struct Template {
 
 /// The Deployment, spec and what its controller remembers.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that the cluster shows")]
 pub(crate) struct Deployment {
     /// It belongs to a project that is gone.
     pub(crate) unowned: bool,

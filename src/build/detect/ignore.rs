@@ -186,13 +186,17 @@ fn needed(tree: Tree<'_>, generated: &Generated) -> BTreeSet<String> {
             let words: Vec<&str> = words.split_whitespace().filter(|word| !word.starts_with("--")).collect();
             let sources = &words[..words.len().saturating_sub(1)];
             whole |= sources.contains(&".");
-            sources.iter().for_each(|word| add(word));
+            for word in sources {
+                add(word);
+            }
         } else if line.starts_with("CMD ") {
             line.split(['"', ' ']).for_each(&mut add);
         }
     }
     if whole {
-        SOURCES.iter().for_each(|name| add(name));
+        for name in SOURCES {
+            add(name);
+        }
     }
     needed.remove(".");
     needed

@@ -44,13 +44,12 @@ fn words(line: &str) -> Option<Vec<String>> {
     for char in line.chars() {
         match quote {
             Some(open) if char == open => quote = None,
-            Some(_) => word.get_or_insert_default().push(char),
             None if char == '"' || char == '\'' => {
                 quote = Some(char);
                 word.get_or_insert_default();
             }
             None if char.is_ascii_whitespace() => words.extend(word.take()),
-            None => word.get_or_insert_default().push(char),
+            _ => word.get_or_insert_default().push(char),
         }
     }
     words.extend(word);
@@ -102,10 +101,9 @@ fn split_chain(line: &str) -> (Option<&str>, &str) {
     for (index, byte) in bytes.iter().enumerate() {
         match quote {
             Some(open) if *byte == open => quote = None,
-            Some(_) => {}
             None if matches!(byte, b'"' | b'\'') => quote = Some(*byte),
             None if *byte == b'&' && bytes.get(index + 1) == Some(&b'&') => at = Some(index),
-            None => {}
+            _ => {}
         }
     }
     at.map_or((None, line), |at| (Some(line[..at].trim()), line[at + 2..].trim()))

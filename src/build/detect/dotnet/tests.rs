@@ -111,7 +111,7 @@ fn every_target_leads_to_images_that_exist_or_to_a_refusal() {
     {
         match auto(&[("a.csproj", &API.replace("net8.0", &target))]) {
             Ok(Recipe::Generated(made)) => {
-                assert!(images::named(&made.text).into_iter().all(images::is_known), "{}", made.text)
+                assert!(images::named(&made.text).into_iter().all(images::is_known), "{}", made.text);
             }
             other => assert!(
                 !["net6.0", "net7.0", "net8.0", "net9.0", "net10.0"].contains(&target.as_str()),

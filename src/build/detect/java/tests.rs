@@ -175,7 +175,7 @@ fn every_version_leads_to_images_that_exist_or_to_a_refusal() {
         for files in [vec![("pom.xml", pom.as_str()), MAIN], vec![("build.gradle", gradle.as_str())]] {
             match auto(&files) {
                 Ok(Recipe::Generated(made)) => {
-                    assert!(images::named(&made.text).into_iter().all(images::is_known), "{}", made.text)
+                    assert!(images::named(&made.text).into_iter().all(images::is_known), "{}", made.text);
                 }
                 other => assert!(version > 25, "{other:?}"),
             }

@@ -207,9 +207,9 @@ pub(super) fn build(
     }
     let builds =
         |line: &str| invocation::of(package, line, tools).filter(|call| verb.is_empty() || call.has(verb));
-    let other =
+    let mut other =
         package.scripts.iter().filter(|(name, _)| is_script(name) && *name != "start" && *name != "dev");
-    if let Some((name, call)) = other.filter_map(|(name, line)| Some((name, builds(line)?))).next() {
+    if let Some((name, call)) = other.find_map(|(name, line)| Some((name, builds(line)?))) {
         findings.assume(format!("package.json has no \"build\" script: {name} builds it"));
         return Ok((Step::Command(format!("npm run {name}")), Some(call)));
     }

@@ -62,8 +62,8 @@ impl<'t> File<'t> {
             exports: None,
         };
         let mut depth = 0_usize;
-        for at in 0..tokens.len() {
-            match tokens[at] {
+        for (at, token) in tokens.iter().enumerate() {
+            match *token {
                 Token::Sign("{") => depth += 1,
                 Token::Sign("}") => depth = depth.saturating_sub(1),
                 Token::Word(word) => file.note(word, at, depth == 0),

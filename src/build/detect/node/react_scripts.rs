@@ -1,4 +1,4 @@
-//! Create React App: `homepage` is the address that its pages are made for, BUILD_PATH the directory.
+//! Create React App: `homepage` is the address that its pages are made for, `BUILD_PATH` the directory.
 
 use super::super::findings::Findings;
 use super::Source;

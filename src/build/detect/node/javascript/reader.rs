@@ -310,14 +310,14 @@ impl Reader<'_> {
         let mut values = Vec::new();
         while self.at + 1 < behind {
             values.push(self.expression());
-            self.to_comma(behind);
+            self.skip_to_comma(behind);
         }
         self.at = behind;
         Value::List(values)
     }
 
     /// Behind the next comma of this bracket.
-    fn to_comma(&mut self, behind: usize) {
+    fn skip_to_comma(&mut self, behind: usize) {
         while self.at + 1 < behind && !self.is(",") {
             let opens = matches!(self.peek(), Some(Token::Sign("(" | "[" | "{")));
             self.at = if opens { self.behind(self.at) } else { self.at + 1 };
@@ -331,7 +331,7 @@ impl Reader<'_> {
         let mut entries = Vec::new();
         while self.at + 1 < behind {
             self.entry(&mut entries);
-            self.to_comma(behind);
+            self.skip_to_comma(behind);
         }
         self.at = behind;
         Value::Object(entries)

@@ -103,7 +103,7 @@ fn paths_are_relative_to_the_source() {
 #[test]
 fn hostile_files_end() {
     let deep = |open: &str| format!("export default {}", open.repeat(100_000));
-    let names: String = (0..60).map(|n| format!("const a{n} = [a{}, a{0}]\n", n + 1)).collect();
+    let names = (0..60).fold(String::new(), |text, n| text + &format!("const a{n} = [a{}, a{0}]\n", n + 1));
     for file in [
         deep("["),
         deep("{a:"),
