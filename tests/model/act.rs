@@ -211,6 +211,7 @@ fn fresh(template: Template, replicas: usize, trial: bool, clock: i64) -> Deploy
         complete: false,
         timed_out: false,
         counts: (0, 0, 0),
+        available: 0,
     }
 }
 

@@ -115,6 +115,8 @@ pub(crate) struct Deployment {
     pub(crate) timed_out: bool,
     /// Updated, ready and available pods at the last look.
     pub(crate) counts: (usize, usize, usize),
+    /// Available pods of all sets, as status says.
+    pub(crate) available: usize,
 }
 
 /// A `ReplicaSet`.

@@ -139,8 +139,20 @@ impl Cluster {
         any
     }
 
+    /// A pod that becomes available changes the status of the Deployment, also where nothing is rolled out.
+    fn show_available(&mut self) {
+        let Some(deployment) = &self.deployment else { return };
+        let sets = self.sets.values();
+        let available = sets.map(|set| set.available(deployment.guard, self.clock)).sum();
+        if deployment.available != available {
+            self.deployment.iter_mut().for_each(|deployment| deployment.available = available);
+            self.touch();
+        }
+    }
+
     /// Condition Progressing: once complete it says so for ever, until the template changes; scaling starts no clock.
     fn follow_progress(&mut self) {
+        self.show_available();
         let complete = self.complete();
         let clock = self.clock;
         let Some(deployment) = &mut self.deployment else { return };

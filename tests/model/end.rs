@@ -103,6 +103,10 @@ fn masked(mut ledger: Ledger) -> Ledger {
     ledger.hold.iter_mut().for_each(|hold| hold.since = place(hold.since + 1));
     ledger.last = place(ledger.last);
     ledger.object = None;
+    let outside = |life: &mut doce_operator::ledger::Life| {
+        life.outside.iter_mut().for_each(|outside| outside.at = timestamp(0));
+    };
+    ledger.versions.values_mut().for_each(outside);
     ledger.builds.values_mut().for_each(timeless);
     if let Some(lookup) = &mut ledger.lookup {
         timeless(&mut lookup.attempts);
