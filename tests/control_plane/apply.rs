@@ -350,7 +350,7 @@ async fn a_build_command_of_several_lines_and_an_unknown_framework_are_refused()
         (with(commit(1), "/build/command", json!("make\u{7}")), one_line),
         (with(commit(1), "/build/command", json!("")), one_line),
         (with(commit(1), "/build/command", json!("x".repeat(4097))), &["spec.build.command", "4096"]),
-        (with(commit(1), "/build/framework", json!("Rails")), &["spec.build.framework", "Unsupported value"]),
+        (with(commit(1), "/build/framework", json!("Cobol")), &["spec.build.framework", "Unsupported value"]),
         (with(dockerfile.clone(), "/build/command", json!("make")), unused),
         (with(dockerfile, "/build/framework", json!("Go")), unused),
     ];

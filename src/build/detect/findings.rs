@@ -1,5 +1,4 @@
 //! What a plan says of itself: the versions that it takes and why, what it assumes, what could go wrong.
-#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 use serde::Serialize;
 

@@ -1,5 +1,4 @@
 //! A Procfile: the processes of a program, a line each.
-#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 use super::findings::Findings;
 use super::tree::Tree;

@@ -1,5 +1,4 @@
 //! Versions of tools that files for version managers name: .tool-versions of asdf, mise.toml of mise.
-#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 use super::tree::Tree;
 use crate::build::outcome::Failure;

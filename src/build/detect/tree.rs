@@ -1,5 +1,4 @@
 //! The source as detection sees it: names and small texts inside one directory, each with a limit. It decides nothing.
-#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

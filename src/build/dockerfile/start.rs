@@ -1,6 +1,5 @@
 //! How a line that starts a program becomes process 1 of an image: the program itself, or a shell that passes signals on.
 //! A package manager or a plain shell as process 1 would lose SIGTERM, and with it every request in progress.
-#![allow(dead_code, reason = "the frameworks take it up one by one")]
 
 /// Runs a list of commands as a shell that passes SIGTERM on to all of them and ends as the last one did.
 const FORWARD: &str = "trap 'kill -TERM -1' TERM INT; { %; } & wait $!; code=$?; wait; exit $code";
