@@ -1,6 +1,6 @@
 //! A `ProjectDeployment` parsed once, valid from here on. Pure: it knows what is asked for, not what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
@@ -11,7 +11,7 @@ use crate::crd::authors::Authors;
 use crate::crd::pods::Copied;
 use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
 use crate::crd::{ProjectDeployment, spec::Source};
-use crate::version::text_digest;
+use crate::version::{revision, text_digest};
 
 /// Everything that one object asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,7 +196,7 @@ impl Project {
     #[must_use]
     pub fn order_source(&self, digest: Option<&str>) -> order::Source {
         if let Some(git) = &self.source.git {
-            let commit = digest.map(|commit| order::Reference::Commit(commit.to_owned()));
+            let commit = digest.map(|digest| order::Reference::Commit(revision(digest).to_owned()));
             return order::Source::Git {
                 url: git.url.clone(),
                 reference: commit.unwrap_or_else(|| Self::git_reference(git)),
@@ -264,6 +264,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
             .map(|path| path.trim_end_matches('/').to_owned())
             .filter(|path| !path.is_empty() && path != "."),
         submodules: spec.source.git.as_ref().is_some_and(|git| git.submodules),
+        watch: spec.source.git.as_ref().map(watched).unwrap_or_default(),
         strategy: match build.strategy {
             spec::Strategy::Auto => order::Strategy::Auto,
             spec::Strategy::Dockerfile => order::Strategy::Dockerfile,
@@ -279,6 +280,13 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
         secrets: build.secrets.iter().map(|secret| secret.id.clone()).collect(),
         repository: build.output.repository.clone(),
     }
+}
+
+/// What of a repository makes a version; of a commit that is named, all of it.
+fn watched(git: &spec::Git) -> BTreeSet<String> {
+    let is_named = git.reference.as_ref().is_some_and(|reference| reference.commit.is_some());
+    let watch = git.watch.as_ref().filter(|_| !is_named);
+    watch.into_iter().flat_map(|watch| watch.paths.iter().map(|path| path.0.clone())).collect()
 }
 
 fn build_secret(secret: &spec::BuildSecret) -> order::BuildSecret {

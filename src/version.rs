@@ -16,7 +16,20 @@ pub const FORMAT: u32 = 1;
 /// The key of a build: 64 hex digits over the digest of the source and every build setting.
 #[must_use]
 pub fn build_key(source_digest: &str, settings: &Settings) -> String {
-    digest("build", &[("source", Value::from(source_digest)), ("settings", value(settings))])
+    digest("build", &[("source", Value::from(identity(source_digest))), ("settings", value(settings))])
+}
+
+/// What makes a source the same as another. Of a commit of which only some paths count, `<commit>@<digest of these>`, it is
+/// their digest: a commit that changes none of them is the same source.
+#[must_use]
+pub fn identity(source_digest: &str) -> &str {
+    source_digest.split_once('@').map_or(source_digest, |(_, watched)| watched)
+}
+
+/// The commit of a source, or its digest where it has none.
+#[must_use]
+pub fn revision(source_digest: &str) -> &str {
+    source_digest.split_once('@').map_or(source_digest, |(commit, _)| commit)
 }
 
 /// The hash of a version: 64 hex digits over the build key (or the image digest of a prebuilt image) and all of `run`.

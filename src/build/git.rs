@@ -22,6 +22,7 @@ mod large_files;
 mod listing;
 pub(super) mod modules;
 mod submodules;
+mod watched;
 
 pub(super) use access::Access;
 pub(super) use fetch::Room;

@@ -144,6 +144,9 @@ pub struct Settings {
     /// The submodules of a Git repository belong to the source.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub submodules: bool,
+    /// Files and directories of a Git repository that, with `path`, make a version; empty: all of a commit does.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub watch: BTreeSet<String>,
     /// Which way to an image.
     #[serde(skip_serializing_if = "Strategy::is_auto")]
     pub strategy: Strategy,

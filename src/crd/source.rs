@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::SecretName;
@@ -36,7 +37,7 @@ pub struct Source {
 /// A Git repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.secretRef) || self.url.startsWith('http://') || self.url.startsWith('https://')").message("spec.source.git.secretRef must name a Secret with identity and known_hosts when the URL is one of ssh"), validation = Rule::new("!has(self.interval) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.interval is for branches and tags: a commit never changes"))]
+#[x_kube(validation = Rule::new("has(self.secretRef) || self.url.startsWith('http://') || self.url.startsWith('https://')").message("spec.source.git.secretRef must name a Secret with identity and known_hosts when the URL is one of ssh"), validation = Rule::new("!has(self.watch) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.watch is for branches and tags: a commit that is named is built"), validation = Rule::new("!has(self.interval) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.interval is for branches and tags: a commit never changes"))]
 pub struct Git {
     /// URL of the repository: https://github.com/you/shop.git, ssh://git@github.com/you/shop.git or
     /// git@github.com:you/shop.git. Never with a password: that belongs into secretRef.
@@ -52,6 +53,9 @@ pub struct Git {
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*/?$') && !self.split('/').exists(p, p == '..')").message("spec.source.git.path must be a relative path inside the repository without '..', such as apps/shop"))]
     pub path: Option<String>,
+    /// Which commits of a branch or tag are new versions; left out: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// Fetch the submodules, too: at the commits that the repository names, up to 50 of them and 3 levels deep. The Secret is
     /// only used for those at the very host of url. Without it their directories stay empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -69,6 +73,22 @@ pub struct Git {
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != '' && duration(self) >= duration('1m') && duration(self) <= duration('168h')").message("spec.source.git.interval must be a duration from 1m to 168h, such as 5m or 1h30m"))]
     pub interval: Option<String>,
 }
+
+/// What of a repository makes a version: a commit that changes nothing else is no new version, and nothing is built for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Watch {
+    /// Files and directories besides path, such as packages/ui, from the root of the repository. The files of package managers
+    /// at the root (package.json, lock files, go.work, Cargo.toml and the like) always count.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = Rule::new(r"self.all(path, path.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*$') && !path.split('/').exists(p, p == '..' || p == '.'))").message("spec.source.git.watch.paths must be relative paths inside the repository without '.', '..' and a slash at the end, such as packages/ui"))]
+    pub paths: Vec<WatchedPath>,
+}
+
+/// A file or directory of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct WatchedPath(#[schemars(length(min = 1, max = 256))] pub String);
 
 /// What to check out of a repository. Exactly one of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use super::build::{Build, BuildResources, BuildSecret, CpuAndMemory, Framework, SecretKey, Strategy};
 pub use super::output::{Cleanup, Output};
 pub use super::run::{BoundedString, Health, HealthType, HttpHeader, Run, SecretName, Stop};
-pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source};
+pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source, Watch, WatchedPath};
 use super::status::ProjectDeploymentStatus;
 
 /// A web project that runs on this cluster: where its source is and how it runs. The operator builds the image, rolls

@@ -19,7 +19,7 @@ use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatu
 use crate::desired::{meta::selector_text, names};
 use crate::ledger::Ledger;
 use crate::project::Project;
-use crate::version::short;
+use crate::version::{revision, short};
 
 use super::asked::{Asked, asked, newest_live, previous};
 use super::world::{BuildJob, Cause, Child, JobState, World};
@@ -233,7 +233,7 @@ fn source(view: &View<'_>) -> Option<SourceStatus> {
     let record = view.world.records.get(view.asked.wanted.as_ref()?)?;
     let source = record.source();
     Some(SourceStatus {
-        digest: source.digest,
+        digest: revision(&source.digest).to_owned(),
         reference: Some(source.reference),
         message: source.message,
         author: source.author,

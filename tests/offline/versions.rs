@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use doce_operator::build::order::{Framework, Settings, Strategy};
 use doce_operator::crd::run::Security;
 use doce_operator::crd::spec::{Health, HealthType, HttpHeader, Run, Stop};
-use doce_operator::version::{build_key, canonical, files_digest, short, version};
+use doce_operator::version::{build_key, canonical, files_digest, revision, short, version};
 use k8s_openapi::api::core::v1::EnvVar;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -82,6 +82,7 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
         Settings { framework: Some(Framework::Rust), ..plain.clone() },
         Settings { repository: Some("r.example/a".into()), ..plain.clone() },
         Settings { secrets: ["A".to_owned()].into(), ..plain.clone() },
+        Settings { watch: ["A".to_owned()].into(), ..plain.clone() },
         Settings { secrets: ["B".to_owned()].into(), ..plain.clone() },
     ];
     let mut keys: Vec<String> = others.iter().map(|settings| build_key(COMMIT, settings)).collect();
@@ -153,6 +154,16 @@ fn one_cpu_is_the_same_version_as_a_number_and_as_a_text() {
         version("k", &serde_json::from_value::<Run>(run).unwrap())
     };
     assert_eq!(run(json!(1)), run(json!("1")));
+}
+
+#[test]
+fn of_a_commit_with_watched_paths_their_digest_alone_makes_the_build() {
+    let settings = Settings { watch: ["packages/ui".to_owned()].into(), ..Settings::default() };
+    let key = |commit: &str, watched: &str| build_key(&format!("{commit}@tree:{watched}"), &settings);
+    assert_eq!(key("aa", "1"), key("bb", "1"));
+    assert_ne!(key("aa", "1"), key("aa", "2"));
+    assert_ne!(key("aa", "1"), build_key("tree:1", &Settings::default()), "what is watched is a setting too");
+    assert_eq!((revision("aa@tree:1"), revision("sha256:x")), ("aa", "sha256:x"));
 }
 
 #[test]

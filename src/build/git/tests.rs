@@ -165,6 +165,41 @@ async fn a_repository_with_sha256_names_is_resolved_and_fetched_like_any_other()
     }
 }
 
+#[tokio::test]
+async fn a_commit_that_changes_nothing_that_is_watched_is_the_same_source() {
+    let origin = Origin::new();
+    for directory in ["apps/shop", "apps/admin", "packages/ui"] {
+        std::fs::create_dir_all(origin.dir.path().join(directory)).unwrap();
+    }
+    let watched = async |file: &str, content: &str| {
+        let commit = origin.commit(file, content);
+        let work = tempfile::tempdir().unwrap();
+        let git = origin.git(work.path()).await;
+        git.fetch(&commit, &branch("main")).await.unwrap();
+        git.watched(&commit, Some("apps/shop"), &["packages/ui".to_owned()].into()).await
+    };
+    assert_eq!(watched("apps/shop/index.js", "1").await.unwrap_err().reason, Reason::PathNotFound);
+    let first = watched("packages/ui/button.js", "1").await.unwrap();
+    for (file, content) in [("apps/admin/index.js", "1"), ("README.md", "1"), ("apps/admin/index.js", "2")] {
+        assert_eq!(watched(file, content).await.unwrap(), first, "{file}");
+    }
+    let mut seen = vec![first.clone()];
+    for file in ["apps/shop/index.js", "packages/ui/button.js", "package-lock.json"] {
+        let changed = watched(file, "changed").await.unwrap();
+        assert!(!seen.contains(&changed), "{file}");
+        seen.push(changed);
+    }
+    for (file, content) in [("apps/shop/index.js", "1"), ("packages/ui/button.js", "1")] {
+        watched(file, content).await.unwrap();
+    }
+    origin.run(&["rm", "--quiet", "package-lock.json"]);
+    assert_eq!(
+        watched("README.md", "2").await.unwrap(),
+        first,
+        "as it was before, it is the version of before"
+    );
+}
+
 // Bad input 72: submodule with a path outside and an ext:: URL
 // Bad input 72: repository with hooks and filters
 #[tokio::test]

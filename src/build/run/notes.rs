@@ -9,6 +9,7 @@ use crate::build::git::Commit;
 use crate::build::http;
 use crate::build::order::{Reference, Source};
 use crate::build::report::Stage;
+use crate::version::revision;
 
 pub(super) const KEY: &str = "doce.dev/key";
 pub(super) const MESSAGE: &str = "doce.dev/message";
@@ -35,7 +36,7 @@ impl Build {
     /// built once, so nobody waits for the same digest twice.
     pub(super) fn labels(&self, digest: &str, created: Timestamp) -> Vec<(&'static str, String)> {
         let mut labels = vec![
-            ("org.opencontainers.image.revision", digest.to_owned()),
+            ("org.opencontainers.image.revision", revision(digest).to_owned()),
             ("org.opencontainers.image.version", self.version(digest)),
             // Whole seconds, as the specification's examples have them.
             ("org.opencontainers.image.created", created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
@@ -49,7 +50,7 @@ impl Build {
     fn version(&self, digest: &str) -> String {
         match &self.order.source {
             Source::Git { reference: Reference::Tag(name), .. } => name.clone(),
-            _ => digest.trim_start_matches("sha256:").chars().take(12).collect(),
+            _ => revision(digest).trim_start_matches("sha256:").chars().take(12).collect(),
         }
     }
 }

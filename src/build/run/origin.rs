@@ -9,11 +9,12 @@ use super::large_files::Inner;
 use crate::build::git::{Access, Commit, Git};
 use crate::build::http::{self, Question};
 use crate::build::oci::{Artifact, Registries};
-use crate::build::order::{CONFIG_MAP_DIR, Reference, Source};
+use crate::build::order::{CONFIG_MAP_DIR, Reference, Settings, Source};
 use crate::build::outcome::Failure;
 use crate::build::reason::Reason;
 use crate::build::report::Stage;
 use crate::build::{address, source, unpack};
+use crate::version::revision;
 
 /// Key of a ConfigMap that is an archive, where it is the only one.
 const ARCHIVE: &str = "source.tar.gz";
@@ -39,7 +40,9 @@ impl Build {
         let (digest, origin) = match &self.order.source {
             Source::Git { url, reference } => {
                 let (git, addresses) = self.git(url, reference).await?;
-                (git.resolve(reference).await?, Origin::Git { git, addresses })
+                let commit = git.resolve(reference).await?;
+                let digest = self.watched(&git, reference, commit).await?;
+                (digest, Origin::Git { git, addresses })
             }
             Source::Archive { url, digest: Some(digest) } => {
                 let shown = http::named(url, Stage::Resolve)?;
@@ -64,6 +67,18 @@ impl Build {
         };
         self.change(|progress| progress.source = Some(digest.clone()));
         Ok((digest, origin))
+    }
+
+    /// The digest of a commit; where only some of its paths make a version, theirs beside it.
+    async fn watched(&self, git: &Git, reference: &Reference, commit: String) -> Result<String, Failure> {
+        let Settings { path, watch, .. } = &self.order.settings;
+        if watch.is_empty() {
+            return Ok(commit);
+        }
+        git.fetch(&commit, reference).await?;
+        let watched = git.watched(&commit, path.as_deref(), watch).await?;
+        self.log.line(&format!("commit {commit}; what is watched of it is {watched}"));
+        Ok(format!("{commit}@{watched}"))
     }
 
     async fn git(&self, url: &str, reference: &Reference) -> Result<(Git, Vec<IpAddr>), Failure> {
@@ -99,7 +114,10 @@ impl Build {
         match (&self.order.source, origin) {
             (Source::Git { url, reference }, Origin::Git { git, addresses }) => {
                 self.enter(Stage::Fetch, "fetch", &format!("{url} @ {}", digest.get(..7).unwrap_or(digest)));
-                git.fetch(digest, reference).await?;
+                let digest = revision(digest);
+                if self.order.settings.watch.is_empty() {
+                    git.fetch(digest, reference).await?; // Else it is here, for what is watched of it was looked at.
+                }
                 let room = git.checkout(digest, tree).await?;
                 let commit = git.describe(digest).await?;
                 self.change(|progress| progress.commit = commit);

@@ -2,6 +2,7 @@
 
 use crate::desired::names;
 use crate::ledger::{Attempts, Lookup};
+use crate::version::identity;
 
 use super::super::asked::Asked;
 use super::super::world::{BuildOf, Child};
@@ -66,7 +67,7 @@ fn reason(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> &'sta
     let same_source = |digest: &String| {
         let wanted = situation.asked.wanted.as_ref();
         let others = situation.world.records.iter().filter(|(version, _)| Some(*version) != wanted);
-        others.into_iter().any(|(_, record)| record.facts.source.digest == *digest)
+        others.into_iter().any(|(_, record)| identity(&record.facts.source.digest) == identity(digest))
     };
     let polls = || situation.ledger.lookup.as_ref().is_some_and(Lookup::polls);
     match of {

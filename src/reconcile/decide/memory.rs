@@ -4,7 +4,7 @@ use crate::crd::annotations::Verb;
 use crate::ledger::{Attempts, FORMAT, Ledger, Life, Lookup, Seen};
 use crate::project::{Origin, Project};
 use crate::record::{Cause, Trigger};
-use crate::version::short;
+use crate::version::{identity, short};
 
 use super::super::asked::{Pin, previous};
 use super::super::world::{BuildOf, Child, World};
@@ -110,7 +110,11 @@ pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
 /// Why there is a new version: of a source that is new, the lookup that found it tells; of one that another version was
 /// made from, somebody changed the rest of the spec.
 fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
-    let used = situation.world.records.values().any(|record| record.facts.source.digest == digest);
+    let used = situation
+        .world
+        .records
+        .values()
+        .any(|record| identity(&record.facts.source.digest) == identity(digest));
     let looked_up = match situation.project.origin() {
         Origin::LookedUp(_) if used => None,
         Origin::LookedUp(_) => situation.ledger.lookup.as_ref().and_then(|lookup| lookup.trigger.clone()),

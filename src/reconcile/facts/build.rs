@@ -12,6 +12,7 @@ use crate::build::report::{LAST_WORDS_SECONDS, Report};
 use crate::desired::names;
 use crate::ledger::{Attempts, Ledger};
 use crate::record::Record;
+use crate::version::identity;
 
 mod trouble;
 
@@ -147,7 +148,10 @@ pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job:
 /// What came out of a lookup is noted before the record that its image goes into: until that has it, only the Job's pod
 /// tells which it is, and without it the same would be built again.
 fn wants_image(ledger: &Ledger, records: &BTreeMap<String, Record>, digest: &str) -> bool {
-    let mut of_source = records.values().filter(|record| record.facts.source.digest == digest).peekable();
+    let mut of_source = records
+        .values()
+        .filter(|record| identity(&record.facts.source.digest) == identity(digest))
+        .peekable();
     let failed =
         |record: &Record| record.facts.key.as_ref().is_some_and(|key| ledger.attempts(key).failed.is_some());
     of_source.peek().is_none() || of_source.any(|record| record.image.is_none() && !failed(record))

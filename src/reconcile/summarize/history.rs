@@ -6,7 +6,7 @@ use super::{View, whole_seconds};
 use crate::crd::conditions::Reason;
 use crate::crd::status::HistoryEntry;
 use crate::record::Record;
-use crate::version::short;
+use crate::version::{revision, short};
 
 /// Most versions that are shown: the status must stay small, whatever `history.limit` keeps.
 const MOST: usize = 20;
@@ -39,7 +39,7 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     HistoryEntry {
         version: short(version),
         state: state.to_owned(),
-        source: source.digest,
+        source: revision(&source.digest).to_owned(),
         reference: Some(source.reference).filter(|reference| !reference.is_empty()),
         message: source.message,
         author: source.author,
