@@ -78,3 +78,36 @@ async fn an_interval_where_nothing_can_change_is_refused_at_apply() {
     }
     world.apply("shop", git("1h30m", json!({ "tag": "v1" }))).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_commit_outside_the_watched_paths_makes_no_version() {
+    let world = World::new("watched").await;
+    let _operator = Operator::start(&world).await;
+    let at = |n: u8, tree: &str| Built {
+        commit: Some(format!("{}@tree:{}", format!("{n:02x}").repeat(20), tree.repeat(64))),
+    };
+    let mut spec = branch("main");
+    spec["source"]["git"]["watch"] = json!({ "paths": ["packages/ui"] });
+    world.apply("shop", spec).await;
+    world.finish_build(at(1, "a")).await;
+    let first = world.until_ready("shop", "True", "Serving").await.status.unwrap();
+
+    world.ask("shop", "deploy", "@1").await;
+    world.finish_build(at(2, "a")).await;
+    world.ask("shop", "deploy", "@2").await;
+    world.finish_build(at(3, "b")).await;
+    let old = first.version.clone().unwrap();
+    let served = world
+        .until("shop", "the commit inside the paths serves", move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                let version = object.status.as_ref().and_then(|status| status.version.clone());
+                is(object, "Ready", "True", "Serving") && version.is_some_and(|version| version != old)
+            })
+        })
+        .await;
+    let status = served.status.unwrap();
+    assert_eq!(status.source.unwrap().digest, "03".repeat(20), "people see the commit alone");
+    assert_eq!(status.previous_version, first.version);
+    assert_eq!(status.history.len(), 2, "{:?}", status.history);
+}

@@ -24,7 +24,7 @@ fn labels(edit: impl FnOnce(&mut Value)) -> Value {
     labels
 }
 
-fn whose(labels: Value, owners: Value) -> (bool, bool) {
+fn whose(labels: &Value, owners: &Value) -> (bool, bool) {
     let metadata = json!({ "name": "shop", "namespace": "n", "labels": labels, "ownerReferences": owners });
     let child: Deployment = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
     (is_ours(&project(), &child), is_left_behind(&project(), &child))
@@ -36,26 +36,29 @@ fn owner(uid: &str, controller: bool) -> Value {
 
 #[test]
 fn what_nobody_owns_and_carries_all_our_labels_for_this_very_name_is_taken_over() {
-    assert_eq!(whose(labels(|_| {}), json!([])), (true, true));
+    assert_eq!(whose(&labels(|_| {}), &json!([])), (true, true));
 }
 
 #[test]
 fn what_somebody_owns_or_lacks_a_label_stays_a_stranger() {
-    assert_eq!(whose(labels(|_| {}), owner("other", true)), (false, false));
+    assert_eq!(whose(&labels(|_| {}), &owner("other", true)), (false, false));
     assert_eq!(
-        whose(labels(|_| {}), owner("other", false)),
+        whose(&labels(|_| {}), &owner("other", false)),
         (false, false),
         "it is garbage once that one goes"
     );
     for key in ["app.kubernetes.io/managed-by", "doce.dev/project", "doce.dev/role", "doce.dev/uid"] {
         let without = labels(|labels| drop(labels.as_object_mut().unwrap().remove(key)));
-        assert_eq!(whose(without, json!([])), (false, false), "without {key}");
+        assert_eq!(whose(&without, &json!([])), (false, false), "without {key}");
     }
-    assert_eq!(whose(labels(|labels| labels["doce.dev/project"] = json!("cart")), json!([])), (false, false));
+    assert_eq!(
+        whose(&labels(|labels| labels["doce.dev/project"] = json!("cart")), &json!([])),
+        (false, false)
+    );
 }
 
 #[test]
 fn what_is_ours_is_not_left_behind() {
-    assert_eq!(whose(labels(|labels| labels["doce.dev/uid"] = json!("new")), json!([])), (true, false));
-    assert_eq!(whose(labels(|_| {}), owner("new", true)), (true, false));
+    assert_eq!(whose(&labels(|labels| labels["doce.dev/uid"] = json!("new")), &json!([])), (true, false));
+    assert_eq!(whose(&labels(|_| {}), &owner("new", true)), (true, false));
 }

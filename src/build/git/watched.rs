@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn the_digest_is_of_the_objects_at_the_paths_and_of_nothing_else() {
-        let listing = b"040000 tree aa\tapps/shop\0100644 blob bb\tpackage.json\0";
-        let other_order = b"100644 blob bb\tpackage.json\0040000 tree aa\tapps/shop\0";
-        let changed = b"040000 tree ab\tapps/shop\0100644 blob bb\tpackage.json\0";
+        let listing = b"040000 tree aa\tapps/shop\x00100644 blob bb\tpackage.json\0";
+        let other_order = b"100644 blob bb\tpackage.json\x00040000 tree aa\tapps/shop\0";
+        let changed = b"040000 tree ab\tapps/shop\x00100644 blob bb\tpackage.json\0";
         let of = |listing: &[u8]| digest(listing, ["apps/shop"].into_iter()).unwrap();
         assert_eq!(of(listing), of(other_order));
         assert_ne!(of(listing), of(changed));

@@ -33,7 +33,7 @@ fn scaling_leaves_ready_true_as_long_as_one_pod_serves_and_none_is_unwell() {
     assert!(said(down).message.contains("1 of 1 pods; 2 more are ending"), "{}", said(down).message);
     // Kubernetes has not looked at the new number yet.
     let unseen = |rollout: &mut Rollout| {
-        (rollout.current, rollout.serving, rollout.pods, rollout.updated) = (false, 1, 1, 1)
+        (rollout.current, rollout.serving, rollout.pods, rollout.updated) = (false, 1, 1, 1);
     };
     assert_eq!(told(unseen), (Truth::True, Reason::Scaling, true));
 }
