@@ -224,14 +224,14 @@ fn say(framework: Framework, findings: &mut Findings) {
                 "Laravel answers 500 without APP_KEY: set it in spec.run.env from a Secret (php artisan key:generate --show)",
             );
             findings.warn(
-                "migrations are not run by themselves: set spec.run.initCommand: [php, artisan, migrate, --force]",
+                "migrations are not run by themselves: kubectl exec deploy/<name> -- php artisan migrate --force",
             );
         }
         Framework::Symfony => {
             findings.warn("Symfony needs APP_SECRET: set it in spec.run.env from a Secret");
             findings.warn(
-                "migrations are not run by themselves: set spec.run.initCommand: [php, bin/console, \
-                 doctrine:migrations:migrate, --no-interaction]",
+                "migrations are not run by themselves: kubectl exec deploy/<name> -- php bin/console \
+                 doctrine:migrations:migrate --no-interaction",
             );
         }
         _ => {}

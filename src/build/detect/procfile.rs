@@ -48,8 +48,8 @@ pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Ve
         let Process { name, command, line } = process;
         if name == "release" {
             findings.warn(format!(
-                "Procfile, line {line}: {name} is run by nothing here; set spec.run.initCommand to have it run before a \
-                 version starts: {command}"
+                "Procfile, line {line}: {name} is not run; run it once the version is up: kubectl exec deploy/<name> -- \
+                 {command}"
             ));
         } else {
             findings.assume(format!(

@@ -74,8 +74,8 @@ fn warn(findings: &mut Findings) {
         "Rails does not start without a secret: set RAILS_MASTER_KEY or SECRET_KEY_BASE in spec.run.env from a Secret",
     );
     findings.warn(
-        "migrations are not run by themselves: set spec.run.initCommand: [bundle, exec, rails, db:prepare], unless the \
-         Procfile runs them",
+        "migrations are not run by themselves, unless the Procfile does: kubectl exec deploy/<name> -- bundle exec rails \
+         db:prepare",
     );
 }
 
