@@ -38,7 +38,7 @@ fn says(status: &ProjectDeploymentStatus) -> String {
 async fn what_the_kubelet_met_is_in_the_message_of_ready() {
     let world = World::new("health").await;
     let plain = json!({});
-    let own = "response.writeHead(301, { location: `https://${request.socket.localAddress}:3000/` }).end();";
+    let own = "response.writeHead(301, { location: `https://${request.socket.localAddress.replace('::ffff:', '')}:3000/` }).end();";
     let local = "require('node:http').createServer().listen(process.env.PORT, '127.0.0.1')";
     let apps = [
         ("login", serves("response.writeHead(401).end();"), &plain, "GET / answered 401"),
