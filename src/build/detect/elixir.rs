@@ -184,15 +184,8 @@ fn warn(
 #[cfg(test)]
 mod tests {
     use super::super::Recipe;
-    use super::super::tests::auto;
+    use super::super::tests::{auto, in_order, plan};
     use super::*;
-
-    fn plan(files: &[(&str, &str)]) -> Generated {
-        match auto(files).unwrap() {
-            Recipe::Generated(generated) => generated,
-            other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
-        }
-    }
 
     const MIX: &str = "def project do\n [\n app: :shop,\n elixir: \"~> 1.14\",\n aliases: aliases()\n ]\nend\n\
         defp deps do\n [{:phoenix, \"~> 1.7\"}, # {:ecto_sql, \"x\"}\n ]\nend\n\"assets.deploy\": [\"phx.digest\"]\n";
@@ -215,11 +208,7 @@ mod tests {
             "PHX_SERVER=true",
             "CMD [\"/app/bin/shop\", \"start\"]",
         ];
-        let places: Vec<usize> = order
-            .iter()
-            .map(|part| made.text.find(part).unwrap_or_else(|| panic!("{part}: {}", made.text)))
-            .collect();
-        assert!(places.is_sorted(), "{}", made.text);
+        in_order(&made.text, &order);
         assert!(made.findings.warnings[0].contains("SECRET_KEY_BASE"), "{:?}", made.findings);
     }
 

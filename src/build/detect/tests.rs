@@ -23,10 +23,33 @@ pub(super) fn auto(files: &[(&str, &str)]) -> Result<Recipe, Failure> {
 }
 
 pub(super) fn generated(files: &[(&str, &str)]) -> (&'static str, String) {
-    match auto(files).unwrap() {
-        Recipe::Generated(generated) => (generated.framework.name(), generated.text),
+    let plan = plan(files);
+    (plan.framework.name(), plan.text)
+}
+
+/// The plan of a directory of a source (empty: its root).
+pub(super) fn plan_at(files: &[(&str, &str)], path: &str) -> Generated {
+    let dir = context(files);
+    let root = dir.path().canonicalize().unwrap();
+    match detect(&root, &root.join(path), &Settings::default()).unwrap() {
+        Recipe::Generated(generated) => generated,
         other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
     }
+}
+
+pub(super) fn plan(files: &[(&str, &str)]) -> Generated {
+    plan_at(files, "")
+}
+
+/// Why there is no plan.
+pub(super) fn message(files: &[(&str, &str)]) -> String {
+    auto(files).unwrap_err().message
+}
+
+pub(super) fn in_order(text: &str, parts: &[&str]) {
+    let places: Vec<usize> =
+        parts.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
+    assert!(places.is_sorted(), "{text}");
 }
 
 #[test]

@@ -1,19 +1,6 @@
-use super::super::tests::{auto, context};
-use super::super::{Recipe, detect};
+use super::super::Recipe;
+use super::super::tests::{auto, in_order, message, plan_at as plan};
 use super::*;
-
-fn plan(files: &[(&str, &str)], path: &str) -> Generated {
-    let dir = context(files);
-    let root = dir.path().canonicalize().unwrap();
-    match detect(&root, &root.join(path), &Settings::default()).unwrap() {
-        Recipe::Generated(generated) => generated,
-        other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
-    }
-}
-
-fn message(files: &[(&str, &str)]) -> String {
-    auto(files).unwrap_err().message
-}
 
 const API: &str = "<Project Sdk=\"Microsoft.NET.Sdk.Web\"><PropertyGroup><TargetFramework>net8.0</TargetFramework></PropertyGroup></Project>";
 const CLI: &str = "<Project Sdk=\"Microsoft.NET.Sdk\"><PropertyGroup><OutputType>Exe</OutputType><TargetFramework>net6.0</TargetFramework></PropertyGroup></Project>";
@@ -33,11 +20,7 @@ fn a_web_project_is_restored_published_and_run_by_its_runtime() {
         "USER 1654",
         "ASPNETCORE_HTTP_PORTS=$PORT exec dotnet shop-api.dll",
     ];
-    let places: Vec<usize> = order
-        .iter()
-        .map(|part| made.text.find(part).unwrap_or_else(|| panic!("{part}: {}", made.text)))
-        .collect();
-    assert!(places.is_sorted(), "{}", made.text);
+    in_order(&made.text, &order);
 }
 
 #[test]

@@ -1,30 +1,11 @@
 use super::super::Context;
-use super::super::tests::{auto, context, found, generated};
-use super::super::{Recipe, detect};
+use super::super::Recipe;
+use super::super::tests::{auto, found, generated, in_order, message, plan_at as plan};
 use super::*;
 use crate::build::dockerfile::images;
 
 const MOD: (&str, &str) = ("go.mod", "module example.com/shop\n\ngo 1.24.3\n");
 const MAIN: &str = "// The shop.\npackage main\n";
-
-fn message(files: &[(&str, &str)]) -> String {
-    auto(files).unwrap_err().message
-}
-
-fn plan(files: &[(&str, &str)], path: &str) -> Generated {
-    let dir = context(files);
-    let root = dir.path().canonicalize().unwrap();
-    match detect(&root, &root.join(path), &Settings::default()).unwrap() {
-        Recipe::Generated(generated) => generated,
-        other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
-    }
-}
-
-fn in_order(text: &str, parts: &[&str]) {
-    let places: Vec<usize> =
-        parts.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
-    assert!(places.is_sorted(), "{text}");
-}
 
 #[test]
 fn modules_are_downloaded_before_the_source_is_copied() {

@@ -1,26 +1,7 @@
-use super::super::tests::{auto, context, found, generated};
-use super::super::{Context, Recipe, detect};
+use super::super::tests::{auto, found, generated, in_order, message, plan_at as plan};
+use super::super::{Context, Recipe};
 use super::*;
 use crate::build::dockerfile::images;
-
-fn message(files: &[(&str, &str)]) -> String {
-    auto(files).unwrap_err().message
-}
-
-fn plan(files: &[(&str, &str)], path: &str) -> Generated {
-    let dir = context(files);
-    let root = dir.path().canonicalize().unwrap();
-    match detect(&root, &root.join(path), &Settings::default()).unwrap() {
-        Recipe::Generated(generated) => generated,
-        other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
-    }
-}
-
-fn in_order(text: &str, parts: &[&str]) {
-    let places: Vec<usize> =
-        parts.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
-    assert!(places.is_sorted(), "{text}");
-}
 
 const MAIN: (&str, &str) = (
     "src/main/java/shop/App.java",

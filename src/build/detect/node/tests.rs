@@ -1,12 +1,8 @@
-use super::super::tests::{auto, found, generated};
+use super::super::tests::{auto, found, generated, message};
 use crate::build::detect::Recipe;
 use crate::build::order::{Framework, Settings};
 
 const LOCK: (&str, &str) = ("package-lock.json", "{}");
-
-fn message(files: &[(&str, &str)]) -> String {
-    auto(files).unwrap_err().message
-}
 
 #[test]
 fn the_lock_file_decides_which_package_manager_installs() {

@@ -1,13 +1,5 @@
-use super::super::tests::{auto, found};
-use crate::build::detect::{Generated, Recipe};
+use super::super::tests::{auto, found, plan};
 use crate::build::order::{Framework, Settings};
-
-fn plan(files: &[(&str, &str)]) -> Generated {
-    match auto(files).unwrap() {
-        Recipe::Generated(made) => made,
-        Recipe::Dockerfile(_) => panic!(),
-    }
-}
 
 const LARAVEL: [(&str, &str); 6] = [
     ("composer.json", r#"{"require":{"php":"^8.2","laravel/framework":"^11.0","ext-gd":"*"}}"#),

@@ -1,13 +1,9 @@
-use super::super::tests::{auto, found, generated};
+use super::super::tests::{found, generated, in_order, message, plan};
 use crate::build::detect::Recipe;
 use crate::build::order::{Framework, Settings};
 
 const FLASK: (&str, &str) = ("app.py", "from flask import Flask\n\napp = Flask(__name__)\n");
 const PYTHON: (&str, &str) = (".python-version", "3.12.4\n");
-
-fn message(files: &[(&str, &str)]) -> String {
-    auto(files).unwrap_err().message
-}
 
 #[test]
 fn packages_are_installed_before_the_source_is_copied() {
@@ -22,9 +18,7 @@ fn packages_are_installed_before_the_source_is_copied() {
         "USER 1000",
         "\"app:app\"]",
     ];
-    let places: Vec<usize> =
-        order.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
-    assert!(places.is_sorted(), "{text}");
+    in_order(&text, &order);
 }
 
 #[test]
@@ -58,13 +52,6 @@ fn the_application_is_found_where_it_is_made() {
         let failure =
             message(&[("requirements.txt", "fastapi\nuvicorn[standard]"), PYTHON, ("shop/app.py", &shop)]);
         assert!(failure.contains("app = FastAPI(…)"), "{hostile}: {failure}");
-    }
-}
-
-fn plan(files: &[(&str, &str)]) -> crate::build::detect::Generated {
-    match auto(files).unwrap() {
-        Recipe::Generated(made) => made,
-        Recipe::Dockerfile(_) => panic!(),
     }
 }
 

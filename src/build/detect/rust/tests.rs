@@ -1,15 +1,10 @@
-use super::super::tests::{auto, context, generated};
-use super::super::{Recipe, detect};
+use super::super::tests::{generated, in_order, message, plan_at as plan};
 use super::*;
 use crate::build::dockerfile::images;
 
 const MANIFEST: (&str, &str) = ("Cargo.toml", "[package]\nname = \"shop\"\n[dependencies]\nserde = \"1\"\n");
 const MAIN: (&str, &str) = ("src/main.rs", "fn main() {}");
 const LOCK: (&str, &str) = ("Cargo.lock", "");
-
-fn message(files: &[(&str, &str)]) -> String {
-    auto(files).unwrap_err().message
-}
 
 #[test]
 fn dependencies_are_compiled_before_the_source_is_copied() {
@@ -25,9 +20,7 @@ fn dependencies_are_compiled_before_the_source_is_copied() {
         "cargo build --release --locked --bin shop",
         "USER 65532",
     ];
-    let places: Vec<usize> =
-        order.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
-    assert!(places.is_sorted(), "{text}");
+    in_order(&text, &order);
 }
 
 #[test]
@@ -58,15 +51,6 @@ fn the_program_of_a_workspace_is_the_only_one() {
     assert!(message(&[root]).contains("no program"));
     let default = ("Cargo.toml", "[package]\nname = \"shop\"\ndefault-run = \"b\"\n");
     assert!(generated(&[default, ("src/bin/a.rs", ""), ("src/bin/b.rs", "")]).1.contains("--bin b "));
-}
-
-fn plan(files: &[(&str, &str)], path: &str) -> Generated {
-    let dir = context(files);
-    let root = dir.path().canonicalize().unwrap();
-    match detect(&root, &root.join(path), &Settings::default()).unwrap() {
-        Recipe::Generated(generated) => generated,
-        other @ Recipe::Dockerfile(_) => panic!("{other:?}"),
-    }
 }
 
 #[test]
