@@ -16,6 +16,7 @@ use tree::{MAX_TEXT, Tree};
 mod assets;
 mod choice;
 mod cpp;
+mod debian;
 mod deno;
 mod dotnet;
 mod elixir;

@@ -200,9 +200,9 @@ pub(super) fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated,
     recipe(tree, settings)
 }
 
+/// Every framework has one, as a test knows.
 fn of(framework: Framework) -> &'static Language {
-    let node = &LANGUAGES[6];
-    LANGUAGES.iter().find(|language| language.frameworks.contains(&framework)).unwrap_or(node)
+    LANGUAGES.iter().find(|language| language.frameworks.contains(&framework)).unwrap_or(&LANGUAGES[0])
 }
 
 /// The language of the source, and the file that shows it. Two programs need a word of the user.

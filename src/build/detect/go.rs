@@ -3,7 +3,7 @@
 use super::assets::Assets;
 use super::choice::{self, Chosen};
 use super::findings::Findings;
-use super::names::is_path;
+use super::names::{is_path, resolved};
 use super::tree::Tree;
 use super::{Generated, missing, no_builder, step};
 use crate::build::dockerfile::{Step, go};
@@ -111,16 +111,7 @@ fn program(
 /// A path relative to the root of the source, from a directory of it (empty: the root); None where it leaves the source
 /// or is not plain.
 fn resolve(directory: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    let path = parts.join("/");
-    (path.is_empty() || is_path(&path)).then_some(path)
+    resolved(directory, path).filter(|path| path.is_empty() || is_path(path))
 }
 
 #[cfg(test)]

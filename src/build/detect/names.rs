@@ -8,6 +8,34 @@ pub(super) fn is_path(text: &str) -> bool {
         && text.split('/').all(|part| !part.is_empty() && part != ".." && !part.starts_with('-'))
 }
 
+/// A path of the source from its root on, as it is named in one of its directories (empty: the root); None where it leaves
+/// the source.
+pub(super) fn resolved(directory: &str, path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in directory.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// A directory as the beginning of the paths in it: with a slash at its end, unless it is empty.
+pub(super) fn slashed(directory: &str) -> String {
+    if directory.is_empty() || directory.ends_with('/') {
+        directory.to_owned()
+    } else {
+        format!("{directory}/")
+    }
+}
+
+/// The rest of a path below a directory.
+pub(super) fn relative(path: &str, above: &str) -> String {
+    path.strip_prefix(above).unwrap_or(path).trim_matches('/').to_owned()
+}
+
 /// A version of one to three numbers: `22`, `3.13`, `9.12.0`.
 pub(super) fn is_version(text: &str) -> bool {
     let numbers: Vec<&str> = text.split('.').collect();
@@ -54,6 +82,21 @@ mod tests {
             assert!(!is_path(bad), "{bad}");
         }
         assert!(!is_path(&"a".repeat(256)));
+    }
+
+    #[test]
+    fn a_path_is_resolved_inside_the_source_only() {
+        for (directory, path, resolved) in [
+            ("", "./a//b", Some("a/b")),
+            ("api", "../ui", Some("ui")),
+            ("a/b", "../..", Some("")),
+            ("", "..", None),
+            ("api", "../../x", None),
+        ] {
+            assert_eq!(super::resolved(directory, path).as_deref(), resolved, "{directory} {path}");
+        }
+        assert_eq!((slashed(""), slashed("a"), slashed("a/")), (String::new(), "a/".into(), "a/".into()));
+        assert_eq!((relative("a/b/c", "a"), relative("a", "a")), ("b/c".to_owned(), String::new()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where the modules of a program are: one by itself, one with others beside it, or the members of a go.work.
 
 use super::super::findings::Findings;
+use super::super::names::slashed;
 use super::super::tree::Tree;
 use super::super::{Context, no_builder};
 use super::module::{self, Module};
@@ -201,12 +202,4 @@ fn check_sums(tree: Tree<'_>, modules: &[(String, Module)], extra: &[String]) ->
         }
     }
     Ok(())
-}
-
-fn slashed(directory: &str) -> String {
-    if directory.is_empty() || directory.ends_with('/') {
-        directory.to_owned()
-    } else {
-        format!("{directory}/")
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::choice;
 use super::super::findings::Findings;
-use super::super::names::is_path;
+use super::super::names::{is_path, relative, slashed};
 use super::super::tree::Tree;
 use super::version::{self, Wanted};
 use super::{Project, no_builder};
@@ -35,7 +35,7 @@ struct Candidate {
 pub(super) fn read(tree: Tree<'_>, build: &Step, findings: &mut Findings) -> Result<Project, Failure> {
     let (root, directory) = root(tree)?;
     let base = slashed(&directory);
-    let own = if root.path() == tree.path() { String::new() } else { below(tree.path(), &directory) };
+    let own = if root.path() == tree.path() { String::new() } else { relative(tree.path(), &directory) };
     let projects = projects(root, &base)?;
     let catalog = root.text(&format!("{base}gradle/libs.versions.toml"))?.unwrap_or_default();
     let candidate = if *build == Step::Usual {
@@ -82,7 +82,7 @@ fn root(tree: Tree<'_>) -> Result<(Tree<'_>, String), Failure> {
     }
     while !above.is_empty() {
         above = above.rsplit_once('/').map_or("", |(parent, _)| parent);
-        if projects(tree.source(), &slashed(above))?.contains(&below(tree.path(), above)) {
+        if projects(tree.source(), &slashed(above))?.contains(&relative(tree.path(), above)) {
             return Ok((tree.source(), above.to_owned()));
         }
     }
@@ -361,18 +361,6 @@ fn manifests(root: Tree<'_>, base: &str, projects: &[String]) -> Vec<String> {
         }
     }
     found
-}
-
-fn below(path: &str, above: &str) -> String {
-    path.strip_prefix(above).unwrap_or(path).trim_matches('/').to_owned()
-}
-
-fn slashed(directory: &str) -> String {
-    if directory.is_empty() || directory.ends_with('/') {
-        directory.to_owned()
-    } else {
-        format!("{directory}/")
-    }
 }
 
 #[cfg(test)]

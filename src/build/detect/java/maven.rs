@@ -2,7 +2,7 @@
 
 use super::super::choice;
 use super::super::findings::Findings;
-use super::super::names::is_path;
+use super::super::names::{is_path, relative, resolved, slashed};
 use super::super::tree::Tree;
 use super::pom::{self, Pom};
 use super::version::{self, Wanted};
@@ -124,15 +124,7 @@ fn poms(root: Tree<'_>, directory: &str) -> Result<Vec<Pom>, Failure> {
 /// The directory of the parent that a path to its pom.xml names.
 fn above(directory: &str, path: &str) -> Option<String> {
     let path = path.trim_end_matches("pom.xml").trim_end_matches('/');
-    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/")).filter(|place| place != directory)
+    resolved(directory, path).filter(|place| place != directory)
 }
 
 fn choose(
@@ -260,16 +252,4 @@ fn needs_repackaging(poms: &[Pom]) -> bool {
 
 fn has_parent(poms: &[Pom], name: &str) -> bool {
     poms.iter().filter_map(|pom| pom.parent.as_ref()).any(|(artifact, _)| artifact == name)
-}
-
-fn relative(path: &str, above: &str) -> String {
-    path.strip_prefix(above).unwrap_or(path).trim_matches('/').to_owned()
-}
-
-fn slashed(directory: &str) -> String {
-    if directory.is_empty() || directory.ends_with('/') {
-        directory.to_owned()
-    } else {
-        format!("{directory}/")
-    }
 }

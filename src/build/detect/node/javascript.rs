@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::super::names::resolved;
 use tokens::{Token, tokens};
 
 mod reader;
@@ -214,20 +215,11 @@ impl Value {
 /// A path of a configuration, relative to the directory of the source; `root`: what it is relative to otherwise. None: it
 /// leaves the source.
 pub(super) fn directory(root: &str, path: &str) -> Option<String> {
-    let path = match path.strip_prefix(HERE) {
-        Some(rest) => rest.to_owned(),
-        None if path.starts_with('/') => return None,
-        None => format!("{root}/{path}"),
-    };
-    let mut parts = Vec::new();
-    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if part == ".." {
-            parts.pop()?;
-        } else {
-            parts.push(part);
-        }
+    match path.strip_prefix(HERE) {
+        Some(rest) => resolved("", rest),
+        None if path.starts_with('/') => None,
+        None => resolved(root, path),
     }
-    Some(parts.join("/"))
 }
 
 #[cfg(test)]

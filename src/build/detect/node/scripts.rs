@@ -1,7 +1,7 @@
 //! What a script of package.json comes to, with the package managers in it resolved: as process 1, each of them would lose
 //! SIGTERM, and with it every request in progress.
 
-use super::super::names::is_path;
+use super::super::names::{is_path, resolved};
 use super::super::tree::Tree;
 use super::package::Package;
 use super::workspace::Workspace;
@@ -271,27 +271,13 @@ fn chain(line: &str) -> Option<Vec<&str>> {
 
 /// A path seen from a directory, both relative to the root; None where it leaves the root.
 fn below(here: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = here.split('/').filter(|part| !part.is_empty()).collect();
     let path = path.trim_matches(['"', '\'']);
-    let path = match path.strip_prefix("/app") {
-        Some(rest) => {
-            parts.clear();
-            rest
-        }
-        None if path.starts_with('/') => return None,
-        None => path,
+    let found = match path.strip_prefix("/app") {
+        Some(rest) => resolved("", rest),
+        None if path.starts_with('/') => None,
+        None => resolved(here, path),
     };
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            _ => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    (joined.is_empty() || is_path(&joined)).then_some(joined)
+    found.filter(|path| path.is_empty() || is_path(path))
 }
 
 /// One line of a length that a person would write.

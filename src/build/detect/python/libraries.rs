@@ -1,27 +1,10 @@
 //! Debian's packages that Python packages need: a compiler and headers where they may be compiled, shared libraries and
 //! programs where they run. Names are those of Debian 12.
 
+use super::super::debian::{Need, Needs, need};
 use super::packages::Packages;
 
-/// What one package of Python needs.
-struct Need {
-    /// Any of these packages, in normal form.
-    of: &'static [&'static str],
-    /// While packages are installed.
-    build: &'static [&'static str],
-    /// While the program runs.
-    run: &'static [&'static str],
-}
-
-const fn need(
-    of: &'static [&'static str],
-    build: &'static [&'static str],
-    run: &'static [&'static str],
-) -> Need {
-    Need { of, build, run }
-}
-
-const TABLE: [Need; 40] = [
+static TABLE: [Need; 40] = [
     need(
         &["psycopg2", "psycopg-c", "psycopg[c]", "psycopg2cffi", "pygresql"],
         &["gcc", "libc6-dev", "libpq-dev"],
@@ -127,24 +110,17 @@ const TABLE: [Need; 40] = [
 
 /// The packages of Debian for the build stage and for the last one, each once and in order.
 pub(super) fn of(packages: &Packages) -> (Vec<&'static str>, Vec<&'static str>) {
-    let (mut build, mut run) = (Vec::new(), Vec::new());
-    for need in TABLE.iter().filter(|need| need.of.iter().any(|name| packages.installs(name))) {
-        build.extend(need.build);
-        run.extend(need.run);
-    }
+    let mut needs = Needs::default();
+    needs.add(&TABLE, |name| packages.installs(name));
     // Version 3 of the driver loads libpq when it runs, unless it brings one.
     let brings = ["psycopg[binary]", "psycopg-binary"].iter().any(|name| packages.installs(name));
     if packages.installs("psycopg") && !brings {
-        run.push("libpq5");
+        needs.run.push("libpq5");
     }
     if packages.git {
-        build.push("git");
+        needs.build.push("git");
     }
-    for list in [&mut build, &mut run] {
-        list.sort_unstable();
-        list.dedup();
-    }
-    (build, run)
+    needs.lists()
 }
 
 #[cfg(test)]

@@ -60,6 +60,18 @@ impl Packages {
     pub(super) fn installs(&self, name: &str) -> bool {
         self.names.contains(name) || self.locked.contains(name)
     }
+
+    /// Dependencies as Poetry and Pipenv write them: a name, and a version or a table.
+    fn take(&mut self, dependencies: &BTreeMap<String, toml::Value>) {
+        for (name, value) in dependencies {
+            self.names.extend(names(name));
+            let extras = value.get("extras").and_then(toml::Value::as_array);
+            let extras = extras.into_iter().flatten().filter_map(toml::Value::as_str);
+            self.names.extend(extras.flat_map(|extra| names(&format!("{name}[{extra}]"))));
+            self.git |= value.get("git").is_some();
+            self.whole_source |= value.get("path").is_some();
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -252,14 +264,7 @@ fn poetry(tree: Tree<'_>, pyproject: &Pyproject, packages: &mut Packages, findin
         );
     }
     packages.locked = locked(tree, "poetry.lock");
-    for (name, value) in &poetry.dependencies {
-        packages.names.extend(names(name));
-        let extras = value.get("extras").and_then(toml::Value::as_array);
-        let extras = extras.into_iter().flatten().filter_map(toml::Value::as_str);
-        packages.names.extend(extras.flat_map(|extra| names(&format!("{name}[{extra}]"))));
-        packages.git |= value.get("git").is_some();
-        packages.whole_source |= value.get("path").is_some();
-    }
+    packages.take(&poetry.dependencies);
     packages.names.remove("python");
     // A project with modules of its own that are named, or a program of its own, is installed; any other is only started.
     let package =
@@ -275,14 +280,7 @@ fn pipenv(tree: Tree<'_>, packages: &mut Packages, findings: &mut Findings) -> R
             "Pipfile.lock is missing: other versions may be taken every time; run pipenv lock and commit it",
         );
     }
-    for (name, value) in &pipfile.packages {
-        packages.names.extend(names(name));
-        let extras = value.get("extras").and_then(toml::Value::as_array);
-        let extras = extras.into_iter().flatten().filter_map(toml::Value::as_str);
-        packages.names.extend(extras.flat_map(|extra| names(&format!("{name}[{extra}]"))));
-        packages.git |= value.get("git").is_some();
-        packages.whole_source |= value.get("path").is_some();
-    }
+    packages.take(&pipfile.packages);
     let lock: Option<serde_json::Value> = tree.json("Pipfile.lock")?;
     let locked = lock.as_ref().and_then(|lock| lock.get("default")).and_then(serde_json::Value::as_object);
     packages.locked =

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::debian::{Need, Needs, need};
 use super::super::findings::Findings;
 use super::super::names::is_version;
 use super::super::tree::Tree;
@@ -24,22 +25,7 @@ pub(super) struct Gems {
     git: bool,
 }
 
-/// What a gem needs of Debian 12: while it is compiled, and while it runs.
-struct Need {
-    of: &'static [&'static str],
-    build: &'static [&'static str],
-    run: &'static [&'static str],
-}
-
-const fn need(
-    of: &'static [&'static str],
-    build: &'static [&'static str],
-    run: &'static [&'static str],
-) -> Need {
-    Need { of, build, run }
-}
-
-const TABLE: [Need; 15] = [
+static TABLE: [Need; 15] = [
     need(&["pg"], &["libpq-dev"], &["libpq5"]),
     need(&["mysql2", "trilogy"], &["default-libmysqlclient-dev"], &["libmariadb3"]),
     need(&["sqlite3"], &["libsqlite3-dev"], &["libsqlite3-0"]),
@@ -76,23 +62,20 @@ impl Gems {
 
     /// Packages of Debian for the build stage and for the last one.
     pub(super) fn libraries(&self, debian: &str) -> (Vec<&'static str>, Vec<&'static str>) {
-        // Memory of a program that runs for long stays smaller with jemalloc.
-        let (mut build, mut run) = (Vec::new(), vec!["libjemalloc2"]);
-        if !self.names.is_empty() {
-            build.extend(["build-essential", "pkg-config"]);
+        let mut needs = Needs::default();
+        needs.add(&TABLE, |name| self.has(name));
+        for name in &mut needs.run {
+            *name = in_debian(name, debian);
         }
-        for need in TABLE.iter().filter(|need| need.of.iter().any(|name| self.has(name))) {
-            build.extend(need.build);
-            run.extend(need.run.iter().map(|name| in_debian(name, debian)));
+        // Memory of a program that runs for long stays smaller with jemalloc.
+        needs.run.push("libjemalloc2");
+        if !self.names.is_empty() {
+            needs.build.extend(["build-essential", "pkg-config"]);
         }
         if self.git {
-            build.push("git");
+            needs.build.push("git");
         }
-        for list in [&mut build, &mut run] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        (build, run)
+        needs.lists()
     }
 }
 
