@@ -47,6 +47,7 @@ test-suite: export SUITE := $(SUITE)
 test-suite: export ONLY := $(ONLY)
 test-suite: export RUN := $(RUN)
 test-suite: export TABLE := $(TABLE)
+test-suite: export LOGS := $(LOGS)
 test-suite: ## Plans for every example of a suite, SUITE=DIR; RUN=1 builds and runs them on a real node (ONLY=…, TABLE=FILE.md)
 	$(CARGO) test --locked --test suite --no-run
 	$(if $(RUN),$(CLUSTER) with node --) $(CARGO) test --locked --test suite -- --ignored --nocapture

@@ -11,6 +11,7 @@ use futures::{StreamExt as _, stream};
 mod suite {
     pub mod example;
     pub mod http;
+    pub mod needs;
     pub mod outcome;
     pub mod plan;
     pub mod table;
@@ -38,16 +39,16 @@ const AT_A_TIME: usize = 2;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a suite: make test-suite SUITE=DIR"]
 async fn every_example_has_a_plan_or_a_reason_and_what_is_run_does_what_it_should() {
-    let directory = variable("SUITE").expect("SUITE names the directory of the examples");
-    let only = variable("ONLY");
+    let directory = setting("SUITE").expect("SUITE names the directory of the examples");
+    let only = setting("ONLY");
     let chosen = |example: &Example| {
         only.as_ref().is_none_or(|only| only.split(',').any(|word| example.name.contains(word)))
     };
     let examples: Vec<Example> = Example::all(&PathBuf::from(directory)).into_iter().filter(chosen).collect();
     assert!(!examples.is_empty(), "no example has such a name");
     let mut outcomes: Vec<Outcome> = examples.iter().map(|it| Outcome::new(it, plan::of(it))).collect();
-    if variable("RUN").is_some() {
-        let world = World::new("suite").await;
+    if setting("RUN").is_some() {
+        let world = World::new(&format!("suite-{}", std::process::id())).await;
         let trials = outcomes.iter_mut().zip(&examples).filter(|(outcome, _)| outcome.plan.is_some());
         stream::iter(trials)
             .for_each_concurrent(AT_A_TIME, async |(outcome, example)| {
@@ -57,14 +58,15 @@ async fn every_example_has_a_plan_or_a_reason_and_what_is_run_does_what_it_shoul
             .await;
     }
     print!("{}", table::text(&outcomes));
-    if let Some(file) = variable("TABLE") {
+    if let Some(file) = setting("TABLE") {
         std::fs::write(file, table::markdown(&outcomes)).unwrap();
     }
     let broken: Vec<&str> = outcomes.iter().filter(|it| it.is_wrong()).map(|it| it.name.as_str()).collect();
     assert!(broken.is_empty(), "not as expected: {}", broken.join(", "));
 }
 
-fn variable(name: &str) -> Option<String> {
+/// What the variable of that name says, where it says something.
+fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -84,23 +86,54 @@ fn a_case_with_comments_and_commas_is_read() {
 #[test]
 fn what_failed_for_want_of_a_host_is_told_from_what_failed() {
     let log = "npm error code ENOTFOUND\nnpm error request to https://cdn.example.org/x failed, reason: getaddrinfo ENOTFOUND cdn.example.org";
-    assert_eq!(suite::outcome::missing_host(log).as_deref(), Some("cdn.example.org"));
+    assert_eq!(suite::needs::missing_host(log).as_deref(), Some("cdn.example.org"));
     assert_eq!(
-        suite::outcome::missing_host("curl: (6) Could not resolve host: a.example").as_deref(),
+        suite::needs::missing_host("curl: (6) Could not resolve host: a.example").as_deref(),
         Some("a.example")
     );
     assert_eq!(
-        suite::outcome::missing_host("dial tcp: lookup b.example on 10.0.0.1:53: no such host").as_deref(),
+        suite::needs::missing_host("dial tcp: lookup b.example on 10.0.0.1:53: no such host").as_deref(),
         Some("b.example")
     );
-    assert_eq!(suite::outcome::missing_host("error: expected `;`"), None);
+    let deno = "Download https://c.example/x/mod.ts\nerror: Import failed.\n  failed to lookup address: Name or service not known";
+    assert_eq!(suite::needs::missing_host(deno).as_deref(), Some("c.example"));
+    assert_eq!(suite::needs::missing_host("GET https://d.example/x answered 404\nerror: expected `;`"), None);
+}
+
+#[test]
+fn what_failed_for_want_of_an_image_or_of_the_very_version_is_told_from_what_failed() {
+    let images = vec!["docker.io/library/rust:1.89-bookworm".to_owned()];
+    let (example, found) = (Example::read(tempfile::tempdir().unwrap().path()), &images[0]);
+    let planned = Planned::Yes { framework: "Rust".into(), images: images.clone() };
+    let outcome = Outcome::new(&example, planned);
+    let message = format!("the base image {found} does not exist");
+    let missing = |reason: &str| suite::needs::missing_image(reason, &message, &images);
+    assert_eq!(missing("BaseImageNotFound").as_ref(), Some(found));
+    assert_eq!(missing("BuildFailed"), None);
+    let other =
+        |wanted: &str, printed: &str| suite::needs::other_version(&[&wanted.to_owned()], printed, &outcome);
+    assert_eq!(other("made by rustc 1.89.0", "It is made by rustc 1.95.0.").as_ref(), Some(found));
+    assert_eq!(
+        other("made by rustc 1.88.0", "It is made by rustc 1.95.0."),
+        None,
+        "the plan asks for another"
+    );
+    assert_eq!(other("made by rustc 1.89.0", "made by gcc 1.89.0"), None);
+}
+
+#[test]
+fn what_variables_of_another_builder_set_up_is_run_without_them() {
+    let cases =
+        suite::example::cases(r#"[{ "envs": { "RAILPACK_PRUNE_DEPS": "true", "A": "1" } }]"#).unwrap();
+    assert!(cases[0].is_set_up() && cases[0].foreign().is_none());
+    assert_eq!(cases[0].environment().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["A"]);
 }
 
 #[test]
 fn the_table_counts_by_family_and_says_why() {
     let (dir, mut outcomes) = (tempfile::tempdir().unwrap(), vec![]);
     for (name, planned) in [
-        ("node-a", Planned::Yes { framework: "Node".into() }),
+        ("node-a", Planned::Yes { framework: "Node".into(), images: vec![] }),
         ("node-b", Planned::No("NoStart: there is no start script".into())),
         ("single", Planned::Broken("it ended with signal 6".into())),
     ] {

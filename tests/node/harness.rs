@@ -233,8 +233,11 @@ pub fn is_at_fault(status: &ProjectDeploymentStatus, reason: &str, words: &str) 
     ready(status) == Some(("False".into(), reason.into())) && named && holds(status, "Reconciling")
 }
 
-/// As the README says it, with the addresses of this cluster.
+/// As the README says it, with the addresses of this cluster. One process at a time: Helm refuses to work on a release that
+/// another one works on.
 fn install() {
+    let lock = std::fs::File::create(Path::new(&variable("DOCE_CLUSTER_DIR")).join("helm.lock")).unwrap();
+    lock.lock().unwrap();
     let (repository, tag) = variable("DOCE_OPERATOR_IMAGE")
         .rsplit_once(':')
         .map(|(name, tag)| (name.to_owned(), tag.to_owned()))

@@ -89,18 +89,29 @@ impl Texts {
 impl Case {
     /// Why it says nothing about this project, where it does not.
     pub fn foreign(&self) -> Option<&'static str> {
-        let own = |name: &String| name.starts_with("RAILPACK_") || name.starts_with("MISE_");
         if self.config_file.is_some() || self.should_fail {
             return Some("about railpack.json");
-        }
-        if self.envs.keys().any(own) {
-            return Some("set up by variables of Railpack");
         }
         if self.expected_output.words().iter().any(|words| OF_ITS_SERVERS.contains(&words.as_str())) {
             return Some("about a server of Railpack");
         }
         self.platform.as_ref().filter(|there| *there != "linux/amd64").map(|_| "for another platform")
     }
+
+    /// Whether variables of the other builder set it up. What it expects may come without them; where it does not, that
+    /// says nothing about this project.
+    pub fn is_set_up(&self) -> bool {
+        self.envs.keys().any(|name| is_of_railpack(name))
+    }
+
+    /// Its environment without the variables that only the other builder reads.
+    pub fn environment(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.envs.iter().filter(|(name, _)| !is_of_railpack(name))
+    }
+}
+
+fn is_of_railpack(name: &str) -> bool {
+    name.starts_with("RAILPACK_") || name.starts_with("MISE_")
 }
 
 impl Example {

@@ -9,11 +9,28 @@ pub enum Planned {
     Yes {
         /// Its name.
         framework: String,
+        /// The base images that it names.
+        images: Vec<String>,
     },
     /// No, for this reason.
     No(String),
     /// The question was not answered.
     Broken(String),
+}
+
+/// What a trial says of an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody tried.
+    Untried,
+    /// It does all that it should.
+    Right,
+    /// It does not, for want of something that cannot be had here.
+    Needs,
+    /// It was built, and all its cases are about the other builder.
+    NothingToCompare,
+    /// It does not, for no want of anything.
+    Wrong,
 }
 
 /// A row of the table.
@@ -23,6 +40,8 @@ pub struct Outcome {
     pub name: String,
     /// The framework of its plan, where it has one.
     pub plan: Option<String>,
+    /// The base images of its plan.
+    pub images: Vec<String>,
     /// Whether the image was made; none where nobody tried.
     pub built: Option<bool>,
     /// Cases that did what they should, of those that were tried.
@@ -39,44 +58,40 @@ pub struct Outcome {
 impl Outcome {
     /// Before it was tried.
     pub fn new(example: &Example, planned: Planned) -> Self {
-        let (plan, why, broken) = match planned {
-            Planned::Yes { framework } => (Some(framework), vec![], false),
-            Planned::No(why) => (None, vec![why], false),
-            Planned::Broken(why) => (None, vec![why], true),
+        let (plan, images, why, broken) = match planned {
+            Planned::Yes { framework, images } => (Some(framework), images, vec![], false),
+            Planned::No(why) => (None, vec![], vec![why], false),
+            Planned::Broken(why) => (None, vec![], vec![why], true),
         };
         let needs = example.services.iter().map(|service| format!("a service {service}")).collect();
-        Self { name: example.name.clone(), plan, built: None, right: 0, tried: 0, needs, why, broken }
+        Self { name: example.name.clone(), plan, images, built: None, right: 0, tried: 0, needs, why, broken }
+    }
+
+    /// What the trial says.
+    pub fn verdict(&self) -> Verdict {
+        match self.built {
+            _ if self.broken => Verdict::Wrong,
+            None => Verdict::Untried,
+            Some(true) if self.tried == 0 => Verdict::NothingToCompare,
+            Some(true) if self.right == self.tried => Verdict::Right,
+            Some(_) if self.needs.is_empty() => Verdict::Wrong,
+            Some(_) => Verdict::Needs,
+        }
     }
 
     /// It was tried and did not do what it should, for no want of anything.
     pub fn is_wrong(&self) -> bool {
-        let failed = self.built == Some(false) || self.right < self.tried;
-        self.broken || failed && self.needs.is_empty()
+        self.verdict() == Verdict::Wrong
+    }
+
+    /// Notes why something is not as it should be, and what it would have needed.
+    pub fn note(&mut self, why: String, needs: Option<String>) {
+        self.why.push(why);
+        self.needs.extend(needs.filter(|needs| !self.needs.contains(needs)));
     }
 
     /// The first word of its name; `other` for what has none of its own.
     pub fn family(&self) -> &str {
         self.name.split_once('-').map_or("other", |(family, _)| family)
     }
-}
-
-/// The host that was looked for and not found, where that is what an output ends with.
-pub fn missing_host(log: &str) -> Option<String> {
-    const MARKS: [&str; 5] = [
-        "getaddrinfo ENOTFOUND ",
-        "getaddrinfo EAI_AGAIN ",
-        "Could not resolve host: ",
-        "lookup ",
-        "Failed to resolve '",
-    ];
-    log.lines().rev().take(60).find_map(|line| {
-        MARKS.iter().find_map(|mark| {
-            let (_, rest) = line.split_once(mark)?;
-            let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || ".-".contains(letter)));
-            let host = &rest[..end.unwrap_or(rest.len())];
-            // Programs in Go name what they ask, and only then that it is not there.
-            let missing = *mark != "lookup " || line.contains("no such host");
-            (missing && host.contains('.')).then(|| host.trim_end_matches('.').to_owned())
-        })
-    })
 }

@@ -1,6 +1,9 @@
-//! What `doce-operator build --explain` says of an example.
+//! What `doce-operator build --explain` says of an example. The other builder reads no Dockerfile, so none counts that the
+//! example has.
 
 use std::process::Command;
+
+use serde_json::Value;
 
 use super::example::Example;
 use super::outcome::Planned;
@@ -8,13 +11,24 @@ use super::outcome::Planned;
 /// The plan of an example, or why there is none.
 pub fn of(example: &Example) -> Planned {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doce-operator"));
-    let output = command.args(["build", "--explain"]).arg(&example.directory).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    command.args(["build", "--json", "--strategy", "Generated", "--explain"]).arg(&example.directory);
+    let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    let framework = text.lines().find_map(|line| line.strip_prefix("# framework: ")).unwrap_or("Dockerfile");
-    match (output.status.code(), error.trim().strip_prefix("error: ")) {
-        (Some(0), _) => Planned::Yes { framework: framework.to_owned() },
-        (Some(1), Some(why)) => Planned::No(why.to_owned()),
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    match (output.status.code(), plan["framework"].as_str(), plan["message"].as_str()) {
+        (Some(0), Some(framework), _) => Planned::Yes {
+            framework: framework.to_owned(),
+            images: images(plan["text"].as_str().unwrap_or_default()),
+        },
+        (Some(1), _, Some(why)) => {
+            Planned::No(format!("{}: {why}", plan["reason"].as_str().unwrap_or_default()))
+        }
         _ => Planned::Broken(format!("explaining it ended with {}: {}", output.status, error.trim())),
     }
+}
+
+/// The base images of a Dockerfile.
+fn images(dockerfile: &str) -> Vec<String> {
+    let from = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next());
+    from.filter(|name| name.contains('/')).map(str::to_owned).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Verdict};
 
 /// One example.
 pub fn line(outcome: &Outcome) -> String {
@@ -17,17 +17,28 @@ pub fn text(outcomes: &[Outcome]) -> String {
     for outcome in outcomes {
         let _ = writeln!(text, "{}", line(outcome));
     }
-    for (family, [planned, built, right, all]) in totals(outcomes) {
-        let _ = writeln!(text, "{family:12} plan {planned} of {all}, built {built}, as expected {right}");
+    for (family, totals) in totals(outcomes) {
+        let Totals { all, planned, built, right, needs, nothing, wrong } = totals;
+        let _ = writeln!(
+            text,
+            "{family:12} plan {planned} of {all}, built {built}, right {right}, wrong {wrong}, needs something {needs}, \
+             nothing to compare {nothing}"
+        );
     }
     text
 }
 
 /// The same as Markdown, the totals first.
 pub fn markdown(outcomes: &[Outcome]) -> String {
-    let mut text = "| family | plan | built | as expected |\n|---|---|---|---|\n".to_owned();
-    for (family, [planned, built, right, all]) in totals(outcomes) {
-        let _ = writeln!(text, "| {family} | {planned} of {all} | {built} | {right} |");
+    let mut text = "| family | plan | built | as expected | wrong | needs what there is none of here | nothing to compare |\n\
+                    |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for (family, totals) in totals(outcomes) {
+        let Totals { all, planned, built, right, needs, nothing, wrong } = totals;
+        let _ = writeln!(
+            text,
+            "| {family} | {planned} of {all} | {built} | {right} | {wrong} | {needs} | {nothing} |"
+        );
     }
     text.push_str("\n| example | plan | built | as expected | why not |\n|---|---|---|---|---|\n");
     for outcome in outcomes {
@@ -50,15 +61,39 @@ fn cells(outcome: &Outcome) -> [String; 5] {
     [outcome.name.clone(), framework, built.to_owned(), ran, why.join("; ").replace('\n', " ")]
 }
 
-/// How many of a family have a plan, were built, did everything that they should, and are there.
-fn totals(outcomes: &[Outcome]) -> BTreeMap<&str, [usize; 4]> {
-    let mut totals = BTreeMap::<&str, [usize; 4]>::new();
+/// How many of a family are so.
+#[derive(Default)]
+struct Totals {
+    all: usize,
+    planned: usize,
+    built: usize,
+    right: usize,
+    needs: usize,
+    nothing: usize,
+    wrong: usize,
+}
+
+impl Totals {
+    fn count(&mut self, outcome: &Outcome) {
+        self.all += 1;
+        self.planned += usize::from(outcome.plan.is_some());
+        self.built += usize::from(outcome.built == Some(true));
+        match outcome.verdict() {
+            Verdict::Right => self.right += 1,
+            Verdict::Needs => self.needs += 1,
+            Verdict::NothingToCompare => self.nothing += 1,
+            Verdict::Wrong => self.wrong += 1,
+            Verdict::Untried => {}
+        }
+    }
+}
+
+/// Of each family, and of all.
+fn totals(outcomes: &[Outcome]) -> BTreeMap<&str, Totals> {
+    let mut totals = BTreeMap::<&str, Totals>::new();
     for outcome in outcomes {
-        let right = outcome.tried > 0 && outcome.right == outcome.tried;
-        let counted = [outcome.plan.is_some(), outcome.built == Some(true), right, true];
         for family in [outcome.family(), "total"] {
-            let there = totals.entry(family).or_default();
-            there.iter_mut().zip(counted).for_each(|(sum, one)| *sum += usize::from(one));
+            totals.entry(family).or_default().count(outcome);
         }
     }
     totals

@@ -9,95 +9,115 @@ use kube::api::{DeleteParams, ListParams, LogParams};
 use serde_json::json;
 
 use super::example::{Case, Example};
-use super::http;
-use super::outcome::{Outcome, missing_host};
+use super::outcome::Outcome;
+use super::{http, needs};
 use crate::harness::World;
 use crate::repository::Repository;
 
 /// Longest wait for the image.
 const BUILT_WITHIN: Duration = Duration::from_mins(25);
+/// Longest wait for the first start of a program: its image may be large.
+const STARTED_WITHIN: Duration = Duration::from_mins(5);
 /// Longest wait for what a started program should do.
-const RIGHT_WITHIN: Duration = Duration::from_secs(90);
+const RIGHT_WITHIN: Duration = Duration::from_mins(1);
+/// Starts of a program that ends by itself, after which it will print nothing else.
+const STARTS: i32 = 3;
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
 /// Where a program listens that goes by PORT.
 const PORT: u16 = 3000;
+/// Failures of the cluster, after which the operator builds again by itself.
+const PASSING: [&str; 4] = ["BuilderUnavailable", "RegistryUnavailable", "Cancelled", "WorkspaceFailed"];
+
+/// Why something failed, and what it would have needed.
+type Why = (String, Option<String>);
 
 /// Builds it once and starts it for every case.
 pub async fn run(world: &World, example: &Example, outcome: &mut Outcome) {
     let name = example.name.to_lowercase();
-    let repository = Repository::new(&format!("suite-{name}"));
+    let repository = Repository::new(&format!("{}-{name}", world.namespace));
     let commit = repository.commit_directory(&example.name, &example.directory);
     for (number, case) in example.cases.iter().enumerate() {
         if let Some(why) = case.foreign() {
-            outcome.why.push(format!("case {} left out: {why}", number + 1));
-            continue;
-        }
-        world.deploy(&name, &spec(&repository.url, &commit, case)).await;
-        match built(world, &name).await {
-            Ok(()) => outcome.built = Some(true),
-            Err(why) => {
-                outcome.built = Some(false);
-                note(outcome, why);
-                break;
+            outcome.note(format!("case {} left out: {why}", number + 1), None);
+            if outcome.built.is_some() || number + 1 < example.cases.len() {
+                continue;
             }
         }
-        outcome.tried += 1;
-        match as_expected(world, &name, case).await {
-            Ok(()) => outcome.right += 1,
-            Err(why) => note(outcome, why),
+        world.deploy(&name, &spec(&repository.url, &commit, case)).await;
+        if let Err((why, needs)) = built(world, &name, outcome).await {
+            outcome.built = Some(false);
+            outcome.note(why, needs);
+            break;
         }
+        outcome.built = Some(true);
+        if case.foreign().is_some() {
+            continue;
+        }
+        match as_expected(world, &name, case, outcome).await {
+            Ok(()) => outcome.right += 1,
+            Err((why, _)) if case.is_set_up() => {
+                outcome.note(
+                    format!("case {} left out: set up by variables of Railpack ({why})", number + 1),
+                    None,
+                );
+                continue;
+            }
+            Err((why, needs)) => outcome.note(why, needs),
+        }
+        outcome.tried += 1;
     }
     let _gone = world.api::<ProjectDeployment>().delete(&name, &DeleteParams::default()).await;
     world.until_gone::<ProjectDeployment>(&name).await;
 }
 
-fn note(outcome: &mut Outcome, why: String) {
-    outcome.needs.extend(missing_host(&why));
-    outcome.why.push(why);
-}
-
 fn spec(url: &str, commit: &str, case: &Case) -> serde_json::Value {
-    let env = case.envs.iter().filter(|(name, _)| *name != "PORT");
+    let env = case.environment().filter(|(name, _)| *name != "PORT");
     let env: Vec<_> = env.map(|(name, value)| json!({ "name": name, "value": value })).collect();
     // What listens on a port of its own choice listens where the suite asks; low ports are those of the suite's own server.
     let internal = case.http_check.as_ref().map(|check| check.internal_port).filter(|port| *port >= 1024);
     let health = if case.http_check.is_some() { "TCP" } else { "None" };
     json!({
         "source": { "git": { "url": url, "ref": { "commit": commit } } },
+        "build": { "strategy": "Generated" },
         "run": { "port": internal.unwrap_or(PORT), "env": env, "health": { "type": health } },
         "rollout": { "minReadySeconds": 0 },
     })
 }
 
 /// Waits for the image of what is asked for.
-async fn built(world: &World, name: &str) -> Result<(), String> {
+async fn built(world: &World, name: &str, outcome: &Outcome) -> Result<(), Why> {
     let begun = Instant::now();
-    let mut last = String::new();
+    let mut last = "nothing failed".to_owned();
     while begun.elapsed() < BUILT_WITHIN {
         let status = status(world, name).await;
-        let is = |kind: &str, truth: &str| {
-            status.conditions.iter().any(|condition| condition.type_ == kind && condition.status == truth)
-        };
-        if is("Built", "True") {
+        if status.conditions.iter().any(|condition| condition.type_ == "Built" && condition.status == "True")
+        {
             return Ok(());
         }
         if let Some(failure) = &status.failure {
             last = format!("{}: {} {}", failure.reason, failure.message, failure.log);
-            if is("Stalled", "True") {
-                return Err(last);
+            if !PASSING.contains(&failure.reason.as_str()) {
+                let log = logs(world, name, "build").await;
+                keep(&format!("{name}.build.log"), &log);
+                let image = needs::missing_image(&failure.reason, &failure.message, &outcome.images);
+                let needs =
+                    image.or_else(|| needs::missing_host(&last)).or_else(|| needs::missing_host(&log));
+                return Err((last, needs));
             }
         }
         tokio::time::sleep(TICK).await;
     }
-    Err(format!("not built within {} min: {last}", BUILT_WITHIN.as_secs() / 60))
+    Err((format!("not built within {} min: {last}", BUILT_WITHIN.as_secs() / 60), None))
 }
 
 /// Waits until the program has printed and answers what it should.
-async fn as_expected(world: &World, name: &str, case: &Case) -> Result<(), String> {
+async fn as_expected(world: &World, name: &str, case: &Case, outcome: &Outcome) -> Result<(), Why> {
     let begun = Instant::now();
+    let mut started = None;
     loop {
-        let printed = logs(world, name).await;
+        let pods = pods(world, name, "app").await;
+        let printed = logs(world, name, "app").await;
         let missing: Vec<_> =
             case.expected_output.words().iter().filter(|words| !printed.contains(*words)).collect();
         let answered = match (&case.http_check, status(world, name).await.node_port) {
@@ -108,12 +128,22 @@ async fn as_expected(world: &World, name: &str, case: &Case) -> Result<(), Strin
         if case.just_build || missing.is_empty() && answered.is_ok() {
             return Ok(());
         }
-        if begun.elapsed() > RIGHT_WITHIN {
+        if started.is_none() && pods.iter().any(has_started) {
+            started = Some(Instant::now());
+        }
+        let late = started.map_or(begun.elapsed() > STARTED_WITHIN, |since| since.elapsed() > RIGHT_WITHIN);
+        if late || pods.iter().any(|pod| restarts(pod) >= STARTS) {
+            keep(&format!("{name}.out"), &printed);
             let wanted =
                 if missing.is_empty() { String::new() } else { format!("not printed: {missing:?}; ") };
             let lines: Vec<&str> = printed.lines().rev().take(5).collect();
             let end = lines.into_iter().rev().collect::<Vec<_>>().join(" / ");
-            return Err(format!("{wanted}{}; last output: {end}", answered.err().unwrap_or_default()));
+            let version = needs::other_version(&missing, &printed, outcome).filter(|_| answered.is_ok());
+            let needs = version.or_else(|| needs::missing_host(&printed));
+            return Err((
+                format!("{wanted}{}; last output: {end}", answered.err().unwrap_or_default()),
+                needs,
+            ));
         }
         tokio::time::sleep(TICK).await;
     }
@@ -129,17 +159,38 @@ async fn status(world: &World, name: &str) -> ProjectDeploymentStatus {
     }
 }
 
+/// The pods that build it, or are it.
+async fn pods(world: &World, name: &str, role: &str) -> Vec<Pod> {
+    let labels = ListParams::default().labels(&format!("doce.dev/role={role},app.kubernetes.io/name={name}"));
+    world.api::<Pod>().list(&labels).await.unwrap().items
+}
+
+fn has_started(pod: &Pod) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    containers.into_iter().any(|container| container.started == Some(true) || container.restart_count > 0)
+}
+
+fn restarts(pod: &Pod) -> i32 {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    containers.map(|container| container.restart_count).max().unwrap_or_default()
+}
+
 /// Everything that the pods printed, also before they were restarted.
-async fn logs(world: &World, name: &str) -> String {
-    let pods = world.api::<Pod>();
-    let labels = ListParams::default().labels(&format!("doce.dev/role=app,app.kubernetes.io/name={name}"));
+async fn logs(world: &World, name: &str, role: &str) -> String {
     let mut text = String::new();
-    for pod in pods.list(&labels).await.unwrap().items {
+    for pod in pods(world, name, role).await {
         for previous in [true, false] {
             let parameters = LogParams { previous, ..LogParams::default() };
             // A container that has not started yet has printed nothing.
-            text += &pods.logs(&pod.name_any(), &parameters).await.unwrap_or_default();
+            text += &world.api::<Pod>().logs(&pod.name_any(), &parameters).await.unwrap_or_default();
         }
     }
     text
+}
+
+/// Keeps a text where the variable LOGS names a directory.
+fn keep(file: &str, text: &str) {
+    if let Some(directory) = crate::setting("LOGS") {
+        std::fs::write(std::path::Path::new(&directory).join(file), text).unwrap();
+    }
 }
