@@ -8,6 +8,7 @@ pub mod authors;
 pub mod build;
 pub mod conditions;
 pub mod health;
+pub mod init_command;
 pub mod output;
 pub mod pods;
 pub mod run;

@@ -8,6 +8,7 @@ pub mod cleanup_job;
 pub mod copied;
 pub mod deployment;
 pub mod extras;
+pub mod init_job;
 pub mod meta;
 pub mod names;
 mod probe;

@@ -42,6 +42,9 @@ pub struct Ledger {
     /// By version: how running went.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<String, Life>,
+    /// The init command that was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitRun>,
     /// The last running number given to a version that went live.
     pub last: u64,
 }
@@ -183,7 +186,7 @@ const MAX_LOG: usize = 2048;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Failure {
-    /// Resolve, Fetch, Verify, Detect, Build, Push or Rollout.
+    /// Resolve, Fetch, Verify, Detect, Build, Push, Init or Rollout.
     pub stage: String,
     /// One word.
     pub reason: String,
@@ -223,6 +226,19 @@ impl Outside {
     }
 }
 
+/// A run of an init command. It is noted before its Job is made and until its end is known: no two run at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InitRun {
+    /// Counts the runs: part of the Job's name.
+    pub number: u64,
+    /// The version.
+    pub version: String,
+    /// How it ended is known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+}
+
 /// How running a version went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -236,6 +252,9 @@ pub struct Life {
     /// The cause of its last failure is outside of it; none once it was live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outside: Option<Outside>,
+    /// Its init command ended well.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub initialized: bool,
     /// The request that asked for it again, after it was first made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub again: Option<Trigger>,

@@ -170,7 +170,9 @@ fn next(world: &World, project: &Project) -> Next {
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
     let poll = decide::poll::left(project, world);
     let last = world.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
-    let last = last.map(|last| last.as_second() - world.now.as_second()).filter(|left| *left > 0);
+    let inits = world.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
+    let last =
+        last.chain(inits).map(|last| last.as_second() - world.now.as_second()).filter(|left| *left > 0);
     // A pod that has only just begun is asked nothing: more can be said of it a moment later.
     let speaks = world.rollout.iter().filter(|rollout| !rollout.available);
     let speaks = speaks.filter_map(|rollout| Some(rollout.speaks_at?.as_second() - world.now.as_second()));

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::crd::init_command::InitCommand;
 use crate::crd::run::Security;
 pub use crate::crd::status::Cause;
 
@@ -39,6 +40,9 @@ pub struct Facts {
     /// How much its pods may do: with the user of its image, which is learned later, this makes their security context.
     #[serde(skip_serializing_if = "Security::is_auto")]
     pub security: Security,
+    /// What has to end well before its pods start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_command: Option<InitCommand>,
     /// The pod template as it was rendered then, without the image: an upgrade of the operator restarts nobody.
     pub template: Value,
 }

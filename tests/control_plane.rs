@@ -22,6 +22,8 @@ mod build_pods;
 mod cleanups;
 #[path = "control_plane/conditions.rs"]
 mod conditions;
+#[path = "control_plane/init_commands.rs"]
+mod init_commands;
 #[path = "control_plane/judging.rs"]
 mod judging;
 #[path = "control_plane/kubectl.rs"]

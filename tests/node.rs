@@ -39,6 +39,8 @@ mod deploy_keys;
 mod frameworks;
 #[path = "node/health.rs"]
 mod health;
+#[path = "node/init.rs"]
+mod init;
 #[path = "node/kept_logs.rs"]
 mod kept_logs;
 #[path = "node/life.rs"]

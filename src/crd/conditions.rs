@@ -122,6 +122,8 @@ reasons! {
     BuildFailed,
     /// Somebody cancelled the build.
     Cancelled,
+    /// The init command of the version failed: its pods are not started.
+    InitFailed,
     /// The version did not become ready within its deadline, or cannot.
     RolloutFailed,
     /// The image runs as root and run.security is Restricted: the version is not started.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::health::{Health, HealthType, HttpHeader};
+use super::init_command::InitCommand;
 use super::pods::Labels;
 pub use super::stop::Stop;
 use super::volumes::Volume;
@@ -66,6 +67,10 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub volumes: Vec<Volume>,
+    /// Command that runs once for every version before its pods start, such as the migrations of a database. The version that
+    /// serves goes on serving meanwhile; if the command fails, the new version is not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_command: Option<InitCommand>,
     /// Labels of the pods, and of the Deployment. A change is a new version.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
@@ -93,6 +98,7 @@ impl Default for Run {
             health: Health::default(),
             stop: Stop::default(),
             volumes: vec![],
+            init_command: None,
             pod_labels: BTreeMap::new(),
             pod_annotations: BTreeMap::new(),
         }

@@ -182,13 +182,13 @@ pub struct FailureStatus {
     /// The version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Resolve, Fetch, Verify, Detect, Build, Push or Rollout.
+    /// Resolve, Fetch, Verify, Detect, Build, Push, Init or Rollout.
     pub stage: String,
     /// One word.
     pub reason: String,
     /// What happened and what to do.
     pub message: String,
-    /// Last lines of the build's log, or of what the app said before it ended, at most 2 KiB.
+    /// Last lines of the build's log, or of what the init command or the app said before it ended, at most 2 KiB.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub log: String,
 }

@@ -22,6 +22,8 @@ pub const ROLE_APP: &str = "app";
 pub const ROLE_BUILD: &str = "build";
 /// Role of Jobs that delete an image, and of their pods.
 pub const ROLE_CLEANUP: &str = "cleanup";
+/// Role of Jobs that run the init command of a version, and of their pods.
+pub const ROLE_INIT: &str = "init";
 /// Role of the ledger.
 pub const ROLE_LEDGER: &str = "ledger";
 /// Role of a record.
@@ -49,6 +51,8 @@ pub const ATTEMPT: &str = "doce.dev/attempt";
 pub const BUILD_REASON: &str = "doce.dev/build-reason";
 /// Annotation of a Job: the version whose image it deletes.
 pub const CLEANUP_OF: &str = "doce.dev/cleanup-of";
+/// Annotation of a Job: the version whose init command it runs.
+pub const INIT_OF: &str = "doce.dev/init-of";
 /// Reason of a look at the source that nobody asked for but the clock.
 pub const POLLED: &str = "Polled";
 /// Name of the app's container, of its port, and of the Service's port.
@@ -59,6 +63,8 @@ pub const PORT: &str = "http";
 pub const BUILD: &str = "build";
 /// Name of the container that deletes an image.
 pub const CLEANUP: &str = "cleanup";
+/// Name of the container that runs an init command.
+pub const INIT: &str = "init";
 /// The field manager of every write.
 pub const MANAGER: &str = "doce-operator";
 
@@ -90,10 +96,23 @@ pub fn cleanup_again(project: &Project, failed: &str) -> String {
     format!("{}-{}", project.name, &digest[..8])
 }
 
-/// What a Job is for: one that deletes an image carries the annotation for it.
+/// Name of the Job that runs the init command of this version: another one for every run, the same one however often it is
+/// asked for.
+#[must_use]
+pub fn init(project: &Project, version: &str, number: u64) -> String {
+    let digest = text_digest(&format!("init {} {version} {number}", project.uid));
+    format!("{}-{}", project.name, &digest[..8])
+}
+
+/// What a Job is for: those that build nothing carry an annotation that says so.
 #[must_use]
 pub fn role_of_job(job: &Job) -> &'static str {
-    if job.annotations().contains_key(CLEANUP_OF) { ROLE_CLEANUP } else { ROLE_BUILD }
+    let has = |annotation| job.annotations().contains_key(annotation);
+    match () {
+        () if has(CLEANUP_OF) => ROLE_CLEANUP,
+        () if has(INIT_OF) => ROLE_INIT,
+        () => ROLE_BUILD,
+    }
 }
 
 /// What a Job builds, as its annotation says it.

@@ -3,6 +3,7 @@
 mod altered;
 mod ask_first;
 mod cleanup;
+mod init;
 mod owned;
 mod roll;
 
@@ -56,7 +57,9 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let template = template::render(project, &version);
             let trigger = Some(trigger);
             let security = project.run.security;
-            let facts = Facts { format: version::FORMAT, version, key, source, trigger, security, template };
+            let init_command = project.run.init_command.clone();
+            let format = version::FORMAT;
+            let facts = Facts { format, version, key, source, trigger, security, init_command, template };
             let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
             let object = record::create(project, &facts, image.as_ref(), number);
             (Child::Record, hand.cluster.create_revision(project, &object).await)
@@ -78,6 +81,9 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             }
             let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
             (Child::Job, Box::pin(create_job(hand, project, &wish)).await)
+        }
+        Step::Init { version, number } => {
+            (Child::Init, init::create(hand.cluster, project, world, &version, number).await)
         }
         Step::CleanUp { version } => (Child::Cleanup, cleanup::create(hand, project, world, &version).await),
         Step::CleanUpAgain { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),

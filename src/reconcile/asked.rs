@@ -171,6 +171,15 @@ pub fn forbidden(world: &World, version: &str) -> Option<&'static str> {
     })
 }
 
+/// Nothing has to run before the pods of this version: it has no init command, or that has ended well. What was live was
+/// started after it, whatever became of the memory.
+#[must_use]
+pub fn initialized(ledger: &Ledger, world: &World, version: &str) -> bool {
+    let life = ledger.life(version);
+    let has = world.records.get(version).is_some_and(|record| record.facts.init_command.is_some());
+    !has || life.initialized || life.live.is_some()
+}
+
 /// The version that one would go back to: the one that went live last, other than `but`, not failed, with its record
 /// and image.
 #[must_use]

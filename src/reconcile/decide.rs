@@ -3,6 +3,7 @@
 
 mod builds;
 mod cleanup;
+pub mod init;
 mod memory;
 pub mod poll;
 mod requests;
@@ -14,7 +15,7 @@ use crate::ledger::{Attempts, Ledger, Life};
 use crate::project::Project;
 use crate::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 
-use super::asked::{Asked, asked, forbidden};
+use super::asked::{Asked, asked, forbidden, initialized};
 use super::world::{BuildOf, Child, Unmarked, World};
 
 /// One write.
@@ -54,6 +55,13 @@ pub enum Step {
         digest: Option<String>,
         /// Why, for a person.
         reason: &'static str,
+    },
+    /// Create the Job that runs an init command.
+    Init {
+        /// The version.
+        version: String,
+        /// Number of the run.
+        number: u64,
     },
     /// Delete a build Job that nobody wants any more.
     EndBuild {
@@ -121,7 +129,7 @@ struct Situation<'a> {
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, Row); 22] = [
+const ROWS: [(&str, Row); 24] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -130,6 +138,7 @@ const ROWS: [(&str, Row); 22] = [
     ("5: a new restart", requests::restart),
     ("5: a new deploy", requests::deploy),
     ("6: a Job finished", verdicts::job_finished),
+    ("6: an init command ended", init::ended),
     ("6: the source is to be looked at again by the clock", poll::due),
     ("7, 8: the version in place is Available", verdicts::live),
     ("9: a restart does not become Available", verdicts::restart_failed),
@@ -137,6 +146,7 @@ const ROWS: [(&str, Row); 22] = [
     ("10: a version that failed for a cause outside of it is tried again", verdicts::tried_again),
     ("11: a Job that nobody wants", builds::unwanted),
     ("12: a build is due", builds::due),
+    ("12: an init command is due", init::due),
     ("13, 14: Deployment and Service differ", run::roll_or_serve),
     ("a child that somebody took a label or the owner from", memory::mark),
     ("15: a ReplicaSet that is not kept", run::forget_set),
@@ -226,6 +236,16 @@ impl Situation<'_> {
     /// The user of its image is one that the version itself does not let.
     fn forbidden(&self, version: &str) -> bool {
         forbidden(self.world, version).is_some()
+    }
+
+    /// It has an image that may be started.
+    fn startable(&self, version: &str) -> bool {
+        self.built(version) && !self.forbidden(version)
+    }
+
+    /// Nothing has to run before its pods.
+    fn initialized(&self, version: &str) -> bool {
+        initialized(self.ledger, self.world, version)
     }
 
     /// A verdict stands against the version or its build key.

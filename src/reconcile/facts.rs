@@ -5,6 +5,7 @@ pub mod build;
 pub mod cleanup;
 mod exit;
 pub mod health;
+pub mod init;
 mod last_words;
 mod listening;
 pub mod outside;

@@ -17,11 +17,13 @@ use super::places::Places;
 use super::turn::Limits;
 use super::world;
 use super::world::cleanup::Cleanups;
+use super::world::init::InitJob;
 use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
 use crate::cluster::config_maps::Known;
 use crate::cluster::whose::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::{Platform, meta, names, record, service, settled::settled};
+use crate::ledger::Ledger;
 use crate::project::{Origin, Project};
 use crate::record::Record;
 
@@ -76,6 +78,7 @@ pub async fn observe(
     });
     let is_open = |job: &BuildJob| facts::build::is_open(memory.as_ref(), &records, job);
     let builds = builds(cluster, project, &jobs, &pods, now, is_open).await?;
+    let inits = inits(cluster, memory.as_ref(), &records, &jobs_of(project, &jobs), &pods, now).await?;
     let cleanups = Cleanups {
         jobs: jobs
             .iter()
@@ -93,6 +96,7 @@ pub async fn observe(
         ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
         place: queued.and_then(|job| around.places.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
+        inits,
         cleanups,
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
@@ -226,6 +230,35 @@ async fn builds(
         }
     }
     Ok(builds)
+}
+
+fn jobs_of(project: &Project, jobs: &[Arc<Job>]) -> Vec<Arc<Job>> {
+    jobs.iter().filter(|job| is_ours(project, &***job)).cloned().collect()
+}
+
+/// The Jobs that run an init command. The pods of one that failed without a word that is known are read, as those of builds are.
+async fn inits(
+    cluster: &Cluster,
+    memory: Option<&Ledger>,
+    records: &BTreeMap<String, Record>,
+    jobs: &[Arc<Job>],
+    pods: &[Arc<Pod>],
+    now: Timestamp,
+) -> Result<Vec<InitJob>, Error> {
+    let mut inits = vec![];
+    for job in jobs {
+        let read = |pods: &[Arc<Pod>]| {
+            let record = job.annotations().get(names::INIT_OF).and_then(|version| records.get(version));
+            facts::init::job(job, pods, record, now)
+        };
+        let Some(seen) = read(pods) else { continue };
+        if facts::init::is_unheard(memory, &seen, pods, job) {
+            inits.extend(read(&cluster.pods_of(job).await?));
+        } else {
+            inits.push(seen);
+        }
+    }
+    Ok(inits)
 }
 
 /// Children of a deleted namesake: garbage collection is on its way.

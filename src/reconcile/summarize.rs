@@ -4,6 +4,7 @@
 mod building;
 mod events;
 mod history;
+mod init;
 mod phase;
 mod ready;
 mod running;

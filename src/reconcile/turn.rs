@@ -101,7 +101,7 @@ fn builds(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     jobs.iter().filter(|job| is_build(job))
 }
 
-/// It is no cleanup.
+/// Others delete an image or run an init command.
 fn is_build(job: &Job) -> bool {
     names::role_of_job(job) == names::ROLE_BUILD
 }

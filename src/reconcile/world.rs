@@ -10,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::record::{ImageFact, Record};
 
 pub mod cleanup;
+pub mod init;
 mod refusal;
 
 pub use refusal::{Cause, Child, Refusal};
@@ -29,6 +30,8 @@ pub struct World {
     pub records: BTreeMap<String, Record>,
     /// The build Jobs.
     pub jobs: Vec<BuildJob>,
+    /// The Jobs that run an init command.
+    pub inits: Vec<init::InitJob>,
     /// What may have to go from registries outside the platform's.
     pub cleanups: cleanup::Cleanups,
     /// Place in the queue of the one that waits, if one does: 1 is next.

@@ -5,11 +5,12 @@ use doce_operator::crd::spec::Takeover;
 use doce_operator::ledger::Ledger;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, Target};
+use doce_operator::reconcile::world::init::InitState;
 use doce_operator::reconcile::world::{BuildOf, Child, JobState, Refusal};
 use doce_operator::record::{Facts, Record};
 use doce_operator::version::text_digest;
 
-use super::cluster::{Cluster, DEADLINE, Deployment, GUARD, Job, Port, Template, timestamp};
+use super::cluster::{Cluster, DEADLINE, Deployment, GUARD, Init, Job, Port, Template, timestamp};
 use super::namesake::NAME;
 use super::nature;
 use super::observe::set_name;
@@ -49,11 +50,13 @@ fn haunt(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
         Step::Ledger(_) if seen.ledger.is_none() && cluster.ledger.is_none() => NAME.to_owned(),
         Step::Record { version, .. } if !cluster.records.contains_key(version) => version.clone(),
         Step::Build { of, attempt, .. } => job_name(of, *attempt),
+        Step::Init { version, number } => init_name(version, *number),
         Step::Roll(_) if seen.deployment.is_none() && cluster.deployment.is_none() => NAME.to_owned(),
         Step::Serve { .. } if seen.service.is_none() && cluster.service.is_none() => NAME.to_owned(),
         _ => return Outcome::Conflict,
     };
-    let ghost = child(step).map(|child| (child, name));
+    let kind = |child| if child == Child::Init { Child::Job } else { child };
+    let ghost = child(step).map(|child| (kind(child), name));
     let new = ghost.filter(|ghost| !cluster.ghosts.contains(ghost));
     let outcome = if new.is_some() { Outcome::Done } else { Outcome::Conflict };
     cluster.ghosts.extend(new);
@@ -79,6 +82,7 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 version: version.clone(),
                 key: key.clone(),
                 source: source.clone(),
+                init_command: project.run.init_command.clone(),
                 ..Facts::default()
             };
             let created = Some(timestamp(cluster.clock));
@@ -101,6 +105,13 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 started: None,
             };
             cluster.jobs.entry(job_name(of, *attempt)).or_insert(job);
+        }
+        Step::Init { version, number } => {
+            let (state, since) = (InitState::Running, cluster.clock);
+            let job = Init { version: version.clone(), number: *number, state, since };
+            if cluster.built(version) {
+                cluster.inits.entry(init_name(version, *number)).or_insert(job);
+            }
         }
         Step::EndBuild { job } => {
             if let Some(job) = cluster.jobs.get_mut(job) {
@@ -222,4 +233,9 @@ fn guard(trial: bool) -> i64 {
 /// Name of the Job for this attempt: always the same.
 pub(crate) fn job_name(of: &BuildOf, attempt: u32) -> String {
     format!("shop-{}", &text_digest(&format!("{of:?} {attempt}"))[..8])
+}
+
+/// Name of the Job that runs the init command of this version: always the same.
+pub(crate) fn init_name(version: &str, number: u64) -> String {
+    format!("shop-{}", &text_digest(&format!("init {version} {number}"))[..8])
 }

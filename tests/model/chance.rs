@@ -121,6 +121,7 @@ fn server() -> impl Strategy<Value = Event> {
         2 => Just(Child::Job),
         2 => Just(Child::Deployment),
         1 => Just(Child::Service),
+        1 => Just(Child::Init),
     ];
     let refused = (child, prop_oneof![2 => Just(Cause::Invalid), 1 => Just(Cause::NameTaken)]);
     prop_oneof![

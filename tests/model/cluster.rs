@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::ledger::Ledger;
 use doce_operator::project::Project;
+use doce_operator::reconcile::world::init::InitState;
 use doce_operator::reconcile::world::{BuildOf, Child, JobState, Unmarked};
 use doce_operator::record::Record;
 use jiff::Timestamp;
@@ -37,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) records: BTreeMap<String, Record>,
     /// Jobs by name.
     pub(crate) jobs: BTreeMap<String, Job>,
+    /// Jobs that run an init command, by name.
+    pub(crate) inits: BTreeMap<String, Init>,
     /// The Deployment.
     pub(crate) deployment: Option<Deployment>,
     /// The `ReplicaSets` by template: the Deployment controller never has two of one template.
@@ -78,6 +81,16 @@ pub(crate) struct Job {
     /// Clock at the last change of state.
     pub(crate) since: i64,
     pub(crate) started: Option<i64>,
+}
+
+/// A Job that runs an init command.
+#[derive(Clone, Debug)]
+pub(crate) struct Init {
+    pub(crate) version: String,
+    pub(crate) number: u64,
+    pub(crate) state: InitState,
+    /// Clock at the last change of state.
+    pub(crate) since: i64,
 }
 
 /// What makes two pod templates differ.
@@ -180,6 +193,7 @@ impl Cluster {
     pub(crate) fn tick(&mut self) {
         self.clock += TICK;
         self.tick_jobs();
+        self.tick_inits();
         self.tick_pods();
         self.tick_deployment();
         self.tick_garbage();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::init_command::InitCommand;
+use doce_operator::crd::run::BoundedString;
 use doce_operator::crd::spec::{
     ConfigMapSource, Git, GitRef, Image, NodePortMode, OnFailure, State, Takeover,
 };
@@ -41,6 +43,7 @@ pub(crate) fn applied(source: Source, replicas: u8) -> Cluster {
         ledger: None,
         records: BTreeMap::new(),
         jobs: BTreeMap::new(),
+        inits: BTreeMap::new(),
         deployment: None,
         sets: BTreeMap::new(),
         service: None,
@@ -92,7 +95,14 @@ impl Cluster {
                 self.nature.tip = source;
                 self.ask(Verb::Deploy, "", token);
             }
-            Event::Run(run) => self.object.spec.run.port = 3000 + i32::from(run),
+            Event::Run(run) => {
+                self.object.spec.run.port = 3000 + i32::from(run);
+                let command = InitCommand {
+                    command: vec![BoundedString("migrate".to_owned())],
+                    deadline_seconds: DEADLINE,
+                };
+                self.object.spec.run.init_command = Some(command).filter(|_| run == nature::RUN_WITH_INIT);
+            }
             Event::Epoch(epoch) => self.object.spec.build.epoch = i64::from(epoch),
             Event::Limit(limit) => self.object.spec.history.limit = i32::from(limit),
             Event::Pin(which) => self.object.spec.pinned_version = self.name(which),

@@ -1,10 +1,11 @@
-//! The build Jobs and what runs in them: released in their turn, ended as nature says.
+//! The Jobs and what runs in them: builds are released in their turn, and all end as nature says.
 
 use doce_operator::build::report::{Built, Failed, Stage};
+use doce_operator::reconcile::world::init::{InitFailure, InitState};
 use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
 use doce_operator::version::{build_key, text_digest};
 
-use super::cluster::{Cluster, Job, TICK};
+use super::cluster::{Cluster, Init, Job, TICK, timestamp};
 use super::nature::{self, Building};
 
 impl Cluster {
@@ -30,6 +31,40 @@ impl Cluster {
                 self.touch();
             }
             self.jobs.insert(name, job);
+        }
+    }
+
+    /// Every init command goes one state on.
+    pub(crate) fn tick_inits(&mut self) {
+        let running = |job: &Init| job.state == InitState::Running;
+        let names: Vec<String> =
+            self.inits.iter().filter(|(_, job)| running(job)).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let Some(mut job) = self.inits.remove(&name) else { continue };
+            if self.clock - job.since >= 2 * TICK {
+                job.state = self.init_outcome(&job.version);
+                job.since = self.clock;
+                self.touch();
+            }
+            self.inits.insert(name, job);
+        }
+    }
+
+    fn init_outcome(&mut self, version: &str) -> InitState {
+        let failed = |outside, clock| {
+            let trouble =
+                Trouble { reason: "InitCommandFailed".to_owned(), message: "the model says so".to_owned() };
+            InitState::Failed(InitFailure { trouble, log: String::new(), outside, at: timestamp(clock) })
+        };
+        match self.nature.init_of(version) {
+            Some(nature::Init::Bad) => failed(false, self.clock),
+            Some(nature::Init::Away(times)) if self.nature.faulty(format!("init {version}"), times) => {
+                failed(true, self.clock)
+            }
+            _ => {
+                self.nature.initialized.insert(version.to_owned());
+                InitState::Done
+            }
         }
     }
 

@@ -32,7 +32,7 @@ impl Cluster {
         let mut left = vec![];
         left.extend(self.ledger.as_ref().map(|_| (Child::Memory, name())));
         left.extend(self.records.keys().map(|version| (Child::Record, version.clone())));
-        left.extend(self.jobs.keys().map(|job| (Child::Job, job.clone())));
+        left.extend(self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone())));
         left.extend(self.deployment.as_ref().map(|_| (Child::Deployment, name())));
         let forgotten = self.forgotten;
         self.born_again();
@@ -61,12 +61,16 @@ impl Cluster {
                 self.inherits = from.inherits;
             }
             Child::Record => self.records.clone_from(&from.records),
-            Child::Job => self.jobs.clone_from(&from.jobs),
+            Child::Job => {
+                self.jobs.clone_from(&from.jobs);
+                self.inits.clone_from(&from.inits);
+            }
             Child::Deployment => {
                 self.deployment.clone_from(&from.deployment);
                 self.sets.clone_from(&from.sets);
             }
-            Child::Cleanup => {} // The model's images are in the platform's own registry.
+            // Told by the watch of Jobs; the model's images are in the platform's own registry.
+            Child::Init | Child::Cleanup => {}
             Child::Service => self.service = from.service,
         }
         self.ghosts.retain(|(kind, _)| *kind != child);
@@ -94,11 +98,13 @@ impl Cluster {
         let mut ghosts = vec![];
         ghosts.extend(self.ledger.take().map(|_| (Child::Memory, name())));
         ghosts.extend(self.records.keys().map(|version| (Child::Record, version.clone())));
-        ghosts.extend(self.jobs.keys().map(|job| (Child::Job, job.clone())));
+        ghosts.extend(self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone())));
         ghosts.extend(self.deployment.take().map(|_| (Child::Deployment, name())));
         ghosts.extend(self.service.take().map(|_| (Child::Service, name())));
         self.records.clear();
         self.jobs.clear();
+        self.inits.clear();
+        self.nature.initialized.clear();
         self.sets.clear();
         self.unmarked.clear();
         self.ghosts.extend(ghosts);
@@ -109,7 +115,9 @@ impl Cluster {
             self.sets.clear();
             return true;
         }
+        self.nature.initialized.clear(); // The next one of this name is another project.
         self.jobs.pop_first().is_some()
+            || self.inits.pop_first().is_some()
             || self.service.take().is_some()
             || self.records.pop_last().is_some()
             || self.ledger.take().is_some()

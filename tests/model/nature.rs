@@ -41,6 +41,29 @@ pub(crate) const SOURCES: u8 = 14;
 /// Ways to run: the last makes any source bad.
 pub(crate) const RUNS: u8 = 4;
 
+/// The way to run that has an init command.
+pub(crate) const RUN_WITH_INIT: u8 = 2;
+
+/// How an init command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// Well.
+    Good,
+    /// Never well.
+    Bad,
+    /// For a cause outside of the version this many times first.
+    Away(u32),
+}
+
+/// How the init command of source number `source` ends.
+pub(crate) fn init(source: u8) -> Init {
+    match source {
+        1 => Init::Bad,
+        2 => Init::Away(2),
+        _ => Init::Good,
+    }
+}
+
 /// The epoch with which nothing builds.
 pub(crate) const BAD_EPOCH: u8 = 3;
 
@@ -89,6 +112,10 @@ pub(crate) struct Nature {
     pub(crate) load: Option<u8>,
     /// Faults that have happened, by what was tried.
     pub(crate) faults: BTreeMap<String, u32>,
+    /// Versions whose init command ended well.
+    pub(crate) initialized: BTreeSet<String>,
+    /// Somebody deleted Jobs: what they did may be done again.
+    pub(crate) swept: bool,
     /// Stamps that each version was rolled out with.
     pub(crate) tries: BTreeMap<String, BTreeSet<Option<String>>>,
 }
@@ -112,7 +139,14 @@ impl Nature {
 
     /// A version whose pods, old and new, are well.
     pub(crate) fn is_good(&self, version: &str) -> bool {
-        self.health(version) == Health::Good && !self.sick_newborn.contains_key(version)
+        let well = self.health(version) == Health::Good && !self.sick_newborn.contains_key(version);
+        well && self.init_of(version) != Some(Init::Bad)
+    }
+
+    /// How the init command of a version ends; none where it has none.
+    pub(crate) fn init_of(&self, version: &str) -> Option<Init> {
+        let (source, run) = self.origins.get(version)?;
+        (*run == RUN_WITH_INIT).then(|| init(*source))
     }
 
     /// Whether this try meets one of the first `count` faults.

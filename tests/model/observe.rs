@@ -1,6 +1,7 @@
 //! The world as observe would read it off the model. No thought: what the real one reads off objects.
 
 use doce_operator::crd::spec::Takeover;
+use doce_operator::reconcile::world::init::InitJob;
 use doce_operator::reconcile::world::{BuildJob, ConfigMap, Rollout, Service, Set, Trouble, World};
 
 use super::cluster::{Cluster, PAUSE, Template, timestamp};
@@ -15,6 +16,7 @@ pub(crate) fn observe(cluster: &Cluster) -> World {
         inherits: cluster.inherits,
         records: cluster.records.clone(),
         jobs: jobs(cluster),
+        inits: inits(cluster),
         rollout: rollout(cluster),
         sets: sets(cluster),
         service: cluster
@@ -46,6 +48,18 @@ fn jobs(cluster: &Cluster) -> Vec<BuildJob> {
         trouble: None,
     };
     cluster.jobs.iter().map(job).collect()
+}
+
+fn inits(cluster: &Cluster) -> Vec<InitJob> {
+    let job = |(name, job): (&String, &super::cluster::Init)| InitJob {
+        name: name.clone(),
+        version: job.version.clone(),
+        number: job.number,
+        state: job.state.clone(),
+        trouble: None,
+        last_words: None,
+    };
+    cluster.inits.iter().map(job).collect()
 }
 
 fn rollout(cluster: &Cluster) -> Option<Rollout> {

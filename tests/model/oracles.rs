@@ -2,6 +2,7 @@
 //! Those that look at the memory and those that look at the children have files of their own.
 
 mod children;
+mod init;
 mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +67,7 @@ impl Watch {
 
 type Oracle = fn(&Write<'_>, &mut Watch) -> Result<(), String>;
 
-const ORACLES: [(&str, Oracle); 12] = [
+const ORACLES: [(&str, Oracle); 16] = [
     ("a_namesake_is_waited_for", children::a_namesake_is_waited_for),
     ("the_memory_forgets_nothing", memory::the_memory_forgets_nothing),
     ("live_is_only_what_was_ready", memory::live_is_only_what_was_ready),
@@ -81,6 +82,10 @@ const ORACLES: [(&str, Oracle); 12] = [
     ("a_stopped_project_is_left_as_it_is", children::a_stopped_project_is_left_as_it_is),
     ("the_port_never_changes", children::the_port_never_changes),
     ("a_build_that_is_wanted_goes_on", children::a_build_that_is_wanted_goes_on),
+    ("nothing_starts_before_its_init_command_ended", init::nothing_starts_before_its_init_command_ended),
+    ("no_two_init_commands_run_at_once", init::no_two_init_commands_run_at_once),
+    ("an_init_command_runs_once", init::an_init_command_runs_once),
+    ("a_cause_outside_is_given_its_pause", init::a_cause_outside_is_given_its_pause),
     ("what_passes_is_tried_again_after_a_pause", children::what_passes_is_tried_again_after_a_pause),
 ];
 

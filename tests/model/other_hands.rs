@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use doce_operator::reconcile::world::init::InitState;
 use doce_operator::reconcile::world::{Child, Unmarked};
 
 use super::cluster::Cluster;
@@ -54,26 +55,40 @@ impl Cluster {
             }
             Event::LoseSet(nth) => lose(&mut self.sets, nth),
             Event::LoseRecord(nth) => lose(&mut self.records, nth),
-            Event::LoseJob(nth) => lose(&mut self.jobs, nth),
-            Event::SweepJobs => self.jobs.retain(|_, job| job.state.is_active()),
+            Event::LoseJob(nth) => self.lose_job(usize::from(nth)),
+            Event::SweepJobs => {
+                self.jobs.retain(|_, job| job.state.is_active());
+                self.inits.retain(|_, job| job.state == InitState::Running);
+                self.nature.swept = true;
+            }
             Event::EditService => self.service.iter_mut().for_each(|service| service.edited = true),
             Event::StripMarks(nth) => self.strip_marks(usize::from(nth)),
             _ => self.suffer_in_deployment(event),
         }
-        let (ledger, records, jobs, deployment) = (&self.ledger, &self.records, &self.jobs, &self.deployment);
+        let (ledger, records, deployment) = (&self.ledger, &self.records, &self.deployment);
+        let (jobs, inits) = (&self.jobs, &self.inits);
         self.inherits &= ledger.is_some();
         self.unmarked.retain(|unmarked| match unmarked.child {
             Child::Memory => ledger.is_some(),
             Child::Record => records.contains_key(&unmarked.name),
             Child::Deployment => deployment.is_some(),
-            _ => jobs.contains_key(&unmarked.name),
+            _ => jobs.contains_key(&unmarked.name) || inits.contains_key(&unmarked.name),
         });
+    }
+
+    fn lose_job(&mut self, nth: usize) {
+        let name = self.jobs.keys().chain(self.inits.keys()).nth(nth).cloned();
+        if let Some(name) = name {
+            self.jobs.remove(&name);
+            self.inits.remove(&name);
+            self.nature.swept = true;
+        }
     }
 
     fn strip_marks(&mut self, nth: usize) {
         let ledger = self.ledger.iter().map(|_| (Child::Memory, NAME.to_owned()));
         let records = self.records.keys().map(|version| (Child::Record, version.clone()));
-        let jobs = self.jobs.keys().map(|job| (Child::Job, job.clone()));
+        let jobs = self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone()));
         let stripped = ledger.chain(records).chain(jobs).nth(nth);
         self.unmarked.extend(stripped.map(|(child, name)| Unmarked { child, name }));
     }

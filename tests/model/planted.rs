@@ -2,6 +2,7 @@
 //! is ever reachable from the product. `MODEL_PLANTED` picks those whose name contains it.
 
 mod children;
+mod init;
 mod memory;
 mod requests;
 mod rollouts;
@@ -95,7 +96,8 @@ fn misremembered(project: &Project, world: &World, edit: impl FnOnce(&mut Ledger
 
 #[test]
 fn every_planted_bug_is_caught_by_an_oracle_that_is_meant_for_it() {
-    let all = [requests::PLANTED, memory::PLANTED, rollouts::PLANTED, children::PLANTED].concat();
+    let all =
+        [requests::PLANTED, memory::PLANTED, rollouts::PLANTED, children::PLANTED, init::PLANTED].concat();
     assert!(all.len() >= 24, "only {} bugs are planted", all.len());
     let name = std::env::var("MODEL_PLANTED").unwrap_or_default();
     let planted: Vec<&Planting> = all.iter().filter(|planting| planting.name.contains(&name)).collect();

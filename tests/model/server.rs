@@ -39,6 +39,7 @@ pub(crate) fn child(step: &Step) -> Option<Child> {
         Step::Ledger(_) | Step::Inherit(_) | Step::Image { .. } => Some(Child::Memory),
         Step::Record { .. } => Some(Child::Record),
         Step::Build { .. } => Some(Child::Job),
+        Step::Init { .. } => Some(Child::Init),
         Step::CleanUp { .. } | Step::CleanUpAgain { .. } => Some(Child::Cleanup),
         Step::Roll(_) => Some(Child::Deployment),
         Step::Serve { .. } => Some(Child::Service),
@@ -92,7 +93,7 @@ impl Cluster {
         match step {
             Step::Ledger(_) => self.ledger.is_none(),
             Step::Record { version, .. } => !self.records.contains_key(version),
-            Step::Build { .. } => true,
+            Step::Build { .. } | Step::Init { .. } => true,
             Step::Roll(_) => self.deployment.is_none(),
             Step::Serve { .. } => self.service.is_none(),
             _ => false,

@@ -8,6 +8,7 @@ use doce_operator::ledger::Hold;
 use doce_operator::project::Origin;
 use doce_operator::reconcile::asked::{Asked, Pin, asked};
 use doce_operator::reconcile::world::Child;
+use doce_operator::reconcile::world::init::InitState;
 
 use super::cluster::Cluster;
 use super::nature::{self, Building};
@@ -18,7 +19,7 @@ use super::play::Violation;
 type Oracle = fn(&Cluster, &Asked) -> Result<(), String>;
 
 /// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
-const ORACLES: [(&str, &[Child], Oracle); 15] = [
+const ORACLES: [(&str, &[Child], Oracle); 16] = [
     ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
     (
         "every_child_has_its_marks",
@@ -40,7 +41,7 @@ const ORACLES: [(&str, &[Child], Oracle); 15] = [
     ),
     (
         "what_is_wanted_and_good_serves",
-        &[Child::Memory, Child::Deployment],
+        &[Child::Memory, Child::Deployment, Child::Init],
         running::what_is_wanted_and_good_serves,
     ),
     (
@@ -51,7 +52,7 @@ const ORACLES: [(&str, &[Child], Oracle); 15] = [
     ("what_failed_is_left", &[Child::Memory, Child::Deployment], running::what_failed_is_left),
     (
         "what_failed_for_a_cause_outside_was_tried_again",
-        &[Child::Memory, Child::Deployment],
+        &[Child::Memory, Child::Deployment, Child::Init],
         running::what_failed_for_a_cause_outside_was_tried_again,
     ),
     ("a_restart_is_over", &[Child::Memory, Child::Deployment], running::a_restart_is_over),
@@ -61,6 +62,11 @@ const ORACLES: [(&str, &[Child], Oracle); 15] = [
         running::at_most_two_sets_and_the_other_is_usable,
     ),
     ("no_build_goes_on", &[], no_build_goes_on),
+    (
+        "an_init_command_that_was_begun_has_ended",
+        &[Child::Memory, Child::Record, Child::Init],
+        an_init_command_that_was_begun_has_ended,
+    ),
     (
         "status_offers_what_would_be_granted",
         &[Child::Memory, Child::Record],
@@ -76,7 +82,8 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
             look(cluster, &asked).map_err(|what| Violation { oracle, what })?;
         }
     }
-    if !cluster.server.refuses(Child::Deployment) && !cluster.server.refuses(Child::Memory) {
+    let refused = [Child::Deployment, Child::Memory, Child::Init];
+    if !refused.iter().any(|child| cluster.server.refuses(*child)) {
         a_rollback_that_was_granted_arrives(cluster, &asked, watch)
             .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
     }
@@ -186,6 +193,16 @@ fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, asked: &Asked) ->
 fn no_build_goes_on(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     match cluster.jobs.values().find(|job| job.state.is_active()) {
         Some(job) => Err(format!("{:?} {:?}", job.of, job.state)),
+        None => Ok(()),
+    }
+}
+
+fn an_init_command_that_was_begun_has_ended(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+    if let Some(job) = cluster.inits.values().find(|job| job.state == InitState::Running) {
+        return Err(format!("{job:?}"));
+    }
+    match cluster.memory().init.filter(|run| !run.ended && !cluster.project.stopped()) {
+        Some(run) => Err(format!("{run:?}")),
         None => Ok(()),
     }
 }

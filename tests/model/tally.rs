@@ -19,7 +19,7 @@ pub(crate) struct Tally {
 }
 
 /// What happens in lives of any fate, besides the events.
-const ALWAYS: [&str; 19] = [
+const ALWAYS: [&str; 21] = [
     "a memory taken over",
     "several new requests at one look",
     "some pods of several ready",
@@ -35,6 +35,8 @@ const ALWAYS: [&str; 19] = [
     "a write refused: Job",
     "a write refused: Deployment",
     "a write refused: Service",
+    "an init command ended well",
+    "an init command failed",
     "a look at what a namesake left",
     "a look at a project that goes",
     "the autoscaler moves during a rollout",
@@ -42,7 +44,7 @@ const ALWAYS: [&str; 19] = [
 ];
 
 /// What happens only where events come at any point.
-const HASTY: [&str; 2] = ["a build ended", "a record deleted"];
+const HASTY: [&str; 3] = ["a build ended", "a record deleted", "a write refused: Init"];
 
 /// The same, where reads are stale.
 const HASTY_AND_STALE: [&str; 1] = ["an object older than the ledger"];
@@ -145,6 +147,12 @@ impl Tally {
             let was = before.life(version);
             if life.failed.is_some() && was.failed.is_none() {
                 self.count("a verdict");
+            }
+            if life.initialized && !was.initialized {
+                self.count("an init command ended well");
+            }
+            if life.failed.as_ref().is_some_and(|failed| failed.stage == "Init") && was.failed.is_none() {
+                self.count("an init command failed");
             }
             if was.failed.is_some() && life.failed.is_none() && life.outside.is_some() {
                 self.count("a cause outside is tried again");

@@ -4,6 +4,7 @@ use doce_operator::reconcile::world::{Cause, Child};
 
 use super::event::{Event, Gap, Source, Which};
 use super::life::Life;
+use super::nature::RUN_WITH_INIT;
 
 /// Every one of them.
 pub(crate) fn told() -> Vec<Life> {
@@ -17,6 +18,13 @@ pub(crate) fn told() -> Vec<Life> {
             a_hold_is_over(),
             a_build_is_superseded(),
             the_oldest_record_is_in_place(),
+            few_records_are_kept(),
+        ])
+        .chain((2..14).map(the_next_commit_comes_while_an_init_command_runs))
+        .chain([
+            an_init_command_fails_and_is_retried(),
+            a_database_comes_late(),
+            jobs_are_refused_to_an_init_command(),
         ])
         .collect()
 }
@@ -85,9 +93,62 @@ fn a_build_is_superseded() -> Life {
     Life { source: Source::Commit(0), replicas: 2, events, dice: 0 }
 }
 
+/// One version after the other is good, and two are kept.
+fn few_records_are_kept() -> Life {
+    let commits = [1, 2, 3].map(|commit| (Event::Source(Source::Commit(commit)), Gap::Settle));
+    let (few, swept) = ((Event::Limit(2), Gap::Settle), (Event::SweepJobs, Gap::Settle));
+    let events = [vec![few], commits.to_vec(), vec![swept]].concat();
+    Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
+}
+
 /// There are more versions than are kept, and the first of them runs when the last one fails.
 fn the_oldest_record_is_in_place() -> Life {
     let commits = [1, 2, 3, 0, 6];
     let events = commits.map(|commit| (Event::Source(Source::Commit(commit)), Gap::Settle)).to_vec();
+    Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
+}
+
+/// A version with an init command, and another one on its heels.
+fn the_next_commit_comes_while_an_init_command_runs(passes: u8) -> Life {
+    let events = vec![
+        (Event::Run(RUN_WITH_INIT), Gap::Passes(passes)),
+        (Event::Source(Source::Digest(3)), Gap::Settle),
+        (Event::Rollback(Which::Usual), Gap::Settle),
+        (Event::Restart, Gap::Settle),
+    ];
+    Life { source: Source::Digest(0), replicas: 1, events, dice: u64::from(passes) }
+}
+
+/// A migration that never succeeds, with people who try again, and a stop in the middle of the next one.
+fn an_init_command_fails_and_is_retried() -> Life {
+    let events = vec![
+        (Event::Run(RUN_WITH_INIT), Gap::Settle),
+        (Event::Source(Source::Commit(1)), Gap::Settle),
+        (Event::Retry, Gap::Settle),
+        (Event::Source(Source::Commit(3)), Gap::Passes(9)),
+        (Event::Stopped(true), Gap::Settle),
+        (Event::Stopped(false), Gap::Settle),
+    ];
+    Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
+}
+
+/// The first version of all needs a database that is there later, and the memory is lost afterwards.
+fn a_database_comes_late() -> Life {
+    let events = vec![
+        (Event::Run(RUN_WITH_INIT), Gap::Settle),
+        (Event::LoseLedger, Gap::Settle),
+        (Event::Source(Source::Commit(0)), Gap::Settle),
+    ];
+    Life { source: Source::Commit(2), replicas: 2, events, dice: 0 }
+}
+
+/// A quota lets no Job in while the spec moves on.
+fn jobs_are_refused_to_an_init_command() -> Life {
+    let events = vec![
+        (Event::Refuse(Child::Init, Cause::Invalid), Gap::Settle),
+        (Event::Run(RUN_WITH_INIT), Gap::Settle),
+        (Event::Source(Source::Commit(3)), Gap::Settle),
+        (Event::Admit, Gap::Settle),
+    ];
     Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }

@@ -15,7 +15,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "ledger",
         &["crd::annotations", "crd::conditions", "crd::status::Cause", "record::Trigger", "build::report"],
     ),
-    ("record", &["crd::annotations", "crd::run::Security", "crd::status::Cause", "build::report"]),
+    (
+        "record",
+        &[
+            "crd::annotations",
+            "crd::init_command::InitCommand",
+            "crd::run::Security",
+            "crd::status::Cause",
+            "build::report",
+        ],
+    ),
     (
         "desired",
         &[

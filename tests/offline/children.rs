@@ -51,6 +51,7 @@ fn recorded(project: &Project, uid: i64) -> Record {
         source: SourceFact::default(),
         trigger: None,
         security: project.run.security,
+        init_command: None,
         template: template::render(project, VERSION),
     };
     let image = ImageFact {

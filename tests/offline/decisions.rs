@@ -5,6 +5,7 @@ mod builds;
 mod case;
 mod cleanups;
 mod hold;
+mod init;
 mod polls;
 mod requests;
 mod seen;

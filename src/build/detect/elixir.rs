@@ -174,7 +174,9 @@ fn warn(
             .warn("config/runtime.exs does not read PHX_SERVER: the endpoint needs server: true to serve");
     }
     if ecto && tree.has("rel/overlays/bin/migrate") {
-        findings.assume("migrations are not run: /app/bin/migrate runs them".to_owned());
+        findings.assume(
+            "migrations are not run by themselves: spec.run.initCommand.command: [\"/app/bin/migrate\"]",
+        );
     } else if ecto {
         findings.assume(format!("migrations are not run; /app/bin/{release} eval runs a function that does"));
     }

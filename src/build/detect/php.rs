@@ -217,22 +217,21 @@ fn environment(framework: Framework) -> Vec<(&'static str, &'static str)> {
     }
 }
 
+fn migrations(command: &str) -> String {
+    format!("migrations are not run by themselves: {}", procfile::init_command(command))
+}
+
 fn say(framework: Framework, findings: &mut Findings) {
     match framework {
         Framework::Laravel => {
             findings.warn(
                 "Laravel answers 500 without APP_KEY: set it in spec.run.env from a Secret (php artisan key:generate --show)",
             );
-            findings.warn(
-                "migrations are not run by themselves: kubectl exec deploy/<name> -- php artisan migrate --force",
-            );
+            findings.warn(migrations("php artisan migrate --force"));
         }
         Framework::Symfony => {
             findings.warn("Symfony needs APP_SECRET: set it in spec.run.env from a Secret");
-            findings.warn(
-                "migrations are not run by themselves: kubectl exec deploy/<name> -- php bin/console \
-                 doctrine:migrations:migrate --no-interaction",
-            );
+            findings.warn(migrations("php bin/console doctrine:migrations:migrate --no-interaction"));
         }
         _ => {}
     }

@@ -40,6 +40,21 @@ pub(super) fn main(processes: &[Process]) -> Option<&Process> {
     })
 }
 
+/// The line of the spec that has this command run before the pods of a version.
+pub(super) fn init_command(command: &str) -> String {
+    const PLAIN: &[u8] = b"-_./:=@,+%";
+    let plain = command
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || PLAIN.contains(&byte));
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let words: Vec<&str> = if plain && !first.contains('=') {
+        command.split_whitespace().collect()
+    } else {
+        vec!["sh", "-c", command]
+    };
+    format!("spec.run.initCommand.command: {}", serde_json::json!(words))
+}
+
 /// The command of the process that serves, ready to be process 1; what the others are good for is said.
 pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Vec<String>>, Failure> {
     let processes = read(tree)?;
@@ -47,9 +62,9 @@ pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Ve
     for process in processes.iter().filter(|process| Some(*process) != serves) {
         let Process { name, command, line } = process;
         if name == "release" {
+            let runs = init_command(command);
             findings.warn(format!(
-                "Procfile, line {line}: {name} is not run; run it once the version is up: kubectl exec deploy/<name> -- \
-                 {command}"
+                "Procfile, line {line}: {name} is not run by itself; to have it run before each version starts: {runs}"
             ));
         } else {
             findings.assume(format!(

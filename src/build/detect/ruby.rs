@@ -73,10 +73,10 @@ fn warn(findings: &mut Findings) {
     findings.warn(
         "Rails does not start without a secret: set RAILS_MASTER_KEY or SECRET_KEY_BASE in spec.run.env from a Secret",
     );
-    findings.warn(
-        "migrations are not run by themselves, unless the Procfile does: kubectl exec deploy/<name> -- bundle exec rails \
-         db:prepare",
-    );
+    findings.warn(format!(
+        "migrations are not run by themselves, unless what starts does it: {}",
+        procfile::init_command("bundle exec rails db:prepare")
+    ));
 }
 
 /// What is started: what the Procfile says, Rails, a server for config.ru, or a file with a usual name.

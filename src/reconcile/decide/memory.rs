@@ -42,6 +42,7 @@ pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
         } else {
             Life { restart: rollout.stamp.clone(), ..Life::default() }
         };
+        let life = Life { initialized: true, ..life }; // Its pods are there.
         ledger.versions.insert(version, life);
     }
     if let Origin::LookedUp(of) = project.origin() {
@@ -158,6 +159,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
         .iter()
         .any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
     let kept = previous(situation.ledger, situation.world, asked.in_place.as_deref());
+    let begun = situation.ledger.init.as_ref().is_some_and(|run| !run.ended && run.version == version);
     is(&asked.in_place)
         || is(&asked.wanted)
         || is(&asked.version)
@@ -167,6 +169,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
         || pinned
         || has_set
         || has_job
+        || begun
 }
 
 /// The versions that can be gone back to, as a person reads them.

@@ -24,7 +24,7 @@ pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
         return in_place;
     }
     let wanted = situation.asked.wanted.as_deref();
-    let built = wanted.filter(|wanted| situation.built(wanted) && !situation.forbidden(wanted));
+    let built = wanted.filter(|wanted| situation.startable(wanted) && situation.initialized(wanted));
     let good = built.filter(|wanted| !situation.failed(wanted));
     let stays = in_place.filter(|version| !situation.failed(version) || !situation.project.returns());
     let lives = situation

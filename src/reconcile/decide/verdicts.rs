@@ -9,6 +9,7 @@ use crate::version::short;
 
 use super::super::asked::{previous, yielded};
 use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
+use super::init;
 use super::requests::stamp;
 use super::run::runs;
 use super::{Situation, Step};
@@ -234,15 +235,18 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
 }
 
 /// Row 10: what failed for a cause outside of it is tried again after a pause, while another version serves with all of
-/// its pods: a trial takes none of them away.
+/// its pods: a trial takes none of them away. An init command takes nothing from what serves.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
+    if let Some(step) = init::tried_again(situation) {
+        return Some(step);
+    }
     let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
     let wanted = situation.asked.wanted.as_deref().filter(|wanted| *wanted != in_place)?;
     let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;
+    let started = situation.initialized(wanted);
     let serves = situation.ledger.life(in_place);
     let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good;
-    let can =
-        situation.built(wanted) && !situation.forbidden(wanted) && situation.project.trial_takes_nothing();
+    let can = started && situation.startable(wanted) && situation.project.trial_takes_nothing();
     if !at_rest || !can || situation.world.now < at {
         return None;
     }

@@ -69,7 +69,7 @@ fn last_words(job: &Job, started: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(started.as_second().saturating_add(seconds)).ok()
 }
 
-fn belongs(pod: &Pod, job: &Job) -> bool {
+pub(super) fn belongs(pod: &Pod, job: &Job) -> bool {
     pod.owner_references().iter().any(|owner| Some(&owner.uid) == job.uid().as_ref())
 }
 
@@ -157,7 +157,7 @@ fn wants_image(ledger: &Ledger, records: &BTreeMap<String, Record>, digest: &str
     of_source.peek().is_none() || of_source.any(|record| record.image.is_none() && !failed(record))
 }
 
-fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {
+pub(super) fn finished(job: &Job) -> Option<(&JobCondition, Timestamp)> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let ended = conditions.iter().find(|condition| {
         matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"

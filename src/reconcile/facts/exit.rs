@@ -9,6 +9,22 @@ use crate::crd::conditions::bounded;
 /// Longest part of what a program said that is kept, in bytes.
 const LOG: usize = 2048;
 
+/// What a container runs, as its words name it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program {
+    called: &'static str,
+    /// Where its command is written.
+    written: &'static str,
+}
+
+/// What serves.
+pub(super) const APP: Program =
+    Program { called: "the app", written: "spec.run.command, or CMD and ENTRYPOINT of the image" };
+
+/// What runs before it.
+pub(super) const INIT: Program =
+    Program { called: "its init command", written: "spec.run.initCommand.command" };
+
 /// How the container ended last; none where it never did.
 pub(super) fn last(status: &ContainerStatus) -> Option<ContainerStateTerminated> {
     let of = |state: &Option<ContainerState>| state.as_ref()?.terminated.clone();
@@ -16,8 +32,8 @@ pub(super) fn last(status: &ContainerStatus) -> Option<ContainerStateTerminated>
 }
 
 /// How it ended, with its cause.
-pub(super) fn words(ended: &ContainerStateTerminated) -> String {
-    if let Some(why) = not_started(ended) {
+pub(super) fn words(ended: &ContainerStateTerminated, program: Program) -> String {
+    if let Some(why) = not_started(ended, program) {
         return why;
     }
     let said = ended.message.as_deref().unwrap_or_default();
@@ -25,13 +41,13 @@ pub(super) fn words(ended: &ContainerStateTerminated) -> String {
     let reason = ended.reason.as_deref().filter(|reason| *reason != "Error");
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let meaning = meaning(ended).map(|meaning| format!("; {meaning}")).unwrap_or_default();
-    format!("the app ended with exit code {}{reason}{cause}{meaning}", ended.exit_code)
+    format!("{} ended with exit code {}{reason}{cause}{meaning}", program.called, ended.exit_code)
 }
 
 /// The last lines of what it said, for `status.failure.log`; empty where it said nothing itself.
 pub(super) fn log(ended: &ContainerStateTerminated) -> String {
     let said = ended.message.as_deref().map(str::trim_end).unwrap_or_default();
-    if not_started(ended).is_some() {
+    if not_started(ended, APP).is_some() {
         return String::new(); // The words of the container runtime, which are the message already.
     }
     let from = (said.len().saturating_sub(LOG)..said.len()).find(|at| said.is_char_boundary(*at));
@@ -41,7 +57,8 @@ pub(super) fn log(ended: &ContainerStateTerminated) -> String {
 /// The image or the command is such that no start can ever succeed.
 pub(super) fn is_certain(ended: &ContainerStateTerminated, restarts: i32) -> bool {
     // What a shell says may depend on what it found, so it is believed only when it says so again and again.
-    restarts >= 1 && not_started(ended).is_some() || restarts >= 3 && matches!(ended.exit_code, 126 | 127)
+    restarts >= 1 && not_started(ended, APP).is_some()
+        || restarts >= 3 && matches!(ended.exit_code, 126 | 127)
 }
 
 /// What an exit code says beside the words of the program.
@@ -76,16 +93,16 @@ fn meaning(ended: &ContainerStateTerminated) -> Option<String> {
 }
 
 /// The container runtime could not start the program, and never can: what it says names the program.
-fn not_started(ended: &ContainerStateTerminated) -> Option<String> {
+fn not_started(ended: &ContainerStateTerminated, program: Program) -> Option<String> {
     let runtime = matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun"));
-    ended.message.as_deref().filter(|_| runtime).and_then(unstartable)
+    ended.message.as_deref().filter(|_| runtime).and_then(|said| unstartable(said, program))
 }
 
 /// The same, from the words of the container runtime: `exec: "foo": executable file not found in $PATH`.
-pub(super) fn unstartable(said: &str) -> Option<String> {
+pub(super) fn unstartable(said: &str, of: Program) -> Option<String> {
     let program = said.rsplit_once("exec: \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0));
     let (program, why) = (program.map(|name| bounded(name, 100)), said);
-    let correct = "correct spec.run.command, or CMD and ENTRYPOINT of the image";
+    let correct = format!("correct {}", of.written);
     let named =
         program.as_ref().map_or_else(|| "the command".to_owned(), |name| format!("the command {name:?}"));
     if why.contains("exec format error") {
@@ -151,7 +168,7 @@ mod tests {
             (139, "Error", "", "it crashed (SIGSEGV)"),
             (0, "Completed", "", "exit code 0 (Completed); a program that serves does not end"),
         ] {
-            let made = super::words(&ended(code, reason, said));
+            let made = super::words(&ended(code, reason, said), APP);
             assert!(made.contains(words), "{code}: {made}");
         }
     }
@@ -168,7 +185,7 @@ mod tests {
             ("exec /app: exec format error", "another kind of CPU"),
         ] {
             let ended = ended(128, "StartError", &format!("{CREATE}{said}"));
-            assert!(super::words(&ended).contains(words), "{}", super::words(&ended));
+            assert!(super::words(&ended, APP).contains(words), "{}", super::words(&ended, APP));
             assert!(is_certain(&ended, 1) && !is_certain(&ended, 0));
             assert_eq!(log(&ended), "");
         }

@@ -15,6 +15,9 @@ const REASONS: [&str; 9] = [
     "CreateContainerError",
 ];
 
+/// An init command ended, and not well.
+pub(super) const INIT_COMMAND_FAILED: &str = "InitCommandFailed";
+
 /// What programs say of a service that does not answer.
 const AWAY: [&str; 14] = [
     "ECONNREFUSED",
@@ -41,7 +44,8 @@ pub fn is_reason(reason: &str) -> bool {
 
 /// The cause is not in the version.
 pub(super) fn is_outside(trouble: &Trouble) -> bool {
-    let exits = matches!(trouble.reason.as_str(), "CrashLoopBackOff" | "ContainerExits");
+    let exits =
+        matches!(trouble.reason.as_str(), "CrashLoopBackOff" | "ContainerExits" | INIT_COMMAND_FAILED);
     is_reason(&trouble.reason) || exits && AWAY.iter().any(|words| trouble.message.contains(words))
 }
 

@@ -61,10 +61,10 @@ pub(super) fn waiting(pod: &Pod) -> Option<Trouble> {
             .filter(|reason| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing"))?;
         let says = waiting.message.as_deref().unwrap_or(&reason);
         // Kubernetes' own words of a crash loop name the pod and the pause: how the program ended says more.
-        let message = match exit::last(status).map(|ended| exit::words(&ended)) {
+        let message = match exit::last(status).map(|ended| exit::words(&ended, exit::APP)) {
             Some(ended) if reason == "CrashLoopBackOff" => ended,
             Some(ended) => format!("{says}; {ended}"),
-            None => exit::unstartable(says).unwrap_or_else(|| says.to_owned()),
+            None => exit::unstartable(says, exit::APP).unwrap_or_else(|| says.to_owned()),
         };
         Some(Trouble { message: bounded(&message, 4096), reason })
     });
@@ -89,7 +89,7 @@ pub(super) fn not_ready(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) ->
         let sighting = looked.of(pod).filter(|sighting| since.is_none_or(|since| sighting.at >= since));
         match exit::last(status) {
             Some(ended) if running.is_none() || sighting.is_none() || looked.is_young(since) => {
-                Some(Trouble { reason: "ContainerExits".to_owned(), message: exit::words(&ended) })
+                Some(Trouble { reason: "ContainerExits".to_owned(), message: exit::words(&ended, exit::APP) })
             }
             _ if running.is_some() => Some(unready(status, check, sighting, since, looked)),
             _ => None,

@@ -2,13 +2,14 @@
 
 use super::building::poll_fails;
 use super::ready::{Headline, annotate, stays};
-use super::{View, failure, steady};
+use super::{View, failure, init, steady};
 use crate::crd::conditions::Reason;
 use crate::crd::status::FailureStatus;
 use crate::ledger::Life;
 use crate::version::short;
 
-use super::super::asked::{Pin, forbidden, previous};
+use super::super::asked::{Pin, forbidden, initialized, previous};
+use super::super::decide::init::STAGE;
 use super::super::facts::outside::is_reason as is_outside;
 use super::super::world::Rollout;
 
@@ -20,6 +21,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
     }
     let life = view.ledger.life(wanted);
     if let Some(failed) = &life.failed {
+        let reason = if failed.stage == STAGE { Reason::InitFailed } else { Reason::RolloutFailed };
         let retry = annotate(view.project, "retry", "@$(date +%s)");
         let message = if serves_all_the_same(view, wanted) {
             format!(
@@ -28,10 +30,12 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
                 failed.message
             )
         } else {
-            let (why, room) = (&failed.message, steady::no_room(view, &failed.reason));
+            let printed = if failed.stage == STAGE { init::printed(view, wanted) } else { String::new() };
+            let why = format!("{}{printed}", failed.message);
+            let room = steady::no_room(view, &failed.reason);
             let stays = format!("{}{room}", stays(view));
-            let again =
-                life.tried_again_at(view.world.retry_base).filter(|_| view.project.trial_takes_nothing());
+            let tries = view.project.trial_takes_nothing() || failed.stage == STAGE;
+            let again = life.tried_again_at(view.world.retry_base).filter(|_| tries);
             let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
             if let Some(at) = again {
                 let message = format!(
@@ -40,15 +44,18 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
                 );
                 return Some(Headline {
                     failure: Some(failure(Some(wanted), failed)),
-                    ..Headline::working(Reason::RolloutFailed, message)
+                    ..Headline::working(reason, message)
                 });
             }
             format!("{} does not run: {why}{stays}. {}: {retry}", short(wanted), way_out(&failed.reason))
         };
         return Some(Headline {
             failure: Some(failure(Some(wanted), failed)),
-            ..Headline::stalled(Reason::RolloutFailed, message)
+            ..Headline::stalled(reason, message)
         });
+    }
+    if !initialized(view.ledger, view.world, wanted) {
+        return Some(init::headline(view, wanted));
     }
     let rollout = view.world.rollout.as_ref();
     let in_place = rollout.filter(|rollout| rollout.version.as_deref() == Some(wanted));
@@ -89,7 +96,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
 fn way_out(reason: &str) -> &'static str {
     match reason {
         _ if is_outside(reason) => "Nothing in the source needs to change. Try again when that is mended",
-        "NotReady" | "NotListening" | "InvalidImageName" => "Correct that, or try again",
+        "NotReady" | "NotListening" | "InvalidImageName" | "DeadlineExceeded" => "Correct that, or try again",
         _ => "Push a fix, or try again",
     }
 }

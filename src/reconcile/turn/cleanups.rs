@@ -52,7 +52,7 @@ pub struct Seen<'a> {
 /// There is a cleanup that was not started yet.
 #[must_use]
 pub fn any_waits(jobs: &[Arc<Job>]) -> bool {
-    jobs.iter().any(|job| !is_build(job) && waits(job))
+    jobs.iter().any(|job| is_cleanup(job) && waits(job))
 }
 
 /// Repositories of which an image is being deleted.
@@ -72,7 +72,7 @@ pub fn lets_build(under_way: &BTreeSet<String>, build: &Job) -> bool {
 pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     let mut plan = Plan::default();
     let mut places = MOST.saturating_sub(running(seen.jobs, seen.now).count());
-    for job in seen.jobs.iter().filter(|job| !is_build(job) && waits(job)) {
+    for job in seen.jobs.iter().filter(|job| is_cleanup(job) && waits(job)) {
         let Some(order) = order_of(job) else {
             plan.drop.push(job.clone());
             continue;
@@ -94,9 +94,13 @@ pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     plan
 }
 
+fn is_cleanup(job: &Job) -> bool {
+    names::role_of_job(job) == names::ROLE_CLEANUP
+}
+
 fn running(jobs: &[Arc<Job>], now: Timestamp) -> impl Iterator<Item = &Arc<Job>> {
     let runs = move |job: &Job| !waits(job) && !is_finished(job) && holds(job, now);
-    jobs.iter().filter(move |job| !is_build(job) && runs(job))
+    jobs.iter().filter(move |job| is_cleanup(job) && runs(job))
 }
 
 /// It has not run for longer than it may. One that has just been started has no time of start yet.

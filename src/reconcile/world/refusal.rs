@@ -20,6 +20,8 @@ pub enum Child {
     Record,
     /// A build Job.
     Job,
+    /// A Job that runs an init command.
+    Init,
     /// A Job that deletes an image. Nothing waits for it.
     Cleanup,
     /// The Deployment.

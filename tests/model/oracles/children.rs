@@ -6,6 +6,7 @@ use doce_operator::reconcile::world::{BuildOf, JobState};
 
 use super::super::cluster::{Cluster, PAUSE, Set, Template, timestamp};
 use super::super::observe::set_name;
+use super::memory::is_of_init;
 use super::{Watch, Write, ledgers};
 
 /// What a deleted project left goes first, and to a project that goes nothing is written.
@@ -111,8 +112,9 @@ pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watc
     let ledger = ledgers(write);
     let judged = ledger.as_ref().is_some_and(|(before, after)| {
         after.versions.iter().any(|(version, life)| {
-            life.live != before.life(version).live
-                || life.failed.is_some() && before.life(version).failed.is_none()
+            // An init command that was begun goes on, and how it ends is noted.
+            let failed = life.failed.as_ref().is_some_and(|failed| !is_of_init(failed));
+            life.live != before.life(version).live || failed && before.life(version).failed.is_none()
         })
     });
     match write.step {
@@ -131,7 +133,10 @@ pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Re
         watch.port = None; // Nobody knows it any more.
     }
     let newest = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
-    let stale = newest(write.seen) != newest(write.before) || write.seen.service != write.before.service;
+    let object = |cluster: &Cluster| cluster.project.resource_version;
+    let stale = newest(write.seen) != newest(write.before)
+        || object(write.seen) != object(write.before)
+        || write.seen.service != write.before.service;
     // As the spec asks, or as it asked when somebody looked last.
     let had = stale && port.is_some_and(|port| watch.ports.contains(&port));
     if port.is_some() && (port == write.seen.project.fixed_port || had) {

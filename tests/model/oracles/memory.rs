@@ -1,7 +1,8 @@
 //! Oracles that look at what a write does to the memory.
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::Ledger;
+use doce_operator::ledger::{Failure, Ledger};
+use doce_operator::reconcile::world::init::InitState;
 
 use super::super::cluster::{PAUSE, timestamp};
 use super::{Watch, Write, ledgers};
@@ -13,6 +14,10 @@ pub(super) fn the_memory_forgets_nothing(write: &Write<'_>, _: &mut Watch) -> Re
         return Err(format!("{verb:?} {:?} is forgotten", seen.value));
     }
     let number = |ledger: &Ledger| ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
+    let run = |ledger: &Ledger| ledger.init.as_ref().map_or(0, |run| run.number);
+    if run(&after) < run(&before) {
+        return Err("the number of a run went back".to_owned());
+    }
     if after.last < before.last || number(&after) < number(&before) || after.object < before.object {
         return Err("a running number went back".to_owned());
     }
@@ -47,6 +52,12 @@ pub(super) fn a_return_is_never_judged(write: &Write<'_>, watch: &mut Watch) -> 
         if was.live.is_some() {
             return Err(format!("{version} was live and is judged"));
         }
+        if life.failed.as_ref().is_some_and(is_of_init) {
+            if write.seen.inits.values().any(|job| job.version == *version && failed(&job.state)) {
+                continue;
+            }
+            return Err(format!("the init command of {version} did not fail and is judged"));
+        }
         let stamp = write.seen.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
         if stamp != was.restart {
             return Err(format!("{version} is judged by pods that are about to be started anew"));
@@ -57,6 +68,15 @@ pub(super) fn a_return_is_never_judged(write: &Write<'_>, watch: &mut Watch) -> 
         }
     }
     Ok(())
+}
+
+/// Its pods were never started.
+pub(super) fn is_of_init(failure: &Failure) -> bool {
+    failure.stage == "Init"
+}
+
+fn failed(state: &InitState) -> bool {
+    matches!(state, InitState::Failed(_))
 }
 
 pub(super) fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
@@ -106,7 +126,8 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
         let went_live = life.live != was.live;
         let over = was.tried_again_at(PAUSE).is_some_and(|at| timestamp(write.before.clock) >= at);
         // What was seen must have served then: a trial takes nothing from it.
-        let again = over && write.seen.complete() && write.seen.in_place() != Some(version);
+        let serves = write.seen.complete() && write.seen.in_place() != Some(version);
+        let again = over && (serves || was.failed.as_ref().is_some_and(is_of_init));
         if was.failed.is_some() && life.failed.is_none() && !asked(Verb::Retry) && !went_live && !again {
             return Err(format!("the verdict on {version} was lifted without a retry"));
         }

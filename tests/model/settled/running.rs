@@ -72,6 +72,11 @@ pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
         version != wanted && life.live.is_some() && whole && cluster.built(version)
     });
     let surges = cluster.project.rollout.strategy == doce_operator::crd::spec::Takeover::Surge;
+    let commands =
+        ledger.life(wanted).failed.is_some_and(|failed| failed.stage == "Init") && cluster.built(wanted);
+    if commands && !cluster.project.stopped() {
+        return Err(format!("the init command of {wanted} could be tried again and is not"));
+    }
     let due = kept && surges && cluster.complete() && !cluster.project.stopped() && cluster.project.returns();
     if due { Err(format!("{wanted} could be tried again and is not")) } else { Ok(()) }
 }

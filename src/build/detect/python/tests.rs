@@ -155,7 +155,8 @@ fn a_procfile_says_what_starts_and_what_does_not() {
     assert!(made.text.contains("gunicorn==") && made.text.contains("WEB_CONCURRENCY=2"), "{}", made.text);
     assert!(
         made.findings.warnings[0].contains("Procfile, line 1")
-            && made.findings.warnings[0].contains("kubectl exec deploy/<name> -- python manage.py migrate")
+            && made.findings.warnings[0]
+                .contains(r#"spec.run.initCommand.command: ["python","manage.py","migrate"]"#)
     );
     assert!(made.findings.assumed.iter().any(|text| text.contains("Procfile, line 2")));
     let hostile = ("Procfile", "web: x \"\nRUN evil\n");

@@ -1,0 +1,102 @@
+//! Init commands: each version's runs once and ends well before its pods start. Which one runs is noted in the memory before
+//! its Job is made, so that no two ever run at once; what was begun is left to its end, also where its version is no longer
+//! wanted: a migration must not be cut off in the middle.
+
+use crate::crd::conditions::{MAX_MESSAGE, bounded};
+use crate::ledger::{Failure, InitRun, Ledger, Outside};
+
+use super::super::world::Child;
+use super::super::world::init::{InitFailure, InitJob, InitState};
+use super::{Situation, Step};
+
+/// Stage of its failures.
+pub const STAGE: &str = "Init";
+
+/// Row 6: what was begun has ended, or can never be.
+pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
+    let run = open(situation)?;
+    let mut ledger =
+        Ledger { init: Some(InitRun { ended: true, ..run.clone() }), ..situation.ledger.clone() };
+    let Some(job) = job(situation, run) else {
+        return is_over(situation, run).then(|| situation.note(ledger)).flatten();
+    };
+    let life = match &job.state {
+        InitState::Running | InitState::Ending => return None,
+        _ if !situation.world.records.contains_key(&run.version) => return situation.note(ledger),
+        _ => ledger.versions.entry(run.version.clone()).or_default(),
+    };
+    if let InitState::Failed(failure) = &job.state {
+        let count = life.outside.as_ref().map_or(0, |outside| outside.count) + 1;
+        life.failed = Some(failed(failure));
+        life.outside = failure.outside.then_some(Outside { count, at: failure.at });
+    } else {
+        life.initialized = true;
+        life.outside = None;
+    }
+    situation.note(ledger)
+}
+
+/// Row 12: the Job of what was begun, or the next one to begin.
+pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
+    if situation.project.stopped() || situation.world.refused(Child::Init) {
+        return None;
+    }
+    if let Some(run) = open(situation) {
+        let missing = job(situation, run).is_none();
+        return missing.then(|| Step::Init { version: run.version.clone(), number: run.number });
+    }
+    let wanted = situation.asked.wanted.as_deref()?;
+    let can = situation.startable(wanted) && !situation.failed(wanted) && !situation.initialized(wanted);
+    // A memory that was lost knows nothing of those that are there.
+    if !can || situation.world.inits.iter().any(|job| job.is_active() && job.version != wanted) {
+        return None;
+    }
+    let numbers = || situation.world.inits.iter().map(|job| job.number).max();
+    let number = match &situation.ledger.init {
+        Some(last) => last.number.max(numbers().unwrap_or(0)) + 1,
+        None => left_behind(situation, wanted).unwrap_or_else(|| numbers().unwrap_or(0) + 1),
+    };
+    let run = InitRun { number, version: wanted.to_owned(), ended: false };
+    situation.note(Ledger { init: Some(run), ..situation.ledger.clone() })
+}
+
+/// The newest run of this version that a lost memory had begun.
+fn left_behind(situation: &Situation<'_>, version: &str) -> Option<u64> {
+    let of_version = situation.world.inits.iter().filter(|job| job.version == version);
+    of_version.map(|job| job.number).max()
+}
+
+fn open<'a>(situation: &'a Situation<'_>) -> Option<&'a InitRun> {
+    situation.ledger.init.as_ref().filter(|run| !run.ended)
+}
+
+fn job<'a>(situation: &'a Situation<'_>, run: &InitRun) -> Option<&'a InitJob> {
+    situation.world.inits.iter().find(|job| job.number == run.number && job.version == run.version)
+}
+
+/// It has no Job and will have none: its record or image is gone, or the API server refuses a Job that nobody wants any more.
+fn is_over(situation: &Situation<'_>, run: &InitRun) -> bool {
+    let wanted = situation.asked.wanted.as_ref() == Some(&run.version);
+    !situation.built(&run.version) || !wanted && situation.world.refused(Child::Init)
+}
+
+fn failed(failure: &InitFailure) -> Failure {
+    Failure {
+        stage: STAGE.to_owned(),
+        reason: failure.trouble.reason.clone(),
+        message: bounded(&failure.trouble.message, MAX_MESSAGE),
+        log: failure.log.clone(),
+    }
+}
+
+/// Row 10: what failed for a cause outside of it, such as a database that is away, runs again after a pause.
+pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
+    let wanted = situation.asked.wanted.as_deref().filter(|_| !situation.project.stopped())?;
+    let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;
+    if situation.initialized(wanted) || !situation.startable(wanted) || situation.world.now < at {
+        return None;
+    }
+    let mut ledger = situation.ledger.clone();
+    ledger.versions.entry(wanted.to_owned()).or_default().failed = None;
+    situation.note(ledger)
+}

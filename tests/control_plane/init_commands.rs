@@ -1,0 +1,146 @@
+//! Init commands: a version starts after its own has ended well, and what serves goes on serving meanwhile. Their pods are
+//! played: a test writes how they end.
+
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::harness::reading::message;
+use crate::harness::{Operator, World, is, prebuilt};
+
+fn migrating(n: u8) -> Value {
+    let mut spec = prebuilt(n);
+    spec["run"]["initCommand"] = json!({ "command": ["migrate", "--all"] });
+    spec
+}
+
+impl World {
+    /// Waits for the pod of an init command that is not `but`.
+    async fn init_pod(&self, but: &str) -> Pod {
+        let runs = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            phase == Some("Running") && pod.name_any() != but
+        };
+        let pods = self
+            .until_labelled::<Pod>("doce.dev/role=init", "an init command runs", |pods| pods.iter().any(runs))
+            .await;
+        pods.into_iter().find(|pod| runs(pod)).unwrap()
+    }
+
+    async fn end_init(&self, pod: &Pod, code: i32, said: &str) {
+        let now = k8s_openapi::jiff::Timestamp::now();
+        let reason = if code == 0 { "Completed" } else { "Error" };
+        let ended = json!({ "exitCode": code, "reason": reason, "message": said, "startedAt": now, "finishedAt": now });
+        let patch = json!({ "status": {
+            "phase": if code == 0 { "Succeeded" } else { "Failed" },
+            "containerStatuses": [{
+                "name": "init", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": { "terminated": ended },
+            }],
+        }});
+        let (api, params) = (self.api::<Pod>(), PatchParams::default());
+        api.patch_status(&pod.name_any(), &params, &Patch::Strategic(patch)).await.unwrap();
+    }
+
+    async fn init_jobs(&self) -> usize {
+        let jobs = self.until_list("Jobs can be listed", |_: &[Job]| true).await;
+        jobs.iter().filter(|job| job.labels().get("doce.dev/role").is_some_and(|role| role == "init")).count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_version_starts_when_its_init_command_has_ended_and_going_back_runs_none() {
+    let world = World::new("init").await;
+    let operator = Operator::start(&world).await;
+    world.apply("shop", migrating(1)).await;
+    let pod = world.init_pod("").await;
+    let spec = pod.spec.clone().unwrap();
+    assert_eq!(spec.containers[0].command, Some(vec!["migrate".to_owned(), "--all".to_owned()]));
+    let said = world.until_says("shop", &["the init command of", "runs (kubectl logs -n"]).await;
+    assert!(is(&said, "Ready", "False", "Starting"), "{}", message(&said, "Ready"));
+    assert!(world.api::<Deployment>().get_opt("shop").await.unwrap().is_none(), "nothing is started yet");
+    world.end_init(&pod, 0, "").await;
+    world.until_ready("shop", "True", "Serving").await;
+    let first = world.api::<ProjectDeployment>().get("shop").await.unwrap().status.unwrap().version.unwrap();
+
+    world.apply("shop", migrating(2)).await;
+    let second = world.init_pod(&pod.name_any()).await;
+    let said = world.until_says("shop", &["the init command of", "goes on serving"]).await;
+    assert!(is(&said, "Available", "True", "Serving"));
+    world.end_init(&second, 0, "").await;
+    world.until_ready("shop", "True", "Serving").await;
+    operator.journal.at_rest().await;
+
+    let outcome = world.ask("shop", "rollback", "previous@1").await;
+    assert!(outcome.contains(&first), "{outcome}");
+    world.until_ready("shop", "True", "Held").await;
+    operator.journal.at_rest().await;
+    assert_eq!(world.init_jobs().await, 2, "one run for each version");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_init_command_that_fails_keeps_its_version_from_starting_until_somebody_retries() {
+    let world = World::new("init-fails").await;
+    let operator = Operator::start(&world).await;
+    let serving = world.serve("shop", prebuilt(1)).await;
+    world.apply("shop", migrating(2)).await;
+    let pod = world.init_pod("").await;
+    world.end_init(&pod, 3, "applying 7\nError: column exists").await;
+    let failed = world.until_ready("shop", "False", "InitFailed").await;
+    let status = failed.status.clone().unwrap();
+    let failure = status.failure.unwrap();
+    assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Init", "InitCommandFailed"));
+    assert!(failure.log.contains("applying 7"), "{}", failure.log);
+    let said = message(&failed, "Ready");
+    assert!(said.contains("its init command ended with exit code 3: Error: column exists"), "{said}");
+    assert!(said.contains(&format!("{serving} goes on serving")) && said.contains("job/shop-"), "{said}");
+    assert!(is(&failed, "Stalled", "True", "InitFailed") && is(&failed, "Available", "True", "Serving"));
+    operator.journal.at_rest().await;
+
+    world.paste(&said[said.find("kubectl annotate").expect("a command")..]).await.well();
+    let again = world.init_pod(&pod.name_any()).await;
+    world.end_init(&again, 0, "").await;
+    world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(world.init_jobs().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn an_init_command_that_runs_is_not_cut_off_by_the_next_version_or_the_death_of_the_operator() {
+    let world = World::new("init-goes-on").await;
+    let operator = Operator::start(&world).await;
+    world.serve("shop", prebuilt(1)).await;
+    world.apply("shop", migrating(2)).await;
+    let pod = world.init_pod("").await;
+    world.apply("shop", migrating(3)).await;
+    world.until_says("shop", &["waits: the init command of", "is not cut off"]).await;
+    operator.stop().await;
+    let operator = Operator::start(&world).await;
+    operator.journal.at_rest().await;
+    assert_eq!(world.init_jobs().await, 1, "the next one waits");
+    world.end_init(&pod, 0, "").await;
+    let next = world.init_pod(&pod.name_any()).await;
+    world.end_init(&next, 0, "").await;
+    world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(world.init_jobs().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_database_that_comes_late_is_waited_for_without_anybody() {
+    let world = World::new("init-late").await;
+    let _operator = Operator::start(&world).await;
+    world.apply("shop", migrating(1)).await;
+    let pod = world.init_pod("").await;
+    world.end_init(&pod, 1, "Error: connect ECONNREFUSED 10.0.0.5:5432").await;
+    let said = world.until_says("shop", &["ECONNREFUSED", "it is tried again at"]).await;
+    assert!(is(&said, "Reconciling", "True", "InitFailed"));
+    let again = world.init_pod(&pod.name_any()).await;
+    world.end_init(&again, 0, "").await;
+    world.until_ready("shop", "True", "Serving").await;
+}

@@ -1,0 +1,92 @@
+//! Bugs in what becomes of init commands.
+
+use doce_operator::project::Project;
+use doce_operator::reconcile::decide::{Step, decide};
+use doce_operator::reconcile::world::World;
+
+use super::{Planting, misremembered};
+
+pub(super) const PLANTED: &[Planting] = &[
+    Planting::of(
+        "pods that do not wait for the init command",
+        waits_for_nothing,
+        &["nothing_starts_before_its_init_command_ended"],
+    ),
+    Planting::of(
+        "an init command of a newer version beside one that runs",
+        runs_two,
+        &["no_two_init_commands_run_at_once", "an_init_command_runs_once"],
+    ),
+    Planting::of(
+        "an init command that ended well and is forgotten",
+        runs_again,
+        &["an_init_command_runs_once", "it_comes_to_rest", "what_is_wanted_and_good_serves"],
+    ),
+    Planting::of(
+        "an init command that is tried again at once",
+        tries_at_once,
+        &["a_cause_outside_is_given_its_pause", "only_a_request_makes_a_hold_or_lifts_a_verdict"],
+    ),
+    Planting::of(
+        "an init command whose end is never noted",
+        never_ends,
+        &["an_init_command_that_was_begun_has_ended", "what_is_wanted_and_good_serves"],
+    ),
+];
+
+fn waits_for_nothing(project: &Project, world: &World) -> Option<Step> {
+    let mut world = world.clone();
+    world.records.values_mut().for_each(|record| record.facts.init_command = None);
+    decide(project, &world)
+}
+
+fn runs_two(project: &Project, world: &World) -> Option<Step> {
+    let mut world = world.clone();
+    let wanted = doce_operator::reconcile::asked::asked(project, &world).wanted;
+    if let Some(run) = world.ledger.as_mut().and_then(|ledger| ledger.init.as_mut()) {
+        run.ended |= wanted.as_ref() != Some(&run.version);
+    }
+    world.inits.retain(|job| Some(&job.version) == wanted.as_ref());
+    decide(project, &world)
+}
+
+fn runs_again(project: &Project, world: &World) -> Option<Step> {
+    misremembered(project, world, |ledger| {
+        ledger.versions.values_mut().for_each(|life| life.initialized = false);
+    })
+}
+
+fn tries_at_once(project: &Project, world: &World) -> Option<Step> {
+    misremembered(project, world, |ledger| {
+        let failed = ledger.versions.values_mut().filter(|life| life.outside.is_some());
+        failed.filter(|life| life.failed.as_ref().is_some_and(|failed| failed.stage == "Init")).for_each(
+            |life| {
+                if let Some(outside) = &mut life.outside {
+                    outside.at = jiff::Timestamp::UNIX_EPOCH;
+                }
+            },
+        );
+    })
+    .map(|step| with_the_time_it_ended(step, world))
+}
+
+/// The time is only misread, not written anew.
+fn with_the_time_it_ended(mut step: Step, world: &World) -> Step {
+    if let (Step::Ledger(after), Some(before)) = (&mut step, &world.ledger) {
+        for (version, life) in &mut after.versions {
+            if let (Some(outside), Some(was)) = (&mut life.outside, before.life(version).outside) {
+                outside.at = outside.at.max(was.at);
+            }
+        }
+    }
+    step
+}
+
+fn never_ends(project: &Project, world: &World) -> Option<Step> {
+    let step = decide(project, world);
+    let open = |ledger: &doce_operator::ledger::Ledger| ledger.init.as_ref().is_some_and(|run| !run.ended);
+    match &step {
+        Some(Step::Ledger(after)) if world.ledger.as_ref().is_some_and(open) && !open(after) => None,
+        _ => step,
+    }
+}

@@ -1,0 +1,121 @@
+//! Init commands: what is begun, what waits, and what becomes of their end.
+
+use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::init_command::InitCommand;
+use doce_operator::ledger::{InitRun, Life};
+use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::world::init::{InitFailure, InitJob, InitState};
+use doce_operator::reconcile::world::{Cause, Child, Refusal, Trouble};
+
+use super::case::{Case, at, v};
+
+/// It is built and has an init command.
+fn with_command(case: Case, number: u8) -> Case {
+    let mut case = case.built(number);
+    let record = case.world.records.get_mut(&v(number)).expect("it was built");
+    record.facts.init_command = Some(InitCommand::default());
+    case
+}
+
+fn begun(case: Case, number: u64, version: u8) -> Case {
+    case.ledger(|ledger| ledger.init = Some(InitRun { number, version: v(version), ended: false }))
+}
+
+fn job(mut case: Case, number: u64, version: u8, state: InitState) -> Case {
+    let name = format!("shop-{number}");
+    case.world.inits.push(InitJob { name, version: v(version), number, state, ..InitJob::default() });
+    case
+}
+
+fn failure(outside: bool) -> InitState {
+    let trouble = Trouble { reason: "InitCommandFailed".into(), message: "it says so".into() };
+    InitState::Failed(InitFailure { trouble, log: "last words".into(), outside, at: at(0) })
+}
+
+#[test]
+fn a_run_is_remembered_before_its_job_is_made_and_the_version_starts_when_it_has_ended_well() {
+    let case = with_command(Case::serving(1).spec(2), 2);
+    let run = case.remembers().init.expect("a run");
+    assert_eq!((run.number, run.version.as_str(), run.ended), (1, v(2).as_str(), false));
+    let case = begun(case, 1, 2);
+    assert_eq!(case.step(), Some(Step::Init { version: v(2), number: 1 }));
+    let case = job(case, 1, 2, InitState::Running);
+    assert_eq!(case.step(), None, "what serves goes on serving");
+    let done = job(begun(with_command(Case::serving(1).spec(2), 2), 1, 2), 1, 2, InitState::Done);
+    let after = done.remembers();
+    assert!(after.life(&v(2)).initialized && after.init.expect("the run").ended);
+    let done = with_command(Case::serving(1).spec(2), 2).ledger(|ledger| {
+        ledger.versions.insert(v(2), Life { initialized: true, ..Life::default() });
+    });
+    assert_eq!(done.rolls().version, Some(v(2)));
+}
+
+#[test]
+fn a_failure_is_a_verdict_of_stage_init_and_a_first_version_is_not_started_by_it() {
+    let case = job(begun(with_command(Case::new(1), 1), 1, 1), 1, 1, failure(false));
+    let after = case.remembers();
+    let failed = after.life(&v(1)).failed.expect("a verdict");
+    assert_eq!((failed.stage.as_str(), failed.log.as_str()), ("Init", "last words"));
+    assert!(after.life(&v(1)).outside.is_none() && after.init.expect("the run").ended);
+    let case = with_command(Case::new(1), 1).failed(1);
+    let case = with_command(case, 1);
+    assert!(!matches!(case.step(), Some(Step::Roll(_))), "{:?}", case.step());
+}
+
+#[test]
+fn a_retry_begins_another_run_and_a_cause_outside_does_so_after_its_pause() {
+    let failed = |outside: bool| {
+        let case = job(begun(with_command(Case::serving(1).spec(2), 2), 1, 2), 1, 2, failure(outside));
+        let after = case.remembers();
+        case.ledger(|ledger| *ledger = after)
+    };
+    assert_eq!(failed(false).step(), None);
+    let lifted = failed(false).asks(Verb::Retry, "@1");
+    let after = lifted.remembers();
+    assert!(after.life(&v(2)).failed.is_none());
+    assert_eq!(lifted.ledger(|ledger| *ledger = after).remembers().init.expect("a run").number, 2);
+    let mut outside = failed(true);
+    assert_eq!(outside.step(), None);
+    outside.world.now = at(10);
+    let after = outside.remembers();
+    assert!(after.life(&v(2)).failed.is_none());
+    assert_eq!(after.life(&v(2)).outside.expect("how often").count, 1);
+}
+
+#[test]
+fn what_was_begun_is_left_to_its_end_and_the_next_version_waits() {
+    let runs = || job(begun(with_command(Case::serving(1), 2), 1, 2), 1, 2, InitState::Running);
+    let case = with_command(runs().spec(3), 3);
+    assert_eq!(case.step(), None);
+    let lost = with_command(Case::serving(1).spec(3), 3);
+    let lost = job(lost, 1, 2, InitState::Running);
+    assert_eq!(lost.step(), None, "a memory that was lost looks at the Jobs that are there");
+}
+
+#[test]
+fn a_memory_that_was_lost_goes_on_with_the_run_of_the_version_that_is_wanted() {
+    let case = job(with_command(Case::serving(1).spec(2), 2), 7, 2, InitState::Done);
+    assert_eq!(case.remembers().init.expect("the run").number, 7);
+    let case = job(with_command(Case::serving(1).spec(2), 2), 7, 1, InitState::Done);
+    assert_eq!(case.remembers().init.expect("a run").number, 8);
+}
+
+#[test]
+fn nothing_begins_while_stopped_and_a_refused_run_that_nobody_wants_is_given_up() {
+    assert_eq!(
+        with_command(Case::serving(1).spec(2), 2).rollout(|rollout| rollout.replicas = 0).stopped().step(),
+        None
+    );
+    let mut case = begun(with_command(with_command(Case::serving(1).spec(3), 2), 3), 1, 2);
+    assert_eq!(case.step(), Some(Step::Init { version: v(2), number: 1 }));
+    let refusal = Refusal { child: Child::Init, cause: Cause::Invalid, message: "quota".into() };
+    case.world.refusals.push(refusal);
+    assert!(case.remembers().init.expect("the run").ended);
+}
+
+#[test]
+fn going_back_to_what_was_live_runs_nothing() {
+    let case = with_command(Case::serving(2).spec(2).live(1, 1).live(2, 2).in_place(2), 1);
+    let case = case.ledger(|ledger| ledger.versions.get_mut(&v(1)).expect("live").live = Some(1));
+    assert_eq!(case.spec(1).rolls().version, Some(v(1)));
+}
