@@ -1,6 +1,6 @@
 //! A `ProjectDeployment` parsed once, valid from here on. Pure: it knows what is asked for, not what there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
@@ -264,7 +264,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
             .map(|path| path.trim_end_matches('/').to_owned())
             .filter(|path| !path.is_empty() && path != "."),
         submodules: spec.source.git.as_ref().is_some_and(|git| git.submodules),
-        watch: spec.source.git.as_ref().map(watched).unwrap_or_default(),
+        watch: spec.source.git.as_ref().and_then(watched),
         strategy: match build.strategy {
             spec::Strategy::Auto => order::Strategy::Auto,
             spec::Strategy::Dockerfile => order::Strategy::Dockerfile,
@@ -283,10 +283,13 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
 }
 
 /// What of a repository makes a version; of a commit that is named, all of it.
-fn watched(git: &spec::Git) -> BTreeSet<String> {
+fn watched(git: &spec::Git) -> Option<order::Watch> {
     let is_named = git.reference.as_ref().is_some_and(|reference| reference.commit.is_some());
-    let watch = git.watch.as_ref().filter(|_| !is_named);
-    watch.into_iter().flat_map(|watch| watch.paths.iter().map(|path| path.0.clone())).collect()
+    let watch = git.watch.as_ref().filter(|_| !is_named)?;
+    Some(match watch.paths.as_slice() {
+        [] => order::Watch::Workspace,
+        paths => order::Watch::Paths(paths.iter().map(|path| path.0.clone()).collect()),
+    })
 }
 
 fn build_secret(secret: &spec::BuildSecret) -> order::BuildSecret {

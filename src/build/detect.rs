@@ -12,6 +12,7 @@ use super::report::Stage;
 pub(super) use assets::Assets;
 use findings::Findings;
 use tree::{MAX_TEXT, Tree};
+pub(super) use workspace::{Needed, needed};
 
 mod assets;
 mod choice;
@@ -23,10 +24,12 @@ mod elixir;
 mod family;
 mod findings;
 mod gleam;
+mod glob;
 mod go;
 mod ignore;
 mod installs;
 mod java;
+mod links;
 mod names;
 mod node;
 mod php;
@@ -38,6 +41,7 @@ mod shell;
 mod static_site;
 mod tools;
 mod tree;
+mod workspace;
 mod xml;
 
 /// How the image is made.

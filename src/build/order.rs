@@ -144,9 +144,9 @@ pub struct Settings {
     /// The submodules of a Git repository belong to the source.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub submodules: bool,
-    /// Files and directories of a Git repository that, with `path`, make a version; empty: all of a commit does.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub watch: BTreeSet<String>,
+    /// What of a Git repository makes a version; unset: all of a commit does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// Which way to an image.
     #[serde(skip_serializing_if = "Strategy::is_auto")]
     pub strategy: Strategy,
@@ -179,6 +179,17 @@ pub struct Settings {
     /// that it was not pushed to; the platform's own repository is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
+}
+
+/// What of a Git repository makes a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Watch {
+    /// `path`, and what the workspace says that it needs.
+    Workspace,
+    /// `path`, and these files and directories. A list, as it was before there was anything else.
+    #[serde(untagged)]
+    Paths(BTreeSet<String>),
 }
 
 /// What a Dockerfile can be generated for.

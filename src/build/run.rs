@@ -29,6 +29,7 @@ mod origin;
 mod replaced_cache;
 mod stages;
 mod submodules;
+mod watched;
 mod workspace;
 
 use facts::{failed, plain_registries, told_to_end};
@@ -203,3 +204,6 @@ mod source_tests;
 
 #[cfg(test)]
 mod submodule_tests;
+
+#[cfg(test)]
+mod watched_tests;

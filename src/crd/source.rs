@@ -75,11 +75,14 @@ pub struct Git {
 }
 
 /// What of a repository makes a version: a commit that changes nothing else is no new version, and nothing is built for it.
+/// Without fields (watch: {}) that is path and what the workspace says that it needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Watch {
-    /// Files and directories besides path, such as packages/ui, from the root of the repository. The files of package managers
-    /// at the root (package.json, lock files, go.work, Cargo.toml and the like) always count.
+    /// Files and directories besides path, such as packages/ui, from the root of the repository. Left out: those that the
+    /// workspace of npm, pnpm, Yarn, Bun, Go, Cargo or uv says that path needs; docs/sources.md has the rules. The files of
+    /// package managers at the root (package.json, lock files, go.work, Cargo.toml and the like) always count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = Rule::new(r"self.all(path, path.matches('^[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*(/[A-Za-z0-9._][A-Za-z0-9._+@ \\-]*)*$') && !path.split('/').exists(p, p == '..' || p == '.'))").message("spec.source.git.watch.paths must be relative paths inside the repository without '.', '..' and a slash at the end, such as packages/ui"))]
     pub paths: Vec<WatchedPath>,

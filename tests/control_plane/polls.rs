@@ -59,11 +59,13 @@ async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
 async fn an_interval_where_nothing_can_change_is_refused_at_apply() {
     let world = World::new("intervals").await;
     let git = |interval: &str, reference: serde_json::Value| json!({ "source": { "git": { "url": "https://git.test/app.git", "ref": reference, "interval": interval } } });
+    let watched = |watch: serde_json::Value| json!({ "source": { "git": { "url": "https://git.test/app.git", "path": "apps/shop", "watch": watch } } });
     let sum = "ab".repeat(32);
     for (spec, says) in [
         (git("30s", json!({ "branch": "main" })), "must be a duration from 1m to 168h"),
         (git("often", json!({ "branch": "main" })), "must be a duration from 1m to 168h"),
         (git("5m", json!({ "commit": "ab".repeat(20) })), "a commit never changes"),
+        (watched(json!({ "paths": [] })), "spec.source.git.watch.paths"),
         (
             json!({ "source": { "archive": { "url": "https://h/x.tar.gz", "sha256": sum, "interval": "5m" } } }),
             "for archives without sha256",
@@ -77,6 +79,7 @@ async fn an_interval_where_nothing_can_change_is_refused_at_apply() {
         assert!(refused.contains(says), "{refused}");
     }
     world.apply("shop", git("1h30m", json!({ "tag": "v1" }))).await;
+    world.apply("watched", watched(json!({}))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
-use doce_operator::build::order::{ORDER_ENV, Order, Profile, Remote, Settings};
+use doce_operator::build::order::{self, ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::spec::{HealthType, Takeover};
 use doce_operator::desired::build_job::{self, Wish};
@@ -25,6 +25,18 @@ fn project(spec: &Value) -> Project {
         "spec": spec,
     });
     Project::parse(&serde_json::from_value::<ProjectDeployment>(object).unwrap()).unwrap()
+}
+
+#[test]
+fn a_repository_is_watched_only_where_its_owner_says_so() {
+    let watch = |git: Value| project(&json!({ "source": { "git": git } })).settings.watch;
+    let with =
+        |watch: Value| json!({ "url": "https://git.test/shop.git", "path": "apps/shop", "watch": watch });
+    assert_eq!(watch(json!({ "url": "https://git.test/shop.git", "path": "apps/shop" })), None);
+    assert_eq!(watch(with(Value::Null)), None);
+    assert_eq!(watch(with(json!({}))), Some(order::Watch::Workspace));
+    let paths = ["packages/ui".to_owned()].into();
+    assert_eq!(watch(with(json!({ "paths": ["packages/ui"] }))), Some(order::Watch::Paths(paths)));
 }
 
 fn full() -> Project {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use doce_operator::build::order::{Framework, Settings, Strategy};
+use doce_operator::build::order::{Framework, Settings, Strategy, Watch};
 use doce_operator::crd::run::Security;
 use doce_operator::crd::spec::{Health, HealthType, HttpHeader, Run, Stop};
-use doce_operator::version::{build_key, canonical, files_digest, revision, short, version};
+use doce_operator::version::{build_key, canonical, files_digest, revision, short, text_digest, version};
 use k8s_openapi::api::core::v1::EnvVar;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -82,7 +82,8 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
         Settings { framework: Some(Framework::Rust), ..plain.clone() },
         Settings { repository: Some("r.example/a".into()), ..plain.clone() },
         Settings { secrets: ["A".to_owned()].into(), ..plain.clone() },
-        Settings { watch: ["A".to_owned()].into(), ..plain.clone() },
+        Settings { watch: Some(Watch::Paths(["A".to_owned()].into())), ..plain.clone() },
+        Settings { watch: Some(Watch::Workspace), ..plain.clone() },
         Settings { secrets: ["B".to_owned()].into(), ..plain.clone() },
     ];
     let mut keys: Vec<String> = others.iter().map(|settings| build_key(COMMIT, settings)).collect();
@@ -158,12 +159,21 @@ fn one_cpu_is_the_same_version_as_a_number_and_as_a_text() {
 
 #[test]
 fn of_a_commit_with_watched_paths_their_digest_alone_makes_the_build() {
-    let settings = Settings { watch: ["packages/ui".to_owned()].into(), ..Settings::default() };
+    let watch = Watch::Paths(["packages/ui".to_owned()].into());
+    let settings = Settings { watch: Some(watch), ..Settings::default() };
     let key = |commit: &str, watched: &str| build_key(&format!("{commit}@tree:{watched}"), &settings);
     assert_eq!(key("aa", "1"), key("bb", "1"));
     assert_ne!(key("aa", "1"), key("aa", "2"));
     assert_ne!(key("aa", "1"), build_key("tree:1", &Settings::default()), "what is watched is a setting too");
     assert_eq!((revision("aa@tree:1"), revision("sha256:x")), ("aa", "sha256:x"));
+    // Golden: what was released with a list of paths stays what it is.
+    let released = r#"{"format":1,"kind":"build","settings":{"watch":["packages/ui"]},"source":"tree:1"}"#;
+    assert_eq!(key("aa", "1"), text_digest(released));
+    let settings = Settings { watch: Some(Watch::Workspace), ..Settings::default() };
+    let other = r#"{"format":1,"kind":"build","settings":{"watch":"workspace"},"source":"tree:1"}"#;
+    assert_eq!(build_key("aa@tree:1", &settings), text_digest(other));
+    let again: Settings = serde_json::from_value(json!({ "watch": "workspace" })).unwrap();
+    assert_eq!(again, settings);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::tree::Tree;
 use super::{
-    Generated, cpp, deno, dotnet, elixir, gleam, go, java, no_builder, node, php, python, ruby, rust, shell,
-    static_site,
+    Context, Generated, cpp, deno, dotnet, elixir, gleam, go, java, no_builder, node, php, python, ruby,
+    rust, shell, static_site,
 };
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
@@ -29,6 +29,11 @@ enum Signs {
     /// The one that is found.
     Found(fn(Tree<'_>, &Settings) -> Result<Option<&'static str>, Failure>),
 }
+
+/// Languages of whose workspaces `detect::workspace` knows what a member needs.
+const FOLLOWED: [&str; 4] = ["Go", "Node", "Python", "Rust"];
+/// Others whose recipes may take the root of the source.
+const REACHING: [&str; 2] = [".NET", "Java"];
 
 /// Which language is the program where the files show several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,6 +244,25 @@ fn nothing() -> Failure {
          no Cargo.toml, no file of another language that is known and no index.html (nor public/index.html) in the directory \
          that is built; add one of them, or set the path of the source",
     )
+}
+
+/// The language of a directory that is built from more of the source than it holds, or may be, where no workspace that is
+/// read here says from what.
+pub(super) fn reaching_out(tree: Tree<'_>) -> Result<Option<&'static str>, Failure> {
+    for language in LANGUAGES.iter().filter(|language| !FOLLOWED.contains(&language.name)) {
+        if language.signs.of(tree, &Settings::default())?.is_none() {
+            continue;
+        }
+        let Some(recipe) = language.recipe else { continue };
+        let reaches = match recipe(tree, &Settings::default()) {
+            Ok(generated) => generated.context == Context::Source,
+            Err(_) => REACHING.contains(&language.name),
+        };
+        if reaches {
+            return Ok(Some(language.name));
+        }
+    }
+    Ok(None)
 }
 
 impl Signs {

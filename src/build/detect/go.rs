@@ -10,11 +10,13 @@ use crate::build::dockerfile::{Step, go};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 use layout::Layout;
+pub(super) use needs::needs;
 
 mod cgo;
 mod constraint;
 mod layout;
 mod module;
+mod needs;
 mod programs;
 mod version;
 

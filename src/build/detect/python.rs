@@ -9,12 +9,14 @@ use super::{Context, Generated, missing, no_builder};
 use crate::build::dockerfile::python::{self, Build, Install, Interpreter, Plan, Server, Start, Uv};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
+pub(super) use needs::needs;
 use packages::Packages;
 use served::FRAMEWORKS;
 
 mod application;
 mod django;
 mod libraries;
+mod needs;
 mod packages;
 mod served;
 mod syntax;

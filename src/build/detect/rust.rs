@@ -11,10 +11,12 @@ use crate::build::dockerfile::rust::{self, Dependencies, Program};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 use manifest::Manifest;
+pub(super) use needs::needs;
 use workspace::Workspace;
 
 mod crates;
 mod manifest;
+mod needs;
 mod toolchain;
 mod workspace;
 

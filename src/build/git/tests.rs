@@ -200,6 +200,19 @@ async fn a_commit_that_changes_nothing_that_is_watched_is_the_same_source() {
     );
 }
 
+#[tokio::test]
+async fn a_watched_path_may_lie_below_another_one() {
+    let origin = Origin::new();
+    std::fs::create_dir_all(origin.dir.path().join("apps/shop")).unwrap();
+    let commit = origin.commit("apps/shop/index.js", "1");
+    let work = tempfile::tempdir().unwrap();
+    let git = origin.git(work.path()).await;
+    git.fetch(&commit, &branch("main")).await.unwrap();
+    let both = git.watched(&commit, Some("apps/shop"), &["apps".to_owned()].into()).await;
+    assert_eq!(both, git.watched(&commit, None, &["apps".to_owned()].into()).await);
+    assert!(both.unwrap().starts_with("tree:"));
+}
+
 // Bad input 72: submodule with a path outside and an ext:: URL
 // Bad input 72: repository with hooks and filters
 #[tokio::test]

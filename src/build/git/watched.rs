@@ -59,16 +59,14 @@ impl Git {
         path: Option<&str>,
         paths: &BTreeSet<String>,
     ) -> Result<String, Failure> {
-        let mut command = self.git();
-        command.args(["ls-tree", "-z", "--full-tree", commit, "--"]);
-        command.args(path).args(paths).args(OF_ALL);
-        let output = program::output(&mut command, MAX_TEXT, LOCAL).await;
-        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
-        if !output.success {
-            return Err(failure::local(Stage::Fetch, &output.stderr));
-        }
-        let wanted = path.into_iter().chain(paths.iter().map(String::as_str));
-        digest(&output.stdout, wanted).map_err(|missing| {
+        let wanted: BTreeSet<&str> = path
+            .into_iter()
+            .chain(paths.iter().map(String::as_str))
+            .map(|path| path.trim_end_matches('/'))
+            .collect();
+        let all: BTreeSet<&str> = wanted.iter().copied().chain(OF_ALL).collect();
+        let listing = self.entries(commit, &all).await?;
+        digest(&listing, outermost(&wanted)).map_err(|missing| {
             let message = format!(
                 "there is no {missing:?} in commit {commit} of {}; correct path or watch.paths of spec.source.git",
                 self.url
@@ -76,6 +74,31 @@ impl Git {
             Failure::new(Stage::Fetch, Reason::PathNotFound, message)
         })
     }
+
+    /// The digest of all that a fetched commit holds: another commit with the same files is the same source.
+    pub(in super::super) async fn everything(&self, commit: &str) -> Result<String, Failure> {
+        let listing = self.entries(commit, &BTreeSet::new()).await?;
+        Ok(digest(&listing, std::iter::empty()).unwrap_or_default())
+    }
+
+    /// The mode, object and path of these entries of a commit; of none: those of its root.
+    async fn entries(&self, commit: &str, paths: &BTreeSet<&str>) -> Result<Vec<u8>, Failure> {
+        let mut command = self.git();
+        command.env("GIT_LITERAL_PATHSPECS", "1");
+        // Git shows no directory of which it is asked for an entry, too.
+        command.args(["ls-tree", "-z", "--full-tree", commit, "--"]).args(outermost(paths));
+        let output = program::output(&mut command, MAX_TEXT, LOCAL).await;
+        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
+        if !output.success {
+            return Err(failure::local(Stage::Fetch, &output.stderr));
+        }
+        Ok(output.stdout)
+    }
+}
+
+/// The paths without those that lie below another one.
+fn outermost<'a>(paths: &BTreeSet<&'a str>) -> impl Iterator<Item = &'a str> {
+    paths.iter().copied().filter(|path| !path.match_indices('/').any(|(at, _)| paths.contains(&path[..at])))
 }
 
 /// The digest of the entries of a listing, which is `git ls-tree -z` of single paths; or the first of `wanted` that is not there.
@@ -85,7 +108,7 @@ fn digest<'a>(listing: &[u8], wanted: impl Iterator<Item = &'a str>) -> Result<S
     let there: BTreeSet<&str> =
         entries.iter().filter_map(|entry| entry.split_once('\t')).map(|(_, path)| path).collect();
     for path in wanted {
-        if !there.contains(path.trim_end_matches('/')) {
+        if !there.contains(path) {
             return Err(path);
         }
     }

@@ -9,7 +9,7 @@ use super::large_files::Inner;
 use crate::build::git::{Access, Commit, Git};
 use crate::build::http::{self, Question};
 use crate::build::oci::{Artifact, Registries};
-use crate::build::order::{CONFIG_MAP_DIR, Reference, Settings, Source};
+use crate::build::order::{CONFIG_MAP_DIR, Reference, Source};
 use crate::build::outcome::Failure;
 use crate::build::reason::Reason;
 use crate::build::report::Stage;
@@ -69,18 +69,6 @@ impl Build {
         Ok((digest, origin))
     }
 
-    /// The digest of a commit; where only some of its paths make a version, theirs beside it.
-    async fn watched(&self, git: &Git, reference: &Reference, commit: String) -> Result<String, Failure> {
-        let Settings { path, watch, .. } = &self.order.settings;
-        if watch.is_empty() {
-            return Ok(commit);
-        }
-        git.fetch(&commit, reference).await?;
-        let watched = git.watched(&commit, path.as_deref(), watch).await?;
-        self.log.line(&format!("commit {commit}; what is watched of it is {watched}"));
-        Ok(format!("{commit}@{watched}"))
-    }
-
     async fn git(&self, url: &str, reference: &Reference) -> Result<(Git, Vec<IpAddr>), Failure> {
         // A refused URL is not shown: it may hold a password.
         let (host, transport) = address::repository(url).map_err(|refusal| refusal.at(Stage::Resolve))?;
@@ -115,7 +103,7 @@ impl Build {
             (Source::Git { url, reference }, Origin::Git { git, addresses }) => {
                 self.enter(Stage::Fetch, "fetch", &format!("{url} @ {}", digest.get(..7).unwrap_or(digest)));
                 let digest = revision(digest);
-                if self.order.settings.watch.is_empty() {
+                if self.order.settings.watch.is_none() {
                     git.fetch(digest, reference).await?; // Else it is here, for what is watched of it was looked at.
                 }
                 let room = git.checkout(digest, tree).await?;

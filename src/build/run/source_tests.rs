@@ -217,7 +217,7 @@ pub(super) async fn backend(root: &Path, request: Request) -> Response {
     response.body(Body::from(output[end + 4..].to_vec())).unwrap()
 }
 
-fn run(directory: &Path, arguments: &[&str]) {
+pub(super) fn run(directory: &Path, arguments: &[&str]) {
     let mut command = std::process::Command::new("git");
     command.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]);
     assert!(command.current_dir(directory).args(arguments).status().unwrap().success(), "{arguments:?}");

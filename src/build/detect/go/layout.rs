@@ -27,7 +27,7 @@ pub(super) struct Layout<'a> {
     /// There is no module: one is made up.
     pub(super) init: bool,
     /// The member of the workspace that is built (empty, or with a slash at its end); none: any of them.
-    member: Option<String>,
+    pub(super) member: Option<String>,
 }
 
 impl Layout<'_> {
@@ -130,7 +130,8 @@ fn members<'a>(
         module.toolchain = module.toolchain.max(work.toolchain);
     }
     let member = member.map(|member| {
-        let own = modules.iter().map(|(base, _)| base).find(|base| member.starts_with(base.as_str()));
+        let above = modules.iter().map(|(base, _)| base).filter(|base| member.starts_with(base.as_str()));
+        let own = above.max_by_key(|base| base.len());
         own.cloned().unwrap_or(member)
     });
     Ok(Layout { tree, context, directory: directory.to_owned(), modules, manifests, init: false, member })

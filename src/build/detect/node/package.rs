@@ -88,6 +88,11 @@ impl Package {
         ]
     }
 
+    /// Everything that it asks for, also of the package that it is installed in, with the version as it is written.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.locked().into_iter().flat_map(|(_, packages)| packages).chain(&self.peer_dependencies)
+    }
+
     /// Whether there is a build: its script, or the command that takes its place.
     pub(super) fn is_built(&self, settings: &Settings) -> bool {
         self.scripts.contains_key("build") || settings.command.is_some()

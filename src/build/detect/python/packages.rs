@@ -76,18 +76,22 @@ impl Packages {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Pyproject {
-    project: Option<Project>,
+pub(super) struct Pyproject {
+    pub(super) project: Option<Project>,
     #[serde(rename = "build-system")]
-    build_system: Option<toml::Value>,
-    tool: Tool,
+    pub(super) build_system: Option<toml::Value>,
+    #[serde(rename = "dependency-groups")]
+    pub(super) groups: Option<toml::Value>,
+    pub(super) tool: Tool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Project {
-    name: Option<String>,
-    dependencies: Vec<String>,
+pub(super) struct Project {
+    pub(super) name: Option<String>,
+    pub(super) dependencies: Vec<String>,
+    #[serde(rename = "optional-dependencies")]
+    pub(super) optional: Option<toml::Value>,
     #[serde(rename = "requires-python")]
     requires: Option<String>,
     scripts: BTreeMap<String, toml::Value>,
@@ -95,17 +99,17 @@ struct Project {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Tool {
-    uv: Option<Uv>,
+pub(super) struct Tool {
+    pub(super) uv: Option<Uv>,
     poetry: Option<Poetry>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Uv {
+pub(super) struct Uv {
     package: Option<bool>,
-    sources: Option<toml::Value>,
-    workspace: Option<toml::Value>,
+    pub(super) sources: Option<toml::Value>,
+    pub(super) workspace: Option<toml::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -208,7 +212,7 @@ fn nothing(pyproject: &Pyproject) -> Packages {
 }
 
 /// The name of this member of a workspace whose lock file is at the root of the source.
-fn workspace(tree: Tree<'_>) -> Result<Option<String>, Failure> {
+pub(super) fn workspace(tree: Tree<'_>) -> Result<Option<String>, Failure> {
     if tree.path().is_empty() || tree.has("uv.lock") || !tree.source().has("uv.lock") {
         return Ok(None);
     }
@@ -348,7 +352,7 @@ fn from_requirements(tree: Tree<'_>, first: &str, packages: &mut Packages) -> Re
 }
 
 /// The normal form of the name that a requirement begins with, and once more with each of its extras.
-fn names(line: &str) -> Vec<String> {
+pub(super) fn names(line: &str) -> Vec<String> {
     let end =
         line.find(|char: char| !char.is_ascii_alphanumeric() && !"._-".contains(char)).unwrap_or(line.len());
     let name = line[..end].to_ascii_lowercase().replace(['_', '.'], "-");

@@ -20,7 +20,10 @@ pub(super) struct Manifest {
     dependencies: BTreeMap<String, Value>,
     build_dependencies: BTreeMap<String, Value>,
     dev_dependencies: BTreeMap<String, Value>,
+    /// What is only asked for on some machines.
+    target: Option<Value>,
     patch: Option<Value>,
+    replace: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +45,8 @@ pub(super) struct Members {
     pub(super) members: Vec<String>,
     pub(super) exclude: Vec<String>,
     pub(super) default_members: Vec<String>,
+    /// What members take from here by name.
+    pub(super) dependencies: BTreeMap<String, Value>,
     metadata: BTreeMap<String, Value>,
 }
 
@@ -65,11 +70,33 @@ impl Manifest {
         tables.into_iter().flat_map(BTreeMap::values).filter_map(|value| value.get("path")?.as_str())
     }
 
+    /// Everything that it asks for, whatever for and on whatever machine, with what is written about it.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let tables =
+            [&self.dependencies, &self.build_dependencies, &self.dev_dependencies].into_iter().flatten();
+        let kinds = ["dependencies", "build-dependencies", "dev-dependencies"];
+        let targets = entries(self.target.as_ref()).map(|(_, target)| target);
+        tables.chain(
+            targets.flat_map(move |target| kinds.into_iter().flat_map(|kind| entries(target.get(kind)))),
+        )
+    }
+
+    /// The directories of crates that take the place of others, as they are written.
+    pub(super) fn replacements(&self) -> impl Iterator<Item = &str> {
+        let patched = entries(self.patch.as_ref()).flat_map(|(_, of_registry)| entries(Some(of_registry)));
+        patched.chain(entries(self.replace.as_ref())).filter_map(|(_, crate_)| crate_.get("path")?.as_str())
+    }
+
     /// Whether another tool of this name has settings here.
     pub(super) fn has_metadata(&self, tool: &str) -> bool {
         self.package.as_ref().is_some_and(|package| package.metadata.contains_key(tool))
             || self.workspace.as_ref().is_some_and(|workspace| workspace.metadata.contains_key(tool))
     }
+}
+
+/// The entries of a table; of anything else there are none.
+fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    value.and_then(Value::as_table).into_iter().flatten()
 }
 
 /// Whether an empty src/main.rs is enough to compile the dependencies.
