@@ -30,11 +30,11 @@ mod repository;
 
 use harness::World;
 use suite::example::Example;
-use suite::outcome::{Outcome, Planned};
+use suite::outcome::{Outcome, Planned, Verdict};
 use suite::{plan, table, trial};
 
-/// As many examples at a time as are built at a time: the chart's `build.limit`.
-const AT_A_TIME: usize = 2;
+/// One example more than are built at a time, which is the chart's `build.limit`: no builder waits while one is looked at.
+const AT_A_TIME: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a suite: make test-suite SUITE=DIR"]
@@ -103,22 +103,31 @@ fn what_failed_for_want_of_a_host_is_told_from_what_failed() {
 #[test]
 fn what_failed_for_want_of_an_image_or_of_the_very_version_is_told_from_what_failed() {
     let images = vec!["docker.io/library/rust:1.89-bookworm".to_owned()];
-    let (example, found) = (Example::read(tempfile::tempdir().unwrap().path()), &images[0]);
-    let planned = Planned::Yes { framework: "Rust".into(), images: images.clone() };
-    let outcome = Outcome::new(&example, planned);
+    let found = &images[0];
     let message = format!("the base image {found} does not exist");
     let missing = |reason: &str| suite::needs::missing_image(reason, &message, &images);
     assert_eq!(missing("BaseImageNotFound").as_ref(), Some(found));
     assert_eq!(missing("BuildFailed"), None);
-    let other =
-        |wanted: &str, printed: &str| suite::needs::other_version(&[&wanted.to_owned()], printed, &outcome);
-    assert_eq!(other("made by rustc 1.89.0", "It is made by rustc 1.95.0.").as_ref(), Some(found));
-    assert_eq!(
-        other("made by rustc 1.88.0", "It is made by rustc 1.95.0."),
-        None,
-        "the plan asks for another"
-    );
-    assert_eq!(other("made by rustc 1.89.0", "made by gcc 1.89.0"), None);
+    let other = |wanted: &str, printed: &str| suite::needs::is_other_version(&[&wanted.to_owned()], printed);
+    assert!(other("made by rustc 1.89.0", "It is made by rustc 1.95.0."));
+    assert!(!other("made by rustc 1.89.0", "made by gcc 1.89.0") && !other("Hello", "Good day"));
+    let image = |wanted: &str| suite::needs::image_of_version(&[&wanted.to_owned()], &images);
+    assert_eq!(image("made by rustc 1.89.0").as_ref(), Some(found));
+    assert_eq!(image("made by rustc 1.88.0"), None, "the plan asks for another one");
+}
+
+#[test]
+fn another_version_is_told_apart_where_the_source_leaves_it_to_the_builder() {
+    let verdict = |reason: &str| {
+        let example = Example::read(tempfile::tempdir().unwrap().path());
+        let versions = vec![format!("Rust 1: {reason}")];
+        let planned = Planned::Yes { framework: "Rust".into(), images: vec![], versions };
+        let mut outcome = Outcome::new(&example, planned);
+        (outcome.prints_another_version, outcome.built, outcome.tried) = (true, Some(true), 1);
+        outcome.verdict()
+    };
+    assert_eq!(verdict("the newest; nothing asks for a version"), Verdict::AnotherDefault);
+    assert_eq!(verdict(".tool-versions, line 1"), Verdict::Wrong);
 }
 
 #[test]
@@ -133,7 +142,7 @@ fn what_variables_of_another_builder_set_up_is_run_without_them() {
 fn the_table_counts_by_family_and_says_why() {
     let (dir, mut outcomes) = (tempfile::tempdir().unwrap(), vec![]);
     for (name, planned) in [
-        ("node-a", Planned::Yes { framework: "Node".into(), images: vec![] }),
+        ("node-a", Planned::Yes { framework: "Node".into(), images: vec![], versions: vec![] }),
         ("node-b", Planned::No("NoStart: there is no start script".into())),
         ("single", Planned::Broken("it ended with signal 6".into())),
     ] {

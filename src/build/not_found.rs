@@ -24,9 +24,28 @@ pub fn command<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, ends: &[&str
     })
 }
 
+/// The shared library that a program did not find, as the dynamic linker says it: the exit code is that of a command that is
+/// not there.
+#[must_use]
+pub fn library<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> Option<&'a str> {
+    lines.rev().find_map(|line| {
+        let (_, rest) = line.split_once("error while loading shared libraries: ")?;
+        let (name, _) = rest.split_once(": cannot open shared object file")?;
+        (name.len() <= LONGEST && !name.contains(char::is_whitespace)).then_some(name)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_library_is_no_missing_command() {
+        let said = "0.1 node: error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such \
+                    file or directory";
+        assert_eq!(library(said.lines()), Some("libatomic.so.1"));
+        assert_eq!(library("node: not found".lines()), None);
+    }
 
     #[test]
     fn the_command_is_found_in_what_each_shell_says() {

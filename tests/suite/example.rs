@@ -20,6 +20,8 @@ pub struct Example {
     pub directory: PathBuf,
     /// What should happen.
     pub cases: Vec<Case>,
+    /// A railpack.json, which only the other builder reads, says how it is built.
+    pub is_configured: bool,
     /// The services that it brings for itself, by the names in its docker-compose.yml.
     pub services: Vec<String>,
 }
@@ -132,7 +134,8 @@ impl Example {
             Ok(text) => cases(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())),
             Err(_) => vec![Case { just_build: true, ..Case::default() }],
         };
-        Self { name, directory: directory.to_owned(), cases, services: services(directory) }
+        let is_configured = directory.join("railpack.json").is_file();
+        Self { name, directory: directory.to_owned(), cases, is_configured, services: services(directory) }
     }
 }
 

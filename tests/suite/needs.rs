@@ -1,9 +1,8 @@
 //! What a trial wanted that cannot be had here, by what it printed: a host, a base image, the very version of a compiler.
 
-use super::outcome::Outcome;
-
 /// What programs say of a name that was looked for in vain.
-const IN_VAIN: [&str; 7] = [
+const IN_VAIN: [&str; 8] = [
+    "DNSResolveFailed",
     "ENOTFOUND",
     "EAI_AGAIN",
     "Could not resolve host",
@@ -30,14 +29,15 @@ const LAST: usize = 60;
 pub fn missing_host(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().rev().take(LAST).collect();
     let at = lines.iter().position(|line| IN_VAIN.iter().any(|words| line.contains(words)))?;
-    lines[at..].iter().find_map(|line| {
+    let named = lines[at..].iter().find_map(|line| {
         MARKS.iter().find_map(|mark| {
             let (_, rest) = line.split_once(mark)?;
             let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || ".-".contains(letter)));
             let host = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
             host.contains('.').then(|| host.to_owned())
         })
-    })
+    });
+    Some(named.unwrap_or_else(|| "a host that the output does not name".to_owned()))
 }
 
 /// The base image that a build with this failure did not find.
@@ -46,18 +46,23 @@ pub fn missing_image(reason: &str, message: &str, images: &[String]) -> Option<S
     named.filter(|_| reason.starts_with("BaseImage")).cloned()
 }
 
-/// The base image of the very version that an example prints, where everything else of a text was printed, and the plan
-/// asks for that version: images are made here of what there is.
-pub fn other_version(missing: &[&String], printed: &str, outcome: &Outcome) -> Option<String> {
+/// Whether everything of these texts was printed but the numbers.
+pub fn is_other_version(missing: &[&String], printed: &str) -> bool {
     let printed = without_numbers(printed);
-    let same = missing.iter().all(|words| printed.contains(&without_numbers(words)));
+    let versions = missing.iter().all(|words| version(words).is_some());
+    versions && !missing.is_empty() && missing.iter().all(|words| printed.contains(&without_numbers(words)))
+}
+
+/// The base image of the version that these texts hold, where the plan asks for that one: images are made here of what
+/// there is.
+pub fn image_of_version(missing: &[&String], images: &[String]) -> Option<String> {
     let versions: Vec<&str> = missing.iter().filter_map(|words| version(words)).collect();
     let asked = |image: &&String| {
         let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
         let tag = tag.split('-').next().unwrap_or_default();
         tag.contains('.') && versions.iter().any(|version| is_of(version, tag))
     };
-    outcome.images.iter().find(asked).filter(|_| same && !missing.is_empty()).cloned()
+    images.iter().find(asked).cloned()
 }
 
 /// Whether a version is the one of a tag, or one of its releases.

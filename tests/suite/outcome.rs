@@ -11,6 +11,8 @@ pub enum Planned {
         framework: String,
         /// The base images that it names.
         images: Vec<String>,
+        /// Its versions, each with the reason.
+        versions: Vec<String>,
     },
     /// No, for this reason.
     No(String),
@@ -27,6 +29,8 @@ pub enum Verdict {
     Right,
     /// It does not, for want of something that cannot be had here.
     Needs,
+    /// It prints another version than the other builder's default, where the source says no version or only the oldest.
+    AnotherDefault,
     /// It was built, and all its cases are about the other builder.
     NothingToCompare,
     /// It does not, for no want of anything.
@@ -42,6 +46,10 @@ pub struct Outcome {
     pub plan: Option<String>,
     /// The base images of its plan.
     pub images: Vec<String>,
+    /// The versions of its plan, each with the reason.
+    pub versions: Vec<String>,
+    /// All that it did otherwise is that it printed another version than the example expects.
+    pub prints_another_version: bool,
     /// Whether the image was made; none where nobody tried.
     pub built: Option<bool>,
     /// Cases that did what they should, of those that were tried.
@@ -58,13 +66,27 @@ pub struct Outcome {
 impl Outcome {
     /// Before it was tried.
     pub fn new(example: &Example, planned: Planned) -> Self {
-        let (plan, images, why, broken) = match planned {
-            Planned::Yes { framework, images } => (Some(framework), images, vec![], false),
-            Planned::No(why) => (None, vec![], vec![why], false),
-            Planned::Broken(why) => (None, vec![], vec![why], true),
+        let (plan, images, versions, why, broken) = match planned {
+            Planned::Yes { framework, images, versions } => {
+                (Some(framework), images, versions, vec![], false)
+            }
+            Planned::No(why) => (None, vec![], vec![], vec![why], false),
+            Planned::Broken(why) => (None, vec![], vec![], vec![why], true),
         };
         let needs = example.services.iter().map(|service| format!("a service {service}")).collect();
-        Self { name: example.name.clone(), plan, images, built: None, right: 0, tried: 0, needs, why, broken }
+        Self {
+            name: example.name.clone(),
+            plan,
+            images,
+            versions,
+            prints_another_version: false,
+            built: None,
+            right: 0,
+            tried: 0,
+            needs,
+            why,
+            broken,
+        }
     }
 
     /// What the trial says.
@@ -74,8 +96,11 @@ impl Outcome {
             None => Verdict::Untried,
             Some(true) if self.tried == 0 => Verdict::NothingToCompare,
             Some(true) if self.right == self.tried => Verdict::Right,
-            Some(_) if self.needs.is_empty() => Verdict::Wrong,
-            Some(_) => Verdict::Needs,
+            Some(_) if !self.needs.is_empty() => Verdict::Needs,
+            Some(_) if self.prints_another_version && self.versions.iter().any(|why| is_free(why)) => {
+                Verdict::AnotherDefault
+            }
+            Some(_) => Verdict::Wrong,
         }
     }
 
@@ -94,4 +119,9 @@ impl Outcome {
     pub fn family(&self) -> &str {
         self.name.split_once('-').map_or("other", |(family, _)| family)
     }
+}
+
+/// Whether the source leaves a version to the builder.
+fn is_free(reason: &str) -> bool {
+    ["nothing asks for a version", "or later"].iter().any(|words| reason.contains(words))
 }

@@ -19,6 +19,7 @@ pub fn of(example: &Example) -> Planned {
         (Some(0), Some(framework), _) => Planned::Yes {
             framework: framework.to_owned(),
             images: images(plan["text"].as_str().unwrap_or_default()),
+            versions: plan["versions"].as_array().into_iter().flatten().map(Value::to_string).collect(),
         },
         (Some(1), _, Some(why)) => {
             Planned::No(format!("{}: {why}", plan["reason"].as_str().unwrap_or_default()))

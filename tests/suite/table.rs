@@ -18,11 +18,11 @@ pub fn text(outcomes: &[Outcome]) -> String {
         let _ = writeln!(text, "{}", line(outcome));
     }
     for (family, totals) in totals(outcomes) {
-        let Totals { all, planned, built, right, needs, nothing, wrong } = totals;
+        let Totals { all, planned, built, right, needs, other, nothing, wrong } = totals;
         let _ = writeln!(
             text,
             "{family:12} plan {planned} of {all}, built {built}, right {right}, wrong {wrong}, needs something {needs}, \
-             nothing to compare {nothing}"
+             another default {other}, nothing to compare {nothing}"
         );
     }
     text
@@ -30,14 +30,14 @@ pub fn text(outcomes: &[Outcome]) -> String {
 
 /// The same as Markdown, the totals first.
 pub fn markdown(outcomes: &[Outcome]) -> String {
-    let mut text = "| family | plan | built | as expected | wrong | needs what there is none of here | nothing to compare |\n\
-                    |---|---|---|---|---|---|---|\n"
+    let mut text = "| family | plan | built | as expected | wrong | needs what there is none of here | another default version | nothing to compare |\n\
+                    |---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for (family, totals) in totals(outcomes) {
-        let Totals { all, planned, built, right, needs, nothing, wrong } = totals;
+        let Totals { all, planned, built, right, needs, other, nothing, wrong } = totals;
         let _ = writeln!(
             text,
-            "| {family} | {planned} of {all} | {built} | {right} | {wrong} | {needs} | {nothing} |"
+            "| {family} | {planned} of {all} | {built} | {right} | {wrong} | {needs} | {other} | {nothing} |"
         );
     }
     text.push_str("\n| example | plan | built | as expected | why not |\n|---|---|---|---|---|\n");
@@ -69,6 +69,7 @@ struct Totals {
     built: usize,
     right: usize,
     needs: usize,
+    other: usize,
     nothing: usize,
     wrong: usize,
 }
@@ -81,6 +82,7 @@ impl Totals {
         match outcome.verdict() {
             Verdict::Right => self.right += 1,
             Verdict::Needs => self.needs += 1,
+            Verdict::AnotherDefault => self.other += 1,
             Verdict::NothingToCompare => self.nothing += 1,
             Verdict::Wrong => self.wrong += 1,
             Verdict::Untried => {}

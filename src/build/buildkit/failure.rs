@@ -212,6 +212,9 @@ fn step(ending: &Ending, error: &str) -> String {
         Some(code) if code.starts_with("137") && !ending.out_of_memory => {
             "; it was killed, most likely for want of memory".to_owned()
         }
+        Some("127") if let Some(library) = not_found::library(lines()) => {
+            format!("; the shared library {library:?} is missing: install the package that has it")
+        }
         Some("127") => named("a command", not_found::NOT_FOUND, "was not found"),
         Some("126") => named("a command", not_found::NOT_RUN, "is not executable"),
         _ => String::new(),

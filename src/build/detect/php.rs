@@ -11,6 +11,7 @@ use crate::build::dockerfile::php::{self, Assets, Plan};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
 
+mod composer;
 mod extensions;
 mod version;
 
@@ -19,6 +20,8 @@ mod version;
 #[serde(default)]
 struct Composer {
     require: Requires,
+    autoload: Option<serde_json::Value>,
+    scripts: Option<serde_json::Value>,
 }
 
 /// Packages and the versions of them; PHP writes an empty object as a list.
@@ -56,6 +59,9 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     if framework == Framework::Laravel && !tree.has("artisan") {
         return Err(missing("artisan", Framework::Laravel));
     }
+    // A command of the user may call it.
+    let composer =
+        composer.filter(|composer| settings.command.is_some() || composer::is_needed(tree, composer, &lock));
     if composer.is_some() && !tree.has("composer.lock") {
         findings.assume("composer.lock is missing: other versions may be taken every time; commit it");
     }

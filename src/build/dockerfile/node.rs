@@ -180,10 +180,11 @@ fn build_stage(plan: &Plan) -> String {
         "FROM {} AS build\n\
          WORKDIR /app\n\
          # Extra CA certificates of the platform come as a secret: Node trusts them, no layer holds them.\n\
-         ENV NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET}{}{}\n",
+         ENV NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET}{}{}{}\n",
         base(plan),
         manager.environment(),
-        skipped_downloads(plan)
+        skipped_downloads(plan),
+        headers(plan)
     );
     text.push_str(&debian(&plan.needs.build));
     if tools(plan).is_empty()
@@ -210,6 +211,11 @@ fn build_stage(plan: &Plan) -> String {
         }
     }
     text
+}
+
+/// Where packages that are compiled find the headers of Node: the image has them, and no download can fail.
+fn headers(plan: &Plan) -> &'static str {
+    if plan.needs.build.contains(&"g++") { " npm_config_nodedir=/usr/local" } else { "" }
 }
 
 /// The browsers that packages would download while they are installed.

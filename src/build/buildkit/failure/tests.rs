@@ -128,6 +128,9 @@ fn a_command_that_is_not_there_is_named() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
     let named = failed("[build 5/6] RUN npm run build", "0.5 sh: 1: tsc: not found", &format!("{end} 127"));
     assert!(named.message.ends_with("127; the command \"tsc\" was not found"), "{}", named.message);
+    let linker = "0.1 node: error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file";
+    let named = failed("[build 5/6] RUN node a", linker, &format!("{end} 127"));
+    assert!(named.message.contains("the shared library \"libatomic.so.1\" is missing"), "{}", named.message);
     let denied =
         failed("[2/2] RUN ./run.sh", "0.1 /bin/sh: 1: ./run.sh: Permission denied", &format!("{end} 126"));
     assert!(denied.message.ends_with("the command \"./run.sh\" is not executable"), "{}", denied.message);

@@ -392,6 +392,8 @@ fn packages_that_are_compiled_get_a_compiler_in_the_build_stage_only() {
     let text = made(&[("package.json", package), LOCK]).text;
     let (build, image) = text.split_once("\n\n").unwrap();
     assert!(build.contains("install --yes --no-install-recommends g++ make python3"), "{text}");
+    // The headers are those of the image.
+    assert!(build.contains(" npm_config_nodedir=/usr/local\n"), "{text}");
     assert!(!image.contains("apt-get"), "{text}");
     let prisma = r#"{"scripts":{"start":"node a","build":"tsc"},"dependencies":{"@prisma/client":"6"},"devDependencies":{"prisma":"6"}}"#;
     let text = made(&[("package.json", prisma), LOCK, ("prisma/schema.prisma", "")]).text;

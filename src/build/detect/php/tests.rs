@@ -100,3 +100,26 @@ fn a_procfile_starts_what_is_no_server_of_another_platform() {
     let made = plan(&[("composer.json", "{}"), ("Procfile", "worker: php worker.php\n")]);
     assert!(made.text.contains(r#"CMD ["php", "worker.php"]"#), "{}", made.text);
 }
+
+// Kind: a manifest that asks for nothing to be installed.
+#[test]
+fn a_composer_json_that_only_names_a_version_of_php_is_built_without_composer() {
+    let composer = |text: &str, page: &str, more: &str| {
+        let files = [("composer.json", text), ("index.php", page), ("lib/more.php", more)];
+        plan(&files).text.contains("composer install")
+    };
+    let only = r#"{"require":{"php":"^8.2","ext-gd":"*"},"require-dev":{"phpunit/phpunit":"*"}}"#;
+    assert!(!composer(only, "<?php echo 1;", "<?php"));
+    assert!(composer(
+        only,
+        "<?php require 'lib/more.php';",
+        "<?php require __DIR__.'/../vendor/autoload.php';"
+    ));
+    for needed in [
+        r#"{"require":{"php":"^8.2","a/b":"1"}}"#,
+        r#"{"autoload":{"psr-4":{"App\\":"src/"}}}"#,
+        r#"{"scripts":{"post-install-cmd":"make"}}"#,
+    ] {
+        assert!(composer(needed, "<?php echo 1;", ""), "{needed}");
+    }
+}

@@ -58,7 +58,11 @@ impl Manager {
     pub(super) fn environment(&self) -> &'static str {
         match self {
             Self::Npm(_) => "",
-            Self::Pnpm(_) => " CI=true",
+            // Whatever calls pnpm again while the program is built finds the store of the installation; pnpm 11 reads the
+            // second name.
+            Self::Pnpm(_) => {
+                " CI=true npm_config_store_dir=/root/.pnpm-store pnpm_config_store_dir=/root/.pnpm-store"
+            }
             Self::YarnClassic(_) => " YARN_CACHE_FOLDER=/root/.cache/yarn",
             // Packages as directories: what runs them needs no Yarn. The version that is installed is the one that yarnPath
             // names, whose file may be missing.
