@@ -105,8 +105,6 @@ pub(in crate::build) enum Serve {
     Program {
         /// None: nobody said.
         command: Option<Vec<String>>,
-        /// It writes beside its own files.
-        writes: bool,
     },
     /// A Next.js server that brings its packages with it.
     Standalone {
@@ -126,7 +124,7 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
         text.push('\n');
     }
     text.push_str(&match &plan.serve {
-        Serve::Program { command, writes } => program(plan, command.as_deref(), *writes),
+        Serve::Program { command } => program(plan, command.as_deref()),
         Serve::Standalone { public } => standalone(plan, *public),
         Serve::Site(site) => {
             let output = below(&plan.directory, &site.output);
@@ -209,8 +207,24 @@ fn build_stage(plan: &Plan) -> String {
             text.push_str("# Packages change less often than the program: a layer of their own.\n");
             text.push_str("RUN mkdir -p node_modules && mv node_modules /node_modules\n");
         }
+        if runs_vite(plan) {
+            let packages = match plan.install.extent {
+                Extent::Root => "/node_modules".to_owned(),
+                _ => format!("/app/{}", below(&plan.directory, "node_modules")),
+            };
+            let directory = format!("{packages}/.vite-temp");
+            text.push_str("# Vite writes its configuration there before it reads it, whoever starts it.\n");
+            let _ = writeln!(text, "RUN mkdir -p {directory} && chmod 1777 {directory}");
+        }
     }
     text
+}
+
+/// Whether what starts is Vite, such as its preview.
+fn runs_vite(plan: &Plan) -> bool {
+    let Serve::Program { command: Some(words), .. } = &plan.serve else { return false };
+    let mut words = words.iter().flat_map(|word| word.split_whitespace());
+    words.any(|word| word == "vite" || word.ends_with("/.bin/vite"))
 }
 
 /// Where packages that are compiled find the headers of Node: the image has them, and no download can fail.
@@ -337,8 +351,7 @@ fn runs_on_bun_alone(plan: &Plan) -> bool {
     bun && matches!(&plan.serve, Serve::Program { command: Some(command), .. } if command.first().is_some_and(|word| word == "bun"))
 }
 
-fn program(plan: &Plan, command: Option<&[String]>, writes: bool) -> String {
-    let owner = if writes { " --chown=1000:1000" } else { "" };
+fn program(plan: &Plan, command: Option<&[String]>) -> String {
     let source = if is_as_it_is(plan) { ". ./" } else { "--from=build /app ./" };
     let mut text = if runs_on_bun_alone(plan) {
         format!(
@@ -367,7 +380,8 @@ fn program(plan: &Plan, command: Option<&[String]>, writes: bool) -> String {
             "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD= playwright install --with-deps chromium",
         ));
     }
-    let _ = writeln!(text, "COPY --link{owner} {source}");
+    // Many a program writes beside its own files: a cache, a key, a small database.
+    let _ = writeln!(text, "COPY --link --chown=1000:1000 {source}");
     if !plan.directory.is_empty() {
         let _ = writeln!(text, "WORKDIR /app/{}", plan.directory);
     }

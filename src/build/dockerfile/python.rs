@@ -207,13 +207,14 @@ fn last(plan: &Plan, built: bool) -> String {
         let _ = writeln!(text, "ENV WEB_CONCURRENCY={}", plan.workers);
     }
     let _ = writeln!(text, "WORKDIR {}", directory(plan));
-    // Neither layer depends on the other; where both have a file, the environment's is the right one.
+    // Neither layer depends on the other; where both have a file, the environment's is the right one. Many a program writes
+    // beside its own files: a key, a small database. The directory belongs to whom the last layer with it says.
     text.push_str(match (built, plan.install.member()) {
-        (true, _) => "COPY --link --from=build --exclude=.venv /app/ /app/\n",
-        (false, Some(_)) => "COPY --link . /app/\n",
-        (false, None) => "COPY --link . .\n",
+        (true, _) => "COPY --link --chown=1000:1000 --from=build --exclude=.venv /app/ /app/\n",
+        (false, Some(_)) => "COPY --link --chown=1000:1000 . /app/\n",
+        (false, None) => "COPY --link --chown=1000:1000 . .\n",
     });
-    text.push_str("COPY --link --from=build /app/.venv /app/.venv\n");
+    text.push_str("COPY --link --chown=1000:1000 --from=build /app/.venv /app/.venv\n");
     if plan.uv.runs {
         text.push_str("COPY --link --from=build /uv/bin/uv /usr/local/bin/uv\n");
     }

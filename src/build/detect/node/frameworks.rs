@@ -231,12 +231,6 @@ impl Way {
     /// A program with its packages beside it. `command`: None where a script of the project starts it.
     pub(super) fn program(what: &'static str, build: Step, command: Option<&[&str]>) -> Self {
         let command = command.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
-        Self {
-            what,
-            build: Some(build),
-            cache: None,
-            serve: Serve::Program { command, writes: false },
-            variables: &[],
-        }
+        Self { what, build: Some(build), cache: None, serve: Serve::Program { command }, variables: &[] }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
                 findings.assume("output: \"standalone\" in next.config makes the image a good deal smaller");
             }
             let command = ["node", "node_modules/next/dist/bin/next", "start", "-H", "0.0.0.0"];
-            Serve::Program { command: Some(command.map(str::to_owned).into()), writes: true }
+            Serve::Program { command: Some(command.map(str::to_owned).into()) }
         }
     };
     Ok(Way { cache: Some("/app/.next/cache"), serve, ..Way::program("Next.js", build, None) })

@@ -82,7 +82,7 @@ pub(super) fn way(
     } else {
         "a program for Node"
     };
-    let serve = Serve::Program { command, writes: false };
+    let serve = Serve::Program { command };
     Ok(Way { what, build, cache: None, serve, variables: &[] })
 }
 

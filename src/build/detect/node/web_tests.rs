@@ -284,6 +284,17 @@ fn frameworks_that_are_told_to_make_files_are_sites() {
     }
 }
 
+// Kind: a tool that starts as an ordinary user and writes beside packages that belong to root.
+#[test]
+fn vite_may_write_its_configuration_where_it_is_what_starts() {
+    let step = "RUN mkdir -p /node_modules/.vite-temp && chmod 1777 /node_modules/.vite-temp\n";
+    let served = package(&[("build", "vite build")], &["@tanstack/react-start", "vite"]);
+    let text = made(&served, &[]).text;
+    assert!(text.contains(step), "{text}");
+    let text = made(&package(&[("build", "vite build")], &["vite"]), &[]).text;
+    assert!(!text.contains(".vite-temp"), "{text}");
+}
+
 #[test]
 fn results_that_run_only_with_another_host_are_refused_with_the_change() {
     for (packages, file, change) in [

@@ -13,8 +13,9 @@ fn packages_are_installed_before_the_source_is_copied() {
         "python:3.12.4-slim-bookworm",
         "COPY requirements.txt",
         "pip install",
-        "COPY --link . .",
-        "COPY --link --from=build /app/.venv",
+        // The program may write beside its own files.
+        "COPY --link --chown=1000:1000 . .",
+        "COPY --link --chown=1000:1000 --from=build /app/.venv",
         "USER 1000",
         "\"app:app\"]",
     ];
@@ -215,7 +216,11 @@ fn a_member_of_a_workspace_is_built_from_the_root_of_its_source() {
         "{}",
         made.text
     );
-    assert!(made.text.contains("WORKDIR /app/apps/api\nCOPY --link . /app/\n"), "{}", made.text);
+    assert!(
+        made.text.contains("WORKDIR /app/apps/api\nCOPY --link --chown=1000:1000 . /app/\n"),
+        "{}",
+        made.text
+    );
 }
 
 #[test]
@@ -260,7 +265,7 @@ fn django_is_served_by_the_wsgi_module_of_its_settings() {
     let text = generated(&files).1;
     assert!(
         text.contains("collectstatic --no-input")
-            && text.contains("COPY --link --from=build --exclude=.venv /app/ /app/"),
+            && text.contains("COPY --link --chown=1000:1000 --from=build --exclude=.venv /app/ /app/"),
         "{text}"
     );
     let hostile = ("manage.py", "setdefault('DJANGO_SETTINGS_MODULE', 'x;evil.settings')");
