@@ -40,6 +40,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         minor,
         otp,
         locked: tree.has("mix.lock"),
+        dependencies: umbrella || tree.has("mix.lock") || mix.contains("{:"),
         config: tree.has_directory("config"),
         umbrella,
         release,
@@ -212,6 +213,17 @@ mod tests {
         ];
         in_order(&made.text, &order);
         assert!(made.findings.warnings[0].contains("SECRET_KEY_BASE"), "{:?}", made.findings);
+    }
+
+    #[test]
+    fn what_needs_no_packages_asks_no_registry() {
+        let plain = "def project do\n [app: :shop, deps: deps()]\nend\ndefp deps do\n []\nend\n";
+        let text = plan(&[("mix.exs", plain), ("config/config.exs", "")]).text;
+        for step in ["local.hex", "deps.get", "deps.compile"] {
+            assert!(!text.contains(step), "{text}");
+            assert!(plan(&[("mix.exs", MIX)]).text.contains(step), "{step}");
+        }
+        in_order(&text, &["COPY . .", "mix compile", "mix release --path /out"]);
     }
 
     #[test]

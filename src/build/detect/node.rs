@@ -295,6 +295,13 @@ impl<'a> Source<'a> {
         self.package.scripts.contains_key("build") || self.is_member() && self.is_of_nx()
     }
 
+    /// Whether a member of the workspace that this one needs has a build.
+    fn needs_a_build(&self) -> bool {
+        let Some(workspace) = self.workspace else { return false };
+        let needed = workspace.at(self.directory()).map(|member| workspace.needed_by(member));
+        needed.into_iter().flatten().any(|needed| needed.package.scripts.contains_key("build"))
+    }
+
     fn is_of_nx(&self) -> bool {
         self.root().has("nx.json") && self.packages().any(|package| package.has("nx"))
     }

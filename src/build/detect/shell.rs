@@ -13,7 +13,8 @@ pub(super) const PROGRAMS: [&str; 6] =
     ["start.sh", "run.sh", "main.sh", "app.sh", "entrypoint.sh", "Procfile"];
 
 /// Commands that a script may call, and the package of Debian that has them.
-const COMMANDS: [(&str, &str); 21] = [
+const COMMANDS: [(&str, &str); 24] = [
+    ("busybox", "busybox"),
     ("curl", "curl"),
     ("wget", "wget"),
     ("jq", "jq"),
@@ -23,6 +24,8 @@ const COMMANDS: [(&str, &str); 21] = [
     ("nc", "netcat-openbsd"),
     ("socat", "socat"),
     ("python3", "python3"),
+    ("ffmpeg", "ffmpeg"),
+    ("sqlite3", "sqlite3"),
     ("node", "nodejs"),
     ("psql", "postgresql-client"),
     ("pg_dump", "postgresql-client"),
@@ -108,6 +111,8 @@ mod tests {
         assert!(bash.contains("bash start.sh") && bash.contains("trap 'kill -TERM -1'"), "{bash}");
         assert!(bash.contains("ca-certificates curl jq") && bash.contains("USER 1000"), "{bash}");
         assert!(text(&[("start.sh", "#!/usr/bin/env zsh\n")]).contains("--no-install-recommends zsh"));
+        let served = text(&[("run.sh", "exec busybox httpd -f -p $PORT\n")]);
+        assert!(served.contains("--no-install-recommends busybox &&"), "{served}");
         assert!(text(&[("run.sh", "echo 1\n# curl\n")]).contains("bash run.sh"));
         assert!(!text(&[("run.sh", "echo 1\n# curl\n")]).contains("apt-get"));
     }

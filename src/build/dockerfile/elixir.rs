@@ -14,6 +14,8 @@ pub(in crate::build) struct Plan {
     pub(in crate::build) otp: u32,
     /// There is a mix.lock.
     pub(in crate::build) locked: bool,
+    /// It has packages of Hex or others.
+    pub(in crate::build) dependencies: bool,
     /// There is a directory `config`.
     pub(in crate::build) config: bool,
     /// It is several apps, whose files all take part in getting dependencies.
@@ -43,24 +45,13 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
          ENV MIX_ENV=prod LANG=C.UTF-8 HEX_CACERTS_PATH={SYSTEM_CA}\n"
     );
     let system = |command: &str| run(Trust::System, None, command);
-    text.push_str(&system("mix local.hex --force && mix local.rebar --force"));
+    if plan.dependencies {
+        text.push_str(&system("mix local.hex --force && mix local.rebar --force"));
+    }
     if plan.packages.is_some() {
         text.push_str(NODE);
     }
-    if plan.umbrella {
-        text.push_str("COPY . .\n");
-    } else {
-        let lock = if plan.locked { " mix.lock" } else { "" };
-        let _ = writeln!(text, "COPY mix.exs{lock} ./");
-    }
-    text.push_str(&system("mix deps.get --only prod"));
-    if !plan.umbrella {
-        if plan.config {
-            text.push_str("COPY config/ ./config/\n");
-        }
-        text.push_str(&system("mix deps.compile"));
-        text.push_str("COPY . .\n");
-    }
+    text.push_str(&dependencies(plan));
     text.push_str(&arguments(&plan.arguments));
     text.push_str(&match &plan.build {
         Step::Command(line) => run(Trust::Beside, None, &shell(line)),
@@ -82,6 +73,22 @@ pub(in crate::build) fn text(plan: &Plan) -> String {
         plan.release
     );
     text
+}
+
+/// The steps up to the packages and the whole source.
+fn dependencies(plan: &Plan) -> String {
+    let system = |command: &str| run(Trust::System, None, command);
+    let get = system("mix deps.get --only prod");
+    if !plan.dependencies {
+        return "COPY . .\n".to_owned();
+    }
+    if plan.umbrella {
+        return format!("COPY . .\n{get}");
+    }
+    let lock = if plan.locked { " mix.lock" } else { "" };
+    let config = if plan.config { "COPY config/ ./config/\n" } else { "" };
+    let compile = system("mix deps.compile");
+    format!("COPY mix.exs{lock} ./\n{get}{config}{compile}COPY . .\n")
 }
 
 fn build(plan: &Plan) -> String {

@@ -32,17 +32,20 @@ fn root(lock: &str) -> Option<Value> {
 
 /// Whether a lock file of any package manager has a package; one that is only mentioned by another does not count.
 pub(super) fn has(lock: &str, name: &str) -> bool {
-    lock.lines().any(|line| is_entry(line, name))
+    // Where npm lists packages by directory, `"a": {` is what another package says of one that it can do without.
+    let by_directory = lock.contains("\"node_modules/");
+    lock.lines().any(|line| is_entry(line, name, by_directory))
 }
 
-/// Whether a line begins the entry of a package: `"node_modules/a": {`, `a@1:`, `/a@1:`, `/a/1:`, `"a": ["a@1", …`.
-fn is_entry(line: &str, name: &str) -> bool {
+/// Whether a line begins the entry of a package: `"node_modules/a": {`, `a@1:`, `/a@1:`, `/a/1:`, `"a": ["a@1", …`, and
+/// `"a": {` of npm 6.
+fn is_entry(line: &str, name: &str, by_directory: bool) -> bool {
     let Some(at) = line.find(name) else { return false };
     let (before, after) = (line[..at].trim_start(), &line[at + name.len()..]);
     let nested = before.starts_with("\"node_modules/") && before.ends_with("node_modules/");
     match before {
         _ if nested => after.starts_with("\": {"),
-        "\"" if after.trim_end() == "\": {" || after.starts_with("\": [") => true,
+        "\"" if after.starts_with("\": [") || after.trim_end() == "\": {" && !by_directory => true,
         "" | "\"" | "'" | "/" | "'/" => {
             let version =
                 after.strip_prefix('@').or_else(|| after.strip_prefix('/').filter(|_| before.ends_with('/')));
@@ -105,6 +108,7 @@ mod tests {
             "\nbcrypt@^5.0.0:\n",
             "\"bcrypt@npm:^5.0.0\":\n",
             r#"    "bcrypt": ["bcrypt@5.1.1", "#,
+            "  \"dependencies\": {\n    \"bcrypt\": {\n      \"version\": \"5.1.1\",",
         ] {
             assert!(has(lock, "bcrypt"), "{lock}");
         }
@@ -116,6 +120,7 @@ mod tests {
             r#"        "bcrypt": "^5.0.0""#,
             "      bcrypt: ^5.0.0",
             r#"        "bcrypt": {"optional": true}"#,
+            "\"node_modules/orm\": {\n  \"peerDependenciesMeta\": {\n    \"bcrypt\": {\n      \"optional\": true",
         ] {
             assert!(!has(lock, "bcrypt"), "{lock}");
         }

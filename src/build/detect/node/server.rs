@@ -50,7 +50,8 @@ pub(super) fn way(
     manager: &Manager,
     findings: &mut Findings,
 ) -> Result<Way, Failure> {
-    let build = step(source.settings).or_else(|| source.has_build().then_some(Step::Usual));
+    let build = step(source.settings)
+        .or_else(|| (source.has_build() || source.needs_a_build()).then_some(Step::Usual));
     let bun = matches!(manager, Manager::Bun(_)) || source.settings.framework == Some(Framework::Bun);
     let command = match line(source, findings)? {
         Some(line) => Some(start::command(&with_environment_files(&line, source.tree, node))),

@@ -365,6 +365,22 @@ fn a_member_of_a_workspace_is_built_from_its_root_after_what_it_needs() {
 }
 
 #[test]
+fn a_member_without_a_build_runs_after_the_builds_of_what_it_needs() {
+    let plain = WORKSPACE.map(|(name, text)| match name {
+        "apps/web/package.json" => {
+            (name, r#"{"name":"@x/web","scripts":{"start":"node server.js"},"dependencies":{"@x/ui":"*"}}"#)
+        }
+        _ => (name, text),
+    });
+    let text = made_at("apps/web", &plain).unwrap().text;
+    assert!(text.contains("cd /app/packages/ui && npm run build\n"), "{text}");
+    let apart = plain.map(|(name, text)| (name, text.replace(r#""@x/ui":"*""#, r#""polka":"1""#)));
+    let apart: Vec<(&str, &str)> = apart.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let text = made_at("apps/web", &apart).unwrap().text;
+    assert!(!text.contains("run build"), "{text}");
+}
+
+#[test]
 fn the_root_of_a_workspace_is_its_only_program_or_names_them() {
     let made = made_at("", &WORKSPACE).unwrap();
     assert!(

@@ -223,6 +223,19 @@ fn servers_of_frameworks_are_started_without_a_package_manager() {
     }
 }
 
+#[test]
+fn solid_start_2_is_served_by_nitro_and_refused_without_a_server() {
+    let second = package(&[("build", "vite build")], &["@solidjs/start", "vite"]);
+    let config = |text: &'static str| [("vite.config.ts", text)];
+    let nitro = made(&second, &config("export default defineConfig({ plugins: [solidStart(), nitro()] })"));
+    assert!(nitro.text.ends_with("CMD [\"node\", \".output/server/index.mjs\"]\n"), "{}", nitro.text);
+    let files = "export default { plugins: [solidStart(), nitro({ preset: 'static' })] }";
+    assert!(made(&second, &config(files)).text.contains("/app/.output/public/ /srv/www/"));
+    let alone = config("export default { plugins: [solidStart()] }");
+    let failure = with(&second, &alone, &Settings::default()).unwrap_err();
+    assert!(failure.contains("vite.config.ts has no nitro()"), "{failure}");
+}
+
 const ANGULAR_SERVER: &str = r#"{"projects":{"shop":{"projectType":"application","architect":{"build":{
     "builder":"@angular/build:application","options":{"ssr":{"entry":"src/server.ts"},"outputMode":"server"}}}}}}"#;
 

@@ -85,6 +85,14 @@ pub(super) struct Pyproject {
     pub(super) tool: Tool,
 }
 
+impl Pyproject {
+    /// Whether Poetry installs it: it wrote the lock file, or nobody else can read what is asked for.
+    fn is_of_poetry(&self, tree: Tree<'_>) -> bool {
+        let poetry = self.tool.poetry.is_some();
+        tree.has("poetry.lock") && (poetry || self.project.is_some()) || poetry && self.project.is_none()
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Project {
@@ -141,7 +149,7 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Packages, 
     } else if let Some(file) = requirements {
         from_requirements(tree, file, &mut packages)?;
         packages.install = Install::Requirements(file);
-    } else if pyproject.tool.poetry.is_some() && (tree.has("poetry.lock") || pyproject.project.is_none()) {
+    } else if pyproject.is_of_poetry(tree) {
         poetry(tree, &pyproject, &mut packages, findings);
     } else if tree.has("pdm.lock") && pyproject.project.is_some() {
         packages.install = Install::Pdm { package: pyproject.build_system.is_some() };
@@ -243,7 +251,9 @@ fn uv(
     }
     packages.locked = locked(lock, "uv.lock");
     let uv = pyproject.tool.uv.as_ref();
-    let package = uv.and_then(|uv| uv.package).unwrap_or(pyproject.build_system.is_some());
+    let modules_only =
+        pyproject.tool.poetry.as_ref().is_some_and(|poetry| poetry.package_mode == Some(false));
+    let package = uv.and_then(|uv| uv.package).unwrap_or(pyproject.build_system.is_some() && !modules_only);
     // Packages of the source itself, by path or as members.
     packages.whole_source =
         member.is_some() || uv.is_some_and(|uv| uv.sources.is_some() || uv.workspace.is_some());
@@ -260,7 +270,8 @@ fn uv(
 }
 
 fn poetry(tree: Tree<'_>, pyproject: &Pyproject, packages: &mut Packages, findings: &mut Findings) {
-    let Some(poetry) = &pyproject.tool.poetry else { return };
+    let nothing = Poetry::default();
+    let poetry = pyproject.tool.poetry.as_ref().unwrap_or(&nothing);
     let locked_here = tree.has("poetry.lock");
     if !locked_here {
         findings.assume(

@@ -184,6 +184,11 @@ fn every_tool_installs_into_the_one_environment() {
         "{text}"
     );
     let project = ("pyproject.toml", "[project]\nname='x'\ndependencies=['flask']\n");
+    let text = plan(&[project, ("poetry.lock", ""), FLASK]).text;
+    assert!(text.contains("poetry export"), "a lock file of Poetry 2 without a table of its own: {text}");
+    let modules = "[project]\nname='x'\ndependencies=['flask']\n[tool.poetry]\npackage-mode=false\n[build-system]\nrequires=['poetry-core']\n";
+    let text = plan(&[("pyproject.toml", modules), FLASK]).text;
+    assert!(text.contains("uv sync") && !text.contains("--no-editable"), "it is no package: {text}");
     assert!(
         plan(&[project, ("pdm.lock", ""), FLASK])
             .text

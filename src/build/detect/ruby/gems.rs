@@ -18,6 +18,8 @@ pub(super) struct Gems {
     pub(super) whole_source: bool,
     /// `3.3.0` of `ruby "3.3.0"` in the Gemfile, else of the lock file.
     pub(super) ruby: Option<(String, &'static str)>,
+    /// `~> 3.3.0` and the like of the Gemfile, which Bundler holds Ruby to.
+    pub(super) requirements: Vec<String>,
     /// The release of Bundler that wrote the lock file.
     bundled_with: Option<String>,
     names: BTreeSet<String>,
@@ -146,8 +148,13 @@ fn from_gemfile(text: &str, gems: &mut Gems) -> BTreeSet<String> {
                 .any(|option| line.contains(option));
             names.extend(quoted().filter(|name| !left_out && !only && is_name(name)));
         } else if line.starts_with("ruby ") || line.starts_with("ruby(") {
-            // Only an exact version binds: `ruby "~> 3.3"` is left to the other files.
-            let version = quoted().filter(|version| is_version(version) && !line.contains("file:"));
+            if line.contains("file:") {
+                continue;
+            }
+            let version = quoted().filter(|version| is_version(version));
+            if version.is_none() {
+                gems.requirements = line.split(['"', '\'']).skip(1).step_by(2).map(str::to_owned).collect();
+            }
             gems.ruby = version.map(|version| (version, "ruby in Gemfile"));
         } else if line.starts_with("gemspec") || line.starts_with("path ") || line.contains("eval_gemfile") {
             gems.whole_source = true;

@@ -52,6 +52,18 @@ fn the_version_is_what_the_gemfile_insists_on_else_what_the_files_name() {
     assert_eq!(tag(&[empty, ("Gemfile.lock", "RUBY VERSION\n   ruby 3.1.2p20\n")]), "3.1.2-slim-bullseye");
     assert_eq!(tag(&[empty, (".ruby-version", "3.3.77")]), "3.3-slim-bookworm");
     assert_eq!(tag(&[empty]), "3.4-slim-bookworm");
+    for (range, version) in [
+        ("\"~> 3.3.0\"", "3.3-slim-bookworm"),
+        ("'>= 3.1', '< 3.3'", "3.2-slim-bookworm"),
+        ("'>= 3.1'", "3.4-slim-bookworm"),
+        ("'~> 3.1'", "3.4-slim-bookworm"),
+        ("'~> 4.0'", "4.0-slim-bookworm"),
+        ("'~> 2.7.4'", "2.7.8-slim-bullseye"),
+    ] {
+        assert_eq!(tag(&[("Gemfile", &format!("ruby {range}\n"))]), version, "{range}");
+    }
+    let future = auto(&[("Gemfile", "ruby '>= 5'\n"), ("app.rb", "")]).unwrap_err();
+    assert!(future.message.contains("ruby in Gemfile allows no version"), "{}", future.message);
     for wrong in ["jruby-9.4", "2.1.0", "x"] {
         let failure = auto(&[empty, ("app.rb", ""), (".ruby-version", wrong)]).unwrap_err();
         assert!(failure.message.contains(".ruby-version"), "{wrong}: {}", failure.message);
