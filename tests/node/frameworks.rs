@@ -1,50 +1,146 @@
 //! The samples without a Dockerfile: each is built and answers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use serde_json::json;
+use doce_operator::crd::ProjectDeployment;
+use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, LogParams};
+use serde_json::{Value, json};
 
 use crate::client::until_answer;
-use crate::harness::World;
+use crate::harness::{PATIENCE, World};
+use crate::pods::is_ending;
 use crate::repository::Repository;
 
-/// Samples and words of their answers.
-const SAMPLES: [(&str, &str); 15] = [
-    ("site", "Hello"),
+/// Samples and words of their answers. Those that take long come first, so that none is left alone at the end.
+const SAMPLES: [(&str, &str); 35] = [
+    ("nuxt", "Hello from Nuxt"),
+    ("kotlin-maven", "Hello from Kotlin"),
+    ("next", "Hello from Next.js"),
+    ("angular", "Hello from Angular"),
+    ("solid-start", "Hello from SolidStart"),
+    ("tanstack-start", "Hello from TanStack Start"),
+    ("qwik", "Hello from Qwik"),
+    ("react-router", "Hello from React Router"),
+    ("nestjs", "Hello from NestJS"),
+    ("rust", "Hello from Rust"),
+    ("cpp", "Hello from C++"),
+    ("astro", "Hello from Astro"),
+    ("sveltekit", "Hello from SvelteKit"),
+    ("poetry", "Hello from Poetry"),
+    ("pipenv", "Hello from Pipenv"),
+    ("pdm", "Hello from PDM"),
+    ("php", "Hello from PHP"),
+    ("deno", "Hello from Deno"),
+    ("workspace", "Hello from a workspace"),
+    ("elixir", "Hello from Elixir"),
+    ("ruby", "Hello from Ruby"),
+    ("java-maven", "Hello from Java"),
+    ("bun", "Hello from Bun"),
+    ("vitepress", "Hello from VitePress"),
+    ("vite", "Hello from Vite"),
+    ("django", "Hello from Django"),
+    ("fastapi", "Hello from FastAPI"),
+    ("flask", "Hello from Flask"),
+    ("uv", "Hello from uv"),
+    ("go", "Hello from Go"),
     ("node-npm", "Hello from Node with npm"),
     ("node-pnpm", "Hello from Node with pnpm"),
     ("node-yarn", "Hello from Node with yarn"),
-    ("next", "Hello from Next.js"),
-    ("vite", "Hello from Vite"),
-    ("astro", "Hello from Astro"),
-    ("sveltekit", "Hello from SvelteKit"),
-    ("flask", "Hello from Flask"),
-    ("django", "Hello from Django"),
-    ("fastapi", "Hello from FastAPI"),
-    ("uv", "Hello from uv"),
-    ("go", "Hello from Go"),
-    ("rust", "Hello from Rust"),
-    ("java-maven", "Hello from Java"),
+    ("shell", "Hello from a shell script"),
+    ("site", "Hello"),
 ];
+
+/// The sample that listens on no port, and what it prints.
+const WORKER: (&str, &str) = ("worker", "Hello from a worker");
+
+/// The sample whose source is a workspace, and the member that runs.
+const WORKSPACE: (&str, &str) = ("workspace", "apps/api");
+
+/// As many at a time as are built at a time.
+const AT_A_TIME: usize = 2;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/samples/repositories")
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn every_sample_without_a_dockerfile_is_built_and_answers() {
     let world = World::new("frameworks").await;
-    let repository = Repository::new("samples");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/samples/repositories");
-    let commit = repository.commit_directory("Samples", &root);
+    let all = Repository::new("samples");
+    let commit = all.commit_directory("Samples", &directory());
+    let workspace = Repository::new("workspace");
+    let of_workspace = workspace.commit_directory("Workspace", &directory().join(WORKSPACE.0));
 
-    // As many at a time as are built at a time: none has to wait for all the others.
-    for samples in SAMPLES.chunks(2) {
-        for (name, _) in samples {
-            let git = json!({ "url": repository.url, "ref": { "commit": commit }, "path": name });
-            let spec = json!({ "source": { "git": git }, "rollout": { "minReadySeconds": 0 } });
-            world.deploy(&format!("sample-{name}"), &spec).await;
-        }
-        for (name, words) in samples {
-            let status = world.until_ready(&format!("sample-{name}")).await;
-            until_answer(&world.address, status.node_port.unwrap(), words).await;
-        }
+    let samples = [WORKER].into_iter().chain(SAMPLES);
+    stream::iter(samples)
+        .for_each_concurrent(AT_A_TIME, async |(name, words)| {
+            let git = if name == WORKSPACE.0 {
+                json!({ "url": workspace.url, "ref": { "commit": of_workspace }, "path": WORKSPACE.1 })
+            } else {
+                json!({ "url": all.url, "ref": { "commit": commit }, "path": name })
+            };
+            is_built_and_answers(&world, name, &git, words).await;
+        })
+        .await;
+}
+
+async fn is_built_and_answers(world: &World, name: &str, git: &Value, words: &str) {
+    let begun = Instant::now();
+    let project = format!("sample-{name}");
+    let health = if name == WORKER.0 { "None" } else { "HTTP" };
+    let spec = json!({
+        "source": { "git": git },
+        "run": { "health": { "type": health } },
+        "rollout": { "minReadySeconds": 0 },
+    });
+    world.deploy(&project, &spec).await;
+    let status = world.until_ready(&project).await;
+    if name == WORKER.0 {
+        until_printed(world, &project, words).await;
+    } else {
+        until_answer(&world.address, status.node_port.unwrap(), words).await;
     }
+    println!("{name}: {:.0} s", begun.elapsed().as_secs_f64());
+    // The memory of the node is for those to come.
+    world.api::<ProjectDeployment>().delete(&project, &DeleteParams::default()).await.unwrap();
+}
+
+/// Follows what the pod of a project prints until it has printed these words.
+async fn until_printed(world: &World, project: &str, words: &str) {
+    let of = |pod: &Pod| {
+        pod.labels().get("app.kubernetes.io/name").is_some_and(|name| name == project) && !is_ending(pod)
+    };
+    let pods = world.until_pods("its pod is there", |pods| pods.iter().any(of)).await;
+    let name = pods.iter().find(|pod| of(pod)).unwrap().name_any();
+    let parameters = LogParams { follow: true, ..LogParams::default() };
+    let printed = world.api::<Pod>().log_stream(&name, &parameters).await.unwrap();
+    let mut lines = printed.lines();
+    let found = tokio::time::timeout(PATIENCE, async {
+        while let Some(line) = lines.try_next().await.unwrap() {
+            if line.contains(words) {
+                return true;
+            }
+        }
+        false
+    });
+    assert_eq!(found.await, Ok(true), "{project} never printed {words:?}");
+}
+
+#[test]
+fn every_sample_is_among_those_that_are_tried() {
+    let mut there: Vec<String> = std::fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        // The sample of the demo has a Dockerfile.
+        .filter(|name| name != "hello")
+        .collect();
+    let mut tried: Vec<&str> = [WORKER].iter().chain(&SAMPLES).map(|(name, _)| *name).collect();
+    there.sort();
+    tried.sort_unstable();
+    assert_eq!(there, tried);
 }

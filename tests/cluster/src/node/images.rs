@@ -59,7 +59,7 @@ const AT_ONCE: [&str; 10] = [
     "docker.io/library/rust:1-bookworm",
 ];
 
-const RECIPES: [(&str, &str); 17] = [
+const RECIPES: [(&str, &str); 18] = [
     ("busybox", include_str!("../../images/busybox.toml")),
     ("registry", include_str!("../../images/registry.toml")),
     ("node", include_str!("../../images/node.toml")),
@@ -77,6 +77,7 @@ const RECIPES: [(&str, &str); 17] = [
     ("maven", include_str!("../../images/maven.toml")),
     ("php", include_str!("../../images/php.toml")),
     ("ruby", include_str!("../../images/ruby.toml")),
+    ("elixir", include_str!("../../images/elixir.toml")),
 ];
 
 /// Makes what the cache does not have, and the operator's own image from the sources as they are now.
