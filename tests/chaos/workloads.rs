@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use crate::harness::cleanups::{outside, suspended};
+use crate::harness::inits::migrating;
 use crate::harness::stories::{self, Part, Story};
 use crate::harness::{Built, World, behaving, prebuilt};
 
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Workload> {
         &DELETE,
         &RECREATE,
         &IMAGE_GOES,
+        &INIT_COMMAND,
     ];
     let early = Workload { name: "deleted-early", deleted_when_struck: true, ..told(&stories::FIRST_DEPLOY) };
     stories.into_iter().map(told).chain([early]).collect()
@@ -149,6 +151,21 @@ const IMAGE_GOES: Story = Story {
             world.until_cleanup("it was started", |job| !suspended(job)).await;
             world.end_cleanup("Succeeded").await;
             world.settled_as("True", "Serving", 2, 3).await;
+        }
+        .boxed()
+    },
+};
+
+/// The next version has an init command.
+const INIT_COMMAND: Story = Story {
+    name: "init-command",
+    before: Some(|world| serves(world, 1, 1).boxed()),
+    then: |world| {
+        async {
+            world.apply("shop", migrating(2)).await;
+            let pod = world.init_pod("").await;
+            world.end_init(&pod, 0, "").await;
+            world.settled_as("True", "Serving", 2, 1).await;
         }
         .boxed()
     },

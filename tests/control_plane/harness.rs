@@ -9,6 +9,9 @@ pub(crate) mod builds;
 pub(crate) mod cleanups;
 #[path = "harness/door.rs"]
 pub(crate) mod door;
+#[path = "harness/inits.rs"]
+#[allow(dead_code, reason = "some of it is for one test binary only")]
+pub(crate) mod inits;
 #[path = "harness/operator.rs"]
 pub(crate) mod operator;
 #[path = "harness/person.rs"]
