@@ -39,7 +39,8 @@ chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of th
 	$(CARGO) test --locked --test chaos --no-run
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test chaos -- --ignored --nocapture
 
-test-node: ## Tests on a real node: real builds, real requests
+test-node: export SAMPLES := $(SAMPLES)
+test-node: ## Tests on a real node: real builds, real requests; SAMPLES=all builds more samples
 	$(CARGO) test --locked --test node --no-run
 	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
 
