@@ -34,6 +34,7 @@ mod log;
 mod memory;
 mod oci;
 mod outcome;
+mod outermost;
 mod program;
 mod registry;
 mod run;

@@ -27,6 +27,7 @@ mod gleam;
 mod glob;
 mod go;
 mod ignore;
+mod init_command;
 mod installs;
 mod java;
 mod links;

@@ -1,6 +1,6 @@
 //! What a trial wanted that cannot be had here, by what it printed: a host, a base image, the very version of a compiler.
 
-/// What programs say of a name that was looked for in vain.
+/// What programs print when the name of a host is not found.
 const IN_VAIN: [&str; 8] = [
     "DNSResolveFailed",
     "ENOTFOUND",

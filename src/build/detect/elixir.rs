@@ -5,7 +5,7 @@ use super::findings::Findings;
 use super::names::is_identifier;
 use super::tools::{self, Wanted};
 use super::tree::Tree;
-use super::{Context, Generated, missing, no_builder, step};
+use super::{Context, Generated, init_command, missing, no_builder, step};
 use crate::build::dockerfile::elixir::{self, Plan};
 use crate::build::dockerfile::{Step, images};
 use crate::build::order::{Framework, Settings};
@@ -175,9 +175,7 @@ fn warn(
             .warn("config/runtime.exs does not read PHX_SERVER: the endpoint needs server: true to serve");
     }
     if ecto && tree.has("rel/overlays/bin/migrate") {
-        findings.assume(
-            "migrations are not run by themselves: spec.run.initCommand.command: [\"/app/bin/migrate\"]",
-        );
+        findings.assume(init_command::migrations("/app/bin/migrate"));
     } else if ecto {
         findings.assume(format!("migrations are not run; /app/bin/{release} eval runs a function that does"));
     }

@@ -16,6 +16,7 @@ pub(super) struct Language {
     frameworks: &'static [Framework],
     signs: Signs,
     rank: Rank,
+    reach: Reach,
     /// Writes its Dockerfile; None: not known yet.
     recipe: Option<Recipe>,
 }
@@ -30,10 +31,16 @@ enum Signs {
     Found(fn(Tree<'_>, &Settings) -> Result<Option<&'static str>, Failure>),
 }
 
-/// Languages of whose workspaces `detect::workspace` knows what a member needs.
-const FOLLOWED: [&str; 4] = ["Go", "Node", "Python", "Rust"];
-/// Others whose recipes may take the root of the source.
-const REACHING: [&str; 2] = [".NET", "Java"];
+/// What a directory is built from besides itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// `detect::workspace` knows what its workspaces say.
+    Followed,
+    /// The recipe takes the root of the source where something outside is needed, and may have to where the recipe fails.
+    Outside,
+    /// The recipe alone says so, and it says nothing where it fails.
+    Inside,
+}
 
 /// Which language is the program where the files show several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +60,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Php, Framework::Laravel, Framework::Symfony],
         signs: Signs::Files(&["composer.json", "artisan", "index.php", "public/index.php"]),
         rank: Rank::Owner,
+        reach: Reach::Inside,
         recipe: Some(php::recipe),
     },
     Language {
@@ -60,6 +68,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Ruby, Framework::Rails],
         signs: Signs::Files(&["Gemfile", "config.ru"]),
         rank: Rank::Owner,
+        reach: Reach::Inside,
         recipe: Some(ruby::recipe),
     },
     Language {
@@ -67,6 +76,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Java, Framework::SpringBoot],
         signs: Signs::Files(&java::FILES),
         rank: Rank::Owner,
+        reach: Reach::Outside,
         recipe: Some(java::recipe),
     },
     Language {
@@ -74,6 +84,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::DotNet],
         signs: Signs::Files(&dotnet::FILES),
         rank: Rank::Owner,
+        reach: Reach::Outside,
         recipe: Some(dotnet::recipe),
     },
     Language {
@@ -81,6 +92,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Elixir, Framework::Phoenix],
         signs: Signs::Files(&["mix.exs"]),
         rank: Rank::Owner,
+        reach: Reach::Inside,
         recipe: Some(elixir::recipe),
     },
     Language {
@@ -88,6 +100,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Gleam],
         signs: Signs::Files(&["gleam.toml"]),
         rank: Rank::Owner,
+        reach: Reach::Inside,
         recipe: Some(gleam::recipe),
     },
     Language {
@@ -111,6 +124,7 @@ static LANGUAGES: &[Language] = &[
         ],
         signs: Signs::Found(node::sign),
         rank: Rank::Program,
+        reach: Reach::Followed,
         recipe: Some(node::recipe),
     },
     Language {
@@ -118,6 +132,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Python, Framework::Django, Framework::Flask, Framework::FastApi],
         signs: Signs::Found(|tree, _| python::sign(tree)),
         rank: Rank::Program,
+        reach: Reach::Followed,
         recipe: Some(python::recipe),
     },
     Language {
@@ -125,6 +140,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Go],
         signs: Signs::Files(&["go.mod", "go.work"]),
         rank: Rank::Program,
+        reach: Reach::Followed,
         recipe: Some(go::recipe),
     },
     // Without a module it is a script as often as a program.
@@ -133,6 +149,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[],
         signs: Signs::Files(&["main.go"]),
         rank: Rank::Last,
+        reach: Reach::Followed,
         recipe: Some(go::recipe),
     },
     Language {
@@ -140,6 +157,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Rust],
         signs: Signs::Files(&["Cargo.toml"]),
         rank: Rank::Program,
+        reach: Reach::Followed,
         recipe: Some(rust::recipe),
     },
     Language {
@@ -147,6 +165,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Deno],
         signs: Signs::Found(|tree, _| Ok(deno::sign(tree))),
         rank: Rank::Last,
+        reach: Reach::Inside,
         recipe: Some(deno::recipe),
     },
     Language {
@@ -154,6 +173,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Cpp],
         signs: Signs::Files(&["CMakeLists.txt", "meson.build"]),
         rank: Rank::Last,
+        reach: Reach::Inside,
         recipe: Some(cpp::recipe),
     },
     // A program without a list of packages.
@@ -162,6 +182,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[],
         signs: Signs::Files(&python::PROGRAMS),
         rank: Rank::Last,
+        reach: Reach::Followed,
         recipe: Some(python::recipe),
     },
     Language {
@@ -169,6 +190,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[],
         signs: Signs::Files(&ruby::PROGRAMS),
         rank: Rank::Last,
+        reach: Reach::Inside,
         recipe: Some(ruby::recipe),
     },
     Language {
@@ -176,6 +198,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Shell],
         signs: Signs::Files(&shell::PROGRAMS),
         rank: Rank::Last,
+        reach: Reach::Inside,
         recipe: Some(shell::recipe),
     },
     // A page beside a program belongs to it.
@@ -184,6 +207,7 @@ static LANGUAGES: &[Language] = &[
         frameworks: &[Framework::Static],
         signs: Signs::Found(|tree, settings| Ok(static_site::sign(tree, settings))),
         rank: Rank::Last,
+        reach: Reach::Inside,
         recipe: Some(static_site::recipe),
     },
 ];
@@ -249,14 +273,14 @@ fn nothing() -> Failure {
 /// The language of a directory that is built from more of the source than it holds, or may be, where no workspace that is
 /// read here says from what.
 pub(super) fn reaching_out(tree: Tree<'_>) -> Result<Option<&'static str>, Failure> {
-    for language in LANGUAGES.iter().filter(|language| !FOLLOWED.contains(&language.name)) {
+    for language in LANGUAGES.iter().filter(|language| language.reach != Reach::Followed) {
         if language.signs.of(tree, &Settings::default())?.is_none() {
             continue;
         }
         let Some(recipe) = language.recipe else { continue };
         let reaches = match recipe(tree, &Settings::default()) {
             Ok(generated) => generated.context == Context::Source,
-            Err(_) => REACHING.contains(&language.name),
+            Err(_) => language.reach == Reach::Outside,
         };
         if reaches {
             return Ok(Some(language.name));

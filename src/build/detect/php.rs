@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::findings::Findings;
 use super::tree::Tree;
-use super::{Context, Generated, missing, no_builder, procfile};
+use super::{Context, Generated, init_command, missing, no_builder, procfile};
 use crate::build::dockerfile::php::{self, Assets, Plan};
 use crate::build::order::{Framework, Settings};
 use crate::build::outcome::Failure;
@@ -223,21 +223,19 @@ fn environment(framework: Framework) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-fn migrations(command: &str) -> String {
-    format!("migrations are not run by themselves: {}", procfile::init_command(command))
-}
-
 fn say(framework: Framework, findings: &mut Findings) {
     match framework {
         Framework::Laravel => {
             findings.warn(
                 "Laravel answers 500 without APP_KEY: set it in spec.run.env from a Secret (php artisan key:generate --show)",
             );
-            findings.warn(migrations("php artisan migrate --force"));
+            findings.warn(init_command::migrations("php artisan migrate --force"));
         }
         Framework::Symfony => {
             findings.warn("Symfony needs APP_SECRET: set it in spec.run.env from a Secret");
-            findings.warn(migrations("php bin/console doctrine:migrations:migrate --no-interaction"));
+            findings.warn(init_command::migrations(
+                "php bin/console doctrine:migrations:migrate --no-interaction",
+            ));
         }
         _ => {}
     }

@@ -1,6 +1,7 @@
 //! A Procfile: the processes of a program, a line each.
 
 use super::findings::Findings;
+use super::init_command;
 use super::tree::Tree;
 use crate::build::dockerfile::start;
 use crate::build::outcome::Failure;
@@ -40,21 +41,6 @@ pub(super) fn main(processes: &[Process]) -> Option<&Process> {
     })
 }
 
-/// The line of the spec that has this command run before the pods of a version.
-pub(super) fn init_command(command: &str) -> String {
-    const PLAIN: &[u8] = b"-_./:=@,+%";
-    let plain = command
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || PLAIN.contains(&byte));
-    let first = command.split_whitespace().next().unwrap_or_default();
-    let words: Vec<&str> = if plain && !first.contains('=') {
-        command.split_whitespace().collect()
-    } else {
-        vec!["sh", "-c", command]
-    };
-    format!("spec.run.initCommand.command: {}", serde_json::json!(words))
-}
-
 /// The command of the process that serves, ready to be process 1; what the others are good for is said.
 pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Vec<String>>, Failure> {
     let processes = read(tree)?;
@@ -62,7 +48,7 @@ pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Ve
     for process in processes.iter().filter(|process| Some(*process) != serves) {
         let Process { name, command, line } = process;
         if name == "release" {
-            let runs = init_command(command);
+            let runs = init_command::line(command);
             findings.warn(format!(
                 "Procfile, line {line}: {name} is not run by itself; to have it run before each version starts: {runs}"
             ));

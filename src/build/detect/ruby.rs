@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::findings::Findings;
 use super::tree::Tree;
-use super::{Context, Generated, missing, no_builder, procfile, step};
+use super::{Context, Generated, init_command, missing, no_builder, procfile, step};
 use crate::build::dockerfile::Step;
 use crate::build::dockerfile::ruby::{self, Node, Plan};
 use crate::build::order::{Framework, Settings};
@@ -75,7 +75,7 @@ fn warn(findings: &mut Findings) {
     );
     findings.warn(format!(
         "migrations are not run by themselves, unless what starts does it: {}",
-        procfile::init_command("bundle exec rails db:prepare")
+        init_command::line("bundle exec rails db:prepare")
     ));
 }
 

@@ -9,6 +9,7 @@ use super::tree::Tree;
 use super::{family, go, links, node, python, rust};
 use crate::build::log::printable;
 use crate::build::outcome::Failure;
+use crate::build::outermost::outermost;
 
 /// Most directories that are followed, and most files and directories in all.
 const MAX_DIRECTORIES: usize = 200;
@@ -152,7 +153,7 @@ fn all(root: Tree<'_>, needs: Needs) -> Result<Needed, Failure> {
         let files = names.map(|name| format!("{}{name}", slashed(&directory))).filter(|path| root.has(path));
         paths.extend(files.filter_map(|path| links::real(root, &path)));
     }
-    let paths = outermost(&paths);
+    let paths: BTreeSet<String> = outermost(&paths).cloned().collect();
     if paths.len() > MAX_PATHS {
         return Ok(Needed::Everything(format!("it needs more than {MAX_PATHS} files and directories")));
     }
@@ -162,12 +163,6 @@ fn all(root: Tree<'_>, needs: Needs) -> Result<Needed, Failure> {
 fn is_apart(name: &str) -> bool {
     let name = name.to_lowercase();
     APART.iter().any(|start| name.starts_with(start)) || APART_ENDS.iter().any(|end| name.ends_with(end))
-}
-
-/// The paths without those that lie below another one.
-fn outermost(paths: &BTreeSet<String>) -> BTreeSet<String> {
-    let above = |path: &str| path.match_indices('/').any(|(at, _)| paths.contains(&path[..at]));
-    paths.iter().filter(|path| !above(path)).cloned().collect()
 }
 
 #[cfg(test)]

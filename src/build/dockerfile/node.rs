@@ -213,7 +213,9 @@ fn build_stage(plan: &Plan) -> String {
                 _ => format!("/app/{}", below(&plan.directory, "node_modules")),
             };
             let directory = format!("{packages}/.vite-temp");
-            text.push_str("# Vite writes its configuration there before it reads it, whoever starts it.\n");
+            text.push_str(
+                "# Vite compiles its configuration into this directory when it starts, as any user.\n",
+            );
             let _ = writeln!(text, "RUN mkdir -p {directory} && chmod 1777 {directory}");
         }
     }
@@ -222,7 +224,7 @@ fn build_stage(plan: &Plan) -> String {
 
 /// Whether what starts is Vite, such as its preview.
 fn runs_vite(plan: &Plan) -> bool {
-    let Serve::Program { command: Some(words), .. } = &plan.serve else { return false };
+    let Serve::Program { command: Some(words) } = &plan.serve else { return false };
     let mut words = words.iter().flat_map(|word| word.split_whitespace());
     words.any(|word| word == "vite" || word.ends_with("/.bin/vite"))
 }
@@ -348,7 +350,7 @@ fn packages(plan: &Plan) -> String {
 /// Whether the last image has Bun and no Node: nothing but Bun is asked for.
 fn runs_on_bun_alone(plan: &Plan) -> bool {
     let bun = matches!(plan.install.manager, Manager::Bun(_)) && plan.install.extent == Extent::Nothing;
-    bun && matches!(&plan.serve, Serve::Program { command: Some(command), .. } if command.first().is_some_and(|word| word == "bun"))
+    bun && matches!(&plan.serve, Serve::Program { command: Some(command) } if command.first().is_some_and(|word| word == "bun"))
 }
 
 fn program(plan: &Plan, command: Option<&[String]>) -> String {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::outcome::Failure;
+use super::super::outermost::outermost;
 use super::super::program;
 use super::super::reason::Reason;
 use super::super::report::Stage;
@@ -66,7 +67,7 @@ impl Git {
             .collect();
         let all: BTreeSet<&str> = wanted.iter().copied().chain(OF_ALL).collect();
         let listing = self.entries(commit, &all).await?;
-        digest(&listing, outermost(&wanted)).map_err(|missing| {
+        digest(&listing, outermost(&wanted).copied()).map_err(|missing| {
             let message = format!(
                 "there is no {missing:?} in commit {commit} of {}; correct path or watch.paths of spec.source.git",
                 self.url
@@ -85,7 +86,7 @@ impl Git {
     async fn entries(&self, commit: &str, paths: &BTreeSet<&str>) -> Result<Vec<u8>, Failure> {
         let mut command = self.git();
         command.env("GIT_LITERAL_PATHSPECS", "1");
-        // Git shows no directory of which it is asked for an entry, too.
+        // Git leaves a directory out of the listing when it is also asked for an entry of it.
         command.args(["ls-tree", "-z", "--full-tree", commit, "--"]).args(outermost(paths));
         let output = program::output(&mut command, MAX_TEXT, LOCAL).await;
         let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
@@ -94,11 +95,6 @@ impl Git {
         }
         Ok(output.stdout)
     }
-}
-
-/// The paths without those that lie below another one.
-fn outermost<'a>(paths: &BTreeSet<&'a str>) -> impl Iterator<Item = &'a str> {
-    paths.iter().copied().filter(|path| !path.match_indices('/').any(|(at, _)| paths.contains(&path[..at])))
 }
 
 /// The digest of the entries of a listing, which is `git ls-tree -z` of single paths; or the first of `wanted` that is not there.

@@ -27,20 +27,28 @@ pub(super) fn needs(tree: Tree<'_>, needs: &mut Needs) -> Result<(), Failure> {
         for path in references.filter_map(|reference| reference.get("path")?.as_str()) {
             needs.beside(tree.path(), path.strip_suffix("/tsconfig.json").unwrap_or(path));
         }
-        let options = configuration.get("compilerOptions");
-        let base = options.and_then(|options| options.get("baseUrl")?.as_str()).unwrap_or(".");
-        let aliases = options.and_then(|options| options.get("paths")?.as_object());
-        let aliases = aliases.into_iter().flat_map(|aliases| aliases.values());
+        let (base, aliases) = aliases(&configuration);
         let based =
             |path: &str| Some(path).filter(|path| !path.is_empty()).map(|path| format!("{base}/{path}"));
         let listed = ["include", "files"].into_iter().flat_map(|field| texts(configuration.get(field)));
-        let paths = aliases.flat_map(|paths| texts(Some(paths))).filter_map(|path| based(fixed(path)));
+        let paths = aliases.into_iter().filter_map(|(_, target)| based(fixed(target)));
         for path in paths.chain(listed.map(fixed).map(str::to_owned)) {
             let outside = |path: &String| !slashed(path).starts_with(&slashed(tree.path()));
             resolved(tree.path(), &path).filter(outside).into_iter().for_each(|path| needs.path(path));
         }
     }
     Ok(())
+}
+
+/// The names that a configuration gives to files, each with what it stands for, and the directory from which that is written.
+pub(super) fn aliases(configuration: &Value) -> (&str, Vec<(&str, &str)>) {
+    let options = configuration.get("compilerOptions");
+    let base = options.and_then(|options| options.get("baseUrl")?.as_str()).unwrap_or(".");
+    let paths = options.and_then(|options| options.get("paths")?.as_object()).into_iter().flatten();
+    let aliases = paths.flat_map(|(pattern, targets)| {
+        texts(Some(targets)).into_iter().map(|target| (pattern.as_str(), target))
+    });
+    (base, aliases.collect())
 }
 
 /// A configuration that another one extends may extend one beside it: its directory counts, unless this one is in it.

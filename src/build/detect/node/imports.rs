@@ -1,8 +1,6 @@
 //! What the files of a directory import from outside of it, though no package.json says so: other members of the workspace by
 //! their name, files by a path, and what TypeScript's configuration at the root gives a name to.
 
-use serde_json::Value;
-
 use super::super::names::{is_path, resolved, slashed};
 use super::super::tree::Tree;
 use super::super::workspace::Needs;
@@ -42,14 +40,11 @@ impl Imports {
         let mut aliases = Vec::new();
         for file in ["tsconfig.base.json", "tsconfig.json"] {
             let configuration = configurations::read(root, file)?.unwrap_or_default();
-            let options = configuration.get("compilerOptions");
-            let base = options.and_then(|options| options.get("baseUrl")?.as_str()).unwrap_or(".");
-            let paths = options.and_then(|options| options.get("paths")?.as_object());
-            for (pattern, targets) in paths.into_iter().flatten() {
-                for target in targets.as_array().into_iter().flatten().filter_map(Value::as_str) {
-                    aliases.push(Alias { pattern: pattern.clone(), target: format!("{base}/{target}") });
-                }
-            }
+            let (base, named) = configurations::aliases(&configuration);
+            aliases.extend(named.into_iter().map(|(pattern, target)| Alias {
+                pattern: pattern.to_owned(),
+                target: format!("{base}/{target}"),
+            }));
         }
         Ok(Self { aliases })
     }

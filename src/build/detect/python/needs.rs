@@ -75,8 +75,8 @@ fn asked(own: &Pyproject) -> BTreeSet<String> {
     found
 }
 
-/// The directories and files of `tool.uv.sources`, as they are written in a pyproject.toml of `directory`; of all packages,
-/// or of those that are asked for.
+/// The directories and files of `tool.uv.sources`, as they are written in a pyproject.toml of `directory`. With `of`, only those
+/// of these packages.
 fn paths(pyproject: &Pyproject, of: Option<&BTreeSet<String>>, directory: &str, needs: &mut Needs) {
     let uv = pyproject.tool.uv.as_ref();
     let sources = uv.and_then(|uv| uv.sources.as_ref()?.as_table()).into_iter().flatten();

@@ -86,7 +86,7 @@ pub(super) struct Pyproject {
 }
 
 impl Pyproject {
-    /// Whether Poetry installs it: it wrote the lock file, or nobody else can read what is asked for.
+    /// Whether Poetry installs it: because it wrote the lock file, or because only Poetry reads these dependencies.
     fn is_of_poetry(&self, tree: Tree<'_>) -> bool {
         let poetry = self.tool.poetry.is_some();
         tree.has("poetry.lock") && (poetry || self.project.is_some()) || poetry && self.project.is_none()

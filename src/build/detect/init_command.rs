@@ -1,0 +1,21 @@
+//! What a person writes to have a command, such as the migrations of a framework, run before each version starts.
+
+/// The line of the spec that has this command run before the pods of a version.
+pub(super) fn line(command: &str) -> String {
+    const PLAIN: &[u8] = b"-_./:=@,+%";
+    let plain = command
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || PLAIN.contains(&byte));
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let words: Vec<&str> = if plain && !first.contains('=') {
+        command.split_whitespace().collect()
+    } else {
+        vec!["sh", "-c", command]
+    };
+    format!("spec.run.initCommand.command: {}", serde_json::json!(words))
+}
+
+/// The same, of migrations that nothing else runs.
+pub(super) fn migrations(command: &str) -> String {
+    format!("migrations are not run by themselves: {}", line(command))
+}
