@@ -197,6 +197,17 @@ pub struct Failure {
     pub log: String,
 }
 
+impl Failure {
+    /// The stage of an init command.
+    pub const INIT: &str = "Init";
+
+    /// An init command failed, so that no pod of its version was started.
+    #[must_use]
+    pub fn is_of_init(&self) -> bool {
+        self.stage == Self::INIT
+    }
+}
+
 impl From<&report::Failed> for Failure {
     fn from(failed: &report::Failed) -> Self {
         Self {

@@ -3,7 +3,7 @@
 
 mod builds;
 mod cleanup;
-pub mod init;
+mod init;
 mod memory;
 pub mod poll;
 mod requests;
@@ -129,7 +129,7 @@ struct Situation<'a> {
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
-const ROWS: [(&str, Row); 24] = [
+const ROWS: [(&str, Row); 25] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),
     ("2: a new cancel", requests::cancel),
@@ -143,6 +143,7 @@ const ROWS: [(&str, Row); 24] = [
     ("7, 8: the version in place is Available", verdicts::live),
     ("9: a restart does not become Available", verdicts::restart_failed),
     ("10: a version on trial failed", verdicts::trial_failed),
+    ("10: an init command that failed for a cause outside of its version runs again", init::tried_again),
     ("10: a version that failed for a cause outside of it is tried again", verdicts::tried_again),
     ("11: a Job that nobody wants", builds::unwanted),
     ("12: a build is due", builds::due),

@@ -64,8 +64,9 @@ pub async fn observe(
     // Those of a project before it keep its label: another one would start them anew.
     let owners: BTreeSet<String> = deployment.iter().filter_map(|deployment| deployment.uid()).collect();
     let sets: Vec<Arc<ReplicaSet>> = below(project, caches.sets.of(&key), &owners);
-    let jobs_of_ours = jobs.iter().filter(|job| is_ours(project, &***job)).filter_map(|job| job.uid());
-    let owners: BTreeSet<String> = sets.iter().filter_map(|set| set.uid()).chain(jobs_of_ours).collect();
+    let own_jobs: Vec<Arc<Job>> = jobs.iter().filter(|job| is_ours(project, &***job)).cloned().collect();
+    let owners: BTreeSet<String> =
+        sets.iter().filter_map(|set| set.uid()).chain(own_jobs.iter().filter_map(|job| job.uid())).collect();
     let pods: Vec<Arc<Pod>> = below(project, caches.pods.of(&key), &owners);
     let ledger = ours(project, &revisions, &project.name);
     let memory = ledger.as_ref().and_then(|ledger| record::read_ledger(ledger));
@@ -77,12 +78,11 @@ pub async fn observe(
         facts::rollout::rollout(project, deployment, record, &sets, &pods, looked)
     });
     let is_open = |job: &BuildJob| facts::build::is_open(memory.as_ref(), &records, job);
-    let builds = builds(cluster, project, &jobs, &pods, now, is_open).await?;
-    let inits = inits(cluster, memory.as_ref(), &records, &jobs_of(project, &jobs), &pods, now).await?;
+    let builds = builds(cluster, &own_jobs, &pods, now, is_open).await?;
+    let inits = inits(cluster, memory.as_ref(), &records, &own_jobs, &pods, now).await?;
     let cleanups = Cleanups {
-        jobs: jobs
+        jobs: own_jobs
             .iter()
-            .filter(|job| is_ours(project, &***job))
             .filter_map(|job| {
                 facts::cleanup::job(project, around.platform, job, || cluster.caches().revisions.all())
             })
@@ -211,14 +211,13 @@ fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
 /// of yet: where its end is still to be noted, they are read before it is taken for lost.
 async fn builds(
     cluster: &Cluster,
-    project: &Project,
     jobs: &[Arc<Job>],
     pods: &[Arc<Pod>],
     now: Timestamp,
     is_open: impl Fn(&BuildJob) -> bool,
 ) -> Result<Vec<BuildJob>, Error> {
     let mut builds = vec![];
-    for job in jobs.iter().filter(|job| is_ours(project, &***job)) {
+    for job in jobs {
         let read = |pods: &[Arc<Pod>]| {
             facts::build::job(job, pods).map(|build| facts::build::by_now(build, job, pods, now))
         };
@@ -230,10 +229,6 @@ async fn builds(
         }
     }
     Ok(builds)
-}
-
-fn jobs_of(project: &Project, jobs: &[Arc<Job>]) -> Vec<Arc<Job>> {
-    jobs.iter().filter(|job| is_ours(project, &***job)).cloned().collect()
 }
 
 /// The Jobs that run an init command. The pods of one that failed without a word that is known are read, as those of builds are.

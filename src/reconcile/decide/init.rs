@@ -9,9 +9,6 @@ use super::super::world::Child;
 use super::super::world::init::{InitFailure, InitJob, InitState};
 use super::{Situation, Step};
 
-/// Stage of its failures.
-pub const STAGE: &str = "Init";
-
 /// Row 6: what was begun has ended, or can never be.
 pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
     let run = open(situation)?;
@@ -66,7 +63,8 @@ fn left_behind(situation: &Situation<'_>, version: &str) -> Option<u64> {
     of_version.map(|job| job.number).max()
 }
 
-fn open<'a>(situation: &'a Situation<'_>) -> Option<&'a InitRun> {
+/// The run that was begun and whose end is not known.
+pub(super) fn open<'a>(situation: &'a Situation<'_>) -> Option<&'a InitRun> {
     situation.ledger.init.as_ref().filter(|run| !run.ended)
 }
 
@@ -82,14 +80,15 @@ fn is_over(situation: &Situation<'_>, run: &InitRun) -> bool {
 
 fn failed(failure: &InitFailure) -> Failure {
     Failure {
-        stage: STAGE.to_owned(),
+        stage: Failure::INIT.to_owned(),
         reason: failure.trouble.reason.clone(),
         message: bounded(&failure.trouble.message, MAX_MESSAGE),
         log: failure.log.clone(),
     }
 }
 
-/// Row 10: what failed for a cause outside of it, such as a database that is away, runs again after a pause.
+/// Row 10: what failed for a cause outside of it, such as a database that is away, runs again after a pause. It takes no pod
+/// from what serves, so nothing has to serve meanwhile.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let wanted = situation.asked.wanted.as_deref().filter(|_| !situation.project.stopped())?;
     let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;

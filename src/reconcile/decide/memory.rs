@@ -8,7 +8,7 @@ use crate::version::{identity, short};
 
 use super::super::asked::{Pin, previous};
 use super::super::world::{BuildOf, Child, World};
-use super::{Situation, Step};
+use super::{Situation, Step, init};
 
 /// What becomes of requests that a new object carries.
 const NOT_ACTED_ON: &str = "was there when the project was first looked at: not acted on";
@@ -159,7 +159,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
         .iter()
         .any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
     let kept = previous(situation.ledger, situation.world, asked.in_place.as_deref());
-    let begun = situation.ledger.init.as_ref().is_some_and(|run| !run.ended && run.version == version);
+    let begun = init::open(situation).is_some_and(|run| run.version == version);
     is(&asked.in_place)
         || is(&asked.wanted)
         || is(&asked.version)

@@ -9,7 +9,6 @@ use crate::version::short;
 
 use super::super::asked::{previous, yielded};
 use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
-use super::init;
 use super::requests::stamp;
 use super::run::runs;
 use super::{Situation, Step};
@@ -235,11 +234,8 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
 }
 
 /// Row 10: what failed for a cause outside of it is tried again after a pause, while another version serves with all of
-/// its pods: a trial takes none of them away. An init command takes nothing from what serves.
+/// its pods: a trial takes none of them away.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
-    if let Some(step) = init::tried_again(situation) {
-        return Some(step);
-    }
     let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
     let wanted = situation.asked.wanted.as_deref().filter(|wanted| *wanted != in_place)?;
     let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;

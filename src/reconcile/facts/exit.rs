@@ -47,7 +47,7 @@ pub(super) fn words(ended: &ContainerStateTerminated, program: Program) -> Strin
 /// The last lines of what it said, for `status.failure.log`; empty where it said nothing itself.
 pub(super) fn log(ended: &ContainerStateTerminated) -> String {
     let said = ended.message.as_deref().map(str::trim_end).unwrap_or_default();
-    if not_started(ended, APP).is_some() {
+    if never_ran(ended) {
         return String::new(); // The words of the container runtime, which are the message already.
     }
     let from = (said.len().saturating_sub(LOG)..said.len()).find(|at| said.is_char_boundary(*at));
@@ -57,8 +57,7 @@ pub(super) fn log(ended: &ContainerStateTerminated) -> String {
 /// The image or the command is such that no start can ever succeed.
 pub(super) fn is_certain(ended: &ContainerStateTerminated, restarts: i32) -> bool {
     // What a shell says may depend on what it found, so it is believed only when it says so again and again.
-    restarts >= 1 && not_started(ended, APP).is_some()
-        || restarts >= 3 && matches!(ended.exit_code, 126 | 127)
+    restarts >= 1 && never_ran(ended) || restarts >= 3 && matches!(ended.exit_code, 126 | 127)
 }
 
 /// What an exit code says beside the words of the program.
@@ -90,6 +89,11 @@ fn meaning(ended: &ContainerStateTerminated) -> Option<String> {
         129..=165 => format!("it was ended by signal {}", ended.exit_code - 128),
         _ => return None,
     })
+}
+
+/// The container runtime could not start the program, whichever it is.
+fn never_ran(ended: &ContainerStateTerminated) -> bool {
+    not_started(ended, APP).is_some()
 }
 
 /// The container runtime could not start the program, and never can: what it says names the program.

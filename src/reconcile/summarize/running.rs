@@ -9,7 +9,6 @@ use crate::ledger::Life;
 use crate::version::short;
 
 use super::super::asked::{Pin, forbidden, initialized, previous};
-use super::super::decide::init::STAGE;
 use super::super::facts::outside::is_reason as is_outside;
 use super::super::world::Rollout;
 
@@ -21,7 +20,8 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
     }
     let life = view.ledger.life(wanted);
     if let Some(failed) = &life.failed {
-        let reason = if failed.stage == STAGE { Reason::InitFailed } else { Reason::RolloutFailed };
+        let of_init = failed.is_of_init();
+        let reason = if of_init { Reason::InitFailed } else { Reason::RolloutFailed };
         let retry = annotate(view.project, "retry", "@$(date +%s)");
         let message = if serves_all_the_same(view, wanted) {
             format!(
@@ -30,11 +30,11 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
                 failed.message
             )
         } else {
-            let printed = if failed.stage == STAGE { init::printed(view, wanted) } else { String::new() };
+            let printed = if of_init { init::printed(view, wanted) } else { String::new() };
             let why = format!("{}{printed}", failed.message);
             let room = steady::no_room(view, &failed.reason);
             let stays = format!("{}{room}", stays(view));
-            let tries = view.project.trial_takes_nothing() || failed.stage == STAGE;
+            let tries = view.project.trial_takes_nothing() || of_init;
             let again = life.tried_again_at(view.world.retry_base).filter(|_| tries);
             let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
             if let Some(at) = again {

@@ -70,7 +70,7 @@ fn tries_at_once(project: &Project, world: &World) -> Option<Step> {
     .map(|step| with_the_time_it_ended(step, world))
 }
 
-/// The time is only misread, not written anew.
+/// Only the decision misreads the time: what it writes keeps the true one.
 fn with_the_time_it_ended(mut step: Step, world: &World) -> Step {
     if let (Step::Ledger(after), Some(before)) = (&mut step, &world.ledger) {
         for (version, life) in &mut after.versions {
