@@ -25,6 +25,8 @@ mod told;
 #[path = "node/traffic.rs"]
 mod traffic;
 
+#[path = "node/all_samples.rs"]
+mod all_samples;
 #[path = "node/archives.rs"]
 mod archives;
 #[path = "node/builds.rs"]
@@ -35,8 +37,6 @@ mod cleanups;
 mod commits;
 #[path = "node/deploy_keys.rs"]
 mod deploy_keys;
-#[path = "node/frameworks.rs"]
-mod frameworks;
 #[path = "node/health.rs"]
 mod health;
 #[path = "node/init.rs"]
@@ -47,8 +47,6 @@ mod kept_logs;
 mod life;
 #[path = "node/private_registry.rs"]
 mod private_registry;
-#[path = "node/profiles.rs"]
-mod profiles;
 #[path = "node/relay.rs"]
 mod relay;
 #[path = "node/secrets.rs"]
@@ -57,10 +55,8 @@ mod secrets;
 mod security;
 #[path = "node/sources.rs"]
 mod sources;
-#[path = "node/sweep.rs"]
-mod sweep;
-#[path = "node/under_traffic.rs"]
-mod under_traffic;
+#[path = "node/undisturbed.rs"]
+mod undisturbed;
 #[path = "node/wrong_builds.rs"]
 mod wrong_builds;
 #[path = "node/wrong_sources.rs"]

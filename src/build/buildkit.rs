@@ -175,6 +175,7 @@ impl Daemon {
             // It is in the source, so an ignore file keeps it from the build.
             let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
             ending.left_out = left_out;
+            log.last_words(&ending.output);
             return Err(failure::classify(&ending, solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();

@@ -39,6 +39,8 @@ struct Written {
     stage: Option<Stage>,
     /// The stages that have ended, in their order.
     ended: Vec<(&'static str, Duration)>,
+    /// What the step that failed printed last.
+    last_words: Vec<String>,
 }
 
 /// The stage under way.
@@ -156,9 +158,15 @@ impl Log {
         text
     }
 
-    /// The last lines, as a report carries them.
+    /// What the step that failed printed last. The log has it among what other steps and `BuildKit` said.
+    pub(super) fn last_words(&self, lines: &[String]) {
+        self.written().last_words = lines.iter().map(|line| self.hide(&printable(line))).collect();
+    }
+
+    /// The last lines, as a report carries them: those of the step that failed, where one did.
     pub(super) fn tail(&self) -> String {
-        let lines = self.lines().into_iter();
+        let words = self.written().last_words.clone();
+        let lines = if words.is_empty() { self.lines() } else { words }.into_iter();
         tail::tail(&lines.filter(|line| tail::says_something(line)).collect::<Vec<_>>())
     }
 
@@ -200,6 +208,19 @@ mod tests {
         let last = &lines[4];
         assert!(last.starts_with("==> done     sha256:ab in ") && last.contains(" s (fetch "), "{last}");
         assert!(last.contains(", build ") && lines.len() == 5, "{last}");
+    }
+
+    #[test]
+    fn a_report_carries_what_the_failed_step_said_and_not_what_was_said_around_it() {
+        let log = Log::hiding(Instant::now(), &["hunter2".to_owned()]);
+        log.line("#9 1.0 npm error code ENOTFOUND");
+        log.line("Dockerfile:8");
+        assert!(log.tail().ends_with("Dockerfile:8"), "{}", log.tail());
+        let words =
+            ["npm error code ENOTFOUND", "npm notice New major version of npm", "npm error of hunter2"];
+        log.last_words(&words.map(str::to_owned));
+        assert_eq!(log.tail(), "npm error code ENOTFOUND\nnpm error of ***");
+        assert!(log.text().contains("Dockerfile:8"), "the whole log is as it was");
     }
 
     #[test]

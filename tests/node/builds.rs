@@ -1,19 +1,14 @@
-//! Builds beside each other and after each other: the cache, the queue, and builds that are not wanted any more.
-
-use std::collections::BTreeMap;
+//! Builds beside each other and after each other: the cache, and builds that are not wanted any more.
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::LogParams;
 use serde_json::json;
 
 use crate::harness::{World, ready};
 use crate::repository::Repository;
-
-/// The chart's `build.limit`.
-const LIMIT: usize = 2;
 
 /// A program with packages enough that installing them is most of the work.
 const PACKAGE: &str = r#"{ "name": "shop", "version": "1.0.0", "scripts": { "start": "node server.js" },
@@ -80,54 +75,6 @@ async fn a_commit_that_one_environment_has_built_is_not_built_for_another_that_n
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn thirty_builds_asked_for_at_once_keep_the_limit_and_no_namespace_waits_for_another() {
-    let namespaces = ["queue-a", "queue-b", "queue-c"];
-    let mut worlds = vec![];
-    for namespace in namespaces {
-        worlds.push(World::new(namespace).await);
-    }
-    // One namespace asks for all of its builds before the next begins.
-    for world in &worlds {
-        for number in 0..10 {
-            let name = format!("site-{number}");
-            let files = json!({ "Dockerfile": "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nUSER 1000\n\
-                CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n", "index.html": name });
-            world.apply::<ConfigMap>(&name, json!({ "data": files })).await;
-            let spec =
-                json!({ "source": { "configMap": { "name": name } }, "rollout": { "minReadySeconds": 0 } });
-            world.deploy(&name, &spec).await;
-        }
-    }
-    let mut builds: Vec<(Timestamp, Timestamp, String)> = vec![];
-    for world in &worlds {
-        for number in 0..10 {
-            world.until_ready(&format!("site-{number}")).await;
-        }
-        builds.extend(world.list::<Job>().await.iter().map(|job| {
-            let (started, ended) = lasted(job);
-            (started, ended, world.namespace.clone())
-        }));
-    }
-    builds.sort();
-    assert_eq!(builds.len(), 30);
-    for (started, ..) in &builds {
-        // A Job's end is written a moment after its pod's, and in whole seconds: what ended in that second is over.
-        let beside = builds.iter().filter(|(from, to, _)| from <= started && to > started).count();
-        assert!(beside <= LIMIT, "{beside} builds at {started}: {builds:#?}");
-    }
-    // The first may all be of the namespace that came first; after that, turns are taken.
-    let mut started: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, _, namespace) in &builds[..24] {
-        *started.entry(namespace).or_default() += 1;
-    }
-    assert!(
-        namespaces.iter().all(|namespace| started.get(namespace).is_some_and(|n| *n >= 6)),
-        "{started:?}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a node: doce-cluster with node"]
 async fn a_build_that_is_cancelled_or_superseded_leaves_no_pod() {
     let world = World::new("unwanted").await;
     let repository = Repository::new("unwanted");
@@ -162,7 +109,8 @@ fn phase(pod: &Pod) -> Option<&str> {
     pod.status.as_ref()?.phase.as_deref()
 }
 
-fn lasted(job: &Job) -> (Timestamp, Timestamp) {
+/// When the Job of a build started and ended.
+pub fn lasted(job: &Job) -> (Timestamp, Timestamp) {
     let status = job.status.as_ref().unwrap();
     (status.start_time.as_ref().unwrap().0, status.completion_time.as_ref().unwrap().0)
 }

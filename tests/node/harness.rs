@@ -1,8 +1,10 @@
 //! What every node test works with: the operator installed by Helm, a namespace of its own, waiting by watch.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
@@ -16,7 +18,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 use crate::authority::authority;
 use crate::repository::variable;
@@ -55,6 +57,8 @@ impl<
 }
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
+/// Held by many tests that leave operator, registry and node as they are, or by one that does not.
+static CLUSTER: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
 /// A namespace of one test's own.
 pub struct World {
@@ -64,11 +68,28 @@ pub struct World {
     pub address: String,
     /// An administrator's client.
     pub client: Client,
+    /// Its hold on the cluster, which all namespaces of a test share.
+    hold: Arc<dyn Any + Send + Sync>,
 }
 
 impl World {
-    /// A new namespace; the first caller installs the operator.
+    /// A new namespace for a test that runs beside others; the first caller installs the operator.
     pub async fn new(namespace: &str) -> Self {
+        Self::held(namespace, Arc::new(CLUSTER.clone().read_owned().await)).await
+    }
+
+    /// A new namespace for a test that has the cluster to itself: one that changes the operator, the registry or the node,
+    /// or that counts what happens at a time.
+    pub async fn undisturbed(namespace: &str) -> Self {
+        Self::held(namespace, Arc::new(CLUSTER.clone().write_owned().await)).await
+    }
+
+    /// One more namespace for the same test.
+    pub async fn another(&self, namespace: &str) -> Self {
+        Self::held(namespace, self.hold.clone()).await
+    }
+
+    async fn held(namespace: &str, hold: Arc<dyn Any + Send + Sync>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::try_default()
             .await
@@ -76,7 +97,7 @@ impl World {
         INSTALLED.get_or_init(|| async { install() }).await;
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { namespace: namespace.to_owned(), address: variable("DOCE_NODE_ADDRESS"), client }
+        Self { namespace: namespace.to_owned(), address: variable("DOCE_NODE_ADDRESS"), client, hold }
     }
 
     /// Address of the embedded registry inside the cluster, by the name of the port (registry, read).

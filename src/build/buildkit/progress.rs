@@ -242,7 +242,7 @@ impl Work {
     fn print(&mut self, at: f64, line: &[u8], lines: &mut Vec<String>) {
         let line = String::from_utf8_lossy(line);
         lines.push(format!("#{} {at:.1} {line}", self.number.unwrap_or(0)));
-        push(&mut self.output, format!("{at:.1} {line}"), KEPT);
+        push(&mut self.output, line.into_owned(), KEPT);
     }
 }
 

@@ -4,12 +4,15 @@
 const TAIL_LINES: usize = 40;
 const TAIL_BYTES: usize = 2048;
 
-/// Empty lines and the progress of downloads take the room of what a person looks for.
+/// Beginnings of lines that take the room of what a person looks for: the progress of downloads, and what npm says of itself
+/// below its error.
+const NOISE: [&str; 5] =
+    ["sha256:", "extracting sha256:", "resolve ", "npm notice", "npm error A complete log of this run"];
+
 pub(super) fn says_something(line: &str) -> bool {
     let step =
         line.strip_prefix('#').and_then(|line| line.split_once(' ')).map_or(line, |(_, rest)| rest).trim();
-    !["sha256:", "extracting sha256:", "resolve "].iter().any(|start| step.starts_with(start))
-        && !["", "..."].contains(&step)
+    !NOISE.iter().any(|start| step.starts_with(start)) && !["", "..."].contains(&step)
 }
 
 pub(super) fn tail(lines: &[String]) -> String {
@@ -39,7 +42,13 @@ mod tests {
 
     #[test]
     fn noise_is_told_from_words() {
-        for noise in ["", "#5 ...", "#5 extracting sha256:ab", "#5 sha256:ab 1MB / 2MB"] {
+        for noise in [
+            "",
+            "#5 ...",
+            "#5 extracting sha256:ab",
+            "#5 sha256:ab 1MB / 2MB",
+            "npm notice To update run: npm",
+        ] {
             assert!(!says_something(noise), "{noise}");
         }
         assert!(says_something("#5 1.0 made it"));

@@ -107,6 +107,9 @@ pub(super) fn is_simple(tree: Tree<'_>, manifest: &Manifest) -> bool {
         && manifest.lib.is_none()
         && manifest.patch.is_none()
         && package.build.is_none()
+        && package.autobins != Some(false)
+        // Cargo reads no manifest whose default is a program that is not there.
+        && package.default_run.as_ref().is_none_or(|name| *name == package.name)
         && !tree.has_directory(".cargo")
         && manifest.bin.is_empty()
         && [&manifest.bench, &manifest.example, &manifest.test].into_iter().all(Vec::is_empty)

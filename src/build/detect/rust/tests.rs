@@ -28,6 +28,9 @@ fn what_is_not_simple_is_compiled_in_one_step() {
     let path = ("Cargo.toml", "[package]\nname = \"shop\"\n[dependencies]\na = { path = \"a\" }\n");
     let text = generated(&[path, MAIN, LOCK]).1;
     assert!(!text.contains("fn main()") && text.contains("type=cache,target=/src/target"), "{text}");
+    let default = ("Cargo.toml", "[package]\nname = \"shop\"\ndefault-run = \"b\"\n");
+    let text = generated(&[default, MAIN, LOCK, ("src/bin/b.rs", "")]).1;
+    assert!(!text.contains("fn main()") && text.contains("--bin b "), "{text}");
     let text = generated(&[MANIFEST, MAIN, LOCK, ("build.rs", "")]).1;
     assert!(text.contains("cp src/main.rs build.rs") && text.contains("find src build.rs -type f"), "{text}");
 }

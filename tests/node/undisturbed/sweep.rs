@@ -42,7 +42,7 @@ async fn tags(registry: &str, repository: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn a_deleted_project_leaves_nothing_in_the_registry_and_another_keeps_its_image() {
-    let world = World::new("sweep").await;
+    let world = World::undisturbed("sweep").await;
     let registry = &world.registry("registry").await;
     let (stays, goes) = (world.site("stays").await, world.site("goes").await);
     assert_eq!((status(registry, &stays).await, status(registry, &goes).await), (200, 200));

@@ -92,7 +92,7 @@ async fn daemon(world: &World, host: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
-    let builds = World::new("remote-daemon").await;
+    let builds = World::undisturbed("remote-daemon").await;
     let host = "buildkitd.remote-daemon.svc";
     let client = daemon(&builds, host).await;
     let ready = |deployment: Option<&Deployment>| {
@@ -106,7 +106,7 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
         &format!("--set=build.remote.address=tcp://{host}:1234"),
     ]);
 
-    let world = World::new("remote-builds").await;
+    let world = builds.another("remote-builds").await;
     let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
     let namespaces = Api::<Namespace>::all(world.client.clone());
     namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn builds_run_as_root_of_the_node_where_its_owner_says_so() {
-    let world = World::new("privileged").await;
+    let world = World::undisturbed("privileged").await;
     let _privileged = Profile::begin(&["--set=build.profile=privileged"]);
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "built by root" } })).await;
     let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });

@@ -68,7 +68,7 @@ fn exits(words: &str, after: u32) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
-    let world = World::new("traffic").await;
+    let world = World::undisturbed("traffic").await;
     world.deploy(PROJECT, &spec(&says("one"), 1, DEADLINE)).await;
     let first = serves(&world, None).await;
     let port = first.node_port.unwrap();
