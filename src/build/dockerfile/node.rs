@@ -150,9 +150,15 @@ fn below(directory: &str, path: &str) -> String {
 /// The package manager and Bun, as npm installs them; None where Node's own npm is all.
 fn installed(plan: &Plan) -> Option<String> {
     let bun = plan.install.bun.as_ref().and_then(|version| Manager::Bun(version.clone()).package());
-    let packages: Vec<String> = plan.install.manager.package().into_iter().chain(bun).collect();
-    // The image has a yarn of its own, which another one replaces.
-    (!packages.is_empty()).then(|| format!("npm install --global --force {}", packages.join(" ")))
+    let line = |manager: Option<String>| {
+        let packages: Vec<String> = manager.into_iter().chain(bun.clone()).collect();
+        // The image has a yarn of its own, which another one replaces.
+        (!packages.is_empty()).then(|| format!("npm install --global --force {}", packages.join(" ")))
+    };
+    let manager = &plan.install.manager;
+    let other = manager.package_of_major().and_then(|package| line(Some(package)));
+    let exact = line(manager.package())?;
+    Some(other.map_or_else(|| exact.clone(), |other| format!("{exact} || {other}")))
 }
 
 /// A stage with the tools that both the build and the image have: a command of the user may name them.

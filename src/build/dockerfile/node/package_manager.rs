@@ -41,6 +41,14 @@ impl Manager {
         }
     }
 
+    /// The newest of the same major version, for a release that npm may not have: of Yarn 2 and later some are published
+    /// elsewhere only.
+    pub(super) fn package_of_major(&self) -> Option<String> {
+        let Self::Yarn(version) = self else { return None };
+        let (major, _) = version.split_once('.')?;
+        major.parse::<u32>().ok().map(|major| word("@yarnpkg/cli-dist", &major.to_string()))
+    }
+
     /// What programs find in `npm_config_user_agent`, where the version is known.
     pub(super) fn user_agent(&self) -> Option<String> {
         let version = match self {
@@ -152,6 +160,15 @@ mod tests {
     fn a_range_is_one_word_of_the_shell() {
         assert_eq!(Manager::Pnpm("9.15.9".into()).package().as_deref(), Some("pnpm@9.15.9"));
         assert_eq!(Manager::Pnpm(">=9 <11".into()).package().as_deref(), Some("'pnpm@>=9 <11'"));
+    }
+
+    #[test]
+    fn of_yarn_a_release_that_npm_lacks_is_the_newest_of_its_major_version() {
+        let major = |version: &str| Manager::Yarn(version.into()).package_of_major();
+        assert_eq!(major("2.4.3").as_deref(), Some("@yarnpkg/cli-dist@2"));
+        assert_eq!(major("4"), None, "a range is resolved anyway");
+        assert_eq!(major(">=4.1 <5"), None);
+        assert_eq!(Manager::YarnClassic("1.22.22".into()).package_of_major(), None);
     }
 
     #[test]
