@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod leases;
 pub mod living;
 mod marks;
+pub mod preconditions;
 mod reads;
 pub mod sightings;
 pub mod whose;
@@ -27,7 +28,7 @@ use kube::{Client, ResourceExt as _};
 use crate::crd::{ProjectDeployment, authors};
 pub use cache::Cache;
 pub use caches::Caches;
-pub use error::{Error, Refused, with_causes};
+pub use error::{Error, Refused};
 
 /// The cluster as the operator reaches it.
 #[derive(Clone)]

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::build::order::{Profile, Remote};
-use crate::desired::build_pods::BuildPods;
-use crate::desired::copied::Copy;
+use crate::platform::build_pods::BuildPods;
+use crate::platform::copied::Copy;
+use crate::protocol::order::{Profile, Remote};
 
 /// How this operator works for this cluster.
 #[derive(Clone, Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub struct Config {
     /// Watch this namespace only; all namespaces where it is left out.
     #[arg(long, env = "DOCE_NAMESPACE")]
     pub namespace: Option<String>,
-    /// Registry that build pods push to, host[:port][/path].
+    /// Registry that build pods push to, `host[:port][/path]`.
     #[arg(long, env = "DOCE_PUSH_REGISTRY")]
     pub push_registry: String,
     /// The push registry speaks plain HTTP.
@@ -41,7 +41,7 @@ pub struct Config {
     /// Image of this operator: its binary does the work in build pods.
     #[arg(long, env = "DOCE_OPERATOR_IMAGE")]
     pub operator_image: String,
-    /// Mirror that build pods pull docker.io images from, host[:port], plain HTTP.
+    /// Mirror that build pods pull docker.io images from, `host[:port]`, plain HTTP.
     #[arg(long, env = "DOCE_MIRROR")]
     pub mirror: Option<String>,
     /// Sources may be in private networks, where pods, Services and nodes usually are; never at loopback and link-local

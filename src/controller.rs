@@ -12,12 +12,13 @@ use kube::{Api, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::build_queue::admit::limits;
+use crate::build_queue::run::{self, Queue};
 use crate::cluster::cache::Key;
-use crate::cluster::with_causes;
 use crate::crd::{ProjectDeployment, authors};
 use crate::election::Leadership;
-use crate::queue;
 use crate::reconcile::{Error, Next, Shared, reconcile};
+use crate::text::with_causes;
 
 /// Longest pause after a refusal: what a policy refuses comes up soon after the policy goes.
 const LONGEST_REFUSED: Duration = Duration::from_mins(1);
@@ -61,7 +62,7 @@ pub async fn run(
             () = &mut shutdown => break,
         }
         let mut builds = JoinSet::new(); // Ends with the lead.
-        builds.spawn(queue::run(context.clone()));
+        builds.spawn(released(context.clone()));
         tokio::select! {
             () = leadership.lost() => {}
             () = loop_until(&context, &mut news, &mut shutdown) => break,
@@ -98,6 +99,17 @@ async fn loop_until(
         concurrency,
     );
     passes.for_each(|_| std::future::ready(())).await;
+}
+
+/// Releases builds until it is dropped.
+async fn released(context: Shared) {
+    let queue = Queue {
+        cluster: &context.cluster,
+        starts: &context.starts,
+        limits: limits(&context.config),
+        cleans: context.platform.sees_all,
+    };
+    run::run(&queue).await;
 }
 
 /// The applier shares its context in an `Arc` of its own.

@@ -2,6 +2,11 @@
 //!
 //! Only shapes and their validation; nothing here knows what the operator does with them. Every description is
 //! written for the person who types the field and shows up in `kubectl explain`.
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::invalid_html_tags,
+    reason = "kubectl explain prints these texts as they stand"
+)]
 
 pub mod annotations;
 pub mod authors;

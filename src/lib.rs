@@ -12,52 +12,60 @@
 //!        │  observe ──► World ──► decide ──► Step ──► act ──┐                       │
 //!        │     ▲      (facts)    (a table)      (one write) │  until no step is left│
 //!        │     └────────────────────────────────────────────┘                       │
-//!        │  then: summarize ──► status, events ──► report                           │
+//!        │  then: status, events ──► report                                         │
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `observe`, `places`, `act`, `start`, `report`, `cluster`, `election`, `controller`, `queue`, `probes`, `sweep` (`named` and `choose` apart), `relay` (`request` apart), `build`.
-//! Everything
-//! else is pure: no client, no clock, the same answer for the same input.
+//! I/O: `reconcile::{observe, act, report}`, `build_queue::{admit, positions, run}`, `cluster`, `election`, `controller`, `probes`,
+//! `gc`, `registry_proxy`, `builder`. Everything else is pure: no client, no clock, the same answer for the same input.
 //!
 //! # The modules
 //!
-//! | module | what it is | may use of ours |
-//! |---|---|---|
-//! | [`crd`] | what a person writes and reads | nothing |
-//! | [`version`] | build keys and version hashes | `build::order` |
-//! | [`quantity`] | amounts of CPU and memory, compared | nothing |
-//! | [`project`] | one object, parsed | `crd`, `version`, `build::order` |
-//! | [`ledger`], [`record`] | the memory, as data | `crd::annotations`, `crd::conditions`, `crd::run::Security`, `crd::status::Cause`, `build::report` |
-//! | [`desired`] | shapes and names of the children | `project`, `ledger`, `record`, `version`, `quantity`, `crd`, `build`, `reconcile::world::BuildOf` |
-//! | [`reconcile`] | the loop; `world`, `asked`, `decide`, `facts`, `summarize`, `turn` are pure | all above; `observe`, `places`, `act`, `start`, `report` also `cluster` |
-//! | [`cluster`] | the only door to the API server | `crd`, `project`, `desired::names`, `version`, `reconcile::world::At` |
-//! | [`election`] | which of several operators writes | `cluster` |
-//! | [`queue`], [`controller`], [`backoff`], [`announcements`] | which project, which build, when | `reconcile`, `cluster`, `crd`, `election` |
-//! | [`probes`], [`config`] | health endpoints; settings | `reconcile`, `election`; `desired::build_pods`, `desired::copied`, `build::order` |
-//! | [`sweep`] | what no record names goes from the embedded registry; a process of its own | `cluster`, `crd`, `desired::names`, `desired::record`, `build::order` |
-//! | [`relay`] | what nodes pull from the embedded registry through; a process of its own | `cluster::with_causes` |
-//! | [`build`] | what happens inside a build pod | `version` |
+//! From the ground up; a module uses only what stands above it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`text`], [`quantity`] | texts for people, bounded; amounts of CPU and memory |
+//! | [`protocol`] | what operator and build pod tell each other: order, target, report, reason |
+//! | [`crd`] | what a person writes and reads |
+//! | [`version`] | build keys and version hashes |
+//! | [`project`] | one object, parsed |
+//! | [`platform`] | what the platform owner has set: registries, build pods, what children get besides |
+//! | [`memory`] | ledger and records, and their form as `ControllerRevision`s |
+//! | [`desired`] | shapes and names of the children |
+//! | [`cluster`] | the only door to the API server |
+//! | [`reconcile`] | the loop: `observe` (with `facts`, what is read off the children) → `observed` → `target` → `decide` → `act`, then `status` → `report` |
+//! | [`build_queue`] | which build starts when |
+//! | [`image_cleanup`] | which image in a registry outside the platform's goes, and when |
+//! | [`controller`], [`backoff`], [`status_debounce`] | which project is looked at when, and what is told of it |
+//! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints; settings |
+//! | [`builder`] | what happens inside the pod of a build |
+//! | [`gc`] | what no record names goes from the embedded registry; a process of its own |
+//! | [`registry_proxy`] | what nodes pull from the embedded registry through; a process of its own |
 //!
 //! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
-//! nothing reads `status` to decide; Kubernetes keeps the clocks. `tests/offline/architecture.rs` keeps them.
+//! nothing reads `status` to decide; Kubernetes keeps the clocks. `tests/offline/architecture.rs` keeps them, and has the table of
+//! who may use whom.
 
-pub mod announcements;
 pub mod backoff;
-pub mod build;
+pub mod build_queue;
+pub mod builder;
 pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod desired;
 pub mod election;
-pub mod ledger;
+pub mod gc;
+pub mod image_cleanup;
+pub mod memory;
+pub mod platform;
 pub mod probes;
 pub mod project;
+pub mod protocol;
 pub mod quantity;
-pub mod queue;
 pub mod reconcile;
-pub mod record;
-pub mod relay;
-pub mod sweep;
+pub mod registry_proxy;
+pub mod status_debounce;
+pub mod text;
 pub mod version;

@@ -6,19 +6,25 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
+use doce_operator::build_queue::admit::Starts;
+use doce_operator::build_queue::positions::Places;
+use doce_operator::builder;
+use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::inventory::Inventory;
 use doce_operator::cluster::leases::Leases;
-use doce_operator::cluster::{Cluster, with_causes};
 use doce_operator::config::Config;
-use doce_operator::desired::Platform;
+use doce_operator::controller;
+use doce_operator::crd;
 use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
-use doce_operator::reconcile::places::Places;
-use doce_operator::reconcile::start::Starts;
+use doce_operator::gc;
+use doce_operator::platform::Platform;
+use doce_operator::probes;
 use doce_operator::reconcile::{Context, Shared};
-use doce_operator::{build, controller, crd, probes, relay, sweep};
+use doce_operator::registry_proxy;
+use doce_operator::status_debounce::Announcements;
+use doce_operator::text::with_causes;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -37,11 +43,11 @@ enum Command {
     /// Print the `CustomResourceDefinition` as YAML.
     Crd,
     /// Build one image, as the environment variable `DOCE_ORDER` says, in a build pod; or explain how it would be built.
-    Build(build::explain::Arguments),
+    Build(builder::explain::Arguments),
     /// Delete what no record names from the embedded registry. For the chart's `CronJob`.
-    Sweep(sweep::Arguments),
+    Sweep(gc::Arguments),
     /// Let reads of the embedded registry pass, and nothing else. For the chart, on every node.
-    Relay(relay::Arguments),
+    Relay(registry_proxy::Arguments),
     /// Delete one image, as the environment variable `DOCE_CLEANUP` says, from a registry. For the pods of cleanup Jobs.
     Cleanup,
     /// Copy this program to a file. For build pods.
@@ -59,16 +65,16 @@ async fn main() -> ExitCode {
     }
     let done = match Arguments::parse().command {
         Command::Build(arguments) => match &arguments.explain {
-            Some(directory) => return build::explain::print(directory, &arguments),
-            None => return build::run().await,
+            Some(directory) => return builder::explain::print(directory, &arguments),
+            None => return builder::run().await,
         },
-        Command::Cleanup => return build::clean_up().await,
-        Command::Install { target } => build::install(&target).map_err(Into::into),
+        Command::Cleanup => return builder::clean_up().await,
+        Command::Install { target } => builder::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
         Command::Sweep(arguments) => tidy(arguments).await,
         Command::Relay(arguments) => {
             log();
-            relay::run(arguments, asked_to_end()).await.map_err(Into::into)
+            registry_proxy::run(arguments, asked_to_end()).await.map_err(Into::into)
         }
         Command::Run(config) => run(*config).await,
     };
@@ -86,13 +92,13 @@ fn log() {
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
 }
 
-async fn tidy(arguments: sweep::Arguments) -> Result<(), Box<dyn std::error::Error>> {
+async fn tidy(arguments: gc::Arguments) -> Result<(), Box<dyn std::error::Error>> {
     log();
-    let sweep::Arguments { registry, namespace } = arguments;
-    let registry = sweep::registry::Registry::new(&registry)?;
+    let gc::Arguments { registry, namespace } = arguments;
+    let registry = gc::registry::Registry::new(&registry)?;
     let inventory = Inventory::new(kube::Client::try_default().await?, namespace.clone());
-    let swept = sweep::sweep(&registry, &inventory, namespace.as_deref()).await?;
-    let sweep::Swept { repositories, deleted, spared, failed } = swept;
+    let swept = gc::sweep(&registry, &inventory, namespace.as_deref()).await?;
+    let gc::Swept { repositories, deleted, spared, failed } = swept;
     tracing::info!(repositories, deleted, spared, failed, "swept");
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
-use crate::build::order::{self, Settings};
 use crate::crd::annotations::{self, Verb};
 use crate::crd::authors::Authors;
 use crate::crd::pods::Copied;
 use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
 use crate::crd::{ProjectDeployment, spec::Source};
+use crate::protocol::order::{self, Settings};
 use crate::version::{revision, text_digest};
 
 /// Everything that one object asks for.

@@ -1,16 +1,13 @@
 //! The loop on one screen: observe → decide → act, until nothing is left to do, then summarize → report.
 
 pub mod act;
-pub mod asked;
 pub mod decide;
 pub mod facts;
 pub mod observe;
-pub mod places;
+pub mod observed;
 pub mod report;
-pub mod start;
-pub mod summarize;
-pub mod turn;
-pub mod world;
+pub mod status;
+pub mod target;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,16 +15,16 @@ use std::time::{Duration, Instant};
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
 use crate::crd::ProjectDeployment;
-use crate::desired::Platform;
-use crate::ledger::{Attempts, Fault};
+use crate::memory::ledger::{Attempts, Fault};
+use crate::platform::Platform;
 use crate::project::{Incomplete, Project};
 
 use act::{Hand, Outcome, act, undone};
 use decide::decide;
 use observe::{Surroundings, observe};
+use observed::{Child, Refusal, World};
 use report::report;
-use summarize::{announces, summarize};
-use world::{Child, Refusal, World};
+use status::{announces, summarize};
 
 /// What one pass works with.
 pub struct Context {
@@ -40,11 +37,11 @@ pub struct Context {
     /// How often in a row each project failed.
     pub backoff: crate::backoff::Backoff,
     /// Builds are started one at a time.
-    pub starts: start::Starts,
+    pub starts: crate::build_queue::admit::Starts,
     /// Places in the queue of builds.
-    pub places: places::Places,
+    pub places: crate::build_queue::positions::Places,
     /// Which projects have work under way that no status tells of yet.
-    pub announcements: crate::announcements::Announcements,
+    pub announcements: crate::status_debounce::Announcements,
 }
 
 /// Why a pass ended early.
@@ -122,7 +119,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
             places: &context.places,
-            limits: start::limits(&context.config),
+            limits: crate::build_queue::admit::limits(&context.config),
         };
         let world = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
         let Some(step) = decide(project, &world) else {

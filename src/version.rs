@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::build::order::Settings;
+use crate::protocol::order::Settings;
 
 /// Format of the canonical form. A field added later enters only where it differs from what its absence meant.
 pub const FORMAT: u32 = 1;

@@ -53,13 +53,6 @@ pub struct Refused {
     pub name_taken: bool,
 }
 
-/// An error with its causes, for a log or a terminal.
-#[must_use]
-pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let all = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    all.collect::<Vec<_>>().join(": ")
-}
-
 impl Error {
     /// A shape that its kind refuses.
     #[must_use]

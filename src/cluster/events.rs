@@ -41,7 +41,7 @@ impl super::Cluster {
         let event = Event {
             type_: if happening.warning { EventType::Warning } else { EventType::Normal },
             reason: happening.reason,
-            note: Some(crate::crd::conditions::bounded(&happening.note, MAX_NOTE)),
+            note: Some(crate::text::bounded(&happening.note, MAX_NOTE)),
             action: happening.action,
             secondary: None,
         };

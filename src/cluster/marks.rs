@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::writes::Kind;
 use super::{Cache, Cluster, Error};
+use crate::cluster::preconditions::At;
 use crate::desired::names;
 use crate::project::Project;
-use crate::reconcile::world::At;
 
 impl Cluster {
     /// Gives labels and owner back to the ledger or a record.

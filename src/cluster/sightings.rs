@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::Event;
 use kube::runtime::watcher;
 
 use super::cache::Key;
-use crate::crd::conditions::bounded;
 use crate::desired::names;
+use crate::text::bounded;
 
 /// Pods of which a sentence is kept. They need not be ours: others may call a container as we do.
 const PODS: usize = 4096;

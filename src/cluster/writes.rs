@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use super::body::body;
 use super::whose::is_ours;
 use super::{Cache, Cluster, Error};
+use crate::cluster::preconditions::At;
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
 use crate::project::Project;
-use crate::reconcile::world::At;
 
 /// A kind of child.
 pub(super) trait Kind:

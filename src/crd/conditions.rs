@@ -1,5 +1,6 @@
 //! Condition types and reasons: closed lists, each documented where it is declared. No other file names one.
 
+use crate::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Types of the conditions on a `ProjectDeployment`.
@@ -240,18 +241,4 @@ pub fn merge(old: &[Condition], verdicts: &[Verdict], generation: i64, now: &Tim
         }
     };
     verdicts.iter().map(condition).collect()
-}
-
-/// A text for people, cut at a character and free of control characters other than line breaks.
-#[must_use]
-pub fn bounded(text: &str, bytes: usize) -> String {
-    let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
-    if clean.len() <= bytes {
-        return clean;
-    }
-    let mut end = bytes.saturating_sub(3);
-    while !clean.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &clean[..end])
 }

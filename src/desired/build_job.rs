@@ -8,14 +8,15 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
 use super::secret_mount::{keys_mount, secret_mount};
-use super::{Platform, build_profile, meta, names};
-use crate::build::order::{
+use super::{build_profile, meta, names};
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR,
     SECRET_DIR,
 };
-use crate::build::report::EXIT_VERDICT;
-use crate::project::Project;
-use crate::reconcile::world::BuildOf;
+use crate::protocol::report::EXIT_VERDICT;
+use crate::protocol::target::BuildOf;
 
 /// Seconds that a Job and its log stay after its end.
 const KEPT_SECONDS: i32 = 3600;

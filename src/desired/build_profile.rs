@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::build::order::Profile;
+use crate::protocol::order::Profile;
 
 /// Directory that BuildKit keeps its state in; none where it does not run in the pod.
 #[must_use]

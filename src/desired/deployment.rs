@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{meta, names, template};
 use crate::crd::spec::Takeover;
+use crate::memory::record::Record;
 use crate::project::Project;
-use crate::record::Record;
 
 /// Kubernetes' own limit is never reached: the operator alone deletes ReplicaSets, for Kubernetes would keep a failed
 /// one and prune a good one.

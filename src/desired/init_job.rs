@@ -7,8 +7,8 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
 use super::{meta, names, template};
+use crate::memory::record::Record;
 use crate::project::Project;
-use crate::record::Record;
 
 /// Seconds beyond the command's own that its pod may wait for a node and an image.
 pub const START_SECONDS: i64 = 120;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::crd::init_command::InitCommand;
     use crate::crd::run::BoundedString;
-    use crate::record::{Facts, ImageFact};
+    use crate::memory::record::{Facts, ImageFact};
 
     fn project() -> Project {
         let object = json!({

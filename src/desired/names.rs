@@ -3,9 +3,9 @@
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 
+use crate::memory::record::Record;
 use crate::project::Project;
-use crate::reconcile::world::BuildOf;
-use crate::record::Record;
+use crate::protocol::target::BuildOf;
 use crate::version::{short, text_digest};
 
 /// Label on every child: who looks after it.
@@ -113,6 +113,12 @@ pub fn role_of_job(job: &Job) -> &'static str {
         () if has(INIT_OF) => ROLE_INIT,
         () => ROLE_BUILD,
     }
+}
+
+/// Whether a Job builds. Others delete an image or run an init command.
+#[must_use]
+pub fn is_build(job: &Job) -> bool {
+    role_of_job(job) == ROLE_BUILD
 }
 
 /// What a Job builds, as its annotation says it.

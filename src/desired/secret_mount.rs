@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::build::order::BuildSecret;
+use crate::protocol::order::BuildSecret;
 
 /// Volume and mount of the Secret `name`. Optional: the program itself says at once that it is missing, where the kubelet
 /// would wait for the deadline.
-pub(super) fn secret_mount(volume: &str, name: &str, directory: &str) -> (Value, Value) {
+pub(crate) fn secret_mount(volume: &str, name: &str, directory: &str) -> (Value, Value) {
     let secret = json!({ "secretName": name, "optional": true, "defaultMode": 0o440 });
     (
         json!({ "name": volume, "secret": secret }),
@@ -15,7 +15,7 @@ pub(super) fn secret_mount(volume: &str, name: &str, directory: &str) -> (Value,
 }
 
 /// Volume and mount of single keys of Secrets, each a file that is named as its id. Optional for the same reason.
-pub(super) fn keys_mount(volume: &str, secrets: &[BuildSecret], directory: &str) -> (Value, Value) {
+pub(crate) fn keys_mount(volume: &str, secrets: &[BuildSecret], directory: &str) -> (Value, Value) {
     let sources: Vec<Value> = secrets
         .iter()
         .map(|BuildSecret { id, secret, key }| {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::probe::probe;
 use super::security::{self, Means};
 use super::{meta, names, volumes};
+use crate::memory::record::Record;
 use crate::project::Project;
-use crate::record::Record;
 use crate::version::short;
 
 /// Seconds between two looks at a pod that starts: it serves as soon as it can.

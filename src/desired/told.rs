@@ -3,7 +3,7 @@
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 
-use crate::build::order::ORDER_ENV;
+use crate::protocol::order::ORDER_ENV;
 
 /// The value of a variable of its containers.
 #[must_use]

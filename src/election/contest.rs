@@ -11,9 +11,10 @@ use tokio::time::timeout;
 
 use super::view::{Free, View};
 use super::{Standing, Times};
+use crate::cluster::Error;
 use crate::cluster::fence::Fence;
 use crate::cluster::leases::Leases;
-use crate::cluster::{Error, with_causes};
+use crate::text::with_causes;
 
 /// What the operator wants of the election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,16 +12,18 @@ use kube::ResourceExt as _;
 use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::Wish;
-use crate::desired::{Platform, build_job, names, record, service, template};
-use crate::ledger::Ledger;
+use crate::desired::{build_job, names, service, template};
+use crate::memory::ledger::Ledger;
+use crate::memory::record::Facts;
+use crate::memory::revisions;
+use crate::platform::Platform;
 use crate::project::Project;
-use crate::record::Facts;
 use crate::version;
 
 use super::decide::Step;
 use super::observe::ours;
-use super::start::{Starts, limits};
-use super::world::{Cause, Child, Refusal, World};
+use super::observed::{Cause, Child, Refusal, World};
+use crate::build_queue::admit::{Starts, limits};
 pub use altered::undone;
 
 /// What became of a write.
@@ -61,7 +63,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let format = version::FORMAT;
             let facts = Facts { format, version, key, source, trigger, security, init_command, template };
             let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
-            let object = record::create(project, &facts, image.as_ref(), number);
+            let object = revisions::create(project, &facts, image.as_ref(), number);
             (Child::Record, hand.cluster.create_revision(project, &object).await)
         }
         Step::Image { version, image } => {
@@ -69,7 +71,7 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let Some(seen) = ours(project, &revisions, &names::record(&project.name, &version)) else {
                 return Ok(Outcome::Done);
             };
-            let text = record::text(&image);
+            let text = revisions::text(&image);
             (Child::Memory, hand.cluster.note_image(&seen, &text).await)
         }
         Step::Build { of, attempt, digest, reason } => {
@@ -129,8 +131,8 @@ async fn write_ledger(
     ledger: &Ledger,
 ) -> Result<(), Error> {
     match &world.ledger_at {
-        Some(at) => cluster.write_ledger(project, at, &record::text(ledger)).await,
-        None => cluster.create_revision(project, &record::ledger(project, ledger)).await,
+        Some(at) => cluster.write_ledger(project, at, &revisions::text(ledger)).await,
+        None => cluster.create_revision(project, &revisions::ledger(project, ledger)).await,
     }
 }
 

@@ -11,12 +11,13 @@ mod run;
 mod verdicts;
 
 use crate::crd::annotations::Verb;
-use crate::ledger::{Attempts, Ledger, Life};
+use crate::memory::ledger::{Attempts, Ledger, Life};
+use crate::memory::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 use crate::project::Project;
-use crate::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
 
-use super::asked::{Asked, asked, forbidden, initialized};
-use super::world::{BuildOf, Child, Unmarked, World};
+use super::observed::{Child, Unmarked, World};
+use super::target::{Asked, asked, forbidden, initialized};
+use crate::protocol::target::BuildOf;
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,12 +256,12 @@ impl Situation<'_> {
     }
 
     /// The lookup that is not answered yet.
-    fn pending(&self) -> Option<&crate::ledger::Lookup> {
+    fn pending(&self) -> Option<&crate::memory::ledger::Lookup> {
         let crate::project::Origin::LookedUp(of) = self.project.origin() else { return None };
-        if matches!(self.asked.pin, super::asked::Pin::Known(_)) {
+        if matches!(self.asked.pin, super::target::Pin::Known(_)) {
             return None; // A pin is not looked beyond.
         }
-        let open = |lookup: &&crate::ledger::Lookup| {
+        let open = |lookup: &&crate::memory::ledger::Lookup| {
             lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
         };
         self.ledger.lookup.as_ref().filter(open)

@@ -2,7 +2,6 @@
 //! of a child interpreted.
 
 pub mod build;
-pub mod cleanup;
 mod exit;
 pub mod health;
 pub mod init;

@@ -13,19 +13,22 @@ use kube::{Resource, ResourceExt as _};
 use super::facts;
 use super::facts::health::Sighting;
 use super::facts::pod::Looked;
-use super::places::Places;
-use super::turn::Limits;
-use super::world;
-use super::world::cleanup::Cleanups;
-use super::world::init::InitJob;
-use super::world::{At, BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
+use super::observed;
+use super::observed::init::InitJob;
+use super::observed::{BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
+use crate::build_queue::positions::Places;
+use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
+use crate::cluster::preconditions::At;
 use crate::cluster::whose::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
-use crate::desired::{Platform, meta, names, record, service, settled::settled};
-use crate::ledger::Ledger;
+use crate::desired::{meta, names, service, settled::settled};
+use crate::image_cleanup::observed::Cleanups;
+use crate::memory::ledger::Ledger;
+use crate::memory::record::Record;
+use crate::memory::revisions;
+use crate::platform::Platform;
 use crate::project::{Origin, Project};
-use crate::record::Record;
 
 /// What does not come from the children.
 #[derive(Clone, Debug)]
@@ -69,7 +72,7 @@ pub async fn observe(
         sets.iter().filter_map(|set| set.uid()).chain(own_jobs.iter().filter_map(|job| job.uid())).collect();
     let pods: Vec<Arc<Pod>> = below(project, caches.pods.of(&key), &owners);
     let ledger = ours(project, &revisions, &project.name);
-    let memory = ledger.as_ref().and_then(|ledger| record::read_ledger(ledger));
+    let memory = ledger.as_ref().and_then(|ledger| revisions::read_ledger(ledger));
     let now = now();
     let sightings = sightings(cluster, &pods);
     let looked = Looked { now, sightings: &sightings };
@@ -84,7 +87,9 @@ pub async fn observe(
         jobs: own_jobs
             .iter()
             .filter_map(|job| {
-                facts::cleanup::job(project, around.platform, job, || cluster.caches().revisions.all())
+                crate::image_cleanup::facts::job(project, around.platform, job, || {
+                    cluster.caches().revisions.all()
+                })
             })
             .collect(),
         orphans: orphans(cluster, project, around.platform, &records),
@@ -132,7 +137,7 @@ fn orphans(
     if records.len() <= project.limit || platform.outside(project).is_none() {
         return BTreeSet::new();
     }
-    facts::cleanup::orphans(project, platform, records, &cluster.caches().revisions.all())
+    crate::image_cleanup::facts::orphans(project, platform, records, &cluster.caches().revisions.all())
 }
 
 /// The one look at a clock: compared with timestamps of objects, never remembered.
@@ -158,7 +163,7 @@ fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap
         revisions.iter().filter(|object| is_ours(project, &***object) && object.name_any() != project.name);
     let alive = ours.filter(|object| object.metadata.deletion_timestamp.is_none());
     alive
-        .filter_map(|object| record::read(object))
+        .filter_map(|object| revisions::read(object))
         .map(|record| (record.facts.version.clone(), record))
         .collect()
 }
@@ -272,7 +277,7 @@ fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc
         .collect()
 }
 
-fn read_service(project: &Project, object: &Service) -> world::Service {
+fn read_service(project: &Project, object: &Service) -> observed::Service {
     let ports = object.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
     let port = ports.into_iter().find(|port| port.name.as_deref() == Some(names::PORT) || port.port == 80);
     let mut want = service::apply(project, None);
@@ -280,7 +285,7 @@ fn read_service(project: &Project, object: &Service) -> world::Service {
         want.remove("apiVersion");
         want.remove("kind");
     }
-    world::Service {
+    observed::Service {
         port: port.and_then(|port| port.node_port).and_then(|port| u16::try_from(port).ok()),
         faithful: meta::same_copied(project, object)
             && serde_json::to_value(object).is_ok_and(|live| settled(&live, &want)),

@@ -3,8 +3,8 @@
 use crate::cluster::{Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 
-use super::summarize::{happenings, left_behind};
-use super::world::Refusal;
+use super::observed::Refusal;
+use super::status::{happenings, left_behind};
 
 /// Writes `status` and tells the difference, and which images are left behind because a write was refused. A settled
 /// project costs nothing here.

@@ -1,7 +1,7 @@
 //! Images in registries outside the platform's, once their record falls out: the Job that deletes them, when it starts,
 //! and when there is none. The registry itself is played; what the Job does there, unit tests show against a real one.
 
-use doce_operator::build::order::cleanup::CleanupOrder;
+use doce_operator::protocol::order::cleanup::CleanupOrder;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ResourceQuota;

@@ -1,8 +1,8 @@
 //! The condition table of the design, a test a row, read as its readers do: by the rules of kstatus (Flux, Argo CD,
 //! Helm) and by `kubectl wait`.
 
-use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::protocol::report::{Failed, Stage};
 use serde_json::json;
 
 use crate::harness::builds::failed;

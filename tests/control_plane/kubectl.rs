@@ -1,6 +1,6 @@
 //! What a person sees with kubectl and nothing else: apply, get, describe, explain, wait, delete.
 
-use doce_operator::build::report::{Failed, Stage};
+use doce_operator::protocol::report::{Failed, Stage};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};

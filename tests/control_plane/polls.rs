@@ -1,8 +1,8 @@
 //! `interval`: a source that is looked at by the clock.
 
-use doce_operator::build::report::Stage;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::status::Cause;
+use doce_operator::protocol::report::Stage;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use serde_json::json;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use doce_operator::cluster::inventory::Inventory;
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::sweep::registry::{Manifest, Registry};
-use doce_operator::sweep::{Swept, sweep};
+use doce_operator::gc::registry::{Manifest, Registry};
+use doce_operator::gc::{Swept, sweep};
 use doce_operator::version::text_digest;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;

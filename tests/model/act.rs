@@ -2,12 +2,13 @@
 //! there and deletes that find it gone without effect. It decides nothing.
 
 use doce_operator::crd::spec::Takeover;
-use doce_operator::ledger::Ledger;
+use doce_operator::memory::ledger::Ledger;
+use doce_operator::memory::record::{Facts, Record};
 use doce_operator::project::Project;
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::{Step, Target};
-use doce_operator::reconcile::world::init::InitState;
-use doce_operator::reconcile::world::{BuildOf, Child, JobState, Refusal};
-use doce_operator::record::{Facts, Record};
+use doce_operator::reconcile::observed::init::InitState;
+use doce_operator::reconcile::observed::{Child, JobState, Refusal};
 use doce_operator::version::text_digest;
 
 use super::cluster::{Cluster, DEADLINE, Deployment, GUARD, Init, Job, Port, Template, timestamp};

@@ -1,6 +1,6 @@
 //! How likely the events and the pauses between them are. Nothing here knows what they do.
 
-use doce_operator::reconcile::world::{Cause, Child};
+use doce_operator::reconcile::observed::{Cause, Child};
 use proptest::prelude::*;
 
 use super::event::{Event, Gap, Source, Which};

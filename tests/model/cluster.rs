@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::ledger::Ledger;
+use doce_operator::memory::ledger::Ledger;
+use doce_operator::memory::record::Record;
 use doce_operator::project::Project;
-use doce_operator::reconcile::world::init::InitState;
-use doce_operator::reconcile::world::{BuildOf, Child, JobState, Unmarked};
-use doce_operator::record::Record;
+use doce_operator::protocol::target::BuildOf;
+use doce_operator::reconcile::observed::init::InitState;
+use doce_operator::reconcile::observed::{Child, JobState, Unmarked};
 use jiff::Timestamp;
 
 use super::nature::{Health, Nature};

@@ -2,8 +2,8 @@
 //! move nothing, a rollback builds nothing. Nothing is demanded of nature.
 
 use doce_operator::crd::annotations::{Verb, requests};
-use doce_operator::reconcile::asked::{Pin, asked, previous};
-use doce_operator::reconcile::world::Child;
+use doce_operator::reconcile::observed::Child;
+use doce_operator::reconcile::target::{Pin, asked, previous};
 
 use super::cluster::Cluster;
 use super::event::{Event, Which};

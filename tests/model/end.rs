@@ -1,9 +1,9 @@
 //! The state of a project at rest, without what may differ between two plays of one life: times, running numbers and
 //! resourceVersions.
 
-use doce_operator::ledger::{Attempts, Fault, Ledger, Seen};
-use doce_operator::reconcile::asked::previous;
-use doce_operator::record::Record;
+use doce_operator::memory::ledger::{Attempts, Fault, Ledger, Seen};
+use doce_operator::memory::record::Record;
+use doce_operator::reconcile::target::previous;
 
 use super::cluster::{Cluster, Set, Template, timestamp};
 use super::observe::observe;
@@ -99,11 +99,11 @@ fn masked(mut ledger: Ledger) -> Ledger {
     order.sort_unstable();
     let place = |number: u64| u64::try_from(order.partition_point(|live| *live < number)).unwrap_or(0);
     ledger.versions.values_mut().for_each(|life| life.live = life.live.map(place));
-    ledger.versions.retain(|_, life| *life != doce_operator::ledger::Life::default());
+    ledger.versions.retain(|_, life| *life != doce_operator::memory::ledger::Life::default());
     ledger.hold.iter_mut().for_each(|hold| hold.since = place(hold.since + 1));
     ledger.last = place(ledger.last);
     ledger.object = None;
-    let outside = |life: &mut doce_operator::ledger::Life| {
+    let outside = |life: &mut doce_operator::memory::ledger::Life| {
         life.outside.iter_mut().for_each(|outside| outside.at = timestamp(0));
     };
     ledger.versions.values_mut().for_each(outside);

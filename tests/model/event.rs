@@ -1,7 +1,7 @@
 //! What can happen to a project from outside: people, nature, other hands. Only the shapes; how likely they are is in
 //! `chance`.
 
-use doce_operator::reconcile::world::{Cause, Child};
+use doce_operator::reconcile::observed::{Cause, Child};
 
 use super::nature::Health;
 

@@ -10,7 +10,7 @@ use doce_operator::crd::spec::{
 };
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec, spec};
 use doce_operator::project::Project;
-use doce_operator::reconcile::asked::asked;
+use doce_operator::reconcile::target::asked;
 use doce_operator::version::short;
 
 use super::cluster::{Cluster, DEADLINE, GUARD};

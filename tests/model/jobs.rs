@@ -1,8 +1,9 @@
 //! The Jobs and what runs in them: builds are released in their turn, and all end as nature says.
 
-use doce_operator::build::report::{Built, Failed, Stage};
-use doce_operator::reconcile::world::init::{InitFailure, InitState};
-use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
+use doce_operator::protocol::report::{Built, Failed, Stage};
+use doce_operator::protocol::target::BuildOf;
+use doce_operator::reconcile::observed::init::{InitFailure, InitState};
+use doce_operator::reconcile::observed::{JobState, Trouble};
 use doce_operator::version::{build_key, text_digest};
 
 use super::cluster::{Cluster, Init, Job, TICK, timestamp};

@@ -3,7 +3,7 @@
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
-use doce_operator::reconcile::world::{Child, Unmarked};
+use doce_operator::reconcile::observed::{Child, Unmarked};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::cluster::{Cluster, timestamp};

@@ -1,8 +1,8 @@
 //! The world as observe would read it off the model. No thought: what the real one reads off objects.
 
 use doce_operator::crd::spec::Takeover;
-use doce_operator::reconcile::world::init::InitJob;
-use doce_operator::reconcile::world::{BuildJob, ConfigMap, Rollout, Service, Set, Trouble, World};
+use doce_operator::reconcile::observed::init::InitJob;
+use doce_operator::reconcile::observed::{BuildJob, ConfigMap, Rollout, Service, Set, Trouble, World};
 
 use super::cluster::{Cluster, PAUSE, Template, timestamp};
 use super::nature::{self, Health};

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::world::{Child, Refusal, World};
+use doce_operator::reconcile::observed::{Child, Refusal, World};
 
 use super::act::{Outcome, act};
 use super::cluster::Cluster;
@@ -91,7 +91,8 @@ impl Operator {
 
 /// Only a pause after a fault ends by the clock.
 fn pauses(seen: &Cluster) -> bool {
-    let outside = |life: &doce_operator::ledger::Life| life.tried_again_at(super::cluster::PAUSE).is_some();
+    let outside =
+        |life: &doce_operator::memory::ledger::Life| life.tried_again_at(super::cluster::PAUSE).is_some();
     if seen.memory().versions.values().any(outside) {
         return true;
     }

@@ -8,9 +8,9 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Hold, Ledger};
+use doce_operator::memory::ledger::{Hold, Ledger};
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::World;
+use doce_operator::reconcile::observed::World;
 
 use super::cluster::Cluster;
 use super::play::Violation;

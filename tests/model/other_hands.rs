@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use doce_operator::reconcile::world::init::InitState;
-use doce_operator::reconcile::world::{Child, Unmarked};
+use doce_operator::reconcile::observed::init::InitState;
+use doce_operator::reconcile::observed::{Child, Unmarked};
 
 use super::cluster::Cluster;
 use super::event::Event;

@@ -9,10 +9,10 @@ mod rollouts;
 
 use std::fmt::Write as _;
 
-use doce_operator::ledger::Ledger;
+use doce_operator::memory::ledger::Ledger;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::world::World;
+use doce_operator::reconcile::observed::World;
 
 use super::life::{Found, Pace, Search};
 use super::operator::{Decide, Program};

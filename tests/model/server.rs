@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::{Cause, Child, Refusal};
+use doce_operator::reconcile::observed::{Cause, Child, Refusal};
 
 use super::cluster::Cluster;
 

@@ -4,11 +4,11 @@
 mod running;
 
 use doce_operator::crd::spec::Takeover;
-use doce_operator::ledger::Hold;
+use doce_operator::memory::ledger::Hold;
 use doce_operator::project::Origin;
-use doce_operator::reconcile::asked::{Asked, Pin, asked};
-use doce_operator::reconcile::world::Child;
-use doce_operator::reconcile::world::init::InitState;
+use doce_operator::reconcile::observed::Child;
+use doce_operator::reconcile::observed::init::InitState;
+use doce_operator::reconcile::target::{Asked, Pin, asked};
 
 use super::cluster::Cluster;
 use super::nature::{self, Building};

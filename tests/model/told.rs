@@ -1,6 +1,6 @@
 //! Lives that are told and not thrown: they lead to what chance seldom leads to, and are played before all others.
 
-use doce_operator::reconcile::world::{Cause, Child};
+use doce_operator::reconcile::observed::{Cause, Child};
 
 use super::event::{Event, Gap, Source, Which};
 use super::life::Life;

@@ -9,10 +9,10 @@ use std::path::Path;
 
 /// Files whose cases are rows of tables: `("76 absolute path", …)`.
 const TABLES: [&str; 4] = [
-    "src/build/run/source_tests.rs",
-    "src/build/http/tests.rs",
-    "src/build/oci/image/tests.rs",
-    "src/build/unpack/tests.rs",
+    "src/builder/run/source_tests.rs",
+    "src/builder/http/tests.rs",
+    "src/builder/oci/image/tests.rs",
+    "src/builder/unpack/tests.rs",
 ];
 
 fn root() -> &'static Path {

@@ -1,17 +1,19 @@
 //! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
 //! them anew; read the difference.
 
-use doce_operator::build::order::{self, ORDER_ENV, Order, Profile, Remote, Settings};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::spec::{HealthType, Takeover};
 use doce_operator::desired::build_job::{self, Wish};
 use doce_operator::desired::deployment::{Watch, apply};
 use doce_operator::desired::settled::{difference, settled};
 use doce_operator::desired::told::told;
-use doce_operator::desired::{Platform, meta, names, record, service, template};
+use doce_operator::desired::{meta, names, service, template};
+use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
+use doce_operator::memory::revisions;
+use doce_operator::platform::Platform;
 use doce_operator::project::{Origin, Project};
-use doce_operator::reconcile::world::BuildOf;
-use doce_operator::record::{Facts, ImageFact, Record, SourceFact};
+use doce_operator::protocol::order::{self, ORDER_ENV, Order, Profile, Remote, Settings};
+use doce_operator::protocol::target::BuildOf;
 use k8s_openapi::api::apps::v1::Deployment;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -561,8 +563,8 @@ fn submodules_are_part_of_the_build_only_where_they_are_asked_for() {
 fn a_record_reads_back_as_it_was_written() {
     let project = full();
     let written = recorded(&project, 1000);
-    let object = record::create(&project, &written.facts, written.image.as_ref(), 1);
-    assert_eq!(record::read(&object).unwrap(), written);
+    let object = revisions::create(&project, &written.facts, written.image.as_ref(), 1);
+    assert_eq!(revisions::read(&object).unwrap(), written);
 }
 
 #[test]

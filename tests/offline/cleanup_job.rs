@@ -1,10 +1,11 @@
 //! The shape of the Job that deletes an image from a registry outside the platform's.
 
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::desired::cleanup_job::{self, Attempt};
-use doce_operator::desired::{Platform, names};
+use doce_operator::desired::names;
+use doce_operator::image_cleanup::job::{self, Attempt};
+use doce_operator::memory::record::{Facts, ImageFact, Record};
+use doce_operator::platform::Platform;
 use doce_operator::project::Project;
-use doce_operator::record::{Facts, ImageFact, Record};
 use serde_json::{Value, json};
 
 fn project(output: &Value) -> Project {
@@ -39,16 +40,16 @@ fn the_cleanup_job_waits_is_restricted_and_holds_no_token_and_of_secrets_only_a_
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
     let (project, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));
-    let order = cleanup_job::order(&project, &platform, &record).unwrap();
+    let order = job::order(&project, &platform, &record).unwrap();
     let first = Attempt { name: names::cleanup(&project, &record), version: record.facts.version, number: 1 };
-    insta::assert_yaml_snapshot!(cleanup_job::create(&project, &platform, &first, &order).unwrap());
+    insta::assert_yaml_snapshot!(job::create(&project, &platform, &first, &order).unwrap());
 }
 
 #[test]
 fn only_what_a_build_left_in_the_repository_that_is_named_now_is_deleted() {
     let key = "a".repeat(64);
     let named = project(&json!({ "repository": "r.example/you/shop" }));
-    let of = |project: &Project, record: &Record| cleanup_job::order(project, &platform(), record);
+    let of = |project: &Project, record: &Record| job::order(project, &platform(), record);
     assert!(of(&named, &record("r.example/you/shop", Some(&key))).is_some());
     assert_eq!(of(&named, &record("r.example/you/shop", None)), None, "a prebuilt image");
     assert_eq!(of(&named, &record("r.example/you/earlier", Some(&key))), None);
@@ -62,22 +63,22 @@ fn a_job_that_failed_is_followed_by_one_that_is_told_the_same_and_waits_longer_u
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
     let (project, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));
-    let order = cleanup_job::order(&project, &platform, &record).unwrap();
+    let order = job::order(&project, &platform, &record).unwrap();
     let version = record.facts.version.clone();
     let mut attempt = Attempt { name: names::cleanup(&project, &record), version, number: 1 };
     let mut pauses = vec![];
     let mut seen = vec![];
     loop {
-        let job = cleanup_job::create(&project, &platform, &attempt, &order).unwrap();
-        assert_eq!(cleanup_job::attempt(&job), attempt.number);
+        let job = job::create(&project, &platform, &attempt, &order).unwrap();
+        assert_eq!(job::attempt(&job), attempt.number);
         assert_eq!(job.spec.as_ref().unwrap().suspend, Some(true));
-        pauses.push(cleanup_job::pause_seconds(attempt.number));
+        pauses.push(job::pause_seconds(attempt.number));
         seen.push(attempt.name);
-        let Some(next) = cleanup_job::next(&project, &job) else {
-            assert_eq!(cleanup_job::order_again(&project, &platform, &job), None, "that was the last");
+        let Some(next) = job::next(&project, &job) else {
+            assert_eq!(job::order_again(&project, &platform, &job), None, "that was the last");
             break;
         };
-        assert_eq!(cleanup_job::order_again(&project, &platform, &job).as_ref(), Some(&order));
+        assert_eq!(job::order_again(&project, &platform, &job).as_ref(), Some(&order));
         assert_eq!(next.version, record.facts.version);
         attempt = next;
     }
@@ -92,10 +93,10 @@ fn nothing_is_tried_again_where_the_project_names_another_repository_or_secret_o
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
     let (named, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));
-    let order = cleanup_job::order(&named, &platform, &record).unwrap();
+    let order = job::order(&named, &platform, &record).unwrap();
     let first = Attempt { name: "shop-1".to_owned(), version: record.facts.version, number: 1 };
-    let failed = cleanup_job::create(&named, &platform, &first, &order).unwrap();
-    let again = |output: &Value| cleanup_job::order_again(&project(output), &platform, &failed);
+    let failed = job::create(&named, &platform, &first, &order).unwrap();
+    let again = |output: &Value| job::order_again(&project(output), &platform, &failed);
     assert_eq!(again(&output), Some(order));
     for (field, value) in [
         ("repository", json!("r.example/you/other")),

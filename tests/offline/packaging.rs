@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::desired::build_pods::BuildPods;
+use doce_operator::platform::build_pods::BuildPods;
 use serde::Deserialize as _;
 use serde_yaml::Value;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use doce_operator::build::reason;
 use doce_operator::crd::conditions;
+use doce_operator::protocol::reason;
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -44,13 +44,13 @@ fn every_reason_of_a_condition_is_explained() {
 
 #[test]
 fn every_reason_of_a_failed_build_has_a_row_that_says_whether_it_is_tried_again() {
-    let declared = declared("src/build/reason.rs");
+    let declared = declared("src/protocol/reason.rs");
     assert!(declared.contains(&reason::Reason::InvalidOrder.to_string()), "{declared:?}");
     let page = read("docs/builds-logs.md");
     let rows = rows(page.split_once("\n## Why there is no image\n").unwrap().1);
     let written: BTreeSet<String> = rows.iter().map(|(word, _)| word.clone()).collect();
     assert_eq!(written.len(), rows.len(), "a row is there twice");
-    assert_eq!(written, declared, "left: docs/builds-logs.md, right: src/build/reason.rs");
+    assert_eq!(written, declared, "left: docs/builds-logs.md, right: src/protocol/reason.rs");
     for (word, then) in rows {
         let fault = reason::Reason::FAULTS.iter().any(|fault| fault.to_string() == word);
         assert!(then.contains("again") || then == "verdict" && !fault, "{word}: {then}");

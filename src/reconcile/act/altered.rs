@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::decide::Step;
-use super::super::world::{Cause, Child, Refusal};
+use super::super::observed::{Cause, Child, Refusal};
 use super::Outcome;
 use crate::desired::names;
 use crate::desired::settled::difference;

@@ -5,12 +5,13 @@ use crate::cluster::Error;
 use crate::desired::deployment::{self, Watch};
 use crate::desired::extras::Extras;
 use crate::desired::{names, template};
+use crate::memory::record::{Facts, ImageFact, Record};
 use crate::project::Project;
-use crate::record::{Facts, ImageFact, Record};
 
 use super::super::observe::ours;
-use super::super::world::{BuildOf, Cause, Child, Refusal, World};
+use super::super::observed::{Cause, Child, Refusal, World};
 use super::{Hand, key};
+use crate::protocol::target::BuildOf;
 
 /// Digest of the image that is not built yet. A policy that looks at images (signatures, allow-lists) speaks of it, and only the true
 /// image can answer that one.

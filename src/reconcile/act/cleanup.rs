@@ -1,12 +1,12 @@
 //! Creating the Jobs that delete an image from a registry outside the platform's.
 
-use crate::build::order::cleanup::CleanupOrder;
 use crate::cluster::Error;
-use crate::desired::cleanup_job::{self, Attempt};
 use crate::desired::names;
+use crate::image_cleanup::job::{self, Attempt};
 use crate::project::Project;
+use crate::protocol::order::cleanup::CleanupOrder;
 use crate::reconcile::observe::ours;
-use crate::reconcile::world::World;
+use crate::reconcile::observed::World;
 
 use super::{Hand, key};
 
@@ -18,7 +18,7 @@ pub(super) async fn create(
     version: &str,
 ) -> Result<(), Error> {
     let Some(record) = world.records.get(version) else { return Ok(()) };
-    let Some(order) = cleanup_job::order(project, hand.platform, record) else { return Ok(()) };
+    let Some(order) = job::order(project, hand.platform, record) else { return Ok(()) };
     let first = Attempt { name: names::cleanup(project, record), version: version.to_owned(), number: 1 };
     create_attempt(hand, project, &first, &order).await
 }
@@ -27,8 +27,8 @@ pub(super) async fn create(
 pub(super) async fn create_next(hand: &Hand<'_>, project: &Project, failed: &str) -> Result<(), Error> {
     let jobs = hand.cluster.caches().jobs.of(&key(project));
     let Some(failed) = ours(project, &jobs, failed) else { return Ok(()) };
-    let next = cleanup_job::next(project, &failed);
-    let order = cleanup_job::order_again(project, hand.platform, &failed);
+    let next = job::next(project, &failed);
+    let order = job::order_again(project, hand.platform, &failed);
     let Some((next, order)) = next.zip(order) else { return Ok(()) };
     create_attempt(hand, project, &next, &order).await
 }
@@ -39,7 +39,7 @@ async fn create_attempt(
     attempt: &Attempt,
     order: &CleanupOrder,
 ) -> Result<(), Error> {
-    let job = cleanup_job::create(project, hand.platform, attempt, order)
+    let job = job::create(project, hand.platform, attempt, order)
         .map_err(|error| Error::malformed("cleanup Job", &error))?;
     hand.cluster.create_job(project, &job).await
 }

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, Error};
 use crate::desired::init_job;
 use crate::project::Project;
-use crate::reconcile::world::World;
+use crate::reconcile::observed::World;
 
 /// It runs at once: it takes no place of a build.
 pub(super) async fn create(

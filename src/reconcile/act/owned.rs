@@ -1,12 +1,13 @@
 //! Children that become ours, or ours again (I/O).
 
 use crate::cluster::{Cluster, Error};
-use crate::desired::{meta, names, record};
-use crate::ledger::Ledger;
+use crate::desired::{meta, names};
+use crate::memory::ledger::Ledger;
+use crate::memory::revisions;
 use crate::project::Project;
 
 use super::super::observe::ours;
-use super::super::world::{Child, Unmarked, World};
+use super::super::observed::{Child, Unmarked, World};
 use super::key;
 
 /// The memory of a project of this name that is gone becomes this one's.
@@ -24,7 +25,7 @@ pub(super) async fn inherit(
         "takes over what a project of this name left behind"
     );
     let owned = meta::child(project, &project.name, names::ROLE_LEDGER);
-    cluster.inherit_ledger(project, at, &owned, &record::text(ledger)).await
+    cluster.inherit_ledger(project, at, &owned, &revisions::text(ledger)).await
 }
 
 /// Labels and owner of a child that lost them.

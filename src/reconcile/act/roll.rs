@@ -14,7 +14,7 @@ use crate::project::Project;
 use super::super::decide::Target;
 use super::super::facts::rollout::{revision, startup, version_in_place, watch_in_place};
 use super::super::observe::ours;
-use super::super::world::{Child, World};
+use super::super::observed::{Child, World};
 use super::{Outcome, altered, key};
 
 /// Creates or changes the Deployment.

@@ -1,12 +1,13 @@
 //! Rows 11 and 12: which build Jobs there should be.
 
 use crate::desired::names;
-use crate::ledger::{Attempts, Lookup};
+use crate::memory::ledger::{Attempts, Lookup};
 use crate::version::identity;
 
-use super::super::asked::Asked;
-use super::super::world::{BuildOf, Child};
+use super::super::observed::Child;
+use super::super::target::Asked;
 use super::{Situation, Step};
+use crate::protocol::target::BuildOf;
 
 /// Whether a Job of this kind and attempt still serves a wish.
 pub(super) fn is_wanted(situation: &Situation<'_>, of: &BuildOf, attempt: u32) -> bool {
@@ -29,8 +30,9 @@ fn key_to_build<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
 
 /// Row 11: a build that is no longer wanted, or was cancelled, or waits while the project is stopped. Cancelled is said only once its pod is gone.
 pub(super) fn unwanted(situation: &Situation<'_>) -> Option<Step> {
-    let unwanted = |job: &&super::super::world::BuildJob| {
-        let waits_in_vain = situation.project.stopped() && job.state == super::super::world::JobState::Queued;
+    let unwanted = |job: &&super::super::observed::BuildJob| {
+        let waits_in_vain =
+            situation.project.stopped() && job.state == super::super::observed::JobState::Queued;
         job.state.is_active() && (waits_in_vain || !is_wanted(situation, &job.of, job.attempt))
     };
     situation.world.jobs.iter().find(unwanted).map(|job| Step::EndBuild { job: job.name.clone() })

@@ -2,7 +2,7 @@
 //! started only when the record is gone: ended anywhere between, no image is missing that a record names, and none is
 //! forgotten.
 
-use super::super::world::Child;
+use super::super::observed::Child;
 use super::memory::falls_out;
 use super::{Situation, Step};
 use crate::desired::names;

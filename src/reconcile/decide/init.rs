@@ -2,11 +2,12 @@
 //! its Job is made, so that no two ever run at once; what was begun is left to its end, also where its version is no longer
 //! wanted: a migration must not be cut off in the middle.
 
-use crate::crd::conditions::{MAX_MESSAGE, bounded};
-use crate::ledger::{Failure, InitRun, Ledger, Outside};
+use crate::crd::conditions::MAX_MESSAGE;
+use crate::memory::ledger::{Failure, InitRun, Ledger, Outside};
+use crate::text::bounded;
 
-use super::super::world::Child;
-use super::super::world::init::{InitFailure, InitJob, InitState};
+use super::super::observed::Child;
+use super::super::observed::init::{InitFailure, InitJob, InitState};
 use super::{Situation, Step};
 
 /// Row 6: what was begun has ended, or can never be.

@@ -1,14 +1,15 @@
 //! Rows that begin, widen and shorten the memory: the first ledger, lookups, records, pruning.
 
 use crate::crd::annotations::Verb;
-use crate::ledger::{Attempts, FORMAT, Ledger, Life, Lookup, Seen};
+use crate::memory::ledger::{Attempts, FORMAT, Ledger, Life, Lookup, Seen};
+use crate::memory::record::{Cause, Trigger};
 use crate::project::{Origin, Project};
-use crate::record::{Cause, Trigger};
 use crate::version::{identity, short};
 
-use super::super::asked::{Pin, previous};
-use super::super::world::{BuildOf, Child, World};
+use super::super::observed::{Child, World};
+use super::super::target::{Pin, previous};
 use super::{Situation, Step, init};
+use crate::protocol::target::BuildOf;
 
 /// What becomes of requests that a new object carries.
 const NOT_ACTED_ON: &str = "was there when the project was first looked at: not acted on";

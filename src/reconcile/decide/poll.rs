@@ -1,12 +1,12 @@
 //! Looking at a source again by the clock (`interval`): when it is due, and what it leaves alone.
 
-use crate::ledger::{Attempts, Ledger};
+use crate::memory::ledger::{Attempts, Ledger};
+use crate::memory::record::{Cause, Trigger};
 use crate::project::{Origin, Project};
-use crate::record::{Cause, Trigger};
 use crate::version::build_key;
 
-use super::super::asked::asked;
-use super::super::world::{JobState, World};
+use super::super::observed::{JobState, World};
+use super::super::target::asked;
 use super::{Situation, Step};
 
 /// Seconds between two looks at a source whose last state does not build: as long as the longest pause after a fault,

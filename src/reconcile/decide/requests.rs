@@ -2,14 +2,14 @@
 //! type instead.
 
 use crate::crd::annotations::{Verb, argument};
-use crate::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
-use crate::record::Cause;
+use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
+use crate::memory::record::Cause;
 use crate::version::{short, text_digest};
 
-use super::super::asked::{Pin, forbidden, previous};
-use super::super::world::BuildOf;
+use super::super::target::{Pin, forbidden, previous};
 use super::memory::choices;
 use super::{Situation, Step};
+use crate::protocol::target::BuildOf;
 
 /// Row 2: end the build that is named.
 pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
@@ -65,7 +65,7 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
         .filter(|lookup| !runs(situation, &BuildOf::Lookup(lookup.number)))
     {
         let again = again(&lookup.attempts);
-        let lookup = crate::ledger::Lookup { attempts: again, ..lookup.clone() };
+        let lookup = crate::memory::ledger::Lookup { attempts: again, ..lookup.clone() };
         let ledger = Ledger { lookup: Some(lookup), ..ledger };
         return situation.note(ledger.with_seen(Verb::Retry, value, "looks the source up again"));
     }

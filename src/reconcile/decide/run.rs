@@ -1,9 +1,9 @@
 //! Rows 13 to 15: what runs, and which ReplicaSets are kept.
 
-use crate::ledger::Ledger;
+use crate::memory::ledger::Ledger;
 
-use super::super::asked::previous;
-use super::super::world::{Child, Set};
+use super::super::observed::{Child, Set};
+use super::super::target::previous;
 use super::requests::stamp;
 use super::{Situation, Step, Target};
 

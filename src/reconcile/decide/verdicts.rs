@@ -1,17 +1,19 @@
 //! Rows 6 to 10: what happened to builds and rollouts becomes a fact in the memory.
 
-use crate::build::report::Failed;
 use crate::crd::annotations::Verb;
-use crate::crd::conditions::{MAX_MESSAGE, bounded};
-use crate::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
-use crate::record::ImageFact;
+use crate::crd::conditions::MAX_MESSAGE;
+use crate::memory::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
+use crate::memory::record::ImageFact;
+use crate::protocol::report::Failed;
+use crate::text::bounded;
 use crate::version::short;
 
-use super::super::asked::{previous, yielded};
-use super::super::world::{BuildJob, BuildOf, Child, JobState, Rollout};
+use super::super::observed::{BuildJob, Child, JobState, Rollout};
+use super::super::target::{previous, yielded};
 use super::requests::stamp;
 use super::run::runs;
 use super::{Situation, Step};
+use crate::protocol::target::BuildOf;
 
 /// Row 6: a Job ended. An image goes into the records of its key, an answer or a failure into the ledger.
 pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
@@ -91,7 +93,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
 
 fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option<Ledger> {
     let pending = situation.pending().filter(|lookup| lookup.number == answer.number)?;
-    let lookup = crate::ledger::Lookup {
+    let lookup = crate::memory::ledger::Lookup {
         answer: Some(answer),
         at: job.finished.filter(|_| situation.project.interval.is_some()),
         attempts: Attempts::default(),

@@ -7,11 +7,12 @@ use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::world::{BuildJob, BuildOf, JobState};
-use crate::build::report::{LAST_WORDS_SECONDS, Report};
+use super::super::observed::{BuildJob, JobState};
 use crate::desired::names;
-use crate::ledger::{Attempts, Ledger};
-use crate::record::Record;
+use crate::memory::ledger::{Attempts, Ledger};
+use crate::memory::record::Record;
+use crate::protocol::report::{LAST_WORDS_SECONDS, Report};
+use crate::protocol::target::BuildOf;
 use crate::version::identity;
 
 mod trouble;

@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus};
 
 use super::last_words;
-use crate::build::not_found::{NOT_FOUND, NOT_RUN, command};
-use crate::crd::conditions::bounded;
+use crate::text::bounded;
+use crate::text::not_found::{NOT_FOUND, NOT_RUN, command};
 
 /// Longest part of what a program said that is kept, in bytes.
 const LOG: usize = 2048;

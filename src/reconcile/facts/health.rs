@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::crd::conditions::bounded;
+use crate::text::bounded;
 
 /// What the kubelet said last of a failed check of one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

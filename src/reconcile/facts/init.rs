@@ -11,14 +11,14 @@ use super::build::{belongs, finished};
 use super::outside::{INIT_COMMAND_FAILED, is_outside};
 use super::security::explained;
 use super::{exit, pod, pull};
-use crate::crd::conditions::bounded;
 use crate::desired::init_job::START_SECONDS;
 use crate::desired::names;
-use crate::ledger::{InitRun, Ledger};
-use crate::record::Record;
+use crate::memory::ledger::{InitRun, Ledger};
+use crate::memory::record::Record;
+use crate::text::bounded;
 
-use super::super::world::Trouble;
-use super::super::world::init::{InitFailure, InitJob, InitState};
+use super::super::observed::Trouble;
+use super::super::observed::init::{InitFailure, InitJob, InitState};
 
 /// Seconds before the deadline of the Job at which what Kubernetes says of a pod that does not run is its end.
 const LAST_WORDS_SECONDS: i64 = 20;

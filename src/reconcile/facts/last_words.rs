@@ -16,7 +16,7 @@ pub(super) fn cause(said: &str) -> Option<String> {
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
     let rows: [Shape; 11] = [spring, java, rust, go, python, dotnet, php, ruby, elixir, exception, complaint];
     let found = rows.iter().find_map(|row| row(&lines)).or_else(|| last(&lines));
-    found.map(|line| crate::crd::conditions::bounded(line.trim(), LONGEST))
+    found.map(|line| crate::text::bounded(line.trim(), LONGEST))
 }
 
 /// A line without the colours of a terminal and, where it is a JSON document, what it says.

@@ -1,8 +1,8 @@
 //! Where the image says that it listens, and where it is asked.
 
-use super::super::world::Trouble;
+use super::super::observed::Trouble;
 use super::pod::NOT_LISTENING;
-use crate::record::Record;
+use crate::memory::record::Record;
 
 /// The trouble with the way out, where nothing listens on the port that is asked and the image, which is not ours, names
 /// other ports; any other as it is.
@@ -33,7 +33,7 @@ mod tests {
 
     use super::super::pod::NOT_READY;
     use super::*;
-    use crate::record::{Facts, ImageFact};
+    use crate::memory::record::{Facts, ImageFact};
 
     fn told(exposed: &[u16], reason: &str) -> String {
         of(ImageFact { ports: exposed.to_vec(), ..ImageFact::default() }, reason)

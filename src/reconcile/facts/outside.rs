@@ -1,6 +1,6 @@
 //! Causes outside of a version: the same image with the same settings may start as soon as they are gone.
 
-use super::super::world::Trouble;
+use super::super::observed::Trouble;
 
 /// What Kubernetes says of a registry, a quota, a policy, a node or an object that is not there.
 const REASONS: [&str; 9] = [

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt as _;
 
-use super::super::world::Trouble;
+use super::super::observed::Trouble;
 use super::exit;
 use super::health::{Check, Sighting};
 use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN};
-use crate::crd::conditions::bounded;
+use crate::text::bounded;
 
 /// The container runs and its health check has no good answer.
 pub(super) const NOT_READY: &str = "NotReady";

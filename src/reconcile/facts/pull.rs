@@ -1,7 +1,7 @@
 //! What a node says when it cannot pull the app's image, with the way out.
 
-use super::super::world::Trouble;
-use crate::crd::conditions::bounded;
+use super::super::observed::Trouble;
+use crate::text::bounded;
 
 /// Longest part of the node's own words: the cause stands at their end.
 const WORDS: usize = 300;

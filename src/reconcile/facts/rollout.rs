@@ -8,19 +8,19 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodTemplateSpec};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::super::world::{Rollout, Set, Trouble};
+use super::super::observed::{Rollout, Set, Trouble};
 use super::health::Check;
 use super::outside::is_outside;
 use super::pod::{self, Looked, given_up, hopeless, is_new, is_ready, not_ready, waiting};
 use super::security::explained;
 use super::{listening, pull};
-use crate::crd::conditions::bounded;
 use crate::desired::deployment::{Watch, apply};
 use crate::desired::settled::settled;
 use crate::desired::template;
 use crate::desired::{meta, names};
+use crate::memory::record::Record;
 use crate::project::Project;
-use crate::record::Record;
+use crate::text::bounded;
 
 /// Annotation of Deployment and ReplicaSets that says which ReplicaSet has the Deployment's template.
 const REVISION: &str = "deployment.kubernetes.io/revision";

@@ -1,9 +1,9 @@
 //! What Kubernetes says where Pod Security or the kubelet does not let the app's pods run, with the way out.
 
-use super::super::world::Trouble;
-use crate::crd::conditions::bounded;
+use super::super::observed::Trouble;
 use crate::crd::run::Security;
-use crate::record::Record;
+use crate::memory::record::Record;
+use crate::text::bounded;
 
 /// The kubelet found that the image runs as root, which the pod forbids.
 pub(super) const IMAGE_RUNS_AS_ROOT: &str = "ImageRunsAsRoot";

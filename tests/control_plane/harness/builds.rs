@@ -1,7 +1,7 @@
 //! How builds end in a cluster without nodes: the status that the kubelet would write for the pod of a build Job.
 
-use doce_operator::build::order::{Order, Reference, Source};
-use doce_operator::build::report::{
+use doce_operator::protocol::order::{Order, Reference, Source};
+use doce_operator::protocol::report::{
     Built as Report, EXIT_FAULT, EXIT_VERDICT, Failed, Report as Outcome, Stage,
 };
 use doce_operator::version::{build_key, text_digest};

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use doce_operator::announcements::Announcements;
 use doce_operator::backoff::Backoff;
-use doce_operator::build::order::Profile;
+use doce_operator::build_queue::admit::Starts;
+use doce_operator::build_queue::positions::Places;
 use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::leases::Leases;
 use doce_operator::config::{Candidacy, Config};
-use doce_operator::desired::Platform;
 use doce_operator::election::{Alone, Candidate, Standing, Times};
-use doce_operator::reconcile::places::Places;
-use doce_operator::reconcile::start::Starts;
+use doce_operator::platform::Platform;
+use doce_operator::protocol::order::Profile;
 use doce_operator::reconcile::{Context, Shared};
+use doce_operator::status_debounce::Announcements;
 use doce_operator::{controller, probes};
 use http::{HeaderName, HeaderValue, Request};
 use kube::Client;

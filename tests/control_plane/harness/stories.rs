@@ -1,8 +1,8 @@
 //! Lives of the project `shop`. A story waits only for what must come, whoever is alive meanwhile, and ends when
 //! everything is settled.
 
-use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::protocol::report::{Failed, Stage};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::ReplicaSet;

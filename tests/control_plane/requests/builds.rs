@@ -1,7 +1,7 @@
 //! `doce.dev/retry`, `cancel` and `deploy`: what they make of builds and lookups.
 
-use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use doce_operator::protocol::report::{Failed, Stage};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;

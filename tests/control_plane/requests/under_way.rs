@@ -1,7 +1,7 @@
 //! Going back and forward again while a build or a rollout is under way.
 
-use doce_operator::build::report::Stage;
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::protocol::report::Stage;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;

@@ -1,7 +1,7 @@
 //! Sources that are not there: a branch, a host, a ConfigMap.
 
-use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::protocol::report::{Failed, Stage};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;

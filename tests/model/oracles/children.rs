@@ -1,8 +1,9 @@
 //! Oracles that look at what a write does to the children.
 
-use doce_operator::reconcile::asked::asked;
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::observed::JobState;
+use doce_operator::reconcile::target::asked;
 
 use super::super::cluster::{Cluster, PAUSE, Set, Template, timestamp};
 use super::super::observe::set_name;
@@ -39,7 +40,7 @@ pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Re
     let Step::Build { of, .. } = write.step else { return Ok(()) };
     watch.builds += 1;
     let BuildOf::Key(key) = of else { return Ok(()) };
-    let built = |record: &&doce_operator::record::Record| {
+    let built = |record: &&doce_operator::memory::record::Record| {
         record.facts.key.as_ref() == Some(key) && record.image.is_some()
     };
     match write.seen.records.values().find(built) {

@@ -1,7 +1,7 @@
 //! Oracles that look at init commands. They ask the model what ran, not the memory.
 
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::init::InitState;
+use doce_operator::reconcile::observed::init::InitState;
 
 use super::super::act::init_name;
 use super::super::cluster::{PAUSE, timestamp};

@@ -1,8 +1,8 @@
 //! Oracles that look at what a write does to the memory.
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Failure, Ledger};
-use doce_operator::reconcile::world::init::InitState;
+use doce_operator::memory::ledger::{Failure, Ledger};
+use doce_operator::reconcile::observed::init::InitState;
 
 use super::super::cluster::{PAUSE, timestamp};
 use super::{Watch, Write, ledgers};

@@ -2,7 +2,7 @@
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::world::{Child, World};
+use doce_operator::reconcile::observed::{Child, World};
 
 use super::Planting;
 

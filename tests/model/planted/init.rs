@@ -2,7 +2,7 @@
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::world::World;
+use doce_operator::reconcile::observed::World;
 
 use super::{Planting, misremembered};
 
@@ -42,7 +42,7 @@ fn waits_for_nothing(project: &Project, world: &World) -> Option<Step> {
 
 fn runs_two(project: &Project, world: &World) -> Option<Step> {
     let mut world = world.clone();
-    let wanted = doce_operator::reconcile::asked::asked(project, &world).wanted;
+    let wanted = doce_operator::reconcile::target::asked(project, &world).wanted;
     if let Some(run) = world.ledger.as_mut().and_then(|ledger| ledger.init.as_mut()) {
         run.ended |= wanted.as_ref() != Some(&run.version);
     }
@@ -84,7 +84,8 @@ fn with_the_time_it_ended(mut step: Step, world: &World) -> Step {
 
 fn never_ends(project: &Project, world: &World) -> Option<Step> {
     let step = decide(project, world);
-    let open = |ledger: &doce_operator::ledger::Ledger| ledger.init.as_ref().is_some_and(|run| !run.ended);
+    let open =
+        |ledger: &doce_operator::memory::ledger::Ledger| ledger.init.as_ref().is_some_and(|run| !run.ended);
     match &step {
         Some(Step::Ledger(after)) if world.ledger.as_ref().is_some_and(open) && !open(after) => None,
         _ => step,

@@ -1,10 +1,10 @@
 //! Bugs in what is remembered, and when.
 
-use doce_operator::ledger::Failure;
+use doce_operator::memory::ledger::Failure;
 use doce_operator::project::Project;
-use doce_operator::reconcile::asked::asked;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::world::World;
+use doce_operator::reconcile::observed::World;
+use doce_operator::reconcile::target::asked;
 
 use super::super::act::{Outcome, act};
 use super::super::cluster::Cluster;

@@ -1,10 +1,10 @@
 //! Bugs in what becomes of requests.
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::Ledger;
+use doce_operator::memory::ledger::Ledger;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::world::World;
+use doce_operator::reconcile::observed::World;
 
 use super::{Planting, edited, misremembered};
 

@@ -2,9 +2,9 @@
 
 use doce_operator::crd::spec::OnFailure;
 use doce_operator::project::Project;
-use doce_operator::reconcile::asked::asked;
 use doce_operator::reconcile::decide::{Step, Target, decide};
-use doce_operator::reconcile::world::World;
+use doce_operator::reconcile::observed::World;
+use doce_operator::reconcile::target::asked;
 
 use super::Planting;
 

@@ -1,9 +1,9 @@
 //! Oracles that look at what runs when the project is at rest, and at what status says of it.
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::reconcile::asked::{Asked, previous};
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::summarize::summarize;
+use doce_operator::reconcile::status::summarize;
+use doce_operator::reconcile::target::{Asked, previous};
 
 use super::super::cluster::{Cluster, PAUSE, Template};
 use super::super::observe::observe;

@@ -1,11 +1,12 @@
 //! Rows 1, 6, 11 and 12: records, the end of Jobs, which Jobs there should be, and the pauses after faults.
 
-use doce_operator::build::report::{Built, Stage};
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Answer, Attempts, Failure, Fault, Lookup};
+use doce_operator::memory::ledger::{Answer, Attempts, Failure, Fault, Lookup};
 use doce_operator::project::Origin;
+use doce_operator::protocol::report::{Built, Stage};
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
+use doce_operator::reconcile::observed::{JobState, Trouble};
 
 use super::case::{Case, at, commit, failed, key, v};
 

@@ -1,13 +1,14 @@
 //! Projects and worlds in a few words. Commits are numbers; a version is what its commit yields with the usual settings.
 
-use doce_operator::build::report::{Failed, Stage};
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec};
-use doce_operator::ledger::{Failure, Ledger, Life};
+use doce_operator::memory::ledger::{Failure, Ledger, Life};
+use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::project::Project;
+use doce_operator::protocol::report::{Failed, Stage};
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::{Step, Target, decide};
-use doce_operator::reconcile::world::{BuildJob, BuildOf, JobState, Rollout, Service, Set, World};
-use doce_operator::record::{Facts, ImageFact, Record, SourceFact};
+use doce_operator::reconcile::observed::{BuildJob, JobState, Rollout, Service, Set, World};
 use doce_operator::version;
 use jiff::Timestamp;
 

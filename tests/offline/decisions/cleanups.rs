@@ -1,9 +1,9 @@
 //! Row 16 where the image is in a registry outside the platform's: the Job first, then the record.
 
 use doce_operator::desired::names;
+use doce_operator::image_cleanup::observed::Cleanup;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::cleanup::Cleanup;
-use doce_operator::reconcile::world::{Cause, Child, Refusal};
+use doce_operator::reconcile::observed::{Cause, Child, Refusal};
 
 use super::case::{Case, v};
 

@@ -1,13 +1,14 @@
 //! The life of a hold: made by a rollback, in force while the spec asks for what was left, inert once another version is
 //! live, lifted by a rollback to what the spec asks for.
 
-use doce_operator::build::report::{Built, Stage};
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Attempts, Failure, Hold, Lookup};
+use doce_operator::memory::ledger::{Attempts, Failure, Hold, Lookup};
 use doce_operator::project::Origin;
+use doce_operator::protocol::report::{Built, Stage};
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::summarize;
-use doce_operator::reconcile::world::{BuildOf, JobState};
+use doce_operator::reconcile::observed::JobState;
+use doce_operator::reconcile::status::summarize;
 use doce_operator::version::short;
 
 use super::case::{Case, commit, failed, key, v};
@@ -131,7 +132,7 @@ fn a_rollback_to_what_the_hold_kept_from_being_built_lifts_it_and_it_is_built() 
 #[test]
 fn a_rollback_to_what_could_not_be_built_needs_a_retry_beside_it() {
     let attempts = Attempts { failed: Some(Failure::default()), ..Attempts::default() };
-    let stuck = |ledger: &mut doce_operator::ledger::Ledger| {
+    let stuck = |ledger: &mut doce_operator::memory::ledger::Ledger| {
         ledger.builds.insert(key(3), attempts.clone());
     };
     let case = held_before_the_build().ledger(stuck).asks(Verb::Rollback, &forward(3));
@@ -173,7 +174,7 @@ fn a_rollback_that_left_a_lookup_leaves_what_it_turned_out_to_be_and_nothing_new
         let hold = Hold { left: of, target: v(1), since: 2 };
         let state = if failure {
             let failed = failed(Stage::Build, "BuildFailed");
-            JobState::Failed(doce_operator::build::report::Failed {
+            JobState::Failed(doce_operator::protocol::report::Failed {
                 source: Some(commit(3)),
                 key: Some(key(3)),
                 ..failed

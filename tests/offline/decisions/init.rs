@@ -2,10 +2,10 @@
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::init_command::InitCommand;
-use doce_operator::ledger::{InitRun, Life};
+use doce_operator::memory::ledger::{InitRun, Life};
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::world::init::{InitFailure, InitJob, InitState};
-use doce_operator::reconcile::world::{Cause, Child, Refusal, Trouble};
+use doce_operator::reconcile::observed::init::{InitFailure, InitJob, InitState};
+use doce_operator::reconcile::observed::{Cause, Child, Refusal, Trouble};
 
 use super::case::{Case, at, v};
 

@@ -3,12 +3,13 @@
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::conditions::Truth;
 use doce_operator::crd::status::Cause;
-use doce_operator::ledger::{Answer, Attempts, Failure, Hold, Lookup};
+use doce_operator::memory::ledger::{Answer, Attempts, Failure, Hold, Lookup};
+use doce_operator::memory::record::Trigger;
 use doce_operator::project::Origin;
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::headline;
-use doce_operator::reconcile::world::{BuildOf, JobState, Trouble};
-use doce_operator::record::Trigger;
+use doce_operator::reconcile::observed::{JobState, Trouble};
+use doce_operator::reconcile::status::headline;
 
 use super::case::{Case, at, commit, key, v};
 

@@ -2,11 +2,12 @@
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::{Attempts, Failure, Fault, Lookup};
+use doce_operator::memory::ledger::{Attempts, Failure, Fault, Lookup};
 use doce_operator::project::Origin;
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::summarize;
-use doce_operator::reconcile::world::{BuildOf, ConfigMap, JobState};
+use doce_operator::reconcile::observed::{ConfigMap, JobState};
+use doce_operator::reconcile::status::summarize;
 use doce_operator::version::short;
 
 use super::case::{Case, at, key, v};

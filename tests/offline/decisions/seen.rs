@@ -2,7 +2,7 @@
 //! at an object that is older than the memory.
 
 use doce_operator::crd::annotations::Verb;
-use doce_operator::ledger::Ledger;
+use doce_operator::memory::ledger::Ledger;
 use doce_operator::reconcile::decide::Step;
 
 use super::case::Case;

@@ -1,6 +1,6 @@
 //! Rows 15 and 16: which `ReplicaSets` and records are kept.
 
-use doce_operator::ledger::Hold;
+use doce_operator::memory::ledger::Hold;
 use doce_operator::reconcile::decide::Step;
 
 use super::case::{Case, v};

@@ -2,8 +2,8 @@
 
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::{Headline, headline, summarize};
-use doce_operator::reconcile::world::{Rollout, Trouble};
+use doce_operator::reconcile::observed::{Rollout, Trouble};
+use doce_operator::reconcile::status::{Headline, headline, summarize};
 
 use super::case::Case;
 

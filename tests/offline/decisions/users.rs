@@ -4,7 +4,7 @@ use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::run::Security;
 use doce_operator::crd::status::ProjectDeploymentStatus;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::summarize;
+use doce_operator::reconcile::status::summarize;
 
 use super::case::{Case, v};
 

@@ -1,10 +1,11 @@
 //! Rows 7 to 10: what becomes of the version in place.
 
 use doce_operator::crd::spec::OnFailure;
-use doce_operator::ledger::Hold;
+use doce_operator::memory::ledger::Hold;
+use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::summarize;
-use doce_operator::reconcile::world::{BuildOf, JobState, Rollout, Trouble};
+use doce_operator::reconcile::observed::{JobState, Rollout, Trouble};
+use doce_operator::reconcile::status::summarize;
 use doce_operator::version::short;
 
 use super::case::{Case, at, key, v};

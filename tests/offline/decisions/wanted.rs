@@ -3,8 +3,8 @@
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::act::undone;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::summarize::headline;
-use doce_operator::reconcile::world::{Cause, Child, Refusal};
+use doce_operator::reconcile::observed::{Cause, Child, Refusal};
+use doce_operator::reconcile::status::headline;
 
 use super::case::{Case, v};
 

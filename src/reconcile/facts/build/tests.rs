@@ -85,15 +85,16 @@ fn a_deadline_shorter_than_the_last_words_leaves_a_second() {
 fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
     let mut ledger: Ledger =
         serde_json::from_value(json!({ "lookup": { "of": "main", "number": 1 } })).unwrap();
-    let answer = crate::ledger::Answer { number: 1, digest: "c1".to_owned(), ..Default::default() };
+    let answer = crate::memory::ledger::Answer { number: 1, digest: "c1".to_owned(), ..Default::default() };
     ledger.lookup.as_mut().unwrap().answer = Some(answer);
     if failed {
-        let failed = Attempts { failed: Some(crate::ledger::Failure::default()), ..Attempts::default() };
+        let failed =
+            Attempts { failed: Some(crate::memory::ledger::Failure::default()), ..Attempts::default() };
         ledger.builds.insert("k1".to_owned(), failed);
     }
     let records = record.map(|(digest, image)| {
-        let source = crate::record::SourceFact { digest: digest.to_owned(), ..Default::default() };
-        let facts = crate::record::Facts { source, key: Some("k1".to_owned()), ..Default::default() };
+        let source = crate::memory::record::SourceFact { digest: digest.to_owned(), ..Default::default() };
+        let facts = crate::memory::record::Facts { source, key: Some("k1".to_owned()), ..Default::default() };
         ("v1".to_owned(), Record { facts, image: image.then(Default::default), ..Record::default() })
     });
     let mut job = job(&started(), &[]).unwrap();

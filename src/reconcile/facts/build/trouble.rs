@@ -5,10 +5,11 @@ use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 
-use super::super::super::world::Trouble;
 use super::super::pod::waiting;
-use crate::crd::conditions::{Reason, bounded};
+use crate::crd::conditions::Reason;
 use crate::desired::names;
+use crate::reconcile::observed::Trouble;
+use crate::text::bounded;
 
 /// Longest sentence of Kubernetes that is passed on, in bytes.
 const MAX_WORDS: usize = 500;

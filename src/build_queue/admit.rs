@@ -1,0 +1,105 @@
+//! Starting builds (I/O): a build that has a place when it is made is created running, another waits, suspended, until
+//! the queue releases it. Whose turn it is, [`super::schedule`] says.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use tokio::sync::Mutex;
+
+use crate::cluster::{Cluster, Error};
+use crate::config::Config;
+use crate::desired::names;
+use crate::project::Project;
+
+use super::schedule::{self, Limits};
+use crate::image_cleanup::plan::{self, Seen};
+
+/// One build at a time is started, so that two that see the same free place do not both take it.
+#[derive(Debug, Default)]
+pub struct Starts(Mutex<()>);
+
+impl Starts {
+    /// Creates a build Job: running if it has a place now, else suspended.
+    pub async fn create(
+        &self,
+        cluster: &Cluster,
+        limits: Limits,
+        project: &Project,
+        mut job: Job,
+    ) -> Result<(), Error> {
+        let has_place = |job: &Job| {
+            let caches = cluster.caches();
+            let jobs = owned(cluster);
+            let cleaned = plan::under_way(&jobs, Timestamp::now());
+            let may_start = |job: &Job| plan::lets_build(&cleaned, job);
+            caches.jobs.synced()
+                && may_start(job)
+                && schedule::has_place(&jobs, limits, &project.namespace, may_start)
+        };
+        if !has_place(&job) {
+            return cluster.create_job(project, &job).await; // Waiting needs no place.
+        }
+        let _one = self.0.lock().await;
+        let starts = has_place(&job);
+        if let Some(spec) = job.spec.as_mut().filter(|_| starts) {
+            spec.suspend = Some(false);
+        }
+        cluster.create_job(project, &job).await
+    }
+
+    /// Starts what waits and has a place now, builds first. True where something waits on for what no Job tells of: a
+    /// cleanup, or a build for the end of a cleanup's time. Without `cleans` no cleanup is started.
+    pub async fn release(&self, cluster: &Cluster, limits: Limits, cleans: bool) -> Result<bool, Error> {
+        let _one = self.0.lock().await;
+        let jobs = owned(cluster);
+        let cleaned = plan::under_way(&jobs, Timestamp::now());
+        for job in schedule::next(&jobs, limits, |job| plan::lets_build(&cleaned, job)) {
+            cluster.release_job(&job).await?;
+        }
+        let waits = cleans && release_cleanups(cluster).await?;
+        Ok(waits || !cleaned.is_empty())
+    }
+}
+
+/// Starts the cleanups that nothing stands in the way of, and takes those back whose image is named again.
+async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
+    let caches = cluster.caches();
+    let jobs = owned(cluster); // With the builds that have just been started.
+    if !plan::any_waits(&jobs) {
+        return Ok(false);
+    }
+    if !caches.synced() {
+        return Ok(true);
+    }
+    let pods = |job: &Job| {
+        let project = job.labels().get(names::PROJECT).cloned().unwrap_or_default();
+        caches.pods.of(&(job.namespace().unwrap_or_default(), project))
+    };
+    let seen = Seen { jobs: &jobs, now: Timestamp::now(), revisions: &caches.revisions.all() };
+    let plan = plan::plan(&seen, pods);
+    for job in plan.drop {
+        cluster.delete_job(&job).await?;
+    }
+    for job in plan.start {
+        cluster.release_job(&job).await?;
+    }
+    Ok(plan.wait)
+}
+
+/// The Jobs of projects that are there: no other is started, and no other is waited for.
+pub(super) fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
+    let caches = cluster.caches();
+    super::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
+}
+
+/// The limits that the platform owner has set.
+#[must_use]
+pub fn limits(config: &Config) -> Limits {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        cluster: count(config.build_limit),
+        namespace: config.build_limit_namespace.map_or(usize::MAX, count),
+    }
+}

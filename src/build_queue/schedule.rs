@@ -1,0 +1,254 @@
+//! Whose turn it is to build. Pure: it reads the Jobs of the whole cluster, those that [`super::owned()`] lets through, and starts
+//! nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use crate::desired::names;
+use crate::reconcile::facts::build::{is_finished, is_suspended, waits};
+
+/// How many builds may run at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// In the whole cluster.
+    pub cluster: usize,
+    /// In each namespace.
+    pub namespace: usize,
+}
+
+/// The Jobs to release now. Looks by the clock come after all that somebody waits for; the namespace with the fewest
+/// running builds comes first, among those the one whose last build started longest ago, in it the oldest Job; no limit
+/// is passed, and none is released that `may_start` denies.
+#[must_use]
+pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
+    let (mut running, mut served) = (running(jobs), served(jobs));
+    let mut queued: Vec<&Arc<Job>> = waiting(jobs).filter(|job| may_start(job)).collect();
+    let mut released = vec![];
+    while running.values().sum::<usize>() < limits.cluster {
+        let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
+        let order = |job: &Job| {
+            let served = served.get(&namespace(job)).copied();
+            (polls(job), builds(job), served, job.creation_timestamp(), namespace(job), job.name_any())
+        };
+        let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
+        let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
+        let job = queued.swap_remove(at);
+        *running.entry(namespace(job)).or_insert(0) += 1;
+        served.insert(namespace(job), Served::Now(released.len()));
+        released.push(job.clone());
+    }
+    released
+}
+
+/// All that waits, by namespace and name, in the order in which it will be released if nothing else is asked for: as
+/// [`next`] does, with namespaces that are at their limit last. In time `n log n`.
+#[must_use]
+pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<(String, String)> {
+    let (running, served) = (running(jobs), served(jobs));
+    let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
+    for job in waiting(jobs).filter(|job| may_start(job)) {
+        let age = (polls(job), job.creation_timestamp(), job.name_any());
+        queues.entry(namespace(job)).or_default().insert(age);
+    }
+    let rank = |builds: usize, served: Option<Served>, queue: &BTreeSet<_>, namespace: &String| {
+        let (polls, age, name): (bool, Option<Time>, String) = queue.first().cloned()?;
+        Some((builds >= limits.namespace, polls, builds, served, age, namespace.clone(), name))
+    };
+    let first = queues.iter().filter_map(|(namespace, queue)| {
+        let builds = running.get(namespace).copied().unwrap_or(0);
+        rank(builds, served.get(namespace).copied(), queue, namespace)
+    });
+    let mut heads: BTreeSet<_> = first.collect();
+    let mut order = vec![];
+    while let Some((_, _, builds, _, _, namespace, name)) = heads.pop_first() {
+        if let Some(queue) = queues.get_mut(&namespace) {
+            queue.pop_first();
+            heads.extend(rank(builds + 1, Some(Served::Now(order.len())), queue, &namespace));
+        }
+        order.push((namespace, name));
+    }
+    order
+}
+
+/// Whether a build that is made now in this namespace may start at once: there is a place that nobody waits for.
+#[must_use]
+pub fn has_place(
+    jobs: &[Arc<Job>],
+    limits: Limits,
+    in_namespace: &str,
+    may_start: impl Fn(&Job) -> bool,
+) -> bool {
+    let mut running = running(jobs);
+    for job in next(jobs, limits, may_start) {
+        *running.entry(namespace(&job)).or_insert(0) += 1;
+    }
+    running.get(in_namespace).copied().unwrap_or(0) < limits.namespace
+        && running.values().sum::<usize>() < limits.cluster
+}
+
+/// Jobs that build: a cleanup takes no place of theirs.
+fn builds(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+    jobs.iter().filter(|job| names::is_build(job))
+}
+
+/// Builds that run, by namespace. One that is being deleted takes its place until its pods are gone.
+fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
+    let mut running = BTreeMap::new();
+    for job in builds(jobs).filter(|job| !is_suspended(job) && !is_finished(job)) {
+        *running.entry(namespace(job)).or_insert(0) += 1;
+    }
+    running
+}
+
+/// When a build of a namespace started last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Served {
+    At(Timestamp),
+    /// As so many others in this pass.
+    Now(usize),
+}
+
+/// The last start in each namespace, as far as its Jobs are still there.
+fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
+    let mut served = BTreeMap::new();
+    for job in builds(jobs).filter(|job| !is_suspended(job)) {
+        let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
+        let Some(time) = started.map(|time| time.0).or(job.creation_timestamp().map(|time| time.0)) else {
+            continue;
+        };
+        let last = served.entry(namespace(job)).or_insert(Served::At(time));
+        *last = (*last).max(Served::At(time));
+    }
+    served
+}
+
+fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+    builds(jobs).filter(|job| waits(job))
+}
+
+/// Nobody waits for it but the clock.
+fn polls(job: &Job) -> bool {
+    job.annotations().get(names::BUILD_REASON).is_some_and(|reason| reason == names::POLLED)
+}
+
+fn namespace(job: &Job) -> String {
+    job.namespace().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn job(namespace: &str, name: &str, state: &str, second: i64) -> Arc<Job> {
+        let conditions =
+            if state == "done" { json!([{ "type": "Complete", "status": "True" }]) } else { json!([]) };
+        let time = |second| jiff::Timestamp::from_second(second).unwrap().to_string();
+        let deleted = (state == "ending").then(|| time(second + 1));
+        let job = json!({
+            "metadata": { "name": name, "namespace": namespace, "creationTimestamp": time(second), "deletionTimestamp": deleted },
+            "spec": { "suspend": state == "waits", "template": {} },
+            "status": { "conditions": conditions },
+        });
+        Arc::new(serde_json::from_value(job).unwrap())
+    }
+
+    fn limits(cluster: usize, namespace: usize) -> Limits {
+        Limits { cluster, namespace }
+    }
+
+    fn released(jobs: &[Arc<Job>], limits: Limits) -> Vec<String> {
+        next(jobs, limits, |_| true).iter().map(|job| job.name_any()).collect()
+    }
+
+    #[test]
+    fn the_oldest_builds_start_first_and_no_more_than_the_limit_run() {
+        let jobs = [
+            job("n", "young", "waits", 30),
+            job("n", "old", "waits", 10),
+            job("n", "runs", "runs", 5),
+            job("n", "done", "done", 1),
+        ];
+        assert_eq!(released(&jobs, limits(1, 9)), Vec::<String>::new());
+        assert_eq!(released(&jobs, limits(2, 9)), ["old"]);
+        assert_eq!(released(&jobs, limits(5, 9)), ["old", "young"]);
+        assert_eq!(released(&jobs, limits(5, 2)), ["old"], "the namespace has a limit of its own");
+        let of_a_project = next(&jobs, limits(5, 9), |job| job.name_any() != "old");
+        assert_eq!(of_a_project.iter().map(|job| job.name_any()).collect::<Vec<_>>(), ["young"]);
+    }
+
+    #[test]
+    fn a_namespace_that_asks_for_many_builds_does_not_make_the_others_wait_for_all_of_them() {
+        let mut jobs: Vec<_> = (0..10).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
+        jobs.push(job("modest", "modest-0", "waits", 100));
+        jobs.push(job("modest", "modest-1", "waits", 101));
+        assert_eq!(released(&jobs, limits(4, 9)), ["greedy-0", "modest-0", "greedy-1", "modest-1"]);
+    }
+
+    #[test]
+    fn namespaces_take_turns_however_many_builds_each_of_them_asked_for_first() {
+        let mut jobs: Vec<_> = ["a", "b", "c"]
+            .iter()
+            .zip([0, 100, 200])
+            .flat_map(|(namespace, begun)| {
+                (0..4).map(move |n| job(namespace, &format!("{namespace}{n}"), "waits", begun + n))
+            })
+            .collect();
+        let mut order = vec![];
+        for second in 1000.. {
+            let Some(name) = released(&jobs, limits(1, 9)).pop() else { break };
+            // It runs, and has ended when the next one is looked for.
+            let at = jobs.iter().position(|job| job.name_any() == name).unwrap();
+            jobs[at] = job(&name[..1], &name, "done", second);
+            order.push(name);
+        }
+        assert_eq!(order.join(" "), "a0 b0 c0 a1 b1 c1 a2 b2 c2 a3 b3 c3");
+    }
+
+    #[test]
+    fn looks_by_the_clock_wait_behind_everything_that_somebody_waits_for() {
+        let mut poll = Job::clone(&job("idle", "poll", "waits", 1));
+        poll.annotations_mut().insert(names::BUILD_REASON.to_owned(), names::POLLED.to_owned());
+        let jobs = [Arc::new(poll), job("busy", "a", "waits", 10), job("busy", "b", "waits", 11)];
+        assert_eq!(released(&jobs, limits(2, 9)), ["a", "b"]);
+        let told: Vec<_> = order(&jobs, limits(2, 9), |_| true).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(told, ["a", "b", "poll"]);
+    }
+
+    #[test]
+    fn the_order_that_is_told_is_the_order_of_release() {
+        let mut jobs: Vec<_> = (0..7).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
+        jobs.extend((0..3).map(|n| job("modest", &format!("modest-{n}"), "waits", 100 + n)));
+        jobs.push(job("greedy", "runs", "runs", 0));
+        let told = order(&jobs, limits(1, 99), |_| true);
+        let told: Vec<_> = told.into_iter().map(|(_, name)| name).collect();
+        assert_eq!(told, released(&jobs, limits(99, 99)));
+        assert_eq!(told[..3], ["modest-0", "greedy-0", "modest-1"]);
+        let full = order(&jobs, limits(9, 1), |_| true);
+        assert_eq!(full[0], ("modest".to_owned(), "modest-0".to_owned()), "greedy is at its limit");
+    }
+
+    #[test]
+    fn a_build_that_is_being_deleted_keeps_its_place_until_its_pods_are_gone() {
+        let jobs = [job("n", "leaves", "ending", 1), job("n", "next", "waits", 2)];
+        assert_eq!(released(&jobs, limits(1, 9)), Vec::<String>::new());
+        assert_eq!(released(&jobs[1..], limits(1, 9)), ["next"]);
+    }
+
+    #[test]
+    fn a_new_build_has_a_place_only_where_nobody_waits_for_it() {
+        let place = |jobs: &[Arc<Job>], limits| has_place(jobs, limits, "n", |_| true);
+        let (runs, waits) = (job("n", "runs", "runs", 1), job("m", "waits", "waits", 2));
+        assert!(place(&[], limits(1, 1)));
+        assert!(!place(std::slice::from_ref(&runs), limits(1, 9)));
+        assert!(!place(std::slice::from_ref(&runs), limits(9, 1)), "its namespace is full");
+        assert!(place(std::slice::from_ref(&runs), limits(2, 9)));
+        assert!(!place(&[runs.clone(), waits.clone()], limits(2, 9)), "the place is another's");
+        assert!(place(&[runs, waits], limits(3, 9)));
+    }
+}

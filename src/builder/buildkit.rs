@@ -1,0 +1,254 @@
+//! BuildKit: its daemon, in the same pod or elsewhere, and solves through `buildctl`. It decides nothing about a source.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+
+use super::disk;
+use super::log::{Log, each_line};
+use super::memory;
+use super::outcome::Failure;
+use super::program;
+use super::registry::Advice;
+use crate::protocol::order::{Profile, Settings};
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+use failure::Ending;
+use progress::Progress;
+
+pub(super) use progress::Steps;
+
+mod attributes;
+mod failure;
+mod progress;
+pub(super) mod remote;
+pub(super) mod user;
+
+const READY: Duration = Duration::from_mins(1);
+/// Longest event of BuildKit that is read.
+const MAX_EVENT: usize = 8 << 20;
+
+/// Where the daemon works and what it may talk to.
+pub(super) struct Settled<'a> {
+    /// Directory for its socket, configuration and log.
+    pub(super) work: &'a Path,
+    /// Registries that speak plain HTTP.
+    pub(super) plain: &'a [String],
+    /// Mirror for docker.io, plain HTTP.
+    pub(super) mirror: Option<&'a str>,
+    /// CA certificates to trust, as a file.
+    pub(super) ca: Option<&'a Path>,
+    /// As whom it runs.
+    pub(super) profile: Profile,
+    /// Directory of the configuration with the logins of registries.
+    pub(super) logins: &'a Path,
+}
+
+/// A daemon that answers; one of the pod's own ends with this value.
+pub(super) struct Daemon {
+    /// What leads the client to it.
+    options: Vec<String>,
+    logins: PathBuf,
+    /// Where it is, when it is elsewhere.
+    address: Option<String>,
+    process: Option<Child>,
+}
+
+/// What to make of which files.
+pub(super) struct Solve<'a> {
+    pub(super) context: &'a Path,
+    /// Directory that the Dockerfile is in, and its name there.
+    pub(super) dockerfile: (&'a Path, &'a str),
+    pub(super) settings: &'a Settings,
+    /// Repository that the image and the cache go to.
+    pub(super) repository: &'a str,
+    pub(super) tag: &'a str,
+    /// The repository holds the cache of an earlier build.
+    pub(super) cached: bool,
+    /// Annotations of the image's manifest.
+    pub(super) annotations: &'a [(&'a str, String)],
+    /// Labels of the image.
+    pub(super) labels: &'a [(&'a str, String)],
+    /// CA certificates for the steps that ask for them, as a secret that no layer holds.
+    pub(super) step_ca: Option<&'a Path>,
+    /// Id and file of what the steps may ask for besides.
+    pub(super) secrets: &'a [(String, PathBuf)],
+    /// The registry speaks plain HTTP, which a daemon elsewhere was not told in its configuration.
+    pub(super) insecure: bool,
+    /// What keeps cache mounts apart from those of other builds of the same daemon.
+    pub(super) cache_namespace: Option<&'a str>,
+    /// What to do when the registry does not take the image.
+    pub(super) advice: &'a Advice,
+    /// File that BuildKit writes its metadata to.
+    pub(super) metadata: &'a Path,
+}
+
+impl Daemon {
+    /// Starts the daemon and waits until it answers.
+    pub(super) async fn start(settled: &Settled<'_>) -> Result<Self, Failure> {
+        let file = |name: &str| settled.work.join(name);
+        let failed =
+            |error| Failure::workspace(Stage::Build, "the build daemon could not be configured", &error);
+        std::fs::create_dir_all(settled.work).map_err(failed)?;
+        let config = attributes::daemon_config(settled.plain, settled.mirror);
+        std::fs::write(file("buildkitd.toml"), config).map_err(failed)?;
+        let log = std::fs::File::create(file("buildkitd.log")).map_err(failed)?;
+        let address = format!("unix://{}", file("buildkitd.sock").display());
+
+        let mut command = daemon(settled.profile);
+        command.arg("--addr").arg(&address).arg("--config").arg(file("buildkitd.toml"));
+        clean(&mut command, settled.ca);
+        command.stdout(log.try_clone().map_err(failed)?).stderr(log);
+        let process = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
+        let options = vec!["--addr".to_owned(), address];
+        let logins = settled.logins.to_owned();
+        let mut daemon = Self { options, logins, address: None, process: Some(process) };
+        daemon.wait(&file("buildkitd.log")).await?;
+        Ok(daemon)
+    }
+
+    async fn wait(&mut self, log: &Path) -> Result<(), Failure> {
+        let last_words = || {
+            let text = std::fs::read(log).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let lines: Vec<&str> = text.lines().rev().take(3).collect();
+            super::log::printable(&lines.into_iter().rev().collect::<Vec<_>>().join(" | "))
+        };
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(150));
+        loop {
+            tick.tick().await;
+            let mut command = self.buildctl();
+            let answer = program::output(command.args(["debug", "workers"]), 64 << 10, READY).await;
+            if answer.is_ok_and(|output| output.success) {
+                return Ok(());
+            }
+            if let Some(Ok(Some(status))) = self.process.as_mut().map(Child::try_wait) {
+                return Err(unavailable(&format!("it ended with {status}: {}", last_words())));
+            }
+            if started.elapsed() > READY {
+                let why = format!("it did not answer within {} s: {}", READY.as_secs(), last_words());
+                return Err(unavailable(&why));
+            }
+        }
+    }
+
+    /// Builds and pushes; the digest of the image's manifest. `pushing` is called once the image is made.
+    pub(super) async fn solve(
+        &self,
+        solve: &Solve<'_>,
+        log: &Log,
+        pushing: impl Fn(),
+    ) -> Result<(String, Steps), Failure> {
+        let mut command = self.buildctl();
+        command.args(attributes::solve(solve));
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let killed = memory::ended();
+        let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
+        let mut progress = Progress::default();
+        if let Some(stderr) = child.stderr.take() {
+            let mut pushed = false;
+            each_line(stderr, MAX_EVENT, |line| {
+                let lines = progress.take(line);
+                if progress.is_pushing() && !pushed {
+                    pushed = true;
+                    log.note(progress.steps().to_string());
+                    pushing();
+                }
+                for line in &lines {
+                    log.line(line);
+                }
+            })
+            .await;
+            for line in progress.finish() {
+                log.line(&line);
+            }
+            if !pushed {
+                log.note(progress.steps().to_string());
+            }
+        }
+        let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
+        if !status.success() {
+            let mut ending = ending(&progress, memory::ended() > killed);
+            // It is in the source, so an ignore file keeps it from the build.
+            let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
+            ending.left_out = left_out;
+            log.last_words(&ending.output);
+            return Err(failure::classify(&ending, solve.advice));
+        }
+        let metadata = std::fs::read(solve.metadata).unwrap_or_default();
+        let digest = attributes::digest(&metadata)
+            .ok_or_else(|| self.unavailable("it named no digest for the image that it pushed"))?;
+        Ok((digest, progress.steps()))
+    }
+
+    fn buildctl(&self) -> Command {
+        let mut command = Command::new("buildctl");
+        command.args(&self.options);
+        clean(&mut command, None);
+        command.env("DOCKER_CONFIG", &self.logins);
+        command
+    }
+
+    fn unavailable(&self, why: &str) -> Failure {
+        self.address.as_ref().map_or_else(|| unavailable(why), |address| remote::unavailable(address, why))
+    }
+}
+
+/// Without root the daemon needs a user namespace of its own, in which a step cannot mount a process file system.
+fn daemon(profile: Profile) -> Command {
+    match profile {
+        Profile::Rootless => {
+            let mut command = Command::new("rootlesskit");
+            command.arg("buildkitd").arg("--oci-worker-no-process-sandbox");
+            command
+        }
+        Profile::Userns | Profile::Privileged | Profile::Remote => Command::new("buildkitd"),
+    }
+}
+
+/// Leaves the build's own variables out of a program's environment and adds the certificates.
+fn clean(command: &mut Command, ca: Option<&Path>) {
+    let own =
+        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("DOCE_"));
+    for name in own {
+        command.env_remove(name);
+    }
+    command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
+}
+
+fn ending(progress: &Progress, out_of_memory: bool) -> Ending {
+    let said = progress.said();
+    let failed = progress.failed(failure::last(&said).unwrap_or_default());
+    let (step, error, output) = failed.map_or((None, None, vec![]), |(step, error, output)| {
+        (Some(step.to_owned()), Some(error.to_owned()), output)
+    });
+    Ending { said, step, error, output, out_of_memory, left_out: false }
+}
+
+fn unavailable(why: &str) -> Failure {
+    if disk::is_full(why) {
+        return disk::full(Stage::Build, "the build daemon did not start");
+    }
+    let message = format!("the build daemon is not usable: {why}; check that nodes allow user namespaces");
+    Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_daemon_lets_steps_have_more_than_usual() {
+        for profile in [Profile::Rootless, Profile::Userns, Profile::Privileged] {
+            let command = daemon(profile);
+            let arguments: Vec<_> =
+                command.as_std().get_args().map(|argument| argument.to_string_lossy()).collect();
+            assert!(arguments.iter().all(|argument| !argument.contains("entitlement")), "{arguments:?}");
+        }
+        let config = attributes::daemon_config(&["r:5000".to_owned()], Some("m:5001"));
+        assert!(!config.contains("entitlement"), "{config}");
+    }
+}

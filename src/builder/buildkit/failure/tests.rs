@@ -1,0 +1,338 @@
+use super::*;
+use crate::builder::log::Log;
+
+fn advice() -> Advice {
+    Advice { refused: "ask ada".to_owned(), full: "ask bob" }
+}
+
+/// `said` by buildctl.
+fn of(said: &str) -> Failure {
+    failed("", "", said)
+}
+
+/// A build whose `step` printed `output`, after which buildctl said this.
+fn failed(step: &str, output: &str, said: &str) -> Failure {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect();
+    let step = Some(step.to_owned()).filter(|step| !step.is_empty());
+    classify(
+        &Ending {
+            said: lines(said),
+            step,
+            error: None,
+            output: lines(output),
+            out_of_memory: false,
+            left_out: false,
+        },
+        &advice(),
+    )
+}
+
+const END: &str = "error: failed to solve: process \"x\" did not complete successfully: exit code: 1";
+
+const NPM: &str = r#"Dockerfile:5
+--------------------
+   5 | >>> RUN npm ci
+--------------------
+error: failed to solve: process "/bin/sh -c npm ci" did not complete successfully: exit code: 1"#;
+
+#[test]
+fn a_failed_step_is_named_with_line_and_code() {
+    let failure = failed("[build 3/5] RUN npm ci", "npm error E404", NPM);
+    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
+    assert_eq!(failure.message, "step [build 3/5] RUN npm ci (Dockerfile, line 5) ended with exit code 1");
+}
+
+#[test]
+fn a_step_that_ends_after_the_kernel_ran_out_of_memory_names_the_setting() {
+    let ending = |said: &str, output: &str| {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        let step = Some("[build 3/5] RUN npm ci".to_owned());
+        Ending {
+            said: lines(said),
+            step,
+            error: None,
+            output: lines(output),
+            out_of_memory: true,
+            left_out: false,
+        }
+    };
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 137";
+    for short in [ending(end, ""), ending(NPM, "Killed"), ending("", "")] {
+        let failure = classify(&short, &advice());
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::OutOfMemory));
+        assert!(failure.message.contains("spec.build.resources.limits.memory"), "{}", failure.message);
+    }
+    let of_its_own = classify(&ending(NPM, "npm error E404"), &advice());
+    assert_eq!(of_its_own.reason, Reason::BuildFailed, "an earlier step survived the kill");
+}
+
+#[test]
+fn well_known_ends_are_explained() {
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
+    let killed = failed("[2/2] RUN node big.js", "", &format!("{end} 137"));
+    assert!(
+        killed.message.ends_with("137; it was killed, most likely for want of memory"),
+        "{}",
+        killed.message
+    );
+    // Bad input 96: step that fills the disk
+    let full = failed("[2/2] RUN yes > /f", "write: no space left on device", &format!("{end} 1"));
+    assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
+    assert_eq!(full.reason, Reason::OutOfDisk);
+    let copied =
+        failed("[2/2] RUN cp a b", "cp: error writing 'b': No space left on device", &format!("{end} 1"));
+    assert_eq!(copied.reason, Reason::OutOfDisk);
+    let pulled =
+        "failed to resolve source metadata for docker.io/library/node:22: write /x: no space left on device";
+    assert_eq!(of(&format!("error: failed to solve: {pulled}")).reason, Reason::OutOfDisk);
+    let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
+    let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
+    assert_eq!(missing.reason, Reason::BuildFailed);
+    assert!(missing.message.starts_with("COPY needs nope, which is not in the build context"));
+}
+
+#[test]
+fn a_copy_that_finds_nothing_says_what_it_needs_and_why_it_is_not_there() {
+    let said = |step: &str, file: &str, left_out: bool| {
+        let error = format!("failed to calculate checksum of ref 7hz::yn: \"/{file}\": not found");
+        let said = [
+            "Dockerfile:3".to_owned(),
+            format!("error: failed to solve: failed to compute cache key: {error}"),
+        ];
+        let ending = Ending {
+            said: said.to_vec(),
+            step: Some(step.to_owned()),
+            error: Some(error),
+            left_out,
+            ..Ending::default()
+        };
+        assert_eq!(missing(&ending), Some(file));
+        classify(&ending, &advice()).message
+    };
+    let excluded = said("[build 3/6] COPY package.json ./", "package.json", true);
+    assert!(excluded.starts_with("COPY needs package.json, which .dockerignore excludes"), "{excluded}");
+    assert!(excluded.ends_with("(Dockerfile, line 3)"), "{excluded}");
+    let absent = said("[build 3/6] ADD a/b.txt ./", "a/b.txt", false);
+    assert!(absent.starts_with("ADD needs a/b.txt, which is not in the build context"), "{absent}");
+    let stage = said("[stage-1 2/3] COPY --from=build /app/dist /srv", "app/dist", false);
+    assert!(stage.starts_with("COPY needs /app/dist of the stage build, which is not there"), "{stage}");
+    let outside = Ending {
+        said: vec![format!("{FINAL}failed to calculate checksum of ref a::b: \"/../etc/passwd\": not found")],
+        ..Ending::default()
+    };
+    assert_eq!(missing(&outside), None);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_named() {
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
+    let named = failed("[build 5/6] RUN npm run build", "sh: 1: tsc: not found", &format!("{end} 127"));
+    assert!(named.message.ends_with("127; the command \"tsc\" was not found"), "{}", named.message);
+    let linker = "node: error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file";
+    let named = failed("[build 5/6] RUN node a", linker, &format!("{end} 127"));
+    assert!(named.message.contains("the shared library \"libatomic.so.1\" is missing"), "{}", named.message);
+    let denied =
+        failed("[2/2] RUN ./run.sh", "/bin/sh: 1: ./run.sh: Permission denied", &format!("{end} 126"));
+    assert!(denied.message.ends_with("the command \"./run.sh\" is not executable"), "{}", denied.message);
+}
+
+#[test]
+fn errors_of_the_dockerfile_are_verdicts() {
+    for (error, part) in [
+        ("dockerfile parse error on line 1: unknown instruction: HELLO", "unknown instruction"),
+        ("the Dockerfile cannot be empty", "cannot be empty"),
+        ("file with no instructions", "no instructions"),
+        ("target stage \"prod\" could not be found", "prod"),
+        // Bad input 97: stage that begins from itself
+        ("circular dependency detected on stage: prod", "circular"),
+        // Bad input 100: step that asks for every right, or for the network of the node
+        ("failed to load LLB: security.insecure is not allowed", "security.insecure"),
+        ("failed to load LLB: network.host is not allowed", "network.host"),
+    ] {
+        let failure = of(&format!("Dockerfile:1\nerror: failed to solve: {error}"));
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{error}");
+        assert!(failure.message.contains(part), "{}", failure.message);
+    }
+}
+
+#[test]
+fn base_images_that_are_missing_differ_from_those_out_of_reach() {
+    let at = "error: failed to solve: failed to resolve source metadata for docker.io/library/nope:1: ";
+    for why in [
+        "docker.io/library/nope:1: not found",
+        "pull access denied, repository does not exist or may require authorization: insufficient_scope",
+        "unexpected status from HEAD request to https://x/v2/: 403 Forbidden",
+    ] {
+        let failure = of(&format!("{at}{why}"));
+        assert_eq!(failure.reason, Reason::BaseImageNotFound, "{why}");
+        assert!(failure.message.contains("docker.io/library/nope:1"), "{}", failure.message);
+    }
+    for why in [
+        "failed to do request: Head \"https://x/v2/\": dial tcp: lookup x on 10.0.0.1:53: no such host",
+        "failed to do request: Head \"https://x/v2/\": dial tcp 1.2.3.4:443: connect: connection refused",
+        "failed to do request: Head \"https://x/\": tls: failed to verify certificate: x509: unknown authority",
+        "unexpected status from HEAD request to https://x/v2/: 429 Too Many Requests",
+        "unexpected status from HEAD request to https://x/v2/: 503 Service Unavailable",
+    ] {
+        assert_eq!(of(&format!("{at}{why}")).reason, Reason::BaseImageUnreachable, "{why}");
+    }
+    let layer = "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"http://x\": dial tcp: i/o timeout";
+    assert_eq!(of(&format!("error: failed to solve: {layer}")).reason, Reason::BaseImageUnreachable);
+}
+
+// Bad input 105: base image that is not there for the platform of the build
+#[test]
+fn a_base_image_of_another_platform_is_told_from_one_that_does_not_exist() {
+    let at = "failed to resolve source metadata for docker.io/library/arm:1";
+    let failure = of(&format!("error: failed to solve: {at}: no match for platform in manifest: not found"));
+    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
+    assert!(
+        failure.message.contains("docker.io/library/arm:1 is not there for the platform of the build"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn pushes_fail_as_faults() {
+    for (why, reason) in [
+        (
+            "failed to do request: dial tcp 1.2.3.4:5000: connect: connection refused",
+            Reason::RegistryUnavailable,
+        ),
+        (
+            "unexpected status from POST request to http://r/: 500 Internal Server Error",
+            Reason::RegistryUnavailable,
+        ),
+        (
+            "push access denied, repository does not exist or may require authorization",
+            Reason::RegistryDenied,
+        ),
+    ] {
+        let failure = of(&format!("error: failed to solve: failed to push r:5000/a:k1: {why}"));
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, reason), "{why}");
+        assert_eq!(failure.message.ends_with("; ask ada"), reason == Reason::RegistryDenied);
+    }
+}
+
+#[test]
+fn a_registry_without_room_is_told_from_one_that_refuses_or_does_not_answer() {
+    let push = |end: &str| {
+        let at = "failed to push r:5000/you/quota:k1: unexpected status from PUT request to http://r:5000/v2/you/quota/x?d=403";
+        of(&format!("error: failed to solve: {at}: {end}"))
+    };
+    let harbor = "403 Forbidden\ndenied: adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 \
+                  MiB will exceed the configured upper limit of 10.0 MiB.";
+    for full in
+        [harbor, "507 Insufficient Storage", "403 Forbidden\ndenied: Quota has been exceeded on namespace"]
+    {
+        let failure = push(full);
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull), "{full}");
+        assert!(failure.message.ends_with("; ask bob"), "{}", failure.message);
+    }
+    assert!(push(harbor).message.contains("upper limit of 10.0 MiB"), "{}", push(harbor).message);
+    let denied = push("403 Forbidden\ndenied: requested access to the resource is denied");
+    assert_eq!(denied.reason, Reason::RegistryDenied);
+    for other in [
+        "500 Internal Server Error\nunknown: unknown error",
+        "429 Too Many Requests\ntoomanyrequests: Quota exceeded for requests per minute",
+    ] {
+        assert_eq!(push(other).reason, Reason::RegistryUnavailable, "{other}");
+    }
+}
+
+#[test]
+fn a_daemon_that_goes_away_is_no_verdict() {
+    let gone = "error: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF";
+    for said in ["", "signal: killed", gone] {
+        assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
+    }
+    assert!(of("").message.contains("it said nothing; if it goes away again, see"), "{}", of(""));
+    let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
+    assert_eq!(runtime.reason, Reason::BuilderUnavailable);
+}
+
+#[test]
+fn what_is_left_of_a_secret_is_hidden_where_an_error_is_cut() {
+    let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+    let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
+    for left in [8, 39] {
+        let at = "failed to push ";
+        let error = format!("{at}{}{token}, it says", "x".repeat(400 - at.len() - left));
+        let said = log.hide(&of(&format!("error: failed to solve: {error}")).message);
+        assert!(
+            said.contains("xxx***…; check that pods reach it") && !said.contains("ghp"),
+            "{left}: {said}"
+        );
+    }
+}
+
+#[test]
+fn words_of_a_command_are_not_taken_for_those_of_the_daemon() {
+    for words in [
+        "failed to push",
+        "exporting to image: push",
+        "failed to resolve source metadata for docker.io/library/node:22: no such host",
+        "failed to copy: connection refused",
+        "rpc error: code = Unavailable",
+        "error reading from server",
+        "no space left on device",
+        "process \\\"x\\\" did not complete successfully: failed to push",
+    ] {
+        let command = format!("process \"/bin/sh -c ./release || (echo {words}; exit 1)\"");
+        for before in ["", "failed to compute cache key: "] {
+            let end = format!(
+                "error: failed to solve: {before}{command} did not complete successfully: exit code: 1"
+            );
+            let failure = failed("[2/2] RUN ./release", "", &end);
+            assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{words}");
+            assert_eq!(failure.message, "step [2/2] RUN ./release ended with exit code 1", "{words}");
+        }
+    }
+    let end = "error: failed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: ";
+    for (why, reason) in [
+        ("rpc error: code = Unavailable desc = error reading from server: EOF", Reason::BuilderUnavailable),
+        ("mkdir /run/x: no space left on device", Reason::OutOfDisk),
+    ] {
+        let failure = failed("[2/2] RUN npm ci", "", &format!("{end}{why}"));
+        assert_eq!(failure.reason, reason, "what follows the command is the daemon's own");
+    }
+}
+
+#[test]
+fn names_of_files_are_not_taken_for_words_of_the_daemon() {
+    for name in [
+        "failed to push",
+        "exporting to image: push",
+        "failed to resolve source metadata for docker.io/library/node:22: no such host",
+        "failed to copy: connection refused",
+        "rpc error: code = Unavailable",
+        "no space left on device",
+        r#"a \"failed to push\\"#,
+    ] {
+        let end = format!(
+            "error: failed to solve: failed to compute cache key: failed to calculate checksum of ref r1::r2: \"/{name}\": not found"
+        );
+        let failure = failed("[2/2] COPY x .", "", &end);
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{name}");
+    }
+    let open = "error: failed to solve: of \"x: failed to push r:5000/a:k1: 503 Service Unavailable";
+    assert_eq!(
+        failed("exporting", "", open).reason,
+        Reason::RegistryUnavailable,
+        "quotes that do not end hold nothing"
+    );
+}
+
+#[test]
+fn a_program_that_the_image_lacks_is_the_users_error() {
+    let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
+    assert_eq!(failed("[2/2] RUN x", why, END).reason, Reason::BuildFailed);
+}
+
+#[test]
+fn what_a_step_prints_is_not_taken_for_the_end() {
+    let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 3";
+    let fake = "1.0 error: failed to solve: failed to push x\nerror: failed to solve: failed to push x";
+    assert_eq!(failed("[2/2] RUN fake", fake, end).reason, Reason::BuildFailed);
+    assert_eq!(failed("[2/2] RUN fake", fake, "").reason, Reason::BuilderUnavailable);
+}

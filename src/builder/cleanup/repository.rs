@@ -1,0 +1,211 @@
+//! A repository as a cleanup sees it: its tags, what they point to, and the end of a manifest. Every request goes through
+//! the door that checks addresses; what it may do is asked for with the scope that the registry itself names.
+
+use std::collections::BTreeSet;
+
+use reqwest::header::{HeaderMap, LINK};
+use reqwest::{Method, Response, StatusCode, Url};
+use serde::Deserialize;
+
+use crate::builder::credentials::Credentials;
+use crate::builder::http::{self, Http, Question};
+use crate::builder::oci::Registries;
+use crate::builder::outcome::Failure;
+use crate::builder::registry;
+use crate::protocol::order::cleanup::pushed;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+                     application/vnd.docker.distribution.manifest.v2+json, \
+                     application/vnd.docker.distribution.manifest.list.v2+json";
+/// Tags in one answer.
+const PAGE: usize = 1000;
+/// Most tags of a repository that are listed.
+const MOST_TAGS: usize = 10_000;
+/// Most tags of somebody else that are looked at.
+const MOST_OTHERS: usize = 200;
+const LARGEST: usize = 4 << 20;
+
+/// Why an image is still there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::builder) enum Error {
+    /// The registry answers, and it will answer the same next time.
+    #[error("{0}")]
+    Refused(String),
+    /// No answer, or none that makes sense.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure.reason {
+            Reason::SourceUnreachable | Reason::SourceTooLarge | Reason::WorkspaceFailed => {
+                Self::Fault(failure.message)
+            }
+            Reason::SourceAuthFailed => Self::Refused("the registry does not accept the login".to_owned()),
+            _ => Self::Refused(failure.message),
+        }
+    }
+}
+
+/// One repository of a registry.
+pub(in crate::builder) struct Repository<'a> {
+    http: &'a Http,
+    push: &'a Credentials,
+    host: String,
+    path: String,
+    base: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Page {
+    tags: Option<Vec<String>>,
+}
+
+impl<'a> Repository<'a> {
+    /// The repository `host[:port]/path`; over plain HTTP if it is `insecure`.
+    pub(in crate::builder) fn new(
+        http: &'a Http,
+        push: &'a Credentials,
+        repository: &str,
+        insecure: bool,
+    ) -> Result<Self, Error> {
+        let parsed = registry::parse(repository).map_err(|error| Error::Refused(error.to_string()))?;
+        registry::host(&parsed)?;
+        let (host, path) = (parsed.resolve_registry().to_owned(), parsed.repository().to_owned());
+        let scheme = if insecure { "http" } else { "https" };
+        let base = format!("{scheme}://{host}/v2/{path}");
+        Ok(Self { http, push, host, path, base })
+    }
+
+    /// A tag that no build gave and that points to `digest`: deleting the manifest would take it away. What cannot be
+    /// looked through is refused.
+    pub(in crate::builder) async fn other_tag(&self, digest: &str) -> Result<Option<String>, Error> {
+        let others: Vec<String> =
+            self.tags().await?.into_iter().filter(|tag| pushed(tag).is_none()).collect();
+        if others.len() > MOST_OTHERS {
+            let why = format!(
+                "the repository has {} tags of somebody else, which may point to it, and at most {MOST_OTHERS} are looked at",
+                others.len()
+            );
+            return Err(Error::Refused(why));
+        }
+        for tag in others {
+            if self.digest(&tag).await?.as_deref() == Some(digest) {
+                return Ok(Some(tag));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The digest that a tag points to; none where there is no such tag.
+    pub(in crate::builder) async fn digest(&self, tag: &str) -> Result<Option<String>, Error> {
+        let response = self.ask(Method::HEAD, &format!("manifests/{tag}"), None).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = expect(response)?;
+        let digest = digest(response.headers());
+        digest.map(Some).ok_or_else(|| Error::Refused(format!("the registry does not say what tag {tag} is")))
+    }
+
+    /// Deletes a manifest and every tag that points to it; false where it was not there.
+    pub(in crate::builder) async fn delete(&self, digest: &str) -> Result<bool, Error> {
+        let response = self.ask(Method::DELETE, &format!("manifests/{digest}"), None).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED => {
+                Err(Error::Refused(format!("the registry takes no deletes ({})", response.status())))
+            }
+            _ => expect(response).map(|_| true),
+        }
+    }
+
+    async fn tags(&self) -> Result<BTreeSet<String>, Error> {
+        let mut found = BTreeSet::new();
+        let mut last = None;
+        loop {
+            let response = self.ask(Method::GET, "tags/list", Some((PAGE, last.as_ref()))).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(found); // A repository that lost its last tag.
+            }
+            let response = expect(response)?;
+            let more = has_next(response.headers());
+            let body = http::text(response, LARGEST, Stage::Push).await?;
+            let page: Page = serde_json::from_slice(&body)
+                .map_err(|error| Error::Fault(format!("the list of tags cannot be read: {error}")))?;
+            let before = found.len();
+            let tags: Vec<String> =
+                page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)).collect();
+            last = tags.last().cloned();
+            found.extend(tags);
+            if found.len() == before {
+                // A list that is taken as whole and is not would cost somebody a tag.
+                let why = "the registry says that it has more tags and does not list them";
+                return if more { Err(Error::Refused(why.to_owned())) } else { Ok(found) };
+            }
+            if found.len() > MOST_TAGS {
+                return Err(Error::Refused(format!("the repository has more than {MOST_TAGS} tags")));
+            }
+        }
+    }
+
+    /// Asks without a login first: what the registry answers names the scope that a token needs.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        page: Option<(usize, Option<&String>)>,
+    ) -> Result<Response, Error> {
+        let mut url: Url = http::named(&format!("{}/{path}", self.base), Stage::Push)?;
+        if let Some((size, last)) = page {
+            url.query_pairs_mut().append_pair("n", &size.to_string());
+            if let Some(last) = last {
+                url.query_pairs_mut().append_pair("last", last);
+            }
+        }
+        let question = Question { accept: Some(KINDS), ..Question::default() };
+        let response = self.http.send(method.clone(), &url, question, Stage::Push).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let registries = Registries { http: self.http, credentials: self.push, plain: &[] };
+        let answer = registries.answer(&response, &url, &self.host, &self.path).await?;
+        let Some(authorization) = answer else { return Ok(response) };
+        let question = Question { authorization: Some(&authorization), ..question };
+        Ok(self.http.send(method, &url, question, Stage::Push).await?)
+    }
+}
+
+fn expect(response: Response) -> Result<Response, Error> {
+    let status = response.status();
+    match status.as_u16() {
+        200..=299 => Ok(response),
+        401 | 403 => Err(Error::Refused(format!("the registry does not let it be deleted ({status})"))),
+        _ => Err(Error::Fault(format!("the registry answers with {status}"))),
+    }
+}
+
+/// The registry says that there is another page.
+fn has_next(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(LINK)
+        .iter()
+        .filter_map(|link| link.to_str().ok())
+        .any(|link| link.contains("rel=\"next\""))
+}
+
+fn digest(headers: &HeaderMap) -> Option<String> {
+    let digest = headers.get("docker-content-digest")?.to_str().ok()?;
+    let sum = digest.strip_prefix("sha256:")?;
+    (sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digest.to_owned())
+}
+
+/// A tag that can stand in a URL as it is.
+fn is_tag(tag: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=128).contains(&tag.len()) && !tag.starts_with('.') && tag.bytes().all(plain)
+}

@@ -1,0 +1,225 @@
+//! What the Secrets of a source and of an output hold, as the kubelet mounted it: headers and key files are made from it, and every value
+//! is known to the log, which never shows it. It is never an argument of a program and never in a message.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::outcome::Failure;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+pub(super) use keyring::{CONFIG, Keyring, Login};
+
+mod keyring;
+
+/// Largest value that is read.
+const MAX_VALUE: u64 = 64 << 10;
+/// Shorter values say nothing and would be found everywhere.
+const SHORTEST: usize = 4;
+/// Keys whose values are no secret.
+const PUBLIC: [&str; 2] = ["username", "known_hosts"];
+
+/// What a Secret is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To reach the source.
+    #[default]
+    Source,
+    /// To push the image, and to pull private base images.
+    Push,
+}
+
+impl Use {
+    /// The field that names the Secret.
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Source => "spec.source",
+            Self::Push => "spec.build.output.pushSecretRef",
+        }
+    }
+
+    fn failure(self, message: String) -> Failure {
+        match self {
+            Self::Source => Failure::new(Stage::Resolve, Reason::SourceAuthFailed, message),
+            Self::Push => Failure::new(Stage::Push, Reason::RegistryDenied, message),
+        }
+    }
+}
+
+/// The keys of a Secret with their values.
+#[derive(Default)]
+pub(super) struct Credentials {
+    of: Use,
+    name: Option<String>,
+    values: BTreeMap<String, String>,
+}
+
+impl Credentials {
+    /// Reads the Secret of that name, mounted at `directory`.
+    pub(super) fn read(of: Use, name: Option<&str>, directory: &Path) -> Result<Self, Failure> {
+        let Some(name) = name else { return Ok(Self { of, ..Self::default() }) };
+        let failed = |error| Failure::workspace(Stage::Resolve, "the Secret could not be read", &error);
+        let mut values = BTreeMap::new();
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let entry = entry.map_err(failed)?;
+            let key = entry.file_name().to_string_lossy().into_owned();
+            if key.starts_with("..") || std::fs::metadata(entry.path()).map_err(failed)?.len() > MAX_VALUE {
+                continue;
+            }
+            let value = std::fs::read(entry.path()).map_err(failed)?;
+            values.insert(key, String::from_utf8_lossy(&value).into_owned());
+        }
+        if values.is_empty() {
+            let message = format!(
+                "Secret {name}, which {} names, does not exist or is empty; create it in this namespace",
+                of.field()
+            );
+            return Err(of.failure(message));
+        }
+        Ok(Self { of, name: Some(name.to_owned()), values })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { of: Use::Source, name: Some("shop-key".to_owned()), values }
+    }
+
+    /// There is no Secret.
+    pub(super) fn none(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// A value without the line break that editors and `echo` leave behind it.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        self.values
+            .get(key)
+            .map(|value| value.trim_end_matches(['\n', '\r']))
+            .filter(|value| !value.is_empty())
+    }
+
+    /// That the Secret lacks something.
+    pub(super) fn lacks(&self, what: &str) -> Failure {
+        let name = self.name.as_deref().unwrap_or_default();
+        self.of.failure(format!("Secret {name}, which {} names, has no {what}; add it", self.of.field()))
+    }
+
+    /// The logins of a Secret of type `kubernetes.io/dockerconfigjson`.
+    pub(super) fn keyring(&self) -> Result<Keyring, Failure> {
+        if self.none() {
+            return Ok(Keyring::default());
+        }
+        let wanted = "readable .dockerconfigjson: its type must be kubernetes.io/dockerconfigjson, which \
+                      kubectl create secret docker-registry makes";
+        let ring = self.value(CONFIG).and_then(Keyring::parse).ok_or_else(|| self.lacks(wanted))?;
+        if ring.is_empty() {
+            return Err(self.lacks("entry with a user name and a password in its .dockerconfigjson"));
+        }
+        Ok(ring)
+    }
+
+    /// The logins of a Secret that may also hold one user name and password, those of `host`.
+    pub(super) fn keyring_at(&self, host: &str) -> Result<Keyring, Failure> {
+        match self.plain().filter(|_| self.value(CONFIG).is_none()) {
+            Some(login) => Ok(Keyring::of(host, login)),
+            None => self.keyring(),
+        }
+    }
+
+    /// The login of the plain keys; a token is the password of any user.
+    fn plain(&self) -> Option<Login> {
+        let password = self.value("password").or_else(|| self.value("token"))?;
+        let user = self.value("username").unwrap_or("x-access-token");
+        Some(Login { user: user.to_owned(), password: password.to_owned() })
+    }
+
+    /// What to do when the registry of `repository` refuses: which Secret or field to look at.
+    pub(super) fn advice(&self, repository: &str) -> String {
+        let field = self.of.field();
+        let Some(name) = &self.name else {
+            return format!("name a Secret of type kubernetes.io/dockerconfigjson in {field}");
+        };
+        let (host, path) = repository.split_once('/').unwrap_or((repository, ""));
+        let found = self.keyring_at(host).is_ok_and(|ring| ring.login(host, path).is_some());
+        if found {
+            format!(
+                "check that the user of Secret {name}, which {field} names, is right and has the right to do so"
+            )
+        } else {
+            format!("Secret {name}, which {field} names, has no user and password for {host}: add them")
+        }
+    }
+
+    /// User name and password for basic authentication.
+    pub(super) fn basic(&self) -> Result<Option<String>, Failure> {
+        if self.none() {
+            return Ok(None);
+        }
+        let login = self.plain().ok_or_else(|| self.lacks("token, or username and password"))?;
+        header(&format!("{}{}", login.user, login.password))?;
+        Ok(Some(format!("Basic {}", login.packed())))
+    }
+
+    /// The header for a plain download: basic with a user name, else the token as bearer.
+    pub(super) fn authorization(&self) -> Result<Option<String>, Failure> {
+        match self.value("token").filter(|_| self.value("username").is_none()) {
+            Some(token) => header(token).map(|()| Some(format!("Bearer {token}"))),
+            None => self.basic(),
+        }
+    }
+
+    /// Every text that must not be shown: the values, their lines, and how they travel.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secret = self.values.iter().filter(|(key, _)| !PUBLIC.contains(&key.as_str()));
+        let mut found: Vec<String> = Vec::new();
+        for (_, value) in secret {
+            // The first and last line of a key are the same in all of them.
+            found.extend(
+                value.lines().filter(|line| !line.starts_with("-----")).map(|line| line.trim().to_owned()),
+            );
+            found.push(value.trim_end_matches(['\n', '\r']).to_owned());
+            found.extend(keyring::secrets(value));
+        }
+        found.extend(self.plain().map(|login| login.packed()));
+        unshown(found)
+    }
+}
+
+/// Secret texts and how they stand in a URL, the longest first; none that would be found everywhere.
+pub(super) fn unshown(mut found: Vec<String>) -> Vec<String> {
+    let encoded: Vec<String> = found.iter().map(|value| percent(value)).collect();
+    found.extend(encoded);
+    found.retain(|value| value.len() >= SHORTEST);
+    found.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    found.dedup();
+    found
+}
+
+/// As it is written into a URL.
+fn percent(value: &str) -> String {
+    let mut out = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// A value that could end its header and begin another is none.
+fn header(value: &str) -> Result<(), Failure> {
+    if value.chars().any(char::is_control) { Err(unreadable(Stage::Resolve)) } else { Ok(()) }
+}
+
+/// That a value cannot be sent.
+pub(super) fn unreadable(stage: Stage) -> Failure {
+    let message =
+        "a value of the Secret of spec.source holds a line break or control character; write it anew without";
+    Failure::new(stage, Reason::SourceAuthFailed, message)
+}
+
+#[cfg(test)]
+mod tests;

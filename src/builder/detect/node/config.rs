@@ -1,0 +1,91 @@
+//! The configuration of a tool: the first of its files that is there, as syntax.
+
+use super::super::findings::Findings;
+use super::Source;
+use super::javascript::{self, Value};
+use crate::builder::outcome::Failure;
+
+const EXTENSIONS: [&str; 6] = ["ts", "mts", "cts", "js", "mjs", "cjs"];
+
+/// What a tool is configured with.
+pub(super) struct Config {
+    /// The file; empty where there is none.
+    pub(super) file: String,
+    value: Value,
+}
+
+impl Config {
+    /// The first of these files, named without their ends, such as `vite.config`.
+    pub(super) fn read(source: &Source<'_>, names: &[&str]) -> Result<Self, Failure> {
+        for name in names {
+            for extension in EXTENSIONS {
+                let file = format!("{name}.{extension}");
+                if let Some(text) = source.tree.text(&file)? {
+                    let value = javascript::exported(&text, &source.settings.args);
+                    return Ok(Self { file, value });
+                }
+            }
+        }
+        Ok(Self { file: String::new(), value: Value::Object(vec![]) })
+    }
+
+    /// The value below keys, such as `build.outDir`.
+    pub(super) fn get(&self, path: &str) -> Option<&Value> {
+        self.value.get(path)
+    }
+
+    /// A text below keys. One that only running the file would tell is said to be taken for its default.
+    pub(super) fn text(&self, path: &str, findings: &mut Findings) -> Option<String> {
+        match self.get(path)? {
+            Value::Text(text) => Some(text.clone()),
+            Value::Computed | Value::Call(..) => {
+                findings.warn(format!(
+                    "{path} in {} is computed when the file runs, and its default is taken here: where that is wrong, write \
+                     a plain text, or set spec.build.outputDirectory for a directory",
+                    self.file
+                ));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn bool(&self, path: &str) -> Option<bool> {
+        match self.get(path)? {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The object that a function of one of these names is given, wherever in the configuration that is.
+    pub(super) fn given(&self, functions: &[&str]) -> Option<&Value> {
+        given(&self.value, functions)
+    }
+
+    /// Whether a function of one of these names is called.
+    pub(super) fn calls(&self, functions: &[&str]) -> bool {
+        calls(&self.value, functions)
+    }
+}
+
+fn inner(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(entries) => entries.iter().map(|(_, value)| value).collect(),
+        Value::List(values) | Value::Call(_, values) => values.iter().collect(),
+        _ => vec![],
+    }
+}
+
+fn given<'v>(value: &'v Value, functions: &[&str]) -> Option<&'v Value> {
+    if let Value::Call(name, given) = value
+        && functions.contains(&name.as_str())
+    {
+        return given.iter().find(|value| matches!(value, Value::Object(_)));
+    }
+    inner(value).into_iter().find_map(|value| given(value, functions))
+}
+
+fn calls(value: &Value, functions: &[&str]) -> bool {
+    matches!(value, Value::Call(name, _) if functions.contains(&name.as_str()))
+        || inner(value).into_iter().any(|value| calls(value, functions))
+}

@@ -1,0 +1,41 @@
+//! The disk of the build's pod: which errors say that it is full, and what to do then. It only reads text.
+
+use super::outcome::Failure;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+/// How the C library, Go and Git say it.
+const WORDS: [&str; 3] = ["no space left on device", "disk quota exceeded", "out of diskspace"];
+
+/// Whether an error of a program in the pod says that the disk is full.
+pub(super) fn is_full(error: &str) -> bool {
+    let error = error.to_ascii_lowercase();
+    WORDS.iter().any(|words| error.contains(words))
+}
+
+/// The failure of `what` found it full. The node's disk it is: a limit of the pod's own ends the pod from outside.
+pub(super) fn full(stage: Stage, what: &str) -> Failure {
+    let message = format!(
+        "{what}: the build's disk is full. Free some on the nodes, or ask the platform's owner for others \
+         (build.nodeSelector of the chart)"
+    );
+    Failure::new(stage, Reason::OutOfDisk, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_the_words_of_every_program() {
+        for error in [
+            &std::io::Error::from_raw_os_error(28).to_string(),
+            &std::io::Error::from_raw_os_error(122).to_string(),
+            "write /home/user/x: no space left on device",
+            "fatal: sha1 file '/workspace/objects.git/index.lock' write error. Out of diskspace",
+        ] {
+            assert!(is_full(error), "{error}");
+        }
+        assert!(!is_full(&std::io::Error::from_raw_os_error(13).to_string()));
+    }
+}

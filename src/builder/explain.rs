@@ -1,0 +1,167 @@
+//! `build --explain`: what would be detected in a directory and written for it. No network, no cluster.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::detect::{self, Context, Generated, Recipe};
+use super::outcome::Failure;
+use super::source;
+use crate::protocol::order::{Framework, Settings, Strategy};
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+/// The options of `build`; the names of those about a source are the fields of `spec.build`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Arguments {
+    /// Say how this directory would be built, and print the Dockerfile that would be written for it.
+    #[arg(long, value_name = "DIR")]
+    pub explain: Option<PathBuf>,
+    /// Print it as JSON instead: framework, versions, what starts, what was assumed, warnings, the Dockerfile; a refusal as
+    /// reason and message.
+    #[arg(long, requires = "explain")]
+    json: bool,
+    /// The directory of DIR that is built, as the source's `path`; DIR is then the root of the source.
+    #[arg(long, requires = "explain", value_name = "PATH")]
+    path: Option<String>,
+    /// spec.build.strategy.
+    #[arg(long, requires = "explain")]
+    strategy: Option<Strategy>,
+    /// spec.build.dockerfile.
+    #[arg(long, requires = "explain")]
+    dockerfile: Option<String>,
+    /// spec.build.framework.
+    #[arg(long, requires = "explain")]
+    framework: Option<Framework>,
+    /// spec.build.command.
+    #[arg(long, requires = "explain")]
+    build_command: Option<String>,
+    /// spec.build.outputDirectory.
+    #[arg(long, requires = "explain", value_name = "DIRECTORY")]
+    output_directory: Option<String>,
+    /// The name of one of spec.build.args; may be repeated.
+    #[arg(long, requires = "explain", value_name = "NAME")]
+    build_arg: Vec<String>,
+    /// The id of one of spec.build.secrets; may be repeated.
+    #[arg(long, requires = "explain", value_name = "ID")]
+    build_secret: Vec<String>,
+}
+
+impl Arguments {
+    fn settings(&self) -> Settings {
+        Settings {
+            path: self.path.clone(),
+            strategy: self.strategy.unwrap_or_default(),
+            dockerfile: self.dockerfile.clone(),
+            framework: self.framework,
+            command: self.build_command.clone(),
+            output_directory: self.output_directory.clone(),
+            args: self.build_arg.iter().map(|name| (name.clone(), String::new())).collect::<BTreeMap<_, _>>(),
+            secrets: self.build_secret.iter().cloned().collect(),
+            ..Settings::default()
+        }
+    }
+}
+
+/// Prints what would be built of a directory: 0, or 1 with the failure that the build would report.
+#[must_use]
+pub fn print(directory: &Path, arguments: &Arguments) -> ExitCode {
+    let recipe = recipe(directory, &arguments.settings());
+    if arguments.json {
+        println!("{:#}", json(&recipe));
+    } else {
+        match &recipe {
+            Ok(recipe) => print!("{}", text(recipe)),
+            Err(failure) => eprintln!("error: {}: {failure}", failure.reason),
+        }
+    }
+    if recipe.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn recipe(directory: &Path, settings: &Settings) -> Result<Recipe, Failure> {
+    let root = directory.canonicalize().map_err(|error| {
+        let message = format!("{} cannot be read: {error}", directory.display());
+        Failure::new(Stage::Detect, Reason::PathNotFound, message)
+    })?;
+    let context = source::context(&root, settings.path.as_deref())?;
+    detect::detect(&root, &context, settings)
+}
+
+/// The explanation; all that is not the Dockerfile is a comment of it.
+fn text(recipe: &Recipe) -> String {
+    match recipe {
+        Recipe::Dockerfile(name) => format!("# {name} of the source is built as it is.\n"),
+        Recipe::Generated(generated) => {
+            let findings = generated.findings.lines().into_iter();
+            let starts = generated.starts().map(|command| format!("starts: {command}"));
+            let head = findings.chain(starts).fold(String::new(), |text, line| text + &format!("# {line}\n"));
+            format!("# framework: {}\n{head}{}", generated.framework.name(), generated.text)
+        }
+    }
+}
+
+/// The same for programs. The keys stay as they are from release to release.
+fn json(recipe: &Result<Recipe, Failure>) -> Value {
+    match recipe {
+        Ok(Recipe::Dockerfile(name)) => json!({ "dockerfile": name, "generated": false }),
+        Ok(Recipe::Generated(generated)) => {
+            let Generated { framework, text, context, findings } = generated;
+            json!({
+                "generated": true,
+                "framework": framework.name(),
+                "context": match context { Context::Directory => "Path", Context::Source => "Root" },
+                "versions": findings.versions,
+                "starts": generated.starts(),
+                "assumed": findings.assumed,
+                "warnings": findings.warnings,
+                "text": text,
+            })
+        }
+        Err(failure) => json!({ "reason": failure.reason.to_string(), "message": failure.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_written_is_a_dockerfile_with_comments() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("package.json"), r#"{"scripts":{"start":"node a"}}"#).unwrap();
+        let explain = || text(&recipe(dir.path(), &Settings::default()).unwrap());
+        let text = explain();
+        assert!(
+            text.starts_with("# framework: Node\n# Node 22: ")
+                && text.contains("\n# note: ")
+                && text.contains("\nFROM docker.io/"),
+            "{text}"
+        );
+        std::fs::write(dir.path().join("Dockerfile"), "FROM x").unwrap();
+        assert_eq!(explain(), "# Dockerfile of the source is built as it is.\n");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let failure = recipe(Path::new("/nowhere/at-all"), &Settings::default()).unwrap_err();
+        assert!(failure.message.contains("/nowhere/at-all"), "{}", failure.message);
+    }
+
+    #[test]
+    fn programs_read_the_same_as_json() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("index.html"), "x").unwrap();
+        let explained = |path: Option<&str>| {
+            let settings = Settings { path: path.map(str::to_owned), ..Settings::default() };
+            json(&recipe(dir.path(), &settings))
+        };
+        let found = explained(None);
+        assert_eq!((found["generated"].as_bool(), found["framework"].as_str()), (Some(true), Some("Static")));
+        assert!(found["starts"].as_str().unwrap().contains("nginx"), "{found}");
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        assert_eq!(explained(Some("empty"))["reason"], "NoBuilder");
+        assert_eq!(explained(Some("absent"))["reason"], "PathNotFound");
+    }
+}

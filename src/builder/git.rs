@@ -1,0 +1,227 @@
+//! Git over http, https and ssh with everything switched off that a repository could use against the pod: hooks, templates,
+//! redirects, prompts, other transports, and submodules as Git itself would fetch them. It never runs in a directory that the repository wrote.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::address::Host;
+use super::log::printable;
+use super::outcome::Failure;
+use super::program;
+use crate::protocol::order::Reference;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+use crate::text::cut_end;
+
+mod access;
+mod failure;
+mod fetch;
+mod large_files;
+mod listing;
+pub(super) mod modules;
+mod submodules;
+mod watched;
+
+pub(super) use access::Access;
+pub(super) use fetch::Room;
+
+const ASK: Duration = Duration::from_mins(1);
+const LOCAL: Duration = Duration::from_mins(5);
+const MAX_LISTING: u64 = 64 << 20;
+
+/// A remote repository, and the directory that its objects come to.
+pub(super) struct Git {
+    url: String,
+    objects: PathBuf,
+    /// Names of the transports that may be used.
+    transports: &'static [&'static str],
+    /// `host:port:address,…`, so that Git connects to the addresses that were checked.
+    pin: Option<String>,
+    /// CA certificates as a file, when the platform brings its own.
+    ca: Option<PathBuf>,
+    access: Access,
+    /// What may come.
+    room: Room,
+    /// How long a look at every file of a commit may take, or writing them.
+    patience: Duration,
+}
+
+/// What a person knows a commit by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Commit {
+    /// First line of the message, at most 200 characters.
+    pub(super) subject: Option<String>,
+    /// `name <mail>`.
+    pub(super) author: Option<String>,
+}
+
+impl Commit {
+    /// The same in other words.
+    pub(super) fn shown(self, words: impl Fn(String) -> String) -> Self {
+        Self { subject: self.subject.map(&words), author: self.author.map(&words) }
+    }
+}
+
+impl Git {
+    pub(super) fn new(
+        url: &str,
+        work: &Path,
+        host: &Host,
+        addresses: &[IpAddr],
+        ca: Option<PathBuf>,
+        access: Access,
+    ) -> Self {
+        let pin = listing::pin(host, addresses);
+        let transports = access.transports();
+        let (objects, room) = (work.join("objects.git"), Room::default());
+        Self { url: url.to_owned(), objects, transports, pin, ca, access, room, patience: LOCAL }
+    }
+
+    /// The same, with no more room than this.
+    pub(super) fn within(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
+    /// Makes the empty directory that objects come to.
+    pub(super) async fn init(&self, stage: Stage) -> Result<(), Failure> {
+        self.init_as("sha1", stage).await
+    }
+
+    /// The same for the objects of a commit: their names are as long as its own, and Git keeps both kinds apart.
+    async fn init_for(&self, commit: &str) -> Result<(), Failure> {
+        if commit.len() < 64 {
+            return Ok(());
+        }
+        std::fs::remove_dir_all(&self.objects)
+            .map_err(|error| Failure::workspace(Stage::Fetch, "git could not be configured", &error))?;
+        self.init_as("sha256", Stage::Fetch).await
+    }
+
+    async fn init_as(&self, format: &str, stage: Stage) -> Result<(), Failure> {
+        let mut command = self.git();
+        command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=none"]);
+        command.arg(format!("--object-format={format}"));
+        let output = program::output(&mut command, 4096, LOCAL).await;
+        let output = output.map_err(|error| failure::program(stage, &self.url, &error))?;
+        if output.success { Ok(()) } else { Err(failure::local(stage, &output.stderr)) }
+    }
+
+    /// The commit that a reference means now.
+    pub(super) async fn resolve(&self, reference: &Reference) -> Result<String, Failure> {
+        let (kind, name) = match reference {
+            Reference::Commit(commit) if listing::is_commit(commit) => return Ok(commit.clone()),
+            Reference::Commit(commit) => {
+                return Err(not_found(format!(
+                    "{commit:?} is no commit: write all 40 hex digits (64 of a SHA-256 repository), in lower case"
+                )));
+            }
+            Reference::Branch(name) => ("heads", name),
+            Reference::Tag(name) => ("tags", name),
+            Reference::Default => return self.resolve_default().await,
+        };
+        if !listing::is_ref_name(name) {
+            return Err(not_found(format!("{name:?} can name neither a branch nor a tag in Git")));
+        }
+        let wanted = format!("refs/{kind}/{name}");
+        let peeled = format!("{wanted}^{{}}");
+        let refs = self.list(&[&wanted, &peeled]).await?;
+        if let Some(commit) = refs.get(&peeled).or_else(|| refs.get(&wanted)) {
+            return Ok(commit.clone());
+        }
+        let all = self.list(&[&format!("refs/{kind}/*")]).await?;
+        Err(not_found(listing::missing(kind, name, &self.url, &all)))
+    }
+
+    async fn resolve_default(&self) -> Result<String, Failure> {
+        if let Some(head) = self.list(&["HEAD"]).await?.remove("HEAD") {
+            return Ok(head);
+        }
+        let branches = self.list(&["refs/heads/*"]).await?;
+        Err(not_found(listing::missing("heads", "HEAD", &self.url, &branches)))
+    }
+
+    async fn list(&self, patterns: &[&str]) -> Result<listing::Refs, Failure> {
+        let mut command = self.git();
+        command.args(["ls-remote", "--quiet"]);
+        command.arg("--").arg(&self.url).args(patterns);
+        let output = program::output(&mut command, MAX_LISTING, ASK).await;
+        let output = output.map_err(|error| failure::program(Stage::Resolve, &self.url, &error))?;
+        if !output.success {
+            return Err(failure::remote(Stage::Resolve, &self.url, &output.stderr));
+        }
+        Ok(listing::refs(&String::from_utf8_lossy(&output.stdout)))
+    }
+
+    /// First line of the message and author of a fetched commit.
+    pub(super) async fn describe(&self, commit: &str) -> Result<Commit, Failure> {
+        let mut command = self.git();
+        command.args(["show", "--no-patch", "--no-show-signature", "--format=%an <%ae>%x00%s", commit, "--"]);
+        let output = program::output(&mut command, 64 << 10, LOCAL).await;
+        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
+        // A first line may be of any length; of one that was cut off there is more than is shown.
+        if !output.success && !output.cut {
+            return Err(failure::local(Stage::Fetch, &output.stderr));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (author, subject) = text.trim_end().split_once('\0').unwrap_or((text.as_str(), ""));
+        let bounded = |text: &str| {
+            let mut short: String = printable(text).chars().take(200).collect();
+            let excess = short.len().saturating_sub(400);
+            cut_end(&mut short, excess);
+            Some(short).filter(|short| !short.is_empty())
+        };
+        Ok(Commit { subject: bounded(subject), author: bounded(author) })
+    }
+
+    fn git(&self) -> Command {
+        let mut command = Command::new("git");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
+        command.env("LC_ALL", "C").env("HOME", "/nonexistent");
+        command
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_ATTR_NOSYSTEM", "1");
+        command
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_PROTOCOL_FROM_USER", "0")
+            .env("GIT_LFS_SKIP_SMUDGE", "1");
+        command.envs(self.ca.as_ref().map(|ca| ("GIT_SSL_CAINFO", ca)));
+        self.access.apply(&mut command);
+        command.arg("--git-dir").arg(&self.objects);
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        for transport in self.transports {
+            command.arg("-c").arg(format!("protocol.{transport}.allow=always"));
+        }
+        if let Some(pin) = &self.pin {
+            command.arg("-c").arg(format!("http.curloptResolve={pin}"));
+        }
+        command
+    }
+}
+
+/// Redirects are not followed at all, not even the first: the place that was checked is the place that is fetched.
+const SETTINGS: [&str; 11] = [
+    "protocol.allow=never",
+    "http.followRedirects=false",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=30",
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    "credential.helper=",
+    "submodule.recurse=false",
+    "advice.detachedHead=false",
+];
+
+fn not_found(message: String) -> Failure {
+    Failure::new(Stage::Resolve, Reason::RefNotFound, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! The submodules of a commit, and the repositories that they are in. `git submodule` never runs: its settings would be
+//! the source's.
+
+use std::path::Path;
+
+use super::super::address::Host;
+use super::super::outcome::Failure;
+use super::super::program;
+use super::modules::{self, Submodule};
+use super::{Access, Git, LOCAL, failure};
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+/// Largest `.gitmodules` in bytes, and largest listing of one.
+const MAX_DECLARATION: u64 = 64 << 10;
+
+impl Git {
+    /// The submodules of a fetched commit, as its tree and its `.gitmodules` say together.
+    pub(in super::super) async fn submodules(&self, commit: &str) -> Result<Vec<Submodule>, Failure> {
+        let listing = self.listing(commit).await?;
+        let links = modules::links(&listing).map_err(|why| refused(&why))?;
+        if links.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut urls = match modules::is_declared(&listing, MAX_DECLARATION) {
+            Some(true) => modules::urls(&self.declaration(commit).await?)
+                .map_err(|why| refused(&format!(".gitmodules {why}")))?,
+            Some(false) => {
+                let most = MAX_DECLARATION >> 10;
+                return Err(refused(&format!(".gitmodules is no plain file of at most {most} KiB")));
+            }
+            None => return Err(undeclared(&links[0].0)),
+        };
+        let found = links.into_iter().map(|(path, commit)| {
+            let url = urls.remove(&path).ok_or_else(|| undeclared(&path))?;
+            Ok(Submodule { path, commit, url })
+        });
+        found.collect()
+    }
+
+    /// What Git reads in the `.gitmodules` of a commit. Nothing that it includes is read.
+    async fn declaration(&self, commit: &str) -> Result<Vec<u8>, Failure> {
+        let mut command = self.git();
+        command.args(["config", "--no-includes", "--blob"]).arg(format!("{commit}:.gitmodules"));
+        let output = program::output(command.args(["--list", "-z"]), 2 * MAX_DECLARATION, LOCAL).await;
+        let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
+        if output.success && !output.cut {
+            return Ok(output.stdout);
+        }
+        let why = failure::last_line(&output.stderr);
+        Err(refused(&format!(".gitmodules cannot be read by Git: {why}")))
+    }
+
+    /// The repository of a submodule at the very same place as this one: it is given the same credentials.
+    pub(in super::super) fn beside(&self, url: &str, work: &Path) -> Self {
+        let (pin, ca, access) = (self.pin.clone(), self.ca.clone(), self.access.clone());
+        let (url, objects) = (url.to_owned(), work.join("objects.git"));
+        let (transports, room, patience) = (self.transports, self.room, self.patience);
+        Self { url, objects, transports, pin, ca, access, room, patience }
+    }
+
+    /// The repository of a submodule at another place: it is given no credentials.
+    pub(in super::super) fn elsewhere(
+        &self,
+        url: &str,
+        work: &Path,
+        host: &Host,
+        addresses: &[std::net::IpAddr],
+    ) -> Self {
+        Self::new(url, work, host, addresses, self.ca.clone(), Access::Public)
+    }
+
+    /// Where it is.
+    pub(in super::super) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// What the source says of its submodules cannot be meant.
+fn refused(why: &str) -> Failure {
+    let message =
+        format!("{why}; correct the source, or leave submodules out with spec.source.git.submodules: false");
+    Failure::new(Stage::Verify, Reason::UnsafeSource, message)
+}
+
+fn undeclared(path: &str) -> Failure {
+    let message = format!(
+        "the submodule {path:?} has no url in .gitmodules; add it, or leave submodules out with \
+         spec.source.git.submodules: false"
+    );
+    Failure::new(Stage::Verify, Reason::SourceNotFound, message)
+}

@@ -1,0 +1,291 @@
+//! GET, for large files POST, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects
+//! that are each checked again, with an end to time and bytes. It shows no query and no header to anybody.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+
+use super::address::{self, Host, Refusal, Rule};
+use super::log::shortened;
+use super::outcome::Failure;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+mod body;
+mod rules;
+
+pub(super) use body::{save, text};
+pub(super) use rules::Rules;
+
+/// Most redirects that are followed.
+const MAX_REDIRECTS: usize = 3;
+const CONNECT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(30);
+/// For a whole download.
+const WHOLE: Duration = Duration::from_mins(15);
+
+/// The client.
+#[derive(Default)]
+pub(super) struct Http {
+    rules: Rules,
+    certificates: Vec<Certificate>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Question<'a> {
+    /// Only ever sent to the host that was named.
+    pub(super) authorization: Option<&'a str>,
+    pub(super) accept: Option<&'a str>,
+    /// Only ever sent to the host that was named.
+    pub(super) headers: &'a [(HeaderName, HeaderValue)],
+    /// Type and text of what is sent along.
+    pub(super) body: Option<(&'static str, &'a str)>,
+}
+
+impl Http {
+    /// `ca` is a PEM text with further certificates to trust.
+    pub(super) fn new(ca: &str, rules: Rules) -> Result<Self, reqwest::Error> {
+        let certificates = Certificate::from_pem_bundle(ca.as_bytes())?;
+        Ok(Self { rules, certificates })
+    }
+
+    /// The addresses of a host that a person named, all of them allowed.
+    pub(super) async fn check(&self, host: &Host, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
+        self.resolve(host, self.rules.named, stage).await
+    }
+
+    /// The addresses of a host that a source at `source` named: in a private network only when the source is in one.
+    pub(super) async fn check_beside(
+        &self,
+        host: &Host,
+        source: &[IpAddr],
+        stage: Stage,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        self.resolve(host, self.beside(source), stage).await
+    }
+
+    /// What is wrong with an address that a source at `source` named.
+    fn beside(&self, source: &[IpAddr]) -> Rule {
+        let inside = !source.is_empty() && source.iter().all(|&address| address::is_private(address));
+        if inside { self.rules.named } else { self.rules.redirected }
+    }
+
+    async fn resolve(&self, host: &Host, rule: Rule, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
+        let lookup = async |host: &Host| (self.rules.lookup)(host.clone()).await;
+        address::resolve(host, stage, lookup, rule).await
+    }
+
+    /// The answer to a GET of `url`, which a person named, whatever its status. Redirects are followed.
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.get_by(self.rules.named, url, question, stage).await
+    }
+
+    /// The same of a `url` that a source at `source` named: in a private network only when the source is in one.
+    pub(super) async fn get_beside(
+        &self,
+        url: &Url,
+        source: &[IpAddr],
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.get_by(self.beside(source), url, question, stage).await
+    }
+
+    /// The answer to a POST of a `url` that a source at `source` named. Nothing is followed.
+    pub(super) async fn post_beside(
+        &self,
+        url: &Url,
+        source: &[IpAddr],
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.once(Method::POST, url, self.beside(source), question, url, stage).await
+    }
+
+    async fn get_by(
+        &self,
+        first: Rule,
+        url: &Url,
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        let mut place = url.clone();
+        for hop in 0..=MAX_REDIRECTS {
+            let rule = if hop == 0 { first } else { self.rules.redirected };
+            let response = self.once(Method::GET, &place, rule, question, url, stage).await?;
+            let Some(next) = redirect(&response) else { return Ok(response) };
+            place = follow(&place, &next).map_err(|why| {
+                let message = format!("{} redirects {why}; write the final URL", shown(&place));
+                Failure::new(stage, Reason::SourceForbidden, message)
+            })?;
+        }
+        let message =
+            format!("{} redirects more than {MAX_REDIRECTS} times; write the final URL", shown(url));
+        Err(Failure::new(stage, Reason::SourceForbidden, message))
+    }
+
+    /// The answer of a host that a server named for its tokens: in a private network only when that server is in one.
+    pub(super) async fn get_token(
+        &self,
+        url: &Url,
+        server: &Url,
+        authorization: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let found = self.addresses(server, self.rules.named, Stage::Resolve).await?;
+        let inside = found.iter().all(|&address| address::is_private(address));
+        let rule = if inside || same_place(url, server) { self.rules.named } else { self.rules.redirected };
+        let question = Question { authorization, ..Question::default() };
+        self.once(Method::GET, url, rule, question, url, Stage::Resolve).await
+    }
+
+    /// The answer of a host that a person named to any method, whatever its status. Nothing is followed.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        question: Question<'_>,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        self.once(method, url, self.rules.named, question, url, stage).await
+    }
+
+    async fn once(
+        &self,
+        method: Method,
+        place: &Url,
+        rule: Rule,
+        question: Question<'_>,
+        first: &Url,
+        stage: Stage,
+    ) -> Result<Response, Failure> {
+        let addresses = self.addresses(place, rule, stage).await?;
+        let client = self.client(place, &addresses).map_err(|error| {
+            Failure::workspace(stage, "the client for downloads could not be made", &error)
+        })?;
+        let mut request = client.request(method, place.clone());
+        if let Some(accept) = question.accept {
+            request = request.header(ACCEPT, accept);
+        }
+        if let Some(authorization) = question.authorization.filter(|_| same_place(place, first)) {
+            let mut value = reqwest::header::HeaderValue::from_str(authorization)
+                .map_err(|_| super::credentials::unreadable(stage))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if same_place(place, first) {
+            request = request.headers(question.headers.iter().cloned().collect());
+        }
+        if let Some((kind, body)) = question.body {
+            request = request.header(CONTENT_TYPE, kind).body(body.to_owned());
+        }
+        request.send().await.map_err(|error| unreachable(place, error, stage))
+    }
+
+    async fn addresses(&self, place: &Url, rule: Rule, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
+        let host = host_of(place).ok_or_else(|| Refusal::Scheme.at(stage))?;
+        self.resolve(&host, rule, stage).await
+    }
+
+    /// Connects only to the addresses that were checked, follows nothing, and takes no proxy from the environment.
+    fn client(&self, place: &Url, addresses: &[IpAddr]) -> Result<Client, reqwest::Error> {
+        let addresses: Vec<SocketAddr> = addresses.iter().map(|&address| (address, 0).into()).collect();
+        Client::builder()
+            .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .timeout(WHOLE)
+            .tls_certs_merge(self.certificates.clone())
+            .resolve_to_addrs(place.host_str().unwrap_or_default(), &addresses)
+            .build()
+    }
+}
+
+/// A URL that a person wrote, once it is one that no program reads differently.
+pub(super) fn named(url: &str, stage: Stage) -> Result<Url, Failure> {
+    address::parse(url).map_err(|refusal| refusal.at(stage))?;
+    Url::parse(url).map_err(|_| Refusal::Characters.at(stage))
+}
+
+/// Scheme, host and path: a query may hold a signature that opens the door.
+pub(super) fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = shortened(url.path(), 200);
+    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+fn host_of(url: &Url) -> Option<Host> {
+    let name = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = url.port_or_known_default()?;
+    (matches!(url.scheme(), "http" | "https") && !name.is_empty()).then_some(Host { name, port })
+}
+
+/// Whether two URLs are of one transport, host and port.
+pub(super) fn same_place(one: &Url, other: &Url) -> bool {
+    (one.scheme(), one.host_str(), one.port_or_known_default())
+        == (other.scheme(), other.host_str(), other.port_or_known_default())
+}
+
+/// Where an answer sends to.
+fn redirect(response: &Response) -> Option<String> {
+    let codes = [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
+    let location = response.headers().get(LOCATION).filter(|_| codes.contains(&response.status()))?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
+
+/// The next place that a server names, or what is wrong with it.
+pub(super) fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
+    let next = place.join(next).map_err(|_| "to what is no URL")?;
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err("to a URL with a password");
+    }
+    match (place.scheme(), next.scheme()) {
+        ("https", "http") => Err("from https to http"),
+        (_, "http" | "https") => Ok(next),
+        _ => Err("to another transport"),
+    }
+}
+
+fn unreachable(place: &Url, error: reqwest::Error, stage: Stage) -> Failure {
+    // Without the URL, of which a query may be secret.
+    let why = super::registry::chain(&error.without_url());
+    let message =
+        format!("{} does not answer: {why}; check the URL, and that pods reach its host", shown(place));
+    Failure::new(stage, Reason::SourceUnreachable, message)
+}
+
+/// What a status other than 200 means, said of a source at `url`.
+pub(super) fn refused(url: &Url, status: StatusCode, stage: Stage) -> Failure {
+    let url = shown(url);
+    let (reason, message) = match status.as_u16() {
+        401 | 403 => (
+            Reason::SourceAuthFailed,
+            format!("{url} asks for credentials or refuses those given; check the Secret of spec.source"),
+        ),
+        404 | 410 => (Reason::SourceNotFound, format!("there is nothing at {url}; check it")),
+        code => (
+            Reason::SourceUnreachable,
+            format!("{url} answers with status {code}; check the URL, and that its host is well"),
+        ),
+    };
+    Failure::new(stage, reason, message)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,186 @@
+//! The batch API of Git LFS: what is asked, and what a server may answer. Texts only.
+
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Pointer, Server, missing, server};
+use crate::builder::http;
+use crate::builder::log::{printable, shortened};
+use crate::builder::outcome::Failure;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+/// The type of questions and answers.
+pub(super) const TYPE: &str = "application/vnd.git-lfs+json";
+
+/// Where an object is, and what its server wants to be told.
+#[derive(Debug)]
+pub(super) struct Download {
+    pub(super) pointer: Pointer,
+    pub(super) url: Url,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// It is not one of the API.
+    Unreadable(String),
+    /// It leads to a place where nothing is fetched.
+    Forbidden(Pointer, String),
+    /// The server does not have the object.
+    Missing(Pointer, String),
+}
+
+impl Error {
+    /// `place` says which files an object belongs to.
+    pub(super) fn failure(self, server: &Server, place: &dyn Fn(&Pointer) -> String) -> Failure {
+        let url = server.shown();
+        match self {
+            Self::Missing(pointer, why) => missing(&place(&pointer), &format!("{url} says {why:?}")),
+            Self::Forbidden(pointer, why) => {
+                let message = format!("the server of Git LFS at {url} sends for {} {why}", place(&pointer));
+                Failure::new(Stage::Fetch, Reason::SourceForbidden, message)
+            }
+            Self::Unreadable(why) => {
+                let message = format!("{url} does not answer as a server of Git LFS: {why}. Check the URL");
+                Failure::new(Stage::Fetch, Reason::SourceUnreachable, message)
+            }
+        }
+    }
+}
+
+/// The question for some objects.
+pub(super) fn question(wanted: &[&Pointer]) -> String {
+    let objects: Vec<Value> =
+        wanted.iter().map(|Pointer { oid, size }| json!({ "oid": oid, "size": size })).collect();
+    json!({ "operation": "download", "transfers": ["basic"], "hash_algo": "sha256", "objects": objects })
+        .to_string()
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    transfer: Option<String>,
+    objects: Vec<Object>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    oid: String,
+    actions: Option<Actions>,
+    error: Option<ObjectError>,
+}
+
+#[derive(Deserialize)]
+struct Actions {
+    download: Option<Action>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    href: String,
+    #[serde(default)]
+    header: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct ObjectError {
+    code: Value,
+    message: Option<String>,
+}
+
+/// Where each of the objects is, as the server at `server` answers. Objects that nobody asked for are not looked at.
+pub(super) fn answer(text: &[u8], wanted: &[&Pointer], server: &Url) -> Result<Vec<Download>, Error> {
+    let answer: Answer =
+        serde_json::from_slice(text).map_err(|error| Error::Unreadable(printable(&error.to_string())))?;
+    if let Some(transfer) = answer.transfer.filter(|transfer| !transfer.is_empty() && transfer != "basic") {
+        let transfer = shortened(&printable(&transfer), 40);
+        return Err(Error::Unreadable(format!("it offers the transfer {transfer:?} and not \"basic\"")));
+    }
+    wanted.iter().map(|pointer| download(pointer, &answer.objects, server)).collect()
+}
+
+fn download(pointer: &Pointer, objects: &[Object], server: &Url) -> Result<Download, Error> {
+    let lacks = |why: String| Error::Missing(pointer.clone(), why);
+    let object = objects.iter().find(|object| object.oid == pointer.oid);
+    let object = object.ok_or_else(|| lacks("nothing of it".to_owned()))?;
+    if let Some(ObjectError { code, message }) = &object.error {
+        let message = message.as_deref().unwrap_or_default();
+        return Err(lacks(shortened(&printable(&format!("{code} {message}")), 200)));
+    }
+    let action = object.actions.as_ref().and_then(|actions| actions.download.as_ref());
+    let action = action.ok_or_else(|| lacks("not where it is".to_owned()))?;
+    let forbidden = |why: &str| Error::Forbidden(pointer.clone(), why.to_owned());
+    let url = http::follow(server, &action.href).map_err(forbidden)?;
+    let headers = action.header.as_ref().map(server::headers).transpose();
+    let headers = headers.map_err(|why| forbidden(&format!("an answer that {why}")))?.unwrap_or_default();
+    Ok(Download { pointer: pointer.clone(), url, headers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointer() -> Pointer {
+        Pointer { oid: "a".repeat(64), size: 3 }
+    }
+
+    fn read(answered: &Value) -> Result<Vec<Download>, Error> {
+        let server = Url::parse("https://h/shop.git/info/lfs/objects/batch").unwrap();
+        answer(answered.to_string().as_bytes(), &[&pointer()], &server)
+    }
+
+    fn object(rest: &Value) -> Value {
+        let mut object = json!({ "oid": "a".repeat(64), "size": 3 });
+        object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        json!({ "transfer": "basic", "objects": [object] })
+    }
+
+    #[test]
+    fn an_object_is_where_the_server_says() {
+        let href = "https://store.example/x?signature=y";
+        let action = json!({ "href": href, "header": { "Authorization": "RemoteAuth z" }, "expires_in": 60 });
+        let found = read(&object(&json!({ "actions": { "download": action } }))).unwrap();
+        assert_eq!((found[0].url.as_str(), found[0].headers.len()), (href, 1));
+        let plain =
+            read(&object(&json!({ "actions": { "download": { "href": "/x", "header": null } } }))).unwrap();
+        assert_eq!(plain[0].url.as_str(), "https://h/x");
+    }
+
+    #[test]
+    fn no_object_is_fetched_over_another_transport_or_with_a_password_in_its_url() {
+        for href in ["http://h/x", "file:///etc/passwd", "ssh://h/x", "https://ada:planted@h/x", "https://"] {
+            let error = read(&object(&json!({ "actions": { "download": { "href": href } } }))).unwrap_err();
+            let failure = error.failure(&Server::at("https://h/x").unwrap(), &|_| "\"logo.png\"".to_owned());
+            assert_eq!(failure.reason, Reason::SourceForbidden, "{href}");
+            assert!(
+                failure.message.contains("logo.png") && !failure.message.contains("planted"),
+                "{failure}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_server_does_not_have_is_said_with_its_words() {
+        for (answer, word) in [
+            (object(&json!({ "error": { "code": 404, "message": "Object does not exist" } })), "404 Object"),
+            (object(&json!({})), "not where it is"),
+            (object(&json!({ "actions": {} })), "not where it is"),
+            (json!({ "objects": [] }), "nothing of it"),
+            (json!({ "objects": [{ "oid": "b" }] }), "nothing of it"),
+        ] {
+            let error = read(&answer).unwrap_err();
+            let failure = error.failure(&Server::at("https://h/x").unwrap(), &|_| "\"logo.png\"".to_owned());
+            assert_eq!(failure.reason, Reason::LargeFileMissing, "{failure}");
+            assert!(
+                failure.message.contains(word) && failure.message.contains("git lfs push --all"),
+                "{failure}"
+            );
+        }
+        for answer in [json!({}), json!([]), json!({ "transfer": "tus", "objects": [] })] {
+            assert!(matches!(read(&answer), Err(Error::Unreadable(_))), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Secrets in a text, and what is left of one that was cut: texts are cut in many places before they come here.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+/// What stands in place of a secret.
+pub(super) const HIDDEN: &str = "***";
+/// Characters from which on the beginning of a secret is taken for it.
+const TELLING: usize = 8;
+/// What stands where a text was cut.
+const CUT: char = '…';
+
+/// The text with every secret in it replaced, and with the beginning of one where the text ends or was cut.
+pub(super) fn hide(text: &str, secrets: &[String]) -> String {
+    let mut found: Vec<Range<usize>> = secrets.iter().flat_map(|secret| places(text, secret)).collect();
+    found.sort_by_key(|place| (place.start, Reverse(place.end)));
+    let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
+    for place in found {
+        // Secrets may overlap: one is the line of another, or begins where another ends.
+        if place.start >= end {
+            shown.push_str(&text[end..place.start]);
+            shown.push_str(HIDDEN);
+        }
+        end = end.max(place.end);
+    }
+    shown.push_str(&text[end..]);
+    shown
+}
+
+/// Where a secret stands, or enough of its beginning to tell it by.
+fn places(text: &str, secret: &str) -> Vec<Range<usize>> {
+    let telling = &secret[..secret.char_indices().nth(TELLING).map_or(secret.len(), |(at, _)| at)];
+    let Some(first) = telling.chars().next() else { return vec![] };
+    let (mut places, mut from) = (Vec::new(), 0);
+    while let Some(start) = text[from..].find(telling).map(|at| from + at) {
+        let end = start + shared(&text[start..], secret);
+        let rest = &text[end..];
+        if end - start == secret.len() || rest.is_empty() || rest.starts_with(CUT) {
+            places.push(start..end);
+            from = end;
+        } else {
+            from = start + first.len_utf8();
+        }
+    }
+    places
+}
+
+/// Bytes that two texts begin with alike, up to the end of a character.
+fn shared(one: &str, other: &str) -> usize {
+    let alike = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    alike.map(|(char, _)| char.len_utf8()).sum()
+}
+
+/// At most so many characters of a text. Where it is cut, it says so: that is where a secret may have been cut as well.
+pub(in crate::builder) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}{CUT}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+
+    fn hidden(text: &str, secrets: &[&str]) -> String {
+        hide(text, &secrets.iter().map(|&secret| secret.to_owned()).collect::<Vec<_>>())
+    }
+
+    // Bad input 106: secret that was cut together with its text
+    #[test]
+    fn what_is_left_of_a_secret_is_hidden_where_its_text_was_cut() {
+        assert_eq!(TOKEN.len(), 40);
+        for length in [8, 9, 20, 39, 40] {
+            let cut = &TOKEN[..length];
+            assert_eq!(hidden(&format!("bad {cut}"), &[TOKEN]), "bad ***", "{length}");
+            assert_eq!(hidden(&format!("bad {cut}…"), &[TOKEN]), "bad ***…", "{length}");
+            let inside = hidden(&format!("bad {cut}…; check {cut}…; twice"), &[TOKEN]);
+            assert_eq!(inside, "bad ***…; check ***…; twice", "{length}");
+            let shortened = shortened(&format!("bad {TOKEN}, says the server"), 4 + length);
+            let said = hidden(&format!("{shortened}; check it"), &[TOKEN]);
+            assert_eq!(said, "bad ***…; check it", "{length}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_that_many_words_have_or_that_goes_on_otherwise_is_left_alone() {
+        for text in
+            ["bad ghp_012", "bad ghp_012…", "bad ghp_01234567890 word", "ghp_0123456789…abcdefg x", "…", ""]
+        {
+            let expected = text.replace("ghp_0123456789…", "***…");
+            assert_eq!(hidden(text, &[TOKEN]), expected);
+        }
+        assert_eq!(hidden("short hunter", &["hunter2"]), "short hunter", "all of a short secret, or nothing");
+    }
+
+    #[test]
+    fn secrets_that_overlap_leave_nothing_of_each_other() {
+        let longer = "wxyz-0123456789-0123456789";
+        for secrets in [[TOKEN, longer], [longer, TOKEN]] {
+            assert_eq!(hidden(&format!("a {TOKEN}-01234"), &secrets), "a ***");
+            assert_eq!(hidden(&format!("a {TOKEN}-01234 b"), &secrets), "a ***-01234 b");
+        }
+        assert_eq!(
+            hidden("ghp_01234567", &[TOKEN, "ghp_"]),
+            "***",
+            "a secret inside the beginning of another"
+        );
+        assert_eq!(hidden("aaaaaaaaa", &["aaaaaaaab"]), "a***", "one that begins like itself");
+        assert_eq!(hidden("ä pässwört-ä…", &["pässwört-äü"]), "ä ***…");
+    }
+
+    #[test]
+    fn texts_say_where_they_were_cut() {
+        assert_eq!((shortened("äöü", 3), shortened("äöü", 2)), ("äöü".to_owned(), "äö…".to_owned()));
+    }
+}

@@ -1,0 +1,41 @@
+//! What a program prints, line by line, however long its lines are.
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// Shows every line to `seen`, the last one too when its end is missing. What a line has beyond `limit` bytes is dropped.
+pub(in crate::builder) async fn each_line(
+    mut reader: impl AsyncRead + Unpin,
+    limit: usize,
+    mut seen: impl FnMut(&[u8]),
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut line = Vec::new();
+    while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+        for &byte in &buffer[..count] {
+            if byte == b'\n' {
+                seen(&line);
+                line.clear();
+            } else if line.len() < limit {
+                line.push(byte);
+            }
+        }
+    }
+    if !line.is_empty() {
+        seen(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Bad input 106: line of 300,000 characters
+    #[tokio::test]
+    async fn endless_lines_are_cut_and_the_next_one_survives() {
+        let mut text = vec![b'x'; 300_000];
+        text.extend_from_slice(b"\n\nnext\nlast without newline");
+        let mut seen = Vec::new();
+        each_line(&text[..], 4096, |line| seen.push(line.len())).await;
+        assert_eq!(seen, [4096, 0, 4, 20]);
+    }
+}

@@ -1,0 +1,184 @@
+//! A source in a registry that a person named: an OCI artifact, which is one layer, a tar.gz, of the type that Flux gives
+//! to sources; or an image that is there already. Only the GETs that a pull needs, each through the door that checks
+//! addresses.
+
+use oci_client::Reference;
+use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::{Response, StatusCode, Url};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::credentials::Credentials;
+use super::http::{self, Http, Question};
+use super::outcome::Failure;
+use super::registry;
+use super::source::MAX_BYTES;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+mod challenge;
+mod image;
+
+/// Type of the layer that is the source.
+pub(super) const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const REVISION: &str = "org.opencontainers.image.revision";
+const MAX_MANIFEST: usize = 4 << 20;
+const MAX_TOKEN: usize = 64 << 10;
+
+/// An artifact that a registry described.
+#[derive(Debug)]
+pub(super) struct Artifact {
+    /// Digest of its manifest.
+    pub(super) digest: String,
+    /// What it was made from, as its maker noted it.
+    pub(super) revision: Option<String>,
+    layer: Url,
+    sum: String,
+    authorization: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    layers: Vec<Layer>,
+    #[serde(default)]
+    annotations: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Layer {
+    media_type: String,
+    digest: String,
+    size: u64,
+}
+
+/// What a registry said to the question for a manifest.
+struct Answer {
+    /// What was asked for.
+    url: Url,
+    response: Response,
+    /// The header that it wants for this repository.
+    authorization: Option<String>,
+}
+
+/// The registries, seen from the pod.
+pub(super) struct Registries<'a> {
+    pub(super) http: &'a Http,
+    pub(super) credentials: &'a Credentials,
+    /// Those that speak plain HTTP.
+    pub(super) plain: &'a [String],
+}
+
+impl Registries<'_> {
+    /// What is at the reference now.
+    pub(super) async fn resolve(&self, reference: &str) -> Result<Artifact, Failure> {
+        let parsed = registry::parse(reference).map_err(|error| error.of_source())?;
+        let Answer { url, response, authorization } = self.ask(&parsed, MANIFEST).await?;
+        if response.status() != StatusCode::OK {
+            return Err(http::refused(&url, response.status(), Stage::Resolve));
+        }
+        let body = http::text(response, MAX_MANIFEST, Stage::Resolve).await?;
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
+        if parsed.digest().is_some_and(|wanted| wanted != digest) {
+            let message = format!("the registry answers {reference} with something else, {digest}");
+            return Err(Failure::new(Stage::Resolve, Reason::SourceChanged, message));
+        }
+        let manifest = serde_json::from_slice::<Manifest>(&body).map_err(|_| holds_none(reference))?;
+        let sources: Vec<&Layer> = manifest.layers.iter().filter(|layer| layer.media_type == LAYER).collect();
+        let [layer] = sources[..] else { return Err(holds_none(reference)) };
+        let sum = layer.digest.strip_prefix("sha256:").filter(|sum| is_sum(sum));
+        let sum = sum.ok_or_else(|| holds_none(reference))?.to_owned();
+        if layer.size > MAX_BYTES {
+            return Err(super::source::too_large());
+        }
+        let revision = manifest.annotations.and_then(|mut notes| notes.remove(REVISION));
+        let layer = self.place(&parsed, &format!("blobs/sha256:{sum}"))?;
+        Ok(Artifact { digest, revision, layer, sum, authorization })
+    }
+
+    /// Asks for a manifest, a second time where the registry wants to know who asks.
+    async fn ask(&self, reference: &Reference, accept: &str) -> Result<Answer, Failure> {
+        let wanted = reference.digest().or(reference.tag()).unwrap_or("latest");
+        let url = self.place(reference, &format!("manifests/{wanted}"))?;
+        let question = Question { accept: Some(accept), ..Question::default() };
+        let response = self.http.get(&url, question, Stage::Resolve).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(Answer { url, response, authorization: None });
+        }
+        let (host, repository) = (reference.resolve_registry(), reference.repository());
+        let authorization = self.answer(&response, &url, host, repository).await?;
+        let question = Question { authorization: authorization.as_deref(), ..question };
+        let response = self.http.get(&url, question, Stage::Resolve).await?;
+        Ok(Answer { url, response, authorization })
+    }
+
+    /// Where a part of the repository is.
+    fn place(&self, reference: &Reference, part: &str) -> Result<Url, Failure> {
+        registry::host(reference)?;
+        let host = reference.resolve_registry();
+        let scheme = if self.plain.iter().any(|plain| plain == host) { "http" } else { "https" };
+        http::named(&format!("{scheme}://{host}/v2/{}/{part}", reference.repository()), Stage::Resolve)
+    }
+
+    /// Writes the layer to `file`.
+    pub(super) async fn save(&self, artifact: &Artifact, file: &std::path::Path) -> Result<(), Failure> {
+        let question = Question { authorization: artifact.authorization.as_deref(), ..Question::default() };
+        let response = self.http.get(&artifact.layer, question, Stage::Fetch).await?;
+        if response.status() != StatusCode::OK {
+            return Err(http::refused(&artifact.layer, response.status(), Stage::Fetch));
+        }
+        let sum = http::save(response, file, MAX_BYTES, Stage::Fetch).await?;
+        if sum == artifact.sum {
+            return Ok(());
+        }
+        let message = format!("the layer of the artifact is sha256:{sum}, not sha256:{}", artifact.sum);
+        Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message))
+    }
+
+    /// The header that a registry asks for with this answer.
+    pub(super) async fn answer(
+        &self,
+        response: &Response,
+        url: &Url,
+        host: &str,
+        repository: &str,
+    ) -> Result<Option<String>, Failure> {
+        let basic = if self.credentials.none() {
+            None
+        } else {
+            challenge::basic(self.credentials, host, repository)?
+        };
+        let asked = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+        let Some(realm) = asked.and_then(|asked| challenge::realm(asked, repository)) else {
+            return Ok(basic);
+        };
+        let refused = |status| http::refused(&realm, status, Stage::Resolve);
+        if realm.scheme() != "https" && url.scheme() == "https" {
+            return Err(refused(StatusCode::UNAUTHORIZED));
+        }
+        let answer = self.http.get_token(&realm, url, basic.as_deref()).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(refused(answer.status()));
+        }
+        let body = http::text(answer, MAX_TOKEN, Stage::Resolve).await?;
+        let body = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
+        let token = ["token", "access_token"].iter().find_map(|key| body[*key].as_str());
+        Ok(token.map(|token| format!("Bearer {token}")))
+    }
+}
+
+fn is_sum(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn holds_none(reference: &str) -> Failure {
+    let message = format!(
+        "{reference} holds no source, which is exactly one layer of type {LAYER}; make it with flux push artifact"
+    );
+    Failure::new(Stage::Resolve, Reason::SourceNotFound, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! What a registry asks for before it hands out anything, and what the Secret has to answer. It sends nothing.
+
+use reqwest::Url;
+
+use crate::builder::credentials::{CONFIG, Credentials};
+use crate::builder::outcome::Failure;
+
+/// Where a token is had: `Bearer realm="…",service="…",scope="…"`.
+pub(super) fn realm(asked: &str, repository: &str) -> Option<Url> {
+    let fields = asked.strip_prefix("Bearer ").or_else(|| asked.strip_prefix("bearer "))?;
+    let field = |name: &str| {
+        let at = fields.find(&format!("{name}=\""))? + name.len() + 2;
+        fields[at..].split('"').next()
+    };
+    let mut url = Url::parse(field("realm")?).ok()?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    let scope = field("scope").map_or_else(|| format!("repository:{repository}:pull"), str::to_owned);
+    url.query_pairs_mut().append_pair("scope", &scope);
+    if let Some(service) = field("service") {
+        url.query_pairs_mut().append_pair("service", service);
+    }
+    Some(url)
+}
+
+/// The header of the Secret's user for this repository, where it has one there.
+pub(super) fn basic(
+    credentials: &Credentials,
+    host: &str,
+    repository: &str,
+) -> Result<Option<String>, Failure> {
+    if credentials.value(CONFIG).is_none() {
+        return credentials.basic();
+    }
+    let ring = credentials.keyring()?;
+    Ok(ring.login(host, repository).map(|login| format!("Basic {}", login.packed())))
+}

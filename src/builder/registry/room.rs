@@ -1,0 +1,117 @@
+//! Whether a registry refuses for want of room. Only the status and what the registry says are read, never the address that
+//! was asked: that may hold any word.
+
+use oci_client::errors::{OciDistributionError, OciEnvelope, OciError, OciErrorCode};
+use serde_json::Value;
+
+use super::super::log::{printable, shortened};
+
+/// How they say it: distribution on a file system, Harbor, Quay and others with quotas.
+const WORDS: [&str; 4] =
+    ["no space left on device", "insufficient storage", "exceed the configured upper limit", "quota"];
+/// distribution 2 hands out the number of the system's error, not its words.
+const NO_SPACE: i64 = 28;
+/// Longest part of the registry's own words, in characters.
+const MAX_WORDS: usize = 300;
+
+/// Whether an answer with this status, of which the registry says this, means that there is no room.
+pub(in crate::builder) fn is_full(status: u16, words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    // Requests have quotas too.
+    status != 429 && (status == 507 || WORDS.iter().any(|known| words.contains(known)))
+}
+
+/// What the registry says where it refuses for want of room.
+pub(super) fn refusal(error: &OciDistributionError) -> Option<String> {
+    let (status, words) = match error {
+        OciDistributionError::ServerError { code, message, .. } => {
+            let envelope = serde_json::from_str::<OciEnvelope>(message);
+            (*code, envelope.map_or_else(|_| message.clone(), |envelope| said(&envelope)))
+        }
+        OciDistributionError::RegistryError { envelope, .. } => {
+            let busy = envelope.errors.iter().any(|error| error.code == OciErrorCode::Toomanyrequests);
+            (if busy { 429 } else { 0 }, said(envelope))
+        }
+        _ => return None,
+    };
+    is_full(status, &words).then(|| shortened(&printable(&words), MAX_WORDS))
+}
+
+fn said(envelope: &OciEnvelope) -> String {
+    envelope.errors.iter().map(sentence).collect::<Vec<_>>().join("; ")
+}
+
+fn sentence(error: &OciError) -> String {
+    let number = error.detail.pointer("/Enclosed/Err").and_then(Value::as_i64);
+    let detail = match &error.detail {
+        Value::Null => return error.message.clone(),
+        _ if number == Some(NO_SPACE) => "no space left on device".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    format!("{}: {detail}", error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, message: &str) -> Option<String> {
+        let (url, message) = ("http://r/v2/you/quota/blobs/uploads/".to_owned(), message.to_owned());
+        refusal(&OciDistributionError::ServerError { code, url, message })
+    }
+
+    fn envelope(text: &str) -> Option<String> {
+        let envelope = serde_json::from_str(text).unwrap();
+        refusal(&OciDistributionError::RegistryError { envelope, url: "http://r/v2/you/quota/".to_owned() })
+    }
+
+    #[test]
+    fn what_registries_without_room_answer_is_known() {
+        // As distribution 2.8 answers, the second one to every upload after the first that found its disk full.
+        for body in [
+            r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":"write /r/data: no space left on device"}]}"#,
+            r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/r/startedat","Err":28}}}]}"#,
+        ] {
+            let said = answer(500, body).unwrap();
+            assert!(
+                said.starts_with("unknown error: ") && said.ends_with("no space left on device"),
+                "{said}"
+            );
+        }
+        assert!(answer(507, "").is_some());
+        assert!(answer(503, "disk quota exceeded").is_some());
+        let harbor = "adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 MiB will exceed the \
+                      configured upper limit of 10.0 MiB.";
+        let denied = |message: &str| format!(r#"{{"errors":[{{"code":"DENIED","message":"{message}"}}]}}"#);
+        assert_eq!(envelope(&denied(harbor)).as_deref(), Some(harbor));
+        assert!(envelope(&denied("Quota has been exceeded on namespace")).is_some());
+    }
+
+    #[test]
+    fn words_that_are_cut_say_so() {
+        let said = answer(507, &"x".repeat(MAX_WORDS + 1)).unwrap();
+        assert_eq!(
+            said,
+            format!("{}…", "x".repeat(MAX_WORDS)),
+            "what is left of a secret is looked for there"
+        );
+    }
+
+    #[test]
+    fn other_refusals_say_nothing_of_room_whatever_the_repository_is_called() {
+        let denied = "requested access to the resource is denied";
+        assert_eq!(envelope(&format!(r#"{{"errors":[{{"code":"DENIED","message":"{denied}"}}]}}"#)), None);
+        let busy =
+            r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Quota exceeded for requests per minute"}]}"#;
+        assert_eq!((envelope(busy), answer(429, busy)), (None, None));
+        for number in [13, 280] {
+            let detail =
+                format!(r#"{{"DriverName":"filesystem","Enclosed":{{"Op":"mkdir","Err":{number}}}}}"#);
+            let body =
+                format!(r#"{{"errors":[{{"code":"UNKNOWN","message":"unknown error","detail":{detail}}}]}}"#);
+            assert_eq!(answer(500, &body), None, "{body}");
+        }
+        assert_eq!((answer(500, ""), answer(503, "<html>")), (None, None));
+    }
+}

@@ -1,0 +1,209 @@
+//! The stages of a build in their order, with the two things that end it early: its deadline and a signal. Each stage is
+//! a function of its own; none is skipped silently.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::buildkit;
+use super::credentials::{Credentials, Keyring, Use};
+use super::git::Commit;
+use super::http::{Http, Rules};
+use super::log::Log;
+use super::outcome::{self, Failure};
+use super::registry::{self, Registry};
+use super::step_secrets::StepSecrets;
+use crate::protocol::order::{
+    BUILD_SECRETS_DIR, CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source,
+};
+use crate::protocol::reason::Reason;
+use crate::protocol::report::{Built, EXIT_FAULT, LAST_WORDS_SECONDS, Report, Stage};
+use crate::version::build_key;
+
+mod facts;
+mod kept_log;
+mod large_files;
+mod notes;
+mod origin;
+mod replaced_cache;
+mod stages;
+mod submodules;
+mod watched;
+mod workspace;
+
+use facts::{failed, plain_registries, told_to_end};
+use workspace::Workspace;
+
+/// One build under way.
+struct Build {
+    order: Order,
+    log: Log,
+    workspace: Workspace,
+    registry: Registry,
+    http: Http,
+    /// What reaches the source.
+    credentials: Credentials,
+    /// What images are pushed with.
+    push: Credentials,
+    /// What steps may ask for.
+    step_secrets: StepSecrets,
+    progress: Mutex<Progress>,
+}
+
+/// How far it came: what a failure report says about the source.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    stage: Option<Stage>,
+    source: Option<String>,
+    key: Option<String>,
+    commit: Commit,
+    /// Digest of the cache that was there before the build.
+    cache: Option<String>,
+}
+
+/// The whole build; see [`super::run()`].
+pub(super) async fn run() -> ExitCode {
+    let started = Instant::now();
+    let build = Build::from_environment(started);
+    let report = match &build {
+        Ok(build) => {
+            let report = build.report(started).await;
+            // Written before the log is pushed: nothing that happens then can hide how the build ended.
+            let _ = write(&report);
+            let log = build.keep_log(&report).await;
+            report.with_log(log)
+        }
+        Err(failure) => {
+            Log::new(started).line(&format!("error: {failure}"));
+            failed(failure, Progress::default(), String::new())
+        }
+    };
+    let code = match write(&report) {
+        Ok(()) => outcome::exit_code(&report),
+        Err(error) => {
+            Log::new(started).line(&format!("error: writing the report: {error}"));
+            EXIT_FAULT
+        }
+    };
+    if let Ok(build) = &build {
+        build.forget_cache(&report).await; // The report is written: nothing waits for this but the end of the Job.
+    }
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn write(report: &Report) -> std::io::Result<()> {
+    let path = std::env::var_os("DOCE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
+    std::fs::write(&path, outcome::encode(report.clone()))
+}
+
+impl Build {
+    fn from_environment(started: Instant) -> Result<Self, Failure> {
+        let text = std::env::var("DOCE_ORDER").unwrap_or_default();
+        let order: Order = serde_json::from_str(&text).map_err(|error| {
+            let message = format!(
+                "DOCE_ORDER cannot be read: {error}; operator and build image must be of one version"
+            );
+            Failure::new(Stage::Resolve, Reason::InvalidOrder, message)
+        })?;
+        let directory =
+            std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from);
+        let extra = std::env::var(CA_BUNDLE_ENV).unwrap_or_default();
+        let workspace = Workspace::prepare(directory, &extra)?;
+        let unusable = |error: &dyn std::fmt::Display| {
+            Failure::workspace(Stage::Resolve, "the client of the registries could not be made", error)
+        };
+        let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
+        let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
+        let step_secrets =
+            StepSecrets::read(&order.build_secrets, Path::new(BUILD_SECRETS_DIR), &workspace.step_secrets())?;
+        if let Some(remote) = &order.remote {
+            buildkit::remote::check(remote, Path::new(REMOTE_SECRET_DIR))?;
+        }
+        let keyring = keyring(&order.source, &credentials, &push)?;
+        workspace.write_logins(&keyring, &order.repository)?;
+        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring);
+        let registry = registry.map_err(|error| unusable(&error))?;
+        let rules = if order.public_source { Rules::public() } else { Rules::default() };
+        let http = Http::new(&extra, rules).map_err(|error| unusable(&error))?;
+        let log =
+            Log::hiding(started, &[credentials.secrets(), push.secrets(), step_secrets.hidden()].concat());
+        let progress = Mutex::default();
+        Ok(Self { order, log, workspace, registry, http, credentials, push, step_secrets, progress })
+    }
+
+    /// Runs the stages until they end, the deadline is near, or the pod is told to go.
+    async fn report(&self, started: Instant) -> Report {
+        let seconds = self.order.deadline_seconds.saturating_sub(LAST_WORDS_SECONDS).max(1);
+        let deadline = tokio::time::Instant::from_std(started + Duration::from_secs(seconds));
+        let result = tokio::select! {
+            result = self.stages() => result,
+            () = tokio::time::sleep_until(deadline) => Err(self.timeout(seconds)),
+            () = told_to_end() => Err(Failure::new(self.stage(), Reason::Cancelled, "the build was cancelled")),
+        };
+        match result {
+            Ok(mut built) => {
+                built.message = built.message.map(|text| self.log.hide(&text));
+                built.author = built.author.map(|text| self.log.hide(&text));
+                let how = if built.reused { "already built, " } else { "" };
+                self.log.end("done", &format!("{how}{}", built.digest));
+                Report::Built(built)
+            }
+            Err(mut failure) => {
+                failure.message = self.log.hide(&failure.message);
+                // Taken first: the log of the report need not repeat its message.
+                let tail = self.log.tail();
+                self.log.line(&format!("error: {}: {failure}", failure.reason));
+                self.log.end("failed", &format!("{} at {:?}", failure.reason, failure.stage));
+                let mut progress = self.progress();
+                progress.commit = progress.commit.shown(|text| self.log.hide(&text));
+                failed(&failure, progress, tail)
+            }
+        }
+    }
+
+    async fn stages(&self) -> Result<Built, Failure> {
+        if let Source::Image { reference } = &self.order.source {
+            return self.prebuilt(reference).await;
+        }
+        let (digest, origin) = self.resolve().await?;
+        let key = build_key(&digest, &self.order.settings);
+        self.check_output().await?;
+        self.change(|progress| progress.key = Some(key.clone()));
+        if let Some(built) = self.ask(&key, &digest).await? {
+            return Ok(built);
+        }
+        self.step_secrets.files()?;
+        let inner = self.fetch(&origin, &digest).await?;
+        let context = self.verify().await?;
+        let recipe = self.detect(&context)?;
+        let context = self.context(&context, &recipe);
+        self.large_files(&origin, &inner, context).await?;
+        self.build(context, &recipe, &key, &digest).await
+    }
+}
+
+/// The logins of the build's registries: a prebuilt image is asked for with the Secret of its source, and nothing is pushed.
+fn keyring(source: &Source, credentials: &Credentials, push: &Credentials) -> Result<Keyring, Failure> {
+    let Source::Image { reference } = source else { return push.keyring() };
+    let reference = registry::parse(reference).map_err(|error| error.of_source())?;
+    credentials.keyring_at(reference.resolve_registry())
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod kept_log_tests;
+
+#[cfg(test)]
+mod large_file_tests;
+
+#[cfg(test)]
+mod source_tests;
+
+#[cfg(test)]
+mod submodule_tests;
+
+#[cfg(test)]
+mod watched_tests;

@@ -1,0 +1,159 @@
+//! What a build notes about itself on the way: its progress, its report. It takes no step.
+
+use std::sync::PoisonError;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::notes::FRAMEWORK;
+use super::{Build, Progress};
+use crate::builder::buildkit::user::{self, User};
+use crate::builder::buildkit::{Daemon, Settled};
+use crate::builder::git::Commit;
+use crate::builder::outcome::Failure;
+use crate::builder::registry::Image;
+use crate::protocol::order::{Order, Reference};
+use crate::protocol::reason::Reason;
+use crate::protocol::report::{Built, Failed, LAST_WORDS_SECONDS, Report, Stage};
+use crate::text::cut_end;
+
+impl Build {
+    /// The report about an image in the repository that builds are pushed to.
+    pub(super) async fn built(
+        &self,
+        image: Image,
+        key: &str,
+        digest: &str,
+        daemon: Option<&Daemon>,
+    ) -> Built {
+        let place = format!("{}@{}", self.order.repository, image.digest);
+        let uid = self.uid(&image, &place, daemon).await;
+        let Commit { subject, author } = self.progress().commit;
+        Built {
+            uid,
+            key: key.to_owned(),
+            source: digest.to_owned(),
+            message: subject,
+            author,
+            framework: image.annotations.get(FRAMEWORK).cloned(),
+            digest: image.digest,
+            platform: image.platform,
+            ports: image.ports,
+            ..Built::default()
+        }
+    }
+
+    /// The numeric user of an image. A name is looked up inside the image; without an answer there is no number, which
+    /// the operator can live with, so no failure here ends a build.
+    pub(super) async fn uid(&self, image: &Image, place: &str, daemon: Option<&Daemon>) -> Option<i64> {
+        let name = match user::parse(&image.user) {
+            User::Number(number) => return Some(number),
+            User::Name(name) => name,
+        };
+        let started;
+        let daemon = if let Some(daemon) = daemon {
+            daemon
+        } else {
+            started = self.daemon().await.ok()?;
+            &started
+        };
+        let uid = daemon.look_up(&name, place, &self.workspace.directory).await;
+        let found = uid.map_or_else(|| "not found in the image".to_owned(), |uid| uid.to_string());
+        self.log.line(&format!("user {name:?} of the image: {found}"));
+        uid
+    }
+
+    pub(super) async fn daemon(&self) -> Result<Daemon, Failure> {
+        if let Some(remote) = &self.order.remote {
+            return Daemon::connect(remote, &self.workspace.logins()).await;
+        }
+        Daemon::start(&Settled {
+            work: &self.workspace.directory.join("buildkit"),
+            plain: &plain_registries(&self.order),
+            mirror: self.order.mirror.as_deref(),
+            ca: self.workspace.ca.as_deref(),
+            profile: self.order.profile,
+            logins: &self.workspace.logins(),
+        })
+        .await
+    }
+
+    /// The stage begins: the log says so, and a failure from here on is one of it.
+    pub(super) fn enter(&self, stage: Stage, name: &'static str, text: &str) {
+        self.change(|progress| progress.stage = Some(stage));
+        self.log.stage(name, text);
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.progress().stage.unwrap_or(Stage::Resolve)
+    }
+
+    pub(super) fn timeout(&self, seconds: u64) -> Failure {
+        let stage = self.stage();
+        let message = format!(
+            "the build was at the stage {stage:?} when its {seconds} s were over (spec.build.timeoutSeconds less \
+             {LAST_WORDS_SECONDS} s for this report): make that stage faster, or raise spec.build.timeoutSeconds"
+        );
+        Failure::new(stage, Reason::BuildTimeout, message)
+    }
+}
+
+/// The tag of the image of a build key.
+pub(super) fn tag(key: &str) -> String {
+    format!("k{}", key.get(..40).unwrap_or(key))
+}
+
+/// Registries that speak plain HTTP.
+pub(super) fn plain_registries(order: &Order) -> Vec<String> {
+    let host = order.repository.split('/').next().filter(|_| order.insecure);
+    host.map(str::to_owned).into_iter().collect()
+}
+
+/// A reference as a person says it.
+pub(super) fn shown(reference: &Reference) -> String {
+    match reference {
+        Reference::Branch(name) => format!("branch {name}"),
+        Reference::Tag(name) => format!("tag {name}"),
+        Reference::Commit(commit) => format!("commit {commit}"),
+        Reference::Default => "default branch".to_owned(),
+    }
+}
+
+/// The report of a failure.
+pub(super) fn failed(failure: &Failure, progress: Progress, log: String) -> Report {
+    let Progress { source, key, commit, .. } = progress;
+    let mut message = super::super::log::printable(&failure.message);
+    let excess = message.len().saturating_sub(1500);
+    cut_end(&mut message, excess);
+    Report::Failed(Failed {
+        stage: failure.stage,
+        reason: failure.reason.to_string(),
+        message,
+        log,
+        key,
+        source,
+        subject: commit.subject,
+        author: commit.author,
+        log_reference: None,
+    })
+}
+
+/// Ends when the kubelet, or a person at a terminal, wants the build to end.
+pub(super) async fn told_to_end() {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        // Without handlers the signals do what they always do: end the process.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,184 @@
+//! Each stage of a build: what it does, what the log says about it. None knows what comes before or after it.
+
+use std::path::{Path, PathBuf};
+
+use super::Build;
+use super::facts::{plain_registries, tag};
+use super::notes::{AUTHOR, KEY, MESSAGE};
+use crate::builder::detect::{self, Recipe};
+use crate::builder::git::Commit;
+use crate::builder::outcome::Failure;
+use crate::builder::registry::{self, Advice};
+use crate::builder::{buildkit, source};
+use crate::protocol::report::{Built, Stage};
+
+/// What to do when the platform's registry is full.
+const PLATFORMS_FULL: &str = "ask the platform's owner for room: a larger \
+    registry.embedded.persistence.size of the chart, or a higher quota of the registry in registry.push. A lower \
+    spec.history.limit keeps fewer images; docs/embedded-registry.md says when their space is free";
+
+/// What to do when the registry that the project names is full.
+const PROJECTS_FULL: &str = "make room in the registry of spec.build.output.repository, or have its quota \
+    raised. A lower spec.history.limit keeps fewer images there";
+
+impl Build {
+    /// An image named by tag: its digest, and what the rollout must know about it.
+    pub(super) async fn prebuilt(&self, name: &str) -> Result<Built, Failure> {
+        self.enter(Stage::Resolve, "resolve", name);
+        let reference = registry::parse(name).map_err(|error| error.of_source())?;
+        // The mirror is the platform's own choice; every other registry is the user's, and may point anywhere.
+        let image = match self.registry.describe_at_mirror(&reference).await {
+            Some(image) => image,
+            None => self.registries(&plain_registries(&self.order)).describe(&reference).await?,
+        };
+        let place = format!("{}/{}@{}", reference.registry(), reference.repository(), image.digest);
+        let uid = self.uid(&image, &place, None).await;
+        let (digest, platform, ports) = (image.digest.clone(), image.platform, image.ports);
+        Ok(Built { source: image.digest, digest, uid, platform, ports, ..Built::default() })
+    }
+
+    /// Whether a repository that a person named is at an address that a build may talk to.
+    pub(super) async fn check_output(&self) -> Result<(), Failure> {
+        if self.order.settings.repository.is_none() {
+            return Ok(());
+        }
+        // Where it is pushed: the platform's registry may be named by the address of the nodes, which is not the pod's.
+        let repository = &self.order.repository;
+        let checked = async {
+            let reference = registry::parse(repository).map_err(|error| error.of_push(&Advice::default()))?;
+            self.http.check(&registry::host(&reference)?, Stage::Push).await
+        };
+        checked.await.map(drop).map_err(|failure| {
+            let message = format!("spec.build.output.repository: {}", failure.message);
+            Failure::new(Stage::Push, failure.reason, message)
+        })
+    }
+
+    /// What to do when the registry that images are pushed to does not take one.
+    pub(super) fn advice(&self) -> Advice {
+        let own = self.order.settings.repository.is_some();
+        let refused = self.push.advice(&self.order.repository);
+        Advice { refused, full: if own { PROJECTS_FULL } else { PLATFORMS_FULL } }
+    }
+
+    /// Whether the registry holds the image of this key already.
+    pub(super) async fn ask(&self, key: &str, digest: &str) -> Result<Option<Built>, Failure> {
+        let repository = &self.order.repository;
+        self.enter(Stage::Push, "ask", &format!("is {} in {repository}?", tag(key)));
+        let image = match self.registry.describe(&format!("{repository}:{}", tag(key))).await {
+            Ok(image) => image,
+            Err(registry::Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.of_push(&self.advice())),
+        };
+        let noted = |name: &str| image.annotations.get(name).cloned();
+        // The tag has only the beginning of the key, and a person may have put another image there.
+        if noted(KEY).as_deref() != Some(key) {
+            return Ok(None);
+        }
+        let commit = Commit { subject: noted(MESSAGE), author: noted(AUTHOR) };
+        self.change(|progress| progress.commit = commit);
+        let built = self.built(image, key, digest, None).await;
+        Ok(Some(Built { reused: true, ..built }))
+    }
+
+    /// The directory to build, once nothing of the source leaves its tree.
+    pub(super) async fn verify(&self) -> Result<PathBuf, Failure> {
+        self.enter(Stage::Verify, "verify", "links and sizes");
+        let tree = self.workspace.tree.clone();
+        let path = self.order.settings.path.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let size = source::verify(&tree)?;
+            Ok((size, source::context(&tree, path.as_deref())?))
+        });
+        let (size, context) = work
+            .await
+            .map_err(|error| Failure::workspace(Stage::Verify, "the source could not be read", &error))??;
+        self.log.line(&format!("{} entries, {} KiB", size.files, size.bytes.div_ceil(1024)));
+        Ok(context)
+    }
+
+    pub(super) fn detect(&self, context: &Path) -> Result<Recipe, Failure> {
+        self.enter(Stage::Detect, "detect", self.order.settings.path.as_deref().unwrap_or("."));
+        let recipe = detect::detect(&self.workspace.tree, context, &self.order.settings)?;
+        match &recipe {
+            Recipe::Dockerfile(name) => self.log.line(&format!("{name} of the source")),
+            Recipe::Generated(generated) => {
+                let framework = generated.framework.name();
+                self.log.line(&format!("framework: {framework}"));
+                for line in generated.findings.lines() {
+                    self.log.line(&line);
+                }
+                if let Some(command) = generated.starts() {
+                    self.log.line(&format!("starts: {command}"));
+                }
+                self.log.line("this Dockerfile was written for it:");
+                for line in generated.text.lines() {
+                    self.log.line(&format!("    {line}"));
+                }
+            }
+        }
+        Ok(recipe)
+    }
+
+    /// The directory that BuildKit gets: the one to build, or all of the source where a workspace needs it.
+    pub(super) fn context<'a>(&'a self, context: &'a Path, recipe: &Recipe) -> &'a Path {
+        match recipe {
+            Recipe::Generated(generated) if generated.context == detect::Context::Source => {
+                &self.workspace.tree
+            }
+            _ => context,
+        }
+    }
+
+    pub(super) async fn build(
+        &self,
+        context: &Path,
+        recipe: &Recipe,
+        key: &str,
+        digest: &str,
+    ) -> Result<Built, Failure> {
+        self.enter(Stage::Build, "build", recipe.framework());
+        let directory = match recipe {
+            Recipe::Dockerfile(_) => context.to_owned(),
+            Recipe::Generated(generated) => {
+                self.workspace.write_dockerfile(&generated.text, &generated.ignore(context)?)?
+            }
+        };
+        let name = match recipe {
+            Recipe::Dockerfile(name) => name,
+            Recipe::Generated(_) => "Dockerfile",
+        };
+        let daemon = self.daemon().await?;
+        let labels = self.labels(digest, jiff::Timestamp::now());
+        let annotations = self.annotations(key, recipe, &labels);
+        let advice = self.advice();
+        let cache = self.cache_digest().await;
+        self.change(|progress| progress.cache.clone_from(&cache));
+        let solve = buildkit::Solve {
+            context,
+            dockerfile: (&directory, name),
+            settings: &self.order.settings,
+            repository: &self.order.repository,
+            tag: &tag(key),
+            cached: cache.is_some(),
+            annotations: &annotations,
+            labels: &labels,
+            step_ca: self.workspace.step_ca.as_deref(),
+            secrets: self.step_secrets.files()?,
+            insecure: self.order.insecure && self.order.remote.is_some(),
+            cache_namespace: self.order.remote.as_ref().map(|remote| remote.namespace.as_str()),
+            advice: &advice,
+            metadata: &self.workspace.directory.join("metadata.json"),
+        };
+        let pushing = || self.enter(Stage::Push, "push", &self.order.repository);
+        let (pushed, steps) = match daemon.solve(&solve, &self.log, pushing).await {
+            Ok(made) => made,
+            Err(failure) => return Err(self.heard(failure).await),
+        };
+        self.change(|progress| progress.stage = Some(Stage::Push));
+        let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
+        let image = image.map_err(|error| error.of_push(&advice))?;
+        let built = self.built(image, key, digest, Some(&daemon)).await;
+        Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
+    }
+}

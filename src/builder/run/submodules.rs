@@ -1,0 +1,208 @@
+//! Submodules, where a person asked for them: each is fetched as its repository is, and has the repository's credentials
+//! only where the repository itself is, and every submodule above it too. It reads nothing of what it fetches.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::Build;
+use super::large_files::Inner;
+use crate::builder::address::{self, Transport};
+use crate::builder::git::{Git, Room, modules};
+use crate::builder::outcome::Failure;
+use crate::protocol::order::Reference;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+/// Most submodules of a source, those of submodules included.
+const MOST: usize = 50;
+/// Deepest that a submodule may be in others.
+const DEEPEST: usize = 3;
+
+/// A submodule that is still to be fetched.
+struct Wanted {
+    /// Its path from the root of the source.
+    path: String,
+    commit: String,
+    url: String,
+    /// URL of the repository that names it.
+    parent: String,
+    /// That repository was fetched with the credentials of the source, so it may say what else is.
+    trusted: bool,
+    depth: usize,
+}
+
+impl Wanted {
+    /// The failure, with the submodule's name in front.
+    fn explain(&self, failure: &Failure) -> Failure {
+        let Self { path, url, .. } = self;
+        let url = modules::shown(url);
+        let message = format!("submodule {path:?}, {url} (spec.source.git.submodules): {}", failure.message);
+        Failure::new(failure.stage, failure.reason, message)
+    }
+
+    fn refused(&self, stage: Stage, reason: Reason, why: &str) -> Failure {
+        self.explain(&Failure::new(stage, reason, why))
+    }
+}
+
+impl Build {
+    /// Fetches the submodules of `commit` into `tree`; `room` is what the repository itself left of the limits.
+    pub(super) async fn fetch_submodules(
+        &self,
+        repository: &Git,
+        addresses: &[IpAddr],
+        commit: &str,
+        mut room: Room,
+    ) -> Result<Vec<Inner>, Failure> {
+        let mut fetched = Vec::new();
+        let mut open = wanted(repository, commit, "", true, 1).await?;
+        let mut count = 0;
+        while let Some(next) = open.pop() {
+            if count + open.len() >= MOST || next.depth > DEEPEST {
+                let why = format!(
+                    "a source may have {MOST} submodules, and submodules in submodules down to {DEEPEST} levels"
+                );
+                return Err(next.refused(Stage::Verify, Reason::SourceTooLarge, &why));
+            }
+            count += 1;
+            let made = self.fetch_submodule(repository, addresses, &next, count, &mut room).await;
+            let (inner, wanted) = made.map_err(|failure| next.explain(&failure))?;
+            fetched.push(inner);
+            open.extend(wanted);
+        }
+        Ok(fetched)
+    }
+
+    /// Fetches one of them; it, and those that it has itself.
+    async fn fetch_submodule(
+        &self,
+        repository: &Git,
+        addresses: &[IpAddr],
+        next: &Wanted,
+        number: usize,
+        room: &mut Room,
+    ) -> Result<(Inner, Vec<Wanted>), Failure> {
+        let failed = |error| Failure::workspace(Stage::Fetch, "a submodule could not be written", &error);
+        let url = modules::join(&next.parent, &next.url)
+            .map_err(|why| Failure::new(Stage::Fetch, Reason::SourceForbidden, format!("its URL {why}")))?;
+        let work = self.workspace.directory.join("submodules").join(number.to_string());
+        // Whoever writes a repository elsewhere could otherwise have any repository of this host fetched with the user's
+        // token into a tree that their own build steps read.
+        let trusted = next.trusted && modules::same_place(repository.url(), &url);
+        let git = self.repository_of(repository, addresses, &url, trusted, &work).await?.within(*room);
+        let short = next.commit.get(..7).unwrap_or_default();
+        self.log.line(&format!("submodule {:?}: {url} @ {short}", next.path));
+        std::fs::create_dir_all(&work).map_err(failed)?;
+        git.init(Stage::Fetch).await?;
+        let fetched = git.fetch(&next.commit, &Reference::Commit(next.commit.clone())).await;
+        fetched.map_err(|failure| unopened(repository.url(), &url, trusted, failure))?;
+        let place = place(&self.workspace.tree, &next.path)?;
+        *room = git.checkout(&next.commit, &place).await?;
+        let inner = wanted(&git, &next.commit, &format!("{}/", next.path), trusted, next.depth + 1).await;
+        std::fs::remove_dir_all(&work).map_err(failed)?;
+        Ok((Inner { path: next.path.clone(), git, trusted }, inner?))
+    }
+
+    /// The repository at `url`, once it may be talked to; with the credentials of the source if it is `trusted`.
+    async fn repository_of(
+        &self,
+        repository: &Git,
+        addresses: &[IpAddr],
+        url: &str,
+        trusted: bool,
+        work: &Path,
+    ) -> Result<Git, Failure> {
+        let (host, transport) = address::repository(url).map_err(|refusal| refusal.at(Stage::Fetch))?;
+        if trusted {
+            return Ok(repository.beside(url, work));
+        }
+        if transport == Transport::Ssh {
+            let why = format!(
+                "the key of spec.source.git.secretRef is for what {} itself names on its own host, and ssh needs one; write \
+                 an https:// URL into .gitmodules, or one relative to the repository",
+                repository.url()
+            );
+            return Err(Failure::new(Stage::Fetch, Reason::SourceAuthFailed, why));
+        }
+        let found = self.http.check_beside(&host, addresses, Stage::Fetch).await?;
+        Ok(repository.elsewhere(url, work, &host, &found))
+    }
+}
+
+async fn wanted(
+    git: &Git,
+    commit: &str,
+    prefix: &str,
+    trusted: bool,
+    depth: usize,
+) -> Result<Vec<Wanted>, Failure> {
+    let found = git.submodules(commit).await?.into_iter().map(|found| Wanted {
+        path: format!("{prefix}{}", found.path),
+        commit: found.commit,
+        url: found.url,
+        parent: git.url().to_owned(),
+        trusted,
+        depth,
+    });
+    Ok(found.collect())
+}
+
+/// A submodule that asks for credentials and is not trusted: those of the repository are not for it.
+fn unopened(repository: &str, url: &str, trusted: bool, failure: Failure) -> Failure {
+    if failure.reason != Reason::SourceAuthFailed || trusted {
+        return failure;
+    }
+    let message = if modules::same_place(repository, url) {
+        format!(
+            "{url} asks for credentials, and those of spec.source.git.secretRef are not used for what a repository on another \
+             host names; make it public, or name it in {repository} itself"
+        )
+    } else {
+        format!(
+            "{url} asks for credentials, and those of spec.source.git.secretRef are for the host of {repository} alone; make \
+             it public, or keep it beside the repository"
+        )
+    };
+    Failure { message, ..failure }
+}
+
+/// The directory of a submodule below `tree`: empty, and reached through directories alone.
+fn place(tree: &Path, path: &str) -> Result<PathBuf, Failure> {
+    let failed = |error| Failure::workspace(Stage::Fetch, "a submodule could not be written", &error);
+    let taken = || {
+        let why = "its path leads through a link or a file of the source";
+        Failure::new(Stage::Verify, Reason::UnsafeSource, why)
+    };
+    let mut place = tree.to_owned();
+    for part in path.split('/') {
+        place.push(part);
+        match place.symlink_metadata() {
+            Ok(data) if data.is_dir() => {}
+            Ok(_) => return Err(taken()),
+            Err(_) => std::fs::create_dir(&place).map_err(failed)?,
+        }
+    }
+    let empty = std::fs::read_dir(&place).map_err(failed)?.next().is_none();
+    if empty { Ok(place) } else { Err(taken()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Bad input 72: submodule below a link of the source
+    #[test]
+    fn nothing_is_written_through_a_link_or_over_files() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("link")).unwrap();
+        std::fs::create_dir_all(dir.path().join("full/x")).unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        for path in ["link", "link/x", "file", "file/x", "full"] {
+            assert_eq!(place(dir.path(), path).unwrap_err().reason, Reason::UnsafeSource, "{path}");
+        }
+        assert!(std::fs::read_dir(outside.path()).unwrap().next().is_none());
+        for path in ["new/deep", "full/x"] {
+            assert_eq!(place(dir.path(), path).unwrap(), dir.path().join(path));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Why an archive is refused, and what the build reports of it. It reads nothing.
+
+use crate::builder::log::printable;
+use crate::builder::outcome::Failure;
+use crate::protocol::reason::Reason;
+use crate::protocol::report::Stage;
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::builder) enum Error {
+    /// It is damaged, or two programs could read it differently.
+    #[error("{0}")]
+    Invalid(String),
+    /// It reaches outside, or holds what no source needs.
+    #[error("{0}")]
+    Unsafe(String),
+    /// It is more than an archive may be.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The pod's disk failed.
+    #[error("{0}")]
+    Disk(#[from] std::io::Error),
+}
+
+impl Error {
+    pub(super) fn failure(self) -> Failure {
+        let reason = match &self {
+            Self::Disk(error) => {
+                return Failure::workspace(Stage::Fetch, "the archive could not be unpacked", error);
+            }
+            Self::Invalid(_) => Reason::ArchiveInvalid,
+            Self::Unsafe(_) => Reason::UnsafeSource,
+            Self::TooLarge(_) => Reason::SourceTooLarge,
+        };
+        Failure::new(Stage::Verify, reason, format!("the archive is refused: {self}"))
+    }
+}
+
+/// That an entry does what no source needs.
+pub(super) fn unsafe_entry(path: &str, what: &str) -> Error {
+    Error::Unsafe(format!("{:?} {what}", printable(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_finds_the_disk_full_is_not_refused() {
+        let full = Error::from(std::io::Error::from_raw_os_error(28)).failure();
+        assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk));
+        let other = Error::from(std::io::Error::from_raw_os_error(5)).failure();
+        assert_eq!(other.reason, Reason::WorkspaceFailed);
+    }
+}

@@ -1,0 +1,10 @@
+//! The state of an object that a write rests on.
+
+/// One state of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct At {
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version.
+    pub resource_version: String,
+}

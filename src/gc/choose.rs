@@ -1,0 +1,124 @@
+//! Which tags of a repository go. Pure.
+
+use super::named::Named;
+use crate::protocol::order::cleanup::{Pushed, pushed};
+
+/// A tag and what it points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// The tag.
+    pub tag: String,
+    /// Digest of its manifest.
+    pub digest: String,
+}
+
+/// Whether a tag is one of ours, so that it may be looked at.
+#[must_use]
+pub fn is_ours(tag: &str) -> bool {
+    pushed(tag).is_some()
+}
+
+/// The tags of `repository` that go: ours and named by nobody. What a build of the last hour pushed stays: its Job is
+/// still there. No clock is looked at, for the time in an image is that of the cache it came from. A manifest goes with all of its tags or not at
+/// all, so `tags` must be every tag of the repository.
+#[must_use]
+pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
+    if named.is_busy(repository) || named.keeps(repository) {
+        return vec![];
+    }
+    let alone = |tagged: &Tagged| {
+        let kept = match pushed(&tagged.tag) {
+            None => true,
+            Some(Pushed::Image) => false,
+            // They belong to the repository as a whole.
+            Some(Pushed::Cache | Pushed::Log) => named.uses(repository),
+        };
+        !kept && !named.has(&tagged.digest)
+    };
+    let stays = |digest: &str| tags.iter().any(|other| other.digest == digest && !alone(other));
+    tags.iter().filter(|tagged| !stays(&tagged.digest)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::ControllerRevision;
+    use k8s_openapi::api::batch::v1::Job;
+    use kube::core::PartialObjectMeta;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn digest(letter: char) -> String {
+        format!("sha256:{}", letter.to_string().repeat(64))
+    }
+
+    fn image(letter: char) -> Tagged {
+        Tagged { tag: format!("k{}", letter.to_string().repeat(40)), digest: digest(letter) }
+    }
+
+    fn tagged(tag: &str, letter: char) -> Tagged {
+        Tagged { tag: tag.to_owned(), ..image(letter) }
+    }
+
+    const LOG: &str = "log-0123456789abcdef";
+
+    fn record(letter: char) -> PartialObjectMeta<ControllerRevision> {
+        let text = json!({ "reference": format!("localhost:30050/n/shop@{}", digest(letter)) }).to_string();
+        let metadata =
+            json!({ "name": "r", "namespace": "elsewhere", "annotations": { "doce.dev/image": text } });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    fn job(repository: &Value) -> Job {
+        let order = json!({ "repository": repository }).to_string();
+        let env = json!([{ "name": "DOCE_ORDER", "value": order }]);
+        let pod = json!({ "spec": { "containers": [{ "name": "build", "env": env }] } });
+        serde_json::from_value(
+            json!({ "metadata": { "name": "j", "namespace": "n" }, "spec": { "template": pod } }),
+        )
+        .unwrap()
+    }
+
+    fn tags(doomed: &[Tagged]) -> Vec<&str> {
+        doomed.iter().map(|tagged| tagged.tag.as_str()).collect()
+    }
+
+    #[test]
+    fn what_a_record_of_any_namespace_names_stays_and_the_rest_of_its_repository_goes() {
+        let named = Named::read(&[], &[record('a')], &[]);
+        let all = [image('a'), image('b'), tagged("cache", 'c'), tagged(LOG, 'd')];
+        assert_eq!(tags(&doomed("n/shop", &all, &named)), [image('b').tag]);
+    }
+
+    #[test]
+    fn a_repository_that_nothing_names_goes_whole_but_for_what_we_did_not_push() {
+        let named = Named::read(&[], &[record('a')], &[]);
+        let all = [
+            image('b'),
+            tagged("cache", 'c'),
+            tagged(LOG, 'd'),
+            tagged("latest", 'e'),
+            tagged("k1", 'f'),
+            tagged("log-viewer", '1'),
+        ];
+        assert_eq!(tags(&doomed("n/gone", &all, &named)), [&image('b').tag, "cache", LOG]);
+    }
+
+    #[test]
+    fn a_manifest_with_a_tag_of_somebody_else_stays_with_all_its_tags() {
+        for other in ["keep-this", "log-viewer"] {
+            let all = [image('b'), tagged(other, 'b')];
+            assert_eq!(doomed("n/gone", &all, &Named::default()), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn nothing_goes_while_a_build_of_the_repository_is_there() {
+        let named = Named::read(&[job(&json!("registry.test:5000/n/shop"))], &[], &[]);
+        assert_eq!(doomed("n/shop", &[image('b')], &named), []);
+        assert_eq!(doomed("n/other", &[image('b')], &named).len(), 1);
+        let unclear = Named::read(&[job(&json!(null))], &[], &[]);
+        assert_eq!(doomed("n/other", &[image('b')], &unclear), []);
+        assert_eq!(doomed("m/other", &[image('b')], &unclear).len(), 1);
+    }
+}

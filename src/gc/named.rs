@@ -1,0 +1,199 @@
+//! What the cluster names of a registry: the images of records, the repositories that builds are about to push to, and
+//! those of projects. Pure.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use kube::core::PartialObjectMeta;
+use serde_json::Value;
+
+use crate::crd::ProjectDeployment;
+use crate::crd::spec::Cleanup;
+use crate::desired::{names, told};
+use crate::memory::revisions;
+
+/// What may not go. Repositories are paths without the registry's host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Digests in any record or ledger, whatever they are of.
+    digests: BTreeSet<String>,
+    /// Repositories of the images of records, and of projects that are there.
+    used: BTreeSet<String>,
+    /// Repositories of build Jobs that are there: waiting, running, or ended within the last hour.
+    busy: BTreeSet<String>,
+    /// Repositories of projects that want nothing deleted (`spec.build.output.cleanup: Keep`).
+    kept: BTreeSet<String>,
+    /// Namespaces with a Job of which nobody can tell where it pushes. No release of the operator makes such a Job, so it
+    /// holds up only what its namespace has: whoever can make one must not keep the whole registry from being swept.
+    unclear: BTreeSet<String>,
+}
+
+impl Named {
+    /// Reads the lists. `builds` must have been listed before `revisions`: a Job that is gone by then has left what it
+    /// made in a record.
+    #[must_use]
+    pub fn read(
+        builds: &[Job],
+        revisions: &[PartialObjectMeta<ControllerRevision>],
+        projects: &[ProjectDeployment],
+    ) -> Self {
+        let mut named = Self::default();
+        for build in builds {
+            let namespace = build.namespace().unwrap_or_default();
+            match told::repository(build).as_deref().and_then(path) {
+                Some(repository) if is_below(&repository, &namespace) => drop(named.busy.insert(repository)),
+                Some(_) => {}
+                None => drop(named.unclear.insert(namespace)),
+            }
+        }
+        for revision in revisions {
+            named.remember(revision);
+        }
+        for project in projects {
+            let output = &project.spec.build.output;
+            let namespace = project.namespace().unwrap_or_default();
+            let own = || format!("{namespace}/{}", project.name_any());
+            let repository = output.repository.as_deref().and_then(path).unwrap_or_else(own);
+            if !is_below(&repository, &namespace) {
+                continue;
+            }
+            if output.cleanup == Cleanup::Keep {
+                named.kept.insert(repository.clone());
+            }
+            named.used.insert(repository);
+        }
+        named
+    }
+
+    fn remember(&mut self, revision: &PartialObjectMeta<ControllerRevision>) {
+        self.digests.extend(revisions::digests(revision).map(str::to_owned));
+        let image = revision.annotations().get(names::IMAGE);
+        let image = image.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let reference = image.as_ref().and_then(|image| image["reference"].as_str());
+        self.used.extend(
+            reference.and_then(|reference| reference.split_once('@')).and_then(|(name, _)| path(name)),
+        );
+    }
+
+    /// A build may be about to name anything in this repository.
+    #[must_use]
+    pub fn is_busy(&self, repository: &str) -> bool {
+        let namespace = repository.split('/').next().unwrap_or_default();
+        self.unclear.contains(namespace) || self.busy.contains(repository)
+    }
+
+    /// A record or ledger names this digest.
+    #[must_use]
+    pub fn has(&self, digest: &str) -> bool {
+        self.digests.contains(digest)
+    }
+
+    /// Nothing is to be deleted from this repository.
+    #[must_use]
+    pub fn keeps(&self, repository: &str) -> bool {
+        self.kept.contains(repository)
+    }
+
+    /// A record or project pushes to or pulls from this repository.
+    #[must_use]
+    pub fn uses(&self, repository: &str) -> bool {
+        self.used.contains(repository)
+    }
+}
+
+/// Whether a repository is one of a namespace. No project keeps the repositories of others from being swept by naming
+/// them: nothing is built into those. What a record names stays, whoever's it is.
+pub(super) fn is_below(repository: &str, namespace: &str) -> bool {
+    repository.split_once('/').is_some_and(|(first, _)| first == namespace)
+}
+
+/// `host[:port]/path` without the host.
+fn path(repository: &str) -> Option<String> {
+    repository.split_once('/').map(|(_, path)| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn digest(letter: char) -> String {
+        format!("sha256:{}", letter.to_string().repeat(64))
+    }
+
+    fn revision(annotation: &str, text: &str) -> PartialObjectMeta<ControllerRevision> {
+        let metadata = json!({ "name": "r", "namespace": "n", "annotations": { annotation: text } });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    fn build(order: &Value) -> Job {
+        let env = json!([{ "name": "DOCE_ORDER", "value": order.to_string() }]);
+        let pod = json!({ "spec": { "containers": [{ "name": "build", "env": env }] } });
+        serde_json::from_value(
+            json!({ "metadata": { "name": "j", "namespace": "n" }, "spec": { "template": pod } }),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_record_names_its_image_by_digest_and_its_repository_without_the_host() {
+        let image = json!({ "reference": format!("localhost:30050/n/shop@{}", digest('a')), "uid": 0 });
+        let named = Named::read(&[], &[revision("doce.dev/image", &image.to_string())], &[]);
+        assert!(named.has(&digest('a')) && !named.has(&digest('b')));
+        assert!(named.uses("n/shop") && !named.uses("n/other") && !named.is_busy("n/shop"));
+    }
+
+    #[test]
+    fn a_record_that_somebody_broke_and_a_ledger_still_name_their_digests() {
+        let broken = revision("doce.dev/image", &format!("{{ localhost:30050/n/shop@{}", digest('a')));
+        let ledger = revision(
+            "doce.dev/ledger",
+            &json!({ "lookup": { "answer": { "digest": digest('b') } } }).to_string(),
+        );
+        let named = Named::read(&[], &[broken, ledger], &[]);
+        assert!(named.has(&digest('a')) && named.has(&digest('b')));
+    }
+
+    #[test]
+    fn a_job_of_any_age_makes_its_repository_busy_and_one_that_cannot_be_read_those_of_its_namespace() {
+        let of_another_release = json!({ "repository": "registry.test:5000/n/shop", "somethingNew": 1 });
+        let named = Named::read(&[build(&of_another_release)], &[], &[]);
+        assert!(named.is_busy("n/shop") && !named.is_busy("n/other"));
+        let unclear = Named::read(&[build(&json!("?"))], &[], &[]);
+        assert!(unclear.is_busy("n/other") && !unclear.is_busy("m/other") && !unclear.is_busy("nn/other"));
+    }
+
+    #[test]
+    fn a_project_uses_its_own_repository_before_it_has_any_record() {
+        assert!(Named::read(&[], &[], &[project(&json!({}))]).uses("n/shop"));
+        let elsewhere = project(&json!({ "repository": "localhost:30050/n/both" }));
+        assert!(Named::read(&[], &[], &[elsewhere]).uses("n/both"));
+    }
+
+    #[test]
+    fn a_project_keeps_nothing_in_the_repository_of_another_namespace() {
+        let theirs = project(&json!({ "repository": "localhost:30050/m/shop", "cleanup": "Keep" }));
+        let job = build(&json!({ "repository": "localhost:30050/m/shop" }));
+        let named = Named::read(&[job], &[], &[theirs]);
+        assert!(!named.keeps("m/shop") && !named.uses("m/shop") && !named.is_busy("m/shop"));
+    }
+
+    #[test]
+    fn a_project_can_have_everything_kept_in_its_repository() {
+        assert!(Named::read(&[], &[], &[project(&json!({ "cleanup": "Keep" }))]).keeps("n/shop"));
+        assert!(!Named::read(&[], &[], &[project(&json!({}))]).keeps("n/shop"));
+    }
+
+    fn project(output: &Value) -> ProjectDeployment {
+        let spec = json!({ "source": { "configMap": { "name": "site" } }, "build": { "output": output } });
+        let metadata = json!({ "name": "shop", "namespace": "n" });
+        let kind = "ProjectDeployment";
+        serde_json::from_value(
+            json!({ "apiVersion": "doce.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec }),
+        )
+        .unwrap()
+    }
+}

@@ -1,0 +1,71 @@
+//! Records and the ledger as ControllerRevisions, and back.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
+use kube::{Resource, ResourceExt as _};
+use serde_json::json;
+
+use crate::desired::{meta, names};
+use crate::memory::ledger::Ledger;
+use crate::memory::record::{Facts, ImageFact, Record};
+use crate::project::Project;
+
+/// A record that is to be created. `number` orders records for people who list ControllerRevisions.
+#[must_use]
+pub fn create(
+    project: &Project,
+    facts: &Facts,
+    image: Option<&ImageFact>,
+    number: i64,
+) -> ControllerRevision {
+    let mut metadata =
+        meta::child(project, &names::record(&project.name, &facts.version), names::ROLE_RECORD);
+    metadata.annotations = image.map(|image| BTreeMap::from([(names::IMAGE.to_owned(), text(image))]));
+    ControllerRevision { metadata, data: Some(RawExtension(json!(facts))), revision: number }
+}
+
+/// The ledger as an object.
+#[must_use]
+pub fn ledger(project: &Project, ledger: &Ledger) -> ControllerRevision {
+    let mut metadata = meta::child(project, &project.name, names::ROLE_LEDGER);
+    metadata.annotations = Some(BTreeMap::from([(names::LEDGER.to_owned(), text(ledger))]));
+    ControllerRevision { metadata, data: Some(RawExtension(json!({}))), revision: 0 }
+}
+
+/// Reads a record; none where somebody has broken it.
+#[must_use]
+pub fn read(object: &ControllerRevision) -> Option<Record> {
+    let facts: Facts = serde_json::from_value(object.data.as_ref()?.0.clone()).ok()?;
+    Some(Record {
+        name: object.name_any(),
+        created: object.creation_timestamp().map(|time| time.0),
+        image: object.annotations().get(names::IMAGE).and_then(|text| serde_json::from_str(text).ok()),
+        facts,
+    })
+}
+
+/// Reads the ledger; none where somebody has broken it.
+#[must_use]
+pub fn read_ledger(object: &ControllerRevision) -> Option<Ledger> {
+    serde_json::from_str(object.annotations().get(names::LEDGER)?).ok()
+}
+
+/// Every image digest that a record or the ledger names, read as text: what somebody has broken still counts.
+pub fn digests(object: &impl Resource) -> impl Iterator<Item = &str> {
+    let annotations = object.annotations();
+    let texts = [names::IMAGE, names::LEDGER].into_iter().filter_map(|name| annotations.get(name));
+    texts.flat_map(|text| {
+        text.match_indices("sha256:").filter_map(|(at, _)| {
+            let digest = text.get(at..at + 71)?;
+            digest[7..].bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digest)
+        })
+    })
+}
+
+/// The text of an annotation.
+#[must_use]
+pub fn text<T: serde::Serialize>(value: &T) -> String {
+    json!(value).to_string()
+}

@@ -1,0 +1,290 @@
+//! Fourth step of the loop: everything seen becomes the status, and the difference of two statuses becomes events.
+//! Pure; no other file writes a condition.
+
+mod building;
+mod events;
+mod history;
+mod init;
+mod phase;
+mod ready;
+mod running;
+mod steady;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::crd::ProjectDeploymentStatus;
+use crate::crd::annotations::Verb;
+use crate::crd::conditions::{ConditionType, Reason, Truth, Verdict, merge};
+use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatus};
+use crate::desired::{meta::selector_text, names};
+use crate::memory::ledger::Ledger;
+use crate::project::Project;
+use crate::version::{revision, short};
+
+use super::observed::{BuildJob, Cause, Child, JobState, World};
+use super::target::{Asked, asked, newest_live, previous};
+
+pub use events::{happenings, left_behind};
+pub use phase::announces;
+pub use ready::{Headline, headline};
+
+/// Everything that a summary looks at.
+struct View<'a> {
+    project: &'a Project,
+    world: &'a World,
+    ledger: &'a Ledger,
+    asked: Asked,
+}
+
+/// The status for what was seen. `old` lends its transition times and nothing else.
+#[must_use]
+pub fn summarize(
+    old: Option<&ProjectDeploymentStatus>,
+    project: &Project,
+    world: &World,
+    node_address: Option<&str>,
+) -> ProjectDeploymentStatus {
+    let empty = Ledger::default();
+    let ledger = world.ledger.as_ref().unwrap_or(&empty);
+    let view = View { project, world, ledger, asked: asked(project, world) };
+    let headline = headline(project, world);
+    let none = vec![];
+    let before = old.map_or(&none, |old| &old.conditions);
+    let conditions =
+        merge(before, &verdicts(&view, &headline), project.generation, &Time(whole_seconds(world.now)));
+    let ready = conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let port = world.service.as_ref().and_then(|service| service.port).map(i32::from);
+    let rollout = world.rollout.as_ref();
+    let serving = rollout.filter(|rollout| rollout.serving > 0).and_then(|_| serving(&view));
+    let record = serving.as_ref().and_then(|version| world.records.get(version));
+    ProjectDeploymentStatus {
+        observed_generation: project.generation,
+        phase: Some(phase::phase(headline.reason)),
+        desired_version: view.asked.version.as_deref().map(short),
+        version: serving.as_deref().map(short),
+        previous_version: previous(ledger, world, view.asked.in_place.as_deref()).as_deref().map(short),
+        ready_since: ready.map(|ready| ready.last_transition_time.clone()),
+        image: record.and_then(|record| record.image.as_ref()).map(|image| image.reference.clone()),
+        node_port: port,
+        url: node_address.zip(port).map(|(address, port)| format!("http://{address}:{port}")),
+        source: source(&view),
+        build: build(&view),
+        history: history::history(&view),
+        failure: headline.failure.clone(),
+        handled: handled(project, ledger),
+        replicas: Some(rollout.map_or(0, |rollout| rollout.pods)),
+        selector: Some(selector_text(&project.name)),
+        conditions,
+    }
+}
+
+/// Kubernetes' times have whole seconds; a fraction would be lost on the way and look like a change.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// The version whose pods answer: the one in place once it is on top of the live order or Available, else the one that was
+/// live last. One that was live before and is gone back to answers only when its pods are there.
+fn serving(view: &View<'_>) -> Option<String> {
+    let in_place = view.asked.in_place.clone();
+    let proven = |version: &String| {
+        view.ledger.life(version).live == Some(view.ledger.last)
+            || view.world.rollout.as_ref().is_some_and(|rollout| rollout.available)
+    };
+    in_place.filter(proven).or_else(|| newest_live(view.ledger))
+}
+
+fn verdicts(view: &View<'_>, headline: &Headline) -> Vec<Verdict> {
+    let verdict = |kind, truth, reason, message: String| Verdict { kind, truth, reason, message };
+    let mut verdicts = vec![
+        verdict(ConditionType::Ready, headline.ready, headline.reason, headline.message.clone()),
+        available(view, headline),
+        built(view, headline),
+        port(view),
+        rollback(view),
+    ];
+    if headline.reconciling {
+        verdicts.push(verdict(
+            ConditionType::Reconciling,
+            Truth::True,
+            headline.reason,
+            headline.message.clone(),
+        ));
+    }
+    if headline.stalled {
+        verdicts.push(verdict(
+            ConditionType::Stalled,
+            Truth::True,
+            headline.reason,
+            headline.message.clone(),
+        ));
+    }
+    verdicts
+}
+
+fn available(view: &View<'_>, headline: &Headline) -> Verdict {
+    let verdict =
+        |truth, reason, message: String| Verdict { kind: ConditionType::Available, truth, reason, message };
+    if view.world.ledger.is_none() && view.world.rollout.is_none() {
+        return verdict(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet".to_owned());
+    }
+    let Some(rollout) = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0) else {
+        let never = view.world.rollout.is_none() && !view.project.stopped();
+        return match headline.reason {
+            Reason::Stopped | Reason::Stopping => {
+                verdict(Truth::False, Reason::Stopped, "no pods, as asked".to_owned())
+            }
+            _ if never => verdict(Truth::Unknown, Reason::NothingYet, "no version has run yet".to_owned()),
+            reason => verdict(Truth::False, reason, "no pod is ready".to_owned()),
+        };
+    };
+    let version = serving(view).as_deref().map_or_else(|| "a version".to_owned(), short);
+    verdict(
+        Truth::True,
+        Reason::Serving,
+        format!(
+            "{version} serves with {} of {} pods",
+            rollout.serving.min(rollout.replicas),
+            rollout.replicas
+        ),
+    )
+}
+
+fn built(view: &View<'_>, headline: &Headline) -> Verdict {
+    let verdict =
+        |truth, reason, message: String| Verdict { kind: ConditionType::Built, truth, reason, message };
+    let wanted = view.asked.wanted.as_ref();
+    let record = wanted.and_then(|wanted| view.world.records.get(wanted));
+    match record {
+        Some(record) if record.image.is_some() => {
+            let reason = if record.facts.key.is_none() { Reason::Prebuilt } else { Reason::ImageReady };
+            verdict(Truth::True, reason, format!("{} has an image", short(&record.facts.version)))
+        }
+        Some(record) => {
+            let version = short(&record.facts.version);
+            let says = headline.message.contains(&version);
+            let message = if says {
+                headline.message.clone()
+            } else {
+                format!("{version} has no image yet: {}", headline.message)
+            };
+            verdict(Truth::False, headline.reason, message)
+        }
+        None => verdict(Truth::Unknown, Reason::NothingYet, "no version is known yet".to_owned()),
+    }
+}
+
+fn port(view: &View<'_>) -> Verdict {
+    let verdict = |truth, reason, message: String| Verdict {
+        kind: ConditionType::PortAllocated,
+        truth,
+        reason,
+        message,
+    };
+    if let Some(refusal) = view.world.refusals.iter().find(|refusal| refusal.child == Child::Service) {
+        let reason = match refusal.cause {
+            Cause::PortsExhausted => Reason::PortsExhausted,
+            Cause::PortUnavailable => Reason::PortUnavailable,
+            Cause::NameTaken => Reason::NameTaken,
+            Cause::Invalid => Reason::InvalidSpec,
+            Cause::Altered => Reason::Altered,
+        };
+        return verdict(Truth::False, reason, refusal.message.clone());
+    }
+    match view.world.service.as_ref().and_then(|service| service.port) {
+        Some(port) => {
+            verdict(Truth::True, Reason::Allocated, format!("node port {port}, for the life of the project"))
+        }
+        None => verdict(Truth::Unknown, Reason::NothingYet, "no port has been asked for yet".to_owned()),
+    }
+}
+
+fn rollback(view: &View<'_>) -> Verdict {
+    let verdict = |truth, reason, message: String| Verdict {
+        kind: ConditionType::RollbackAvailable,
+        truth,
+        reason,
+        message,
+    };
+    match previous(view.ledger, view.world, view.asked.in_place.as_deref()) {
+        Some(version) if view.asked.left.is_none() => verdict(
+            Truth::False,
+            Reason::NothingYet,
+            format!(
+                "{} is kept, and can be gone back to once the spec asks for something that is there",
+                short(&version)
+            ),
+        ),
+        Some(version) => {
+            let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
+            verdict(
+                Truth::True,
+                Reason::VersionKept,
+                format!("{} can be gone back to without a build: {command}", short(&version)),
+            )
+        }
+        None => {
+            verdict(Truth::False, Reason::NoOtherVersion, "no other version that served is kept".to_owned())
+        }
+    }
+}
+
+fn source(view: &View<'_>) -> Option<SourceStatus> {
+    let record = view.world.records.get(view.asked.wanted.as_ref()?)?;
+    let source = record.source();
+    Some(SourceStatus {
+        digest: revision(&source.digest).to_owned(),
+        reference: Some(source.reference),
+        message: source.message,
+        author: source.author,
+    })
+}
+
+fn build(view: &View<'_>) -> Option<BuildStatus> {
+    let jobs = view.world.jobs.iter().filter(|job| !is_idle_poll(job));
+    let newest = jobs.max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
+    let place = view.world.place.filter(|_| newest.state == JobState::Queued);
+    Some(BuildStatus {
+        id: newest.name.clone(),
+        reason: newest.reason.clone(),
+        position: place.and_then(|place| i32::try_from(place).ok()),
+        started_at: newest.started.map(whole_seconds).map(Time),
+        finished_at: newest.finished.map(whole_seconds).map(Time),
+        log: newest.state.log().map(str::to_owned),
+    })
+}
+
+/// A look by the clock that has found nothing to build, as far as it is known.
+fn is_idle_poll(job: &BuildJob) -> bool {
+    job.reason == names::POLLED
+        && match &job.state {
+            JobState::Built(built) => built.reused,
+            JobState::Failed(failed) => failed.source.is_none(),
+            JobState::Queued | JobState::Running | JobState::Lost(_) | JobState::Ending => true,
+        }
+}
+
+fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {
+    let entry = |(verb, seen): (&Verb, &crate::memory::ledger::Seen)| {
+        let request = HandledRequest { value: seen.value.clone(), outcome: seen.outcome.clone() };
+        (verb.word().to_owned(), request)
+    };
+    let there = Verb::ALL.map(Verb::word).join(", ");
+    let unknown = |(word, value): (&String, &String)| {
+        let outcome = format!("refused: there is no doce.dev/{word}; there are {there}");
+        (word.clone(), HandledRequest { value: value.clone(), outcome })
+    };
+    ledger.seen.iter().map(entry).chain(project.unknown.iter().map(unknown)).collect()
+}
+
+/// A failure as the status shows it.
+fn failure(version: Option<&str>, failure: &crate::memory::ledger::Failure) -> FailureStatus {
+    FailureStatus {
+        version: version.map(short),
+        stage: failure.stage.clone(),
+        reason: failure.reason.clone(),
+        message: failure.message.clone(),
+        log: failure.log.clone(),
+    }
+}

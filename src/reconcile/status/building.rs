@@ -1,0 +1,201 @@
+//! The part of the headline that is about builds: queued, running, failed, cancelled, or to be tried again.
+
+use super::ready::{Headline, annotate, stays};
+use super::{View, failure};
+use crate::crd::conditions::Reason;
+use crate::memory::ledger::{Attempts, Failure, Fault};
+use crate::version::short;
+
+use super::super::observed::{BuildJob, JobState, Trouble};
+use super::super::target::Pin;
+use crate::protocol::target::BuildOf;
+
+/// A branch or tag is not answered yet.
+pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
+    open_lookup(view).is_some_and(|lookup| !lookup.polls())
+}
+
+fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::memory::ledger::Lookup> {
+    let crate::project::Origin::LookedUp(of) = view.project.origin() else { return None };
+    let open = |lookup: &&crate::memory::ledger::Lookup| {
+        lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
+    };
+    view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.asked.pin, Pin::Known(_)))
+}
+
+/// Why a look by the clock did not succeed, which changes nothing of what serves.
+pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
+    let fault = open_lookup(view).filter(|lookup| lookup.polls())?.attempts.fault.as_ref()?;
+    Some(format!(
+        "; {} could not be looked at again: {}. Tried again with growing pauses",
+        view.project.reference(),
+        fault.failure.message
+    ))
+}
+
+/// A branch or tag is being looked up; the Job that does it builds as well. Where a rollback left just that, what runs
+/// instead is the news.
+pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
+    let left = view.asked.held && view.asked.version.is_none();
+    let lookup = open_lookup(view).filter(|lookup| !lookup.polls() && !left)?;
+    let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
+    Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
+}
+
+/// The wanted version has no image.
+pub(super) fn image(view: &View<'_>) -> Option<Headline> {
+    let wanted = view.asked.wanted.as_deref()?;
+    let record = view.world.records.get(wanted)?;
+    if record.image.is_some() {
+        return None;
+    }
+    let key = record.facts.key.as_deref()?;
+    let yields = view.asked.yielded.as_ref().and_then(|yielded| yielded.key.as_deref()) == Some(key);
+    let attempts = view.ledger.attempts(key);
+    let job = job_of(view, &BuildOf::Key(key.to_owned()), attempts.attempt);
+    if !yields && attempts.failed.is_none() {
+        let message = format!(
+            "{} has no image and the spec no longer says how to build it; what runs stays. Ask for another version",
+            short(wanted)
+        );
+        return Some(Headline::stalled(Reason::VersionUnknown, message));
+    }
+    Some(building(view, &attempts, job, &short(wanted), Some(wanted)))
+}
+
+fn job_of<'a>(view: &'a View<'_>, of: &BuildOf, attempt: u32) -> Option<&'a BuildJob> {
+    view.world.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
+}
+
+fn building(
+    view: &View<'_>,
+    attempts: &Attempts,
+    job: Option<&BuildJob>,
+    what: &str,
+    version: Option<&str>,
+) -> Headline {
+    if let Some(failed) = &attempts.failed {
+        let retry = annotate(view.project, "retry", "@$(date +%s)");
+        let stays = stays(view);
+        let reason = if attempts.cancelled { Reason::Cancelled } else { Reason::BuildFailed };
+        let ending = job.is_some_and(|job| job.state.is_active())
+            || view.world.jobs.iter().any(|job| job.state == JobState::Ending);
+        if attempts.cancelled && ending {
+            return Headline::working(
+                Reason::Building,
+                format!("the build of {what} is being cancelled{stays}"),
+            );
+        }
+        let message = match reason {
+            Reason::Cancelled => format!("{}{stays}. To build it after all: {retry}", failed.message),
+            _ => format!(
+                "{what} failed at stage {}: {}{stays}. Push a fix, or try again: {retry}",
+                failed.stage, failed.message
+            ),
+        };
+        return Headline { failure: Some(failure(version, failed)), ..Headline::stalled(reason, message) };
+    }
+    match (job.map(|job| &job.state), &attempts.fault) {
+        (Some(JobState::Queued), _) => {
+            let place = view.world.place.map_or_else(
+                || "waits for its turn".to_owned(),
+                |place| format!("is {} in the queue", ordinal(place)),
+            );
+            Headline::working(Reason::Queued, format!("the build of {what} {place}{}", stays(view)))
+        }
+        (Some(JobState::Running), _) if job.is_some_and(|job| job.trouble.is_some()) => {
+            waiting(view, job.and_then(|job| job.trouble.as_ref()), what, version)
+        }
+        (Some(JobState::Running), fault) => {
+            let id = job.map_or("", |job| job.name.as_str());
+            let before = fault
+                .as_ref()
+                .map(|fault| format!(" again, after: {}", fault.failure.message))
+                .unwrap_or_default();
+            let log = format!("kubectl logs -f job/{id} -n {}", view.project.namespace);
+            let message = format!("{what} is being built{before}{}. Its log: {log}", stays(view));
+            let failure = fault.as_ref().map(|fault| failure(version, &fault.failure));
+            Headline { failure, ..Headline::working(Reason::Building, message) }
+        }
+        (_, Some(fault)) => faulty(view, fault, what, version),
+        (_, None) => {
+            Headline::working(Reason::Queued, format!("the build of {what} is about to start{}", stays(view)))
+        }
+    }
+}
+
+/// 1st, 2nd, 3rd, 4th, … 11th, … 21st.
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// The build was started, and Kubernetes has not got its pod to run.
+fn waiting(view: &View<'_>, trouble: Option<&Trouble>, what: &str, version: Option<&str>) -> Headline {
+    let trouble = trouble.cloned().unwrap_or_default();
+    let reason = Reason::of_fault(&trouble.reason).unwrap_or(Reason::BuildFault);
+    let message = format!(
+        "{what} cannot be built yet: {}{}. Kubernetes keeps trying until the build's deadline",
+        trouble.message,
+        stays(view)
+    );
+    let failed = failure(version, &Failure::from(&trouble));
+    Headline { failure: Some(failed), ..Headline::working(reason, message) }
+}
+
+fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> Headline {
+    let reason = word(&fault.failure);
+    let pause = fault.pause(view.world.retry_base);
+    let message = format!(
+        "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
+        fault.failure.message,
+        stays(view),
+        fault.count
+    );
+    Headline { failure: Some(failure(version, &fault.failure)), ..Headline::working(reason, message) }
+}
+
+/// What Ready says of a fault: the word of the fault where it tells a person what to do, else that of its stage.
+fn word(failure: &Failure) -> Reason {
+    Reason::of_fault(&failure.reason).unwrap_or(match failure.stage.as_str() {
+        "Resolve" | "Fetch" => Reason::SourceUnavailable,
+        "Push" => Reason::RegistryUnavailable,
+        _ => Reason::BuildFault,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Reason, ordinal, word};
+
+    #[test]
+    fn who_must_wait_and_who_must_correct_a_secret_are_told_apart() {
+        let word = |stage: &str, reason: &str| {
+            word(&Failure { stage: stage.into(), reason: reason.into(), ..Failure::default() })
+        };
+        for (stage, reason, expected) in [
+            ("Resolve", "SourceUnreachable", Reason::SourceUnavailable),
+            ("Resolve", "SourceAuthFailed", Reason::SourceAuthFailed),
+            ("Fetch", "SourceAuthFailed", Reason::SourceAuthFailed),
+            ("Fetch", "OutOfDisk", Reason::OutOfDisk),
+            ("Push", "RegistryUnavailable", Reason::RegistryUnavailable),
+            ("Push", "RegistryDenied", Reason::RegistryDenied),
+            ("Push", "RegistryFull", Reason::RegistryFull),
+            ("Build", "BuilderUnavailable", Reason::BuildFault),
+        ] {
+            assert_eq!(word(stage, reason), expected, "{stage} {reason}");
+        }
+    }
+
+    #[test]
+    fn places_are_told_as_people_say_them() {
+        let told: Vec<String> = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 113].map(ordinal).into();
+        assert_eq!(told.join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd 111th 113th");
+    }
+}

@@ -1,0 +1,84 @@
+//! Events, from the difference of the old and the new status: nothing is said twice about the same fact.
+
+use crate::cluster::events::Happening;
+use crate::crd::ProjectDeploymentStatus;
+use crate::crd::annotations::Verb;
+use crate::reconcile::observed::{Child, Refusal};
+use crate::text::bounded;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// What happened between `old` and `new`.
+#[must_use]
+pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeploymentStatus) -> Vec<Happening> {
+    let empty = ProjectDeploymentStatus::default();
+    let old = old.unwrap_or(&empty);
+    let mut happenings = vec![];
+    happenings.extend(requests(old, new));
+    happenings.extend(changed(old, new, "Ready"));
+    happenings.extend(
+        changed(old, new, "PortAllocated")
+            .filter(|_| find(new, "PortAllocated").is_some_and(|now| now.status != "Unknown")),
+    );
+    happenings
+}
+
+/// Images that stay in their registry because the Job that would have deleted them was refused. That is no matter of the
+/// status: the record is gone, and nothing waits.
+#[must_use]
+pub fn left_behind(refusals: &[Refusal]) -> Vec<Happening> {
+    let refused = refusals.iter().filter(|refusal| refusal.child == Child::Cleanup);
+    let happening = |refusal: &Refusal| Happening {
+        warning: true,
+        reason: "CleanupRefused".to_owned(),
+        action: format!("Cleanup:{}", bounded(&refusal.message, 100)),
+        note: format!(
+            "an image that no version needs any more stays in its registry: {}. Let the Job in, or write \
+             spec.build.output.cleanup: Keep",
+            refusal.message
+        ),
+    };
+    refused.map(happening).collect()
+}
+
+fn find<'a>(status: &'a ProjectDeploymentStatus, kind: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn changed(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus, kind: &str) -> Option<Happening> {
+    let now = find(new, kind)?;
+    let same =
+        find(old, kind).is_some_and(|before| before.reason == now.reason && before.status == now.status);
+    let same =
+        same && (kind != "Ready" || old.version == new.version && old.desired_version == new.desired_version);
+    let stalled = find(new, "Stalled").is_some();
+    let fault = now.status == "False" && new.failure.is_some();
+    (!same).then(|| Happening {
+        warning: kind == "Ready" && (stalled || fault) || kind != "Ready" && now.status == "False",
+        reason: now.reason.clone(),
+        action: format!("{kind}:{}", subject(new)),
+        note: now.message.clone(),
+    })
+}
+
+/// The recorder merges events of the same reason and action into one with the first one's note, so what an event is
+/// about is part of its action.
+fn subject(status: &ProjectDeploymentStatus) -> String {
+    let build = status.build.as_ref().map(|build| build.id.clone());
+    format!("{}:{}", status.desired_version.as_deref().unwrap_or_default(), build.unwrap_or_default())
+}
+
+fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec<Happening> {
+    let news = new.handled.iter().filter(|(verb, request)| old.handled.get(*verb) != Some(*request));
+    let happening = |(verb, request): (&String, &crate::crd::status::HandledRequest)| {
+        let known = Verb::ALL.into_iter().any(|there| there.word() == verb);
+        let mut reason = if known { format!("{verb}Requested") } else { "UnknownRequest".to_owned() };
+        reason[..1].make_ascii_uppercase();
+        Happening {
+            warning: request.outcome.starts_with("refused"),
+            reason,
+            action: format!("Request:{}", bounded(&request.value, 100)),
+            note: format!("doce.dev/{verb}={:?}: {}", request.value, request.outcome),
+        }
+    };
+    news.map(happening).collect()
+}

@@ -1,0 +1,185 @@
+//! The headline: Ready, its reason and its sentence, and whether work goes on or a person is needed. The rows of the
+//! design's condition table, top down.
+
+use super::View;
+use super::building::{image, looked_up, lookup_is_open};
+use super::running::running;
+use crate::crd::conditions::{Reason, Truth};
+use crate::crd::status::FailureStatus;
+use crate::memory::ledger::Ledger;
+use crate::project::Project;
+use crate::version::short;
+
+use super::super::observed::{Cause, Child, ConfigMap, World};
+use super::super::target::{Pin, asked};
+
+/// What Ready, Reconciling and Stalled say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headline {
+    /// Status of Ready.
+    pub ready: Truth,
+    /// Reason of all three.
+    pub reason: Reason,
+    /// What happened and what to do.
+    pub message: String,
+    /// Work is under way.
+    pub reconciling: bool,
+    /// Nothing more happens without a person.
+    pub stalled: bool,
+    /// Why the wanted version does not serve.
+    pub failure: Option<FailureStatus>,
+}
+
+impl Headline {
+    fn new(ready: Truth, reason: Reason, message: impl Into<String>) -> Self {
+        Self { ready, reason, message: message.into(), reconciling: false, stalled: false, failure: None }
+    }
+
+    pub(super) fn ready(reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(Truth::True, reason, message)
+    }
+
+    /// It serves, and work is under way that takes nothing from it.
+    pub(super) fn serving_on(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reconciling: true, ..Self::new(Truth::True, reason, message) }
+    }
+
+    pub(super) fn working(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reconciling: true, ..Self::new(Truth::False, reason, message) }
+    }
+
+    pub(super) fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self { stalled: true, ..Self::new(Truth::False, reason, message) }
+    }
+}
+
+/// The first row that matches.
+#[must_use]
+pub fn headline(project: &Project, world: &World) -> Headline {
+    let empty = Ledger::default();
+    let ledger = world.ledger.as_ref().unwrap_or(&empty);
+    let view = View { project, world, ledger, asked: asked(project, world) };
+    let rows: [fn(&View<'_>) -> Option<Headline>; 9] =
+        [predecessor, refused, unseen, stopped, pin_unknown, config_map_missing, looked_up, image, running];
+    let found = rows.iter().find_map(|row| row(&view));
+    let headline =
+        found.unwrap_or_else(|| Headline::working(Reason::Resolving, "the source is being looked up"));
+    port_missing(&view, headline)
+}
+
+fn predecessor(view: &View<'_>) -> Option<Headline> {
+    let there = &view.world.predecessors;
+    (!there.is_empty()).then(|| {
+        let list = there.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        Headline::working(
+            Reason::Predecessor,
+            format!("waits until what belonged to a deleted project of the same name is gone: {list}"),
+        )
+    })
+}
+
+/// A name that is taken, a shape that is refused, a child that does not stay as it is written; a missing port stops
+/// nothing else and comes last.
+fn refused(view: &View<'_>) -> Option<Headline> {
+    let refusals = view.world.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
+    let mut stalled = refusals.filter_map(|refusal| {
+        let reason = match refusal.cause {
+            Cause::NameTaken => Reason::NameTaken,
+            Cause::Invalid => Reason::InvalidSpec,
+            Cause::Altered => Reason::Altered,
+            Cause::PortsExhausted | Cause::PortUnavailable => return None,
+        };
+        Some(Headline::stalled(reason, refusal.message.clone()))
+    });
+    stalled.next()
+}
+
+fn unseen(view: &View<'_>) -> Option<Headline> {
+    view.world.ledger.is_none().then(|| Headline {
+        reconciling: true,
+        ..Headline::new(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet")
+    })
+}
+
+fn stopped(view: &View<'_>) -> Option<Headline> {
+    if !view.project.stopped() {
+        return None;
+    }
+    let gone = view.world.rollout.as_ref().is_none_or(|rollout| rollout.pods == 0 && rollout.replicas == 0);
+    let message = "no pods, as asked; port and versions are kept. Start it with spec.state: Running and spec.replicas above 0";
+    Some(if gone {
+        Headline::ready(Reason::Stopped, message)
+    } else {
+        Headline::working(Reason::Stopping, "the pods are ending, as asked")
+    })
+}
+
+fn pin_unknown(view: &View<'_>) -> Option<Headline> {
+    let Pin::Unknown(versions) = &view.asked.pin else { return None };
+    if lookup_is_open(view) || matches!(view.world.config_map, ConfigMap::Missing) && versions.is_empty() {
+        return None; // What the spec itself yields is not known yet: it may be the pin.
+    }
+    let list = versions.iter().map(|version| short(version)).collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { "none yet".to_owned() } else { list };
+    let pin = view.project.pin.as_deref().unwrap_or_default();
+    Some(Headline::stalled(
+        Reason::VersionUnknown,
+        format!(
+            "spec.pinnedVersion v{pin} names no version, or more than one; what runs stays. Can be had: {list}"
+        ),
+    ))
+}
+
+fn config_map_missing(view: &View<'_>) -> Option<Headline> {
+    let crate::project::Origin::ConfigMap(name) = view.project.origin() else { return None };
+    let missing = view.world.config_map == ConfigMap::Missing && !matches!(view.asked.pin, Pin::Known(_));
+    missing.then(|| {
+        let message = format!(
+            "ConfigMap {name} does not exist in namespace {}: create it, and the build starts by itself",
+            view.project.namespace
+        );
+        let failure = FailureStatus {
+            stage: "Resolve".into(),
+            reason: Reason::ConfigMapNotFound.name().into(),
+            message: message.clone(),
+            ..FailureStatus::default()
+        };
+        Headline { failure: Some(failure), ..Headline::working(Reason::ConfigMapNotFound, message) }
+    })
+}
+
+/// Ready needs the port too, but a missing port stops nothing else and hides no failure.
+fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
+    let refusal = view.world.refusals.iter().find(|refusal| {
+        refusal.child == Child::Service
+            && matches!(refusal.cause, Cause::PortsExhausted | Cause::PortUnavailable)
+    });
+    match refusal {
+        Some(refusal) if !headline.stalled => {
+            let reason = if refusal.cause == Cause::PortsExhausted {
+                Reason::PortsExhausted
+            } else {
+                Reason::PortUnavailable
+            };
+            Headline { failure: headline.failure, ..Headline::working(reason, refusal.message.clone()) }
+        }
+        _ => headline,
+    }
+}
+
+/// What serves meanwhile.
+pub(super) fn stays(view: &View<'_>) -> String {
+    let rollout = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0);
+    let serving = rollout
+        .and_then(|_| super::serving(view))
+        .filter(|serving| view.asked.wanted.as_ref() != Some(serving));
+    serving.map(|version| format!("; {} goes on serving", short(&version))).unwrap_or_default()
+}
+
+/// The command that makes a request.
+pub(super) fn annotate(project: &Project, verb: &str, value: &str) -> String {
+    format!(
+        "kubectl annotate pd {} -n {} --overwrite doce.dev/{verb}=\"{value}\"",
+        project.name, project.namespace
+    )
+}

@@ -1,0 +1,190 @@
+//! The part of the headline that is about a version with an image: starting, serving, held, failed, or not started at all.
+
+use super::building::poll_fails;
+use super::ready::{Headline, annotate, stays};
+use super::{View, failure, init, steady};
+use crate::crd::conditions::Reason;
+use crate::crd::status::FailureStatus;
+use crate::memory::ledger::Life;
+use crate::version::short;
+
+use super::super::facts::outside::is_reason as is_outside;
+use super::super::observed::Rollout;
+use super::super::target::{Pin, forbidden, initialized, previous};
+
+/// The wanted version has an image: is it in place, and does it serve?
+pub(super) fn running(view: &View<'_>) -> Option<Headline> {
+    let wanted = view.asked.wanted.as_deref()?;
+    if let Some(why) = forbidden(view.world, wanted) {
+        return Some(not_started(view, wanted, why));
+    }
+    let life = view.ledger.life(wanted);
+    if let Some(failed) = &life.failed {
+        let of_init = failed.is_of_init();
+        let reason = if of_init { Reason::InitFailed } else { Reason::RolloutFailed };
+        let retry = annotate(view.project, "retry", "@$(date +%s)");
+        let message = if serves_all_the_same(view, wanted) {
+            format!(
+                "{} failed, and stays as spec.rollout.onFailure asks: {}. Its pods are ready since. To have it tried anew: {retry}",
+                short(wanted),
+                failed.message
+            )
+        } else {
+            let printed = if of_init { init::printed(view, wanted) } else { String::new() };
+            let why = format!("{}{printed}", failed.message);
+            let room = steady::no_room(view, &failed.reason);
+            let stays = format!("{}{room}", stays(view));
+            let tries = view.project.trial_takes_nothing() || of_init;
+            let again = life.tried_again_at(view.world.retry_base).filter(|_| tries);
+            let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
+            if let Some(at) = again {
+                let message = format!(
+                    "{} does not run: {why}{stays}. The cause is outside of the version, so it is tried again at {at}; at once: {retry}",
+                    short(wanted)
+                );
+                return Some(Headline {
+                    failure: Some(failure(Some(wanted), failed)),
+                    ..Headline::working(reason, message)
+                });
+            }
+            format!("{} does not run: {why}{stays}. {}: {retry}", short(wanted), way_out(&failed.reason))
+        };
+        return Some(Headline {
+            failure: Some(failure(Some(wanted), failed)),
+            ..Headline::stalled(reason, message)
+        });
+    }
+    if !initialized(view.ledger, view.world, wanted) {
+        return Some(init::headline(view, wanted));
+    }
+    let rollout = view.world.rollout.as_ref();
+    let in_place = rollout.filter(|rollout| rollout.version.as_deref() == Some(wanted));
+    let trouble = in_place
+        .and_then(|rollout| rollout.trouble.as_ref())
+        .map(|trouble| format!(" ({}: {})", trouble.reason, trouble.message))
+        .unwrap_or_default();
+    Some(match in_place {
+        Some(rollout)
+            if rollout.current && rollout.available && life.live.is_some() && !life.restarting() =>
+        {
+            serving(view, wanted)
+        }
+        Some(rollout) if goes_on(view, rollout, &life) => serving(view, wanted),
+        Some(_) if life.restarting() && life.live.is_some() => Headline::working(
+            Reason::Restarting,
+            format!("the pods of {} are being started anew{trouble}", short(wanted)),
+        ),
+        Some(rollout)
+            if life.live == Some(view.ledger.last) && !life.restarting() && steady::is_about(rollout) =>
+        {
+            steady::steady(view, rollout, wanted, &trouble)
+        }
+        _ => Headline::working(
+            Reason::Starting,
+            format!(
+                "{} is being started{trouble}{}{}{}",
+                short(wanted),
+                stays(view),
+                way_back(view, wanted),
+                steady::room(view, in_place)
+            ),
+        ),
+    })
+}
+
+/// What to do beside what the message says: nobody can push a fix for a full node.
+fn way_out(reason: &str) -> &'static str {
+    match reason {
+        _ if is_outside(reason) => "Nothing in the source needs to change. Try again when that is mended",
+        "NotReady" | "NotListening" | "InvalidImageName" | "DeadlineExceeded" => "Correct that, or try again",
+        _ => "Push a fix, or try again",
+    }
+}
+
+/// A verdict stands against it, and it is Available: it stayed, and its pods became ready too late.
+fn serves_all_the_same(view: &View<'_>, version: &str) -> bool {
+    let rollout = view.world.rollout.as_ref();
+    rollout.is_some_and(|rollout| {
+        rollout.version.as_deref() == Some(version) && rollout.current && rollout.available
+    })
+}
+
+/// What was live before is not judged when it is gone back to: where it does not start, a person has to choose.
+fn way_back(view: &View<'_>, wanted: &str) -> String {
+    let late = view.world.rollout.as_ref().is_some_and(|rollout| {
+        rollout.version.as_deref() == Some(wanted) && (rollout.deadline_over || rollout.hopeless.is_some())
+    });
+    if !late || view.ledger.life(wanted).live.is_none() {
+        return String::new();
+    }
+    let Some(other) = previous(view.ledger, view.world, Some(wanted)) else { return String::new() };
+    let command = annotate(view.project, "rollback", &format!("{}@$(date +%s)", short(&other)));
+    format!(". It was live before and is not judged; to go to {}: {command}", short(&other))
+}
+
+/// The version itself does not let its image run: nothing was tried, and trying again would not help.
+fn not_started(view: &View<'_>, wanted: &str, why: &str) -> Headline {
+    let failure = FailureStatus {
+        version: Some(short(wanted)),
+        stage: "Rollout".into(),
+        reason: Reason::ImageRunsAsRoot.name().into(),
+        message: why.to_owned(),
+        log: String::new(),
+    };
+    let message = format!("{} is not started: {why}{}", short(wanted), stays(view));
+    Headline { failure: Some(failure), ..Headline::stalled(Reason::ImageRunsAsRoot, message) }
+}
+
+/// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
+/// of somebody else: that is no news.
+fn goes_on(view: &View<'_>, rollout: &Rollout, life: &Life) -> bool {
+    let whole =
+        rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
+    !rollout.current && rollout.faithful && whole && life.live == Some(view.ledger.last) && !life.restarting()
+}
+
+fn serving(view: &View<'_>, wanted: &str) -> Headline {
+    if view.asked.held {
+        return Headline::ready(
+            Reason::Held,
+            format!("{} serves, as a rollback asked. {}", short(wanted), waits(view)),
+        );
+    }
+    if let Pin::Known(_) = view.asked.pin {
+        return Headline::ready(
+            Reason::Pinned,
+            format!(
+                "{} serves, as spec.pinnedVersion asks; spec.source and spec.run are not looked at meanwhile",
+                short(wanted)
+            ),
+        );
+    }
+    let poll = poll_fails(view).unwrap_or_default();
+    let message = format!("{} serves{}{poll}", short(wanted), as_root(view, wanted));
+    Headline::ready(Reason::Serving, message)
+}
+
+/// What the spec asks for does not run because of a rollback.
+fn waits(view: &View<'_>) -> String {
+    let tried = "a version newer than it is tried as usual and ends the hold";
+    let Some(asked) = view.asked.version.as_deref().map(short) else {
+        return format!(
+            "What {} comes to, which the spec asks for, is looked up meanwhile and waits; {tried}",
+            view.project.reference()
+        );
+    };
+    let forward = annotate(view.project, "rollback", &format!("{asked}@$(date +%s)"));
+    format!("{asked}, which the spec asks for, waits; {tried}, and so does: {forward}")
+}
+
+/// A warning where the pods run as root and nobody has written that they should.
+fn as_root(view: &View<'_>, wanted: &str) -> &'static str {
+    let record = view.world.records.get(wanted);
+    let unasked = record.is_some_and(|record| record.user() == Some(0) && record.facts.security.is_auto());
+    if unasked {
+        ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\": add USER with a number \
+         above 0 to its Dockerfile, or write spec.run.security: Baseline to have it so"
+    } else {
+        ""
+    }
+}

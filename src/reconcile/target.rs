@@ -1,0 +1,201 @@
+//! What the spec asks for in this world, and what is wanted once a rollback counts: pure derivations from project and
+//! world, shared by decide and summarize so that the two cannot disagree.
+
+use crate::memory::ledger::{Answer, Ledger};
+use crate::memory::record::{ImageFact, Record, SourceFact};
+use crate::project::{Origin, Project};
+use crate::version;
+
+use super::observed::{ConfigMap, World};
+
+/// A version that the spec yields by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Yielded {
+    /// The version, 64 hex digits.
+    pub version: String,
+    /// The build key; none for a prebuilt image.
+    pub key: Option<String>,
+    /// What it is made from.
+    pub source: SourceFact,
+    /// The image, where nothing needs to be built.
+    pub image: Option<ImageFact>,
+}
+
+/// What the pin comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// There is none.
+    None,
+    /// It names this version.
+    Known(String),
+    /// It names no version, or more than one of these.
+    Unknown(Vec<String>),
+}
+
+/// What is asked for and what is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// What the spec yields by itself, once the source is known.
+    pub yielded: Option<Yielded>,
+    /// What the pin comes to.
+    pub pin: Pin,
+    /// The version that the spec asks for: the pin, else what it yields.
+    pub version: Option<String>,
+    /// What a rollback leaves: that version or, until a branch or tag is looked up for the first time, the lookup.
+    pub left: Option<String>,
+    /// The hold is in force.
+    pub held: bool,
+    /// The version that should run: the hold's target while in force, else what is asked for.
+    pub wanted: Option<String>,
+    /// The version of the Deployment's template.
+    pub in_place: Option<String>,
+}
+
+/// Reads project and world.
+#[must_use]
+pub fn asked(project: &Project, world: &World) -> Asked {
+    let empty = Ledger::default();
+    let ledger = world.ledger.as_ref().unwrap_or(&empty);
+    let yielded = yielded(project, world, ledger);
+    let pin = project.pin.as_deref().map_or(Pin::None, |pin| pinned(pin, world, yielded.as_ref()));
+    let version = match &pin {
+        Pin::None => yielded.as_ref().map(|yielded| yielded.version.clone()),
+        Pin::Known(version) => Some(version.clone()),
+        Pin::Unknown(_) => None,
+    };
+    let left = version.clone().or_else(|| unanswered(project, ledger).filter(|_| pin == Pin::None));
+    let held = left.as_deref().is_some_and(|left| in_force(ledger, left));
+    let target = ledger.hold.as_ref().filter(|_| held).map(|hold| hold.target.clone());
+    Asked {
+        wanted: target.or_else(|| version.clone()),
+        in_place: world.rollout.as_ref().and_then(|rollout| rollout.version.clone()),
+        yielded,
+        pin,
+        version,
+        left,
+        held,
+    }
+}
+
+/// Digest of the source, as far as it is known, and what is remembered of how it was learned.
+#[must_use]
+pub fn answer(project: &Project, world: &World, ledger: &Ledger) -> Option<Answer> {
+    let known = |digest: String| Answer { digest, reference: project.reference(), ..Answer::default() };
+    match project.origin() {
+        Origin::Fixed(digest) => {
+            let told = told(world, &digest);
+            Some(Answer { message: told.message, author: told.author, ..known(digest) })
+        }
+        Origin::ConfigMap(_) => match &world.config_map {
+            ConfigMap::Digest(digest) => Some(known(digest.clone())),
+            ConfigMap::Missing | ConfigMap::NotAsked => None,
+        },
+        Origin::LookedUp(of) => {
+            ledger.lookup.as_ref().filter(|lookup| lookup.of == of).and_then(|lookup| lookup.answer.clone())
+        }
+    }
+}
+
+/// The lookup that says for the first time what the spec asks for.
+fn unanswered(project: &Project, ledger: &Ledger) -> Option<String> {
+    let Origin::LookedUp(of) = project.origin() else { return None };
+    ledger.lookup.as_ref().filter(|lookup| lookup.of == of && lookup.answer.is_none())?;
+    Some(of)
+}
+
+/// What an earlier record says of a source: a commit does not change its message.
+fn told(world: &World, digest: &str) -> SourceFact {
+    let same = |source: &SourceFact| source.digest == digest && source.message.is_some();
+    world.records.values().map(Record::source).find(same).unwrap_or_default()
+}
+
+/// What the spec yields by itself, as far as its source is known.
+pub(super) fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Option<Yielded> {
+    let answer = answer(project, world, ledger)?;
+    let source = SourceFact {
+        digest: answer.digest.clone(),
+        reference: answer.reference,
+        message: answer.message,
+        author: answer.author,
+    };
+    if project.prebuilt() {
+        let reference = project.prebuilt_image(&answer.digest);
+        let version = version::version(&reference, &project.run);
+        let told = world.reports().find(|built| built.digest == answer.digest);
+        let image = told.map_or_else(ImageFact::default, |built| ImageFact {
+            uid: built.uid,
+            platform: built.platform.clone(),
+            ports: built.ports.clone(),
+            ..ImageFact::default()
+        });
+        let image = ImageFact { reference, ..image };
+        return Some(Yielded { version, key: None, source, image: Some(image) });
+    }
+    let key = version::build_key(&answer.digest, &project.settings);
+    Some(Yielded {
+        version: version::version(&key, &project.run),
+        image: world.image_of(&key),
+        key: Some(key),
+        source,
+    })
+}
+
+/// A pin equal to what the spec itself yields is built normally: a manifest with a pin works on a new cluster.
+fn pinned(pin: &str, world: &World, yielded: Option<&Yielded>) -> Pin {
+    let mut matches: Vec<&String> = world.records.keys().filter(|version| version.starts_with(pin)).collect();
+    let own = yielded.map(|yielded| &yielded.version).filter(|version| version.starts_with(pin));
+    matches.extend(own.filter(|own| !world.records.contains_key(*own)));
+    match matches[..] {
+        [version] => Pin::Known(version.clone()),
+        [] => Pin::Unknown(world.records.keys().cloned().collect()),
+        _ => Pin::Unknown(matches.into_iter().cloned().collect()),
+    }
+}
+
+fn in_force(ledger: &Ledger, asked: &str) -> bool {
+    ledger.hold.as_ref().is_some_and(|hold| {
+        let other_live = |(version, life): (&String, &crate::memory::ledger::Life)| {
+            *version != hold.target && life.live.is_some_and(|live| live > hold.since)
+        };
+        hold.left == asked && !ledger.versions.iter().any(other_live)
+    })
+}
+
+/// Why a version with an image is never started; none where it may be.
+#[must_use]
+pub fn forbidden(world: &World, version: &str) -> Option<&'static str> {
+    let record = world.records.get(version).filter(|record| record.wants_root_in_vain());
+    record.map(|_| {
+        "its image runs as root, which spec.run.security: Restricted does not let: add USER with a number above 0 to its \
+         Dockerfile, or write spec.run.security: Baseline"
+    })
+}
+
+/// Nothing has to run before the pods of this version: it has no init command, or that has ended well. What was live was
+/// started after it, whatever became of the memory.
+#[must_use]
+pub fn initialized(ledger: &Ledger, world: &World, version: &str) -> bool {
+    let life = ledger.life(version);
+    let has = world.records.get(version).is_some_and(|record| record.facts.init_command.is_some());
+    !has || life.initialized || life.live.is_some()
+}
+
+/// The version that one would go back to: the one that went live last, other than `but`, not failed, with its record
+/// and image.
+#[must_use]
+pub fn previous(ledger: &Ledger, world: &World, but: Option<&str>) -> Option<String> {
+    let built = |version: &str| world.records.get(version).is_some_and(|record| record.image.is_some());
+    live_last(ledger, |version| Some(version) != but && built(version))
+}
+
+/// The version that went live last and has not failed, whatever became of its record.
+#[must_use]
+pub fn newest_live(ledger: &Ledger) -> Option<String> {
+    live_last(ledger, |_| true)
+}
+
+fn live_last(ledger: &Ledger, among: impl Fn(&str) -> bool) -> Option<String> {
+    let good = ledger.versions.iter().filter(|(_, life)| life.failed.is_none());
+    let live = good.filter_map(|(version, life)| Some((life.live?, version)));
+    live.filter(|(_, version)| among(version)).max().map(|(_, version)| version.clone())
+}
