@@ -42,7 +42,7 @@ chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of th
 test-node: export SAMPLES := $(SAMPLES)
 test-node: ## Tests on a real node: real builds, real requests; SAMPLES=all builds more samples
 	$(CARGO) test --locked --test node --no-run
-	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=3
+	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
 
 test-suite: export SUITE := $(SUITE)
 test-suite: export ONLY := $(ONLY)

@@ -7,6 +7,7 @@ mod init;
 mod owned;
 mod roll;
 
+use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 
 use crate::cluster::{Cluster, Error, Refused};
@@ -142,21 +143,23 @@ async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Resu
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
 
-/// With a port: that one. Without: the first of the range, from the project's own candidate on, that the API server
-/// gives. The API server is the arbiter; ports of our own Services are not even tried.
+/// With a port: that one. Without: the one that the Service has by now, for the look that decided may have come before the
+/// watch told of it; else the first of the range, from the project's own candidate on, that the API server gives. The API
+/// server is the arbiter; ports of our own Services are not even tried.
 async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<Outcome, Error> {
     let seen = ours(project, &hand.cluster.caches().services.of(&key(project)), &project.name);
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
         hand.cluster.make_sure_of(project).await?;
     }
     let (first, last) = (hand.config.port_first, hand.config.port_last);
-    let used = if port.is_some() { vec![] } else { ports_in_use(hand.cluster) };
+    let port = port.or_else(|| port_of(seen.as_deref()?));
     let candidates: Vec<u16> = match port {
         Some(port) => vec![port],
-        None => names::ports(project, first, last)
-            .filter(|port| !used.contains(port))
-            .take(MAX_PORTS_TRIED)
-            .collect(),
+        None => {
+            let used = ports_in_use(hand.cluster);
+            let free = names::ports(project, first, last).filter(|port| !used.contains(port));
+            free.take(MAX_PORTS_TRIED).collect()
+        }
     };
     for candidate in candidates {
         let want = service::apply(project, Some(candidate));
@@ -192,10 +195,23 @@ async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Ref
 }
 
 fn ports_in_use(cluster: &Cluster) -> Vec<u16> {
-    let services = cluster.caches().services.all();
-    let specs = services.iter().filter_map(|service| service.spec.as_ref());
-    let ports = specs.flat_map(|spec| spec.ports.iter().flatten()).filter_map(|port| port.node_port);
-    ports.filter_map(|port| u16::try_from(port).ok()).collect()
+    cluster
+        .caches()
+        .services
+        .all()
+        .iter()
+        .flat_map(|service| node_ports(service).collect::<Vec<_>>())
+        .collect()
+}
+
+/// The node port that a Service of ours has.
+fn port_of(service: &Service) -> Option<u16> {
+    node_ports(service).next()
+}
+
+fn node_ports(service: &Service) -> impl Iterator<Item = u16> {
+    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    ports.filter_map(|port| u16::try_from(port.node_port?).ok())
 }
 
 async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(), Error> {
@@ -224,5 +240,20 @@ async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(),
             }
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_port_of_a_service_is_the_one_that_the_api_server_gave() {
+        let service =
+            |spec| serde_json::from_value(json!({ "metadata": { "name": "shop" }, "spec": spec })).unwrap();
+        assert_eq!(port_of(&service(json!({ "ports": [{ "port": 80, "nodePort": 31214 }] }))), Some(31214));
+        assert_eq!(port_of(&service(json!({ "ports": [{ "port": 80 }] }))), None);
+        assert_eq!(port_of(&service(json!({}))), None);
     }
 }
