@@ -153,13 +153,12 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
     }
     let (first, last) = (hand.config.port_first, hand.config.port_last);
     let port = port.or_else(|| port_of(seen.as_deref()?));
-    let candidates: Vec<u16> = match port {
-        Some(port) => vec![port],
-        None => {
-            let used = ports_in_use(hand.cluster);
-            let free = names::ports(project, first, last).filter(|port| !used.contains(port));
-            free.take(MAX_PORTS_TRIED).collect()
-        }
+    let candidates: Vec<u16> = if let Some(port) = port {
+        vec![port]
+    } else {
+        let used = ports_in_use(hand.cluster);
+        let free = names::ports(project, first, last).filter(|port| !used.contains(port));
+        free.take(MAX_PORTS_TRIED).collect()
     };
     for candidate in candidates {
         let want = service::apply(project, Some(candidate));
