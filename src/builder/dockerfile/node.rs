@@ -147,13 +147,14 @@ fn below(directory: &str, path: &str) -> String {
     [directory, path].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-/// The package manager and Bun, as npm installs them; None where Node's own npm is all.
-fn installed(plan: &Plan) -> Option<String> {
+/// The package manager and Bun, as npm installs them, where it trusts what `variables` say; None where Node's own npm is all.
+fn installed(plan: &Plan, variables: &str) -> Option<String> {
     let bun = plan.install.bun.as_ref().and_then(|version| Manager::Bun(version.clone()).package());
     let line = |manager: Option<String>| {
         let packages: Vec<String> = manager.into_iter().chain(bun.clone()).collect();
         // The image has a yarn of its own, which another one replaces.
-        (!packages.is_empty()).then(|| format!("npm install --global --force {}", packages.join(" ")))
+        (!packages.is_empty())
+            .then(|| format!("{variables}npm install --global --force {}", packages.join(" ")))
     };
     let manager = &plan.install.manager;
     let other = manager.package_of_major().and_then(|package| line(Some(package)));
@@ -163,11 +164,11 @@ fn installed(plan: &Plan) -> Option<String> {
 
 /// A stage with the tools that both the build and the image have: a command of the user may name them.
 fn tools(plan: &Plan) -> String {
-    match installed(plan).filter(|_| is_program(plan) && !runs_on_bun_alone(plan)) {
+    let trusted = format!("NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET} ");
+    match installed(plan, &trusted).filter(|_| is_program(plan) && !runs_on_bun_alone(plan)) {
         None => String::new(),
         Some(command) => {
-            let trusted = format!("NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET} {command}");
-            format!("FROM {} AS tools\n{}\n", image(plan), run(Trust::Beside, Some("/root/.npm"), &trusted))
+            format!("FROM {} AS tools\n{}\n", image(plan), run(Trust::Beside, Some("/root/.npm"), &command))
         }
     }
 }
@@ -192,7 +193,7 @@ fn build_stage(plan: &Plan) -> String {
     );
     text.push_str(&debian(&plan.needs.build));
     if tools(plan).is_empty()
-        && let Some(command) = installed(plan)
+        && let Some(command) = installed(plan, "")
     {
         text.push_str(&run(Trust::Beside, Some("/root/.npm"), &command));
     }

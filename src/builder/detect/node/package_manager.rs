@@ -231,8 +231,8 @@ fn yarn(
         return Ok(Manager::YarnClassic(version));
     }
     let wrote = match format {
-        Some("4") => "2",
-        Some("5" | "6") => "3",
+        Some("4") => "2.4.2",
+        Some("5" | "6") => "3.8.7",
         _ => "4",
     };
     let release = release.filter(|version| is_version(version));
