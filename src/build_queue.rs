@@ -1,5 +1,5 @@
-//! Which build starts when: the set of suspended Jobs, fair between namespaces, within one limit for the whole cluster and one
-//! for each namespace.
+//! Which build starts when: the suspended Jobs are the queue, fair between namespaces, within one limit for the whole
+//! cluster and one for each namespace.
 
 pub mod admit;
 mod owned;

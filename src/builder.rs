@@ -1,7 +1,7 @@
 //! The build, as it happens inside the pod of a build Job: resolve, ask, fetch, verify, detect, build, report.
 //!
-//! Nothing here talks to the Kubernetes API or knows the resource: it takes an [`Order`](crate::protocol::order::Order) and ends with a
-//! [`Report`](crate::protocol::report::Report).
+//! Nothing here talks to the Kubernetes API or knows the resource: it takes an
+//! [`Order`](crate::protocol::order::Order) and ends with a [`Report`](crate::protocol::report::Report).
 //!
 //! ```text
 //! run       the stages on one screen, deadline and cancellation

@@ -37,7 +37,7 @@
 //! | [`reconcile`] | the loop: `observe` (with `facts`, what is read off the children) → `observed` → `target` → `decide` → `act`, then `status` → `report` |
 //! | [`build_queue`] | which build starts when |
 //! | [`image_cleanup`] | which image in a registry outside the platform's goes, and when |
-//! | [`controller`], [`backoff`], [`status_debounce`] | which project is looked at when, and what is told of it |
+//! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
 //! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints; settings |
 //! | [`builder`] | what happens inside the pod of a build |
 //! | [`gc`] | what no record names goes from the embedded registry; a process of its own |

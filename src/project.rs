@@ -265,18 +265,14 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
             .filter(|path| !path.is_empty() && path != "."),
         submodules: spec.source.git.as_ref().is_some_and(|git| git.submodules),
         watch: spec.source.git.as_ref().and_then(watched),
-        strategy: match build.strategy {
-            spec::Strategy::Auto => order::Strategy::Auto,
-            spec::Strategy::Dockerfile => order::Strategy::Dockerfile,
-            spec::Strategy::Generated => order::Strategy::Generated,
-        },
+        strategy: build.strategy,
         dockerfile: build.dockerfile.clone(),
         target: build.target.clone(),
         args: build.args.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
         epoch: build.epoch,
         command: build.command.clone(),
         output_directory: build.output_directory.clone(),
-        framework: build.framework.map(framework),
+        framework: build.framework,
         secrets: build.secrets.iter().map(|secret| secret.id.clone()).collect(),
         repository: build.output.repository.clone(),
     }
@@ -295,45 +291,4 @@ fn watched(git: &spec::Git) -> Option<order::Watch> {
 fn build_secret(secret: &spec::BuildSecret) -> order::BuildSecret {
     let spec::BuildSecret { id, secret_ref } = secret.clone();
     order::BuildSecret { key: secret_ref.key.unwrap_or_else(|| id.clone()), secret: secret_ref.name, id }
-}
-
-fn framework(framework: spec::Framework) -> order::Framework {
-    match framework {
-        spec::Framework::Static => order::Framework::Static,
-        spec::Framework::Node => order::Framework::Node,
-        spec::Framework::NextJs => order::Framework::NextJs,
-        spec::Framework::Vite => order::Framework::Vite,
-        spec::Framework::Astro => order::Framework::Astro,
-        spec::Framework::SvelteKit => order::Framework::SvelteKit,
-        spec::Framework::Flask => order::Framework::Flask,
-        spec::Framework::Django => order::Framework::Django,
-        spec::Framework::FastApi => order::Framework::FastApi,
-        spec::Framework::Python => order::Framework::Python,
-        spec::Framework::Go => order::Framework::Go,
-        spec::Framework::Rust => order::Framework::Rust,
-        spec::Framework::Nuxt => order::Framework::Nuxt,
-        spec::Framework::ReactRouter => order::Framework::ReactRouter,
-        spec::Framework::Angular => order::Framework::Angular,
-        spec::Framework::Gatsby => order::Framework::Gatsby,
-        spec::Framework::VitePress => order::Framework::VitePress,
-        spec::Framework::TanStackStart => order::Framework::TanStackStart,
-        spec::Framework::SolidStart => order::Framework::SolidStart,
-        spec::Framework::Qwik => order::Framework::Qwik,
-        spec::Framework::NestJs => order::Framework::NestJs,
-        spec::Framework::Bun => order::Framework::Bun,
-        spec::Framework::Deno => order::Framework::Deno,
-        spec::Framework::Php => order::Framework::Php,
-        spec::Framework::Laravel => order::Framework::Laravel,
-        spec::Framework::Symfony => order::Framework::Symfony,
-        spec::Framework::Ruby => order::Framework::Ruby,
-        spec::Framework::Rails => order::Framework::Rails,
-        spec::Framework::Java => order::Framework::Java,
-        spec::Framework::SpringBoot => order::Framework::SpringBoot,
-        spec::Framework::DotNet => order::Framework::DotNet,
-        spec::Framework::Elixir => order::Framework::Elixir,
-        spec::Framework::Phoenix => order::Framework::Phoenix,
-        spec::Framework::Gleam => order::Framework::Gleam,
-        spec::Framework::Cpp => order::Framework::Cpp,
-        spec::Framework::Shell => order::Framework::Shell,
-    }
 }

@@ -1,4 +1,4 @@
-//! The loop on one screen: observe → decide → act, until nothing is left to do, then summarize → report.
+//! The loop on one screen: observe → decide → act, until nothing is left to do, then status → report.
 
 pub mod act;
 pub mod decide;
@@ -12,12 +12,16 @@ pub mod target;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backoff::Backoff;
+use crate::build_queue::admit::{Starts, limits};
+use crate::build_queue::positions::Places;
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
 use crate::crd::ProjectDeployment;
 use crate::memory::ledger::{Attempts, Fault};
 use crate::platform::Platform;
 use crate::project::{Incomplete, Project};
+use crate::status_debounce::Announcements;
 
 use act::{Hand, Outcome, act, undone};
 use decide::decide;
@@ -35,13 +39,13 @@ pub struct Context {
     /// What the platform adds to the children.
     pub platform: Platform,
     /// How often in a row each project failed.
-    pub backoff: crate::backoff::Backoff,
+    pub backoff: Backoff,
     /// Builds are started one at a time.
-    pub starts: crate::build_queue::admit::Starts,
+    pub starts: Starts,
     /// Places in the queue of builds.
-    pub places: crate::build_queue::positions::Places,
+    pub places: Places,
     /// Which projects have work under way that no status tells of yet.
-    pub announcements: crate::status_debounce::Announcements,
+    pub announcements: Announcements,
 }
 
 /// Why a pass ended early.
@@ -119,7 +123,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
             places: &context.places,
-            limits: crate::build_queue::admit::limits(&context.config),
+            limits: limits(&context.config),
         };
         let world = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
         let Some(step) = decide(project, &world) else {

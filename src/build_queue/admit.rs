@@ -1,5 +1,5 @@
 //! Starting builds (I/O): a build that has a place when it is made is created running, another waits, suspended, until
-//! the queue releases it. Whose turn it is, [`super::schedule`] says.
+//! the queue releases it. [`super::schedule`] decides which is next.
 
 use std::sync::Arc;
 

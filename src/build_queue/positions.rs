@@ -1,5 +1,5 @@
 //! Places in the queue of builds, as they were a moment ago (I/O: the cache of Jobs is read). They are only told to
-//! people: whose turn it is, [`super::schedule`] says each time anew. Memory is bounded by the number of builds that wait.
+//! people; what starts next is computed by [`super::schedule`] each time. Memory is bounded by the number of builds that wait.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! Whose turn it is to build. Pure: it reads the Jobs of the whole cluster, those that [`super::owned()`] lets through, and starts
-//! nothing.
+//! Which build is next. Pure: it reads the Jobs of the whole cluster, those that [`super::owned()`] lets through, and
+//! starts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

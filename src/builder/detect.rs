@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::dockerfile::{Step, images, offer};
 use super::outcome::Failure;
-use crate::protocol::order::{Framework, Settings, Strategy};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::{Settings, Strategy};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 pub(super) use assets::Assets;

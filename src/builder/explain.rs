@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::detect::{self, Context, Generated, Recipe};
 use super::outcome::Failure;
 use super::source;
-use crate::protocol::order::{Framework, Settings, Strategy};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::{Settings, Strategy};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::output::Output;
 use super::run::BoundedString;
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Strategy;
 
 /// How the image is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -158,97 +160,6 @@ pub struct CpuAndMemory {
 /// An amount as in a Pod, without its page of description.
 fn amount(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-int-or-string": true })
-}
-
-/// Which way leads from source to image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Strategy {
-    /// A Dockerfile if there is one, else one is generated.
-    #[default]
-    Auto,
-    /// There must be a Dockerfile.
-    Dockerfile,
-    /// A Dockerfile is generated even if there is one.
-    Generated,
-}
-
-/// What a Dockerfile can be generated for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Framework {
-    /// Files that are served as they are, or that a builder of static sites makes.
-    Static,
-    /// A program for Node.
-    Node,
-    /// Next.js.
-    NextJs,
-    /// Vite.
-    Vite,
-    /// Astro.
-    Astro,
-    /// SvelteKit.
-    SvelteKit,
-    /// Nuxt.
-    Nuxt,
-    /// React Router as a framework, or Remix.
-    ReactRouter,
-    /// Angular.
-    Angular,
-    /// Gatsby.
-    Gatsby,
-    /// VitePress.
-    VitePress,
-    /// TanStack Start.
-    TanStackStart,
-    /// SolidStart.
-    SolidStart,
-    /// Qwik City.
-    Qwik,
-    /// NestJS.
-    NestJs,
-    /// A program for Bun.
-    Bun,
-    /// A program for Deno.
-    Deno,
-    /// Flask.
-    Flask,
-    /// Django.
-    Django,
-    /// FastAPI.
-    #[serde(rename = "FastAPI")]
-    FastApi,
-    /// A program for Python.
-    Python,
-    /// A program in Go.
-    Go,
-    /// A program in Rust.
-    Rust,
-    /// A program in PHP.
-    #[serde(rename = "PHP")]
-    Php,
-    /// Laravel.
-    Laravel,
-    /// Symfony.
-    Symfony,
-    /// A program in Ruby, Rack applications included.
-    Ruby,
-    /// Ruby on Rails.
-    Rails,
-    /// A program for the JVM, built by Maven or Gradle.
-    Java,
-    /// Spring Boot.
-    SpringBoot,
-    /// A program for .NET.
-    DotNet,
-    /// A program in Elixir.
-    Elixir,
-    /// Phoenix.
-    Phoenix,
-    /// A program in Gleam.
-    Gleam,
-    /// A program in C or C++, built by CMake or Meson.
-    Cpp,
-    /// A shell script.
-    Shell,
 }
 
 // The defaults of the schema, one function a field: the API server writes them into every object.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::build::{Build, BuildResources, BuildSecret, CpuAndMemory, Framework, SecretKey, Strategy};
+pub use super::build::{Build, BuildResources, BuildSecret, CpuAndMemory, SecretKey};
 pub use super::output::{Cleanup, Output};
 pub use super::run::{BoundedString, Health, HealthType, HttpHeader, Run, SecretName, Stop};
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source, Watch, WatchedPath};

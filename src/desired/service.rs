@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
 
 use super::{meta, names};
@@ -20,4 +21,26 @@ pub fn apply(project: &Project, node_port: Option<u16>) -> Value {
         "metadata": meta::dressed(project, &project.name, names::ROLE_APP, BTreeMap::new()),
         "spec": { "type": "NodePort", "selector": meta::selector(&project.name), "ports": [port] },
     })
+}
+
+/// The node port that the API server gave a Service of ours.
+#[must_use]
+pub fn node_port(service: &Service) -> Option<u16> {
+    let mut ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    let ours = ports.find(|port| port.name.as_deref() == Some(names::PORT) || port.port == 80)?;
+    u16::try_from(ours.node_port?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_a_service_is_the_one_that_the_api_server_gave() {
+        let service =
+            |spec| serde_json::from_value(json!({ "metadata": { "name": "shop" }, "spec": spec })).unwrap();
+        assert_eq!(node_port(&service(json!({ "ports": [{ "port": 80, "nodePort": 31214 }] }))), Some(31214));
+        assert_eq!(node_port(&service(json!({ "ports": [{ "port": 80 }] }))), None);
+        assert_eq!(node_port(&service(json!({}))), None);
+    }
 }

@@ -7,7 +7,8 @@ mod init;
 mod owned;
 mod roll;
 
-use k8s_openapi::api::core::v1::Service;
+use std::collections::HashSet;
+
 use kube::ResourceExt as _;
 
 use crate::cluster::{Cluster, Error, Refused};
@@ -152,11 +153,12 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
         hand.cluster.make_sure_of(project).await?;
     }
     let (first, last) = (hand.config.port_first, hand.config.port_last);
-    let port = port.or_else(|| port_of(seen.as_deref()?));
+    let port = port.or_else(|| service::node_port(seen.as_deref()?));
     let candidates: Vec<u16> = if let Some(port) = port {
         vec![port]
     } else {
-        let used = ports_in_use(hand.cluster);
+        let services = hand.cluster.caches().services.all();
+        let used: HashSet<u16> = services.iter().filter_map(|service| service::node_port(service)).collect();
         let free = names::ports(project, first, last).filter(|port| !used.contains(port));
         free.take(MAX_PORTS_TRIED).collect()
     };
@@ -193,26 +195,6 @@ async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Ref
     refusal(Child::Service, what, refused)
 }
 
-fn ports_in_use(cluster: &Cluster) -> Vec<u16> {
-    cluster
-        .caches()
-        .services
-        .all()
-        .iter()
-        .flat_map(|service| node_ports(service).collect::<Vec<_>>())
-        .collect()
-}
-
-/// The node port that a Service of ours has.
-fn port_of(service: &Service) -> Option<u16> {
-    node_ports(service).next()
-}
-
-fn node_ports(service: &Service) -> impl Iterator<Item = u16> {
-    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    ports.filter_map(|port| u16::try_from(port.node_port?).ok())
-}
-
 async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(), Error> {
     let (caches, key) = (cluster.caches(), key(project));
     match step {
@@ -239,20 +221,5 @@ async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(),
             }
         }
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_port_of_a_service_is_the_one_that_the_api_server_gave() {
-        let service =
-            |spec| serde_json::from_value(json!({ "metadata": { "name": "shop" }, "spec": spec })).unwrap();
-        assert_eq!(port_of(&service(json!({ "ports": [{ "port": 80, "nodePort": 31214 }] }))), Some(31214));
-        assert_eq!(port_of(&service(json!({ "ports": [{ "port": 80 }] }))), None);
-        assert_eq!(port_of(&service(json!({}))), None);
     }
 }

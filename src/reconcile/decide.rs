@@ -129,7 +129,7 @@ struct Situation<'a> {
 /// One row: a step where it matches.
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
-/// The rows, top down (design, section 3). Rows 7 and 8, and 13 and 14, share a function each.
+/// The rows, top down (docs/design.md, section 3). Rows 7 and 8, and 13 and 14, share a function each.
 const ROWS: [(&str, Row); 25] = [
     ("a source that must be looked up is asked for anew", memory::lookup_changed),
     ("1: what is asked for has no record", memory::record),

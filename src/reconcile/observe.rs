@@ -23,6 +23,7 @@ use crate::cluster::preconditions::At;
 use crate::cluster::whose::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names, service, settled::settled};
+use crate::image_cleanup::facts as cleanup;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::Ledger;
 use crate::memory::record::Record;
@@ -73,7 +74,7 @@ pub async fn observe(
     let pods: Vec<Arc<Pod>> = below(project, caches.pods.of(&key), &owners);
     let ledger = ours(project, &revisions, &project.name);
     let memory = ledger.as_ref().and_then(|ledger| revisions::read_ledger(ledger));
-    let now = now();
+    let now = Timestamp::now();
     let sightings = sightings(cluster, &pods);
     let looked = Looked { now, sightings: &sightings };
     let rollout = deployment.as_ref().map(|deployment| {
@@ -87,7 +88,7 @@ pub async fn observe(
         jobs: own_jobs
             .iter()
             .filter_map(|job| {
-                crate::image_cleanup::facts::job(project, around.platform, job, || {
+                cleanup::job(project, around.platform, job, || {
                     cluster.caches().revisions.all()
                 })
             })
@@ -137,12 +138,7 @@ fn orphans(
     if records.len() <= project.limit || platform.outside(project).is_none() {
         return BTreeSet::new();
     }
-    crate::image_cleanup::facts::orphans(project, platform, records, &cluster.caches().revisions.all())
-}
-
-/// The one look at a clock: compared with timestamps of objects, never remembered.
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
+    cleanup::orphans(project, platform, records, &cluster.caches().revisions.all())
 }
 
 fn at<K: Resource>(object: &K) -> At {
@@ -278,15 +274,13 @@ fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc
 }
 
 fn read_service(project: &Project, object: &Service) -> observed::Service {
-    let ports = object.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    let port = ports.into_iter().find(|port| port.name.as_deref() == Some(names::PORT) || port.port == 80);
     let mut want = service::apply(project, None);
     if let Some(want) = want.as_object_mut() {
         want.remove("apiVersion");
         want.remove("kind");
     }
     observed::Service {
-        port: port.and_then(|port| port.node_port).and_then(|port| u16::try_from(port).ok()),
+        port: service::node_port(object),
         faithful: meta::same_copied(project, object)
             && serde_json::to_value(object).is_ok_and(|live| settled(&live, &want)),
     }

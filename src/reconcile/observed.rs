@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::cluster::preconditions::At;
 use crate::crd::conditions::MAX_MESSAGE;
-use crate::memory::ledger::Ledger;
+use crate::image_cleanup::observed::Cleanups;
+use crate::memory::ledger::{Failure, Ledger};
 use crate::memory::record::{ImageFact, Record};
 use crate::protocol::report;
 use crate::protocol::target::BuildOf;
@@ -35,7 +36,7 @@ pub struct World {
     /// The Jobs that run an init command.
     pub inits: Vec<init::InitJob>,
     /// What may have to go from registries outside the platform's.
-    pub cleanups: crate::image_cleanup::observed::Cleanups,
+    pub cleanups: Cleanups,
     /// Place in the queue of the one that waits, if one does: 1 is next.
     pub place: Option<u32>,
     /// The Deployment.
@@ -190,7 +191,7 @@ pub struct Trouble {
     pub message: String,
 }
 
-impl From<&Trouble> for crate::memory::ledger::Failure {
+impl From<&Trouble> for Failure {
     /// A build whose pod did not run or could not speak for itself.
     fn from(trouble: &Trouble) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! What the spec asks for in this world, and what is wanted once a rollback counts: pure derivations from project and
-//! world, shared by decide and summarize so that the two cannot disagree.
+//! What the spec asks for, and what is wanted once a rollback counts. Pure: derived from the project and what was observed;
+//! `decide` and `status` share it, so that the two cannot disagree.
 
 use crate::memory::ledger::{Answer, Ledger};
 use crate::memory::record::{ImageFact, Record, SourceFact};

@@ -107,7 +107,7 @@ impl Part {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-// The bars of the design, section 9, are 6, 5, 2, 1 and 0; what is asked here is what it costs.
+// The limits of docs/design.md, section 9, are 6, 5, 2, 1 and 0; what is asked here is what it costs.
 async fn a_deploy_a_commit_a_rollback_an_edit_and_a_delete_cost_few_writes_and_none_is_refused() {
     let world = World::new("writes").await;
     let operator = Operator::start(&world).await;

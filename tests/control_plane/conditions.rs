@@ -1,4 +1,4 @@
-//! The condition table of the design, a test a row, read as its readers do: by the rules of kstatus (Flux, Argo CD,
+//! The condition table of docs/design.md (section 6), a test a row, read as its readers do: by the rules of kstatus (Flux, Argo CD,
 //! Helm) and by `kubectl wait`.
 
 use doce_operator::crd::ProjectDeployment;

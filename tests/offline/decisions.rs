@@ -1,4 +1,4 @@
-//! The table of the design, row by row: a world in, one step out. No model of the cluster here (that is the model test),
+//! The table of docs/design.md (section 3), row by row: a world in, one step out. No model of the cluster here (that is the model test),
 //! and nothing that a row does not look at.
 
 mod builds;

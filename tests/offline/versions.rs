@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use doce_operator::crd::run::Security;
 use doce_operator::crd::spec::{Health, HealthType, HttpHeader, Run, Stop};
-use doce_operator::protocol::order::{Framework, Settings, Strategy, Watch};
+use doce_operator::protocol::framework::Framework;
+use doce_operator::protocol::order::{Settings, Strategy, Watch};
 use doce_operator::version::{build_key, canonical, files_digest, revision, short, text_digest, version};
 use k8s_openapi::api::core::v1::EnvVar;
 use proptest::prelude::*;

@@ -9,7 +9,8 @@ use super::{Context, Generated, no_builder, step};
 use crate::builder::dockerfile::Step;
 use crate::builder::dockerfile::cpp::{self, Plan, Tool};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 /// How deep, and in how many directories, targets are looked for.
 const DEPTH: usize = 3;

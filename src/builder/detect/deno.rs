@@ -11,7 +11,8 @@ use super::{Context, Generated, arguments, no_builder, procfile, step, tools};
 use crate::builder::dockerfile::deno::{self, Plan};
 use crate::builder::dockerfile::{Step, start};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 /// Files that only Deno has.
 const SIGNS: [&str; 5] = ["deno.json", "deno.jsonc", "deno.lock", ".deno-version", ".dvmrc"];

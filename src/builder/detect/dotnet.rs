@@ -8,7 +8,8 @@ use super::{Context, Generated, no_builder, step};
 use crate::builder::dockerfile::dotnet::{self, Plan};
 use crate::builder::dockerfile::{Step, images};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 use project::Project;
 
 mod project;

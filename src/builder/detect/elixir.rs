@@ -9,7 +9,8 @@ use super::{Context, Generated, init_command, missing, no_builder, step};
 use crate::builder::dockerfile::elixir::{self, Plan};
 use crate::builder::dockerfile::{Step, images};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 /// The Elixir that is taken where several would do: one that is no longer young.
 const PREFERRED: u32 = 18;

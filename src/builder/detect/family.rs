@@ -6,7 +6,8 @@ use super::{
     rust, shell, static_site,
 };
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 /// A language that sources are in.
 pub(super) struct Language {

@@ -12,7 +12,8 @@ use super::{Context, Generated, missing, no_builder, step};
 use crate::builder::dockerfile::gleam::{self, Plan};
 use crate::builder::dockerfile::{Step, images};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -8,7 +8,8 @@ use super::tree::Tree;
 use super::{Generated, missing, no_builder, step};
 use crate::builder::dockerfile::{Step, go};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 use layout::Layout;
 pub(super) use needs::needs;
 

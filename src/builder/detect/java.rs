@@ -7,7 +7,8 @@ use super::{Generated, no_builder, procfile, step};
 use crate::builder::dockerfile::Step;
 use crate::builder::dockerfile::java::{self, Made, Plan};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 mod gradle;
 mod main_class;

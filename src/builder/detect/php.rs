@@ -9,7 +9,8 @@ use super::tree::Tree;
 use super::{Context, Generated, init_command, missing, no_builder, procfile};
 use crate::builder::dockerfile::php::{self, Assets, Plan};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 mod composer;
 mod extensions;

@@ -8,7 +8,8 @@ use super::{Context, Generated, init_command, missing, no_builder, procfile, ste
 use crate::builder::dockerfile::Step;
 use crate::builder::dockerfile::ruby::{self, Node, Plan};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 use gems::Gems;
 
 mod gems;

@@ -6,7 +6,8 @@ use super::{Context, Generated, missing, procfile};
 use crate::builder::dockerfile::script::{self, Plan};
 use crate::builder::dockerfile::start;
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 /// The scripts that are programs, in the order in which one is taken.
 pub(super) const PROGRAMS: [&str; 6] =

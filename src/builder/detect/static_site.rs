@@ -6,7 +6,8 @@ use super::tree::Tree;
 use super::{Context, Generated, missing, no_builder, node};
 use crate::builder::dockerfile::site::{self, Otherwise, Site};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 /// Where finished pages are, the source itself first.
 const INDEX: [&str; 9] = [

@@ -150,16 +150,18 @@ fn below(directory: &str, path: &str) -> String {
 /// The package manager and Bun, as npm installs them, where it trusts what `variables` say; None where Node's own npm is all.
 fn installed(plan: &Plan, variables: &str) -> Option<String> {
     let bun = plan.install.bun.as_ref().and_then(|version| Manager::Bun(version.clone()).package());
-    let line = |manager: Option<String>| {
-        let packages: Vec<String> = manager.into_iter().chain(bun.clone()).collect();
-        // The image has a yarn of its own, which another one replaces.
-        (!packages.is_empty())
-            .then(|| format!("{variables}npm install --global --force {}", packages.join(" ")))
-    };
     let manager = &plan.install.manager;
-    let other = manager.package_of_major().and_then(|package| line(Some(package)));
-    let exact = line(manager.package())?;
-    Some(other.map_or_else(|| exact.clone(), |other| format!("{exact} || {other}")))
+    let exact = manager.package();
+    if exact.is_none() && bun.is_none() {
+        return None;
+    }
+    let fallback = manager.package_of_major();
+    let choices = std::iter::once(exact).chain(fallback.map(Some)).map(|package| {
+        let packages: Vec<String> = package.into_iter().chain(bun.clone()).collect();
+        // --force: the image has a yarn of its own, which another one replaces.
+        format!("{variables}npm install --global --force {}", packages.join(" "))
+    });
+    Some(choices.collect::<Vec<_>>().join(" || "))
 }
 
 /// A stage with the tools that both the build and the image have: a command of the user may name them.

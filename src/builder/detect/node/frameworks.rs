@@ -14,7 +14,7 @@ use crate::builder::dockerfile::Step;
 use crate::builder::dockerfile::node::Serve;
 use crate::builder::dockerfile::site::{Otherwise, Site};
 use crate::builder::outcome::Failure;
-use crate::protocol::order::Framework;
+use crate::protocol::framework::Framework;
 
 /// A framework that is known by its package.
 struct Known {

@@ -11,7 +11,7 @@ use crate::builder::dockerfile::Step;
 use crate::builder::dockerfile::node::{Manager, Serve};
 use crate::builder::dockerfile::start;
 use crate::builder::outcome::Failure;
-use crate::protocol::order::Framework;
+use crate::protocol::framework::Framework;
 
 /// Where a program begins when nothing says so.
 const FILES: [&str; 4] = ["server", "index", "app", "main"];

@@ -1,6 +1,7 @@
 use super::super::tests::{auto, found, generated, message};
 use crate::builder::detect::Recipe;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 const LOCK: (&str, &str) = ("package-lock.json", "{}");
 

@@ -2,7 +2,8 @@
 
 use super::super::tests::{auto, found};
 use crate::builder::detect::{Generated, Recipe};
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 const LOCK: (&str, &str) = ("package-lock.json", "{}");
 

@@ -1,5 +1,6 @@
 use super::super::tests::{auto, found, plan};
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 const LARAVEL: [(&str, &str); 6] = [
     ("composer.json", r#"{"require":{"php":"^8.2","laravel/framework":"^11.0","ext-gd":"*"}}"#),

@@ -6,7 +6,7 @@ use super::packages::Packages;
 use super::syntax;
 use crate::builder::dockerfile::python::Start;
 use crate::builder::outcome::Failure;
-use crate::protocol::order::Framework;
+use crate::protocol::framework::Framework;
 
 /// A framework.
 pub(super) struct Served {

@@ -1,6 +1,7 @@
 use super::super::tests::{found, generated, in_order, message, plan};
 use crate::builder::detect::Recipe;
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 const FLASK: (&str, &str) = ("app.py", "from flask import Flask\n\napp = Flask(__name__)\n");
 const PYTHON: (&str, &str) = (".python-version", "3.12.4\n");

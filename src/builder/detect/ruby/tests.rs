@@ -1,5 +1,6 @@
 use super::super::tests::{auto, found, plan};
-use crate::protocol::order::{Framework, Settings};
+use crate::protocol::framework::Framework;
+use crate::protocol::order::Settings;
 
 const LOCK: &str = "GEM\n  remote: https://rubygems.org/\n  specs:\n    pg (1.5.4)\n    puma (6.4.0)\n      nio4r (~> 2.0)\n    rails (7.1.0)\n      railties (= 7.1.0)\n    \
                     sprockets-rails (3.4)\n\nPLATFORMS\n  x86_64-linux\n\nDEPENDENCIES\n  pg\n\nRUBY VERSION\n   ruby 3.3.0p0\n\nBUNDLED WITH\n   2.5.4\n";
