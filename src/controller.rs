@@ -17,7 +17,7 @@ use crate::build_queue::run::{self, Queue};
 use crate::cluster::cache::Key;
 use crate::crd::{ProjectDeployment, authors};
 use crate::election::Leadership;
-use crate::reconcile::{Error, Next, Shared, reconcile};
+use crate::reconcile::{Error, Requeue, Shared, reconcile};
 use crate::text::with_causes;
 
 /// Longest pause after a refusal: what a policy refuses comes up soon after the policy goes.
@@ -158,12 +158,12 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
     };
     let next = Box::pin(reconcile(&object, &context)).await?;
     Ok(Action::requeue(match next {
-        Next::After(pause) => {
+        Requeue::After(pause) => {
             context.backoff.succeeded(&uid);
             pause.max(Duration::from_millis(200)).min(SAFETY_NET)
         }
-        Next::Growing => context.backoff.failed(&uid).min(LONGEST_REFUSED),
-        Next::Rest => {
+        Requeue::WithBackoff => context.backoff.failed(&uid).min(LONGEST_REFUSED),
+        Requeue::AwaitChange => {
             context.backoff.succeeded(&uid);
             SAFETY_NET
         }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::build_queue::admit::{Starts, limits};
-use crate::build_queue::positions::Places;
+use crate::build_queue::positions::Positions;
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
 use crate::crd::ProjectDeployment;
@@ -26,7 +26,7 @@ use crate::status_debounce::Announcements;
 use act::{Hand, Outcome, act, undone};
 use decide::decide;
 use observe::{Surroundings, observe};
-use observed::{Child, Refusal, World};
+use observed::{Child, Observed, Refusal};
 use report::report;
 use status::{announces, summarize};
 
@@ -43,7 +43,7 @@ pub struct Context {
     /// Builds are started one at a time.
     pub starts: Starts,
     /// Places in the queue of builds.
-    pub places: Places,
+    pub positions: Positions,
     /// Which projects have work under way that no status tells of yet.
     pub announcements: Announcements,
 }
@@ -67,21 +67,21 @@ pub enum Error {
 
 /// When to look again if no watch tells of anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Requeue {
     /// After this time.
     After(Duration),
     /// Refused: after a pause that grows each time.
-    Growing,
+    WithBackoff,
     /// Only the slow safety net.
-    Rest,
+    AwaitChange,
 }
 
-impl Next {
+impl Requeue {
     /// The same, and not later than after `pause`.
     fn within(self, pause: Duration) -> Self {
         match self {
             Self::After(other) => Self::After(other.min(pause)),
-            Self::Growing | Self::Rest => Self::After(pause),
+            Self::WithBackoff | Self::AwaitChange => Self::After(pause),
         }
     }
 }
@@ -90,26 +90,28 @@ impl Next {
 const MAX_STEPS: usize = 64;
 
 /// Brings the cluster as far towards what `object` asks for as can be gone now.
-pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<Next, Error> {
+pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<Requeue, Error> {
     let mut project = Project::parse(object)?;
     project.copied = context.platform.copy.of(&object.metadata);
     if project.deleting {
-        return Ok(Next::Rest); // Owner references do all that is left to do.
+        return Ok(Requeue::AwaitChange); // Owner references do all that is left to do.
     }
-    let (world, next) = Box::pin(settle(&project, context)).await?;
-    let status = summarize(object.status.as_ref(), &project, &world, context.config.node_address.as_deref());
-    let held = (object.status.as_ref() != Some(&status) && announces(&status) && world.refusals.is_empty())
-        .then(|| context.announcements.hold(&project.uid, Instant::now()))
-        .flatten();
+    let (observed, next) = Box::pin(settle(&project, context)).await?;
+    let status =
+        summarize(object.status.as_ref(), &project, &observed, context.config.node_address.as_deref());
+    let held =
+        (object.status.as_ref() != Some(&status) && announces(&status) && observed.refusals.is_empty())
+            .then(|| context.announcements.hold(&project.uid, Instant::now()))
+            .flatten();
     if let Some(left) = held {
         return Ok(next.within(left));
     }
-    report(&context.cluster, object, status, &world.refusals).await.map_err(Error::Report)?;
+    report(&context.cluster, object, status, &observed.refusals).await.map_err(Error::Report)?;
     context.announcements.told(&project.uid);
     Ok(next)
 }
 
-async fn settle(project: &Project, context: &Context) -> Result<(World, Next), Error> {
+async fn settle(project: &Project, context: &Context) -> Result<(Observed, Requeue), Error> {
     let hand = Hand {
         cluster: &context.cluster,
         platform: &context.platform,
@@ -122,13 +124,13 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             platform: &context.platform,
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
-            places: &context.places,
+            positions: &context.positions,
             limits: limits(&context.config),
         };
-        let world = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
-        let Some(step) = decide(project, &world) else {
-            let next = next(&world, project);
-            return Ok((world, next));
+        let observed = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
+        let Some(step) = decide(project, &observed) else {
+            let next = next(&observed, project);
+            return Ok((observed, next));
         };
         let cluster = &context.cluster;
         if cluster.is_in_doubt(project) {
@@ -144,7 +146,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(World, Next), E
             continue;
         }
         last = Some(step.clone());
-        match Box::pin(act(&hand, project, &world, step)).await.map_err(Error::Act)? {
+        match Box::pin(act(&hand, project, &observed, step)).await.map_err(Error::Act)? {
             Outcome::Done => {}
             Outcome::Refused(refusal) => refusals.push(refusal),
         }
@@ -158,31 +160,34 @@ const LONGEST_WAIT: i64 = 300;
 
 /// Pauses after faults end by the clock, and so does the time of a build whose pod does not run; nobody tells a build that
 /// waits how the queue moves. Everything else is told by a watch.
-fn next(world: &World, project: &Project) -> Next {
-    if world.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
-        return Next::Growing;
+fn next(observed: &Observed, project: &Project) -> Requeue {
+    if observed.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
+        return Requeue::WithBackoff;
     }
-    let moved = world.place.map(|place| (i64::from(place) + 10).min(LONGEST_WAIT));
+    let moved = observed.position.map(|position| (i64::from(position) + 10).min(LONGEST_WAIT));
     let left = |attempts: &Attempts| -> Option<i64> {
-        let pause = |fault: &Fault| fault.left(world.retry_base, world.now);
+        let pause = |fault: &Fault| fault.left(observed.retry_base, observed.now);
         attempts.fault.as_ref().filter(|_| attempts.failed.is_none()).map(pause).filter(|left| *left > 0)
     };
-    let Some(ledger) = world.ledger.as_ref().filter(|_| !project.stopped()) else { return Next::Rest };
+    let Some(ledger) = observed.ledger.as_ref().filter(|_| !project.stopped()) else {
+        return Requeue::AwaitChange;
+    };
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
-    let poll = decide::poll::left(project, world);
-    let last = world.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
-    let inits = world.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
+    let poll = decide::poll::left(project, observed);
+    let last = observed.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
+    let inits = observed.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
     let last =
-        last.chain(inits).map(|last| last.as_second() - world.now.as_second()).filter(|left| *left > 0);
+        last.chain(inits).map(|last| last.as_second() - observed.now.as_second()).filter(|left| *left > 0);
     // A pod that has only just begun is asked nothing: more can be said of it a moment later.
-    let speaks = world.rollout.iter().filter(|rollout| !rollout.available);
-    let speaks = speaks.filter_map(|rollout| Some(rollout.speaks_at?.as_second() - world.now.as_second()));
-    let again = ledger.versions.values().filter_map(|life| life.tried_again_at(world.retry_base));
-    let again = again.map(|at| at.as_second() - world.now.as_second());
+    let speaks = observed.rollout.iter().filter(|rollout| !rollout.available);
+    let speaks = speaks.filter_map(|rollout| Some(rollout.speaks_at?.as_second() - observed.now.as_second()));
+    let again = ledger.versions.values().filter_map(|life| life.tried_again_at(observed.retry_base));
+    let again = again.map(|at| at.as_second() - observed.now.as_second());
     let last = last.chain(speaks.chain(again).filter(|left| *left > 0));
     let soonest =
         ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).chain(last).min();
-    soonest.map_or(Next::Rest, |seconds| Next::After(Duration::from_secs(seconds.unsigned_abs())))
+    soonest
+        .map_or(Requeue::AwaitChange, |seconds| Requeue::After(Duration::from_secs(seconds.unsigned_abs())))
 }
 
 /// A shared context.

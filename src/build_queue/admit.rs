@@ -29,20 +29,20 @@ impl Starts {
         project: &Project,
         mut job: Job,
     ) -> Result<(), Error> {
-        let has_place = |job: &Job| {
+        let has_slot = |job: &Job| {
             let caches = cluster.caches();
             let jobs = owned(cluster);
             let cleaned = plan::under_way(&jobs, Timestamp::now());
             let may_start = |job: &Job| plan::lets_build(&cleaned, job);
             caches.jobs.synced()
                 && may_start(job)
-                && schedule::has_place(&jobs, limits, &project.namespace, may_start)
+                && schedule::has_slot(&jobs, limits, &project.namespace, may_start)
         };
-        if !has_place(&job) {
+        if !has_slot(&job) {
             return cluster.create_job(project, &job).await; // Waiting needs no place.
         }
         let _one = self.0.lock().await;
-        let starts = has_place(&job);
+        let starts = has_slot(&job);
         if let Some(spec) = job.spec.as_mut().filter(|_| starts) {
             spec.suspend = Some(false);
         }

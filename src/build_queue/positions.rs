@@ -19,26 +19,26 @@ type Told = (Instant, HashMap<(String, String), u32>);
 
 /// The place of each Job that waits.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct Positions {
     told: Mutex<Option<Told>>,
 }
 
-impl Places {
+impl Positions {
     /// How many builds are before this one, and itself: 1 is next. None where it does not wait.
     pub fn of(&self, cluster: &Cluster, limits: Limits, namespace: &str, job: &str) -> Option<u32> {
         let key = (namespace.to_owned(), job.to_owned());
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, places)) = told.as_ref().filter(|(at, _)| at.elapsed() < FRESH)
-            && let Some(place) = places.get(&key)
+        if let Some((_, positions)) = told.as_ref().filter(|(at, _)| at.elapsed() < FRESH)
+            && let Some(position) = positions.get(&key)
         {
-            return Some(*place);
+            return Some(*position);
         }
         let jobs = owned(cluster);
         let cleaned = plan::under_way(&jobs, Timestamp::now());
         let order = schedule::order(&jobs, limits, |job| plan::lets_build(&cleaned, job));
-        let places: HashMap<_, _> = order.into_iter().zip(1..).collect();
-        let place = places.get(&key).copied();
-        *told = Some((Instant::now(), places));
-        place
+        let positions: HashMap<_, _> = order.into_iter().zip(1..).collect();
+        let position = positions.get(&key).copied();
+        *told = Some((Instant::now(), positions));
+        position
     }
 }

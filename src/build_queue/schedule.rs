@@ -77,7 +77,7 @@ pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool
 
 /// Whether a build that is made now in this namespace may start at once: there is a place that nobody waits for.
 #[must_use]
-pub fn has_place(
+pub fn has_slot(
     jobs: &[Arc<Job>],
     limits: Limits,
     in_namespace: &str,
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_new_build_has_a_place_only_where_nobody_waits_for_it() {
-        let place = |jobs: &[Arc<Job>], limits| has_place(jobs, limits, "n", |_| true);
+        let place = |jobs: &[Arc<Job>], limits| has_slot(jobs, limits, "n", |_| true);
         let (runs, waits) = (job("n", "runs", "runs", 1), job("m", "waits", "waits", 2));
         assert!(place(&[], limits(1, 1)));
         assert!(!place(std::slice::from_ref(&runs), limits(1, 9)));

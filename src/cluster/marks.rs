@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::writes::Kind;
 use super::{Cache, Cluster, Error};
-use crate::cluster::preconditions::At;
+use crate::cluster::preconditions::Preconditions;
 use crate::desired::names;
 use crate::project::Project;
 
@@ -22,7 +22,7 @@ impl Cluster {
     pub async fn inherit_ledger(
         &self,
         project: &Project,
-        at: &At,
+        at: &Preconditions,
         owned: &ObjectMeta,
         text: &str,
     ) -> Result<(), Error> {

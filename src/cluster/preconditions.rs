@@ -2,7 +2,7 @@
 
 /// One state of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct At {
+pub struct Preconditions {
     /// Its uid.
     pub uid: String,
     /// Its resource version.

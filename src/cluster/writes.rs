@@ -6,7 +6,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::request::Request;
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::body::body;
 use super::whose::is_ours;
 use super::{Cache, Cluster, Error};
-use crate::cluster::preconditions::At;
+use crate::cluster::preconditions::Preconditions;
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
 use crate::project::Project;
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// Writes the ledger, if it is still as it was `at` the look that decided so.
-    pub async fn write_ledger(&self, project: &Project, at: &At, text: &str) -> Result<(), Error> {
+    pub async fn write_ledger(&self, project: &Project, at: &Preconditions, text: &str) -> Result<(), Error> {
         let patch = json!({ "metadata": {
             "uid": at.uid, "resourceVersion": at.resource_version, "annotations": { names::LEDGER: text },
         }});
@@ -114,7 +114,8 @@ impl Cluster {
 
     /// Deletes a ReplicaSet, if it is still as it was seen: somebody may have given it pods since.
     pub async fn delete_set(&self, seen: &ReplicaSet) -> Result<(), Error> {
-        let preconditions = Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
+        let preconditions =
+            kube::api::Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
         let way = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         self.delete(seen, &self.caches.sets, way).await
     }
@@ -257,7 +258,7 @@ impl Cluster {
 
     async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
         let what = format!("delete {} {}", K::kind(&()), seen.name_any());
-        let this_one = Preconditions { uid: seen.uid(), resource_version: None };
+        let this_one = kube::api::Preconditions { uid: seen.uid(), resource_version: None };
         let params = DeleteParams { preconditions: way.preconditions.or(Some(this_one)), ..way };
         let sent =
             self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;

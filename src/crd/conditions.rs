@@ -212,7 +212,7 @@ pub const MAX_MESSAGE: usize = 1024;
 
 /// A condition as it should be, before it is compared with what is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ConditionUpdate {
     /// Which condition.
     pub kind: ConditionType,
     /// Whether it is so.
@@ -225,20 +225,20 @@ pub struct Verdict {
 
 /// The list of conditions for `generation`: transition times of `old` are kept where the status did not change.
 #[must_use]
-pub fn merge(old: &[Condition], verdicts: &[Verdict], generation: i64, now: &Time) -> Vec<Condition> {
+pub fn merge(old: &[Condition], updates: &[ConditionUpdate], generation: i64, now: &Time) -> Vec<Condition> {
     let before = |name: &str| old.iter().find(|condition| condition.type_ == name);
-    let condition = |verdict: &Verdict| {
-        let (name, status) = (verdict.kind.name(), verdict.truth.name());
+    let condition = |update: &ConditionUpdate| {
+        let (name, status) = (update.kind.name(), update.truth.name());
         let unchanged = before(name).filter(|condition| condition.status == status);
         Condition {
             type_: name.to_owned(),
             status: status.to_owned(),
-            reason: verdict.reason.name().to_owned(),
-            message: bounded(&verdict.message, MAX_MESSAGE),
+            reason: update.reason.name().to_owned(),
+            message: bounded(&update.message, MAX_MESSAGE),
             observed_generation: Some(generation),
             last_transition_time: unchanged
                 .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
         }
     };
-    verdicts.iter().map(condition).collect()
+    updates.iter().map(condition).collect()
 }

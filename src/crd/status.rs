@@ -122,7 +122,7 @@ pub struct BuildStatus {
 
 /// What somebody did to get a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Cause {
+pub enum TriggerKind {
     /// Changed the resource, or the ConfigMap that it names.
     #[default]
     Apply,
@@ -157,7 +157,7 @@ pub struct HistoryEntry {
     pub author: Option<String>,
     /// What somebody did last to get this version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<Cause>,
+    pub trigger: Option<TriggerKind>,
     /// Who did it, as far as the API server tells: a field manager such as helm or kubectl-annotate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

@@ -26,7 +26,7 @@ const KEPT_POLL_SECONDS: i32 = 300;
 
 /// What is to be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish<'a> {
+pub struct BuildRequest<'a> {
     /// A key, or a lookup.
     pub of: &'a BuildOf,
     /// Which attempt.
@@ -38,13 +38,17 @@ pub struct Wish<'a> {
 }
 
 /// The Job.
-pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result<Job, serde_json::Error> {
-    let name = names::job(project, wish.of, wish.attempt);
+pub fn create(
+    project: &Project,
+    platform: &Platform,
+    request: &BuildRequest<'_>,
+) -> Result<Job, serde_json::Error> {
+    let name = names::job(project, request.of, request.attempt);
     let mut metadata = meta::dressed(project, &name, names::ROLE_BUILD, BTreeMap::new());
     metadata.annotations.get_or_insert_default().extend([
-        (names::BUILD_OF.to_owned(), names::build_of(wish.of)),
-        (names::ATTEMPT.to_owned(), wish.attempt.to_string()),
-        (names::BUILD_REASON.to_owned(), wish.reason.to_owned()),
+        (names::BUILD_OF.to_owned(), names::build_of(request.of)),
+        (names::ATTEMPT.to_owned(), request.attempt.to_string()),
+        (names::BUILD_REASON.to_owned(), request.reason.to_owned()),
     ]);
     serde_json::from_value(json!({
         "metadata": metadata,
@@ -52,7 +56,7 @@ pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result
             "suspend": true,
             "backoffLimit": 0,
             "activeDeadlineSeconds": project.build_timeout,
-            "ttlSecondsAfterFinished": if wish.reason == names::POLLED { KEPT_POLL_SECONDS } else { KEPT_SECONDS },
+            "ttlSecondsAfterFinished": if request.reason == names::POLLED { KEPT_POLL_SECONDS } else { KEPT_SECONDS },
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": { "rules": [
                 { "action": "FailJob", "onExitCodes": { "containerName": names::BUILD, "operator": "In", "values": [EXIT_VERDICT] } },
@@ -60,13 +64,13 @@ pub fn create(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Result
             ]},
             "template": {
                 "metadata": { "labels": labels(project, platform) },
-                "spec": pod(project, platform, wish),
+                "spec": pod(project, platform, request),
             },
         },
     }))
 }
 
-fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
+fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Value {
     let mut volumes =
         vec![json!({ "name": "doce", "emptyDir": {} }), json!({ "name": "workspace", "emptyDir": {} })];
     let mut mounts = vec![
@@ -110,7 +114,7 @@ fn pod(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Value {
         "nodeSelector": platform.build_pods.node_selector,
         "tolerations": platform.build_pods.tolerations,
         "initContainers": [install(platform, &resources)],
-        "containers": [build(platform, &order(project, platform, wish), &mounts, &resources)],
+        "containers": [build(platform, &order(project, platform, request), &mounts, &resources)],
     })
 }
 
@@ -156,10 +160,10 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
     })
 }
 
-fn order(project: &Project, platform: &Platform, wish: &Wish<'_>) -> Order {
+fn order(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Order {
     let repository = platform.pushed_to(project);
     Order {
-        source: project.order_source(wish.digest),
+        source: project.order_source(request.digest),
         settings: project.settings.clone(),
         insecure: platform.is_insecure(&repository),
         cleans: project.cleans,

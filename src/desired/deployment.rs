@@ -13,7 +13,7 @@ const REVISION_HISTORY_LIMIT: i32 = 10;
 
 /// What changes only in a write that changes the template: how long a new version is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watch {
+pub struct RolloutTimings {
     /// `minReadySeconds`.
     pub guard: i32,
     /// `progressDeadlineSeconds`.
@@ -22,7 +22,7 @@ pub struct Watch {
     pub startup: Option<i32>,
 }
 
-impl Watch {
+impl RolloutTimings {
     /// A version on trial must survive the guard; one that was live before takes over at once.
     #[must_use]
     pub fn of(project: &Project, trial: bool) -> Self {
@@ -54,7 +54,7 @@ pub fn apply(
     record: &Record,
     stamp: Option<&str>,
     replicas: i32,
-    watch: Watch,
+    timings: RolloutTimings,
 ) -> Option<Value> {
     Some(json!({
         "apiVersion": "apps/v1",
@@ -66,9 +66,9 @@ pub fn apply(
             "selector": { "matchLabels": meta::selector(&project.name) },
             "strategy": strategy(project.rollout.strategy),
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
-            "minReadySeconds": watch.guard,
-            "progressDeadlineSeconds": watch.deadline,
-            "template": template::complete(record, stamp, watch.startup)?,
+            "minReadySeconds": timings.guard,
+            "progressDeadlineSeconds": timings.deadline,
+            "template": template::complete(record, stamp, timings.startup)?,
         },
     }))
 }

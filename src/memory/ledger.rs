@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crd::annotations::Verb;
 use crate::crd::conditions::MAX_MESSAGE;
-use crate::crd::status::Cause;
+use crate::crd::status::TriggerKind;
 use crate::memory::record::Trigger;
 use crate::protocol::report;
 use crate::text::bounded;
@@ -29,8 +29,8 @@ pub struct Ledger {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<u64>,
     /// The last value of each request that was seen, and what became of it.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub seen: BTreeMap<Verb, Seen>,
+    #[serde(alias = "seen", skip_serializing_if = "BTreeMap::is_empty")]
+    pub handled: BTreeMap<Verb, HandledRequest>,
     /// What a branch or tag was looked up to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
@@ -42,17 +42,18 @@ pub struct Ledger {
     pub builds: BTreeMap<String, Attempts>,
     /// By version: how running went.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub versions: BTreeMap<String, Life>,
+    pub versions: BTreeMap<String, VersionState>,
     /// The init command that was begun last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<InitRun>,
     /// The last running number given to a version that went live.
-    pub last: u64,
+    #[serde(alias = "last")]
+    pub last_live: u64,
 }
 
 /// A request that was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct HandledRequest {
     /// Value of the annotation.
     pub value: String,
     /// What became of it, for a person.
@@ -102,7 +103,8 @@ impl Lookup {
     /// Nobody asked for it but the clock, and the answer before stands meanwhile.
     #[must_use]
     pub fn polls(&self) -> bool {
-        self.trigger.as_ref().is_some_and(|trigger| trigger.cause == Cause::Poll) && self.answer.is_some()
+        self.trigger.as_ref().is_some_and(|trigger| trigger.cause == TriggerKind::Poll)
+            && self.answer.is_some()
     }
 }
 
@@ -254,7 +256,7 @@ pub struct InitRun {
 /// How running a version went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Life {
+pub struct VersionState {
     /// Running number of the last time that it went live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<u64>,
@@ -268,20 +270,20 @@ pub struct Life {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub initialized: bool,
     /// The request that asked for it again, after it was first made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub again: Option<Trigger>,
+    #[serde(alias = "again", skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// When it went live for the first time, by Kubernetes' clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ready: Option<Timestamp>,
+    #[serde(alias = "ready", skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
     /// The restart stamp that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<String>,
     /// The last restart stamp that became Available.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub good: Option<String>,
+    #[serde(alias = "good", skip_serializing_if = "Option::is_none")]
+    pub good_restart: Option<String>,
 }
 
-impl Life {
+impl VersionState {
     /// When it is tried again by itself.
     #[must_use]
     pub fn tried_again_at(&self, base: u32) -> Option<Timestamp> {
@@ -291,14 +293,14 @@ impl Life {
     /// A restart was asked for that has not become Available yet.
     #[must_use]
     pub fn restarting(&self) -> bool {
-        self.restart != self.good
+        self.restart != self.good_restart
     }
 }
 
 impl Ledger {
     /// How running `version` went; the default where nothing is remembered.
     #[must_use]
-    pub fn life(&self, version: &str) -> Life {
+    pub fn life(&self, version: &str) -> VersionState {
         self.versions.get(version).cloned().unwrap_or_default()
     }
 
@@ -311,18 +313,21 @@ impl Ledger {
     /// Whether `value` of `verb` has not been seen yet.
     #[must_use]
     pub fn is_new(&self, verb: Verb, value: &str) -> bool {
-        let is_old = |seen: &Seen| seen.value == value || seen.earlier.iter().any(|earlier| earlier == value);
-        !self.seen.get(&verb).is_some_and(is_old)
+        let is_old = |seen: &HandledRequest| {
+            seen.value == value || seen.earlier.iter().any(|earlier| earlier == value)
+        };
+        !self.handled.get(&verb).is_some_and(is_old)
     }
 
     /// Marks a request as seen, in the same write as its effect.
     #[must_use]
-    pub fn with_seen(mut self, verb: Verb, value: &str, outcome: impl Into<String>) -> Self {
-        let before = self.seen.remove(&verb).map(|seen| [vec![seen.value], seen.earlier].concat());
+    pub fn with_handled(mut self, verb: Verb, value: &str, outcome: impl Into<String>) -> Self {
+        let before = self.handled.remove(&verb).map(|seen| [vec![seen.value], seen.earlier].concat());
         let mut earlier = before.unwrap_or_default();
         earlier.retain(|earlier| earlier != value);
         earlier.truncate(MAX_EARLIER);
-        self.seen.insert(verb, Seen { value: value.to_owned(), outcome: outcome.into(), earlier });
+        self.handled
+            .insert(verb, HandledRequest { value: value.to_owned(), outcome: outcome.into(), earlier });
         self
     }
 }

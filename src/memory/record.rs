@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::crd::init_command::InitCommand;
 use crate::crd::run::Security;
-pub use crate::crd::status::Cause;
+pub use crate::crd::status::TriggerKind;
 
 /// What is remembered of one version.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,7 +52,7 @@ pub struct Facts {
 #[serde(rename_all = "camelCase", default)]
 pub struct Trigger {
     /// What somebody did.
-    pub cause: Cause,
+    pub cause: TriggerKind,
     /// The field manager that did it, where the API server tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

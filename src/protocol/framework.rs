@@ -79,7 +79,7 @@ pub enum Framework {
     Phoenix,
     /// A program in Gleam.
     Gleam,
-    /// A program in C or C++, built by CMake or Meson.
+    /// A program in C or C++, built by `CMake` or Meson.
     Cpp,
     /// A shell script.
     Shell,

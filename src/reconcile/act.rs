@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 
 use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
-use crate::desired::build_job::Wish;
+use crate::desired::build_job::BuildRequest;
 use crate::desired::{build_job, names, service, template};
 use crate::memory::ledger::Ledger;
 use crate::memory::record::Facts;
@@ -24,7 +24,7 @@ use crate::version;
 
 use super::decide::Step;
 use super::observe::ours;
-use super::observed::{Cause, Child, Refusal, World};
+use super::observed::{Child, Observed, Refusal, RefusalReason};
 use crate::build_queue::admit::{Starts, limits};
 pub use altered::undone;
 
@@ -53,22 +53,31 @@ pub struct Hand<'a> {
 }
 
 /// Performs `step`.
-pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) -> Result<Outcome, Error> {
+pub async fn act(
+    hand: &Hand<'_>,
+    project: &Project,
+    observed: &Observed,
+    step: Step,
+) -> Result<Outcome, Error> {
     let (child, done) = match step {
-        Step::Ledger(ledger) => (Child::Memory, write_ledger(hand.cluster, project, world, &ledger).await),
-        Step::Inherit(ledger) => (Child::Memory, owned::inherit(hand.cluster, project, world, &ledger).await),
-        Step::Record { version, key, source, trigger, image } => {
+        Step::WriteLedger(ledger) => {
+            (Child::Memory, write_ledger(hand.cluster, project, observed, &ledger).await)
+        }
+        Step::AdoptLedger(ledger) => {
+            (Child::Memory, owned::inherit(hand.cluster, project, observed, &ledger).await)
+        }
+        Step::CreateRecord { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
             let trigger = Some(trigger);
             let security = project.run.security;
             let init_command = project.run.init_command.clone();
             let format = version::FORMAT;
             let facts = Facts { format, version, key, source, trigger, security, init_command, template };
-            let number = i64::try_from(world.records.len()).unwrap_or(0) + 1;
+            let number = i64::try_from(observed.records.len()).unwrap_or(0) + 1;
             let object = revisions::create(project, &facts, image.as_ref(), number);
             (Child::Record, hand.cluster.create_revision(project, &object).await)
         }
-        Step::Image { version, image } => {
+        Step::WriteImage { version, image } => {
             let revisions = hand.cluster.caches().revisions.of(&key(project));
             let Some(seen) = ours(project, &revisions, &names::record(&project.name, &version)) else {
                 return Ok(Outcome::Done);
@@ -76,31 +85,39 @@ pub async fn act(hand: &Hand<'_>, project: &Project, world: &World, step: Step) 
             let text = revisions::text(&image);
             (Child::Memory, hand.cluster.note_image(&seen, &text).await)
         }
-        Step::Build { of, attempt, digest, reason } => {
+        Step::CreateBuildJob { of, attempt, digest, reason } => {
             if let Some(message) = hand.platform.refusal(project) {
-                return Ok(Outcome::Refused(Refusal { child: Child::Job, cause: Cause::Invalid, message }));
+                return Ok(Outcome::Refused(Refusal {
+                    child: Child::Job,
+                    cause: RefusalReason::Invalid,
+                    message,
+                }));
             }
-            if let Some(refusal) = ask_first::refusal(hand, project, world, &of, reason).await? {
+            if let Some(refusal) = ask_first::refusal(hand, project, observed, &of, reason).await? {
                 return Ok(Outcome::Refused(refusal));
             }
-            let wish = Wish { of: &of, attempt, digest: digest.as_deref(), reason };
-            (Child::Job, Box::pin(create_job(hand, project, &wish)).await)
+            let request = BuildRequest { of: &of, attempt, digest: digest.as_deref(), reason };
+            (Child::Job, Box::pin(create_job(hand, project, &request)).await)
         }
-        Step::Init { version, number } => {
-            (Child::Init, init::create(hand.cluster, project, world, &version, number).await)
+        Step::CreateInitJob { version, number } => {
+            (Child::Init, init::create(hand.cluster, project, observed, &version, number).await)
         }
-        Step::CleanUp { version } => (Child::Cleanup, cleanup::create(hand, project, world, &version).await),
-        Step::CleanUpAgain { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),
-        Step::Roll(target) => match roll::roll(hand.cluster, project, world, &target).await {
+        Step::CreateCleanupJob { version } => {
+            (Child::Cleanup, cleanup::create(hand, project, observed, &version).await)
+        }
+        Step::RecreateCleanupJob { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),
+        Step::ApplyDeployment(target) => match roll::roll(hand.cluster, project, observed, &target).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => (Child::Deployment, Err(error)),
         },
-        Step::Mark(unmarked) => (unmarked.child, owned::mark(hand.cluster, project, &unmarked).await),
-        Step::Serve { port } => return serve(hand, project, port).await,
-        Step::EndBuild { .. }
-        | Step::EndCleanup { .. }
-        | Step::ForgetSet { .. }
-        | Step::ForgetRecord { .. } => {
+        Step::RepairMetadata(unmarked) => {
+            (unmarked.child, owned::mark(hand.cluster, project, &unmarked).await)
+        }
+        Step::ApplyService { port } => return serve(hand, project, port).await,
+        Step::DeleteBuildJob { .. }
+        | Step::DeleteCleanupJob { .. }
+        | Step::DeleteReplicaSet { .. }
+        | Step::DeleteRecord { .. } => {
             return forget(hand.cluster, project, &step).await.map(|()| Outcome::Done);
         }
     };
@@ -116,7 +133,7 @@ fn key(project: &Project) -> (String, String) {
 }
 
 fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
-    let cause = if refused.name_taken { Cause::NameTaken } else { Cause::Invalid };
+    let cause = if refused.name_taken { RefusalReason::NameTaken } else { RefusalReason::Invalid };
     let message = if refused.name_taken {
         refused.message.clone()
     } else {
@@ -129,17 +146,17 @@ fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
 async fn write_ledger(
     cluster: &Cluster,
     project: &Project,
-    world: &World,
+    observed: &Observed,
     ledger: &Ledger,
 ) -> Result<(), Error> {
-    match &world.ledger_at {
+    match &observed.ledger_preconditions {
         Some(at) => cluster.write_ledger(project, at, &revisions::text(ledger)).await,
         None => cluster.create_revision(project, &revisions::ledger(project, ledger)).await,
     }
 }
 
-async fn create_job(hand: &Hand<'_>, project: &Project, wish: &Wish<'_>) -> Result<(), Error> {
-    let job = build_job::create(project, hand.platform, wish)
+async fn create_job(hand: &Hand<'_>, project: &Project, request: &BuildRequest<'_>) -> Result<(), Error> {
+    let job = build_job::create(project, hand.platform, request)
         .map_err(|error| Error::malformed("build Job", &error))?;
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
@@ -177,7 +194,7 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
     let message = format!(
         "no node port between {first} and {last} is free. Delete a project that is not needed, or widen the range (the operator's port range within the API server's --service-node-port-range)"
     );
-    Ok(Outcome::Refused(Refusal { child: Child::Service, cause: Cause::PortsExhausted, message }))
+    Ok(Outcome::Refused(Refusal { child: Child::Service, cause: RefusalReason::PortsExhausted, message }))
 }
 
 async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Refused) -> Refusal {
@@ -186,11 +203,11 @@ async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Ref
         let message = format!(
             "node port {port} is held by Service {holder}. Free it, or write another spec.expose.nodePort"
         );
-        return Refusal { child: Child::Service, cause: Cause::PortUnavailable, message };
+        return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
     }
     if refused.port_out_of_range {
         let message = format!("node port {port} is not in the API server's range: {}", refused.message);
-        return Refusal { child: Child::Service, cause: Cause::PortUnavailable, message };
+        return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
     }
     refusal(Child::Service, what, refused)
 }
@@ -198,19 +215,19 @@ async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Ref
 async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(), Error> {
     let (caches, key) = (cluster.caches(), key(project));
     match step {
-        Step::EndBuild { job } | Step::EndCleanup { job } => {
+        Step::DeleteBuildJob { job } | Step::DeleteCleanupJob { job } => {
             match ours(project, &caches.jobs.of(&key), job) {
                 Some(seen) => cluster.delete_job(&seen).await,
                 None => Ok(()),
             }
         }
-        Step::ForgetSet { name } => {
+        Step::DeleteReplicaSet { name } => {
             match caches.sets.of(&key).iter().find(|set| set.metadata.name.as_ref() == Some(name)) {
                 Some(seen) => cluster.delete_set(seen).await,
                 None => Ok(()),
             }
         }
-        Step::ForgetRecord { version } => {
+        Step::DeleteRecord { version } => {
             match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
                 Some(seen) => {
                     cluster.delete_revision(&seen).await?;

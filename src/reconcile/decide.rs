@@ -11,23 +11,23 @@ mod run;
 mod verdicts;
 
 use crate::crd::annotations::Verb;
-use crate::memory::ledger::{Attempts, Ledger, Life};
-use crate::memory::record::{Cause, Facts, ImageFact, SourceFact, Trigger};
+use crate::memory::ledger::{Attempts, Ledger, VersionState};
+use crate::memory::record::{Facts, ImageFact, SourceFact, Trigger, TriggerKind};
 use crate::project::Project;
 
-use super::observed::{Child, Unmarked, World};
-use super::target::{Asked, asked, forbidden, initialized};
+use super::observed::{Child, Observed, Unmarked};
+use super::target::{Target, forbidden, initialized, target};
 use crate::protocol::target::BuildOf;
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Write the ledger as a whole, by compare-and-swap.
-    Ledger(Box<Ledger>),
+    WriteLedger(Box<Ledger>),
     /// Take over the memory that a project of this name left behind.
-    Inherit(Box<Ledger>),
+    AdoptLedger(Box<Ledger>),
     /// Make a record; the pod template is rendered from the project's `run`.
-    Record {
+    CreateRecord {
         /// Version, 64 hex digits.
         version: String,
         /// Build key.
@@ -40,14 +40,14 @@ pub enum Step {
         image: Option<ImageFact>,
     },
     /// Note the image of a version in its record.
-    Image {
+    WriteImage {
         /// Version of the record.
         version: String,
         /// The image.
         image: ImageFact,
     },
     /// Create a build Job, suspended.
-    Build {
+    CreateBuildJob {
         /// What to build.
         of: BuildOf,
         /// Which attempt.
@@ -58,48 +58,48 @@ pub enum Step {
         reason: &'static str,
     },
     /// Create the Job that runs an init command.
-    Init {
+    CreateInitJob {
         /// The version.
         version: String,
         /// Number of the run.
         number: u64,
     },
     /// Delete a build Job that nobody wants any more.
-    EndBuild {
+    DeleteBuildJob {
         /// Name of the Job.
         job: String,
     },
     /// Create the Job that deletes the image of a record which is about to go, suspended.
-    CleanUp {
+    CreateCleanupJob {
         /// Version of the record.
         version: String,
     },
     /// Create, suspended, the Job that tries again what a cleanup Job could not do.
-    CleanUpAgain {
+    RecreateCleanupJob {
         /// Name of the Job that failed.
         job: String,
     },
     /// Delete a cleanup Job that is not to be started.
-    EndCleanup {
+    DeleteCleanupJob {
         /// Name of the Job.
         job: String,
     },
     /// Create or change the Deployment.
-    Roll(Target),
+    ApplyDeployment(DesiredDeployment),
     /// Create or change the Service.
-    Serve {
+    ApplyService {
         /// The port to ask for; none: the first free one from the candidate on.
         port: Option<u16>,
     },
     /// Delete a ReplicaSet without pods.
-    ForgetSet {
+    DeleteReplicaSet {
         /// Its name.
         name: String,
     },
     /// Give labels and owner back to a child.
-    Mark(Unmarked),
+    RepairMetadata(Unmarked),
     /// Delete a record.
-    ForgetRecord {
+    DeleteRecord {
         /// Its version.
         version: String,
     },
@@ -107,7 +107,7 @@ pub enum Step {
 
 /// What the Deployment should run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct DesiredDeployment {
     /// Version whose recorded template is used; none: the template is not touched.
     pub version: Option<String>,
     /// Restart stamp of the template.
@@ -121,9 +121,9 @@ pub struct Target {
 /// Everything that a row may look at.
 struct Situation<'a> {
     project: &'a Project,
-    world: &'a World,
+    observed: &'a Observed,
     ledger: &'a Ledger,
-    asked: Asked,
+    target: Target,
 }
 
 /// One row: a step where it matches.
@@ -146,13 +146,13 @@ const ROWS: [(&str, Row); 25] = [
     ("10: a version on trial failed", verdicts::trial_failed),
     ("10: an init command that failed for a cause outside of its version runs again", init::tried_again),
     ("10: a version that failed for a cause outside of it is tried again", verdicts::tried_again),
-    ("11: a Job that nobody wants", builds::unwanted),
+    ("11: a Job that nobody wants", builds::unneeded),
     ("12: a build is due", builds::due),
     ("12: an init command is due", init::due),
     ("13, 14: Deployment and Service differ", run::roll_or_serve),
     ("a child that somebody took a label or the owner from", memory::mark),
     ("15: a ReplicaSet that is not kept", run::forget_set),
-    ("a cleanup whose image is to stay", cleanup::unwanted),
+    ("a cleanup whose image is to stay", cleanup::unneeded),
     ("a cleanup that failed", cleanup::again),
     ("16: more records than the limit: the image of the one that goes", cleanup::due),
     ("16: more records than the limit", memory::forget_record),
@@ -160,17 +160,17 @@ const ROWS: [(&str, Row); 25] = [
 
 /// The next step, or none: then the project is settled or waits for something that a watch will tell.
 #[must_use]
-pub fn decide(project: &Project, world: &World) -> Option<Step> {
-    if project.deleting || !world.predecessors.is_empty() {
+pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
+    if project.deleting || !observed.predecessors.is_empty() {
         return None;
     }
-    let Some(ledger) = &world.ledger else {
-        return (!world.refused(Child::Memory)).then(|| memory::first_ledger(project, world));
+    let Some(ledger) = &observed.ledger else {
+        return (!observed.refused(Child::Memory)).then(|| memory::first_ledger(project, observed));
     };
-    if world.inherits {
-        return (!world.refused(Child::Memory)).then(|| memory::inherit(project, ledger));
+    if observed.inherits {
+        return (!observed.refused(Child::Memory)).then(|| memory::inherit(project, ledger));
     }
-    let situation = Situation { project, world, ledger, asked: asked(project, world) };
+    let situation = Situation { project, observed, ledger, target: target(project, observed) };
     ROWS.iter().find_map(|(_, row)| row(&situation))
 }
 
@@ -178,20 +178,20 @@ impl Situation<'_> {
     /// A ledger write, with what is learned in passing and without what no record and no wish needs. None once the
     /// ledger was refused: what cannot be remembered is not acted on.
     fn note(&self, mut ledger: Ledger) -> Option<Step> {
-        if self.world.refused(Child::Memory) {
+        if self.observed.refused(Child::Memory) {
             return None;
         }
         ledger.object = ledger.object.max(self.project.resource_version);
-        ledger.port = ledger.port.or_else(|| self.world.service.as_ref().and_then(|service| service.port));
-        let yielded = self.asked.yielded.as_ref();
-        let records = &self.world.records;
+        ledger.port = ledger.port.or_else(|| self.observed.service.as_ref().and_then(|service| service.port));
+        let from_spec = self.target.from_spec.as_ref();
+        let records = &self.observed.records;
         let known =
-            |version: &String| records.contains_key(version) || self.asked.version.as_ref() == Some(version);
+            |version: &String| records.contains_key(version) || self.target.desired.as_ref() == Some(version);
         ledger.versions.retain(|version, _| known(version));
         let key_of = |facts: &Facts| facts.key.clone();
         let keys: Vec<String> = records.values().filter_map(|record| key_of(&record.facts)).collect();
-        let asked_key = yielded.and_then(|yielded| yielded.key.as_ref());
-        let job_of = |key: &String| self.world.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
+        let asked_key = from_spec.and_then(|from_spec| from_spec.key.as_ref());
+        let job_of = |key: &String| self.observed.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
         let news = |key: &String, attempts: &Attempts| self.ledger.builds.get(key) != Some(attempts);
         ledger.builds.retain(|key, attempts| {
             keys.contains(key) || asked_key == Some(key) || job_of(key) || news(key, attempts)
@@ -202,13 +202,13 @@ impl Situation<'_> {
             .filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
         others.for_each(|(_, attempts)| attempts.forget_logs());
         // Only the version that is asked for keeps what its app said: the ledger must stay small.
-        let told = |version: &String, life: &Life| self.ledger.versions.get(version) == Some(life);
+        let told = |version: &String, life: &VersionState| self.ledger.versions.get(version) == Some(life);
         let others = ledger
             .versions
             .iter_mut()
-            .filter(|(version, life)| self.asked.version.as_ref() != Some(*version) && told(version, life));
+            .filter(|(version, life)| self.target.desired.as_ref() != Some(*version) && told(version, life));
         others.filter_map(|(_, life)| life.failed.as_mut()).for_each(|failure| failure.log.clear());
-        Some(Step::Ledger(Box::new(ledger)))
+        Some(Step::WriteLedger(Box::new(ledger)))
     }
 
     /// A request that nobody has looked at yet. An object older than the memory makes none: what it carries was
@@ -223,21 +223,21 @@ impl Situation<'_> {
     }
 
     /// A request as the cause of what it leads to.
-    fn trigger(&self, verb: Verb, cause: Cause) -> Trigger {
+    fn trigger(&self, verb: Verb, cause: TriggerKind) -> Trigger {
         Trigger { cause, by: self.project.authors.requests.get(&verb).cloned() }
     }
 
     fn key_of(&self, version: &str) -> Option<&str> {
-        self.world.records.get(version).and_then(|record| record.facts.key.as_deref())
+        self.observed.records.get(version).and_then(|record| record.facts.key.as_deref())
     }
 
     fn built(&self, version: &str) -> bool {
-        self.world.records.get(version).is_some_and(|record| record.image.is_some())
+        self.observed.records.get(version).is_some_and(|record| record.image.is_some())
     }
 
     /// The user of its image is one that the version itself does not let.
     fn forbidden(&self, version: &str) -> bool {
-        forbidden(self.world, version).is_some()
+        forbidden(self.observed, version).is_some()
     }
 
     /// It has an image that may be started.
@@ -247,7 +247,7 @@ impl Situation<'_> {
 
     /// Nothing has to run before its pods.
     fn initialized(&self, version: &str) -> bool {
-        initialized(self.ledger, self.world, version)
+        initialized(self.ledger, self.observed, version)
     }
 
     /// A verdict stands against the version or its build key.
@@ -258,7 +258,7 @@ impl Situation<'_> {
     /// The lookup that is not answered yet.
     fn pending(&self) -> Option<&crate::memory::ledger::Lookup> {
         let crate::project::Origin::LookedUp(of) = self.project.origin() else { return None };
-        if matches!(self.asked.pin, super::target::Pin::Known(_)) {
+        if matches!(self.target.pin, super::target::Pin::Known(_)) {
             return None; // A pin is not looked beyond.
         }
         let open = |lookup: &&crate::memory::ledger::Lookup| {

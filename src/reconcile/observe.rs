@@ -1,4 +1,4 @@
-//! First step of the loop (I/O): what the caches know of one project's children becomes a [`World`]. It reads nothing
+//! First step of the loop (I/O): what the caches know of one project's children becomes a [`Observed`]. It reads nothing
 //! from the API server but the content of a ConfigMap that is the source and has changed. It decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +15,11 @@ use super::facts::health::Sighting;
 use super::facts::pod::Looked;
 use super::observed;
 use super::observed::init::InitJob;
-use super::observed::{BuildJob, Child, ConfigMap, JobState, Refusal, Unmarked, World};
-use crate::build_queue::positions::Places;
+use super::observed::{BuildJob, Child, ConfigMap, JobState, Observed, Refusal, Unmarked};
+use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
-use crate::cluster::preconditions::At;
+use crate::cluster::preconditions::Preconditions;
 use crate::cluster::whose::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names, service, settled::settled};
@@ -41,7 +41,7 @@ pub struct Surroundings<'a> {
     /// Writes that were refused in this pass.
     pub refusals: &'a [Refusal],
     /// Places in the queue of builds.
-    pub places: &'a Places,
+    pub positions: &'a Positions,
     /// How many builds may run at a time.
     pub limits: Limits,
 }
@@ -51,7 +51,7 @@ pub async fn observe(
     cluster: &Cluster,
     project: &Project,
     around: &Surroundings<'_>,
-) -> Result<World, Error> {
+) -> Result<Observed, Error> {
     let config_map = config_map(cluster, project).await?;
     let key = (project.namespace.clone(), project.name.clone());
     let caches = cluster.caches();
@@ -88,19 +88,18 @@ pub async fn observe(
         jobs: own_jobs
             .iter()
             .filter_map(|job| {
-                cleanup::job(project, around.platform, job, || {
-                    cluster.caches().revisions.all()
-                })
+                cleanup::job(project, around.platform, job, || cluster.caches().revisions.all())
             })
             .collect(),
         orphans: orphans(cluster, project, around.platform, &records),
     };
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
-    Ok(World {
+    Ok(Observed {
         now,
         inherits: ledger.as_ref().is_some_and(|ledger| is_left_behind(project, &**ledger)),
-        ledger_at: ledger.as_ref().map(|ledger| at(&**ledger)),
-        place: queued.and_then(|job| around.places.of(cluster, around.limits, &project.namespace, &job.name)),
+        ledger_preconditions: ledger.as_ref().map(|ledger| preconditions(&**ledger)),
+        position: queued
+            .and_then(|job| around.positions.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
         inits,
         cleanups,
@@ -141,8 +140,8 @@ fn orphans(
     cleanup::orphans(project, platform, records, &cluster.caches().revisions.all())
 }
 
-fn at<K: Resource>(object: &K) -> At {
-    At {
+fn preconditions<K: Resource>(object: &K) -> Preconditions {
+    Preconditions {
         uid: object.uid().unwrap_or_default(),
         resource_version: object.resource_version().unwrap_or_default(),
     }

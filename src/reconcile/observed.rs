@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::cluster::preconditions::At;
+use crate::cluster::preconditions::Preconditions;
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::{Failure, Ledger};
@@ -16,11 +16,11 @@ use crate::text::bounded;
 pub mod init;
 mod refusal;
 
-pub use refusal::{Cause, Child, Refusal};
+pub use refusal::{Child, Refusal, RefusalReason};
 
 /// Everything that one pass sees.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct World {
+pub struct Observed {
     /// When the pass began; compared with the timestamps of objects, never remembered.
     pub now: Timestamp,
     /// The memory, if there is one yet.
@@ -28,7 +28,7 @@ pub struct World {
     /// The memory is that of a project of this name which is gone and left it behind.
     pub inherits: bool,
     /// The object that holds the memory, at this look.
-    pub ledger_at: Option<At>,
+    pub ledger_preconditions: Option<Preconditions>,
     /// The records by version.
     pub records: BTreeMap<String, Record>,
     /// The build Jobs.
@@ -38,7 +38,7 @@ pub struct World {
     /// What may have to go from registries outside the platform's.
     pub cleanups: Cleanups,
     /// Place in the queue of the one that waits, if one does: 1 is next.
-    pub place: Option<u32>,
+    pub position: Option<u32>,
     /// The Deployment.
     pub rollout: Option<Rollout>,
     /// The Deployment's ReplicaSets.
@@ -231,7 +231,7 @@ pub struct Service {
     pub faithful: bool,
 }
 
-impl World {
+impl Observed {
     /// Whether a write to `child` was refused in this pass.
     #[must_use]
     pub fn refused(&self, child: Child) -> bool {

@@ -15,15 +15,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::crd::ProjectDeploymentStatus;
 use crate::crd::annotations::Verb;
-use crate::crd::conditions::{ConditionType, Reason, Truth, Verdict, merge};
+use crate::crd::conditions::{ConditionType, ConditionUpdate, Reason, Truth, merge};
 use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatus};
 use crate::desired::{meta::selector_text, names};
 use crate::memory::ledger::Ledger;
 use crate::project::Project;
 use crate::version::{revision, short};
 
-use super::observed::{BuildJob, Cause, Child, JobState, World};
-use super::target::{Asked, asked, newest_live, previous};
+use super::observed::{BuildJob, Child, JobState, Observed, RefusalReason};
+use super::target::{Target, newest_live, previous, target};
 
 pub use events::{happenings, left_behind};
 pub use phase::announces;
@@ -32,9 +32,9 @@ pub use ready::{Headline, headline};
 /// Everything that a summary looks at.
 struct View<'a> {
     project: &'a Project,
-    world: &'a World,
+    observed: &'a Observed,
     ledger: &'a Ledger,
-    asked: Asked,
+    target: Target,
 }
 
 /// The status for what was seen. `old` lends its transition times and nothing else.
@@ -42,28 +42,28 @@ struct View<'a> {
 pub fn summarize(
     old: Option<&ProjectDeploymentStatus>,
     project: &Project,
-    world: &World,
+    observed: &Observed,
     node_address: Option<&str>,
 ) -> ProjectDeploymentStatus {
     let empty = Ledger::default();
-    let ledger = world.ledger.as_ref().unwrap_or(&empty);
-    let view = View { project, world, ledger, asked: asked(project, world) };
-    let headline = headline(project, world);
+    let ledger = observed.ledger.as_ref().unwrap_or(&empty);
+    let view = View { project, observed, ledger, target: target(project, observed) };
+    let headline = headline(project, observed);
     let none = vec![];
     let before = old.map_or(&none, |old| &old.conditions);
     let conditions =
-        merge(before, &verdicts(&view, &headline), project.generation, &Time(whole_seconds(world.now)));
+        merge(before, &updates(&view, &headline), project.generation, &Time(whole_seconds(observed.now)));
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let port = world.service.as_ref().and_then(|service| service.port).map(i32::from);
-    let rollout = world.rollout.as_ref();
+    let port = observed.service.as_ref().and_then(|service| service.port).map(i32::from);
+    let rollout = observed.rollout.as_ref();
     let serving = rollout.filter(|rollout| rollout.serving > 0).and_then(|_| serving(&view));
-    let record = serving.as_ref().and_then(|version| world.records.get(version));
+    let record = serving.as_ref().and_then(|version| observed.records.get(version));
     ProjectDeploymentStatus {
         observed_generation: project.generation,
         phase: Some(phase::phase(headline.reason)),
-        desired_version: view.asked.version.as_deref().map(short),
+        desired_version: view.target.desired.as_deref().map(short),
         version: serving.as_deref().map(short),
-        previous_version: previous(ledger, world, view.asked.in_place.as_deref()).as_deref().map(short),
+        previous_version: previous(ledger, observed, view.target.in_place.as_deref()).as_deref().map(short),
         ready_since: ready.map(|ready| ready.last_transition_time.clone()),
         image: record.and_then(|record| record.image.as_ref()).map(|image| image.reference.clone()),
         node_port: port,
@@ -87,25 +87,25 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 /// The version whose pods answer: the one in place once it is on top of the live order or Available, else the one that was
 /// live last. One that was live before and is gone back to answers only when its pods are there.
 fn serving(view: &View<'_>) -> Option<String> {
-    let in_place = view.asked.in_place.clone();
+    let in_place = view.target.in_place.clone();
     let proven = |version: &String| {
-        view.ledger.life(version).live == Some(view.ledger.last)
-            || view.world.rollout.as_ref().is_some_and(|rollout| rollout.available)
+        view.ledger.life(version).live == Some(view.ledger.last_live)
+            || view.observed.rollout.as_ref().is_some_and(|rollout| rollout.available)
     };
     in_place.filter(proven).or_else(|| newest_live(view.ledger))
 }
 
-fn verdicts(view: &View<'_>, headline: &Headline) -> Vec<Verdict> {
-    let verdict = |kind, truth, reason, message: String| Verdict { kind, truth, reason, message };
-    let mut verdicts = vec![
-        verdict(ConditionType::Ready, headline.ready, headline.reason, headline.message.clone()),
+fn updates(view: &View<'_>, headline: &Headline) -> Vec<ConditionUpdate> {
+    let update = |kind, truth, reason, message: String| ConditionUpdate { kind, truth, reason, message };
+    let mut updates = vec![
+        update(ConditionType::Ready, headline.ready, headline.reason, headline.message.clone()),
         available(view, headline),
         built(view, headline),
         port(view),
         rollback(view),
     ];
     if headline.reconciling {
-        verdicts.push(verdict(
+        updates.push(update(
             ConditionType::Reconciling,
             Truth::True,
             headline.reason,
@@ -113,34 +113,33 @@ fn verdicts(view: &View<'_>, headline: &Headline) -> Vec<Verdict> {
         ));
     }
     if headline.stalled {
-        verdicts.push(verdict(
-            ConditionType::Stalled,
-            Truth::True,
-            headline.reason,
-            headline.message.clone(),
-        ));
+        updates.push(update(ConditionType::Stalled, Truth::True, headline.reason, headline.message.clone()));
     }
-    verdicts
+    updates
 }
 
-fn available(view: &View<'_>, headline: &Headline) -> Verdict {
-    let verdict =
-        |truth, reason, message: String| Verdict { kind: ConditionType::Available, truth, reason, message };
-    if view.world.ledger.is_none() && view.world.rollout.is_none() {
-        return verdict(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet".to_owned());
+fn available(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
+    let update = |truth, reason, message: String| ConditionUpdate {
+        kind: ConditionType::Available,
+        truth,
+        reason,
+        message,
+    };
+    if view.observed.ledger.is_none() && view.observed.rollout.is_none() {
+        return update(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet".to_owned());
     }
-    let Some(rollout) = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0) else {
-        let never = view.world.rollout.is_none() && !view.project.stopped();
+    let Some(rollout) = view.observed.rollout.as_ref().filter(|rollout| rollout.serving > 0) else {
+        let never = view.observed.rollout.is_none() && !view.project.stopped();
         return match headline.reason {
             Reason::Stopped | Reason::Stopping => {
-                verdict(Truth::False, Reason::Stopped, "no pods, as asked".to_owned())
+                update(Truth::False, Reason::Stopped, "no pods, as asked".to_owned())
             }
-            _ if never => verdict(Truth::Unknown, Reason::NothingYet, "no version has run yet".to_owned()),
-            reason => verdict(Truth::False, reason, "no pod is ready".to_owned()),
+            _ if never => update(Truth::Unknown, Reason::NothingYet, "no version has run yet".to_owned()),
+            reason => update(Truth::False, reason, "no pod is ready".to_owned()),
         };
     };
     let version = serving(view).as_deref().map_or_else(|| "a version".to_owned(), short);
-    verdict(
+    update(
         Truth::True,
         Reason::Serving,
         format!(
@@ -151,15 +150,19 @@ fn available(view: &View<'_>, headline: &Headline) -> Verdict {
     )
 }
 
-fn built(view: &View<'_>, headline: &Headline) -> Verdict {
-    let verdict =
-        |truth, reason, message: String| Verdict { kind: ConditionType::Built, truth, reason, message };
-    let wanted = view.asked.wanted.as_ref();
-    let record = wanted.and_then(|wanted| view.world.records.get(wanted));
+fn built(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
+    let update = |truth, reason, message: String| ConditionUpdate {
+        kind: ConditionType::Built,
+        truth,
+        reason,
+        message,
+    };
+    let target = view.target.version.as_ref();
+    let record = target.and_then(|target| view.observed.records.get(target));
     match record {
         Some(record) if record.image.is_some() => {
             let reason = if record.facts.key.is_none() { Reason::Prebuilt } else { Reason::ImageReady };
-            verdict(Truth::True, reason, format!("{} has an image", short(&record.facts.version)))
+            update(Truth::True, reason, format!("{} has an image", short(&record.facts.version)))
         }
         Some(record) => {
             let version = short(&record.facts.version);
@@ -169,46 +172,46 @@ fn built(view: &View<'_>, headline: &Headline) -> Verdict {
             } else {
                 format!("{version} has no image yet: {}", headline.message)
             };
-            verdict(Truth::False, headline.reason, message)
+            update(Truth::False, headline.reason, message)
         }
-        None => verdict(Truth::Unknown, Reason::NothingYet, "no version is known yet".to_owned()),
+        None => update(Truth::Unknown, Reason::NothingYet, "no version is known yet".to_owned()),
     }
 }
 
-fn port(view: &View<'_>) -> Verdict {
-    let verdict = |truth, reason, message: String| Verdict {
+fn port(view: &View<'_>) -> ConditionUpdate {
+    let update = |truth, reason, message: String| ConditionUpdate {
         kind: ConditionType::PortAllocated,
         truth,
         reason,
         message,
     };
-    if let Some(refusal) = view.world.refusals.iter().find(|refusal| refusal.child == Child::Service) {
+    if let Some(refusal) = view.observed.refusals.iter().find(|refusal| refusal.child == Child::Service) {
         let reason = match refusal.cause {
-            Cause::PortsExhausted => Reason::PortsExhausted,
-            Cause::PortUnavailable => Reason::PortUnavailable,
-            Cause::NameTaken => Reason::NameTaken,
-            Cause::Invalid => Reason::InvalidSpec,
-            Cause::Altered => Reason::Altered,
+            RefusalReason::PortsExhausted => Reason::PortsExhausted,
+            RefusalReason::PortUnavailable => Reason::PortUnavailable,
+            RefusalReason::NameTaken => Reason::NameTaken,
+            RefusalReason::Invalid => Reason::InvalidSpec,
+            RefusalReason::Altered => Reason::Altered,
         };
-        return verdict(Truth::False, reason, refusal.message.clone());
+        return update(Truth::False, reason, refusal.message.clone());
     }
-    match view.world.service.as_ref().and_then(|service| service.port) {
+    match view.observed.service.as_ref().and_then(|service| service.port) {
         Some(port) => {
-            verdict(Truth::True, Reason::Allocated, format!("node port {port}, for the life of the project"))
+            update(Truth::True, Reason::Allocated, format!("node port {port}, for the life of the project"))
         }
-        None => verdict(Truth::Unknown, Reason::NothingYet, "no port has been asked for yet".to_owned()),
+        None => update(Truth::Unknown, Reason::NothingYet, "no port has been asked for yet".to_owned()),
     }
 }
 
-fn rollback(view: &View<'_>) -> Verdict {
-    let verdict = |truth, reason, message: String| Verdict {
+fn rollback(view: &View<'_>) -> ConditionUpdate {
+    let update = |truth, reason, message: String| ConditionUpdate {
         kind: ConditionType::RollbackAvailable,
         truth,
         reason,
         message,
     };
-    match previous(view.ledger, view.world, view.asked.in_place.as_deref()) {
-        Some(version) if view.asked.left.is_none() => verdict(
+    match previous(view.ledger, view.observed, view.target.in_place.as_deref()) {
+        Some(version) if view.target.left.is_none() => update(
             Truth::False,
             Reason::NothingYet,
             format!(
@@ -218,20 +221,20 @@ fn rollback(view: &View<'_>) -> Verdict {
         ),
         Some(version) => {
             let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
-            verdict(
+            update(
                 Truth::True,
                 Reason::VersionKept,
                 format!("{} can be gone back to without a build: {command}", short(&version)),
             )
         }
         None => {
-            verdict(Truth::False, Reason::NoOtherVersion, "no other version that served is kept".to_owned())
+            update(Truth::False, Reason::NoOtherVersion, "no other version that served is kept".to_owned())
         }
     }
 }
 
 fn source(view: &View<'_>) -> Option<SourceStatus> {
-    let record = view.world.records.get(view.asked.wanted.as_ref()?)?;
+    let record = view.observed.records.get(view.target.version.as_ref()?)?;
     let source = record.source();
     Some(SourceStatus {
         digest: revision(&source.digest).to_owned(),
@@ -242,13 +245,13 @@ fn source(view: &View<'_>) -> Option<SourceStatus> {
 }
 
 fn build(view: &View<'_>) -> Option<BuildStatus> {
-    let jobs = view.world.jobs.iter().filter(|job| !is_idle_poll(job));
+    let jobs = view.observed.jobs.iter().filter(|job| !is_idle_poll(job));
     let newest = jobs.max_by_key(|job| (job.state.is_active(), job.started, job.attempt))?;
-    let place = view.world.place.filter(|_| newest.state == JobState::Queued);
+    let position = view.observed.position.filter(|_| newest.state == JobState::Queued);
     Some(BuildStatus {
         id: newest.name.clone(),
         reason: newest.reason.clone(),
-        position: place.and_then(|place| i32::try_from(place).ok()),
+        position: position.and_then(|position| i32::try_from(position).ok()),
         started_at: newest.started.map(whole_seconds).map(Time),
         finished_at: newest.finished.map(whole_seconds).map(Time),
         log: newest.state.log().map(str::to_owned),
@@ -266,7 +269,7 @@ fn is_idle_poll(job: &BuildJob) -> bool {
 }
 
 fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {
-    let entry = |(verb, seen): (&Verb, &crate::memory::ledger::Seen)| {
+    let entry = |(verb, seen): (&Verb, &crate::memory::ledger::HandledRequest)| {
         let request = HandledRequest { value: seen.value.clone(), outcome: seen.outcome.clone() };
         (verb.word().to_owned(), request)
     };
@@ -275,7 +278,7 @@ fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<Str
         let outcome = format!("refused: there is no doce.dev/{word}; there are {there}");
         (word.clone(), HandledRequest { value: value.clone(), outcome })
     };
-    ledger.seen.iter().map(entry).chain(project.unknown.iter().map(unknown)).collect()
+    ledger.handled.iter().map(entry).chain(project.unknown.iter().map(unknown)).collect()
 }
 
 /// A failure as the status shows it.

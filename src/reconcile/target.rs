@@ -6,11 +6,11 @@ use crate::memory::record::{ImageFact, Record, SourceFact};
 use crate::project::{Origin, Project};
 use crate::version;
 
-use super::observed::{ConfigMap, World};
+use super::observed::{ConfigMap, Observed};
 
 /// A version that the spec yields by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Yielded {
+pub struct SpecVersion {
     /// The version, 64 hex digits.
     pub version: String,
     /// The build key; none for a prebuilt image.
@@ -34,44 +34,44 @@ pub enum Pin {
 
 /// What is asked for and what is wanted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct Target {
     /// What the spec yields by itself, once the source is known.
-    pub yielded: Option<Yielded>,
+    pub from_spec: Option<SpecVersion>,
     /// What the pin comes to.
     pub pin: Pin,
     /// The version that the spec asks for: the pin, else what it yields.
-    pub version: Option<String>,
+    pub desired: Option<String>,
     /// What a rollback leaves: that version or, until a branch or tag is looked up for the first time, the lookup.
     pub left: Option<String>,
     /// The hold is in force.
     pub held: bool,
     /// The version that should run: the hold's target while in force, else what is asked for.
-    pub wanted: Option<String>,
+    pub version: Option<String>,
     /// The version of the Deployment's template.
     pub in_place: Option<String>,
 }
 
 /// Reads project and world.
 #[must_use]
-pub fn asked(project: &Project, world: &World) -> Asked {
+pub fn target(project: &Project, observed: &Observed) -> Target {
     let empty = Ledger::default();
-    let ledger = world.ledger.as_ref().unwrap_or(&empty);
-    let yielded = yielded(project, world, ledger);
-    let pin = project.pin.as_deref().map_or(Pin::None, |pin| pinned(pin, world, yielded.as_ref()));
-    let version = match &pin {
-        Pin::None => yielded.as_ref().map(|yielded| yielded.version.clone()),
+    let ledger = observed.ledger.as_ref().unwrap_or(&empty);
+    let from_spec = from_spec(project, observed, ledger);
+    let pin = project.pin.as_deref().map_or(Pin::None, |pin| pinned(pin, observed, from_spec.as_ref()));
+    let desired = match &pin {
+        Pin::None => from_spec.as_ref().map(|from_spec| from_spec.version.clone()),
         Pin::Known(version) => Some(version.clone()),
         Pin::Unknown(_) => None,
     };
-    let left = version.clone().or_else(|| unanswered(project, ledger).filter(|_| pin == Pin::None));
+    let left = desired.clone().or_else(|| unanswered(project, ledger).filter(|_| pin == Pin::None));
     let held = left.as_deref().is_some_and(|left| in_force(ledger, left));
-    let target = ledger.hold.as_ref().filter(|_| held).map(|hold| hold.target.clone());
-    Asked {
-        wanted: target.or_else(|| version.clone()),
-        in_place: world.rollout.as_ref().and_then(|rollout| rollout.version.clone()),
-        yielded,
+    let of_hold = ledger.hold.as_ref().filter(|_| held).map(|hold| hold.target.clone());
+    Target {
+        version: of_hold.or_else(|| desired.clone()),
+        in_place: observed.rollout.as_ref().and_then(|rollout| rollout.version.clone()),
+        from_spec,
         pin,
-        version,
+        desired,
         left,
         held,
     }
@@ -79,14 +79,14 @@ pub fn asked(project: &Project, world: &World) -> Asked {
 
 /// Digest of the source, as far as it is known, and what is remembered of how it was learned.
 #[must_use]
-pub fn answer(project: &Project, world: &World, ledger: &Ledger) -> Option<Answer> {
+pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<Answer> {
     let known = |digest: String| Answer { digest, reference: project.reference(), ..Answer::default() };
     match project.origin() {
         Origin::Fixed(digest) => {
-            let told = told(world, &digest);
+            let told = told(observed, &digest);
             Some(Answer { message: told.message, author: told.author, ..known(digest) })
         }
-        Origin::ConfigMap(_) => match &world.config_map {
+        Origin::ConfigMap(_) => match &observed.config_map {
             ConfigMap::Digest(digest) => Some(known(digest.clone())),
             ConfigMap::Missing | ConfigMap::NotAsked => None,
         },
@@ -104,14 +104,14 @@ fn unanswered(project: &Project, ledger: &Ledger) -> Option<String> {
 }
 
 /// What an earlier record says of a source: a commit does not change its message.
-fn told(world: &World, digest: &str) -> SourceFact {
+fn told(observed: &Observed, digest: &str) -> SourceFact {
     let same = |source: &SourceFact| source.digest == digest && source.message.is_some();
-    world.records.values().map(Record::source).find(same).unwrap_or_default()
+    observed.records.values().map(Record::source).find(same).unwrap_or_default()
 }
 
 /// What the spec yields by itself, as far as its source is known.
-pub(super) fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Option<Yielded> {
-    let answer = answer(project, world, ledger)?;
+pub(super) fn from_spec(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<SpecVersion> {
+    let answer = answer(project, observed, ledger)?;
     let source = SourceFact {
         digest: answer.digest.clone(),
         reference: answer.reference,
@@ -121,7 +121,7 @@ pub(super) fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Opti
     if project.prebuilt() {
         let reference = project.prebuilt_image(&answer.digest);
         let version = version::version(&reference, &project.run);
-        let told = world.reports().find(|built| built.digest == answer.digest);
+        let told = observed.reports().find(|built| built.digest == answer.digest);
         let image = told.map_or_else(ImageFact::default, |built| ImageFact {
             uid: built.uid,
             platform: built.platform.clone(),
@@ -129,42 +129,43 @@ pub(super) fn yielded(project: &Project, world: &World, ledger: &Ledger) -> Opti
             ..ImageFact::default()
         });
         let image = ImageFact { reference, ..image };
-        return Some(Yielded { version, key: None, source, image: Some(image) });
+        return Some(SpecVersion { version, key: None, source, image: Some(image) });
     }
     let key = version::build_key(&answer.digest, &project.settings);
-    Some(Yielded {
+    Some(SpecVersion {
         version: version::version(&key, &project.run),
-        image: world.image_of(&key),
+        image: observed.image_of(&key),
         key: Some(key),
         source,
     })
 }
 
 /// A pin equal to what the spec itself yields is built normally: a manifest with a pin works on a new cluster.
-fn pinned(pin: &str, world: &World, yielded: Option<&Yielded>) -> Pin {
-    let mut matches: Vec<&String> = world.records.keys().filter(|version| version.starts_with(pin)).collect();
-    let own = yielded.map(|yielded| &yielded.version).filter(|version| version.starts_with(pin));
-    matches.extend(own.filter(|own| !world.records.contains_key(*own)));
+fn pinned(pin: &str, observed: &Observed, from_spec: Option<&SpecVersion>) -> Pin {
+    let mut matches: Vec<&String> =
+        observed.records.keys().filter(|version| version.starts_with(pin)).collect();
+    let own = from_spec.map(|from_spec| &from_spec.version).filter(|version| version.starts_with(pin));
+    matches.extend(own.filter(|own| !observed.records.contains_key(*own)));
     match matches[..] {
         [version] => Pin::Known(version.clone()),
-        [] => Pin::Unknown(world.records.keys().cloned().collect()),
+        [] => Pin::Unknown(observed.records.keys().cloned().collect()),
         _ => Pin::Unknown(matches.into_iter().cloned().collect()),
     }
 }
 
-fn in_force(ledger: &Ledger, asked: &str) -> bool {
+fn in_force(ledger: &Ledger, desired: &str) -> bool {
     ledger.hold.as_ref().is_some_and(|hold| {
-        let other_live = |(version, life): (&String, &crate::memory::ledger::Life)| {
+        let other_live = |(version, life): (&String, &crate::memory::ledger::VersionState)| {
             *version != hold.target && life.live.is_some_and(|live| live > hold.since)
         };
-        hold.left == asked && !ledger.versions.iter().any(other_live)
+        hold.left == desired && !ledger.versions.iter().any(other_live)
     })
 }
 
 /// Why a version with an image is never started; none where it may be.
 #[must_use]
-pub fn forbidden(world: &World, version: &str) -> Option<&'static str> {
-    let record = world.records.get(version).filter(|record| record.wants_root_in_vain());
+pub fn forbidden(observed: &Observed, version: &str) -> Option<&'static str> {
+    let record = observed.records.get(version).filter(|record| record.wants_root_in_vain());
     record.map(|_| {
         "its image runs as root, which spec.run.security: Restricted does not let: add USER with a number above 0 to its \
          Dockerfile, or write spec.run.security: Baseline"
@@ -174,17 +175,17 @@ pub fn forbidden(world: &World, version: &str) -> Option<&'static str> {
 /// Nothing has to run before the pods of this version: it has no init command, or that has ended well. What was live was
 /// started after it, whatever became of the memory.
 #[must_use]
-pub fn initialized(ledger: &Ledger, world: &World, version: &str) -> bool {
+pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool {
     let life = ledger.life(version);
-    let has = world.records.get(version).is_some_and(|record| record.facts.init_command.is_some());
+    let has = observed.records.get(version).is_some_and(|record| record.facts.init_command.is_some());
     !has || life.initialized || life.live.is_some()
 }
 
 /// The version that one would go back to: the one that went live last, other than `but`, not failed, with its record
 /// and image.
 #[must_use]
-pub fn previous(ledger: &Ledger, world: &World, but: Option<&str>) -> Option<String> {
-    let built = |version: &str| world.records.get(version).is_some_and(|record| record.image.is_some());
+pub fn previous(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
+    let built = |version: &str| observed.records.get(version).is_some_and(|record| record.image.is_some());
     live_last(ledger, |version| Some(version) != but && built(version))
 }
 

@@ -1,7 +1,7 @@
 //! A project's life besides its versions: who scales it, what history tells of it, and what an upgrade leaves alone.
 
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::crd::status::Cause;
+use doce_operator::crd::status::TriggerKind;
 use doce_operator::desired::names;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -51,9 +51,12 @@ async fn history_says_what_made_each_version_who_asked_when_it_was_ready_and_why
     let object = world.until_ready("shop", "True", "Held").await;
     let history = object.status.unwrap().history;
     let entry = |version: &str| history.iter().find(|entry| entry.version == version).unwrap();
-    assert_eq!((entry(&first).state.as_str(), entry(&first).trigger), ("Serving", Some(Cause::Rollback)));
+    assert_eq!(
+        (entry(&first).state.as_str(), entry(&first).trigger),
+        ("Serving", Some(TriggerKind::Rollback))
+    );
     assert_eq!(entry(&first).by.as_deref(), Some("kubectl-annotate"));
-    assert_eq!((entry(&second).state.as_str(), entry(&second).trigger), ("Live", Some(Cause::Apply)));
+    assert_eq!((entry(&second).state.as_str(), entry(&second).trigger), ("Live", Some(TriggerKind::Apply)));
     assert_eq!(entry(&second).by.as_deref(), Some("test"), "the field manager that applied it");
     let (created, ready) =
         (entry(&second).created_at.clone().unwrap(), entry(&second).ready_at.clone().unwrap());

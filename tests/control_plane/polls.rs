@@ -1,7 +1,7 @@
 //! `interval`: a source that is looked at by the clock.
 
 use doce_operator::crd::ProjectDeployment;
-use doce_operator::crd::status::Cause;
+use doce_operator::crd::status::TriggerKind;
 use doce_operator::protocol::report::Stage;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
@@ -48,7 +48,7 @@ async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
         .await;
     let status = served.status.unwrap();
     assert_eq!(status.source.unwrap().digest, "02".repeat(20));
-    assert_eq!(status.history[0].trigger, Some(Cause::Poll));
+    assert_eq!(status.history[0].trigger, Some(TriggerKind::Poll));
     let jobs = world.list::<Job>().await;
     let kept: Vec<_> = jobs.iter().filter_map(|job| job.spec.as_ref()?.ttl_seconds_after_finished).collect();
     assert!(kept.contains(&300), "what the clock asked for is not kept for an hour: {kept:?}");

@@ -6,7 +6,7 @@ use doce_operator::memory::ledger::Ledger;
 use doce_operator::memory::record::{Facts, Record};
 use doce_operator::project::Project;
 use doce_operator::protocol::target::BuildOf;
-use doce_operator::reconcile::decide::{Step, Target};
+use doce_operator::reconcile::decide::{DesiredDeployment, Step};
 use doce_operator::reconcile::observed::init::InitState;
 use doce_operator::reconcile::observed::{Child, JobState, Refusal};
 use doce_operator::version::text_digest;
@@ -37,7 +37,7 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome
         return Outcome::Refused(refusal);
     }
     let version = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
-    if matches!(step, Step::Ledger(_) | Step::Inherit(_)) && version(cluster) != version(seen) {
+    if matches!(step, Step::WriteLedger(_) | Step::AdoptLedger(_)) && version(cluster) != version(seen) {
         return Outcome::Conflict;
     }
     perform(cluster, step, &seen.project);
@@ -48,12 +48,14 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome
 /// The project is gone, and its operator does not know: what it makes has no owner, and what it changes is not there.
 fn haunt(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
     let name = match step {
-        Step::Ledger(_) if seen.ledger.is_none() && cluster.ledger.is_none() => NAME.to_owned(),
-        Step::Record { version, .. } if !cluster.records.contains_key(version) => version.clone(),
-        Step::Build { of, attempt, .. } => job_name(of, *attempt),
-        Step::Init { version, number } => init_name(version, *number),
-        Step::Roll(_) if seen.deployment.is_none() && cluster.deployment.is_none() => NAME.to_owned(),
-        Step::Serve { .. } if seen.service.is_none() && cluster.service.is_none() => NAME.to_owned(),
+        Step::WriteLedger(_) if seen.ledger.is_none() && cluster.ledger.is_none() => NAME.to_owned(),
+        Step::CreateRecord { version, .. } if !cluster.records.contains_key(version) => version.clone(),
+        Step::CreateBuildJob { of, attempt, .. } => job_name(of, *attempt),
+        Step::CreateInitJob { version, number } => init_name(version, *number),
+        Step::ApplyDeployment(_) if seen.deployment.is_none() && cluster.deployment.is_none() => {
+            NAME.to_owned()
+        }
+        Step::ApplyService { .. } if seen.service.is_none() && cluster.service.is_none() => NAME.to_owned(),
         _ => return Outcome::Conflict,
     };
     let kind = |child| if child == Child::Init { Child::Job } else { child };
@@ -67,13 +69,13 @@ fn haunt(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
 
 fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
     match step {
-        Step::Ledger(ledger) => remember(cluster, ledger),
-        Step::Inherit(ledger) => {
+        Step::WriteLedger(ledger) => remember(cluster, ledger),
+        Step::AdoptLedger(ledger) => {
             remember(cluster, ledger);
             cluster.inherits = false;
             cluster.unmarked.retain(|unmarked| unmarked.child != Child::Memory);
         }
-        Step::Record { version, key, source, image, .. } => {
+        Step::CreateRecord { version, key, source, image, .. } => {
             let run = u8::try_from(project.run.port - 3000).expect("the model's ports are small");
             let origin = (nature::source(&source.digest), run);
             cluster.nature.origins.insert(version.clone(), origin);
@@ -90,12 +92,12 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
             let record = Record { name: version.clone(), created, facts, image: image.clone() };
             cluster.records.entry(version.clone()).or_insert(record);
         }
-        Step::Image { version, image } => {
+        Step::WriteImage { version, image } => {
             if let Some(record) = cluster.records.get_mut(version) {
                 record.image = Some(image.clone());
             }
         }
-        Step::Build { of, attempt, digest, .. } => {
+        Step::CreateBuildJob { of, attempt, digest, .. } => {
             let job = Job {
                 of: of.clone(),
                 attempt: *attempt,
@@ -107,34 +109,34 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
             };
             cluster.jobs.entry(job_name(of, *attempt)).or_insert(job);
         }
-        Step::Init { version, number } => {
+        Step::CreateInitJob { version, number } => {
             let (state, since) = (InitState::Running, cluster.clock);
             let job = Init { version: version.clone(), number: *number, state, since };
             if cluster.built(version) {
                 cluster.inits.entry(init_name(version, *number)).or_insert(job);
             }
         }
-        Step::EndBuild { job } => {
+        Step::DeleteBuildJob { job } => {
             if let Some(job) = cluster.jobs.get_mut(job) {
                 job.state = JobState::Ending;
                 job.since = cluster.clock;
             }
         }
         // The model's images are in the platform's own registry, which the sweep looks after.
-        Step::CleanUp { .. } | Step::CleanUpAgain { .. } | Step::EndCleanup { .. } => {}
-        Step::Roll(target) => roll(cluster, target),
-        Step::Mark(unmarked) => {
+        Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } | Step::DeleteCleanupJob { .. } => {}
+        Step::ApplyDeployment(target) => roll(cluster, target),
+        Step::RepairMetadata(unmarked) => {
             cluster.unmarked.retain(|there| there != unmarked);
             if unmarked.child == Child::Deployment {
                 cluster.deployment.iter_mut().for_each(|deployment| deployment.unowned = false);
             }
         }
-        Step::Serve { port } => serve(cluster, *port),
-        Step::ForgetSet { name } => {
+        Step::ApplyService { port } => serve(cluster, *port),
+        Step::DeleteReplicaSet { name } => {
             let scaled_since = |set: &super::cluster::Set| !set.pods.is_empty(); // The delete names its resourceVersion.
             cluster.sets.retain(|template, set| set_name(template) != *name || scaled_since(set));
         }
-        Step::ForgetRecord { version } => {
+        Step::DeleteRecord { version } => {
             cluster.records.remove(version);
             cluster.unmarked.retain(|unmarked| unmarked.child != Child::Record || unmarked.name != *version);
         }
@@ -151,7 +153,7 @@ fn serve(cluster: &mut Cluster, port: Option<u16>) {
     cluster.service = port.or(kept).or(free).map(|port| Port { port, edited: false });
 }
 
-fn roll(cluster: &mut Cluster, target: &Target) {
+fn roll(cluster: &mut Cluster, target: &DesiredDeployment) {
     let recorded = target
         .version
         .as_ref()

@@ -1,6 +1,6 @@
 //! How likely the events and the pauses between them are. Nothing here knows what they do.
 
-use doce_operator::reconcile::observed::{Cause, Child};
+use doce_operator::reconcile::observed::{Child, RefusalReason};
 use proptest::prelude::*;
 
 use super::event::{Event, Gap, Source, Which};
@@ -123,10 +123,11 @@ fn server() -> impl Strategy<Value = Event> {
         1 => Just(Child::Service),
         1 => Just(Child::Init),
     ];
-    let refused = (child, prop_oneof![2 => Just(Cause::Invalid), 1 => Just(Cause::NameTaken)]);
+    let refused =
+        (child, prop_oneof![2 => Just(RefusalReason::Invalid), 1 => Just(RefusalReason::NameTaken)]);
     prop_oneof![
         3 => refused.prop_map(|(child, cause)| Event::Refuse(child, cause)),
-        1 => Just(Event::Refuse(Child::Service, Cause::PortsExhausted)),
+        1 => Just(Event::Refuse(Child::Service, RefusalReason::PortsExhausted)),
         5 => Just(Event::Admit),
         2 => any::<bool>().prop_map(Event::Recreate),
         1 => Just(Event::Orphan),

@@ -3,7 +3,7 @@
 
 use doce_operator::crd::annotations::{Verb, requests};
 use doce_operator::reconcile::observed::Child;
-use doce_operator::reconcile::target::{Pin, asked, previous};
+use doce_operator::reconcile::target::{Pin, previous, target};
 
 use super::cluster::Cluster;
 use super::event::{Event, Which};
@@ -68,13 +68,13 @@ impl Demand {
 
     fn of_rollback(cluster: &Cluster, which: Which) -> Option<Self> {
         let ledger = cluster.memory();
-        let asked = asked(&cluster.project, &observe(cluster));
+        let now = target(&cluster.project, &observe(cluster));
         let unmoved = || Self::Unmoved(cluster.in_place().map(str::to_owned));
         let target = match which {
             Which::Usual => previous(&ledger, &observe(cluster), cluster.in_place()),
             Which::Nth(nth) => cluster.records.keys().nth(usize::from(nth)).cloned(),
             Which::InPlace => cluster.in_place().map(str::to_owned),
-            Which::Own => asked.yielded.as_ref().map(|yielded| yielded.version.clone()),
+            Which::Own => now.from_spec.as_ref().map(|from_spec| from_spec.version.clone()),
             Which::Failed => {
                 cluster.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned()
             }
@@ -82,36 +82,36 @@ impl Demand {
         };
         let built =
             |version: &String| cluster.records.get(version).is_some_and(|record| record.image.is_some());
-        if asked.held && target.is_some() && target == asked.version && !target.as_ref().is_some_and(built) {
+        if now.held && target.is_some() && target == now.desired && !target.as_ref().is_some_and(built) {
             return None; // It ends the hold, and then it is built or not.
         }
         let Some(target) = target.filter(built) else { return Some(unmoved()) };
         if ledger.life(&target).failed.is_some() {
             return Some(unmoved());
         }
-        if matches!(asked.pin, Pin::Unknown(_)) || asked.left.is_none() {
+        if matches!(now.pin, Pin::Unknown(_)) || now.left.is_none() {
             return None;
         }
         cluster.nature.is_good(&target).then_some(Self::GoneBackTo(target))
     }
 
     fn of_retry(cluster: &Cluster) -> Option<Self> {
-        let wanted = asked(&cluster.project, &observe(cluster)).wanted?;
-        let (ledger, record) = (cluster.memory(), cluster.records.get(&wanted)?);
-        if ledger.life(&wanted).failed.is_none() || record.image.is_none() {
+        let target = target(&cluster.project, &observe(cluster)).version?;
+        let (ledger, record) = (cluster.memory(), cluster.records.get(&target)?);
+        if ledger.life(&target).failed.is_none() || record.image.is_none() {
             return None;
         }
-        if cluster.nature.is_good(&wanted) {
-            return Some(Self::Serves(wanted));
+        if cluster.nature.is_good(&target) {
+            return Some(Self::Serves(target));
         }
         let stamp = cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
-        (cluster.in_place() == Some(&wanted)).then_some(Self::TriedAgain(stamp))
+        (cluster.in_place() == Some(&target)).then_some(Self::TriedAgain(stamp))
     }
 
     /// Looks at the next rest.
     pub(crate) fn check(&self, cluster: &Cluster, builds: usize) -> Result<(), Violation> {
         let in_place = cluster.in_place();
-        let says = cluster.memory().seen.get(&Verb::Rollback).map(|seen| seen.outcome.clone());
+        let says = cluster.memory().handled.get(&Verb::Rollback).map(|seen| seen.outcome.clone());
         let stamp = cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
         let fails = |oracle: &'static str, what: String| Err(Violation { oracle, what });
         match self {

@@ -1,7 +1,7 @@
 //! The state of a project at rest, without what may differ between two plays of one life: times, running numbers and
 //! resourceVersions.
 
-use doce_operator::memory::ledger::{Attempts, Fault, Ledger, Seen};
+use doce_operator::memory::ledger::{Attempts, Fault, HandledRequest, Ledger};
 use doce_operator::memory::record::Record;
 use doce_operator::reconcile::target::previous;
 
@@ -44,9 +44,10 @@ impl End {
         facts.extend(records.map(|(version, record)| format!("record {version}: {}", image(record))));
         facts.extend(ledger.versions.iter().map(|(version, life)| format!("{version}: {life:?}")));
         facts.extend(ledger.builds.iter().map(|(key, attempts)| format!("build {key}: {attempts:?}")));
-        let outcome = |seen: &Seen| if fate.reads_are_stale() { String::new() } else { seen.outcome.clone() };
+        let outcome =
+            |seen: &HandledRequest| if fate.reads_are_stale() { String::new() } else { seen.outcome.clone() };
         facts.extend(
-            ledger.seen.iter().map(|(verb, seen)| format!("{verb:?} {:?}: {}", seen.value, outcome(seen))),
+            ledger.handled.iter().map(|(verb, seen)| format!("{verb:?} {:?}: {}", seen.value, outcome(seen))),
         );
         facts.push(format!("{:?} {:?}", ledger.hold, ledger.lookup));
         Self(facts)
@@ -99,11 +100,11 @@ fn masked(mut ledger: Ledger) -> Ledger {
     order.sort_unstable();
     let place = |number: u64| u64::try_from(order.partition_point(|live| *live < number)).unwrap_or(0);
     ledger.versions.values_mut().for_each(|life| life.live = life.live.map(place));
-    ledger.versions.retain(|_, life| *life != doce_operator::memory::ledger::Life::default());
+    ledger.versions.retain(|_, life| *life != doce_operator::memory::ledger::VersionState::default());
     ledger.hold.iter_mut().for_each(|hold| hold.since = place(hold.since + 1));
-    ledger.last = place(ledger.last);
+    ledger.last_live = place(ledger.last_live);
     ledger.object = None;
-    let outside = |life: &mut doce_operator::memory::ledger::Life| {
+    let outside = |life: &mut doce_operator::memory::ledger::VersionState| {
         life.outside.iter_mut().for_each(|outside| outside.at = timestamp(0));
     };
     ledger.versions.values_mut().for_each(outside);

@@ -1,7 +1,7 @@
 //! What can happen to a project from outside: people, nature, other hands. Only the shapes; how likely they are is in
 //! `chance`.
 
-use doce_operator::reconcile::observed::{Cause, Child};
+use doce_operator::reconcile::observed::{Child, RefusalReason};
 
 use super::nature::Health;
 
@@ -57,7 +57,7 @@ pub(crate) enum Event {
     /// An autoscaler looks after the project, and the load asks for so many pods; none: it is gone.
     Load(Option<u8>),
     /// The API server refuses writes of this child.
-    Refuse(Child, Cause),
+    Refuse(Child, RefusalReason),
     /// It refuses none any more.
     Admit,
     /// The object is deleted and made again under its name; true: once its children are gone.

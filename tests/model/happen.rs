@@ -10,7 +10,7 @@ use doce_operator::crd::spec::{
 };
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec, spec};
 use doce_operator::project::Project;
-use doce_operator::reconcile::target::asked;
+use doce_operator::reconcile::target::target;
 use doce_operator::version::short;
 
 use super::cluster::{Cluster, DEADLINE, GUARD};
@@ -187,7 +187,7 @@ impl Cluster {
             Which::Usual => return None,
             Which::Unknown => return Some(unknown()),
             Which::Nth(nth) => self.records.keys().nth(usize::from(nth)).cloned(),
-            Which::Own => asked(&self.project, &observe(self)).yielded.map(|yielded| yielded.version),
+            Which::Own => target(&self.project, &observe(self)).from_spec.map(|from_spec| from_spec.version),
             Which::InPlace => self.in_place().map(str::to_owned),
             Which::Failed => {
                 self.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned()

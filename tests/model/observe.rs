@@ -2,15 +2,15 @@
 
 use doce_operator::crd::spec::Takeover;
 use doce_operator::reconcile::observed::init::InitJob;
-use doce_operator::reconcile::observed::{BuildJob, ConfigMap, Rollout, Service, Set, Trouble, World};
+use doce_operator::reconcile::observed::{BuildJob, ConfigMap, Observed, Rollout, Service, Set, Trouble};
 
 use super::cluster::{Cluster, PAUSE, Template, timestamp};
 use super::nature::{self, Health};
 
 /// What can be seen now.
-pub(crate) fn observe(cluster: &Cluster) -> World {
+pub(crate) fn observe(cluster: &Cluster) -> Observed {
     let names_map = cluster.project.source.config_map.is_some();
-    World {
+    Observed {
         now: timestamp(cluster.clock),
         ledger: cluster.ledger.as_ref().map(|(ledger, _)| ledger.clone()),
         inherits: cluster.inherits,
@@ -31,7 +31,7 @@ pub(crate) fn observe(cluster: &Cluster) -> World {
         unmarked: cluster.unmarked.clone(),
         retry_base: PAUSE,
         repository: "registry.test/shop".to_owned(),
-        ..World::default()
+        ..Observed::default()
     }
 }
 

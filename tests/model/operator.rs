@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::observed::{Child, Refusal, World};
+use doce_operator::reconcile::observed::{Child, Observed, Refusal};
 
 use super::act::{Outcome, act};
 use super::cluster::Cluster;
@@ -15,9 +15,9 @@ use super::observe::observe;
 use super::tally::Tally;
 
 /// The decision.
-pub(crate) type Decide = fn(&Project, &World) -> Option<Step>;
+pub(crate) type Decide = fn(&Project, &Observed) -> Option<Step>;
 /// What is read off the cluster.
-pub(crate) type Observe = fn(&Cluster) -> World;
+pub(crate) type Observe = fn(&Cluster) -> Observed;
 /// A write that was decided by a look at the last argument.
 pub(crate) type Act = fn(&mut Cluster, &Step, &Cluster) -> Outcome;
 
@@ -48,7 +48,7 @@ pub(crate) struct Operator {
 /// A step with what it rests on.
 pub(crate) struct Decided {
     pub(crate) seen: Cluster,
-    pub(crate) world: World,
+    pub(crate) observed: Observed,
     pub(crate) step: Step,
     /// It saw something that was not so any more.
     pub(crate) stale: bool,
@@ -73,26 +73,27 @@ impl Operator {
             return None;
         }
         let stale = dice.is_some();
-        let (seen, world) = match dice {
+        let (seen, observed) = match dice {
             None => (past.now.clone(), (program.observe)(past.now)),
             Some(dice) => past.blurred(program.observe, dice),
         };
-        let world = World { refusals: self.refusals.clone(), ..world };
+        let observed = Observed { refusals: self.refusals.clone(), ..observed };
         tally.look(&seen, stale);
-        let Some(step) = (program.decide)(&seen.project, &world) else {
+        let Some(step) = (program.decide)(&seen.project, &observed) else {
             let sure = !stale && self.refusals.is_empty() && !pauses(&seen);
             self.rests_at = sure.then_some(seen.changes);
             self.refusals.clear(); // The pass is over.
             return None;
         };
-        Some(Decided { seen, world, step, stale })
+        Some(Decided { seen, observed, step, stale })
     }
 }
 
 /// Only a pause after a fault ends by the clock.
 fn pauses(seen: &Cluster) -> bool {
-    let outside =
-        |life: &doce_operator::memory::ledger::Life| life.tried_again_at(super::cluster::PAUSE).is_some();
+    let outside = |life: &doce_operator::memory::ledger::VersionState| {
+        life.tried_again_at(super::cluster::PAUSE).is_some()
+    };
     if seen.memory().versions.values().any(outside) {
         return true;
     }
@@ -107,7 +108,7 @@ impl Past<'_> {
     }
 
     /// Each kind of object as it was at a time of its own.
-    fn blurred(&self, observe: Observe, dice: &mut Dice) -> (Cluster, World) {
+    fn blurred(&self, observe: Observe, dice: &mut Dice) -> (Cluster, Observed) {
         let mut any = || dice.below(self.states.len() + 1);
         let object = self.at(any());
         let uid = object.project.uid.as_str();
@@ -124,7 +125,7 @@ impl Past<'_> {
         }
         seen.take(Child::Deployment, &rollout);
         let sets = observe(&view(any())).sets;
-        let world = World { rollout: observe(&rollout).rollout, sets, ..observe(&seen) };
-        (seen, world)
+        let observed = Observed { rollout: observe(&rollout).rollout, sets, ..observe(&seen) };
+        (seen, observed)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use doce_operator::crd::annotations::Verb;
 use doce_operator::memory::ledger::{Hold, Ledger};
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::observed::World;
+use doce_operator::reconcile::observed::Observed;
 
 use super::cluster::Cluster;
 use super::play::Violation;
@@ -20,7 +20,7 @@ pub(crate) struct Write<'a> {
     pub(crate) before: &'a Cluster,
     /// What the operator saw: the same as `before` unless its reads were stale.
     pub(crate) seen: &'a Cluster,
-    pub(crate) world: &'a World,
+    pub(crate) observed: &'a Observed,
     pub(crate) step: &'a Step,
     pub(crate) after: &'a Cluster,
 }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use doce_operator::memory::ledger::Ledger;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::observed::World;
+use doce_operator::reconcile::observed::Observed;
 
 use super::life::{Found, Pace, Search};
 use super::operator::{Decide, Program};
@@ -77,21 +77,21 @@ impl Planting {
 /// The decision's step; what it remembers is edited.
 fn edited(step: Option<Step>, edit: impl FnOnce(&mut Ledger)) -> Option<Step> {
     match step {
-        Some(Step::Ledger(mut ledger)) => {
+        Some(Step::WriteLedger(mut ledger)) => {
             edit(&mut ledger);
-            Some(Step::Ledger(ledger))
+            Some(Step::WriteLedger(ledger))
         }
         other => other,
     }
 }
 
 /// The decision for a world whose memory is edited.
-fn misremembered(project: &Project, world: &World, edit: impl FnOnce(&mut Ledger)) -> Option<Step> {
-    let mut world = world.clone();
-    if let Some(ledger) = &mut world.ledger {
+fn misremembered(project: &Project, observed: &Observed, edit: impl FnOnce(&mut Ledger)) -> Option<Step> {
+    let mut observed = observed.clone();
+    if let Some(ledger) = &mut observed.ledger {
         edit(ledger);
     }
-    decide(project, &world)
+    decide(project, &observed)
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::observed::{Cause, Child, Refusal};
+use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason};
 
 use super::cluster::Cluster;
 
@@ -15,7 +15,7 @@ pub(crate) const STRANGERS_PORT: u16 = 30_203;
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// Children of which writes are refused, and why.
-    pub(crate) refuses: Vec<(Child, Cause)>,
+    pub(crate) refuses: Vec<(Child, RefusalReason)>,
     /// Node ports that others hold.
     pub(crate) taken: BTreeSet<u16>,
 }
@@ -36,18 +36,18 @@ impl Server {
 /// The child that a step writes to; none where it deletes.
 pub(crate) fn child(step: &Step) -> Option<Child> {
     match step {
-        Step::Ledger(_) | Step::Inherit(_) | Step::Image { .. } => Some(Child::Memory),
-        Step::Record { .. } => Some(Child::Record),
-        Step::Build { .. } => Some(Child::Job),
-        Step::Init { .. } => Some(Child::Init),
-        Step::CleanUp { .. } | Step::CleanUpAgain { .. } => Some(Child::Cleanup),
-        Step::Roll(_) => Some(Child::Deployment),
-        Step::Serve { .. } => Some(Child::Service),
-        Step::Mark(unmarked) => Some(unmarked.child),
-        Step::EndBuild { .. }
-        | Step::EndCleanup { .. }
-        | Step::ForgetSet { .. }
-        | Step::ForgetRecord { .. } => None,
+        Step::WriteLedger(_) | Step::AdoptLedger(_) | Step::WriteImage { .. } => Some(Child::Memory),
+        Step::CreateRecord { .. } => Some(Child::Record),
+        Step::CreateBuildJob { .. } => Some(Child::Job),
+        Step::CreateInitJob { .. } => Some(Child::Init),
+        Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } => Some(Child::Cleanup),
+        Step::ApplyDeployment(_) => Some(Child::Deployment),
+        Step::ApplyService { .. } => Some(Child::Service),
+        Step::RepairMetadata(unmarked) => Some(unmarked.child),
+        Step::DeleteBuildJob { .. }
+        | Step::DeleteCleanupJob { .. }
+        | Step::DeleteReplicaSet { .. }
+        | Step::DeleteRecord { .. } => None,
     }
 }
 
@@ -61,28 +61,28 @@ impl Cluster {
             *kind == child && (child != Child::Record || step_names(step, name))
         };
         if fresh && self.ghosts.iter().any(namesake) {
-            return Some(because(Cause::NameTaken));
+            return Some(because(RefusalReason::NameTaken));
         }
-        if let Step::Serve { port } = step
+        if let Step::ApplyService { port } = step
             && let Some(refusal) = self.port_refusal(*port, because)
         {
             return Some(refusal);
         }
         let refused = self.server.refuses.iter().find(|(refused, _)| *refused == child)?;
         match refused.1 {
-            Cause::PortsExhausted | Cause::PortUnavailable => None, // Answered above.
-            Cause::NameTaken if !fresh => None,                     // The child that is there is ours.
+            RefusalReason::PortsExhausted | RefusalReason::PortUnavailable => None, // Answered above.
+            RefusalReason::NameTaken if !fresh => None, // The child that is there is ours.
             cause => Some(because(cause)),
         }
     }
 
-    fn port_refusal(&self, port: Option<u16>, because: impl Fn(Cause) -> Refusal) -> Option<Refusal> {
-        let full = self.server.refuses.contains(&(Child::Service, Cause::PortsExhausted));
+    fn port_refusal(&self, port: Option<u16>, because: impl Fn(RefusalReason) -> Refusal) -> Option<Refusal> {
+        let full = self.server.refuses.contains(&(Child::Service, RefusalReason::PortsExhausted));
         let ours = self.service.map(|service| service.port);
         match port {
-            None if full && ours.is_none() => Some(because(Cause::PortsExhausted)),
+            None if full && ours.is_none() => Some(because(RefusalReason::PortsExhausted)),
             Some(port) if ours != Some(port) && self.server.taken.contains(&port) => {
-                Some(because(Cause::PortUnavailable))
+                Some(because(RefusalReason::PortUnavailable))
             }
             _ => None,
         }
@@ -91,16 +91,16 @@ impl Cluster {
     /// The step makes an object that is not there yet.
     fn creates(&self, step: &Step) -> bool {
         match step {
-            Step::Ledger(_) => self.ledger.is_none(),
-            Step::Record { version, .. } => !self.records.contains_key(version),
-            Step::Build { .. } | Step::Init { .. } => true,
-            Step::Roll(_) => self.deployment.is_none(),
-            Step::Serve { .. } => self.service.is_none(),
+            Step::WriteLedger(_) => self.ledger.is_none(),
+            Step::CreateRecord { version, .. } => !self.records.contains_key(version),
+            Step::CreateBuildJob { .. } | Step::CreateInitJob { .. } => true,
+            Step::ApplyDeployment(_) => self.deployment.is_none(),
+            Step::ApplyService { .. } => self.service.is_none(),
             _ => false,
         }
     }
 }
 
 fn step_names(step: &Step, name: &str) -> bool {
-    matches!(step, Step::Record { version, .. } if version == name)
+    matches!(step, Step::CreateRecord { version, .. } if version == name)
 }

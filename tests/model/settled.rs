@@ -8,7 +8,7 @@ use doce_operator::memory::ledger::Hold;
 use doce_operator::project::Origin;
 use doce_operator::reconcile::observed::Child;
 use doce_operator::reconcile::observed::init::InitState;
-use doce_operator::reconcile::target::{Asked, Pin, asked};
+use doce_operator::reconcile::target::{Pin, Target, target};
 
 use super::cluster::Cluster;
 use super::nature::{self, Building};
@@ -16,7 +16,7 @@ use super::observe::observe;
 use super::oracles::Watch;
 use super::play::Violation;
 
-type Oracle = fn(&Cluster, &Asked) -> Result<(), String>;
+type Oracle = fn(&Cluster, &Target) -> Result<(), String>;
 
 /// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
 const ORACLES: [(&str, &[Child], Oracle); 16] = [
@@ -76,15 +76,15 @@ const ORACLES: [(&str, &[Child], Oracle); 16] = [
 
 /// Looks at a project at rest.
 pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violation> {
-    let asked = asked(&cluster.project, &observe(cluster));
+    let target = target(&cluster.project, &observe(cluster));
     for (oracle, needs, look) in ORACLES {
         if !needs.iter().any(|child| cluster.server.refuses(*child)) {
-            look(cluster, &asked).map_err(|what| Violation { oracle, what })?;
+            look(cluster, &target).map_err(|what| Violation { oracle, what })?;
         }
     }
     let refused = [Child::Deployment, Child::Memory, Child::Init];
     if !refused.iter().any(|child| cluster.server.refuses(*child)) {
-        a_rollback_that_was_granted_arrives(cluster, &asked, watch)
+        a_rollback_that_was_granted_arrives(cluster, &target, watch)
             .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
     }
     if !cluster.server.refuses(Child::Memory) {
@@ -97,24 +97,24 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
 /// Whatever was under way when it was granted, as long as the spec asks for what was left.
 fn a_rollback_that_was_granted_arrives(
     cluster: &Cluster,
-    asked: &Asked,
+    target: &Target,
     watch: &Watch,
 ) -> Result<(), String> {
-    let still = |hold: &&Hold| !cluster.project.stopped() && asked.left.as_ref() == Some(&hold.left);
+    let still = |hold: &&Hold| !cluster.project.stopped() && target.left.as_ref() == Some(&hold.left);
     let Some(hold) = watch.granted.as_ref().filter(still) else { return Ok(()) };
     let good = cluster.nature.is_good(&hold.target) && cluster.records.contains_key(&hold.target);
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
 
-fn nothing_is_left_of_a_namesake(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn nothing_is_left_of_a_namesake(cluster: &Cluster, _: &Target) -> Result<(), String> {
     if cluster.ghosts.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.ghosts)) }
 }
 
-fn every_child_has_its_marks(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn every_child_has_its_marks(cluster: &Cluster, _: &Target) -> Result<(), String> {
     if cluster.unmarked.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.unmarked)) }
 }
 
-fn the_service_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn the_service_is_what_was_recorded(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let remembered = cluster.memory().port;
     let wished = cluster.project.fixed_port.or(remembered);
     let taken = wished.is_some_and(|port| cluster.server.taken.contains(&port));
@@ -132,7 +132,7 @@ fn the_service_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), 
     }
 }
 
-fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let Some(deployment) = &cluster.deployment else { return Ok(()) };
     let replicas = usize::try_from(cluster.project.replicas).unwrap_or(0);
     let known = cluster
@@ -148,7 +148,7 @@ fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Asked) -> Result<(
     Ok(())
 }
 
-fn every_request_is_seen(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn every_request_is_seen(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let ledger = cluster.memory();
     match cluster.project.requests.iter().find(|(verb, value)| ledger.is_new(**verb, value)) {
         Some(request) => Err(format!("{request:?} is not")),
@@ -156,9 +156,9 @@ fn every_request_is_seen(cluster: &Cluster, _: &Asked) -> Result<(), String> {
     }
 }
 
-fn a_lookup_is_answered_or_has_failed(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
+fn a_lookup_is_answered_or_has_failed(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let Origin::LookedUp(of) = cluster.project.origin() else { return Ok(()) };
-    if cluster.project.stopped() || matches!(asked.pin, Pin::Known(_)) {
+    if cluster.project.stopped() || matches!(target.pin, Pin::Known(_)) {
         return Ok(());
     }
     let lookup = cluster.memory().lookup.filter(|lookup| lookup.of == of);
@@ -167,21 +167,21 @@ fn a_lookup_is_answered_or_has_failed(cluster: &Cluster, asked: &Asked) -> Resul
     if answered || lookup.attempts.cancelled { Ok(()) } else { Err(format!("{:?}", lookup.attempts)) }
 }
 
-fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let Some(yielded) =
-        asked.yielded.as_ref().filter(|yielded| asked.version.as_ref() == Some(&yielded.version))
+fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) -> Result<(), String> {
+    let Some(from_spec) =
+        target.from_spec.as_ref().filter(|from_spec| target.desired.as_ref() == Some(&from_spec.version))
     else {
         return Ok(());
     };
-    let Some(record) = cluster.records.get(&yielded.version) else {
+    let Some(record) = cluster.records.get(&from_spec.version) else {
         return Err("it has no record".to_owned());
     };
-    let (Some(key), None) = (&yielded.key, &record.image) else { return Ok(()) };
-    if cluster.project.stopped() || asked.held {
+    let (Some(key), None) = (&from_spec.key, &record.image) else { return Ok(()) };
+    if cluster.project.stopped() || target.held {
         return Ok(());
     }
     let attempts = cluster.memory().attempts(key);
-    let source = nature::source(&yielded.source.digest);
+    let source = nature::source(&from_spec.source.digest);
     let bad = nature::building(source, cluster.project.settings.epoch) == Building::Bad;
     if attempts.failed.is_some() && (bad || attempts.cancelled) {
         Ok(())
@@ -190,14 +190,14 @@ fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, asked: &Asked) ->
     }
 }
 
-fn no_build_goes_on(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn no_build_goes_on(cluster: &Cluster, _: &Target) -> Result<(), String> {
     match cluster.jobs.values().find(|job| job.state.is_active()) {
         Some(job) => Err(format!("{:?} {:?}", job.of, job.state)),
         None => Ok(()),
     }
 }
 
-fn an_init_command_that_was_begun_has_ended(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+fn an_init_command_that_was_begun_has_ended(cluster: &Cluster, _: &Target) -> Result<(), String> {
     if let Some(job) = cluster.inits.values().find(|job| job.state == InitState::Running) {
         return Err(format!("{job:?}"));
     }

@@ -119,13 +119,13 @@ impl Tally {
     pub(crate) fn write(&mut self, decided: &Decided, outcome: &Outcome, before: &Cluster, after: &Cluster) {
         match (outcome, &decided.step) {
             (Outcome::Refused(refusal), _) => self.count(&format!("a write refused: {:?}", refusal.child)),
-            (Outcome::Conflict, Step::Ledger(_)) => self.count("a ledger that lost the race"),
-            (Outcome::Done, Step::Inherit(_)) => self.count("a memory taken over"),
-            (Outcome::Done, Step::ForgetSet { .. }) => self.count("a ReplicaSet deleted"),
-            (Outcome::Done, Step::ForgetRecord { .. }) => self.count("a record deleted"),
-            (Outcome::Done, Step::EndBuild { .. }) => self.count("a build ended"),
-            (Outcome::Done, Step::Roll(_)) => self.roll(before, after),
-            (Outcome::Done, Step::Ledger(_)) => self.ledger(before, after),
+            (Outcome::Conflict, Step::WriteLedger(_)) => self.count("a ledger that lost the race"),
+            (Outcome::Done, Step::AdoptLedger(_)) => self.count("a memory taken over"),
+            (Outcome::Done, Step::DeleteReplicaSet { .. }) => self.count("a ReplicaSet deleted"),
+            (Outcome::Done, Step::DeleteRecord { .. }) => self.count("a record deleted"),
+            (Outcome::Done, Step::DeleteBuildJob { .. }) => self.count("a build ended"),
+            (Outcome::Done, Step::ApplyDeployment(_)) => self.roll(before, after),
+            (Outcome::Done, Step::WriteLedger(_)) => self.ledger(before, after),
             (Outcome::Conflict | Outcome::Done, _) => {}
         }
     }
@@ -160,7 +160,7 @@ impl Tally {
             if life.live.is_some() && life.live != was.live {
                 self.count("a version goes live");
             }
-            if was.restarting() && life.restart == was.good && life.good == was.good {
+            if was.restarting() && life.restart == was.good_restart && life.good_restart == was.good_restart {
                 self.count("a restart taken back");
             }
         }

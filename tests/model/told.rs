@@ -1,6 +1,6 @@
 //! Lives that are told and not thrown: they lead to what chance seldom leads to, and are played before all others.
 
-use doce_operator::reconcile::observed::{Cause, Child};
+use doce_operator::reconcile::observed::{Child, RefusalReason};
 
 use super::event::{Event, Gap, Source, Which};
 use super::life::Life;
@@ -65,7 +65,7 @@ fn kubectl_restarts_the_pods(when: u8) -> Life {
 /// Nothing can be remembered for a while, and the spec asks for another version meanwhile.
 fn the_memory_is_refused() -> Life {
     let events = vec![
-        (Event::Refuse(Child::Memory, Cause::Invalid), Gap::Settle),
+        (Event::Refuse(Child::Memory, RefusalReason::Invalid), Gap::Settle),
         (Event::Source(Source::Commit(1)), Gap::Settle),
         (Event::Rollback(Which::Usual), Gap::Settle),
         (Event::Admit, Gap::Settle),
@@ -145,7 +145,7 @@ fn a_database_comes_late() -> Life {
 /// A quota lets no Job in while the spec moves on.
 fn jobs_are_refused_to_an_init_command() -> Life {
     let events = vec![
-        (Event::Refuse(Child::Init, Cause::Invalid), Gap::Settle),
+        (Event::Refuse(Child::Init, RefusalReason::Invalid), Gap::Settle),
         (Event::Run(RUN_WITH_INIT), Gap::Settle),
         (Event::Source(Source::Commit(3)), Gap::Settle),
         (Event::Admit, Gap::Settle),

@@ -3,8 +3,8 @@
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::spec::{HealthType, Takeover};
-use doce_operator::desired::build_job::{self, Wish};
-use doce_operator::desired::deployment::{Watch, apply};
+use doce_operator::desired::build_job::{self, BuildRequest};
+use doce_operator::desired::deployment::{RolloutTimings, apply};
 use doce_operator::desired::settled::{difference, settled};
 use doce_operator::desired::told::told;
 use doce_operator::desired::{meta, names, service, template};
@@ -81,7 +81,8 @@ fn recorded(project: &Project, uid: i64) -> Record {
 fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
     let project = full();
     let deployment =
-        apply(&project, &recorded(&project, 1000), Some("stamp"), 2, Watch::of(&project, true)).unwrap();
+        apply(&project, &recorded(&project, 1000), Some("stamp"), 2, RolloutTimings::of(&project, true))
+            .unwrap();
     insta::assert_yaml_snapshot!(deployment);
 }
 
@@ -125,7 +126,8 @@ fn volumes_of_claims_secrets_and_config_maps_are_mounted_and_a_claim_is_writable
 fn replace_ends_the_old_pods_first_and_gives_them_time_for_it() {
     let mut project = full();
     let deployment = |project: &Project| {
-        let whole = apply(project, &recorded(project, 1000), None, 1, Watch::of(project, true)).unwrap();
+        let whole =
+            apply(project, &recorded(project, 1000), None, 1, RolloutTimings::of(project, true)).unwrap();
         (
             whole["spec"]["strategy"].clone(),
             whole["spec"]["progressDeadlineSeconds"].clone(),
@@ -147,7 +149,8 @@ fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
         serde_json::from_value(json!({ "cost": "web", "team": "of the version" })).unwrap();
     project.run.pod_annotations = serde_json::from_value(json!({ "prometheus.io/scrape": "true" })).unwrap();
     project.copied.labels = [("team".to_owned(), "blue".to_owned())].into();
-    let whole = apply(&project, &recorded(&project, 1000), None, 1, Watch::of(&project, true)).unwrap();
+    let whole =
+        apply(&project, &recorded(&project, 1000), None, 1, RolloutTimings::of(&project, true)).unwrap();
     let labels = &whole["metadata"]["labels"];
     assert_eq!((&labels["team"], &labels["cost"]), (&json!("blue"), &json!("web")));
     assert_eq!(labels["doce.dev/project"], "shop");
@@ -156,9 +159,9 @@ fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
     assert_eq!(pods["annotations"]["prometheus.io/scrape"], "true");
     assert_eq!(pods["labels"]["doce.dev/role"], "app");
     assert_eq!(service::apply(&project, None)["metadata"]["labels"]["team"], "blue");
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let job =
-        serde_json::to_value(build_job::create(&project, &Platform::default(), &wish).unwrap()).unwrap();
+        serde_json::to_value(build_job::create(&project, &Platform::default(), &request).unwrap()).unwrap();
     assert_eq!(job["metadata"]["labels"]["team"], "blue");
     assert_eq!(job["spec"]["template"]["metadata"]["labels"]["team"], "blue");
     assert_eq!(job["metadata"]["annotations"]["doce.dev/attempt"], "0");
@@ -263,16 +266,17 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
         ca_bundle: String::new(),
         ..Platform::default()
     };
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
-    insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &wish).unwrap());
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &request).unwrap());
 }
 
 #[test]
 fn builds_are_told_where_sources_may_be() {
     for public_sources in [true, false] {
         let platform = Platform { public_sources, ..Platform::default() };
-        let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
-        let job = build_job::create(&full(), &platform, &wish).unwrap();
+        let request =
+            BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+        let job = build_job::create(&full(), &platform, &request).unwrap();
         let order: Order = serde_json::from_str(told(&job, ORDER_ENV).unwrap()).unwrap();
         assert_eq!(order.public_source, public_sources);
     }
@@ -287,8 +291,8 @@ fn build_pod(profile: Profile) -> Value {
         operator_image: "operator".to_owned(),
         ..Platform::default()
     };
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
-    let job = build_job::create(&full(), &platform, &wish).unwrap();
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job = build_job::create(&full(), &platform, &request).unwrap();
     serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap()
 }
 
@@ -349,14 +353,14 @@ fn a_pod_whose_daemon_is_elsewhere_meets_restricted_pod_security_and_alone_holds
         operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
         ..Platform::default()
     };
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
-    let job = build_job::create(&full(), &platform(Some("buildkit")), &wish).unwrap();
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job = build_job::create(&full(), &platform(Some("buildkit")), &request).unwrap();
     insta::assert_yaml_snapshot!(job.spec.as_ref().unwrap().template.spec);
     let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
     assert!(!pod["initContainers"].to_string().contains("buildkit-secret"), "{pod}");
     assert!(!template::render(&full(), VERSION).to_string().contains("buildkit"), "the app never gets it");
 
-    let plain = build_job::create(&full(), &platform(None), &wish).unwrap();
+    let plain = build_job::create(&full(), &platform(None), &request).unwrap();
     let told: Order = serde_json::from_value(order_of(&plain)).unwrap();
     assert_eq!((told.profile, told.remote), (Profile::Remote, Some(remote(None).seen_from("tenant"))));
     assert!(!json!(plain).to_string().contains("/secrets/buildkit"));
@@ -367,11 +371,11 @@ fn build_pods_are_where_the_platform_owner_wants_them_and_our_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
         "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
     let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let mut project = full();
     project.build_resources =
         Some(serde_json::from_value(json!({ "limits": { "cpu": 2, "memory": "3Gi" } })).unwrap());
-    let job = serde_json::to_value(build_job::create(&project, &platform, &wish).unwrap()).unwrap();
+    let job = serde_json::to_value(build_job::create(&project, &platform, &request).unwrap()).unwrap();
     let template = &job["spec"]["template"];
     assert_eq!(template["metadata"]["labels"]["cost"], "web");
     assert_eq!(template["metadata"]["labels"]["doce.dev/role"], "build");
@@ -397,11 +401,11 @@ fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named()
         pull_registry: "localhost:30050".to_owned(),
         ..Platform::default()
     };
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let source = json!({ "configMap": { "name": "site" } });
     let output = json!({ "repository": "r.example:5000/you/shop", "pushSecretRef": { "name": "push" } });
     let named = project(&json!({ "source": source, "build": { "output": output } }));
-    let job = build_job::create(&named, &platform, &wish).unwrap();
+    let job = build_job::create(&named, &platform, &request).unwrap();
     let pod = serde_json::to_value(job.spec.as_ref().unwrap().template.spec.as_ref().unwrap()).unwrap();
     let volume = json!({ "name": "push-secret", "secret": { "secretName": "push", "optional": true, "defaultMode": 0o440 } });
     assert!(pod["volumes"].as_array().unwrap().contains(&volume), "{pod}");
@@ -416,11 +420,11 @@ fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named()
     assert_eq!(platform.pulled_from(&named), "r.example:5000/you/shop");
     let plain = project(&json!({ "source": source }));
     assert_eq!(platform.pulled_from(&plain), "localhost:30050/tenant/shop");
-    assert_eq!(order_of(&build_job::create(&plain, &platform, &wish).unwrap())["insecure"], true);
+    assert_eq!(order_of(&build_job::create(&plain, &platform, &request).unwrap())["insecure"], true);
     // In the platform's registry, either of its addresses means both; what it speaks, it speaks for whoever names it.
     for named in ["registry.doce-system.svc:5000/tenant/both", "localhost:30050/tenant/both"] {
         let shared = project(&json!({ "source": source, "build": { "output": { "repository": named } } }));
-        let order = order_of(&build_job::create(&shared, &platform, &wish).unwrap());
+        let order = order_of(&build_job::create(&shared, &platform, &request).unwrap());
         assert_eq!(order["repository"], "registry.doce-system.svc:5000/tenant/both", "{named}");
         assert_eq!(order["insecure"], true, "{named}");
         assert_eq!(platform.pulled_from(&shared), "localhost:30050/tenant/both", "{named}");
@@ -457,14 +461,14 @@ fn a_repository_of_another_namespace_is_refused_in_the_registry_that_asks_nobody
 
 #[test]
 fn secrets_of_steps_are_single_keys_that_only_the_build_mounts_and_their_ids_alone_enter_the_key() {
-    let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let source = json!({ "git": { "url": "https://h/x" } });
     let secrets = |secrets: Value| project(&json!({ "source": source, "build": { "secrets": secrets } }));
     let named = secrets(json!([
         { "id": "NPM_TOKEN", "secretRef": { "name": "npm", "key": "token" } },
         { "id": ".netrc", "secretRef": { "name": "hosts" } },
     ]));
-    let job = build_job::create(&named, &Platform::default(), &wish).unwrap();
+    let job = build_job::create(&named, &Platform::default(), &request).unwrap();
     let pod = serde_json::to_value(job.spec.as_ref().unwrap().template.spec.as_ref().unwrap()).unwrap();
     let key = |name: &str, key: &str, path: &str| json!({ "secret": { "name": name, "optional": true, "items": [{ "key": key, "path": path }] } });
     let sources = [key("npm", "token", "NPM_TOKEN"), key("hosts", ".netrc", ".netrc")];
@@ -481,7 +485,7 @@ fn secrets_of_steps_are_single_keys_that_only_the_build_mounts_and_their_ids_alo
         { "id": "NPM_TOKEN", "secretRef": { "name": "npm-2", "key": "renewed" } },
     ]));
     assert_eq!(named.settings, renewed.settings, "neither order nor place of a secret makes another image");
-    let without = build_job::create(&secrets(json!([])), &Platform::default(), &wish).unwrap();
+    let without = build_job::create(&secrets(json!([])), &Platform::default(), &request).unwrap();
     assert!(!json!(without).to_string().contains("build-secrets"));
 }
 
@@ -507,8 +511,9 @@ fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
         (json!({ "image": { "reference": "ghcr.io/you/app:1", "secretRef": secret } }), None),
     ] {
         let project = project(&json!({ "source": source }));
-        let wish = Wish { of: &BuildOf::Lookup(1), attempt: 0, digest: wanted, reason: "FirstBuild" };
-        let job = build_job::create(&project, &platform, &wish).unwrap();
+        let request =
+            BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: wanted, reason: "FirstBuild" };
+        let job = build_job::create(&project, &platform, &request).unwrap();
         let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
         let volume = json!({ "name": "source-secret", "secret": { "secretName": "key", "optional": true, "defaultMode": 0o440 } });
         let volumes = pod["volumes"].as_array().unwrap();
@@ -586,7 +591,7 @@ fn a_version_that_is_tried_anew_may_take_as_long_to_start_as_the_deadline_says_n
     let mut project = full();
     let record = recorded(&project, 1000);
     let budget = |project: &Project| {
-        let whole = apply(project, &record, None, 1, Watch::of(project, true)).unwrap();
+        let whole = apply(project, &record, None, 1, RolloutTimings::of(project, true)).unwrap();
         whole["spec"]["template"]["spec"]["containers"][0]["startupProbe"]["failureThreshold"].clone()
     };
     assert_eq!(budget(&project), 295);

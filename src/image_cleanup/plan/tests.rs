@@ -200,6 +200,6 @@ fn a_cleanup_is_no_build_and_takes_no_place() {
     let jobs = [cleanup("c", "runs"), cleanup("d", "waits")];
     let limits = Limits { cluster: 1, namespace: 1 };
     assert_eq!(names(&schedule::next(&jobs, limits, |_| true)), Vec::<String>::new());
-    assert!(schedule::has_place(&jobs, limits, "n", |_| true));
+    assert!(schedule::has_slot(&jobs, limits, "n", |_| true));
     assert_eq!(schedule::order(&jobs, limits, |_| true), []);
 }

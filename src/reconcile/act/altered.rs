@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::decide::Step;
-use super::super::observed::{Cause, Child, Refusal};
+use super::super::observed::{Child, Refusal, RefusalReason};
 use super::Outcome;
 use crate::desired::names;
 use crate::desired::settled::difference;
@@ -23,8 +23,8 @@ pub(super) fn kept(child: Child, project: &Project, answer: &impl Serialize, mut
 #[must_use]
 pub fn undone(project: &Project, step: &Step, last: Option<&Step>) -> Option<Refusal> {
     let child = match step {
-        Step::Roll(_) => Child::Deployment,
-        Step::Serve { .. } => Child::Service,
+        Step::ApplyDeployment(_) => Child::Deployment,
+        Step::ApplyService { .. } => Child::Service,
         _ => return None,
     };
     (last == Some(step)).then(|| refusal(child, project, ""))
@@ -37,5 +37,5 @@ fn refusal(child: Child, project: &Project, field: &str) -> Refusal {
         project.name,
         names::PROJECT
     );
-    Refusal { child, cause: Cause::Altered, message }
+    Refusal { child, cause: RefusalReason::Altered, message }
 }

@@ -2,14 +2,14 @@
 //! in seconds and not after the build. A dry run keeps nothing.
 
 use crate::cluster::Error;
-use crate::desired::deployment::{self, Watch};
+use crate::desired::deployment::{self, RolloutTimings};
 use crate::desired::extras::Extras;
 use crate::desired::{names, template};
 use crate::memory::record::{Facts, ImageFact, Record};
 use crate::project::Project;
 
 use super::super::observe::ours;
-use super::super::observed::{Cause, Child, Refusal, World};
+use super::super::observed::{Child, Observed, Refusal, RefusalReason};
 use super::{Hand, key};
 use crate::protocol::target::BuildOf;
 
@@ -25,7 +25,7 @@ const USER: i64 = 65_532;
 pub(super) async fn refusal(
     hand: &Hand<'_>,
     project: &Project,
-    world: &World,
+    observed: &Observed,
     of: &BuildOf,
     reason: &str,
 ) -> Result<Option<Refusal>, Error> {
@@ -33,7 +33,7 @@ pub(super) async fn refusal(
         return Ok(None);
     }
     let recorded = match of {
-        BuildOf::Key(key) => world
+        BuildOf::Key(key) => observed
             .records
             .values()
             .find(|record| record.facts.key.as_ref() == Some(key) && record.image.is_none()),
@@ -41,7 +41,7 @@ pub(super) async fn refusal(
     };
     let seen = ours(project, &hand.cluster.caches().deployments.of(&key(project)), &project.name);
     let there = Extras::there(seen.as_ref().and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
-    let watch = Watch::of(project, true);
+    let watch = RolloutTimings::of(project, true);
     let want = deployment::apply(project, &unbuilt(hand, project, recorded), None, project.replicas, watch);
     let Some(mut want) = want else { return Ok(None) };
     Extras::fresh(&project.copied, &there).add_to(&mut want);
@@ -52,7 +52,7 @@ pub(super) async fn refusal(
                  at least once a minute",
                 refused.message
             );
-            Ok(Some(Refusal { child: Child::Job, cause: Cause::Invalid, message }))
+            Ok(Some(Refusal { child: Child::Job, cause: RefusalReason::Invalid, message }))
         }
         Ok(()) | Err(Error::Refused { .. } | Error::Conflict { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -6,7 +6,7 @@ use crate::image_cleanup::job::{self, Attempt};
 use crate::project::Project;
 use crate::protocol::order::cleanup::CleanupOrder;
 use crate::reconcile::observe::ours;
-use crate::reconcile::observed::World;
+use crate::reconcile::observed::Observed;
 
 use super::{Hand, key};
 
@@ -14,10 +14,10 @@ use super::{Hand, key};
 pub(super) async fn create(
     hand: &Hand<'_>,
     project: &Project,
-    world: &World,
+    observed: &Observed,
     version: &str,
 ) -> Result<(), Error> {
-    let Some(record) = world.records.get(version) else { return Ok(()) };
+    let Some(record) = observed.records.get(version) else { return Ok(()) };
     let Some(order) = job::order(project, hand.platform, record) else { return Ok(()) };
     let first = Attempt { name: names::cleanup(project, record), version: version.to_owned(), number: 1 };
     create_attempt(hand, project, &first, &order).await

@@ -7,17 +7,17 @@ use crate::memory::revisions;
 use crate::project::Project;
 
 use super::super::observe::ours;
-use super::super::observed::{Child, Unmarked, World};
+use super::super::observed::{Child, Observed, Unmarked};
 use super::key;
 
 /// The memory of a project of this name that is gone becomes this one's.
 pub(super) async fn inherit(
     cluster: &Cluster,
     project: &Project,
-    world: &World,
+    observed: &Observed,
     ledger: &Ledger,
 ) -> Result<(), Error> {
-    let Some(at) = &world.ledger_at else { return Ok(()) };
+    let Some(at) = &observed.ledger_preconditions else { return Ok(()) };
     cluster.make_sure_of(project).await?;
     tracing::info!(
         namespace = project.namespace,

@@ -6,44 +6,44 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt as _;
 
 use crate::cluster::{Cluster, Error};
-use crate::desired::deployment::{self, Watch};
+use crate::desired::deployment::{self, RolloutTimings};
 use crate::desired::extras::Extras;
 use crate::desired::names;
 use crate::project::Project;
 
-use super::super::decide::Target;
-use super::super::facts::rollout::{revision, startup, version_in_place, watch_in_place};
+use super::super::decide::DesiredDeployment;
+use super::super::facts::rollout::{revision, startup, timings_in_place, version_in_place};
 use super::super::observe::ours;
-use super::super::observed::{Child, World};
+use super::super::observed::{Child, Observed};
 use super::{Outcome, altered, key};
 
 /// Creates or changes the Deployment.
 pub(super) async fn roll(
     cluster: &Cluster,
     project: &Project,
-    world: &World,
-    target: &Target,
+    observed: &Observed,
+    desired: &DesiredDeployment,
 ) -> Result<Outcome, Error> {
     let seen = ours(project, &cluster.caches().deployments.of(&key(project)), &project.name);
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
         cluster.make_sure_of(project).await?;
     }
-    let record = target.version.as_ref().and_then(|version| world.records.get(version));
-    let stamp = target.stamp.as_deref();
-    let same = world.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
-        && seen.as_ref().and_then(|seen| version_in_place(seen)) == target.version.as_deref();
+    let record = desired.version.as_ref().and_then(|version| observed.records.get(version));
+    let stamp = desired.stamp.as_deref();
+    let same = observed.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
+        && seen.as_ref().and_then(|seen| version_in_place(seen)) == desired.version.as_deref();
     let there = Extras::there(seen.as_ref().and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
-    let (watch, extras) = match (&seen, kept_set(cluster, project, target)) {
-        (Some(seen), _) if same => (watch_in_place(seen), there.clone()),
+    let (timings, extras) = match (&seen, kept_set(cluster, project, desired)) {
+        (Some(seen), _) if same => (timings_in_place(seen), there.clone()),
         (_, Some(set)) => {
             let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-            let watch = Watch::of(project, target.trial);
-            let startup = startup(template).or(watch.startup);
-            (Watch { startup, ..watch }, Extras::there(template))
+            let timings = RolloutTimings::of(project, desired.trial);
+            let startup = startup(template).or(timings.startup);
+            (RolloutTimings { startup, ..timings }, Extras::there(template))
         }
-        _ => (Watch::of(project, target.trial), Extras::fresh(&project.copied, &there)),
+        _ => (RolloutTimings::of(project, desired.trial), Extras::fresh(&project.copied, &there)),
     };
-    let want = record.and_then(|record| deployment::apply(project, record, stamp, target.replicas, watch));
+    let want = record.and_then(|record| deployment::apply(project, record, stamp, desired.replicas, timings));
     match (want, seen) {
         (Some(mut want), seen) => {
             extras.add_to(&mut want);
@@ -56,21 +56,21 @@ pub(super) async fn roll(
             let written = cluster.apply_deployment(project, seen.as_deref(), want.clone()).await?;
             return Ok(altered::kept(Child::Deployment, project, &written, want));
         }
-        (None, Some(seen)) => cluster.scale_deployment(project, &seen, target.replicas).await?,
+        (None, Some(seen)) => cluster.scale_deployment(project, &seen, desired.replicas).await?,
         (None, None) => {}
     }
     Ok(Outcome::Done)
 }
 
-/// The newest ReplicaSet of the target. Its startup budget and its extras are part of its template: going back matches it.
-fn kept_set(cluster: &Cluster, project: &Project, target: &Target) -> Option<Arc<ReplicaSet>> {
+/// The newest ReplicaSet of the desired. Its startup budget and its extras are part of its template: going back matches it.
+fn kept_set(cluster: &Cluster, project: &Project, desired: &DesiredDeployment) -> Option<Arc<ReplicaSet>> {
     let same = |set: &Arc<ReplicaSet>| {
         let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
         let metadata = template.and_then(|template| template.metadata.as_ref());
         let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
         let is =
             |name, value: &Option<String>| annotations.and_then(|there| there.get(name)) == value.as_ref();
-        is(names::VERSION, &target.version) && is(names::RESTARTED, &target.stamp)
+        is(names::VERSION, &desired.version) && is(names::RESTARTED, &desired.stamp)
     };
     let sets = cluster.caches().sets.of(&key(project));
     sets.into_iter().filter(same).max_by_key(|set| revision(set))

@@ -20,7 +20,7 @@ pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
     };
     let life = match &job.state {
         InitState::Running | InitState::Ending => return None,
-        _ if !situation.world.records.contains_key(&run.version) => return situation.note(ledger),
+        _ if !situation.observed.records.contains_key(&run.version) => return situation.note(ledger),
         _ => ledger.versions.entry(run.version.clone()).or_default(),
     };
     if let InitState::Failed(failure) = &job.state {
@@ -36,31 +36,31 @@ pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
 
 /// Row 12: the Job of what was begun, or the next one to begin.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
-    if situation.project.stopped() || situation.world.refused(Child::Init) {
+    if situation.project.stopped() || situation.observed.refused(Child::Init) {
         return None;
     }
     if let Some(run) = open(situation) {
         let missing = job(situation, run).is_none();
-        return missing.then(|| Step::Init { version: run.version.clone(), number: run.number });
+        return missing.then(|| Step::CreateInitJob { version: run.version.clone(), number: run.number });
     }
-    let wanted = situation.asked.wanted.as_deref()?;
-    let can = situation.startable(wanted) && !situation.failed(wanted) && !situation.initialized(wanted);
+    let target = situation.target.version.as_deref()?;
+    let can = situation.startable(target) && !situation.failed(target) && !situation.initialized(target);
     // A memory that was lost knows nothing of those that are there.
-    if !can || situation.world.inits.iter().any(|job| job.is_active() && job.version != wanted) {
+    if !can || situation.observed.inits.iter().any(|job| job.is_active() && job.version != target) {
         return None;
     }
-    let numbers = || situation.world.inits.iter().map(|job| job.number).max();
+    let numbers = || situation.observed.inits.iter().map(|job| job.number).max();
     let number = match &situation.ledger.init {
         Some(last) => last.number.max(numbers().unwrap_or(0)) + 1,
-        None => left_behind(situation, wanted).unwrap_or_else(|| numbers().unwrap_or(0) + 1),
+        None => left_behind(situation, target).unwrap_or_else(|| numbers().unwrap_or(0) + 1),
     };
-    let run = InitRun { number, version: wanted.to_owned(), ended: false };
+    let run = InitRun { number, version: target.to_owned(), ended: false };
     situation.note(Ledger { init: Some(run), ..situation.ledger.clone() })
 }
 
 /// The newest run of this version that a lost memory had begun.
 fn left_behind(situation: &Situation<'_>, version: &str) -> Option<u64> {
-    let of_version = situation.world.inits.iter().filter(|job| job.version == version);
+    let of_version = situation.observed.inits.iter().filter(|job| job.version == version);
     of_version.map(|job| job.number).max()
 }
 
@@ -70,13 +70,13 @@ pub(super) fn open<'a>(situation: &'a Situation<'_>) -> Option<&'a InitRun> {
 }
 
 fn job<'a>(situation: &'a Situation<'_>, run: &InitRun) -> Option<&'a InitJob> {
-    situation.world.inits.iter().find(|job| job.number == run.number && job.version == run.version)
+    situation.observed.inits.iter().find(|job| job.number == run.number && job.version == run.version)
 }
 
 /// It has no Job and will have none: its record or image is gone, or the API server refuses a Job that nobody wants any more.
 fn is_over(situation: &Situation<'_>, run: &InitRun) -> bool {
-    let wanted = situation.asked.wanted.as_ref() == Some(&run.version);
-    !situation.built(&run.version) || !wanted && situation.world.refused(Child::Init)
+    let target = situation.target.version.as_ref() == Some(&run.version);
+    !situation.built(&run.version) || !target && situation.observed.refused(Child::Init)
 }
 
 fn failed(failure: &InitFailure) -> Failure {
@@ -91,12 +91,12 @@ fn failed(failure: &InitFailure) -> Failure {
 /// Row 10: what failed for a cause outside of it, such as a database that is away, runs again after a pause. It takes no pod
 /// from what serves, so nothing has to serve meanwhile.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
-    let wanted = situation.asked.wanted.as_deref().filter(|_| !situation.project.stopped())?;
-    let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;
-    if situation.initialized(wanted) || !situation.startable(wanted) || situation.world.now < at {
+    let target = situation.target.version.as_deref().filter(|_| !situation.project.stopped())?;
+    let at = situation.ledger.life(target).tried_again_at(situation.observed.retry_base)?;
+    if situation.initialized(target) || !situation.startable(target) || situation.observed.now < at {
         return None;
     }
     let mut ledger = situation.ledger.clone();
-    ledger.versions.entry(wanted.to_owned()).or_default().failed = None;
+    ledger.versions.entry(target.to_owned()).or_default().failed = None;
     situation.note(ledger)
 }

@@ -1,12 +1,12 @@
 //! Rows that begin, widen and shorten the memory: the first ledger, lookups, records, pruning.
 
 use crate::crd::annotations::Verb;
-use crate::memory::ledger::{Attempts, FORMAT, Ledger, Life, Lookup, Seen};
-use crate::memory::record::{Cause, Trigger};
+use crate::memory::ledger::{Attempts, FORMAT, HandledRequest, Ledger, Lookup, VersionState};
+use crate::memory::record::{Trigger, TriggerKind};
 use crate::project::{Origin, Project};
 use crate::version::{identity, short};
 
-use super::super::observed::{Child, World};
+use super::super::observed::{Child, Observed};
 use super::super::target::{Pin, previous};
 use super::{Situation, Step, init};
 use crate::protocol::target::BuildOf;
@@ -16,41 +16,41 @@ const NOT_ACTED_ON: &str = "was there when the project was first looked at: not 
 
 /// There is no ledger. Port and live version are learned again from Service and Deployment, and the requests that are
 /// there count as seen: a ledger that somebody deleted fires nothing twice.
-pub(super) fn first_ledger(project: &Project, world: &World) -> Step {
+pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
     let seen = |(verb, value): (&Verb, &String)| {
-        (*verb, Seen { value: value.clone(), outcome: NOT_ACTED_ON.to_owned(), earlier: vec![] })
+        (*verb, HandledRequest { value: value.clone(), outcome: NOT_ACTED_ON.to_owned(), earlier: vec![] })
     };
     let mut ledger = Ledger {
         format: FORMAT,
         object: project.resource_version,
-        port: world.service.as_ref().and_then(|service| service.port),
-        seen: project.requests.iter().map(seen).collect(),
+        port: observed.service.as_ref().and_then(|service| service.port),
+        handled: project.requests.iter().map(seen).collect(),
         ..Ledger::default()
     };
     if let Some((rollout, version)) =
-        world.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?)))
+        observed.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?)))
     {
         // Pods of an older template may serve meanwhile: only what is Available as a whole was live.
         let life = if rollout.current && rollout.available && rollout.replicas > 0 {
-            ledger.last = 1;
-            Life {
+            ledger.last_live = 1;
+            VersionState {
                 live: Some(1),
-                ready: rollout.completed_at,
+                ready_at: rollout.completed_at,
                 restart: rollout.stamp.clone(),
-                good: rollout.stamp.clone(),
-                ..Life::default()
+                good_restart: rollout.stamp.clone(),
+                ..VersionState::default()
             }
         } else {
-            Life { restart: rollout.stamp.clone(), ..Life::default() }
+            VersionState { restart: rollout.stamp.clone(), ..VersionState::default() }
         };
-        let life = Life { initialized: true, ..life }; // Its pods are there.
+        let life = VersionState { initialized: true, ..life }; // Its pods are there.
         ledger.versions.insert(version, life);
     }
     if let Origin::LookedUp(of) = project.origin() {
         let trigger = Some(applied(project));
-        ledger.lookup = Some(Lookup { of, number: fresh_number(world), trigger, ..Lookup::default() });
+        ledger.lookup = Some(Lookup { of, number: fresh_number(observed), trigger, ..Lookup::default() });
     }
-    Step::Ledger(Box::new(ledger))
+    Step::WriteLedger(Box::new(ledger))
 }
 
 /// The memory that a project of this name left behind goes on: what serves, what failed, the port. The requests on the new
@@ -59,20 +59,20 @@ pub(super) fn inherit(project: &Project, ledger: &Ledger) -> Step {
     let mut ledger = Ledger { object: project.resource_version, ..ledger.clone() };
     for (verb, value) in &project.requests {
         if ledger.is_new(*verb, value) {
-            ledger = ledger.with_seen(*verb, value, NOT_ACTED_ON);
+            ledger = ledger.with_handled(*verb, value, NOT_ACTED_ON);
         }
     }
-    Step::Inherit(Box::new(ledger))
+    Step::AdoptLedger(Box::new(ledger))
 }
 
 /// Somebody changed the resource.
 fn applied(project: &Project) -> Trigger {
-    Trigger { cause: Cause::Apply, by: project.authors.spec.clone() }
+    Trigger { cause: TriggerKind::Apply, by: project.authors.spec.clone() }
 }
 
 /// A number that no Job of a forgotten ledger carries, so that no old answer is taken for a new one.
-fn fresh_number(world: &World) -> u64 {
-    let numbers = world.jobs.iter().filter_map(|job| match &job.of {
+fn fresh_number(observed: &Observed) -> u64 {
+    let numbers = observed.jobs.iter().filter_map(|job| match &job.of {
         BuildOf::Lookup(number) => Some(*number),
         BuildOf::Key(_) => None,
     });
@@ -82,13 +82,13 @@ fn fresh_number(world: &World) -> u64 {
 /// The spec names another branch or tag than the one that was looked up last.
 pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     let Origin::LookedUp(of) = situation.project.origin() else { return None };
-    if matches!(situation.asked.pin, Pin::Known(_))
+    if matches!(situation.target.pin, Pin::Known(_))
         || situation.ledger.lookup.as_ref().is_some_and(|lookup| lookup.of == of)
     {
         return None;
     }
     let last = situation.ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
-    let number = (last + 1).max(fresh_number(situation.world));
+    let number = (last + 1).max(fresh_number(situation.observed));
     let trigger = Some(applied(situation.project));
     let lookup = Lookup { of, number, answer: None, at: None, trigger, attempts: Attempts::default() };
     situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
@@ -96,16 +96,16 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
 
 /// Row 1: the version is remembered as soon as the digest of its source is known.
 pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
-    let yielded = situation.asked.yielded.as_ref()?;
-    let asked = situation.asked.version.as_ref() == Some(&yielded.version);
-    let known =
-        situation.world.records.contains_key(&yielded.version) || situation.world.refused(Child::Record);
-    (asked && !known).then(|| Step::Record {
-        version: yielded.version.clone(),
-        key: yielded.key.clone(),
-        source: yielded.source.clone(),
-        trigger: trigger(situation, &yielded.source.digest),
-        image: yielded.image.clone(),
+    let from_spec = situation.target.from_spec.as_ref()?;
+    let is_desired = situation.target.desired.as_ref() == Some(&from_spec.version);
+    let known = situation.observed.records.contains_key(&from_spec.version)
+        || situation.observed.refused(Child::Record);
+    (is_desired && !known).then(|| Step::CreateRecord {
+        version: from_spec.version.clone(),
+        key: from_spec.key.clone(),
+        source: from_spec.source.clone(),
+        trigger: trigger(situation, &from_spec.source.digest),
+        image: from_spec.image.clone(),
     })
 }
 
@@ -113,7 +113,7 @@ pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
 /// made from, somebody changed the rest of the spec.
 fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
     let used = situation
-        .world
+        .observed
         .records
         .values()
         .any(|record| identity(&record.facts.source.digest) == identity(digest));
@@ -127,18 +127,18 @@ fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
 
 /// Deleting the project would leave behind a child without owner, and nobody would find one without labels.
 pub(super) fn mark(situation: &Situation<'_>) -> Option<Step> {
-    let mut unmarked = situation.world.unmarked.iter();
-    unmarked.find(|unmarked| !situation.world.refused(unmarked.child)).cloned().map(Step::Mark)
+    let mut unmarked = situation.observed.unmarked.iter();
+    unmarked.find(|unmarked| !situation.observed.refused(unmarked.child)).cloned().map(Step::RepairMetadata)
 }
 
 /// Row 16: the record that falls out goes.
 pub(super) fn forget_record(situation: &Situation<'_>) -> Option<Step> {
-    falls_out(situation).map(|version| Step::ForgetRecord { version: version.to_owned() })
+    falls_out(situation).map(|version| Step::DeleteRecord { version: version.to_owned() })
 }
 
 /// The oldest record beyond the limit, those that never served first; none that anything still needs.
 pub(super) fn falls_out<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
-    let records = &situation.world.records;
+    let records = &situation.observed.records;
     if records.len() <= situation.project.limit {
         return None;
     }
@@ -148,23 +148,23 @@ pub(super) fn falls_out<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
 }
 
 fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
-    let asked = &situation.asked;
+    let target = &situation.target;
     let is = |other: &Option<String>| other.as_deref() == Some(version);
     let hold = situation.ledger.hold.as_ref();
     let pinned = situation.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
     let key = situation.key_of(version);
-    let has_set = situation.world.sets.iter().any(|set| is(&set.version));
+    let has_set = situation.observed.sets.iter().any(|set| is(&set.version));
     let has_job = situation
-        .world
+        .observed
         .jobs
         .iter()
         .any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
-    let kept = previous(situation.ledger, situation.world, asked.in_place.as_deref());
+    let kept = previous(situation.ledger, situation.observed, target.in_place.as_deref());
     let begun = init::open(situation).is_some_and(|run| run.version == version);
-    is(&asked.in_place)
-        || is(&asked.wanted)
-        || is(&asked.version)
-        || asked.yielded.as_ref().is_some_and(|yielded| yielded.version == version)
+    is(&target.in_place)
+        || is(&target.version)
+        || is(&target.desired)
+        || target.from_spec.as_ref().is_some_and(|from_spec| from_spec.version == version)
         || hold.is_some_and(|hold| hold.left == version || hold.target == version)
         || is(&kept)
         || pinned
@@ -177,6 +177,6 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
 pub(super) fn choices(situation: &Situation<'_>) -> String {
     let can = |version: &&String| situation.built(version) && !situation.failed(version);
     let list: Vec<String> =
-        situation.world.records.keys().filter(can).map(|version| short(version)).collect();
+        situation.observed.records.keys().filter(can).map(|version| short(version)).collect();
     if list.is_empty() { "none yet".to_owned() } else { list.join(", ") }
 }

@@ -1,12 +1,12 @@
 //! Looking at a source again by the clock (`interval`): when it is due, and what it leaves alone.
 
 use crate::memory::ledger::{Attempts, Ledger};
-use crate::memory::record::{Cause, Trigger};
+use crate::memory::record::{Trigger, TriggerKind};
 use crate::project::{Origin, Project};
 use crate::version::build_key;
 
-use super::super::observed::{JobState, World};
-use super::super::target::asked;
+use super::super::observed::{JobState, Observed};
+use super::super::target::target;
 use super::{Situation, Step};
 
 /// Seconds between two looks at a source whose last state does not build: as long as the longest pause after a fault,
@@ -16,33 +16,33 @@ const BROKEN: i64 = 600;
 /// Seconds until the source is to be looked at again; none where nothing polls, or something else goes first: a lookup,
 /// a build that is due or under way, a cancel that stands, a pin, a stop.
 #[must_use]
-pub fn left(project: &Project, world: &World) -> Option<i64> {
+pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let interval = project.interval.filter(|_| !project.stopped() && project.pin.is_none())?;
     let Origin::LookedUp(of) = project.origin() else { return None };
-    let ledger = world.ledger.as_ref()?;
+    let ledger = observed.ledger.as_ref()?;
     let lookup = ledger.lookup.as_ref().filter(|lookup| lookup.of == of)?;
     let answer = lookup.answer.as_ref().filter(|answer| answer.number >= lookup.number)?;
-    if world.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending) {
+    if observed.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending) {
         return None;
     }
     let key = build_key(&answer.digest, &project.settings);
     let attempts = ledger.attempts(&key);
-    let pause = match world.image_of(&key) {
+    let pause = match observed.image_of(&key) {
         Some(_) => interval,
         None if attempts.failed.is_some() && !attempts.cancelled => interval.max(BROKEN),
-        None if attempts.failed.is_none() && asked(project, world).held => interval, // Nothing builds it meanwhile.
+        None if attempts.failed.is_none() && target(project, observed).held => interval, // Nothing builds it meanwhile.
         None => return None,
     };
-    let since = lookup.at.map_or(pause, |at| world.now.as_second() - at.as_second());
+    let since = lookup.at.map_or(pause, |at| observed.now.as_second() - at.as_second());
     Some((pause - since).max(0))
 }
 
 /// The interval is over: another lookup, that nobody asked for.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
-    left(situation.project, situation.world).filter(|left| *left == 0)?;
+    left(situation.project, situation.observed).filter(|left| *left == 0)?;
     let mut lookup = situation.ledger.lookup.clone()?;
     lookup.number += 1;
-    lookup.trigger = Some(Trigger { cause: Cause::Poll, by: None });
+    lookup.trigger = Some(Trigger { cause: TriggerKind::Poll, by: None });
     lookup.attempts = Attempts::default();
     situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }

@@ -3,7 +3,7 @@
 
 use crate::crd::annotations::{Verb, argument};
 use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
-use crate::memory::record::Cause;
+use crate::memory::record::TriggerKind;
 use crate::version::{short, text_digest};
 
 use super::super::target::{Pin, forbidden, previous};
@@ -16,11 +16,11 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Cancel)?;
     let id = argument(value);
     let ledger = situation.ledger.clone();
-    let job = situation.world.jobs.iter().find(|job| job.name == id && job.state.is_active());
-    let Some(job) = job.filter(|job| super::builds::is_wanted(situation, &job.of, job.attempt)) else {
+    let job = situation.observed.jobs.iter().find(|job| job.name == id && job.state.is_active());
+    let Some(job) = job.filter(|job| super::builds::is_needed(situation, &job.of, job.attempt)) else {
         let outcome =
             format!("no wanted build {id:?} is queued or running: status.build.id names the one that is");
-        return situation.note(ledger.with_seen(Verb::Cancel, value, outcome));
+        return situation.note(ledger.with_handled(Verb::Cancel, value, outcome));
     };
     let failure = Failure {
         stage: "Build".to_owned(),
@@ -30,7 +30,7 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     };
     let cancelled =
         |attempts: Attempts| Attempts { cancelled: true, failed: Some(failure.clone()), ..attempts };
-    let mut ledger = ledger.with_seen(Verb::Cancel, value, format!("cancelled {id}"));
+    let mut ledger = ledger.with_handled(Verb::Cancel, value, format!("cancelled {id}"));
     match &job.of {
         BuildOf::Key(key) => {
             let attempts = cancelled(ledger.attempts(key));
@@ -67,45 +67,45 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
         let again = again(&lookup.attempts);
         let lookup = crate::memory::ledger::Lookup { attempts: again, ..lookup.clone() };
         let ledger = Ledger { lookup: Some(lookup), ..ledger };
-        return situation.note(ledger.with_seen(Verb::Retry, value, "looks the source up again"));
+        return situation.note(ledger.with_handled(Verb::Retry, value, "looks the source up again"));
     }
-    let Some(wanted) = situation.asked.wanted.as_deref() else {
-        return situation.note(ledger.with_seen(
+    let Some(target) = situation.target.version.as_deref() else {
+        return situation.note(ledger.with_handled(
             Verb::Retry,
             value,
             "nothing has failed: nothing to try again",
         ));
     };
-    if let Some(why) = forbidden(situation.world, wanted) {
-        return situation.note(ledger.with_seen(Verb::Retry, value, format!("refused: {why}")));
+    if let Some(why) = forbidden(situation.observed, target) {
+        return situation.note(ledger.with_handled(Verb::Retry, value, format!("refused: {why}")));
     }
-    match lifted(situation, ledger.clone(), wanted, value) {
+    match lifted(situation, ledger.clone(), target, value) {
         Some(mut lifted) => {
-            let again = situation.trigger(Verb::Retry, Cause::Retry);
-            lifted.versions.entry(wanted.to_owned()).or_default().again = Some(again);
-            situation.note(lifted.with_seen(Verb::Retry, value, format!("tries {} again", short(wanted))))
+            let again = situation.trigger(Verb::Retry, TriggerKind::Retry);
+            lifted.versions.entry(target.to_owned()).or_default().trigger = Some(again);
+            situation.note(lifted.with_handled(Verb::Retry, value, format!("tries {} again", short(target))))
         }
-        None => restart_unavailable(situation, ledger, wanted, value),
+        None => restart_unavailable(situation, ledger, target, value),
     }
 }
 
 fn restart_unavailable(
     situation: &Situation<'_>,
     mut ledger: Ledger,
-    wanted: &str,
+    target: &str,
     value: &str,
 ) -> Option<Step> {
     let rollout =
-        situation.world.rollout.as_ref().filter(|rollout| rollout.version.as_deref() == Some(wanted));
+        situation.observed.rollout.as_ref().filter(|rollout| rollout.version.as_deref() == Some(target));
     if rollout.is_some_and(|rollout| rollout.current && rollout.replicas > 0 && !rollout.available) {
-        ledger.versions.entry(wanted.to_owned()).or_default().restart = Some(stamp(value));
-        return situation.note(ledger.with_seen(
+        ledger.versions.entry(target.to_owned()).or_default().restart = Some(stamp(value));
+        return situation.note(ledger.with_handled(
             Verb::Retry,
             value,
-            format!("starts the pods of {} anew", short(wanted)),
+            format!("starts the pods of {} anew", short(target)),
         ));
     }
-    situation.note(ledger.with_seen(Verb::Retry, value, "nothing has failed: nothing to try again"))
+    situation.note(ledger.with_handled(Verb::Retry, value, "nothing has failed: nothing to try again"))
 }
 
 /// The ledger without the verdicts against `version` and its build; none where there are none.
@@ -120,7 +120,7 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
         return Some(ledger);
     }
     situation.failed(version).then(|| {
-        let in_place = situation.asked.in_place.as_deref() == Some(version);
+        let in_place = situation.target.in_place.as_deref() == Some(version);
         let life = ledger.versions.entry(version.to_owned()).or_default();
         life.failed = None;
         life.outside = None;
@@ -133,8 +133,8 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
 
 /// The attempt after a fault is under way: what a retry asks for is being done.
 fn runs(situation: &Situation<'_>, of: &BuildOf) -> bool {
-    let wanted = |attempt| super::builds::is_wanted(situation, of, attempt);
-    situation.world.jobs.iter().any(|job| job.of == *of && job.state.is_active() && wanted(job.attempt))
+    let target = |attempt| super::builds::is_needed(situation, of, attempt);
+    situation.observed.jobs.iter().any(|job| job.of == *of && job.state.is_active() && target(job.attempt))
 }
 
 fn again(attempts: &Attempts) -> Attempts {
@@ -144,8 +144,9 @@ fn again(attempts: &Attempts) -> Attempts {
 /// Row 4: go back. The hold lasts until a version other than the target goes live.
 pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Rollback)?;
-    let refuse =
-        |outcome: String| situation.note(situation.ledger.clone().with_seen(Verb::Rollback, value, outcome));
+    let refuse = |outcome: String| {
+        situation.note(situation.ledger.clone().with_handled(Verb::Rollback, value, outcome))
+    };
     let target = match target(situation, argument(value)) {
         Ok(target) => target,
         Err(refusal) => return refuse(refusal),
@@ -158,14 +159,17 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
             choices(situation)
         ));
     }
-    if let Some(why) = forbidden(situation.world, &target) {
+    if let Some(why) = forbidden(situation.observed, &target) {
         return refuse(format!("refused: {} is not started: {why}", short(&target)));
     }
     let mut ledger = situation.ledger.clone();
     if let Some(retry) = situation.request(Verb::Retry) {
         let lift = lifted(situation, ledger.clone(), &target, retry);
-        ledger =
-            lift.unwrap_or(ledger).with_seen(Verb::Retry, retry, format!("tries {} again", short(&target)));
+        ledger = lift.unwrap_or(ledger).with_handled(
+            Verb::Retry,
+            retry,
+            format!("tries {} again", short(&target)),
+        );
     } else if situation.failed(&target) || !built && build_failed(situation, &target) {
         let again = format!(
             "annotate doce.dev/retry=\"@<new>\" beside a new doce.dev/rollback=\"{}@<new>\"",
@@ -173,34 +177,34 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         );
         return refuse(format!("refused: {} failed before. To try it all the same, {again}", short(&target)));
     }
-    let in_place = situation.asked.in_place.as_deref() == Some(target.as_str());
-    let already = in_place && situation.asked.wanted.as_deref() == Some(target.as_str());
+    let in_place = situation.target.in_place.as_deref() == Some(target.as_str());
+    let already = in_place && situation.target.version.as_deref() == Some(target.as_str());
     let outcome = match () {
         () if already => format!("{} runs already", short(&target)),
         () if !built => format!("goes to {}, which is built first", short(&target)),
         () => format!("goes to {}", short(&target)),
     };
     if !already {
-        let again = situation.trigger(Verb::Rollback, Cause::Rollback);
-        ledger.versions.entry(target.clone()).or_default().again = Some(again);
+        let again = situation.trigger(Verb::Rollback, TriggerKind::Rollback);
+        ledger.versions.entry(target.clone()).or_default().trigger = Some(again);
     }
-    if situation.asked.version.as_deref() == Some(target.as_str()) {
+    if situation.target.desired.as_deref() == Some(target.as_str()) {
         ledger.hold = None;
     } else if !already {
-        let left = situation.asked.left.clone();
-        ledger.hold = left.map(|left| Hold { left, target: target.clone(), since: ledger.last });
+        let left = situation.target.left.clone();
+        ledger.hold = left.map(|left| Hold { left, target: target.clone(), since: ledger.last_live });
         if ledger.hold.is_none() {
             return refuse(nothing_to_leave(situation));
         }
     }
-    situation.note(ledger.with_seen(Verb::Rollback, value, outcome))
+    situation.note(ledger.with_handled(Verb::Rollback, value, outcome))
 }
 
 /// The hold keeps from being built what the spec asks for: a rollback to it ends the hold, and it is built.
-fn lifts_to(situation: &Situation<'_>, target: &str) -> bool {
-    let asked = &situation.asked;
-    let own = asked.yielded.as_ref().is_some_and(|yielded| yielded.version == target);
-    asked.held && own && asked.version.as_deref() == Some(target)
+fn lifts_to(situation: &Situation<'_>, version: &str) -> bool {
+    let target = &situation.target;
+    let own = target.from_spec.as_ref().is_some_and(|from_spec| from_spec.version == version);
+    target.held && own && target.desired.as_deref() == Some(version)
 }
 
 fn build_failed(situation: &Situation<'_>, version: &str) -> bool {
@@ -209,7 +213,7 @@ fn build_failed(situation: &Situation<'_>, version: &str) -> bool {
 
 /// Why the spec asks for no version that could be left.
 fn nothing_to_leave(situation: &Situation<'_>) -> String {
-    let (Pin::Unknown(_), Some(pin)) = (&situation.asked.pin, &situation.project.pin) else {
+    let (Pin::Unknown(_), Some(pin)) = (&situation.target.pin, &situation.project.pin) else {
         return format!(
             "refused: {} is not there, so there is nothing to go back from: create it and ask again, or write what shall \
              run into spec.pinnedVersion. Can be had: {}",
@@ -225,12 +229,12 @@ fn nothing_to_leave(situation: &Situation<'_>) -> String {
 
 fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
     if argument == "previous" {
-        let previous = previous(situation.ledger, situation.world, situation.asked.in_place.as_deref());
+        let previous = previous(situation.ledger, situation.observed, situation.target.in_place.as_deref());
         return previous.ok_or_else(|| "refused: there is no other version that served".to_owned());
     }
     let prefix = argument.trim_start_matches('v');
     let matches: Vec<&String> =
-        situation.world.records.keys().filter(|version| version.starts_with(prefix)).collect();
+        situation.observed.records.keys().filter(|version| version.starts_with(prefix)).collect();
     match matches[..] {
         [version] if !prefix.is_empty() => Ok(version.clone()),
         _ => Err(format!(
@@ -244,7 +248,7 @@ fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
 pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Restart)?;
     let mut ledger = situation.ledger.clone();
-    let in_place = situation.asked.in_place.as_deref();
+    let in_place = situation.target.in_place.as_deref();
     let can = |version: &&str| ledger.life(version).live.is_some() && situation.built(version);
     let live = in_place.filter(can).filter(|_| !situation.project.stopped());
     let outcome = match live {
@@ -254,7 +258,7 @@ pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
         }
         None => "refused: no version serves that could be started anew".to_owned(),
     };
-    situation.note(ledger.with_seen(Verb::Restart, value, outcome))
+    situation.note(ledger.with_handled(Verb::Restart, value, outcome))
 }
 
 /// Row 5: look at the source again.
@@ -264,13 +268,13 @@ pub(super) fn deploy(situation: &Situation<'_>) -> Option<Step> {
     let outcome = match ledger.lookup.as_mut().filter(|_| looks_up(situation)) {
         Some(lookup) => {
             lookup.number += 1;
-            lookup.trigger = Some(situation.trigger(Verb::Deploy, Cause::Deploy));
+            lookup.trigger = Some(situation.trigger(Verb::Deploy, TriggerKind::Deploy));
             lookup.attempts = Attempts::default();
             format!("looks up {}", situation.project.reference())
         }
         None => format!("{} is fixed: there is nothing to look up", situation.project.reference()),
     };
-    situation.note(ledger.with_seen(Verb::Deploy, value, outcome))
+    situation.note(ledger.with_handled(Verb::Deploy, value, outcome))
 }
 
 fn looks_up(situation: &Situation<'_>) -> bool {

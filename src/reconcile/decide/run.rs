@@ -5,7 +5,7 @@ use crate::memory::ledger::Ledger;
 use super::super::observed::{Child, Set};
 use super::super::target::previous;
 use super::requests::stamp;
-use super::{Situation, Step, Target};
+use super::{DesiredDeployment, Situation, Step};
 
 /// Rows 13 and 14: Deployment and Service follow what runs. A restart that is under way is taken back before a switch,
 /// so that coming back later matches a ReplicaSet that is known to be good.
@@ -19,13 +19,13 @@ pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
 
 /// Row 13: the version that runs; none while there is nothing to run yet.
 pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
-    let in_place = situation.asked.in_place.as_deref();
+    let in_place = situation.target.in_place.as_deref();
     if situation.project.stopped() {
         return in_place;
     }
-    let wanted = situation.asked.wanted.as_deref();
-    let built = wanted.filter(|wanted| situation.startable(wanted) && situation.initialized(wanted));
-    let good = built.filter(|wanted| !situation.failed(wanted));
+    let target = situation.target.version.as_deref();
+    let built = target.filter(|target| situation.startable(target) && situation.initialized(target));
+    let good = built.filter(|target| !situation.failed(target));
     let stays = in_place.filter(|version| !situation.failed(version) || !situation.project.returns());
     let lives = situation
         .ledger
@@ -41,13 +41,13 @@ pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
 }
 
 fn restart_back(situation: &Situation<'_>) -> Option<Step> {
-    let in_place = situation.asked.in_place.as_deref()?;
+    let in_place = situation.target.in_place.as_deref()?;
     let life = situation.ledger.life(in_place);
     if runs(situation) == Some(in_place) || !life.restarting() {
         return None;
     }
     let mut ledger: Ledger = situation.ledger.clone();
-    ledger.versions.entry(in_place.to_owned()).or_default().restart = life.good;
+    ledger.versions.entry(in_place.to_owned()).or_default().restart = life.good_restart;
     situation.note(ledger)
 }
 
@@ -55,7 +55,7 @@ fn restart_back(situation: &Situation<'_>) -> Option<Step> {
 /// itself starts with a new stamp, so that template and replicas change in one write.
 fn start_anew(situation: &Situation<'_>) -> Option<Step> {
     let rollout = situation
-        .world
+        .observed
         .rollout
         .as_ref()
         .filter(|rollout| rollout.replicas == 0 && !situation.project.stopped())?;
@@ -73,46 +73,46 @@ fn start_anew(situation: &Situation<'_>) -> Option<Step> {
 }
 
 fn roll(situation: &Situation<'_>) -> Option<Step> {
-    if situation.world.refused(Child::Deployment) {
+    if situation.observed.refused(Child::Deployment) {
         return None;
     }
-    let target = target(situation)?;
-    let same = situation.world.rollout.as_ref().is_some_and(|rollout| {
-        let template = target.version.is_none()
-            || rollout.version == target.version && rollout.stamp == target.stamp && rollout.faithful;
-        template && rollout.replicas == target.replicas
+    let desired = desired(situation)?;
+    let same = situation.observed.rollout.as_ref().is_some_and(|rollout| {
+        let template = desired.version.is_none()
+            || rollout.version == desired.version && rollout.stamp == desired.stamp && rollout.faithful;
+        template && rollout.replicas == desired.replicas
     });
-    (!same).then_some(Step::Roll(target))
+    (!same).then_some(Step::ApplyDeployment(desired))
 }
 
-fn target(situation: &Situation<'_>) -> Option<Target> {
+fn desired(situation: &Situation<'_>) -> Option<DesiredDeployment> {
     let replicas = situation.project.replicas;
     if situation.project.stopped() {
-        let there = situation.world.rollout.as_ref()?;
-        return Some(Target { version: None, stamp: there.stamp.clone(), replicas, trial: false });
+        let there = situation.observed.rollout.as_ref()?;
+        return Some(DesiredDeployment { version: None, stamp: there.stamp.clone(), replicas, trial: false });
     }
     let version = runs(situation)?;
     let life = situation.ledger.life(version);
-    let in_place = situation.asked.in_place.as_deref() == Some(version);
+    let in_place = situation.target.in_place.as_deref() == Some(version);
     let trial = life.live.is_none(); // Tried again, it has a stamp of its own: its old pods and deadline must not count.
-    let stamp = if in_place || trial { life.restart } else { life.good };
+    let stamp = if in_place || trial { life.restart } else { life.good_restart };
     let known = situation.built(version);
-    Some(Target { version: known.then(|| version.to_owned()), stamp, replicas, trial })
+    Some(DesiredDeployment { version: known.then(|| version.to_owned()), stamp, replicas, trial })
 }
 
 fn serve(situation: &Situation<'_>) -> Option<Step> {
-    if situation.world.refused(Child::Service) {
+    if situation.observed.refused(Child::Service) {
         return None;
     }
     let wished = situation.project.fixed_port.or(situation.ledger.port);
-    let there = situation.world.service.as_ref();
+    let there = situation.observed.service.as_ref();
     let same = there.is_some_and(|service| service.faithful && (wished.is_none() || service.port == wished));
-    (!same).then_some(Step::Serve { port: wished.or_else(|| there.and_then(|service| service.port)) })
+    (!same).then_some(Step::ApplyService { port: wished.or_else(|| there.and_then(|service| service.port)) })
 }
 
 /// The port that the API server gave is remembered for the life of the project.
 fn remember_port(situation: &Situation<'_>) -> Option<Step> {
-    let port = situation.world.service.as_ref()?.port?;
+    let port = situation.observed.service.as_ref()?.port?;
     let differs = situation.ledger.port != Some(port);
     let ours = situation.ledger.port.is_none() || situation.project.fixed_port == Some(port);
     if differs && ours {
@@ -124,29 +124,29 @@ fn remember_port(situation: &Situation<'_>) -> Option<Step> {
 /// Row 15: a ReplicaSet without pods that nobody would go back to. The set of the version that went live last before
 /// the one in place is kept, in the template that was good.
 pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
-    let rollout = situation.world.rollout.as_ref().filter(|rollout| rollout.current)?;
+    let rollout = situation.observed.rollout.as_ref().filter(|rollout| rollout.current)?;
     if situation.project.stopped() || rollout.replicas == 0 {
         return None;
     }
-    let in_place = situation.asked.in_place.as_deref()?;
+    let in_place = situation.target.in_place.as_deref()?;
     let life = situation.ledger.life(in_place);
-    let on_top = life.live.is_some_and(|live| live == situation.ledger.last) && life.failed.is_none();
+    let on_top = life.live.is_some_and(|live| live == situation.ledger.last_live) && life.failed.is_none();
     let settled = on_top
         && rollout.available
         && rollout.faithful
         && !life.restarting()
         && runs(situation) == Some(in_place);
-    let kept = previous(situation.ledger, situation.world, Some(in_place));
-    let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good;
+    let kept = previous(situation.ledger, situation.observed, Some(in_place));
+    let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good_restart;
     let fits = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
     // `kubectl rollout restart` makes another one of the same version and stamp: going back matches the newest.
-    let newest = situation.world.sets.iter().filter(|set| fits(set)).map(|set| set.revision).max();
+    let newest = situation.observed.sets.iter().filter(|set| fits(set)).map(|set| set.revision).max();
     let is_kept = |set: &Set| fits(set) && Some(set.revision) == newest;
     let goes = |set: &Set| {
         let same = set.version.as_deref() == Some(in_place);
         let failed = set.version.as_deref().is_some_and(|version| situation.failed(version)) && !same;
         settled && !is_kept(set) || failed || same && (set.stamp != rollout.stamp || !set.faithful)
     };
-    let idle = situation.world.sets.iter().filter(|set| set.pods == 0 && !set.current);
-    idle.into_iter().find(|set| goes(set)).map(|set| Step::ForgetSet { name: set.name.clone() })
+    let idle = situation.observed.sets.iter().filter(|set| set.pods == 0 && !set.current);
+    idle.into_iter().find(|set| goes(set)).map(|set| Step::DeleteReplicaSet { name: set.name.clone() })
 }

@@ -9,7 +9,7 @@ use crate::text::bounded;
 use crate::version::short;
 
 use super::super::observed::{BuildJob, Child, JobState, Rollout};
-use super::super::target::{previous, yielded};
+use super::super::target::{from_spec, previous};
 use super::requests::stamp;
 use super::run::runs;
 use super::{Situation, Step};
@@ -17,25 +17,25 @@ use crate::protocol::target::BuildOf;
 
 /// Row 6: a Job ended. An image goes into the records of its key, an answer or a failure into the ledger.
 pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
-    image(situation).or_else(|| situation.world.jobs.iter().find_map(|job| ended(situation, job)))
+    image(situation).or_else(|| situation.observed.jobs.iter().find_map(|job| ended(situation, job)))
 }
 
 fn image(situation: &Situation<'_>) -> Option<Step> {
-    if situation.world.refused(Child::Memory) {
+    if situation.observed.refused(Child::Memory) {
         return None;
     }
-    situation.world.records.values().filter(|record| record.image.is_none()).find_map(|record| {
+    situation.observed.records.values().filter(|record| record.image.is_none()).find_map(|record| {
         let image = match record.facts.key.as_deref() {
-            Some(key) => situation.world.image_of(key)?,
+            Some(key) => situation.observed.image_of(key)?,
             None => prebuilt(situation, &record.facts.version)?, // Somebody took it away.
         };
-        Some(Step::Image { version: record.facts.version.clone(), image })
+        Some(Step::WriteImage { version: record.facts.version.clone(), image })
     })
 }
 
 fn prebuilt(situation: &Situation<'_>, version: &str) -> Option<ImageFact> {
-    let yielded = situation.asked.yielded.as_ref().filter(|yielded| yielded.version == version);
-    yielded?.image.clone()
+    let from_spec = situation.target.from_spec.as_ref().filter(|from_spec| from_spec.version == version);
+    from_spec?.image.clone()
 }
 
 fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
@@ -80,7 +80,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
         }
         (BuildOf::Key(key), JobState::Failed(_) | JobState::Lost(_)) => {
-            if situation.world.image_of(key).is_some() {
+            if situation.observed.image_of(key).is_some() {
                 return None;
             }
             let mut ledger = situation.ledger.clone();
@@ -101,11 +101,11 @@ fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option
     };
     let mut ledger = Ledger { lookup: Some(lookup), ..situation.ledger.clone() };
     // A rollback that left what was being looked up leaves what it turned out to be, and nothing that comes after it.
-    let yielded = yielded(situation.project, situation.world, &ledger);
-    if let (Some(hold), Some(yielded)) =
-        (ledger.hold.as_mut().filter(|hold| hold.left == pending.of), yielded)
+    let from_spec = from_spec(situation.project, situation.observed, &ledger);
+    if let (Some(hold), Some(from_spec)) =
+        (ledger.hold.as_mut().filter(|hold| hold.left == pending.of), from_spec)
     {
-        hold.left = yielded.version;
+        hold.left = from_spec.version;
     }
     Some(ledger)
 }
@@ -138,10 +138,10 @@ fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts
 /// The Deployment as far as a verdict may rest on it: its status counts, pods are asked for, and the template is the
 /// recorded one.
 fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
-    let rollout = situation.world.rollout.as_ref()?;
+    let rollout = situation.observed.rollout.as_ref()?;
     let version = rollout.version.as_deref()?;
     let counts = rollout.current && rollout.replicas > 0 && rollout.faithful && !situation.project.stopped();
-    (counts && situation.world.records.contains_key(version)).then_some((rollout, version))
+    (counts && situation.observed.records.contains_key(version)).then_some((rollout, version))
 }
 
 /// Rows 7 and 8: it is Available, so it is live now, or its restart succeeded.
@@ -150,8 +150,8 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) =
         judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
     let life = situation.ledger.life(version);
-    let on_top = life.live.is_some_and(|live| live == situation.ledger.last);
-    let alone = previous(situation.ledger, situation.world, Some(version)).is_none();
+    let on_top = life.live.is_some_and(|live| live == situation.ledger.last_live);
+    let alone = previous(situation.ledger, situation.observed, Some(version)).is_none();
     let goes_live = if life.failed.is_some() { alone } else { !on_top };
     let restarted = life.failed.is_none() && life.restarting() && rollout.stamp == life.restart;
     if !goes_live && !restarted {
@@ -159,21 +159,21 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     }
     let mut ledger = situation.ledger.clone();
     if goes_live {
-        ledger.last += 1;
+        ledger.last_live += 1;
     }
-    let last = ledger.last;
+    let last = ledger.last_live;
     // What is about to be left for the target of a hold may be Available in that very moment: that ends no hold.
-    let is_left = situation.asked.held && situation.asked.wanted.as_deref() != Some(version);
+    let is_left = situation.target.held && situation.target.version.as_deref() != Some(version);
     if let Some(hold) = ledger.hold.as_mut().filter(|_| is_left) {
         hold.since = last;
     }
     let entry = ledger.versions.entry(version.to_owned()).or_default();
     entry.failed = None;
     entry.outside = None;
-    entry.good.clone_from(&rollout.stamp);
+    entry.good_restart.clone_from(&rollout.stamp);
     if goes_live {
         entry.live = Some(last);
-        entry.ready = entry.ready.or(rollout.completed_at);
+        entry.ready_at = entry.ready_at.or(rollout.completed_at);
     }
     situation.note(ledger)
 }
@@ -188,8 +188,8 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
         return None;
     }
     let mut ledger = situation.ledger.clone();
-    ledger.versions.entry(version.to_owned()).or_default().restart = life.good;
-    if let Some(seen) = ledger.seen.get_mut(&Verb::Restart) {
+    ledger.versions.entry(version.to_owned()).or_default().restart = life.good_restart;
+    if let Some(seen) = ledger.handled.get_mut(&Verb::Restart) {
         let why = rollout
             .trouble
             .as_ref()
@@ -228,8 +228,8 @@ pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
 
 /// What serves goes on serving, so nothing is lost by trying it again once a cause outside of it may be gone.
 fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Option<Outside> {
-    let returns =
-        situation.project.returns() && previous(situation.ledger, situation.world, Some(version)).is_some();
+    let returns = situation.project.returns()
+        && previous(situation.ledger, situation.observed, Some(version)).is_some();
     let at = rollout.deadline_at.filter(|_| rollout.outside && rollout.hopeless.is_none() && returns)?;
     let before = situation.ledger.life(version).outside.map_or(0, |outside| outside.count);
     Some(Outside { count: before + 1, at })
@@ -239,17 +239,17 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
 /// its pods: a trial takes none of them away.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
-    let wanted = situation.asked.wanted.as_deref().filter(|wanted| *wanted != in_place)?;
-    let at = situation.ledger.life(wanted).tried_again_at(situation.world.retry_base)?;
-    let started = situation.initialized(wanted);
+    let target = situation.target.version.as_deref().filter(|target| *target != in_place)?;
+    let at = situation.ledger.life(target).tried_again_at(situation.observed.retry_base)?;
+    let started = situation.initialized(target);
     let serves = situation.ledger.life(in_place);
-    let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good;
-    let can = started && situation.startable(wanted) && situation.project.trial_takes_nothing();
-    if !at_rest || !can || situation.world.now < at {
+    let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good_restart;
+    let can = started && situation.startable(target) && situation.project.trial_takes_nothing();
+    if !at_rest || !can || situation.observed.now < at {
         return None;
     }
     let mut ledger = situation.ledger.clone();
-    let life = ledger.versions.entry(wanted.to_owned()).or_default();
+    let life = ledger.versions.entry(target.to_owned()).or_default();
     life.failed = None;
     let count = life.outside.as_ref().map_or(0, |outside| outside.count);
     life.restart = Some(stamp(&format!("again {count} after {:?}", life.restart)));

@@ -9,8 +9,9 @@ use crate::memory::record::Record;
 pub(super) fn explained(trouble: Trouble, record: Option<&Record>) -> Trouble {
     let image = record.and_then(|record| record.image.as_ref()).filter(|image| !image.generated);
     let ports = image.map_or(&[][..], |image| &image.ports);
-    let asked = record.and_then(|record| record.facts.template.pointer(PORT)?.as_u64());
-    let Some(asked) = asked.filter(|asked| !ports.iter().any(|&port| u64::from(port) == *asked)) else {
+    let declared = record.and_then(|record| record.facts.template.pointer(PORT)?.as_u64());
+    let Some(declared) = declared.filter(|declared| !ports.iter().any(|&port| u64::from(port) == *declared))
+    else {
         return trouble;
     };
     if trouble.reason != NOT_LISTENING || ports.is_empty() {
@@ -18,7 +19,7 @@ pub(super) fn explained(trouble: Trouble, record: Option<&Record>) -> Trouble {
     }
     let said = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     let message = format!(
-        "the image exposes {said}, and spec.run.port is {asked}: write the port that the app listens on into spec.run.port. {}",
+        "the image exposes {said}, and spec.run.port is {declared}: write the port that the app listens on into spec.run.port. {}",
         trouble.message
     );
     Trouble { message, ..trouble }

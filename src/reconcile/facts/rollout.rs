@@ -14,7 +14,7 @@ use super::outside::is_outside;
 use super::pod::{self, Looked, given_up, hopeless, is_new, is_ready, not_ready, waiting};
 use super::security::explained;
 use super::{listening, pull};
-use crate::desired::deployment::{Watch, apply};
+use crate::desired::deployment::{RolloutTimings, apply};
 use crate::desired::settled::settled;
 use crate::desired::template;
 use crate::desired::{meta, names};
@@ -96,9 +96,9 @@ fn template_annotation<'a>(object: &'a Deployment, name: &str) -> Option<&'a str
 
 /// How long the version in place is watched, as it was set when its template was written.
 #[must_use]
-pub fn watch_in_place(object: &Deployment) -> Watch {
+pub fn timings_in_place(object: &Deployment) -> RolloutTimings {
     let spec = object.spec.as_ref();
-    Watch {
+    RolloutTimings {
         guard: spec.and_then(|spec| spec.min_ready_seconds).unwrap_or(0),
         deadline: spec.and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600),
         startup: startup(spec.map(|spec| &spec.template)),
@@ -118,7 +118,7 @@ fn app(template: &PodTemplateSpec) -> Option<&Container> {
 /// All that we set, but replicas, is still so. Without a record there is nothing to compare with.
 fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, replicas: i32) -> bool {
     let stamp = template_annotation(object, names::RESTARTED);
-    let want = record.and_then(|record| apply(project, record, stamp, replicas, watch_in_place(object)));
+    let want = record.and_then(|record| apply(project, record, stamp, replicas, timings_in_place(object)));
     want.is_none_or(|want| {
         meta::same_copied(project, object)
             && serde_json::to_value(object).is_ok_and(|live| settled(&live, &without_kind(want)))
@@ -141,14 +141,14 @@ pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, 
     let annotations = live.and_then(|template| template.metadata.as_ref()?.annotations.as_ref());
     let annotation = |name: &str| annotations.and_then(|annotations| annotations.get(name).cloned());
     let (version, stamp) = (annotation(names::VERSION), annotation(names::RESTARTED));
-    let asked = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let desired = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let there = object.status.as_ref().map_or(0, |status| status.replicas);
     let record = version.as_ref().and_then(|version| records.get(version));
     let want = record.and_then(|record| template::complete(record, stamp.as_deref(), startup(live)));
     let live = serde_json::to_value(live).unwrap_or(Value::Null);
     Set {
         name: object.name_any(),
-        pods: asked.max(there),
+        pods: desired.max(there),
         current: deployment.is_none_or(|deployment| is_current(deployment, object)),
         faithful: want.is_none_or(|want| settled(&live, &want)),
         revision: revision(object),

@@ -6,7 +6,7 @@ pub struct Refusal {
     /// What was to be written.
     pub child: Child,
     /// Why it was refused.
-    pub cause: Cause,
+    pub cause: RefusalReason,
     /// The sentence for a person.
     pub message: String,
 }
@@ -32,7 +32,7 @@ pub enum Child {
 
 /// Why a write was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum RefusalReason {
     /// An object of that name belongs to somebody else.
     NameTaken,
     /// The API server finds the child invalid or forbids it (quota, policy).

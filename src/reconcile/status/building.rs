@@ -20,7 +20,7 @@ fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::memory::ledger::Look
     let open = |lookup: &&crate::memory::ledger::Lookup| {
         lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
     };
-    view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.asked.pin, Pin::Known(_)))
+    view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.target.pin, Pin::Known(_)))
 }
 
 /// Why a look by the clock did not succeed, which changes nothing of what serves.
@@ -36,7 +36,7 @@ pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
 /// A branch or tag is being looked up; the Job that does it builds as well. Where a rollback left just that, what runs
 /// instead is the news.
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
-    let left = view.asked.held && view.asked.version.is_none();
+    let left = view.target.held && view.target.desired.is_none();
     let lookup = open_lookup(view).filter(|lookup| !lookup.polls() && !left)?;
     let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
@@ -44,27 +44,27 @@ pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
 
 /// The wanted version has no image.
 pub(super) fn image(view: &View<'_>) -> Option<Headline> {
-    let wanted = view.asked.wanted.as_deref()?;
-    let record = view.world.records.get(wanted)?;
+    let target = view.target.version.as_deref()?;
+    let record = view.observed.records.get(target)?;
     if record.image.is_some() {
         return None;
     }
     let key = record.facts.key.as_deref()?;
-    let yields = view.asked.yielded.as_ref().and_then(|yielded| yielded.key.as_deref()) == Some(key);
+    let yields = view.target.from_spec.as_ref().and_then(|from_spec| from_spec.key.as_deref()) == Some(key);
     let attempts = view.ledger.attempts(key);
     let job = job_of(view, &BuildOf::Key(key.to_owned()), attempts.attempt);
     if !yields && attempts.failed.is_none() {
         let message = format!(
             "{} has no image and the spec no longer says how to build it; what runs stays. Ask for another version",
-            short(wanted)
+            short(target)
         );
         return Some(Headline::stalled(Reason::VersionUnknown, message));
     }
-    Some(building(view, &attempts, job, &short(wanted), Some(wanted)))
+    Some(building(view, &attempts, job, &short(target), Some(target)))
 }
 
 fn job_of<'a>(view: &'a View<'_>, of: &BuildOf, attempt: u32) -> Option<&'a BuildJob> {
-    view.world.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
+    view.observed.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
 }
 
 fn building(
@@ -79,7 +79,7 @@ fn building(
         let stays = stays(view);
         let reason = if attempts.cancelled { Reason::Cancelled } else { Reason::BuildFailed };
         let ending = job.is_some_and(|job| job.state.is_active())
-            || view.world.jobs.iter().any(|job| job.state == JobState::Ending);
+            || view.observed.jobs.iter().any(|job| job.state == JobState::Ending);
         if attempts.cancelled && ending {
             return Headline::working(
                 Reason::Building,
@@ -97,7 +97,7 @@ fn building(
     }
     match (job.map(|job| &job.state), &attempts.fault) {
         (Some(JobState::Queued), _) => {
-            let place = view.world.place.map_or_else(
+            let place = view.observed.position.map_or_else(
                 || "waits for its turn".to_owned(),
                 |place| format!("is {} in the queue", ordinal(place)),
             );
@@ -151,7 +151,7 @@ fn waiting(view: &View<'_>, trouble: Option<&Trouble>, what: &str, version: Opti
 
 fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> Headline {
     let reason = word(&fault.failure);
-    let pause = fault.pause(view.world.retry_base);
+    let pause = fault.pause(view.observed.retry_base);
     let message = format!(
         "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
         fault.failure.message,

@@ -13,7 +13,7 @@ const MOST: usize = 20;
 
 /// Newest first.
 pub(super) fn history(view: &View<'_>) -> Vec<HistoryEntry> {
-    let mut records: Vec<&Record> = view.world.records.values().collect();
+    let mut records: Vec<&Record> = view.observed.records.values().collect();
     records.sort_by(|a, b| (b.created, &b.name).cmp(&(a.created, &a.name)));
     records.into_iter().take(MOST).map(|record| entry(view, record)).collect()
 }
@@ -22,7 +22,7 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     let version = &record.facts.version;
     let life = view.ledger.life(version);
     let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
-    let serves = view.asked.in_place.is_some() && super::serving(view).as_ref() == Some(version);
+    let serves = view.target.in_place.is_some() && super::serving(view).as_ref() == Some(version);
     let no_image = record.image.is_none();
     let refused = record.wants_root_in_vain();
     let state = match () {
@@ -35,7 +35,7 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     };
     let failed = life.failed.or_else(|| attempts.failed.filter(|_| no_image));
     let source = record.source();
-    let trigger = life.again.or_else(|| record.facts.trigger.clone());
+    let trigger = life.trigger.or_else(|| record.facts.trigger.clone());
     HistoryEntry {
         version: short(version),
         state: state.to_owned(),
@@ -46,8 +46,11 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
         trigger: trigger.as_ref().map(|trigger| trigger.cause),
         by: trigger.and_then(|trigger| trigger.by),
         created_at: record.created.map(whole_seconds).map(Time),
-        ready_at: life.ready.map(whole_seconds).map(Time),
-        duration_seconds: record.created.zip(life.ready).map(|(from, to)| to.as_second() - from.as_second()),
+        ready_at: life.ready_at.map(whole_seconds).map(Time),
+        duration_seconds: record
+            .created
+            .zip(life.ready_at)
+            .map(|(from, to)| to.as_second() - from.as_second()),
         reason: failed
             .map(|failed| failed.reason)
             .or_else(|| refused.then(|| Reason::ImageRunsAsRoot.name().to_owned())),

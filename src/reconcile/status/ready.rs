@@ -10,8 +10,8 @@ use crate::memory::ledger::Ledger;
 use crate::project::Project;
 use crate::version::short;
 
-use super::super::observed::{Cause, Child, ConfigMap, World};
-use super::super::target::{Pin, asked};
+use super::super::observed::{Child, ConfigMap, Observed, RefusalReason};
+use super::super::target::{Pin, target};
 
 /// What Ready, Reconciling and Stalled say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +55,10 @@ impl Headline {
 
 /// The first row that matches.
 #[must_use]
-pub fn headline(project: &Project, world: &World) -> Headline {
+pub fn headline(project: &Project, observed: &Observed) -> Headline {
     let empty = Ledger::default();
-    let ledger = world.ledger.as_ref().unwrap_or(&empty);
-    let view = View { project, world, ledger, asked: asked(project, world) };
+    let ledger = observed.ledger.as_ref().unwrap_or(&empty);
+    let view = View { project, observed, ledger, target: target(project, observed) };
     let rows: [fn(&View<'_>) -> Option<Headline>; 9] =
         [predecessor, refused, unseen, stopped, pin_unknown, config_map_missing, looked_up, image, running];
     let found = rows.iter().find_map(|row| row(&view));
@@ -68,7 +68,7 @@ pub fn headline(project: &Project, world: &World) -> Headline {
 }
 
 fn predecessor(view: &View<'_>) -> Option<Headline> {
-    let there = &view.world.predecessors;
+    let there = &view.observed.predecessors;
     (!there.is_empty()).then(|| {
         let list = there.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         Headline::working(
@@ -81,13 +81,13 @@ fn predecessor(view: &View<'_>) -> Option<Headline> {
 /// A name that is taken, a shape that is refused, a child that does not stay as it is written; a missing port stops
 /// nothing else and comes last.
 fn refused(view: &View<'_>) -> Option<Headline> {
-    let refusals = view.world.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
+    let refusals = view.observed.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
     let mut stalled = refusals.filter_map(|refusal| {
         let reason = match refusal.cause {
-            Cause::NameTaken => Reason::NameTaken,
-            Cause::Invalid => Reason::InvalidSpec,
-            Cause::Altered => Reason::Altered,
-            Cause::PortsExhausted | Cause::PortUnavailable => return None,
+            RefusalReason::NameTaken => Reason::NameTaken,
+            RefusalReason::Invalid => Reason::InvalidSpec,
+            RefusalReason::Altered => Reason::Altered,
+            RefusalReason::PortsExhausted | RefusalReason::PortUnavailable => return None,
         };
         Some(Headline::stalled(reason, refusal.message.clone()))
     });
@@ -95,7 +95,7 @@ fn refused(view: &View<'_>) -> Option<Headline> {
 }
 
 fn unseen(view: &View<'_>) -> Option<Headline> {
-    view.world.ledger.is_none().then(|| Headline {
+    view.observed.ledger.is_none().then(|| Headline {
         reconciling: true,
         ..Headline::new(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet")
     })
@@ -105,7 +105,8 @@ fn stopped(view: &View<'_>) -> Option<Headline> {
     if !view.project.stopped() {
         return None;
     }
-    let gone = view.world.rollout.as_ref().is_none_or(|rollout| rollout.pods == 0 && rollout.replicas == 0);
+    let gone =
+        view.observed.rollout.as_ref().is_none_or(|rollout| rollout.pods == 0 && rollout.replicas == 0);
     let message = "no pods, as asked; port and versions are kept. Start it with spec.state: Running and spec.replicas above 0";
     Some(if gone {
         Headline::ready(Reason::Stopped, message)
@@ -115,8 +116,8 @@ fn stopped(view: &View<'_>) -> Option<Headline> {
 }
 
 fn pin_unknown(view: &View<'_>) -> Option<Headline> {
-    let Pin::Unknown(versions) = &view.asked.pin else { return None };
-    if lookup_is_open(view) || matches!(view.world.config_map, ConfigMap::Missing) && versions.is_empty() {
+    let Pin::Unknown(versions) = &view.target.pin else { return None };
+    if lookup_is_open(view) || matches!(view.observed.config_map, ConfigMap::Missing) && versions.is_empty() {
         return None; // What the spec itself yields is not known yet: it may be the pin.
     }
     let list = versions.iter().map(|version| short(version)).collect::<Vec<_>>().join(", ");
@@ -132,7 +133,7 @@ fn pin_unknown(view: &View<'_>) -> Option<Headline> {
 
 fn config_map_missing(view: &View<'_>) -> Option<Headline> {
     let crate::project::Origin::ConfigMap(name) = view.project.origin() else { return None };
-    let missing = view.world.config_map == ConfigMap::Missing && !matches!(view.asked.pin, Pin::Known(_));
+    let missing = view.observed.config_map == ConfigMap::Missing && !matches!(view.target.pin, Pin::Known(_));
     missing.then(|| {
         let message = format!(
             "ConfigMap {name} does not exist in namespace {}: create it, and the build starts by itself",
@@ -150,13 +151,13 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
 
 /// Ready needs the port too, but a missing port stops nothing else and hides no failure.
 fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
-    let refusal = view.world.refusals.iter().find(|refusal| {
+    let refusal = view.observed.refusals.iter().find(|refusal| {
         refusal.child == Child::Service
-            && matches!(refusal.cause, Cause::PortsExhausted | Cause::PortUnavailable)
+            && matches!(refusal.cause, RefusalReason::PortsExhausted | RefusalReason::PortUnavailable)
     });
     match refusal {
         Some(refusal) if !headline.stalled => {
-            let reason = if refusal.cause == Cause::PortsExhausted {
+            let reason = if refusal.cause == RefusalReason::PortsExhausted {
                 Reason::PortsExhausted
             } else {
                 Reason::PortUnavailable
@@ -169,10 +170,10 @@ fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
 
 /// What serves meanwhile.
 pub(super) fn stays(view: &View<'_>) -> String {
-    let rollout = view.world.rollout.as_ref().filter(|rollout| rollout.serving > 0);
+    let rollout = view.observed.rollout.as_ref().filter(|rollout| rollout.serving > 0);
     let serving = rollout
         .and_then(|_| super::serving(view))
-        .filter(|serving| view.asked.wanted.as_ref() != Some(serving));
+        .filter(|serving| view.target.version.as_ref() != Some(serving));
     serving.map(|version| format!("; {} goes on serving", short(&version))).unwrap_or_default()
 }
 

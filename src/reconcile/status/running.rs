@@ -5,7 +5,7 @@ use super::ready::{Headline, annotate, stays};
 use super::{View, failure, init, steady};
 use crate::crd::conditions::Reason;
 use crate::crd::status::FailureStatus;
-use crate::memory::ledger::Life;
+use crate::memory::ledger::VersionState;
 use crate::version::short;
 
 use super::super::facts::outside::is_reason as is_outside;
@@ -14,51 +14,51 @@ use super::super::target::{Pin, forbidden, initialized, previous};
 
 /// The wanted version has an image: is it in place, and does it serve?
 pub(super) fn running(view: &View<'_>) -> Option<Headline> {
-    let wanted = view.asked.wanted.as_deref()?;
-    if let Some(why) = forbidden(view.world, wanted) {
-        return Some(not_started(view, wanted, why));
+    let target = view.target.version.as_deref()?;
+    if let Some(why) = forbidden(view.observed, target) {
+        return Some(not_started(view, target, why));
     }
-    let life = view.ledger.life(wanted);
+    let life = view.ledger.life(target);
     if let Some(failed) = &life.failed {
         let of_init = failed.is_of_init();
         let reason = if of_init { Reason::InitFailed } else { Reason::RolloutFailed };
         let retry = annotate(view.project, "retry", "@$(date +%s)");
-        let message = if serves_all_the_same(view, wanted) {
+        let message = if serves_all_the_same(view, target) {
             format!(
                 "{} failed, and stays as spec.rollout.onFailure asks: {}. Its pods are ready since. To have it tried anew: {retry}",
-                short(wanted),
+                short(target),
                 failed.message
             )
         } else {
-            let printed = if of_init { init::printed(view, wanted) } else { String::new() };
+            let printed = if of_init { init::printed(view, target) } else { String::new() };
             let why = format!("{}{printed}", failed.message);
             let room = steady::no_room(view, &failed.reason);
             let stays = format!("{}{room}", stays(view));
             let tries = view.project.trial_takes_nothing() || of_init;
-            let again = life.tried_again_at(view.world.retry_base).filter(|_| tries);
+            let again = life.tried_again_at(view.observed.retry_base).filter(|_| tries);
             let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
             if let Some(at) = again {
                 let message = format!(
                     "{} does not run: {why}{stays}. The cause is outside of the version, so it is tried again at {at}; at once: {retry}",
-                    short(wanted)
+                    short(target)
                 );
                 return Some(Headline {
-                    failure: Some(failure(Some(wanted), failed)),
+                    failure: Some(failure(Some(target), failed)),
                     ..Headline::working(reason, message)
                 });
             }
-            format!("{} does not run: {why}{stays}. {}: {retry}", short(wanted), way_out(&failed.reason))
+            format!("{} does not run: {why}{stays}. {}: {retry}", short(target), way_out(&failed.reason))
         };
         return Some(Headline {
-            failure: Some(failure(Some(wanted), failed)),
+            failure: Some(failure(Some(target), failed)),
             ..Headline::stalled(reason, message)
         });
     }
-    if !initialized(view.ledger, view.world, wanted) {
-        return Some(init::headline(view, wanted));
+    if !initialized(view.ledger, view.observed, target) {
+        return Some(init::headline(view, target));
     }
-    let rollout = view.world.rollout.as_ref();
-    let in_place = rollout.filter(|rollout| rollout.version.as_deref() == Some(wanted));
+    let rollout = view.observed.rollout.as_ref();
+    let in_place = rollout.filter(|rollout| rollout.version.as_deref() == Some(target));
     let trouble = in_place
         .and_then(|rollout| rollout.trouble.as_ref())
         .map(|trouble| format!(" ({}: {})", trouble.reason, trouble.message))
@@ -67,25 +67,27 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         Some(rollout)
             if rollout.current && rollout.available && life.live.is_some() && !life.restarting() =>
         {
-            serving(view, wanted)
+            serving(view, target)
         }
-        Some(rollout) if goes_on(view, rollout, &life) => serving(view, wanted),
+        Some(rollout) if goes_on(view, rollout, &life) => serving(view, target),
         Some(_) if life.restarting() && life.live.is_some() => Headline::working(
             Reason::Restarting,
-            format!("the pods of {} are being started anew{trouble}", short(wanted)),
+            format!("the pods of {} are being started anew{trouble}", short(target)),
         ),
         Some(rollout)
-            if life.live == Some(view.ledger.last) && !life.restarting() && steady::is_about(rollout) =>
+            if life.live == Some(view.ledger.last_live)
+                && !life.restarting()
+                && steady::is_about(rollout) =>
         {
-            steady::steady(view, rollout, wanted, &trouble)
+            steady::steady(view, rollout, target, &trouble)
         }
         _ => Headline::working(
             Reason::Starting,
             format!(
                 "{} is being started{trouble}{}{}{}",
-                short(wanted),
+                short(target),
                 stays(view),
-                way_back(view, wanted),
+                way_back(view, target),
                 steady::room(view, in_place)
             ),
         ),
@@ -103,83 +105,87 @@ fn way_out(reason: &str) -> &'static str {
 
 /// A verdict stands against it, and it is Available: it stayed, and its pods became ready too late.
 fn serves_all_the_same(view: &View<'_>, version: &str) -> bool {
-    let rollout = view.world.rollout.as_ref();
+    let rollout = view.observed.rollout.as_ref();
     rollout.is_some_and(|rollout| {
         rollout.version.as_deref() == Some(version) && rollout.current && rollout.available
     })
 }
 
 /// What was live before is not judged when it is gone back to: where it does not start, a person has to choose.
-fn way_back(view: &View<'_>, wanted: &str) -> String {
-    let late = view.world.rollout.as_ref().is_some_and(|rollout| {
-        rollout.version.as_deref() == Some(wanted) && (rollout.deadline_over || rollout.hopeless.is_some())
+fn way_back(view: &View<'_>, target: &str) -> String {
+    let late = view.observed.rollout.as_ref().is_some_and(|rollout| {
+        rollout.version.as_deref() == Some(target) && (rollout.deadline_over || rollout.hopeless.is_some())
     });
-    if !late || view.ledger.life(wanted).live.is_none() {
+    if !late || view.ledger.life(target).live.is_none() {
         return String::new();
     }
-    let Some(other) = previous(view.ledger, view.world, Some(wanted)) else { return String::new() };
+    let Some(other) = previous(view.ledger, view.observed, Some(target)) else { return String::new() };
     let command = annotate(view.project, "rollback", &format!("{}@$(date +%s)", short(&other)));
     format!(". It was live before and is not judged; to go to {}: {command}", short(&other))
 }
 
 /// The version itself does not let its image run: nothing was tried, and trying again would not help.
-fn not_started(view: &View<'_>, wanted: &str, why: &str) -> Headline {
+fn not_started(view: &View<'_>, target: &str, why: &str) -> Headline {
     let failure = FailureStatus {
-        version: Some(short(wanted)),
+        version: Some(short(target)),
         stage: "Rollout".into(),
         reason: Reason::ImageRunsAsRoot.name().into(),
         message: why.to_owned(),
         log: String::new(),
     };
-    let message = format!("{} is not started: {why}{}", short(wanted), stays(view));
+    let message = format!("{} is not started: {why}{}", short(target), stays(view));
     Headline { failure: Some(failure), ..Headline::stalled(Reason::ImageRunsAsRoot, message) }
 }
 
 /// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
 /// of somebody else: that is no news.
-fn goes_on(view: &View<'_>, rollout: &Rollout, life: &Life) -> bool {
+fn goes_on(view: &View<'_>, rollout: &Rollout, life: &VersionState) -> bool {
     let whole =
         rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
-    !rollout.current && rollout.faithful && whole && life.live == Some(view.ledger.last) && !life.restarting()
+    !rollout.current
+        && rollout.faithful
+        && whole
+        && life.live == Some(view.ledger.last_live)
+        && !life.restarting()
 }
 
-fn serving(view: &View<'_>, wanted: &str) -> Headline {
-    if view.asked.held {
+fn serving(view: &View<'_>, target: &str) -> Headline {
+    if view.target.held {
         return Headline::ready(
             Reason::Held,
-            format!("{} serves, as a rollback asked. {}", short(wanted), waits(view)),
+            format!("{} serves, as a rollback asked. {}", short(target), waits(view)),
         );
     }
-    if let Pin::Known(_) = view.asked.pin {
+    if let Pin::Known(_) = view.target.pin {
         return Headline::ready(
             Reason::Pinned,
             format!(
                 "{} serves, as spec.pinnedVersion asks; spec.source and spec.run are not looked at meanwhile",
-                short(wanted)
+                short(target)
             ),
         );
     }
     let poll = poll_fails(view).unwrap_or_default();
-    let message = format!("{} serves{}{poll}", short(wanted), as_root(view, wanted));
+    let message = format!("{} serves{}{poll}", short(target), as_root(view, target));
     Headline::ready(Reason::Serving, message)
 }
 
 /// What the spec asks for does not run because of a rollback.
 fn waits(view: &View<'_>) -> String {
     let tried = "a version newer than it is tried as usual and ends the hold";
-    let Some(asked) = view.asked.version.as_deref().map(short) else {
+    let Some(desired) = view.target.desired.as_deref().map(short) else {
         return format!(
             "What {} comes to, which the spec asks for, is looked up meanwhile and waits; {tried}",
             view.project.reference()
         );
     };
-    let forward = annotate(view.project, "rollback", &format!("{asked}@$(date +%s)"));
-    format!("{asked}, which the spec asks for, waits; {tried}, and so does: {forward}")
+    let forward = annotate(view.project, "rollback", &format!("{desired}@$(date +%s)"));
+    format!("{desired}, which the spec asks for, waits; {tried}, and so does: {forward}")
 }
 
 /// A warning where the pods run as root and nobody has written that they should.
-fn as_root(view: &View<'_>, wanted: &str) -> &'static str {
-    let record = view.world.records.get(wanted);
+fn as_root(view: &View<'_>, target: &str) -> &'static str {
+    let record = view.observed.records.get(target);
     let unasked = record.is_some_and(|record| record.user() == Some(0) && record.facts.security.is_auto());
     if unasked {
         ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\": add USER with a number \

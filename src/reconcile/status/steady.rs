@@ -15,8 +15,8 @@ pub(super) fn is_about(rollout: &Rollout) -> bool {
 
 /// Nothing is on trial. Ready stays True while the version serves and no pod is unwell: an alert on every step of an
 /// autoscaler would be wrong.
-pub(super) fn steady(view: &View<'_>, rollout: &Rollout, wanted: &str, trouble: &str) -> Headline {
-    let (version, replicas) = (short(wanted), rollout.replicas);
+pub(super) fn steady(view: &View<'_>, rollout: &Rollout, target: &str, trouble: &str) -> Headline {
+    let (version, replicas) = (short(target), rollout.replicas);
     let serving = rollout.serving.min(replicas);
     let some = format!("{serving} of {replicas} pods of {version} are ready");
     let replaced = rollout.pods > rollout.updated && rollout.updated <= replicas;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use doce_operator::backoff::Backoff;
 use doce_operator::build_queue::admit::Starts;
-use doce_operator::build_queue::positions::Places;
+use doce_operator::build_queue::positions::Positions;
 use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::leases::Leases;
@@ -191,7 +191,7 @@ fn context(cluster: Cluster, config: Config, options: &Options) -> Shared {
         config,
         backoff: Backoff::default(),
         starts: Starts::default(),
-        places: Places::default(),
+        positions: Positions::default(),
         announcements: Announcements::default(),
     })
 }

@@ -3,7 +3,7 @@
 use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::JobState;
-use doce_operator::reconcile::target::asked;
+use doce_operator::reconcile::target::target;
 
 use super::super::cluster::{Cluster, PAUSE, Set, Template, timestamp};
 use super::super::observe::set_name;
@@ -26,7 +26,7 @@ pub(super) fn what_passes_is_tried_again_after_a_pause(
     write: &Write<'_>,
     _: &mut Watch,
 ) -> Result<(), String> {
-    let Step::Build { of, .. } = write.step else { return Ok(()) };
+    let Step::CreateBuildJob { of, .. } = write.step else { return Ok(()) };
     let ledger = write.seen.memory();
     let attempts = match of {
         BuildOf::Key(key) => ledger.attempts(key),
@@ -37,7 +37,7 @@ pub(super) fn what_passes_is_tried_again_after_a_pause(
 }
 
 pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
-    let Step::Build { of, .. } = write.step else { return Ok(()) };
+    let Step::CreateBuildJob { of, .. } = write.step else { return Ok(()) };
     watch.builds += 1;
     let BuildOf::Key(key) = of else { return Ok(()) };
     let built = |record: &&doce_operator::memory::record::Record| {
@@ -60,11 +60,11 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
         .max()
         .map(|(_, version)| version);
     match write.step {
-        Step::ForgetRecord { version } => {
+        Step::DeleteRecord { version } => {
             let hold =
                 ledger.hold.as_ref().is_some_and(|hold| hold.left == *version || hold.target == *version);
             let pinned = write.seen.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
-            let runs = write.world.sets.iter().any(|set| set.version.as_ref() == Some(version));
+            let runs = write.observed.sets.iter().any(|set| set.version.as_ref() == Some(version));
             let why = [
                 (kept == Some(version), "one would go back to it"),
                 (in_place == Some(version), "it is in place"),
@@ -74,10 +74,10 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
             ];
             why.iter().find(|(is, _)| *is).map_or(Ok(()), |(_, why)| Err(format!("{version}: {why}")))
         }
-        Step::ForgetSet { name } => {
-            let pods = write.world.sets.iter().any(|set| set.name == *name && set.pods > 0);
+        Step::DeleteReplicaSet { name } => {
+            let pods = write.observed.sets.iter().any(|set| set.name == *name && set.pods > 0);
             let set = write.before.sets.keys().find(|template| set_name(template) == *name);
-            let good = |version: &str| ledger.life(version).good;
+            let good = |version: &str| ledger.life(version).good_restart;
             // `kubectl rollout restart` makes a newer one, which goes back as well.
             let newer = |template: &Template| {
                 let revision = write.before.sets[template].revision;
@@ -119,11 +119,11 @@ pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watc
         })
     });
     match write.step {
-        Step::Build { .. } | Step::ForgetSet { .. } => Err("it is stopped".to_owned()),
-        Step::Roll(_) if template(write.before) != template(write.after) => {
+        Step::CreateBuildJob { .. } | Step::DeleteReplicaSet { .. } => Err("it is stopped".to_owned()),
+        Step::ApplyDeployment(_) if template(write.before) != template(write.after) => {
             Err("its template changed".to_owned())
         }
-        Step::Ledger(_) if judged => Err("a version of it was judged".to_owned()),
+        Step::WriteLedger(_) if judged => Err("a version of it was judged".to_owned()),
         _ => Ok(()),
     }
 }
@@ -150,19 +150,19 @@ pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Re
 }
 
 pub(super) fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
-    let Step::EndBuild { job } = write.step else { return Ok(()) };
+    let Step::DeleteBuildJob { job } = write.step else { return Ok(()) };
     let Some(job) = write.seen.jobs.get(job) else { return Ok(()) };
     let BuildOf::Key(key) = &job.of else { return Ok(()) };
-    let asked = asked(&write.seen.project, write.world);
-    let wanted = asked
-        .wanted
-        .and_then(|wanted| write.seen.records.get(&wanted))
+    let target = target(&write.seen.project, write.observed);
+    let target = target
+        .version
+        .and_then(|target| write.seen.records.get(&target))
         .and_then(|record| record.facts.key.clone());
     let attempts = write.seen.memory().attempts(key);
     let waits_in_vain = job.state == JobState::Queued && write.seen.project.stopped();
     let goes_on = attempts.failed.is_none() && attempts.attempt == job.attempt && !waits_in_vain;
-    let image = write.world.image_of(key).is_some();
-    if wanted.as_ref() == Some(key) && goes_on && !image {
+    let image = write.observed.image_of(key).is_some();
+    if target.as_ref() == Some(key) && goes_on && !image {
         Err("its version is wanted".to_owned())
     } else {
         Ok(())

@@ -11,7 +11,7 @@ pub(super) fn nothing_starts_before_its_init_command_ended(
     write: &Write<'_>,
     _: &mut Watch,
 ) -> Result<(), String> {
-    let Step::Roll(target) = write.step else { return Ok(()) };
+    let Step::ApplyDeployment(target) = write.step else { return Ok(()) };
     let Some(version) = target.version.as_ref() else { return Ok(()) };
     let has = write.before.nature.init_of(version).is_some();
     if has && !write.before.nature.initialized.contains(version) {
@@ -21,14 +21,14 @@ pub(super) fn nothing_starts_before_its_init_command_ended(
 }
 
 pub(super) fn no_two_init_commands_run_at_once(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
-    let Step::Init { .. } = write.step else { return Ok(()) };
+    let Step::CreateInitJob { .. } = write.step else { return Ok(()) };
     let running: Vec<_> = write.after.inits.values().filter(|job| job.state == InitState::Running).collect();
     // Who has lost its memory, and looks at Jobs as they were before, cannot know.
     if running.len() > 1 && !write.after.forgotten { Err(format!("{running:?}")) } else { Ok(()) }
 }
 
 pub(super) fn an_init_command_runs_once(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
-    let Step::Init { version, number } = write.step else { return Ok(()) };
+    let Step::CreateInitJob { version, number } = write.step else { return Ok(()) };
     let before = write.before;
     let new = !before.inits.contains_key(&init_name(version, *number));
     let known = !before.forgotten && !before.nature.swept;
@@ -39,7 +39,7 @@ pub(super) fn an_init_command_runs_once(write: &Write<'_>, _: &mut Watch) -> Res
 }
 
 pub(super) fn a_cause_outside_is_given_its_pause(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
-    let Step::Init { version, .. } = write.step else { return Ok(()) };
+    let Step::CreateInitJob { version, .. } = write.step else { return Ok(()) };
     let outside = write.seen.memory().life(version).outside;
     let next = outside.map(|outside| outside.next(PAUSE));
     match next.filter(|next| *next > timestamp(write.after.clock)) {

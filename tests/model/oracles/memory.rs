@@ -10,7 +10,7 @@ use super::{Watch, Write, ledgers};
 /// Whoever writes it knows all that was known: nothing is unlearned by the way.
 pub(super) fn the_memory_forgets_nothing(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let Some((before, after)) = ledgers(write) else { return Ok(()) };
-    if let Some((verb, seen)) = before.seen.iter().find(|(verb, seen)| after.is_new(**verb, &seen.value)) {
+    if let Some((verb, seen)) = before.handled.iter().find(|(verb, seen)| after.is_new(**verb, &seen.value)) {
         return Err(format!("{verb:?} {:?} is forgotten", seen.value));
     }
     let number = |ledger: &Ledger| ledger.lookup.as_ref().map_or(0, |lookup| lookup.number);
@@ -18,7 +18,8 @@ pub(super) fn the_memory_forgets_nothing(write: &Write<'_>, _: &mut Watch) -> Re
     if run(&after) < run(&before) {
         return Err("the number of a run went back".to_owned());
     }
-    if after.last < before.last || number(&after) < number(&before) || after.object < before.object {
+    if after.last_live < before.last_live || number(&after) < number(&before) || after.object < before.object
+    {
         return Err("a running number went back".to_owned());
     }
     for (key, attempts) in &after.builds {
@@ -81,7 +82,7 @@ fn failed(state: &InitState) -> bool {
 
 pub(super) fn no_request_is_acted_on_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let Some((before, after)) = ledgers(write) else { return Ok(()) };
-    for (verb, seen) in &after.seen {
+    for (verb, seen) in &after.handled {
         if before.is_new(*verb, &seen.value) && !watch.spent.insert((*verb, seen.value.clone())) {
             return Err(format!("{verb:?} {:?} was there before", seen.value));
         }
@@ -106,7 +107,7 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
     if after.hold != before.hold {
         watch.granted.clone_from(&after.hold);
     }
-    let asked = |verb: Verb| after.seen.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
+    let asked = |verb: Verb| after.handled.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
     let told = just_told(&before, &after);
     if told
         && after

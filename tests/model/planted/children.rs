@@ -2,7 +2,7 @@
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::observed::{Child, World};
+use doce_operator::reconcile::observed::{Child, Observed};
 
 use super::Planting;
 
@@ -53,66 +53,66 @@ pub(super) const PLANTED: &[Planting] = &[
     ),
 ];
 
-fn prunes_by_age(project: &Project, world: &World) -> Option<Step> {
-    match decide(project, world) {
-        Some(Step::ForgetRecord { .. }) => {
-            let oldest = world.records.values().min_by_key(|record| record.created)?;
-            Some(Step::ForgetRecord { version: oldest.facts.version.clone() })
+fn prunes_by_age(project: &Project, observed: &Observed) -> Option<Step> {
+    match decide(project, observed) {
+        Some(Step::DeleteRecord { .. }) => {
+            let oldest = observed.records.values().min_by_key(|record| record.created)?;
+            Some(Step::DeleteRecord { version: oldest.facts.version.clone() })
         }
         step => step,
     }
 }
 
-fn deletes_what_is_kept(project: &Project, world: &World) -> Option<Step> {
-    let goes = project.stopped() || project.deleting || !world.predecessors.is_empty();
-    let idle = || world.sets.iter().find(|set| set.pods == 0 && !set.current && !goes);
-    decide(project, world).or_else(|| idle().map(|set| Step::ForgetSet { name: set.name.clone() }))
+fn deletes_what_is_kept(project: &Project, observed: &Observed) -> Option<Step> {
+    let goes = project.stopped() || project.deleting || !observed.predecessors.is_empty();
+    let idle = || observed.sets.iter().find(|set| set.pods == 0 && !set.current && !goes);
+    decide(project, observed).or_else(|| idle().map(|set| Step::DeleteReplicaSet { name: set.name.clone() }))
 }
 
-fn keeps_every_set(project: &Project, world: &World) -> Option<Step> {
-    decide(project, world).filter(|step| !matches!(step, Step::ForgetSet { .. }))
+fn keeps_every_set(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(project, observed).filter(|step| !matches!(step, Step::DeleteReplicaSet { .. }))
 }
 
-fn waits_for_nobody(project: &Project, world: &World) -> Option<Step> {
-    decide(project, &World { predecessors: vec![], ..world.clone() })
+fn waits_for_nobody(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(project, &Observed { predecessors: vec![], ..observed.clone() })
 }
 
-fn looks_after_what_goes(project: &Project, world: &World) -> Option<Step> {
-    decide(&Project { deleting: false, ..project.clone() }, world)
+fn looks_after_what_goes(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(&Project { deleting: false, ..project.clone() }, observed)
 }
 
-fn port_stops_all(project: &Project, world: &World) -> Option<Step> {
+fn port_stops_all(project: &Project, observed: &Observed) -> Option<Step> {
     // The Service comes before all else, and nothing after it.
-    if world.refused(Child::Service) {
+    if observed.refused(Child::Service) {
         return None;
     }
     let serve = decide(
         &Project { replicas: 0, requests: std::collections::BTreeMap::new(), ..project.clone() },
-        world,
+        observed,
     );
     match serve {
-        Some(serve @ Step::Serve { .. }) => Some(serve),
-        _ => decide(project, world),
+        Some(serve @ Step::ApplyService { .. }) => Some(serve),
+        _ => decide(project, observed),
     }
 }
 
-fn tries_for_ever(project: &Project, world: &World) -> Option<Step> {
-    decide(project, &World { refusals: vec![], ..world.clone() })
+fn tries_for_ever(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(project, &Observed { refusals: vec![], ..observed.clone() })
 }
 
-fn never_marks(project: &Project, world: &World) -> Option<Step> {
-    decide(project, &World { unmarked: vec![], ..world.clone() })
+fn never_marks(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(project, &Observed { unmarked: vec![], ..observed.clone() })
 }
 
-fn ignores_fixed_port(project: &Project, world: &World) -> Option<Step> {
-    decide(&Project { fixed_port: None, ..project.clone() }, world)
+fn ignores_fixed_port(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(&Project { fixed_port: None, ..project.clone() }, observed)
 }
 
-fn builds_while_stopped(project: &Project, world: &World) -> Option<Step> {
-    let step = decide(project, world);
+fn builds_while_stopped(project: &Project, observed: &Observed) -> Option<Step> {
+    let step = decide(project, observed);
     if step.is_none() && project.stopped() && !project.deleting {
         let runs = Project { replicas: 1, ..project.clone() };
-        return decide(&runs, world).filter(|step| matches!(step, Step::Build { .. }));
+        return decide(&runs, observed).filter(|step| matches!(step, Step::CreateBuildJob { .. }));
     }
     step
 }

@@ -2,7 +2,7 @@
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::observed::World;
+use doce_operator::reconcile::observed::Observed;
 
 use super::{Planting, misremembered};
 
@@ -34,30 +34,30 @@ pub(super) const PLANTED: &[Planting] = &[
     ),
 ];
 
-fn waits_for_nothing(project: &Project, world: &World) -> Option<Step> {
-    let mut world = world.clone();
-    world.records.values_mut().for_each(|record| record.facts.init_command = None);
-    decide(project, &world)
+fn waits_for_nothing(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut observed = observed.clone();
+    observed.records.values_mut().for_each(|record| record.facts.init_command = None);
+    decide(project, &observed)
 }
 
-fn runs_two(project: &Project, world: &World) -> Option<Step> {
-    let mut world = world.clone();
-    let wanted = doce_operator::reconcile::target::asked(project, &world).wanted;
-    if let Some(run) = world.ledger.as_mut().and_then(|ledger| ledger.init.as_mut()) {
-        run.ended |= wanted.as_ref() != Some(&run.version);
+fn runs_two(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut observed = observed.clone();
+    let target = doce_operator::reconcile::target::target(project, &observed).version;
+    if let Some(run) = observed.ledger.as_mut().and_then(|ledger| ledger.init.as_mut()) {
+        run.ended |= target.as_ref() != Some(&run.version);
     }
-    world.inits.retain(|job| Some(&job.version) == wanted.as_ref());
-    decide(project, &world)
+    observed.inits.retain(|job| Some(&job.version) == target.as_ref());
+    decide(project, &observed)
 }
 
-fn runs_again(project: &Project, world: &World) -> Option<Step> {
-    misremembered(project, world, |ledger| {
+fn runs_again(project: &Project, observed: &Observed) -> Option<Step> {
+    misremembered(project, observed, |ledger| {
         ledger.versions.values_mut().for_each(|life| life.initialized = false);
     })
 }
 
-fn tries_at_once(project: &Project, world: &World) -> Option<Step> {
-    misremembered(project, world, |ledger| {
+fn tries_at_once(project: &Project, observed: &Observed) -> Option<Step> {
+    misremembered(project, observed, |ledger| {
         let failed = ledger.versions.values_mut().filter(|life| life.outside.is_some());
         failed.filter(|life| life.failed.as_ref().is_some_and(|failed| failed.stage == "Init")).for_each(
             |life| {
@@ -67,12 +67,12 @@ fn tries_at_once(project: &Project, world: &World) -> Option<Step> {
             },
         );
     })
-    .map(|step| with_the_time_it_ended(step, world))
+    .map(|step| with_the_time_it_ended(step, observed))
 }
 
 /// Only the decision misreads the time: what it writes keeps the true one.
-fn with_the_time_it_ended(mut step: Step, world: &World) -> Step {
-    if let (Step::Ledger(after), Some(before)) = (&mut step, &world.ledger) {
+fn with_the_time_it_ended(mut step: Step, observed: &Observed) -> Step {
+    if let (Step::WriteLedger(after), Some(before)) = (&mut step, &observed.ledger) {
         for (version, life) in &mut after.versions {
             if let (Some(outside), Some(was)) = (&mut life.outside, before.life(version).outside) {
                 outside.at = outside.at.max(was.at);
@@ -82,12 +82,12 @@ fn with_the_time_it_ended(mut step: Step, world: &World) -> Step {
     step
 }
 
-fn never_ends(project: &Project, world: &World) -> Option<Step> {
-    let step = decide(project, world);
+fn never_ends(project: &Project, observed: &Observed) -> Option<Step> {
+    let step = decide(project, observed);
     let open =
         |ledger: &doce_operator::memory::ledger::Ledger| ledger.init.as_ref().is_some_and(|run| !run.ended);
     match &step {
-        Some(Step::Ledger(after)) if world.ledger.as_ref().is_some_and(open) && !open(after) => None,
+        Some(Step::WriteLedger(after)) if observed.ledger.as_ref().is_some_and(open) && !open(after) => None,
         _ => step,
     }
 }

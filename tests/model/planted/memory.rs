@@ -3,8 +3,8 @@
 use doce_operator::memory::ledger::Failure;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
-use doce_operator::reconcile::observed::World;
-use doce_operator::reconcile::target::asked;
+use doce_operator::reconcile::observed::Observed;
+use doce_operator::reconcile::target::target;
 
 use super::super::act::{Outcome, act};
 use super::super::cluster::Cluster;
@@ -56,59 +56,61 @@ fn compares_with_the_newest(cluster: &mut Cluster, step: &Step, seen: &Cluster) 
 }
 
 /// What the new memory justifies is done before it is written.
-fn acts_first(project: &Project, world: &World) -> Option<Step> {
-    let step = decide(project, world);
-    let Some(Step::Ledger(after)) = &step else { return step };
-    if world.ledger.is_none() {
+fn acts_first(project: &Project, observed: &Observed) -> Option<Step> {
+    let step = decide(project, observed);
+    let Some(Step::WriteLedger(after)) = &step else { return step };
+    if observed.ledger.is_none() {
         return step;
     }
-    let written = World { ledger: Some(after.as_ref().clone()), ..world.clone() };
+    let written = Observed { ledger: Some(after.as_ref().clone()), ..observed.clone() };
     match decide(project, &written) {
-        Some(next @ (Step::Roll(_) | Step::Build { .. } | Step::EndBuild { .. })) => Some(next),
+        Some(
+            next @ (Step::ApplyDeployment(_) | Step::CreateBuildJob { .. } | Step::DeleteBuildJob { .. }),
+        ) => Some(next),
         _ => step,
     }
 }
 
-fn judged_return(project: &Project, world: &World) -> Option<Step> {
-    let mut ledger = world.ledger.clone().unwrap_or_default();
-    let rollout = world.rollout.clone().unwrap_or_default();
+fn judged_return(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut ledger = observed.ledger.clone().unwrap_or_default();
+    let rollout = observed.rollout.clone().unwrap_or_default();
     let version = rollout.version.clone().filter(|version| {
-        let back = asked(project, world).wanted.as_ref() != Some(version);
+        let back = target(project, observed).version.as_ref() != Some(version);
         let ill = rollout.current && rollout.replicas > 0 && !rollout.available;
         back && ill
             && ledger.life(version).failed.is_none()
-            && world.predecessors.is_empty()
+            && observed.predecessors.is_empty()
             && !project.deleting
     });
     let Some(version) = version.filter(|_| rollout.deadline_over || rollout.hopeless.is_some()) else {
-        return decide(project, world);
+        return decide(project, observed);
     };
     ledger.versions.entry(version).or_default().failed = Some(Failure::default());
-    Some(Step::Ledger(Box::new(ledger)))
+    Some(Step::WriteLedger(Box::new(ledger)))
 }
 
-fn forgotten_verdict(project: &Project, world: &World) -> Option<Step> {
-    misremembered(project, world, |ledger| {
+fn forgotten_verdict(project: &Project, observed: &Observed) -> Option<Step> {
+    misremembered(project, observed, |ledger| {
         ledger.versions.values_mut().for_each(|life| life.failed = None);
     })
 }
 
-fn forgotten_hold(project: &Project, world: &World) -> Option<Step> {
-    edited(decide(project, world), |ledger| ledger.hold = None)
+fn forgotten_hold(project: &Project, observed: &Observed) -> Option<Step> {
+    edited(decide(project, observed), |ledger| ledger.hold = None)
 }
 
 /// A version that failed on trial ends the hold as one that went live would.
-fn hold_that_ends_early(project: &Project, world: &World) -> Option<Step> {
-    misremembered(project, world, |ledger| {
+fn hold_that_ends_early(project: &Project, observed: &Observed) -> Option<Step> {
+    misremembered(project, observed, |ledger| {
         let tried = ledger.versions.values().any(|life| life.failed.is_some());
         ledger.hold = ledger.hold.take().filter(|_| !tried);
     })
 }
 
-fn hold_that_never_ends(project: &Project, world: &World) -> Option<Step> {
+fn hold_that_never_ends(project: &Project, observed: &Observed) -> Option<Step> {
     let for_ever = u64::MAX;
-    let made = world.ledger.as_ref().and_then(|ledger| ledger.hold.clone());
-    let step = misremembered(project, world, |ledger| {
+    let made = observed.ledger.as_ref().and_then(|ledger| ledger.hold.clone());
+    let step = misremembered(project, observed, |ledger| {
         ledger.hold.iter_mut().for_each(|hold| hold.since = for_ever);
     });
     edited(step, |ledger| {
@@ -118,13 +120,13 @@ fn hold_that_never_ends(project: &Project, world: &World) -> Option<Step> {
     })
 }
 
-fn forgotten_port(project: &Project, world: &World) -> Option<Step> {
-    match decide(project, world) {
-        Some(Step::Serve { .. }) => Some(Step::Serve { port: project.fixed_port }),
+fn forgotten_port(project: &Project, observed: &Observed) -> Option<Step> {
+    match decide(project, observed) {
+        Some(Step::ApplyService { .. }) => Some(Step::ApplyService { port: project.fixed_port }),
         step => step,
     }
 }
 
-fn no_pause(project: &Project, world: &World) -> Option<Step> {
-    decide(project, &World { retry_base: 0, ..world.clone() })
+fn no_pause(project: &Project, observed: &Observed) -> Option<Step> {
+    decide(project, &Observed { retry_base: 0, ..observed.clone() })
 }

@@ -2,9 +2,9 @@
 
 use doce_operator::crd::spec::OnFailure;
 use doce_operator::project::Project;
-use doce_operator::reconcile::decide::{Step, Target, decide};
-use doce_operator::reconcile::observed::World;
-use doce_operator::reconcile::target::asked;
+use doce_operator::reconcile::decide::{DesiredDeployment, Step, decide};
+use doce_operator::reconcile::observed::Observed;
+use doce_operator::reconcile::target::target;
 
 use super::Planting;
 
@@ -39,32 +39,32 @@ pub(super) const PLANTED: &[Planting] = &[
     ),
 ];
 
-fn hasty_verdict(project: &Project, world: &World) -> Option<Step> {
-    let mut hasty = world.clone();
+fn hasty_verdict(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut hasty = observed.clone();
     if let Some(rollout) = &mut hasty.rollout {
         rollout.deadline_over = rollout.current && !rollout.available;
     }
     decide(project, &hasty)
 }
 
-fn rosy(project: &Project, world: &World) -> Option<Step> {
-    let mut rosy = world.clone();
+fn rosy(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut rosy = observed.clone();
     if let Some(rollout) = &mut rosy.rollout {
         rollout.available = rollout.replicas > 0;
     }
     decide(project, &rosy)
 }
 
-fn partly_live(project: &Project, world: &World) -> Option<Step> {
-    let mut rosy = world.clone();
+fn partly_live(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut rosy = observed.clone();
     if let Some(rollout) = &mut rosy.rollout {
         rollout.available |= rollout.current && rollout.replicas > 1 && rollout.serving > 0;
     }
     decide(project, &rosy)
 }
 
-fn old_status(project: &Project, world: &World) -> Option<Step> {
-    let mut rosy = world.clone();
+fn old_status(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut rosy = observed.clone();
     if let Some(rollout) = rosy.rollout.as_mut().filter(|rollout| !rollout.current && rollout.serving > 0) {
         rollout.current = true;
         rollout.available = rollout.replicas > 0; // As it was for the template before.
@@ -72,39 +72,39 @@ fn old_status(project: &Project, world: &World) -> Option<Step> {
     decide(project, &rosy)
 }
 
-fn stays(project: &Project, world: &World) -> Option<Step> {
+fn stays(project: &Project, observed: &Observed) -> Option<Step> {
     let mut stays = project.clone();
     stays.rollout.on_failure = OnFailure::Stay;
-    decide(&stays, world)
+    decide(&stays, observed)
 }
 
-fn restart_stays(project: &Project, world: &World) -> Option<Step> {
-    let before = world.ledger.clone().unwrap_or_default();
-    let step = decide(project, world);
-    let Some(Step::Ledger(after)) = &step else { return step };
+fn restart_stays(project: &Project, observed: &Observed) -> Option<Step> {
+    let before = observed.ledger.clone().unwrap_or_default();
+    let step = decide(project, observed);
+    let Some(Step::WriteLedger(after)) = &step else { return step };
     let taken_back = after.versions.iter().any(|(version, life)| {
         let was = before.life(version);
-        was.restarting() && life.restart == life.good && life.good == was.good
+        was.restarting() && life.restart == life.good_restart && life.good_restart == was.good_restart
     });
     if taken_back { None } else { step }
 }
 
-fn stop_moves(project: &Project, world: &World) -> Option<Step> {
-    match decide(project, world) {
-        Some(Step::Roll(Target { version: None, stamp, replicas, trial })) => {
+fn stop_moves(project: &Project, observed: &Observed) -> Option<Step> {
+    match decide(project, observed) {
+        Some(Step::ApplyDeployment(DesiredDeployment { version: None, stamp, replicas, trial })) => {
             let built =
-                |version: &String| world.records.get(version).is_some_and(|record| record.image.is_some());
-            let version = asked(project, world).wanted.filter(built);
-            Some(Step::Roll(Target { version, stamp, replicas, trial }))
+                |version: &String| observed.records.get(version).is_some_and(|record| record.image.is_some());
+            let version = target(project, observed).version.filter(built);
+            Some(Step::ApplyDeployment(DesiredDeployment { version, stamp, replicas, trial }))
         }
         step => step,
     }
 }
 
-fn never_scales(project: &Project, world: &World) -> Option<Step> {
-    match decide(project, world) {
-        Some(Step::Roll(target))
-            if world.rollout.as_ref().is_some_and(|rollout| {
+fn never_scales(project: &Project, observed: &Observed) -> Option<Step> {
+    match decide(project, observed) {
+        Some(Step::ApplyDeployment(target))
+            if observed.rollout.as_ref().is_some_and(|rollout| {
                 rollout.version == target.version && rollout.stamp == target.stamp && rollout.faithful
             }) =>
         {

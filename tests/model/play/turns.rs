@@ -84,7 +84,7 @@ impl Play {
         let write = Write {
             before: &before,
             seen: &decided.seen,
-            world: &decided.world,
+            observed: &decided.observed,
             step: &decided.step,
             after: &self.cluster,
         };

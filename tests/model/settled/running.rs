@@ -3,27 +3,27 @@
 use doce_operator::crd::annotations::Verb;
 use doce_operator::reconcile::decide::{Step, decide};
 use doce_operator::reconcile::status::summarize;
-use doce_operator::reconcile::target::{Asked, previous};
+use doce_operator::reconcile::target::{Target, previous};
 
 use super::super::cluster::{Cluster, PAUSE, Template};
 use super::super::observe::observe;
 
 /// The version that should run: wanted, with an image, no verdict, and pods are asked for.
-fn due<'a>(cluster: &Cluster, asked: &'a Asked) -> Option<&'a str> {
-    let wanted = asked.wanted.as_deref().filter(|_| !cluster.project.stopped())?;
-    let built = cluster.records.get(wanted).is_some_and(|record| record.image.is_some());
-    (built && cluster.memory().life(wanted).failed.is_none()).then_some(wanted)
+fn due<'a>(cluster: &Cluster, target: &'a Target) -> Option<&'a str> {
+    let target = target.version.as_deref().filter(|_| !cluster.project.stopped())?;
+    let built = cluster.records.get(target).is_some_and(|record| record.image.is_some());
+    (built && cluster.memory().life(target).failed.is_none()).then_some(target)
 }
 
-pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let Some(due) = due(cluster, asked) else { return Ok(()) };
+pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, target: &Target) -> Result<(), String> {
+    let Some(due) = due(cluster, target) else { return Ok(()) };
     let ledger = cluster.memory();
     let life = ledger.life(due);
     if cluster.in_place() != Some(due) {
         return Err(format!("{due} is not in place"));
     }
     if cluster.complete() {
-        let on_top = life.live == Some(ledger.last);
+        let on_top = life.live == Some(ledger.last_live);
         return if on_top { Ok(()) } else { Err(format!("{due} serves and is not live on top: {life:?}")) };
     }
     if cluster.nature.is_good(due) {
@@ -33,7 +33,7 @@ pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, asked: &Asked) -
 }
 
 /// Whatever is asked for meanwhile: what runs and was never live has a verdict, or is live in the end.
-pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
     let runs = cluster.in_place().filter(built).filter(|_| !cluster.project.stopped() && !cluster.forgotten);
     let Some(version) = runs else { return Ok(()) };
@@ -45,9 +45,9 @@ pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Asked) -> Resu
     }
 }
 
-pub(super) fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
+pub(super) fn what_failed_is_left(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let ledger = cluster.memory();
-    let failed = asked.wanted.as_deref().filter(|wanted| ledger.life(wanted).failed.is_some());
+    let failed = target.version.as_deref().filter(|target| ledger.life(target).failed.is_some());
     let last = previous(&ledger, &observe(cluster), None);
     let (Some(failed), Some(last)) = (failed, last) else { return Ok(()) };
     let stays = cluster.project.stopped() || !cluster.project.returns();
@@ -61,27 +61,28 @@ pub(super) fn what_failed_is_left(cluster: &Cluster, asked: &Asked) -> Result<()
 /// The pauses are shorter than the quiet after which a project counts as at rest.
 pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
     cluster: &Cluster,
-    asked: &Asked,
+    target: &Target,
 ) -> Result<(), String> {
     let ledger = cluster.memory();
-    let waits = |wanted: &&str| ledger.life(wanted).tried_again_at(PAUSE).is_some();
-    let Some(wanted) = asked.wanted.as_deref().filter(waits) else { return Ok(()) };
+    let waits = |target: &&str| ledger.life(target).tried_again_at(PAUSE).is_some();
+    let Some(target) = target.version.as_deref().filter(waits) else { return Ok(()) };
     let kept = cluster.in_place().is_some_and(|version| {
         let life = ledger.life(version);
-        let whole = cluster.deployment.as_ref().is_some_and(|there| there.template.stamp == life.good);
-        version != wanted && life.live.is_some() && whole && cluster.built(version)
+        let whole =
+            cluster.deployment.as_ref().is_some_and(|there| there.template.stamp == life.good_restart);
+        version != target && life.live.is_some() && whole && cluster.built(version)
     });
     let surges = cluster.project.rollout.strategy == doce_operator::crd::spec::Takeover::Surge;
     let commands =
-        ledger.life(wanted).failed.is_some_and(|failed| failed.stage == "Init") && cluster.built(wanted);
+        ledger.life(target).failed.is_some_and(|failed| failed.stage == "Init") && cluster.built(target);
     if commands && !cluster.project.stopped() {
-        return Err(format!("the init command of {wanted} could be tried again and is not"));
+        return Err(format!("the init command of {target} could be tried again and is not"));
     }
     let due = kept && surges && cluster.complete() && !cluster.project.stopped() && cluster.project.returns();
-    if due { Err(format!("{wanted} could be tried again and is not")) } else { Ok(()) }
+    if due { Err(format!("{target} could be tried again and is not")) } else { Ok(()) }
 }
 
-pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
     let recorded = |version: &&str| built(version) && !cluster.project.stopped();
     let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
@@ -93,7 +94,7 @@ pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Asked) -> Result<(), Stri
     }
 }
 
-pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Asked) -> Result<(), String> {
+pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let Some(version) = cluster.in_place().filter(|_| !cluster.project.stopped() && cluster.complete())
     else {
         return Ok(());
@@ -102,7 +103,7 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &As
     if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
         return Ok(()); // Somebody deleted its record: nobody knows how it should be.
     }
-    if ledger.life(version).live != Some(ledger.last) || ledger.life(version).failed.is_some() {
+    if ledger.life(version).live != Some(ledger.last_live) || ledger.life(version).failed.is_some() {
         return Ok(()); // It serves against a verdict: nothing is thrown away before that is resolved.
     }
     let place = cluster.deployment.as_ref().map(|deployment| &deployment.template);
@@ -113,7 +114,7 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &As
         template.edit == 0
             && life.live.is_some()
             && life.failed.is_none()
-            && life.good == template.stamp
+            && life.good_restart == template.stamp
             && other != version
     };
     match others[..] {
@@ -124,19 +125,19 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &As
 }
 
 /// What status names as the version to go back to is what a rollback would get, and what it does not offer is refused.
-pub(super) fn status_offers_what_would_be_granted(cluster: &Cluster, asked: &Asked) -> Result<(), String> {
-    let world = observe(cluster);
-    if asked.left.is_none() || world.ledger.is_none() {
+pub(super) fn status_offers_what_would_be_granted(cluster: &Cluster, target: &Target) -> Result<(), String> {
+    let observed = observe(cluster);
+    if target.left.is_none() || observed.ledger.is_none() {
         return Ok(()); // There is nothing that could be left.
     }
-    let status = summarize(None, &cluster.project, &world, None);
+    let status = summarize(None, &cluster.project, &observed, None);
     let mut project = cluster.project.clone();
     project.requests.clear();
     project.requests.insert(Verb::Rollback, "previous@oracle".to_owned());
-    let Some(Step::Ledger(after)) = decide(&project, &world) else {
+    let Some(Step::WriteLedger(after)) = decide(&project, &observed) else {
         return Err("a rollback is not even answered".to_owned());
     };
-    let says = &after.seen[&Verb::Rollback].outcome;
+    let says = &after.handled[&Verb::Rollback].outcome;
     match status.previous_version {
         Some(version) if says.starts_with("refused") || !says.contains(&version) => {
             Err(format!("it offers {version}, and a rollback is answered: {says}"))

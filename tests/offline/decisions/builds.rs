@@ -29,18 +29,18 @@ fn looking_up() -> Case {
 #[test]
 fn a_project_without_memory_begins_one_in_which_old_requests_count_as_seen() {
     let mut case = Case::new(1).asks(Verb::Restart, "@1");
-    case.world.ledger = None;
-    assert_eq!(case.remembers().seen[&Verb::Restart].value, "@1");
+    case.observed.ledger = None;
+    assert_eq!(case.remembers().handled[&Verb::Restart].value, "@1");
     assert_eq!(case.remembers().port, Some(30_100));
 }
 
 #[test]
 fn a_memory_that_is_lost_learns_what_serves_as_live_and_nothing_else() {
     let mut case = Case::serving(1);
-    case.world.ledger = None;
+    case.observed.ledger = None;
     assert_eq!(case.remembers().life(&v(1)).live, Some(1));
     let mut case = Case::serving(1).on_trial(2).rollout(|rollout| rollout.serving = 1);
-    case.world.ledger = None;
+    case.observed.ledger = None;
     assert_eq!(
         case.remembers().life(&v(2)).live,
         None,
@@ -50,7 +50,7 @@ fn a_memory_that_is_lost_learns_what_serves_as_live_and_nothing_else() {
 
 #[test]
 fn a_version_is_recorded_before_it_is_built() {
-    let Some(Step::Record { version, key: of, image: None, .. }) = Case::new(1).step() else {
+    let Some(Step::CreateRecord { version, key: of, image: None, .. }) = Case::new(1).step() else {
         panic!("no record")
     };
     assert_eq!((version, of), (v(1), Some(key(1))));
@@ -59,7 +59,9 @@ fn a_version_is_recorded_before_it_is_built() {
 #[test]
 fn a_recorded_version_without_an_image_is_built_once() {
     let case = Case::new(1).recorded(1);
-    let Some(Step::Build { of: what, attempt: 0, digest, reason }) = case.step() else { panic!("no build") };
+    let Some(Step::CreateBuildJob { of: what, attempt: 0, digest, reason }) = case.step() else {
+        panic!("no build")
+    };
     assert_eq!((what, digest, reason), (of(1), Some(commit(1)), "FirstBuild"));
     assert_eq!(case.job(of(1), 0, JobState::Running).step(), None);
 }
@@ -72,7 +74,7 @@ fn a_stopped_project_builds_nothing() {
 #[test]
 fn an_image_goes_into_every_record_of_its_build_key() {
     let case = Case::new(1).recorded(1).job(of(1), 0, built(1));
-    let Some(Step::Image { version, image }) = case.step() else { panic!("no image") };
+    let Some(Step::WriteImage { version, image }) = case.step() else { panic!("no image") };
     assert_eq!((version, image.reference), (v(1), "registry.test/shop@sha256:1".to_owned()));
 }
 
@@ -96,10 +98,10 @@ fn a_fault_is_no_verdict_and_is_tried_again_after_a_pause_that_grows() {
         (1, false, 1)
     );
     let mut case = case.ledger(|ledger| *ledger = after);
-    case.world.now = at(9);
+    case.observed.now = at(9);
     assert_eq!(case.step(), None, "the pause is not over");
-    case.world.now = at(10);
-    assert!(matches!(case.step(), Some(Step::Build { attempt: 1, .. })));
+    case.observed.now = at(10);
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
     let pauses: Vec<i64> =
         (1..9).map(|count| Fault { count, at: at(0), failure: Failure::default() }.pause(10)).collect();
     assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600]);
@@ -117,22 +119,26 @@ fn a_job_that_ends_without_a_report_is_a_fault() {
 fn a_build_whose_pod_never_ran_is_paused_from_its_last_words_on_and_its_job_is_left_to_its_deadline() {
     let why = Trouble { reason: "Unschedulable".into(), message: "no node".into() };
     let mut case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost(why));
-    (case.world.jobs[0].finished, case.world.jobs[0].last_words) = (None, Some(at(1770)));
-    case.world.now = at(1770);
+    (case.observed.jobs[0].finished, case.observed.jobs[0].last_words) = (None, Some(at(1770)));
+    case.observed.now = at(1770);
     let after = case.remembers();
     assert_eq!(after.attempts(&key(1)).fault.unwrap().at, at(1770));
     let mut case = case.ledger(|ledger| *ledger = after);
     assert_eq!(case.step(), None, "nothing is deleted, and the pause is not over");
-    case.world.now = at(1780);
-    assert!(matches!(case.step(), Some(Step::Build { attempt: 1, .. })));
-    case.world.jobs[0].state = JobState::Running;
-    assert_eq!(case.step(), Some(Step::EndBuild { job: "shop-build".into() }), "it has started after all");
+    case.observed.now = at(1780);
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
+    case.observed.jobs[0].state = JobState::Running;
+    assert_eq!(
+        case.step(),
+        Some(Step::DeleteBuildJob { job: "shop-build".into() }),
+        "it has started after all"
+    );
 }
 
 #[test]
 fn a_build_that_nobody_wants_any_more_is_ended() {
     let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Running);
-    assert_eq!(case.step(), Some(Step::EndBuild { job: "shop-build".into() }));
+    assert_eq!(case.step(), Some(Step::DeleteBuildJob { job: "shop-build".into() }));
 }
 
 #[test]
@@ -147,7 +153,10 @@ fn a_job_that_is_ending_is_waited_for() {
 fn a_branch_is_looked_up_by_a_numbered_job() {
     let number = Case::branch().remembers().lookup.unwrap().number;
     assert_eq!(number, 1);
-    assert!(matches!(looking_up().step(), Some(Step::Build { of: BuildOf::Lookup(1), digest: None, .. })));
+    assert!(matches!(
+        looking_up().step(),
+        Some(Step::CreateBuildJob { of: BuildOf::Lookup(1), digest: None, .. })
+    ));
 }
 
 #[test]
@@ -155,7 +164,8 @@ fn what_a_branch_comes_to_is_remembered_and_recorded_with_its_image() {
     let case = looking_up().job(BuildOf::Lookup(1), 0, built(1));
     let after = case.remembers();
     assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
-    let Some(Step::Record { version, image: Some(_), .. }) = case.ledger(|ledger| *ledger = after).step()
+    let Some(Step::CreateRecord { version, image: Some(_), .. }) =
+        case.ledger(|ledger| *ledger = after).step()
     else {
         panic!("no record with an image")
     };
@@ -166,7 +176,7 @@ fn what_a_branch_comes_to_is_remembered_and_recorded_with_its_image() {
 fn an_answer_to_an_older_lookup_is_not_taken() {
     let case = looking_up().ledger(|ledger| ledger.lookup.as_mut().unwrap().number = 2);
     let case = case.job(BuildOf::Lookup(1), 0, built(1));
-    assert!(matches!(case.step(), Some(Step::Build { of: BuildOf::Lookup(2), .. })));
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { of: BuildOf::Lookup(2), .. })));
 }
 
 #[test]
@@ -190,7 +200,7 @@ fn until_a_branch_is_looked_up_anew_what_it_came_to_last_is_asked_for() {
     let after = deploys.remembers();
     assert_eq!((after.lookup.as_ref().unwrap().number, after.is_new(Verb::Deploy, "@1")), (2, false));
     let next = deploys.ledger(|ledger| *ledger = after).step();
-    assert!(matches!(next, Some(Step::Build { of: BuildOf::Lookup(2), .. })), "{next:?}");
+    assert!(matches!(next, Some(Step::CreateBuildJob { of: BuildOf::Lookup(2), .. })), "{next:?}");
 }
 
 /// The branch came to 1, whose build has these attempts behind it; it was asked for anew, and that Job failed.

@@ -2,20 +2,20 @@
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec};
-use doce_operator::memory::ledger::{Failure, Ledger, Life};
+use doce_operator::memory::ledger::{Failure, Ledger, VersionState};
 use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::project::Project;
 use doce_operator::protocol::report::{Failed, Stage};
 use doce_operator::protocol::target::BuildOf;
-use doce_operator::reconcile::decide::{Step, Target, decide};
-use doce_operator::reconcile::observed::{BuildJob, JobState, Rollout, Service, Set, World};
+use doce_operator::reconcile::decide::{DesiredDeployment, Step, decide};
+use doce_operator::reconcile::observed::{BuildJob, JobState, Observed, Rollout, Service, Set};
 use doce_operator::version;
 use jiff::Timestamp;
 
 /// A project and what is seen of it.
 pub(super) struct Case {
     pub(super) project: Project,
-    pub(super) world: World,
+    pub(super) observed: Observed,
 }
 
 /// The clock in every case.
@@ -75,15 +75,15 @@ impl Case {
         let project = project(&serde_json::json!({ "commit": commit(number) }));
         let ledger = Some(Ledger { port: Some(30_100), ..Ledger::default() });
         let service = Some(Service { port: Some(30_100), faithful: true });
-        let world = World {
+        let observed = Observed {
             now: at(0),
             ledger,
             service,
             retry_base: 10,
             repository: "registry.test/shop".into(),
-            ..World::default()
+            ..Observed::default()
         };
-        Self { project, world }
+        Self { project, observed }
     }
 
     /// The spec names this commit, and it serves.
@@ -107,7 +107,7 @@ impl Case {
         let source = SourceFact { digest: commit(number), ..SourceFact::default() };
         let facts = Facts { version: v(number), key: Some(key(number)), source, ..Facts::default() };
         let record = Record { name: v(number), created: Some(at(i64::from(number))), facts, image: None };
-        self.world.records.insert(v(number), record);
+        self.observed.records.insert(v(number), record);
         self
     }
 
@@ -116,15 +116,15 @@ impl Case {
         self = self.recorded(number);
         let image =
             ImageFact { reference: format!("registry.test/shop@sha256:{number}"), ..ImageFact::default() };
-        self.world.records.get_mut(&v(number)).expect("it was recorded").image = Some(image);
+        self.observed.records.get_mut(&v(number)).expect("it was recorded").image = Some(image);
         self
     }
 
     /// It is built and went live with this running number.
     pub(super) fn live(self, number: u8, last: u64) -> Self {
         let with = |ledger: &mut Ledger| {
-            ledger.versions.insert(v(number), Life { live: Some(last), ..Life::default() });
-            ledger.last = ledger.last.max(last);
+            ledger.versions.insert(v(number), VersionState { live: Some(last), ..VersionState::default() });
+            ledger.last_live = ledger.last_live.max(last);
         };
         self.built(number).ledger(with)
     }
@@ -139,7 +139,7 @@ impl Case {
 
     /// It is what the Deployment runs, and Available.
     pub(super) fn in_place(mut self, number: u8) -> Self {
-        self.world.rollout = Some(Rollout {
+        self.observed.rollout = Some(Rollout {
             version: Some(v(number)),
             replicas: 1,
             pods: 1,
@@ -151,14 +151,14 @@ impl Case {
             completed: true,
             ..Rollout::default()
         });
-        self.world.sets.iter_mut().for_each(|set| set.current = false);
+        self.observed.sets.iter_mut().for_each(|set| set.current = false);
         self.set(number, 1, true)
     }
 
     /// There is a `ReplicaSet` of it.
     pub(super) fn set(mut self, number: u8, pods: i32, current: bool) -> Self {
         let name = format!("shop-{number}");
-        self.world.sets.push(Set {
+        self.observed.sets.push(Set {
             name,
             version: Some(v(number)),
             stamp: None,
@@ -179,12 +179,12 @@ impl Case {
     }
 
     pub(super) fn rollout(mut self, edit: impl FnOnce(&mut Rollout)) -> Self {
-        edit(self.world.rollout.as_mut().expect("something is in place"));
+        edit(self.observed.rollout.as_mut().expect("something is in place"));
         self
     }
 
     pub(super) fn ledger(mut self, edit: impl FnOnce(&mut Ledger)) -> Self {
-        edit(self.world.ledger.as_mut().expect("there is a ledger"));
+        edit(self.observed.ledger.as_mut().expect("there is a ledger"));
         self
     }
 
@@ -201,7 +201,7 @@ impl Case {
             last_words: None,
             trouble: None,
         };
-        self.world.jobs.push(job);
+        self.observed.jobs.push(job);
         self
     }
 
@@ -221,27 +221,27 @@ impl Case {
     }
 
     pub(super) fn step(&self) -> Option<Step> {
-        decide(&self.project, &self.world)
+        decide(&self.project, &self.observed)
     }
 
     /// The ledger that is to be written.
     pub(super) fn remembers(&self) -> Ledger {
         match self.step() {
-            Some(Step::Ledger(ledger)) => *ledger,
+            Some(Step::WriteLedger(ledger)) => *ledger,
             other => panic!("expected a ledger, got {other:?}"),
         }
     }
 
     /// What is to be run.
-    pub(super) fn rolls(&self) -> Target {
+    pub(super) fn rolls(&self) -> DesiredDeployment {
         match self.step() {
-            Some(Step::Roll(target)) => target,
+            Some(Step::ApplyDeployment(target)) => target,
             other => panic!("expected a rollout, got {other:?}"),
         }
     }
 
     /// What is said of a request.
     pub(super) fn says(&self, verb: Verb) -> String {
-        self.remembers().seen[&verb].outcome.clone()
+        self.remembers().handled[&verb].outcome.clone()
     }
 }

@@ -3,26 +3,26 @@
 use doce_operator::desired::names;
 use doce_operator::image_cleanup::observed::Cleanup;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::observed::{Cause, Child, Refusal};
+use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason};
 
 use super::case::{Case, v};
 
 /// Version 3 serves, 1 falls out, and nobody else names its image.
 fn falls_out() -> Case {
     let mut case = Case::new(3).live(1, 1).live(2, 2).live(3, 3).in_place(3);
-    case.world.cleanups.orphans = [v(1), v(2)].into();
+    case.observed.cleanups.orphans = [v(1), v(2)].into();
     case
 }
 
 fn forgets() -> Step {
-    Step::ForgetRecord { version: v(1) }
+    Step::DeleteRecord { version: v(1) }
 }
 
 impl Case {
     /// There is the Job for the image of this version.
     fn cleanup(mut self, number: u8, waits: bool) -> Self {
-        let name = names::cleanup(&self.project, &self.world.records[&v(number)]);
-        self.world.cleanups.jobs.push(Cleanup { name, version: v(number), waits, ..Cleanup::default() });
+        let name = names::cleanup(&self.project, &self.observed.records[&v(number)]);
+        self.observed.cleanups.jobs.push(Cleanup { name, version: v(number), waits, ..Cleanup::default() });
         self
     }
 }
@@ -30,7 +30,7 @@ impl Case {
 #[test]
 fn the_job_is_made_before_the_record_goes_and_once() {
     let case = falls_out();
-    assert_eq!(case.step(), Some(Step::CleanUp { version: v(1) }));
+    assert_eq!(case.step(), Some(Step::CreateCleanupJob { version: v(1) }));
     assert_eq!(case.cleanup(1, true).step(), Some(forgets()));
     assert_eq!(falls_out().cleanup(1, false).step(), Some(forgets()));
 }
@@ -38,29 +38,29 @@ fn the_job_is_made_before_the_record_goes_and_once() {
 #[test]
 fn an_image_that_something_else_names_makes_no_job() {
     let mut case = falls_out();
-    case.world.cleanups.orphans = [v(2)].into();
+    case.observed.cleanups.orphans = [v(2)].into();
     assert_eq!(case.step(), Some(forgets()));
 }
 
 #[test]
 fn a_job_that_is_refused_does_not_keep_the_record() {
     let mut case = falls_out();
-    let refusal = |child| Refusal { child, cause: Cause::Invalid, message: "quota".to_owned() };
-    case.world.refusals = vec![refusal(Child::Cleanup)];
+    let refusal = |child| Refusal { child, cause: RefusalReason::Invalid, message: "quota".to_owned() };
+    case.observed.refusals = vec![refusal(Child::Cleanup)];
     assert_eq!(case.step(), Some(forgets()));
-    case.world.refusals = vec![refusal(Child::Job)];
-    assert_eq!(case.step(), Some(Step::CleanUp { version: v(1) }), "that was another one");
+    case.observed.refusals = vec![refusal(Child::Job)];
+    assert_eq!(case.step(), Some(Step::CreateCleanupJob { version: v(1) }), "that was another one");
 }
 
 #[test]
 fn a_job_that_waits_is_taken_back_when_its_record_is_to_stay() {
-    let job = |case: &Case| case.world.cleanups.jobs[0].name.clone();
+    let job = |case: &Case| case.observed.cleanups.jobs[0].name.clone();
     let mut more = falls_out().cleanup(1, true);
     more.project.limit = 10;
-    assert_eq!(more.step(), Some(Step::EndCleanup { job: job(&more) }));
+    assert_eq!(more.step(), Some(Step::DeleteCleanupJob { job: job(&more) }));
     let mut kept = falls_out().cleanup(1, true);
     kept.project.cleans = false;
-    assert_eq!(kept.step(), Some(Step::EndCleanup { job: job(&kept) }));
+    assert_eq!(kept.step(), Some(Step::DeleteCleanupJob { job: job(&kept) }));
     let mut runs = falls_out().cleanup(1, false);
     runs.project.limit = 10;
     assert_eq!(runs.step(), None, "one that was started is not ended");
@@ -69,32 +69,33 @@ fn a_job_that_waits_is_taken_back_when_its_record_is_to_stay() {
 #[test]
 fn a_job_whose_record_is_gone_is_left_to_the_queue() {
     let mut case = falls_out().cleanup(1, true);
-    case.world.records.remove(&v(1));
+    case.observed.records.remove(&v(1));
     assert_eq!(case.step(), None);
 }
 
 #[test]
 fn a_later_record_of_the_same_version_gets_a_job_of_its_own() {
     let case = falls_out();
-    let mut later = case.world.records[&v(1)].clone();
+    let mut later = case.observed.records[&v(1)].clone();
     later.created = Some(super::case::at(500));
     let of = |record| names::cleanup(&case.project, record);
-    assert_ne!(of(&case.world.records[&v(1)]), of(&later));
+    assert_ne!(of(&case.observed.records[&v(1)]), of(&later));
 }
 
 #[test]
 fn a_job_that_failed_is_followed_by_another_and_by_no_more_than_one() {
     let mut case = falls_out().cleanup(1, false);
-    case.world.records.remove(&v(1));
-    case.world.cleanups.jobs[0].tries_again = true;
-    let failed = case.world.cleanups.jobs[0].name.clone();
-    assert_eq!(case.step(), Some(Step::CleanUpAgain { job: failed.clone() }));
-    let refusal = Refusal { child: Child::Cleanup, cause: Cause::Invalid, message: "quota".to_owned() };
-    case.world.refusals = vec![refusal];
+    case.observed.records.remove(&v(1));
+    case.observed.cleanups.jobs[0].tries_again = true;
+    let failed = case.observed.cleanups.jobs[0].name.clone();
+    assert_eq!(case.step(), Some(Step::RecreateCleanupJob { job: failed.clone() }));
+    let refusal =
+        Refusal { child: Child::Cleanup, cause: RefusalReason::Invalid, message: "quota".to_owned() };
+    case.observed.refusals = vec![refusal];
     assert_eq!(case.step(), None);
-    case.world.refusals.clear();
+    case.observed.refusals.clear();
     let next = names::cleanup_again(&case.project, &failed);
     let next = Cleanup { name: next, version: v(1), waits: true, ..Cleanup::default() };
-    case.world.cleanups.jobs.push(next);
+    case.observed.cleanups.jobs.push(next);
     assert_eq!(case.step(), None);
 }

@@ -41,14 +41,14 @@ fn a_hold_in_force_outlives_the_annotation() {
 #[test]
 fn a_third_version_is_tried_as_usual_while_held() {
     let case = held().spec(3);
-    assert!(matches!(case.step(), Some(Step::Record { .. })));
+    assert!(matches!(case.step(), Some(Step::CreateRecord { .. })));
     assert_eq!(case.built(3).rolls().version, Some(v(3)));
 }
 
 #[test]
 fn a_third_version_that_fails_keeps_the_hold() {
     let case = held().spec(3).failed(3);
-    assert!(!matches!(case.step(), Some(Step::Roll(_))), "what was gone back to goes on");
+    assert!(!matches!(case.step(), Some(Step::ApplyDeployment(_))), "what was gone back to goes on");
     let mut case = held().failed(3);
     case.project.limit = 10;
     assert_eq!(case.step(), None, "the spec asks for what was left again: still held");
@@ -92,7 +92,7 @@ fn twice_back_goes_forward_again() {
 fn a_rollback_to_the_held_version_says_that_it_runs_and_keeps_the_hold() {
     let case = held().asks(Verb::Rollback, &format!("v{}@2", &v(1)[..8]));
     let after = case.remembers();
-    assert!(after.hold.is_some() && after.seen[&Verb::Rollback].outcome.contains("runs already"));
+    assert!(after.hold.is_some() && after.handled[&Verb::Rollback].outcome.contains("runs already"));
 }
 
 #[test]
@@ -124,9 +124,12 @@ fn a_rollback_to_what_the_hold_kept_from_being_built_lifts_it_and_it_is_built() 
     let case = held_before_the_build().asks(Verb::Rollback, &forward(3));
     let after = case.remembers();
     assert_eq!(after.hold, None);
-    assert!(after.seen[&Verb::Rollback].outcome.contains("built first"), "{:?}", after.seen);
+    assert!(after.handled[&Verb::Rollback].outcome.contains("built first"), "{:?}", after.handled);
     let next = case.ledger(|ledger| *ledger = after).step();
-    assert!(matches!(&next, Some(Step::Build { of: BuildOf::Key(of), .. }) if *of == key(3)), "{next:?}");
+    assert!(
+        matches!(&next, Some(Step::CreateBuildJob { of: BuildOf::Key(of), .. }) if *of == key(3)),
+        "{next:?}"
+    );
 }
 
 #[test]
@@ -160,7 +163,7 @@ fn a_rollback_while_a_branch_is_looked_up_for_the_first_time_goes_back_at_once()
 
     let (case, _) = looked_up_for_the_first_time();
     let case = case.live(1, 3).in_place(1).ledger(|ledger| ledger.hold = after.hold);
-    let status = summarize(None, &case.project, &case.world, None);
+    let status = summarize(None, &case.project, &case.observed, None);
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Held"));
     assert!(ready.message.contains("What branch main comes to"), "{}", ready.message);
@@ -170,7 +173,7 @@ fn a_rollback_while_a_branch_is_looked_up_for_the_first_time_goes_back_at_once()
 fn a_rollback_that_left_a_lookup_leaves_what_it_turned_out_to_be_and_nothing_newer() {
     let answers = |failure: bool| {
         let (mut case, of) = looked_up_for_the_first_time();
-        case.world.jobs.clear();
+        case.observed.jobs.clear();
         let hold = Hold { left: of, target: v(1), since: 2 };
         let state = if failure {
             let failed = failed(Stage::Build, "BuildFailed");

@@ -2,17 +2,17 @@
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::init_command::InitCommand;
-use doce_operator::memory::ledger::{InitRun, Life};
+use doce_operator::memory::ledger::{InitRun, VersionState};
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::init::{InitFailure, InitJob, InitState};
-use doce_operator::reconcile::observed::{Cause, Child, Refusal, Trouble};
+use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason, Trouble};
 
 use super::case::{Case, at, v};
 
 /// It is built and has an init command.
 fn with_command(case: Case, number: u8) -> Case {
     let mut case = case.built(number);
-    let record = case.world.records.get_mut(&v(number)).expect("it was built");
+    let record = case.observed.records.get_mut(&v(number)).expect("it was built");
     record.facts.init_command = Some(InitCommand::default());
     case
 }
@@ -23,7 +23,7 @@ fn begun(case: Case, number: u64, version: u8) -> Case {
 
 fn job(mut case: Case, number: u64, version: u8, state: InitState) -> Case {
     let name = format!("shop-{number}");
-    case.world.inits.push(InitJob { name, version: v(version), number, state, ..InitJob::default() });
+    case.observed.inits.push(InitJob { name, version: v(version), number, state, ..InitJob::default() });
     case
 }
 
@@ -38,14 +38,14 @@ fn a_run_is_remembered_before_its_job_is_made_and_the_version_starts_when_it_has
     let run = case.remembers().init.expect("a run");
     assert_eq!((run.number, run.version.as_str(), run.ended), (1, v(2).as_str(), false));
     let case = begun(case, 1, 2);
-    assert_eq!(case.step(), Some(Step::Init { version: v(2), number: 1 }));
+    assert_eq!(case.step(), Some(Step::CreateInitJob { version: v(2), number: 1 }));
     let case = job(case, 1, 2, InitState::Running);
     assert_eq!(case.step(), None, "what serves goes on serving");
     let done = job(begun(with_command(Case::serving(1).spec(2), 2), 1, 2), 1, 2, InitState::Done);
     let after = done.remembers();
     assert!(after.life(&v(2)).initialized && after.init.expect("the run").ended);
     let done = with_command(Case::serving(1).spec(2), 2).ledger(|ledger| {
-        ledger.versions.insert(v(2), Life { initialized: true, ..Life::default() });
+        ledger.versions.insert(v(2), VersionState { initialized: true, ..VersionState::default() });
     });
     assert_eq!(done.rolls().version, Some(v(2)));
 }
@@ -59,7 +59,7 @@ fn a_failure_is_a_verdict_of_stage_init_and_a_first_version_is_not_started_by_it
     assert!(after.life(&v(1)).outside.is_none() && after.init.expect("the run").ended);
     let case = with_command(Case::new(1), 1).failed(1);
     let case = with_command(case, 1);
-    assert!(!matches!(case.step(), Some(Step::Roll(_))), "{:?}", case.step());
+    assert!(!matches!(case.step(), Some(Step::ApplyDeployment(_))), "{:?}", case.step());
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_retry_begins_another_run_and_a_cause_outside_does_so_after_its_pause() {
     assert_eq!(lifted.ledger(|ledger| *ledger = after).remembers().init.expect("a run").number, 2);
     let mut outside = failed(true);
     assert_eq!(outside.step(), None);
-    outside.world.now = at(10);
+    outside.observed.now = at(10);
     let after = outside.remembers();
     assert!(after.life(&v(2)).failed.is_none());
     assert_eq!(after.life(&v(2)).outside.expect("how often").count, 1);
@@ -107,9 +107,9 @@ fn nothing_begins_while_stopped_and_a_refused_run_that_nobody_wants_is_given_up(
         None
     );
     let mut case = begun(with_command(with_command(Case::serving(1).spec(3), 2), 3), 1, 2);
-    assert_eq!(case.step(), Some(Step::Init { version: v(2), number: 1 }));
-    let refusal = Refusal { child: Child::Init, cause: Cause::Invalid, message: "quota".into() };
-    case.world.refusals.push(refusal);
+    assert_eq!(case.step(), Some(Step::CreateInitJob { version: v(2), number: 1 }));
+    let refusal = Refusal { child: Child::Init, cause: RefusalReason::Invalid, message: "quota".into() };
+    case.observed.refusals.push(refusal);
     assert!(case.remembers().init.expect("the run").ended);
 }
 

@@ -2,7 +2,7 @@
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::conditions::Truth;
-use doce_operator::crd::status::Cause;
+use doce_operator::crd::status::TriggerKind;
 use doce_operator::memory::ledger::{Answer, Attempts, Failure, Hold, Lookup};
 use doce_operator::memory::record::Trigger;
 use doce_operator::project::Origin;
@@ -24,7 +24,7 @@ fn polled(number: u8) -> Case {
 }
 
 fn after(mut case: Case, seconds: i64) -> Case {
-    case.world.now = at(seconds);
+    case.observed.now = at(seconds);
     case
 }
 
@@ -43,21 +43,27 @@ fn looking() -> Case {
 fn a_look_is_due_an_interval_after_the_end_of_the_last_one_and_is_numbered() {
     assert_eq!(after(serving(), 59).step(), None);
     let lookup = after(serving(), 60).remembers().lookup.unwrap();
-    assert_eq!((lookup.number, lookup.trigger.unwrap().cause), (2, Cause::Poll));
-    let Some(Step::Build { of, reason, .. }) = looking().step() else { panic!("no lookup") };
+    assert_eq!((lookup.number, lookup.trigger.unwrap().cause), (2, TriggerKind::Poll));
+    let Some(Step::CreateBuildJob { of, reason, .. }) = looking().step() else { panic!("no lookup") };
     assert_eq!((of, reason), (BuildOf::Lookup(2), "Polled"));
 }
 
 #[test]
 fn nothing_is_polled_that_is_stopped_or_pinned_or_has_no_interval_or_builds() {
-    assert_eq!(after(serving(), 600).stopped().step().map(|step| matches!(step, Step::Roll(_))), Some(true));
+    assert_eq!(
+        after(serving(), 600).stopped().step().map(|step| matches!(step, Step::ApplyDeployment(_))),
+        Some(true)
+    );
     let pin = key(1)[..8].to_owned();
-    assert!(!matches!(after(serving(), 600).pinned(&pin).step(), Some(Step::Ledger(_))));
+    assert!(!matches!(after(serving(), 600).pinned(&pin).step(), Some(Step::WriteLedger(_))));
     let mut never = after(serving(), 600);
     never.project.interval = None;
     assert_eq!(never.step(), None);
     let builds = after(polled(2).live(1, 1).in_place(1).recorded(2), 600);
-    assert!(matches!(builds.step(), Some(Step::Build { of: BuildOf::Key(_), .. })), "a build goes first");
+    assert!(
+        matches!(builds.step(), Some(Step::CreateBuildJob { of: BuildOf::Key(_), .. })),
+        "a build goes first"
+    );
     assert_eq!(builds.job(BuildOf::Key(key(2)), 0, JobState::Running).step(), None);
 }
 
@@ -92,32 +98,32 @@ fn a_hold_that_leaves_an_unbuilt_version_does_not_end_the_looks() {
 fn what_a_look_found_is_told_of_its_first_version_and_not_of_what_the_spec_makes_of_it_later() {
     let look = |case: Case| {
         case.ledger(|ledger| {
-            let poll = Some(Trigger { cause: Cause::Poll, by: None });
+            let poll = Some(Trigger { cause: TriggerKind::Poll, by: None });
             ledger.lookup.as_mut().expect("it was looked up").trigger = poll;
         })
     };
     let trigger = |case: &Case| match case.step() {
-        Some(Step::Record { trigger, .. }) => trigger,
+        Some(Step::CreateRecord { trigger, .. }) => trigger,
         other => panic!("expected a record, got {other:?}"),
     };
-    assert_eq!(trigger(&look(polled(2).live(1, 1).in_place(1))).cause, Cause::Poll);
+    assert_eq!(trigger(&look(polled(2).live(1, 1).in_place(1))).cause, TriggerKind::Poll);
     let mut case = look(polled(1).live(1, 1).in_place(1));
     case.project.run.port = 3001;
     case.project.authors.spec = Some("helm".to_owned());
-    assert_eq!(trigger(&case), Trigger { cause: Cause::Apply, by: Some("helm".to_owned()) });
+    assert_eq!(trigger(&case), Trigger { cause: TriggerKind::Apply, by: Some("helm".to_owned()) });
 }
 
 #[test]
 fn a_look_that_is_under_way_or_fails_leaves_ready_as_it_is() {
     let runs = looking().job(BuildOf::Lookup(2), 0, JobState::Running);
-    assert_eq!(headline(&runs.project, &runs.world).ready, Truth::True);
+    assert_eq!(headline(&runs.project, &runs.observed).ready, Truth::True);
     let lost = JobState::Lost(Trouble { reason: "BuildFault".into(), message: "no answer".into() });
     let case = looking().job(BuildOf::Lookup(2), 0, lost);
     let remembers = case.remembers();
     let attempts = &remembers.lookup.as_ref().unwrap().attempts;
     assert_eq!((attempts.attempt, attempts.fault.as_ref().unwrap().count), (1, 1), "tried after a pause");
     let case = case.ledger(|ledger| *ledger = remembers);
-    let headline = headline(&case.project, &case.world);
+    let headline = headline(&case.project, &case.observed);
     assert_eq!(headline.ready, Truth::True);
     assert!(headline.message.contains("branch main could not be looked at again: no answer"), "{headline:?}");
 }
@@ -125,7 +131,7 @@ fn a_look_that_is_under_way_or_fails_leaves_ready_as_it_is() {
 #[test]
 fn a_look_that_a_person_cancels_is_no_verdict_and_the_clock_begins_anew() {
     let mut case = looking().job(BuildOf::Lookup(2), 0, JobState::Running).asks(Verb::Cancel, "shop-build@1");
-    case.world.jobs[0].started = Some(at(61));
+    case.observed.jobs[0].started = Some(at(61));
     let lookup = case.remembers().lookup.unwrap();
     assert_eq!(
         (lookup.answer.unwrap().number, lookup.at, lookup.attempts),
@@ -135,7 +141,7 @@ fn a_look_that_a_person_cancels_is_no_verdict_and_the_clock_begins_anew() {
 
 #[test]
 fn a_first_lookup_is_no_poll() {
-    let trigger = Some(Trigger { cause: Cause::Poll, by: None });
+    let trigger = Some(Trigger { cause: TriggerKind::Poll, by: None });
     assert!(
         !Lookup { trigger, ..Lookup::default() }.polls(),
         "there is no answer that could stand meanwhile"

@@ -26,14 +26,14 @@ fn a_cancel_ends_the_build_that_it_names_until_a_retry() {
     let after = case.remembers();
     assert!(after.attempts(&key(2)).cancelled && !after.is_new(Verb::Cancel, "shop-build@1"));
     let next = case.ledger(|ledger| *ledger = after).step();
-    assert!(matches!(next, Some(Step::EndBuild { .. })));
+    assert!(matches!(next, Some(Step::DeleteBuildJob { .. })));
 }
 
 #[test]
 fn a_cancel_of_another_build_is_seen_and_changes_nothing() {
     let after = building().asks(Verb::Cancel, "shop-other@1").remembers();
     assert_eq!(after.attempts(&key(2)), Attempts::default());
-    assert!(after.seen[&Verb::Cancel].outcome.contains("status.build.id"));
+    assert!(after.handled[&Verb::Cancel].outcome.contains("status.build.id"));
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn a_rollback_while_the_config_map_is_missing_says_what_to_do_and_status_offers_
     let mut case = Case::new(2).live(1, 1).live(2, 2).in_place(2);
     let source = serde_json::json!({ "configMap": { "name": "site" } });
     case.project.source = serde_json::from_value(source).unwrap();
-    case.world.config_map = ConfigMap::Missing;
-    let status = summarize(None, &case.project, &case.world, None);
+    case.observed.config_map = ConfigMap::Missing;
+    let status = summarize(None, &case.project, &case.observed, None);
     let offer = status.conditions.iter().find(|condition| condition.type_ == "RollbackAvailable").unwrap();
     assert_eq!(offer.status, "False", "{}", offer.message);
     let says = case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
@@ -194,9 +194,9 @@ fn a_rollback_while_the_config_map_is_missing_says_what_to_do_and_status_offers_
 fn previous_is_the_newest_version_that_can_still_be_had() {
     let mut case =
         Case::new(3).live(1, 1).live(2, 2).live(3, 3).in_place(3).asks(Verb::Rollback, "previous@1");
-    case.world.records.remove(&v(2));
+    case.observed.records.remove(&v(2));
     assert_eq!(case.remembers().hold.unwrap().target, v(1));
-    let status = summarize(None, &case.project, &case.world, None);
+    let status = summarize(None, &case.project, &case.observed, None);
     assert_eq!(status.previous_version, Some(short(&v(1))));
     let offers = |status: &ProjectDeploymentStatus| {
         let condition =
@@ -204,8 +204,8 @@ fn previous_is_the_newest_version_that_can_still_be_had() {
         (condition.status.clone(), condition.message.clone())
     };
     assert!(offers(&status).1.contains(&short(&v(1))), "{:?}", offers(&status));
-    case.world.records.remove(&v(1));
-    let status = summarize(None, &case.project, &case.world, None);
+    case.observed.records.remove(&v(1));
+    let status = summarize(None, &case.project, &case.observed, None);
     assert_eq!((status.previous_version.clone(), offers(&status).0.as_str()), (None, "False"));
     assert!(case.says(Verb::Rollback).starts_with("refused"));
 }

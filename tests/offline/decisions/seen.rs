@@ -15,14 +15,14 @@ fn an_earlier_value_that_somebody_puts_back_is_not_acted_on_again() {
     let second = case.remembers();
     assert!(!second.is_new(Verb::Restart, "@1") && !second.is_new(Verb::Restart, "@2"));
     let put_back = case.ledger(|ledger| *ledger = second).asks(Verb::Restart, "@1");
-    assert!(matches!(put_back.step(), Some(Step::Roll(_))), "only the second restart goes on");
+    assert!(matches!(put_back.step(), Some(Step::ApplyDeployment(_))), "only the second restart goes on");
 }
 
 #[test]
 fn the_last_four_values_of_a_request_are_remembered_and_no_more() {
     let mut ledger = Ledger::default();
     for token in 1..=6 {
-        ledger = ledger.with_seen(Verb::Deploy, &format!("@{token}"), "done");
+        ledger = ledger.with_handled(Verb::Deploy, &format!("@{token}"), "done");
     }
     let known: Vec<i32> =
         (1..=6).filter(|token| !ledger.is_new(Verb::Deploy, &format!("@{token}"))).collect();
@@ -30,11 +30,13 @@ fn the_last_four_values_of_a_request_are_remembered_and_no_more() {
 }
 
 #[test]
-fn a_memory_written_before_earlier_values_were_remembered_can_be_read() {
-    let text = r#"{"format":1,"seen":{"restart":{"value":"@1","outcome":"done"}},"last":0}"#;
-    let ledger: Ledger = serde_json::from_str(text).unwrap();
+fn a_ledger_with_the_keys_of_earlier_builds_is_read_and_written_with_those_of_now() {
+    let old = r#"{"format":1,"seen":{"restart":{"value":"@1","outcome":"done"}},"versions":{"v":{"live":3,
+        "again":{"cause":"Retry"},"ready":"2026-01-02T03:04:05Z","restart":"r","good":"r"}},"last":3}"#;
+    let ledger: Ledger = serde_json::from_str(old).unwrap();
     assert!(!ledger.is_new(Verb::Restart, "@1") && ledger.is_new(Verb::Restart, "@0"));
-    assert_eq!(serde_json::to_string(&ledger).unwrap(), text);
+    let now = r#"{"format":1,"handled":{"restart":{"value":"@1","outcome":"done"}},"versions":{"v":{"live":3,"trigger":{"cause":"Retry"},"readyAt":"2026-01-02T03:04:05Z","restart":"r","goodRestart":"r"}},"lastLive":3}"#;
+    assert_eq!(serde_json::to_string(&ledger).unwrap(), now);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use doce_operator::reconcile::decide::Step;
 use super::case::{Case, v};
 
 fn forgets(number: u8) -> Step {
-    Step::ForgetSet { name: format!("shop-{number}") }
+    Step::DeleteReplicaSet { name: format!("shop-{number}") }
 }
 
 /// Version 3 serves, 2 and 1 served before.
@@ -19,7 +19,7 @@ fn the_set_of_the_version_that_served_last_is_kept_and_the_one_before_it_goes() 
     let mut case = third().set(2, 0, false).set(1, 0, false);
     case.project.limit = 10;
     assert_eq!(case.step(), Some(forgets(1)));
-    case.world.sets.retain(|set| set.name != "shop-1");
+    case.observed.sets.retain(|set| set.name != "shop-1");
     assert_eq!(case.step(), None);
 }
 
@@ -55,28 +55,28 @@ fn no_set_goes_while_stopped() {
 #[test]
 fn another_set_of_the_version_in_place_goes_at_once() {
     let mut case = Case::serving(1).rollout(|rollout| rollout.available = false).set(1, 0, false);
-    case.world.sets[1].stamp = Some("old".into());
+    case.observed.sets[1].stamp = Some("old".into());
     assert_eq!(case.step(), Some(forgets(1)));
 }
 
 #[test]
 fn a_set_that_somebody_edited_does_not_count_as_the_kept_one() {
     let mut case = Case::new(2).live(1, 1).live(2, 2).in_place(2).set(1, 0, false);
-    case.world.sets[1].faithful = false;
+    case.observed.sets[1].faithful = false;
     assert_eq!(case.step(), Some(forgets(1)));
 }
 
 #[test]
 fn the_oldest_record_beyond_the_limit_goes_and_never_live_ones_go_first() {
     let case = third();
-    assert_eq!(case.step(), Some(Step::ForgetRecord { version: v(1) }));
-    assert_eq!(case.recorded(9).step(), Some(Step::ForgetRecord { version: v(9) }));
+    assert_eq!(case.step(), Some(Step::DeleteRecord { version: v(1) }));
+    assert_eq!(case.recorded(9).step(), Some(Step::DeleteRecord { version: v(9) }));
 }
 
 #[test]
 fn the_good_version_is_not_pruned_by_age() {
     let case = Case::new(3).live(1, 1).failed(2).live(3, 2).in_place(3).set(1, 0, false);
-    assert_eq!(case.step(), Some(Step::ForgetRecord { version: v(2) }));
+    assert_eq!(case.step(), Some(Step::DeleteRecord { version: v(2) }));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn said(edit: impl FnOnce(&mut Rollout)) -> Headline {
         edit(rollout);
     });
     case.project.replicas = 3;
-    headline(&case.project, &case.world)
+    headline(&case.project, &case.observed)
 }
 
 fn told(edit: impl FnOnce(&mut Rollout)) -> (Truth, Reason, bool) {
@@ -68,7 +68,7 @@ fn the_first_pods_after_a_stop_are_starting_and_the_last_ones_before_it_stopping
     let started = |rollout: &mut Rollout| (rollout.pods, rollout.updated, rollout.serving) = (3, 3, 0);
     assert_eq!(told(started), (Truth::False, Reason::Starting, true));
     let ending = Case::serving(1).stopped().rollout(|rollout| rollout.replicas = 0);
-    let said = headline(&ending.project, &ending.world);
+    let said = headline(&ending.project, &ending.observed);
     assert_eq!((said.ready, said.reason), (Truth::False, Reason::Stopping));
 }
 
@@ -79,7 +79,7 @@ fn a_pod_without_room_beside_those_that_serve_is_told_of_the_strategy_that_needs
         .live(1, 1)
         .on_trial(2)
         .rollout(|rollout| (rollout.trouble, rollout.serving) = (trouble, 1));
-    let said = headline(&case.project, &case.world).message;
+    let said = headline(&case.project, &case.observed).message;
     assert!(said.contains("spec.rollout.strategy: Replace"), "{said}");
 }
 
@@ -89,7 +89,7 @@ fn a_request_that_there_is_not_is_answered_with_those_that_there_are() {
     case.project.limit = 10;
     case.project.unknown.insert("rollbak".into(), "previous@1".into());
     assert_eq!(case.step(), None::<Step>, "nothing is remembered for it");
-    let status = summarize(None, &case.project, &case.world, None);
+    let status = summarize(None, &case.project, &case.observed, None);
     let answer = &status.handled["rollbak"].outcome;
     assert!(answer.contains("there is no doce.dev/rollbak") && answer.contains("rollback"), "{answer}");
 }

@@ -11,14 +11,14 @@ use super::case::{Case, v};
 /// Version 2 is wanted, built for "restricted" pods, and its image has this user.
 fn restricted(case: Case, uid: Option<i64>) -> Case {
     let mut case = case.spec(2).built(2);
-    let record = case.world.records.get_mut(&v(2)).unwrap();
+    let record = case.observed.records.get_mut(&v(2)).unwrap();
     record.facts.security = Security::Restricted;
     record.image.as_mut().unwrap().uid = uid;
     case
 }
 
 fn status(case: &Case) -> ProjectDeploymentStatus {
-    summarize(None, &case.project, &case.world, None)
+    summarize(None, &case.project, &case.observed, None)
 }
 
 fn ready(status: &ProjectDeploymentStatus) -> (String, String) {
@@ -48,8 +48,8 @@ fn an_image_that_runs_as_root_is_refused_where_restricted_is_asked_for_and_what_
 fn a_first_version_that_is_refused_gets_no_pods_but_its_port() {
     let mut case = restricted(Case::new(2), Some(0));
     assert_eq!(case.step(), None);
-    case.world.service = None;
-    assert!(matches!(case.step(), Some(Step::Serve { .. })), "{:?}", case.step());
+    case.observed.service = None;
+    assert!(matches!(case.step(), Some(Step::ApplyService { .. })), "{:?}", case.step());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn neither_a_retry_nor_a_rollback_starts_what_is_refused_and_both_say_the_way_ou
 fn an_image_that_runs_as_root_and_was_not_meant_to_serves_with_a_warning() {
     for (security, warns) in [(Security::Auto, true), (Security::Baseline, false)] {
         let mut case = Case::serving(1);
-        let record = case.world.records.get_mut(&v(1)).unwrap();
+        let record = case.observed.records.get_mut(&v(1)).unwrap();
         record.facts.security = security;
         record.image.as_mut().unwrap().uid = Some(0);
         let (reason, message) = ready(&status(&case));

@@ -14,7 +14,7 @@ use super::case::{Case, at, key, v};
 fn a_version_that_is_available_is_live() {
     let case = Case::serving(1).spec(2).built(2).in_place(2);
     let after = case.remembers();
-    assert_eq!((after.life(&v(2)).live, after.last), (Some(2), 2));
+    assert_eq!((after.life(&v(2)).live, after.last_live), (Some(2), 2));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn failed_outside() -> Case {
 fn a_version_that_failed_for_a_cause_outside_of_it_is_tried_again_after_a_pause() {
     let now = |seconds: i64| {
         let mut case = failed_outside();
-        case.world.now = at(seconds);
+        case.observed.now = at(seconds);
         case
     };
     assert_eq!(now(109).step(), None);
@@ -87,14 +87,14 @@ fn a_version_that_failed_for_a_cause_outside_of_it_is_tried_again_after_a_pause(
 fn nothing_is_tried_again_while_what_serves_is_not_whole_or_something_else_is_wanted() {
     let late = |case: Case| {
         let mut case = case;
-        case.world.now = at(5000);
+        case.observed.now = at(5000);
         case
     };
     let ill = late(failed_outside()).rollout(|rollout| rollout.available = false);
     assert_eq!(ill.step(), None);
     let mut stays = late(failed_outside());
     stays.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
-    assert!(!matches!(stays.step(), Some(Step::Ledger(_))));
+    assert!(!matches!(stays.step(), Some(Step::WriteLedger(_))));
     assert_eq!(late(failed_outside()).spec(1).step(), None, "the one that serves is asked for again");
 }
 
@@ -163,7 +163,7 @@ fn a_first_version_that_fails_stays_in_place_and_is_live_if_it_recovers() {
 fn a_failed_version_that_recovers_beside_a_good_one_stays_failed() {
     let mut case = Case::serving(1).spec(2).failed(2).in_place(2);
     case.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
-    assert!(!matches!(case.step(), Some(Step::Ledger(_))));
+    assert!(!matches!(case.step(), Some(Step::WriteLedger(_))));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_restart_that_becomes_available_is_the_good_one() {
     let target = case.rolls();
     assert_eq!(target.stamp, stamp);
     let after = case.rollout(|rollout| rollout.stamp = Some("stamp".into())).remembers();
-    assert_eq!((after.life(&v(1)).good, after.life(&v(1)).live), (stamp, Some(1)));
+    assert_eq!((after.life(&v(1)).good_restart, after.life(&v(1)).live), (stamp, Some(1)));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn while_a_version_that_is_gone_back_to_starts_it_is_the_other_that_serves() {
     let hold = Hold { left: v(2), target: v(1), since: 2 };
     let case = Case::new(2).live(1, 1).live(2, 2).on_trial(1).ledger(|ledger| ledger.hold = Some(hold));
     let case = case.rollout(|rollout| rollout.serving = 1);
-    let status = summarize(None, &case.project, &case.world, None);
+    let status = summarize(None, &case.project, &case.observed, None);
     assert_eq!(status.version, Some(short(&v(2))));
     let history: Vec<_> =
         status.history.iter().map(|entry| (entry.version.clone(), entry.state.as_str())).collect();
@@ -252,7 +252,7 @@ fn while_a_version_that_is_gone_back_to_starts_it_is_the_other_that_serves() {
 }
 
 fn ready(case: &Case) -> (String, String) {
-    let status = summarize(None, &case.project, &case.world, None);
+    let status = summarize(None, &case.project, &case.observed, None);
     let ready = status.conditions.into_iter().find(|condition| condition.type_ == "Ready").unwrap();
     (ready.reason, ready.message)
 }

@@ -3,7 +3,7 @@
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::act::undone;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::observed::{Cause, Child, Refusal};
+use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason};
 use doce_operator::reconcile::status::headline;
 
 use super::case::{Case, v};
@@ -28,7 +28,7 @@ fn a_version_that_was_live_takes_over_without_a_trial() {
 #[test]
 fn what_runs_stays_while_the_next_version_is_built() {
     let case = Case::serving(1).spec(2).recorded(2);
-    assert!(matches!(case.step(), Some(Step::Build { .. })));
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { .. })));
 }
 
 #[test]
@@ -41,19 +41,19 @@ fn a_restart_that_is_under_way_is_taken_back_before_a_switch() {
 #[test]
 fn a_deployment_that_somebody_deleted_comes_back_as_it_was() {
     let mut case = Case::serving(1);
-    (case.world.rollout, case.world.sets) = (None, vec![]);
+    (case.observed.rollout, case.observed.sets) = (None, vec![]);
     assert_eq!(case.rolls().version, Some(v(1)));
     let mut first_that_failed = Case::new(1).failed(1);
-    first_that_failed.world.rollout = None;
+    first_that_failed.observed.rollout = None;
     assert_eq!(first_that_failed.rolls().version, Some(v(1)));
 }
 
 #[test]
 fn where_the_record_of_the_version_live_last_is_gone_the_one_before_it_runs() {
     let mut case = Case::new(3).live(1, 1).live(2, 2).failed(3);
-    case.world.records.remove(&v(2));
+    case.observed.records.remove(&v(2));
     assert_eq!(case.rolls().version, Some(v(1)));
-    case.world.records.remove(&v(1));
+    case.observed.records.remove(&v(1));
     assert_eq!(case.rolls().version, Some(v(3)), "there is nothing else");
 }
 
@@ -94,7 +94,7 @@ fn the_pin_is_what_the_spec_asks_for() {
 #[test]
 fn a_pin_that_the_spec_itself_yields_is_built() {
     let case = Case::new(1).pinned(&v(1)[..8]);
-    assert!(matches!(case.step(), Some(Step::Record { .. })));
+    assert!(matches!(case.step(), Some(Step::CreateRecord { .. })));
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn a_pin_that_names_more_than_one_moves_nothing() {
 #[test]
 fn a_service_that_is_missing_gets_its_port_back() {
     let mut case = Case::serving(1);
-    case.world.service = None;
-    assert_eq!(case.step(), Some(Step::Serve { port: Some(30_100) }));
+    case.observed.service = None;
+    assert_eq!(case.step(), Some(Step::ApplyService { port: Some(30_100) }));
 }
 
 #[test]
@@ -125,28 +125,29 @@ fn the_port_that_was_given_is_remembered() {
 fn a_fixed_port_replaces_the_one_that_was_given() {
     let mut case = Case::serving(1);
     case.project.fixed_port = Some(30_200);
-    assert_eq!(case.step(), Some(Step::Serve { port: Some(30_200) }));
+    assert_eq!(case.step(), Some(Step::ApplyService { port: Some(30_200) }));
 }
 
 #[test]
 fn a_refused_deployment_does_not_keep_the_service_from_being_made() {
     let mut case = Case::serving(1).spec(2).built(2);
-    case.world.service = None;
+    case.observed.service = None;
     let message = "quota".to_owned();
-    case.world.refusals = vec![Refusal { child: Child::Deployment, cause: Cause::Invalid, message }];
-    assert!(matches!(case.step(), Some(Step::Serve { .. })));
+    case.observed.refusals =
+        vec![Refusal { child: Child::Deployment, cause: RefusalReason::Invalid, message }];
+    assert!(matches!(case.step(), Some(Step::ApplyService { .. })));
 }
 
 #[test]
 fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_and_is_named() {
     let mut case = Case::serving(1).rollout(|rollout| rollout.faithful = false);
     let Some(step) = case.step() else { panic!("it is put right") };
-    assert!(matches!(step, Step::Roll(_)), "{step:?}");
+    assert!(matches!(step, Step::ApplyDeployment(_)), "{step:?}");
     assert_eq!(undone(&case.project, &step, None), None);
     let refusal = undone(&case.project, &step, Some(&step)).expect("it was done just now");
-    case.world.refusals = vec![refusal];
+    case.observed.refusals = vec![refusal];
     assert_eq!(case.step(), None);
-    let headline = headline(&case.project, &case.world);
+    let headline = headline(&case.project, &case.observed);
     assert_eq!((headline.ready, headline.reason, headline.stalled), (Truth::False, Reason::Altered, true));
     assert!(headline.message.contains("changes Deployment shop whenever"), "{}", headline.message);
 }
@@ -154,7 +155,7 @@ fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_an
 #[test]
 fn nothing_is_written_while_a_namesakes_children_are_there_or_the_project_goes() {
     let mut case = Case::new(1);
-    case.world.predecessors = vec!["Deployment/shop".into()];
+    case.observed.predecessors = vec!["Deployment/shop".into()];
     assert_eq!(case.step(), None);
     let mut case = Case::new(1);
     case.project.deleting = true;
