@@ -4,10 +4,13 @@ CARGO ?= cargo
 ENGINE ?= docker
 IMAGE ?= ghcr.io/doce-dev/doce-operator:dev
 HOST := $(shell rustc --print host-tuple)
+CACHE := $(or $(DOCE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/doce-operator)
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image lint test test-offline test-control-plane test-chaos test-node test-suite chaos bench-rollback generate \
+.PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench-rollback generate \
 	verify cluster cluster-down demo demo-down clean
 
 help: ## Say what there is
@@ -42,7 +45,7 @@ chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of th
 test-node: export SAMPLES := $(SAMPLES)
 test-node: ## Tests on a real node: real builds, real requests; SAMPLES=all builds more samples
 	$(CARGO) test --locked --test node --no-run
-	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=1
+	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=3
 
 test-suite: export SUITE := $(SUITE)
 test-suite: export ONLY := $(ONLY)
@@ -57,9 +60,17 @@ bench-rollback: ## How long going back takes, beside kubectl rollout undo, on a 
 	$(CARGO) bench --profile dev --locked --bench rollback --no-run
 	$(CLUSTER) with node -- $(CARGO) bench --profile dev --locked --bench rollback
 
-lint: ## Format and lints, warnings are errors
+check-fast: ## Format and lints, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+check: export RUSTDOCFLAGS = --deny warnings
+check: check-fast verify $(DENY) ## check-fast, documentation, licences and sources of dependencies, generated files
+	$(CARGO) doc --workspace --no-deps --locked --quiet
+	$(DENY) --workspace --locked check bans licenses sources
+
+$(DENY):
+	$(CARGO) install --quiet --locked --version $(DENY_VERSION) --root $(@D)/.. cargo-deny
 
 build: ## The operator and the cluster launcher, for this machine
 	$(CARGO) build --workspace --locked

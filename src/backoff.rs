@@ -1,11 +1,11 @@
-//! Pauses that grow per project while it fails and are forgotten when it succeeds. Memory is bounded by the number of
-//! projects that fail right now.
+//! Exponential backoff per project. A success resets it. Memory is bounded by the number of projects that fail at
+//! present.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often in a row each project failed, by uid.
+/// Number of consecutive failures of each project, by uid.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: Mutex<HashMap<String, u32>>,
@@ -13,18 +13,18 @@ pub struct Backoff {
 
 /// First pause.
 const FIRST: Duration = Duration::from_millis(500);
-/// First pause after a conflict: the watch is about to tell what was missed.
+/// First pause after a conflict. It is short because the missing watch event is about to arrive.
 const FIRST_CONFLICT: Duration = Duration::from_millis(25);
 /// Longest pause.
 const LONGEST: Duration = Duration::from_mins(5);
 
 impl Backoff {
-    /// Counts a failure of `uid` and says how long to pause.
+    /// Counts a failure of `uid` and returns the pause before the next try.
     pub fn failed(&self, uid: &str) -> Duration {
         FIRST.saturating_mul(1 << self.doublings(uid)).min(LONGEST)
     }
 
-    /// Counts a conflict of `uid` and says how long to pause: less than after a failure, and growing all the same.
+    /// Counts a conflict of `uid` and returns the pause, which is shorter than after a failure but also grows.
     pub fn conflicted(&self, uid: &str) -> Duration {
         FIRST_CONFLICT.saturating_mul(1 << self.doublings(uid)).min(LONGEST)
     }
@@ -36,7 +36,7 @@ impl Backoff {
         (*count - 1).min(16)
     }
 
-    /// Forgets what `uid` failed.
+    /// Forgets the failures of `uid`.
     pub fn succeeded(&self, uid: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }

@@ -1,5 +1,5 @@
-//! Which build starts when: the suspended Jobs are the queue, fair between namespaces, within one limit for the whole
-//! cluster and one for each namespace.
+//! The build queue: which build starts when. The suspended Jobs are the queue. It is fair between namespaces, with one
+//! limit for the cluster and one for each namespace.
 
 pub mod admit;
 mod owned;

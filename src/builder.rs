@@ -1,22 +1,22 @@
-//! The build, as it happens inside the pod of a build Job: resolve, ask, fetch, verify, detect, build, report.
+//! The build inside the pod of a build Job: resolve, ask, fetch, verify, detect, build, report.
 //!
-//! Nothing here talks to the Kubernetes API or knows the resource: it takes an
+//! Nothing here talks to the Kubernetes API or knows the resource. It takes an
 //! [`Order`](crate::protocol::order::Order) and ends with a [`Report`](crate::protocol::report::Report).
 //!
 //! ```text
 //! run       the stages on one screen, deadline and cancellation
-//! ├── address, source        whether a source may be touched
-//! ├── git, http, oci         where it comes from
-//! ├── lfs                    what only pointers of it are in a repository
-//! ├── step_secrets           what the steps of a build may ask for
-//! ├── credentials            what opens the door, and who never gets to see it
-//! ├── unpack                 an archive becomes files
-//! ├── registry               what the registries know: tags, digests, users, ports
-//! ├── detect, dockerfile     which way leads to an image; explain says it without building
+//! ├── address, source        whether a build may use a source
+//! ├── git, http, oci         fetch a source
+//! ├── lfs                    files of which a repository holds only pointers
+//! ├── step_secrets           the secrets that build steps may read
+//! ├── credentials            logins, and how they stay out of logs and arguments
+//! ├── unpack                 unpacks an archive
+//! ├── registry               what registries know: tags, digests, users, ports
+//! ├── detect, dockerfile     choose how to build; explain prints it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
-//! ├── log, outcome           what a person and the operator get to read
+//! ├── log, outcome           what people and the operator read
 //! ├── memory, disk           what the pod ran out of
-//! └── cleanup                the other way round: an image that nobody names any more is deleted
+//! └── cleanup                deletes an image that no record names any more
 //! ```
 use std::path::Path;
 
@@ -44,7 +44,7 @@ mod unpack;
 
 pub mod explain;
 
-/// The whole build of the order in the environment; the report goes to the termination log.
+/// Runs the build of the order in the environment and writes the report to the termination log.
 ///
 /// Reads `DOCE_ORDER`, `DOCE_CA_BUNDLE`, `DOCE_WORKSPACE` and `DOCE_TERMINATION_LOG`. Expects a rustls provider to be
 /// installed for the process.
@@ -54,7 +54,7 @@ pub async fn run() -> std::process::ExitCode {
 
 /// Deletes the image of the cleanup order in the environment from its registry.
 ///
-/// Reads `DOCE_CLEANUP` and `DOCE_CA_BUNDLE`. What the registry refuses is told in the log and is a success. Expects a
+/// Reads `DOCE_CLEANUP` and `DOCE_CA_BUNDLE`. A rejection by the registry is logged and counts as success. Expects a
 /// rustls provider to be installed for the process.
 pub async fn clean_up() -> std::process::ExitCode {
     cleanup::run().await
@@ -62,13 +62,13 @@ pub async fn clean_up() -> std::process::ExitCode {
 
 /// Why the running binary could not be copied.
 #[derive(Debug, thiserror::Error)]
-#[error("copying this program to {target}: {source}; mount a writable volume there")]
+#[error("cannot copy this program to {target}: {source}; mount a writable volume there")]
 pub struct InstallError {
     target: String,
     source: std::io::Error,
 }
 
-/// Copies the running program to `target`, executable by everyone: an image without a shell hands it on this way.
+/// Copies the running program to `target`, executable by everyone. The image has no shell that could copy it.
 pub fn install(target: &Path) -> Result<(), InstallError> {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,5 +1,5 @@
-//! The only door to the API server: every request of the operator to it is made in this file and those below it, and
-//! nothing here decides.
+//! The only access to the API server: this file and those below it send every request of the operator. Nothing here
+//! decides.
 
 mod body;
 pub mod cache;
@@ -36,19 +36,19 @@ pub struct Cluster {
     client: Client,
     caches: Arc<Caches>,
     events: events::Recorder,
-    /// Objects as our own last status write left them, until the watch has told of it.
+    /// Projects as our own last status write returned them, until the watch reports that write.
     reported: Arc<Mutex<HashMap<String, ProjectDeployment>>>,
 }
 
 impl Cluster {
-    /// A door through `client`.
+    /// Access through `client`.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let events = events::Recorder::new(client.clone());
         Self { client, caches: Arc::default(), events, reported: Arc::default() }
     }
 
-    /// A door that lets writes through only while `fence` is open.
+    /// Access that sends writes only while `fence` is open.
     #[must_use]
     pub fn fenced(client: Client, fence: &fence::Fence) -> Self {
         Self::new(fence.guard(client))
@@ -60,20 +60,20 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// The caches, to be fed.
+    /// The caches, for the watches that fill them.
     #[must_use]
     pub fn shared_caches(&self) -> Arc<Caches> {
         self.caches.clone()
     }
 
-    /// Takes in the object that a status write returned.
+    /// Stores the object that a status write returned.
     pub fn remember(&self, mut written: ProjectDeployment) {
         authors::thin(written.metadata.managed_fields.as_mut());
         let Some(uid) = written.uid() else { return };
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, written);
     }
 
-    /// The newer of what the watch told and what our own last status write returned.
+    /// The newer of the watched object and the one that our own last status write returned.
     #[must_use]
     pub fn newest(&self, told: &Arc<ProjectDeployment>) -> Arc<ProjectDeployment> {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +93,7 @@ impl Cluster {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
-    /// What the watches have told.
+    /// The caches that the watches fill.
     #[must_use]
     pub fn caches(&self) -> &Caches {
         &self.caches

@@ -1,4 +1,4 @@
-//! Settings of the operator: flags and environment, as data. The chart's values end here.
+//! Settings of the operator, from flags and environment variables. The chart sets them from its values.
 
 use std::path::PathBuf;
 
@@ -6,90 +6,92 @@ use crate::platform::build_pods::BuildPods;
 use crate::platform::copied::Copy;
 use crate::protocol::order::{Profile, Remote};
 
-/// How this operator works for this cluster.
+/// Settings of the operator.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
-    /// Watch this namespace only; all namespaces where it is left out.
+    /// Namespace to watch. Default: all namespaces.
     #[arg(long, env = "DOCE_NAMESPACE")]
     pub namespace: Option<String>,
-    /// Registry that build pods push to, `host[:port][/path]`.
+    /// Registry to which build pods push, `host[:port][/path]`.
     #[arg(long, env = "DOCE_PUSH_REGISTRY")]
     pub push_registry: String,
-    /// The push registry speaks plain HTTP.
+    /// Whether the push registry uses plain HTTP.
     #[arg(long, env = "DOCE_PUSH_INSECURE", default_value_t = false, action = clap::ArgAction::Set)]
     pub push_insecure: bool,
-    /// The same registry as nodes pull from it; the push registry where it is left out.
+    /// Address at which nodes pull from the same registry. Default: the push registry.
     #[arg(long, env = "DOCE_PULL_REGISTRY")]
     pub pull_registry: Option<String>,
-    /// How BuildKit runs in build pods: as an ordinary user, as root of the pod's own user namespace, as root of the node,
-    /// or not at all, with a daemon elsewhere.
+    /// How BuildKit runs: in build pods as an ordinary user, as root of the pod's own user namespace, or as root of the
+    /// node; or outside of build pods, in a daemon of your own.
     #[arg(long, env = "DOCE_BUILD_PROFILE", value_enum, default_value_t = Profile::Rootless)]
     pub build_profile: Profile,
-    /// Address of the BuildKit daemon that the profile remote builds with, tcp://host:port.
+    /// Address of the BuildKit daemon for the profile remote, tcp://host:port.
     #[arg(long, env = "DOCE_BUILD_REMOTE_ADDRESS")]
     pub build_remote_address: Option<String>,
-    /// Secret in the namespace of every project that builds, with ca.crt, tls.crt and tls.key for that daemon; plain TCP
-    /// where it is left out.
+    /// Secret with ca.crt, tls.crt and tls.key for that daemon, in the namespace of every project that builds. Default:
+    /// plain TCP.
     #[arg(long, env = "DOCE_BUILD_REMOTE_SECRET")]
     pub build_remote_secret: Option<String>,
-    /// Name in the certificate of that daemon; the host of its address where it is left out.
+    /// Name in the certificate of that daemon. Default: the host of its address.
     #[arg(long, env = "DOCE_BUILD_REMOTE_SERVER_NAME")]
     pub build_remote_server_name: Option<String>,
-    /// Image of the build pods: upstream BuildKit, the rootless one for the profiles rootless and remote.
+    /// Image of the build pods: upstream BuildKit, its rootless variant for the profiles rootless and remote.
     #[arg(long, env = "DOCE_BUILDKIT_IMAGE", default_value = "docker.io/moby/buildkit:v0.33.1-rootless")]
     pub buildkit_image: String,
-    /// Image of this operator: its binary does the work in build pods.
+    /// Image of this operator. Build pods run its binary.
     #[arg(long, env = "DOCE_OPERATOR_IMAGE")]
     pub operator_image: String,
-    /// Mirror that build pods pull docker.io images from, `host[:port]`, plain HTTP.
+    /// Mirror from which build pods pull docker.io images, `host[:port]`, plain HTTP.
     #[arg(long, env = "DOCE_MIRROR")]
     pub mirror: Option<String>,
-    /// Sources may be in private networks, where pods, Services and nodes usually are; never at loopback and link-local
-    /// addresses, and never by a redirect.
+    /// Whether sources may be in private networks, such as those of pods, Services and nodes. Loopback and link-local
+    /// addresses, and redirects to private addresses, are always rejected.
     #[arg(long, env = "DOCE_PRIVATE_SOURCES", default_value_t = true, action = clap::ArgAction::Set)]
     pub private_sources: bool,
-    /// File with CA certificates (PEM) that build pods trust besides their own; at most 12 KiB.
+    /// File with CA certificates (PEM, at most 12 KiB) that build pods trust in addition to their own.
     #[arg(long, env = "DOCE_CA_BUNDLE_FILE")]
     pub ca_bundle_file: Option<PathBuf>,
-    /// Builds that run at a time in the whole cluster; the others wait in a queue.
+    /// Maximum number of builds that run at the same time in the whole cluster. The others wait in the build queue.
     #[arg(long, env = "DOCE_BUILD_LIMIT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit: u32,
-    /// Builds that run at a time in each namespace; only the limit of the cluster counts where it is left out.
+    /// Maximum number of builds that run at the same time in one namespace. Default: only the limit of the cluster
+    /// applies.
     #[arg(long, env = "DOCE_BUILD_LIMIT_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit_namespace: Option<u32>,
-    /// What build pods get, where they run and what projects may wish for: resources, nodeSelector, tolerations, labels
-    /// and maxResources as JSON. Left out: requests of 100m and 256Mi, a limit of 4Gi memory, and no ceiling.
+    /// Settings of build pods as JSON: resources, nodeSelector, tolerations, labels, and maxResources, the maximum for
+    /// projects. Default: requests of 100m CPU and 256Mi memory, a limit of 4Gi memory, and no maximum.
     #[arg(long, env = "DOCE_BUILD_PODS")]
     pub build_pods: Option<BuildPods>,
-    /// Which labels and annotations of a `ProjectDeployment` its children get too: keys, prefixes that end in '/', and * for
-    /// every key without a prefix, as JSON. Left out: labels without a prefix.
+    /// Labels and annotations that the operator copies from a `ProjectDeployment` to its children, as JSON: keys,
+    /// prefixes that end in '/', and * for every key without a prefix. Default: labels without a prefix.
     #[arg(long, env = "DOCE_COPY_METADATA")]
     pub copy_metadata: Option<Copy>,
-    /// Lowest port that is given to a project.
+    /// Lowest port that the operator gives to a project.
     #[arg(long, env = "DOCE_PORT_FIRST", default_value_t = 30100)]
     pub port_first: u16,
-    /// Highest port that is given to a project.
+    /// Highest port that the operator gives to a project.
     #[arg(long, env = "DOCE_PORT_LAST", default_value_t = 32667)]
     pub port_last: u16,
     /// Host name or address of the nodes, for status.url.
     #[arg(long, env = "DOCE_NODE_ADDRESS")]
     pub node_address: Option<String>,
-    /// Seconds before a fault is tried again; doubled each time, up to ten minutes.
+    /// Seconds before the operator retries a fault. The pause doubles each time, up to ten minutes.
     #[arg(long, env = "DOCE_RETRY_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub retry_seconds: u32,
-    /// Projects that are worked on at a time.
+    /// Number of projects to reconcile at the same time.
     #[arg(long, env = "DOCE_CONCURRENCY", default_value_t = 8)]
     pub concurrency: u16,
-    /// Of several operators only the one that holds a Lease writes. Off, this one always does.
+    /// Whether several operators elect a leader with a Lease, and only the leader writes. If false, this operator
+    /// always writes.
     #[arg(long, env = "DOCE_LEADER_ELECTION", default_value_t = false, action = clap::ArgAction::Set)]
     pub leader_election: bool,
-    /// Seconds after which another operator takes the lead from one that died without a word.
+    /// Seconds after which another operator takes over from a leader that crashed.
     #[arg(long, env = "DOCE_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(5..=300))]
     pub lease_seconds: u16,
-    /// Name of the operator's own pod, under which it holds the Lease.
+    /// Name of the operator's own pod, its identity in the Lease.
     #[arg(long, env = "DOCE_POD_NAME")]
     pub pod_name: Option<String>,
-    /// Namespace of the operator's own pod, in which the Lease is.
+    /// Namespace of the operator's own pod and of the Lease.
     #[arg(long, env = "DOCE_POD_NAMESPACE")]
     pub pod_namespace: Option<String>,
     /// Address of the health endpoints /livez and /readyz.
@@ -97,10 +99,10 @@ pub struct Config {
     pub probe_address: String,
 }
 
-/// Where and as whom an operator stands for election.
+/// The Lease and the identity with which an operator takes part in leader election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidacy {
-    /// Name that no other operator has at the same time.
+    /// Name that no other running operator has.
     pub identity: String,
     /// Namespace of the Lease.
     pub namespace: String,
@@ -108,39 +110,39 @@ pub struct Candidacy {
     pub lease: String,
 }
 
-/// The settings contradict each other.
+/// Invalid settings.
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
     /// The port range is empty.
     #[error("--port-first {0} is above --port-last {1}: no port is left for projects")]
     Ports(u16, u16),
-    /// The Lease needs a name for its holder and a namespace.
+    /// Leader election lacks the identity or the namespace of the Lease.
     #[error(
-        "--leader-election true needs --pod-name and --pod-namespace: take DOCE_POD_NAME and DOCE_POD_NAMESPACE from \
-         metadata.name and metadata.namespace of the pod, as the chart does, or leave leader election off"
+        "--leader-election true needs --pod-name and --pod-namespace: set DOCE_POD_NAME and DOCE_POD_NAMESPACE from \
+         metadata.name and metadata.namespace of the pod, as the chart does, or turn leader election off"
     )]
     Identity,
-    /// The profile remote lacks a daemon that it could reach.
+    /// The profile remote has no valid address of a daemon.
     #[error(
-        "--build-profile remote needs --build-remote-address tcp://host:port, the address of a buildkitd, and not {0:?}: \
-         set build.remote.address of the chart, or take another build.profile"
+        "--build-profile remote needs --build-remote-address tcp://host:port, the address of a buildkitd, but got \
+         {0:?}: set build.remote.address of the chart, or choose another build.profile"
     )]
     Remote(String),
-    /// The CA bundle cannot be read.
+    /// The operator cannot read the CA bundle.
     #[error("cannot read --ca-bundle-file {0}")]
     CaBundle(PathBuf, #[source] std::io::Error),
     /// The CA bundle is too large for a Job.
     #[error(
-        "--ca-bundle-file {0} has {1} bytes, at most {MAX_CA_BUNDLE} fit: leave out what build images trust anyway"
+        "--ca-bundle-file {0} has {1} bytes, but at most {MAX_CA_BUNDLE} fit: remove CAs that build images trust anyway"
     )]
     CaBundleSize(PathBuf, usize),
 }
 
-/// Largest CA bundle in bytes: it travels in the environment of every build Job.
+/// Maximum size of the CA bundle in bytes: the environment of every build Job contains it.
 pub const MAX_CA_BUNDLE: usize = 12 * 1024;
 
 impl Config {
-    /// Checks what the flags' own types cannot say.
+    /// Checks what the types of the flags cannot express.
     pub fn validate(&self) -> Result<(), Invalid> {
         if self.port_first > self.port_last {
             return Err(Invalid::Ports(self.port_first, self.port_last));
@@ -149,7 +151,7 @@ impl Config {
         self.candidacy().map(drop)
     }
 
-    /// The daemon that builds; none where the profile runs one in each build pod.
+    /// The remote BuildKit daemon; none if the profile runs one in each build pod.
     pub fn remote(&self) -> Result<Option<Remote>, Invalid> {
         if self.build_profile != Profile::Remote {
             return Ok(None);
@@ -164,7 +166,7 @@ impl Config {
         if remote.is_reachable() { Ok(Some(remote)) } else { Err(Invalid::Remote(remote.address)) }
     }
 
-    /// Where and as whom this operator stands for election; none where it does not.
+    /// How this operator takes part in leader election; none if it does not.
     pub fn candidacy(&self) -> Result<Option<Candidacy>, Invalid> {
         if !self.leader_election {
             return Ok(None);
@@ -178,13 +180,13 @@ impl Config {
         }))
     }
 
-    /// Operators that watch other namespaces are no rivals: each has a Lease of its own.
+    /// Includes the watched namespace: operators of different namespaces do not compete for one Lease.
     fn lease_name(&self) -> String {
         let watched = self.namespace.iter().flat_map(|namespace| ["-", namespace]);
         std::iter::once("doce-operator").chain(watched).collect()
     }
 
-    /// The CA bundle as text, empty where there is none.
+    /// The CA bundle as text, empty without one.
     pub fn ca_bundle(&self) -> Result<String, Invalid> {
         let Some(path) = &self.ca_bundle_file else { return Ok(String::new()) };
         let text = std::fs::read_to_string(path).map_err(|error| Invalid::CaBundle(path.clone(), error))?;

@@ -1,5 +1,5 @@
-//! Watches to reconcile: which project is looked at and when. It waits for the caches, bounds concurrency, lets pauses
-//! grow per project, and never gives up on a watch.
+//! Decides when to reconcile which project. It waits for the caches, bounds concurrency, applies backoff per project
+//! and restarts failed watches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use crate::election::Leadership;
 use crate::reconcile::{Error, Requeue, Shared, reconcile};
 use crate::text::with_causes;
 
-/// Longest pause after a refusal: what a policy refuses comes up soon after the policy goes.
+/// Longest pause after a rejection, so that a child appears soon after the policy that rejected it is gone.
 const LONGEST_REFUSED: Duration = Duration::from_mins(1);
 
-/// A look without any news: it writes nothing when nothing has changed, and is there against news that got lost.
+/// Interval of reconciliations without an event, in case an event was lost. They write nothing if nothing changed.
 const SAFETY_NET: Duration = Duration::from_mins(10);
 
-/// News that wait; a watch that is faster than the loop is held up.
+/// Capacity of the channel for changed projects. A watch that is faster than the loop waits.
 const NEWS: usize = 1024;
 
-/// Runs until `shutdown` completes; work that has begun is finished then. Passes are made only while this process leads:
-/// before, it keeps its caches warm, and when the lead is lost it stands by again, its passes left where they are.
+/// Runs until `shutdown` completes and finishes passes that have begun. It reconciles only while this process leads.
+/// Before that it keeps its caches warm. If it loses the lead, it drops its passes and becomes a standby again.
 pub async fn run(
     context: Shared,
     mut leadership: impl Leadership,
@@ -39,12 +39,12 @@ pub async fn run(
     let (changed, mut news) = mpsc::channel(NEWS);
     let caches = context.cluster.shared_caches();
     let namespace = context.config.namespace.clone();
-    let mut beside = JoinSet::new(); // Ends with this function, also when that is given up halfway.
+    let mut beside = JoinSet::new(); // Ends with this function, even if the caller drops it halfway.
     beside.spawn(caches.clone().watch(context.cluster.client(), namespace, changed));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
         loop {
-            let listed = caches.listed.notified(); // Told from here on, whether polled or not.
+            let listed = caches.listed.notified(); // Counts notifications from here on, even before it is polled.
             if caches.synced() {
                 return;
             }
@@ -71,7 +71,8 @@ pub async fn run(
     leadership.release().await;
 }
 
-/// Takes in what a standby need not act on, so that no watch is held up: who takes the lead looks at every project.
+/// Discards changes while this process is a standby, so that no watch waits. A new leader reconciles every project
+/// anyway.
 async fn unheard(news: &mut mpsc::Receiver<Key>) {
     while news.recv().await.is_some() {}
     std::future::pending::<()>().await;
@@ -101,7 +102,7 @@ async fn loop_until(
     passes.for_each(|_| std::future::ready(())).await;
 }
 
-/// Releases builds until it is dropped.
+/// Starts queued builds until it is dropped.
 async fn released(context: Shared) {
     let queue = Queue {
         cluster: &context.cluster,
@@ -112,7 +113,7 @@ async fn released(context: Shared) {
     run::run(&queue).await;
 }
 
-/// The applier shares its context in an `Arc` of its own.
+/// The applier shares its context in another `Arc`.
 type Shared2 = Arc<Shared>;
 
 fn projects(
@@ -133,7 +134,7 @@ fn projects(
             let Ok(event) = event else { return };
             let caches = shared.cluster.caches();
             if caches.projects.heard(event) {
-                caches.jobs_changed.notify_one(); // Builds that wait belong to somebody now.
+                caches.jobs_changed.notify_one(); // Waiting builds may belong to a known project now.
             }
             if let watcher::Event::Delete(object) = event {
                 let uid = object.uid().unwrap_or_default();
@@ -143,7 +144,7 @@ fn projects(
         });
     events.touched_objects().filter_map(|touched| async {
         let touched = touched.inspect_err(
-            |error| tracing::warn!(%error, "the watch of ProjectDeployments broke, beginning it anew"),
+            |error| tracing::warn!(%error, "watch of ProjectDeployments failed, restarting it"),
         );
         touched.ok().map(|object| ObjectRef::from_obj(&object))
     })
@@ -153,7 +154,7 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
     let uid = object.uid().unwrap_or_default();
     let told = context.cluster.newest(&object);
     let Some(object) = context.cluster.sure_of(told).await.map_err(Error::Observe)? else {
-        // The watch is about to tell that it is gone, or, in the middle of a list, that it is there.
+        // An event is about to arrive: the object is gone, or a list in progress will contain it.
         return Ok(Action::requeue(Duration::from_secs(1)));
     };
     let next = Box::pin(reconcile(&object, &context)).await?;
@@ -170,18 +171,19 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
     }))
 }
 
-/// A conflict only means that the caches are behind; anything else is said, and tried again after a growing pause.
+/// Requeues a failed pass. A conflict only means that the caches are stale; anything else is logged and retried with
+/// backoff.
 fn after_error(object: &ProjectDeployment, error: &Error, context: &Shared) -> Action {
     let uid = object.uid().unwrap_or_default();
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. })
     | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error
     {
-        tracing::debug!(namespace, name, error = %conflict, "looking again");
+        tracing::debug!(namespace, name, error = %conflict, "conflict, retrying");
         return Action::requeue(context.backoff.conflicted(&uid));
     }
     let pause = context.backoff.failed(&uid);
     let (error, pause_ms) = (with_causes(error), pause.as_millis());
-    tracing::warn!(namespace, name, error, pause_ms, "a pass failed");
+    tracing::warn!(namespace, name, error, pause_ms, "reconciliation failed, retrying");
     Action::requeue(pause)
 }

@@ -1,11 +1,11 @@
-//! The resource `ProjectDeployment` (`doce.dev/v1alpha1`): what a person writes ([`spec`]) and reads ([`status`]).
+//! The resource `ProjectDeployment` (`doce.dev/v1alpha1`): what users write ([`spec`]) and read ([`status`]).
 //!
-//! Only shapes and their validation; nothing here knows what the operator does with them. Every description is
-//! written for the person who types the field and shows up in `kubectl explain`.
+//! It holds only types and their validation, no behaviour. `kubectl explain` prints the descriptions, so they address
+//! the user who writes the field.
 #![allow(
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,
-    reason = "kubectl explain prints these texts as they stand"
+    reason = "kubectl explain prints these texts unchanged"
 )]
 
 pub mod annotations;
@@ -37,7 +37,8 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
     serde_yaml::to_string(&crd)
 }
 
-/// The CustomResourceDefinition with what the derive macro cannot say: a fresh object's status is not taken for ready.
+/// The CustomResourceDefinition with what the derive macro cannot express. `status` has a default with
+/// `observedGeneration: -1`, so that clients do not mistake a new object for a ready one.
 #[must_use]
 pub fn definition()
 -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
@@ -62,7 +63,7 @@ pub fn definition()
     crd
 }
 
-/// A quantity may be a whole number too, as in a Pod (`cpu: 1`), and is explained in a line.
+/// Allows whole numbers as quantities, as in a Pod (`cpu: 1`), and shortens their description to one line.
 fn quantities(mut schema: serde_json::Value) -> serde_json::Value {
     match &mut schema {
         serde_json::Value::Object(map) => {

@@ -1,5 +1,4 @@
-//! The shapes of the children that a project should have, one file a kind. Pure; nothing here decides, and nothing
-//! here is compared with status.
+//! Desired shapes of the children of a project, one file per kind. Pure; nothing here decides or reads status.
 
 pub mod build_job;
 pub mod build_profile;

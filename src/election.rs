@@ -1,4 +1,4 @@
-//! Which of several operators writes: the one that holds a Lease. The others stand by with warm caches.
+//! Leader election: the operator that holds the Lease writes. The others stand by with warm caches.
 
 pub mod candidate;
 mod contest;
@@ -10,35 +10,35 @@ use tokio::sync::watch;
 pub use candidate::Candidate;
 pub use times::Times;
 
-/// Whether this process is the one that writes.
+/// Whether this process is the leader.
 pub trait Leadership: Send {
     /// Completes once this process leads.
     fn mine(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Completes once this process does not lead any more.
+    /// Completes once this process no longer leads.
     fn lost(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Gives the lead to whoever waits for it. From here on nothing is written.
+    /// Releases the Lease for the next leader. This process writes nothing afterwards.
     fn release(self) -> impl Future<Output = ()> + Send;
 }
 
-/// What a process tells of itself.
+/// State of this process in the election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Another one leads; this one would be able to.
+    /// Another process leads; this one could take over.
     Standby,
-    /// This one leads.
+    /// This process leads.
     Leading,
-    /// This one could not lead if it had to; the sentence says why and what to do.
+    /// This process could not take over; the message says why and what to do.
     Unable(String),
 }
 
-/// Leads always: an operator that is the only one, or is run by hand.
+/// Always leads: for a single operator, or one that is run by hand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alone;
 
 impl Alone {
-    /// What it tells of itself.
+    /// Its state, for the health endpoints.
     #[must_use]
     pub fn standing(self) -> watch::Receiver<Standing> {
         watch::channel(Standing::Leading).1

@@ -1,11 +1,12 @@
-//! The sweep of the embedded registry: images, caches and logs that no record names go. Run by a `CronJob` in a process of
-//! its own; it reads the API server, writes nothing there, and nothing waits for it.
+//! The sweep: collects garbage in the embedded registry. It deletes images, caches and logs that no record names. A
+//! `CronJob` runs it in a process of its own. It reads the API server, writes nothing there, and nothing waits for it.
 //!
-//! No lock holds builds off meanwhile, so nothing is deleted on one look. What nobody names loses its tag first: from then
-//! on no build can find it and say "this is built already". Then the cluster is asked again, Jobs before records. A build
-//! that found the image before has a Job, which stays for an hour after its end, or has its record by then; in both cases
-//! the tag is put back. Only what is still named by nobody is deleted. Ended at any point it leaves at worst a manifest
-//! without a tag, and the next sweep goes on with the rest.
+//! No lock keeps builds from running meanwhile, so the sweep looks twice before it deletes anything. First it removes
+//! the tag of an unused manifest: from then on no build can find it and report "already built". Then it asks the
+//! cluster again, Jobs before records. A build that found the image earlier still has a Job, which stays for an hour
+//! after its end, or already has its record; in both cases the sweep restores the tag. It deletes only what is still
+//! unused. A sweep that ends at any point leaves at worst a manifest without a tag, and the next sweep continues with
+//! the rest.
 
 mod aside;
 pub mod choose;
@@ -22,47 +23,47 @@ use registry::Registry;
 use crate::cluster::Error as ClusterError;
 use crate::cluster::inventory::Inventory;
 
-/// Most manifests, nearly, that one sweep deletes: the next one takes the rest.
+/// Approximate maximum of manifests that one sweep deletes. The next sweep handles the rest.
 const MOST: usize = 1000;
 
-/// Time of one sweep.
+/// Time limit of one sweep.
 const TIME: Duration = Duration::from_mins(20);
 
 /// Settings of a sweep.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
-    /// The embedded registry, `host[:port]`, which speaks plain HTTP.
+    /// Address of the embedded registry, `host[:port]`, which speaks plain HTTP.
     #[arg(long, env = "DOCE_PUSH_REGISTRY")]
     pub registry: String,
-    /// The one namespace that the operator watches: only the repositories of that namespace are swept.
+    /// The only namespace that the operator watches. The sweep then covers only the repositories of that namespace.
     #[arg(long, env = "DOCE_NAMESPACE")]
     pub namespace: Option<String>,
 }
 
-/// Why a sweep ended early. What it did until then is done.
+/// Why a sweep ended early. Its deletions until then stay.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The API server did not answer: without its records nothing may go.
+    /// The API server did not answer. Without its records nothing may be deleted.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The registry did not do what was asked.
+    /// A request to the registry failed.
     #[error(transparent)]
     Registry(#[from] registry::Error),
     /// It took too long.
-    #[error("the sweep did not end within {} s; the next one goes on", TIME.as_secs())]
+    #[error("the sweep did not finish within {} s; the next sweep continues", TIME.as_secs())]
     Timeout,
 }
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Repositories that were looked at.
+    /// Checked repositories.
     pub repositories: usize,
-    /// Manifests that were deleted.
+    /// Deleted manifests.
     pub deleted: usize,
-    /// Manifests that a build or record named just then: their tags were put back.
+    /// Manifests that a build or record named in between: their tags were restored.
     pub spared: usize,
-    /// Times that a repository did not let itself be swept; the log says which and why.
+    /// Failures in single repositories; the log says which and why.
     pub failed: usize,
 }
 
@@ -71,8 +72,8 @@ impl Swept {
         self.deleted + self.spared
     }
 
-    /// One repository must not keep the others from being swept: anybody who may push makes what is in it. A registry
-    /// that does not answer, or deletes nothing, ends the sweep.
+    /// Continues after an error in one repository: anyone who may push controls its content, and it must not block the
+    /// others. A registry that does not answer, or rejects deletes, ends the sweep.
     fn go_on_after(&mut self, repository: &str, error: registry::Error) -> Result<(), Error> {
         if !matches!(error, registry::Error::Answer { .. }) {
             return Err(error.into());
@@ -83,7 +84,7 @@ impl Swept {
     }
 }
 
-/// One sweep.
+/// Runs one sweep.
 pub async fn sweep(
     registry: &Registry,
     inventory: &Inventory,
@@ -113,7 +114,7 @@ async fn once(registry: &Registry, inventory: &Inventory, namespace: Option<&str
     Ok(swept)
 }
 
-/// Asks the cluster again about what has no tag now, and deletes it or puts the tag back.
+/// Asks the cluster again about the manifests without a tag, and deletes each or restores its tag.
 async fn settle(
     registry: &Registry,
     inventory: &Inventory,
@@ -148,7 +149,7 @@ async fn look(inventory: &Inventory) -> Result<Named, ClusterError> {
     Ok(Named::read(&builds, &revisions, &projects))
 }
 
-/// Takes the tags of a repository away that nobody names, as many as there is room for.
+/// Removes the unused tags of a repository, as many as there is room for.
 async fn set_aside(
     registry: &Registry,
     repository: &str,
@@ -167,15 +168,15 @@ async fn set_aside(
     }
     for tagged in doomed(repository, &tags, named) {
         if aside.is_full() {
-            break; // The next sweep takes the rest.
+            break; // The next sweep handles the rest.
         }
-        // By its digest: a tag may have been moved since.
+        // By digest: the tag may have moved since.
         let Some(manifest) = registry.manifest(repository, &tagged.digest).await? else { continue };
         if let Err(error) = registry.untag(repository, &tagged.tag).await {
             registry.tag(repository, &tagged.tag, &manifest).await?;
             return Err(error);
         }
-        tracing::info!(repository, tag = tagged.tag, digest = tagged.digest, "named by nobody");
+        tracing::info!(repository, tag = tagged.tag, digest = tagged.digest, "tag removed: nothing in the cluster names it");
         aside.add(Untagged { repository: repository.to_owned(), tagged, manifest });
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! Images that no record names any more, in registries that the sweep of the embedded one does not reach: which Job deletes
-//! which of them, and when it may start. What happens in its pod is in `builder::cleanup`.
+//! Image cleanup: deletes images that no record names any more, in registries that the sweep of the embedded registry
+//! does not reach. This module decides which Job deletes which image, and when it may start. `builder::cleanup` runs in
+//! its pod.
 
 pub mod facts;
 pub mod job;

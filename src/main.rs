@@ -1,4 +1,5 @@
-//! The process: settings, log, client; then the operator, or one of the small jobs that the same binary does in pods.
+//! The `doce-operator` binary: the operator, and the subcommands that run in build, cleanup, sweep and registry proxy
+//! pods.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use doce_operator::text::with_causes;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-/// Runs web projects on Kubernetes: source in, image built, rolled out, rolled back, on a port that never changes.
+/// Deploys web projects on Kubernetes: builds an image from source, rolls it out and back, and keeps its port.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -42,17 +43,20 @@ enum Command {
     Run(Box<Config>),
     /// Print the `CustomResourceDefinition` as YAML.
     Crd,
-    /// Build one image, as the environment variable `DOCE_ORDER` says, in a build pod; or explain how it would be built.
+    /// Build the image that the environment variable `DOCE_ORDER` describes, in a build pod; or explain how it would be
+    /// built.
     Build(builder::explain::Arguments),
-    /// Delete what no record names from the embedded registry. For the chart's `CronJob`.
+    /// Delete what no record names from the embedded registry. The chart's `CronJob` runs it.
     Sweep(gc::Arguments),
-    /// Let reads of the embedded registry pass, and nothing else. For the chart, on every node.
+    /// Run the registry proxy: pass on reads of the embedded registry and reject everything else. The chart runs it on
+    /// every node.
     Relay(registry_proxy::Arguments),
-    /// Delete one image, as the environment variable `DOCE_CLEANUP` says, from a registry. For the pods of cleanup Jobs.
+    /// Delete the image that the environment variable `DOCE_CLEANUP` describes from a registry. Pods of cleanup Jobs
+    /// run it.
     Cleanup,
-    /// Copy this program to a file. For build pods.
+    /// Copy this program to a file. Build pods run it.
     Install {
-        /// Where to.
+        /// Path of the copy.
         target: PathBuf,
     },
 }
@@ -99,7 +103,7 @@ async fn tidy(arguments: gc::Arguments) -> Result<(), Box<dyn std::error::Error>
     let inventory = Inventory::new(kube::Client::try_default().await?, namespace.clone());
     let swept = gc::sweep(&registry, &inventory, namespace.as_deref()).await?;
     let gc::Swept { repositories, deleted, spared, failed } = swept;
-    tracing::info!(repositories, deleted, spared, failed, "swept");
+    tracing::info!(repositories, deleted, spared, failed, "sweep finished");
     Ok(())
 }
 

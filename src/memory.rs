@@ -1,4 +1,4 @@
-//! What the operator remembers of a project: a ledger, a record for each version, and the form that both have as
+//! What the operator remembers about a project: one ledger, one record per version, and their form as
 //! `ControllerRevision`s.
 
 pub mod ledger;

@@ -1,4 +1,5 @@
-//! What the platform owner has set: registries, build pods, and what children get besides. The same for every project.
+//! Settings of the platform owner: registries, build pods, and what children get in addition. The same for every
+//! project.
 
 pub mod build_pods;
 pub mod copied;
@@ -6,33 +7,33 @@ mod repository;
 
 use crate::protocol::order::{Profile, Remote};
 
-/// What the platform adds to the shapes: addresses and images, the same for every project.
+/// Settings of the platform for all projects. They enter the desired shapes of the children.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Platform {
-    /// Registry that build pods push to.
+    /// Registry to which build pods push.
     pub push_registry: String,
-    /// It speaks plain HTTP.
+    /// Whether that registry uses plain HTTP.
     pub push_insecure: bool,
-    /// The same registry as nodes pull from it.
+    /// Address at which nodes pull from the same registry.
     pub pull_registry: String,
     /// How BuildKit runs in build pods.
     pub profile: Profile,
-    /// The daemon that the profile remote builds with.
+    /// The BuildKit daemon for the profile remote.
     pub remote: Option<Remote>,
     /// Image of the build pods.
     pub buildkit_image: String,
-    /// Image with the binary that does the work in build pods.
+    /// Image of the operator. Build pods run its binary.
     pub operator_image: String,
     /// Mirror for docker.io in build pods.
     pub mirror: Option<String>,
-    /// Sources must be at public addresses.
+    /// Whether sources must have public addresses.
     pub public_sources: bool,
     /// CA certificates for build pods, PEM.
     pub ca_bundle: String,
-    /// What build pods get and where they run.
+    /// Settings of build pods.
     pub build_pods: build_pods::BuildPods,
-    /// Which labels and annotations of a project its children get too.
+    /// Which labels and annotations the operator copies from a project to its children.
     pub copy: copied::Copy,
-    /// The records of all namespaces are seen, so that it is known of an image that nobody names it.
+    /// Whether the operator sees the records of all namespaces. Only then it knows that no record names an image.
     pub sees_all: bool,
 }

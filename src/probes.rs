@@ -1,5 +1,5 @@
-//! `/livez` and `/readyz`. Live is not ready: an API server that is away must not kill the operator. A standby is ready: it
-//! is there to take over.
+//! The endpoints `/livez` and `/readyz`. `/livez` does not depend on the API server, whose outage must not restart the
+//! operator. A standby is ready, because it can take over.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::election::Standing;
 use crate::reconcile::Shared;
 
-/// What the answers are made of.
+/// State that the answers depend on.
 #[derive(Clone)]
 struct Seen {
     context: Shared,
@@ -37,7 +37,7 @@ pub fn router(context: Shared, standing: watch::Receiver<Standing>) -> Router {
 
 async fn ready(State(seen): State<Seen>) -> (StatusCode, String) {
     if !seen.context.cluster.caches().synced() {
-        let unknown = "the watches have not told everything yet: is the CRD installed, and may the operator list every kind?";
+        let unknown = "the caches are not synced: is the CRD installed, and may the operator list and watch every kind?";
         return (StatusCode::SERVICE_UNAVAILABLE, unknown.to_owned());
     }
     match &*seen.standing.borrow() {

@@ -1,4 +1,4 @@
-//! A `ProjectDeployment` parsed once, valid from here on. Pure: it knows what is asked for, not what there is.
+//! A `ProjectDeployment`, parsed once and valid from here on. Pure: it holds the desired state, not the observed one.
 
 use std::collections::BTreeMap;
 
@@ -13,77 +13,77 @@ use crate::crd::{ProjectDeployment, spec::Source};
 use crate::protocol::order::{self, Settings};
 use crate::version::{revision, text_digest};
 
-/// Everything that one object asks for.
+/// The desired state and the requests of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Project {
     /// Namespace of the object and of every child.
     pub namespace: String,
     /// Name of the object, of its Deployment, Service and ledger.
     pub name: String,
-    /// Identity: a namesake made later is another project.
+    /// Identity: a later object with the same name is another project.
     pub uid: String,
-    /// How new the object is: later writes to it have greater numbers. None where it does not say.
+    /// Age of the object: later writes have greater numbers. None if the API server gives none.
     pub resource_version: Option<u64>,
     /// Generation of the spec.
     pub generation: i64,
-    /// The object is being deleted: nothing is written any more.
+    /// Whether the object is being deleted. The operator then writes nothing.
     pub deleting: bool,
     /// Where the source is.
     pub source: Source,
-    /// Seconds after which what is looked up is looked up again.
+    /// Seconds between lookups, if the operator polls the source.
     pub interval: Option<i64>,
-    /// How the image is built: all that enters the build key besides the source.
+    /// How the image is built: everything in the build key except the source.
     pub settings: Settings,
-    /// The Secret that images are pushed with.
+    /// The Secret for pushing images.
     pub push_secret: Option<String>,
-    /// What the steps of a build may ask for.
+    /// Secrets that build steps may read.
     pub build_secrets: Vec<order::BuildSecret>,
-    /// Images that no record names any more may be deleted from the repository.
+    /// Whether the operator may delete images that no record names from the repository.
     pub cleans: bool,
     /// Seconds that one build may take.
     pub build_timeout: i64,
-    /// CPU and memory that the build pod should have; part of nothing that is remembered.
+    /// CPU and memory of the build pod. Not part of the build key or the version.
     pub build_resources: Option<spec::BuildResources>,
-    /// How the image runs: all that enters the version besides the image.
+    /// How the image runs: everything in the version except the image.
     pub run: Run,
     /// How a new version takes over.
     pub rollout: spec::Rollout,
-    /// Pods that are asked for; 0 when stopped.
+    /// Desired number of pods; 0 if stopped.
     pub replicas: i32,
-    /// The port that is asked for, in mode Fixed.
+    /// The port of the spec, in mode Fixed.
     pub fixed_port: Option<u16>,
     /// Version or prefix that the spec pins, without the `v`.
     pub pin: Option<String>,
-    /// How many records are kept.
+    /// Maximum number of records.
     pub limit: usize,
-    /// The requests that the object carries.
+    /// The requests of the object.
     pub requests: BTreeMap<Verb, String>,
-    /// Annotations of ours that ask for nothing there is.
+    /// `doce.dev/` annotations that are not requests, see [`annotations::unknown`].
     pub unknown: BTreeMap<String, String>,
-    /// What of the object's own labels and annotations goes on to the children; chosen by the platform.
+    /// Labels and annotations of the object to copy to the children, as the platform chooses them.
     pub copied: Copied,
-    /// Who asked for all this, as far as the API server tells.
+    /// The field managers that wrote the spec and the requests.
     pub authors: Authors,
 }
 
-/// How the digest of the source is had.
+/// How the operator gets the digest of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It stands in the spec: a commit, the sum of an archive, an artifact or image by digest.
+    /// The spec contains it: a commit, the checksum of an archive, or an artifact or image by digest.
     Fixed(String),
     /// It is the digest of the content of this ConfigMap.
     ConfigMap(String),
-    /// It must be looked up by a Job; the text names what is looked up (URL and ref, URL of an archive, or tag).
+    /// A lookup finds it. The text is a hash of what to look up (URL and ref, URL of an archive, or tag).
     LookedUp(String),
 }
 
-/// The object lacks what the API server gives to every object.
+/// The object lacks a field that the API server sets on every object.
 #[derive(Debug, thiserror::Error)]
 #[error("the object has no {0}: it does not come from an API server")]
 pub struct Incomplete(&'static str);
 
 impl Project {
-    /// Reads an object of the API server.
+    /// Parses an object of the API server.
     pub fn parse(object: &ProjectDeployment) -> Result<Self, Incomplete> {
         let (meta, spec) = (&object.metadata, &object.spec);
         let stopped = spec.state == State::Stopped;
@@ -116,25 +116,26 @@ impl Project {
         })
     }
 
-    /// No pods are asked for.
+    /// Whether the project should have no pods.
     #[must_use]
     pub fn stopped(&self) -> bool {
         self.replicas == 0
     }
 
-    /// A trial takes no pod away before its own are ready, and what fails is left again.
+    /// Whether a trial costs nothing: no old pod ends before a new one is ready, and the operator returns from a failed
+    /// version.
     #[must_use]
     pub fn trial_takes_nothing(&self) -> bool {
         self.returns() && self.rollout.strategy == crate::crd::spec::Takeover::Surge
     }
 
-    /// A version that fails is left for the one that served last.
+    /// Whether the operator returns from a failed version to the last live one.
     #[must_use]
     pub fn returns(&self) -> bool {
         self.rollout.on_failure == OnFailure::Return
     }
 
-    /// How the digest of the source is had.
+    /// How the operator gets the digest of the source.
     #[must_use]
     pub fn origin(&self) -> Origin {
         if let Some(git) = &self.source.git {
@@ -162,7 +163,7 @@ impl Project {
         }
     }
 
-    /// The ref as a person reads it: `main`, `v1.4.0`, a commit, an archive, an artifact, a ConfigMap, an image.
+    /// The ref for messages: `branch main`, `tag v1.4.0`, a commit, an archive, an artifact, a ConfigMap or an image.
     #[must_use]
     pub fn reference(&self) -> String {
         if let Some(git) = &self.source.git {
@@ -192,7 +193,7 @@ impl Project {
         }
     }
 
-    /// What a build pod is told of the source; `digest` is what the content must be, where it is known.
+    /// The source for the order to a build pod. `digest` is what the content must have, if it is known.
     #[must_use]
     pub fn order_source(&self, digest: Option<&str>) -> order::Source {
         if let Some(git) = &self.source.git {
@@ -206,7 +207,7 @@ impl Project {
             return order::Source::Archive { url: archive.url.clone(), digest: digest.map(str::to_owned) };
         }
         if let Some(oci) = &self.source.oci {
-            // By the digest that is known: a tag that moves meanwhile changes nothing.
+            // By digest, if known, because the tag may move meanwhile.
             let reference =
                 digest.map_or_else(|| oci.reference.clone(), |digest| by_digest(&oci.reference, digest));
             return order::Source::Oci { reference };
@@ -233,7 +234,7 @@ impl Project {
         self.source.image.as_ref().map_or("", |image| image.reference.as_str())
     }
 
-    /// The owner reference that every child carries.
+    /// The owner reference of every child.
     #[must_use]
     pub fn owner(&self) -> OwnerReference {
         OwnerReference {
@@ -278,7 +279,7 @@ fn settings(spec: &spec::ProjectDeploymentSpec) -> Settings {
     }
 }
 
-/// What of a repository makes a version; of a commit that is named, all of it.
+/// The watched files of a Git repository; none if the spec names a commit, which is always built whole.
 fn watched(git: &spec::Git) -> Option<order::Watch> {
     let is_named = git.reference.as_ref().is_some_and(|reference| reference.commit.is_some());
     let watch = git.watch.as_ref().filter(|_| !is_named)?;

@@ -1,11 +1,11 @@
-//! Amounts of CPU and memory as Kubernetes writes them (`500m`, `2`, `1.5Gi`), compared. Pure.
+//! Compares quantities of CPU and memory in the form of Kubernetes (`500m`, `2`, `1.5Gi`). Pure.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-/// Digits that are kept behind the point: Kubernetes' smallest suffix is `n`.
+/// Digits after the decimal point: the smallest suffix of Kubernetes is `n`.
 const SCALE: u32 = 9;
 
-/// The amount in thousand-millionths; none where the text is no amount, is negative or too large to compare.
+/// The amount in billionths; none if the text is not an amount, is negative or is too large to compare.
 #[must_use]
 pub fn nanos(quantity: &Quantity) -> Option<u128> {
     let text = quantity.0.trim_start_matches('+');
@@ -49,7 +49,7 @@ pub fn nanos(quantity: &Quantity) -> Option<u128> {
     }
 }
 
-/// Whether `one` is more than `other`; no where either is no amount.
+/// Whether `one` is more than `other`; false if either is not an amount.
 #[must_use]
 pub fn exceeds(one: &Quantity, other: &Quantity) -> bool {
     nanos(one).zip(nanos(other)).is_some_and(|(one, other)| one > other)

@@ -1,4 +1,4 @@
-//! The loop on one screen: observe → decide → act, until nothing is left to do, then status → report.
+//! The reconcile loop on one screen: observe → decide → act until no step is left, then status → report.
 
 pub mod act;
 pub mod decide;
@@ -32,52 +32,52 @@ use status::{announces, summarize};
 
 /// What one pass works with.
 pub struct Context {
-    /// The door to the API server.
+    /// Access to the API server.
     pub cluster: Cluster,
     /// Settings of the operator.
     pub config: Config,
     /// What the platform adds to the children.
     pub platform: Platform,
-    /// How often in a row each project failed.
+    /// How many times in a row each project failed.
     pub backoff: Backoff,
-    /// Builds are started one at a time.
+    /// Serializes the starts of builds.
     pub starts: Starts,
-    /// Places in the queue of builds.
+    /// Positions in the build queue.
     pub positions: Positions,
-    /// Which projects have work under way that no status tells of yet.
+    /// Projects with work in progress that no status shows yet.
     pub announcements: Announcements,
 }
 
 /// Why a pass ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The object did not come from an API server.
+    /// The object lacks what every object from an API server has.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
-    /// A look at the cluster failed.
-    #[error("cannot look at the children")]
+    /// A read of the cluster failed.
+    #[error("cannot read the child objects")]
     Observe(#[source] cluster::Error),
     /// A write failed.
-    #[error("cannot go on")]
+    #[error("cannot apply the next step")]
     Act(#[source] cluster::Error),
     /// The status could not be written.
-    #[error("cannot report")]
+    #[error("cannot write the status")]
     Report(#[source] cluster::Error),
 }
 
-/// When to look again if no watch tells of anything.
+/// When to reconcile again if no watch event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requeue {
     /// After this time.
     After(Duration),
-    /// Refused: after a pause that grows each time.
+    /// With backoff, after a rejected write.
     WithBackoff,
-    /// Only the slow safety net.
+    /// On the next watch event or the slow periodic resync.
     AwaitChange,
 }
 
 impl Requeue {
-    /// The same, and not later than after `pause`.
+    /// The same, but after `pause` at the latest.
     fn within(self, pause: Duration) -> Self {
         match self {
             Self::After(other) => Self::After(other.min(pause)),
@@ -86,15 +86,15 @@ impl Requeue {
     }
 }
 
-/// A pass ends after this many writes; a watch will begin another. It only bounds a defect.
+/// A pass ends after this many writes. This only bounds a defect; a watch event starts the next pass.
 const MAX_STEPS: usize = 64;
 
-/// Brings the cluster as far towards what `object` asks for as can be gone now.
+/// Moves the cluster as far towards the spec of `object` as is possible now.
 pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<Requeue, Error> {
     let mut project = Project::parse(object)?;
     project.copied = context.platform.copy.of(&object.metadata);
     if project.deleting {
-        return Ok(Requeue::AwaitChange); // Owner references do all that is left to do.
+        return Ok(Requeue::AwaitChange); // Owner references make Kubernetes delete the children.
     }
     let (observed, next) = Box::pin(settle(&project, context)).await?;
     let status =
@@ -134,10 +134,10 @@ async fn settle(project: &Project, context: &Context) -> Result<(Observed, Reque
         };
         let cluster = &context.cluster;
         if cluster.is_in_doubt(project) {
-            // Deleted while this pass went on, or so it seems: what is missing may be being collected and must not be made
-            // anew. The next pass reads the project first.
+            // The project may have been deleted during this pass. Kubernetes may be collecting the missing children, so
+            // they must not be created again. The next pass reads the project first.
             return Err(Error::Act(cluster::Error::Conflict {
-                what: format!("go on with {}", project.name),
+                what: format!("continue with {}", project.name),
             }));
         }
         tracing::debug!(namespace = project.namespace, name = project.name, ?step, "next step");
@@ -151,15 +151,15 @@ async fn settle(project: &Project, context: &Context) -> Result<(Observed, Reque
             Outcome::Refused(refusal) => refusals.push(refusal),
         }
     }
-    Err(Error::Act(cluster::Error::Conflict { what: format!("settle within {MAX_STEPS} steps") }))
+    Err(Error::Act(cluster::Error::Conflict { what: format!("finish within {MAX_STEPS} steps") }))
 }
 
-/// Longest time in seconds after which a build that waits looks at its place again. The further back, the less often:
-/// that bounds the writes of a long queue (docs/decisions/0024).
+/// Longest time in seconds between two updates of the position of a queued build. The further back, the rarer: that
+/// bounds the writes of a long queue (docs/decisions/0024).
 const LONGEST_WAIT: i64 = 300;
 
-/// Pauses after faults end by the clock, and so does the time of a build whose pod does not run; nobody tells a build that
-/// waits how the queue moves. Everything else is told by a watch.
+/// When to reconcile again without a watch event. Timers: backoff after a fault, and the time limit of a build whose
+/// pod does not run. No watch event reports that the build queue moves. A watch event reports everything else.
 fn next(observed: &Observed, project: &Project) -> Requeue {
     if observed.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
         return Requeue::WithBackoff;
@@ -178,7 +178,7 @@ fn next(observed: &Observed, project: &Project) -> Requeue {
     let inits = observed.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
     let last =
         last.chain(inits).map(|last| last.as_second() - observed.now.as_second()).filter(|left| *left > 0);
-    // A pod that has only just begun is asked nothing: more can be said of it a moment later.
+    // A pod that has just started says nothing yet: look again a moment later.
     let speaks = observed.rollout.iter().filter(|rollout| !rollout.available);
     let speaks = speaks.filter_map(|rollout| Some(rollout.speaks_at?.as_second() - observed.now.as_second()));
     let again = ledger.versions.values().filter_map(|life| life.tried_again_at(observed.retry_base));

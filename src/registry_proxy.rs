@@ -1,7 +1,7 @@
-//! The relay: what nodes pull images of the embedded registry through. It lets reads of manifests and blobs pass and
-//! nothing else, so that nobody who reaches it can push. Run in two places by the chart: beside the registry, for the
-//! port that everybody in the cluster may reach, and on the loopback address of every node, where container runtimes
-//! take plain HTTP without being told. It keeps nothing: an answer streams through.
+//! The registry proxy, through which nodes pull images of the embedded registry. It passes only reads of manifests and
+//! blobs, so no client can push through it. The chart runs it in two places: beside the registry, for the port that the
+//! whole cluster may reach, and on the loopback address of every node, where container runtimes accept plain HTTP
+//! without configuration. It stores nothing and streams every answer.
 
 mod places;
 mod request;
@@ -23,22 +23,22 @@ use tokio_io_timeout::TimeoutStream;
 use places::{Place, Places};
 use request::{Answer, read};
 
-/// A client that has not sent its request by then is let go.
+/// Time in which a client must send its request.
 const REQUEST: Duration = Duration::from_secs(10);
-/// Longest wait for a connection to the registry, and for the next bytes of its answer.
+/// Longest wait for a connection to the registry, and then for the next bytes of its answer.
 const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_mins(1);
-/// A client that takes no byte of its answer for so long is let go.
+/// A client that reads no byte of its answer for this time is disconnected.
 const UNREAD: Duration = Duration::from_secs(30);
-/// What is under way when the relay is asked to end has so long.
+/// Time for running answers after the proxy is told to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(20);
 
-/// Pause after the machine could give no connection.
+/// Pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Headers of a request that the registry needs to see.
+/// Request headers that the registry needs.
 const ASKED: [HeaderName; 4] = [header::ACCEPT, header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH];
-/// Headers of an answer that a container runtime needs to see.
+/// Response headers that a container runtime needs.
 const ANSWERED: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
@@ -49,7 +49,7 @@ const ANSWERED: [HeaderName; 7] = [
     HeaderName::from_static("docker-distribution-api-version"),
 ];
 
-/// Settings of a relay.
+/// Settings of the registry proxy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// Address to listen on.
@@ -58,19 +58,19 @@ pub struct Arguments {
     /// Port to listen on.
     #[arg(long, env = "DOCE_RELAY_PORT")]
     pub port: u16,
-    /// What is read, `host[:port]`, which speaks plain HTTP.
+    /// Address of the registry to read from, `host[:port]`, which speaks plain HTTP.
     #[arg(long, env = "DOCE_RELAY_REGISTRY")]
     pub registry: String,
 }
 
-/// Why there is no relay.
+/// Why the proxy could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is taken, or none of this machine.
+    /// The address is in use, or does not belong to this machine.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
-    /// The client of the registry could not be made.
-    #[error("cannot make a client of the registry")]
+    /// The HTTP client for the registry could not be created.
+    #[error("cannot create the HTTP client for the registry")]
     Client(#[from] reqwest::Error),
 }
 
@@ -79,7 +79,7 @@ struct Relay {
     registry: String,
 }
 
-/// Answers until `ended` completes, and then what is under way.
+/// Serves until `ended` completes, then finishes running answers.
 pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Result<(), Error> {
     let address = SocketAddr::new(arguments.address, arguments.port);
     let listener = TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
@@ -92,7 +92,7 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         .build()?;
     let relay = Arc::new(Relay { client, registry: arguments.registry });
     let places = Places::new();
-    tracing::info!(%address, registry = relay.registry, "relay answers");
+    tracing::info!(%address, registry = relay.registry, "registry proxy is listening");
     let mut ended = std::pin::pin!(ended);
     loop {
         let accepted = async {
@@ -100,8 +100,8 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
             match listener.accept().await {
                 Ok((stream, peer)) => Some((stream, places.take(free, peer.ip())?)),
                 Err(error) => {
-                    tracing::warn!(%error, "no connection can be taken");
-                    tokio::time::sleep(PAUSE).await; // Too many open files, say: nothing tells when that is over.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await; // Too many open files, for example: no event reports the end.
                     None
                 }
             }
@@ -119,7 +119,7 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
     Ok(())
 }
 
-/// One request a connection: those to a loopback address cost nothing, and an idle one would take a place.
+/// Serves one request per connection: connections to a loopback address are cheap, and an idle one would occupy a slot.
 async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Place) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(UNREAD));
@@ -129,7 +129,7 @@ async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Place) {
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(REQUEST).keep_alive(false).max_buf_size(16 << 10);
-    // A client that goes away in the middle of an answer is no news.
+    // It is normal that a client disconnects in the middle of an answer.
     let _ = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
 }
 
@@ -153,7 +153,7 @@ impl Relay {
                 answer
             }
             Ok(answer) => {
-                let message = format!("the registry answers with {}, which is not followed", answer.status());
+                let message = format!("the registry answered with {}, and the proxy does not follow redirects", answer.status());
                 return refusal(StatusCode::BAD_GATEWAY, "UNSUPPORTED", &message);
             }
             Err(error) => {
@@ -175,7 +175,7 @@ fn only(all: &HeaderMap, which: &[HeaderName]) -> HeaderMap {
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// An error as the OCI distribution specification has it.
+/// An error response in the format of the OCI distribution specification.
 fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
     let mut response = Response::new(Body::from(body.to_string()));

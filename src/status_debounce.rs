@@ -1,30 +1,29 @@
-//! Which projects have work under way that their status does not tell of yet. A status that only says "under way" is
-//! written once that has lasted a second: most steps of a life are shorter, and each write costs the API server and
-//! every reader. Results, failures and what a person must do are never held back (docs/decisions/0015). Memory is
-//! bounded by the number of projects that have work under way.
+//! Delays status writes that only report work in progress until the work has lasted a second. Most steps take less, and
+//! each write costs the API server and every reader. Results, failures and what the user must do are never delayed
+//! (docs/decisions/0015). Memory is bounded by the number of projects with work in progress.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long work is under way before the status says so.
+/// How long work is in progress before status reports it.
 pub const PAUSE: Duration = Duration::from_secs(1);
 
-/// Since when each project has something to announce, by uid.
+/// Since when each project has work that its status does not report yet, by uid.
 #[derive(Debug, Default)]
 pub struct Announcements {
     since: Mutex<HashMap<String, Instant>>,
 }
 
 impl Announcements {
-    /// `uid` has something to announce at `now`: how long to hold it back still, none when it is due.
+    /// Notes that `uid` has work in progress at `now`. Returns how long to delay the write; none if it is due.
     pub fn hold(&self, uid: &str, now: Instant) -> Option<Duration> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = *since.entry(uid.to_owned()).or_insert(now);
         PAUSE.checked_sub(now.saturating_duration_since(begun)).filter(|left| !left.is_zero())
     }
 
-    /// The status of `uid` is up to date, or the project is gone.
+    /// Notes that the status of `uid` is up to date, or that the project is deleted.
     pub fn told(&self, uid: &str) {
         self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }

@@ -1,8 +1,8 @@
-//! Texts for people: bounded, and errors with their causes. Ground: it uses nothing of ours.
+//! Texts for users: bounded texts, and errors with their causes. It uses no other module of the crate.
 
 pub mod not_found;
 
-/// A text for people, cut at a character and free of control characters other than line breaks.
+/// The text without control characters other than line breaks, cut to at most `bytes` at a character boundary.
 #[must_use]
 pub fn bounded(text: &str, bytes: usize) -> String {
     let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();

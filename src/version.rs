@@ -1,5 +1,5 @@
-//! Build keys and version hashes: SHA-256 over a canonical form with a format number. Pure; golden hashes of every
-//! released format are a test, so that an upgrade of the operator rebuilds and restarts nobody.
+//! Build keys and version hashes: SHA-256 over a canonical form with a format number. Pure. Tests compare golden hashes
+//! of every released format, so that an upgrade of the operator rebuilds and restarts no project.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::protocol::order::Settings;
 
-/// Format of the canonical form. A field added later enters only where it differs from what its absence meant.
+/// Format of the canonical form. A field that is added later enters it only if its value differs from what its absence
+/// meant.
 pub const FORMAT: u32 = 1;
 
 /// The key of a build: 64 hex digits over the digest of the source and every build setting.
@@ -19,14 +20,14 @@ pub fn build_key(source_digest: &str, settings: &Settings) -> String {
     digest("build", &[("source", Value::from(identity(source_digest))), ("settings", value(settings))])
 }
 
-/// What makes a source the same as another. Of a commit of which only some paths count, `<commit>@<digest of these>`, it is
-/// their digest: a commit that changes none of them is the same source.
+/// What two equal sources have in common. With watched paths, `<commit>@<digest of the paths>`, it is the digest of the
+/// paths: a commit that changes none of them is the same source.
 #[must_use]
 pub fn identity(source_digest: &str) -> &str {
     source_digest.split_once('@').map_or(source_digest, |(_, watched)| watched)
 }
 
-/// The commit of a source, or its digest where it has none.
+/// The commit of a source, or its digest without one.
 #[must_use]
 pub fn revision(source_digest: &str) -> &str {
     source_digest.split_once('@').map_or(source_digest, |(commit, _)| commit)
@@ -38,7 +39,7 @@ pub fn version<R: Serialize>(image_key: &str, run: &R) -> String {
     digest("version", &[("image", Value::from(image_key)), ("run", value(run))])
 }
 
-/// Digest of a set of files (the keys of a ConfigMap): names sorted, every name and content with its length.
+/// Digest of a set of files (the keys of a ConfigMap): sorted by name, every name and content preceded by its length.
 #[must_use]
 pub fn files_digest(files: &BTreeMap<String, Vec<u8>>) -> String {
     let mut hash = Sha256::new();
@@ -51,13 +52,13 @@ pub fn files_digest(files: &BTreeMap<String, Vec<u8>>) -> String {
     format!("sha256:{}", hex::encode(hash.finalize()))
 }
 
-/// SHA-256 over any text, 64 hex digits: names and candidate ports derive from it.
+/// SHA-256 of a text, 64 hex digits. Names and candidate ports derive from it.
 #[must_use]
 pub fn text_digest(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-/// How a version is shown: `v` and its first 8 hex digits. A bare number would be read as a YAML number.
+/// Display form of a version: `v` and its first 8 hex digits. Without the `v`, YAML could parse it as a number.
 #[must_use]
 pub fn short(version: &str) -> String {
     format!("v{}", version.get(..8).unwrap_or(version))
@@ -77,7 +78,8 @@ fn value<T: Serialize>(part: &T) -> Value {
     serde_json::to_value(part).unwrap_or(Value::Null)
 }
 
-/// JSON with sorted keys and without nulls, empty lists and empty objects, whatever order the values came in.
+/// JSON with sorted keys and without nulls, empty lists and empty objects, so that it does not depend on the order of
+/// keys.
 #[must_use]
 pub fn canonical(value: &Value) -> String {
     let mut out = String::new();

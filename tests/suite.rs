@@ -126,7 +126,7 @@ fn another_version_is_told_apart_where_the_source_leaves_it_to_the_builder() {
         (outcome.prints_another_version, outcome.built, outcome.tried) = (true, Some(true), 1);
         outcome.verdict()
     };
-    assert_eq!(verdict("the newest; nothing asks for a version"), Verdict::AnotherDefault);
+    assert_eq!(verdict("the newest; the source names no version"), Verdict::AnotherDefault);
     assert_eq!(verdict(".tool-versions, line 1"), Verdict::Wrong);
 }
 

@@ -1,5 +1,5 @@
-//! Starting builds (I/O): a build that has a place when it is made is created running, another waits, suspended, until
-//! the queue releases it. [`super::schedule`] decides which is next.
+//! Starts builds (I/O). A build is created running if there is capacity, else suspended until the queue releases it.
+//! [`super::schedule`] decides which is next.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::project::Project;
 use super::schedule::{self, Limits};
 use crate::image_cleanup::plan::{self, Seen};
 
-/// One build at a time is started, so that two that see the same free place do not both take it.
+/// Serializes the starts of builds, so that two do not take the same free slot.
 #[derive(Debug, Default)]
 pub struct Starts(Mutex<()>);
 
 impl Starts {
-    /// Creates a build Job: running if it has a place now, else suspended.
+    /// Creates a build Job: running if there is a free slot, else suspended.
     pub async fn create(
         &self,
         cluster: &Cluster,
@@ -39,7 +39,7 @@ impl Starts {
                 && schedule::has_slot(&jobs, limits, &project.namespace, may_start)
         };
         if !has_slot(&job) {
-            return cluster.create_job(project, &job).await; // Waiting needs no place.
+            return cluster.create_job(project, &job).await; // A suspended Job needs no slot.
         }
         let _one = self.0.lock().await;
         let starts = has_slot(&job);
@@ -49,8 +49,8 @@ impl Starts {
         cluster.create_job(project, &job).await
     }
 
-    /// Starts what waits and has a place now, builds first. True where something waits on for what no Job tells of: a
-    /// cleanup, or a build for the end of a cleanup's time. Without `cleans` no cleanup is started.
+    /// Starts waiting Jobs that can run now, builds first. Returns true if something still waits for a change that no
+    /// Job event reports: a cleanup, or a build for the time limit of a cleanup. Without `cleans` no cleanup starts.
     pub async fn release(&self, cluster: &Cluster, limits: Limits, cleans: bool) -> Result<bool, Error> {
         let _one = self.0.lock().await;
         let jobs = owned(cluster);
@@ -63,10 +63,10 @@ impl Starts {
     }
 }
 
-/// Starts the cleanups that nothing stands in the way of, and takes those back whose image is named again.
+/// Starts the cleanups that nothing blocks, and deletes those whose image is in use again.
 async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
     let caches = cluster.caches();
-    let jobs = owned(cluster); // With the builds that have just been started.
+    let jobs = owned(cluster); // Including the builds that just started.
     if !plan::any_waits(&jobs) {
         return Ok(false);
     }
@@ -88,13 +88,13 @@ async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
     Ok(plan.wait)
 }
 
-/// The Jobs of projects that are there: no other is started, and no other is waited for.
+/// The Jobs of existing projects. Other Jobs neither start nor block anything.
 pub(super) fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
     let caches = cluster.caches();
     super::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
 }
 
-/// The limits that the platform owner has set.
+/// The limits that the platform owner configured.
 #[must_use]
 pub fn limits(config: &Config) -> Limits {
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);

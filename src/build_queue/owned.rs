@@ -1,5 +1,5 @@
-//! Which Jobs count. The label by which Jobs are watched can be put on any Job by whoever may create one, so what a Job
-//! says of itself holds up nobody: it must belong to a project that is there. Pure.
+//! Which Jobs count. Anyone who may create Jobs can set the watched label on one, so a label alone must not block
+//! others: a Job must belong to an existing project. Pure.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use kube::ResourceExt as _;
 
 use crate::desired::names;
 
-/// Those that belong to a project which lives, by namespace and uid, in the Job's own namespace. Only they wait, run and
-/// make a repository busy.
+/// The Jobs that belong to an existing project (`lives`, by namespace and uid) in their own namespace. Only these wait,
+/// run and make a repository busy.
 #[must_use]
 pub fn owned(mut jobs: Vec<Arc<Job>>, lives: impl Fn(&str, &str) -> bool) -> Vec<Arc<Job>> {
     jobs.retain(|job| {
@@ -19,7 +19,7 @@ pub fn owned(mut jobs: Vec<Arc<Job>>, lives: impl Fn(&str, &str) -> bool) -> Vec
     jobs
 }
 
-/// Uid of the controller; where somebody has stripped it, which is mended, that of the label.
+/// Uid of the controller. If it was removed, which the operator repairs, the uid in the label.
 fn owner(job: &Job) -> Option<&str> {
     match job.owner_references().iter().find(|owner| owner.controller == Some(true)) {
         Some(owner) => Some(&owner.uid),
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// Whether a Job counts where the project `u` lives in namespace `n`, and no other.
+    /// Whether a Job counts if only the project `u` in namespace `n` exists.
     fn counts(namespace: &str, owners: &Value, labels: &Value, deleted: bool) -> bool {
         let deleted = deleted.then_some("2026-01-01T00:00:00Z");
         let metadata = json!({

@@ -1,5 +1,5 @@
-//! Places in the queue of builds, as they were a moment ago (I/O: the cache of Jobs is read). They are only told to
-//! people; what starts next is computed by [`super::schedule`] each time. Memory is bounded by the number of builds that wait.
+//! Positions in the build queue, at most a moment old (I/O: reads the cache of Jobs). They are only for people;
+//! [`super::schedule`] computes each time what starts next. Memory is bounded by the number of queued builds.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,20 +11,20 @@ use crate::cluster::Cluster;
 use crate::image_cleanup::plan;
 use jiff::Timestamp;
 
-/// How long an order is told before it is made anew, so that many who ask at once cost one look at the queue.
+/// How long computed positions stay valid, so that many readers at once cost one computation.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// When the order was made, and the place of each Job by namespace and name.
+/// When the positions were computed, and the position of each Job by namespace and name.
 type Told = (Instant, HashMap<(String, String), u32>);
 
-/// The place of each Job that waits.
+/// The position of each queued Job.
 #[derive(Debug, Default)]
 pub struct Positions {
     told: Mutex<Option<Told>>,
 }
 
 impl Positions {
-    /// How many builds are before this one, and itself: 1 is next. None where it does not wait.
+    /// Position of a Job: 1 is next. `None` if it is not queued.
     pub fn of(&self, cluster: &Cluster, limits: Limits, namespace: &str, job: &str) -> Option<u32> {
         let key = (namespace.to_owned(), job.to_owned());
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

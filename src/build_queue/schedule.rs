@@ -1,5 +1,5 @@
-//! Which build is next. Pure: it reads the Jobs of the whole cluster, those that [`super::owned()`] lets through, and
-//! starts nothing.
+//! Which build is next. Pure: it reads the Jobs of the whole cluster that [`super::owned()`] selects, and starts
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ pub struct Limits {
     pub namespace: usize,
 }
 
-/// The Jobs to release now. Looks by the clock come after all that somebody waits for; the namespace with the fewest
-/// running builds comes first, among those the one whose last build started longest ago, in it the oldest Job; no limit
-/// is passed, and none is released that `may_start` denies.
+/// The Jobs to release now. Polls come after all other builds. The namespace with the fewest running builds comes
+/// first; among equals, the one whose last build started longest ago; within it, the oldest Job. Limits hold, and no
+/// Job is released that `may_start` denies.
 #[must_use]
 pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
     let (mut running, mut served) = (running(jobs), served(jobs));
@@ -45,8 +45,8 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
     released
 }
 
-/// All that waits, by namespace and name, in the order in which it will be released if nothing else is asked for: as
-/// [`next`] does, with namespaces that are at their limit last. In time `n log n`.
+/// All queued Jobs, by namespace and name, in the order of their release if no other build is requested: the order of
+/// [`next`], with namespaces at their limit last. Takes time `n log n`.
 #[must_use]
 pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<(String, String)> {
     let (running, served) = (running(jobs), served(jobs));
@@ -75,7 +75,7 @@ pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool
     order
 }
 
-/// Whether a build that is made now in this namespace may start at once: there is a place that nobody waits for.
+/// Whether a new build in this namespace may start at once: there is a free slot that no queued build needs.
 #[must_use]
 pub fn has_slot(
     jobs: &[Arc<Job>],
@@ -91,12 +91,12 @@ pub fn has_slot(
         && running.values().sum::<usize>() < limits.cluster
 }
 
-/// Jobs that build: a cleanup takes no place of theirs.
+/// Jobs that build. Cleanups do not count against their limits.
 fn builds(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     jobs.iter().filter(|job| names::is_build(job))
 }
 
-/// Builds that run, by namespace. One that is being deleted takes its place until its pods are gone.
+/// Running builds by namespace. A build that is being deleted counts until its pods are gone.
 fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
     let mut running = BTreeMap::new();
     for job in builds(jobs).filter(|job| !is_suspended(job) && !is_finished(job)) {
@@ -105,15 +105,15 @@ fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
     running
 }
 
-/// When a build of a namespace started last.
+/// When the last build of a namespace started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Served {
     At(Timestamp),
-    /// As so many others in this pass.
+    /// In this pass, after so many others.
     Now(usize),
 }
 
-/// The last start in each namespace, as far as its Jobs are still there.
+/// The last start in each namespace, as far as its Jobs still exist.
 fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
     let mut served = BTreeMap::new();
     for job in builds(jobs).filter(|job| !is_suspended(job)) {
@@ -131,7 +131,7 @@ fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     builds(jobs).filter(|job| waits(job))
 }
 
-/// Nobody waits for it but the clock.
+/// It is a poll.
 fn polls(job: &Job) -> bool {
     job.annotations().get(names::BUILD_REASON).is_some_and(|reason| reason == names::POLLED)
 }
@@ -202,7 +202,7 @@ mod tests {
         let mut order = vec![];
         for second in 1000.. {
             let Some(name) = released(&jobs, limits(1, 9)).pop() else { break };
-            // It runs, and has ended when the next one is looked for.
+            // It has run and ended before the next one is chosen.
             let at = jobs.iter().position(|job| job.name_any() == name).unwrap();
             jobs[at] = job(&name[..1], &name, "done", second);
             order.push(name);

@@ -1,5 +1,5 @@
-//! Which addresses a build may talk to: http, https and (for Git) ssh, never loopback, link-local or metadata addresses,
-//! whatever name or notation they hide behind. It opens no connection.
+//! Which addresses a build may connect to: over http, https and (for Git) ssh, never loopback, link-local or metadata
+//! addresses, whatever name or notation hides them. It opens no connection.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,7 +17,7 @@ pub(super) struct Host {
     pub(super) port: u16,
 }
 
-/// Why an address is refused. No message repeats user information of a URL.
+/// Why an address is rejected. No message repeats user information of a URL.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("the URL of the source must start with http:// or https://; other transports are not allowed")]
@@ -27,17 +27,19 @@ pub(super) enum Refusal {
     )]
     Transport,
     #[error(
-        "the URL of the source holds a user name or a password; remove them, they would be readable for everyone"
+        "the URL of the source contains a user name or a password, which everyone can read there; remove it"
     )]
     UserInformation,
     #[error(
-        "the URL of the source is longer than {MAX_URL} characters or has characters that no URL of a repository has"
+        "the URL of the source is longer than {MAX_URL} characters or has characters that are not allowed in it; \
+         correct the URL"
     )]
     Characters,
-    #[error("{0:?} is no host with an optional port")]
+    #[error("{0:?} is not a host with an optional port")]
     Host(String),
     #[error(
-        "{host} is at {address}, {kind}; a build never talks to such addresses, use an address that is reachable from pods"
+        "{host} resolves to {address}, {kind}; builds never connect to such addresses. Use an address that pods can \
+         reach"
     )]
     Address { host: String, address: IpAddr, kind: &'static str },
 }
@@ -57,7 +59,8 @@ pub(super) enum Transport {
     Ssh,
 }
 
-/// The host of a repository's URL and how it is reached: what [`parse`] takes, `ssh://[user@]host[:port]/path`, and
+/// The host of a repository's URL and its transport. Accepts what [`parse`] accepts, `ssh://[user@]host[:port]/path`
+/// and
 /// `user@host:path`.
 pub(super) fn repository(url: &str) -> Result<(Host, Transport), Refusal> {
     let short =
@@ -67,7 +70,7 @@ pub(super) fn repository(url: &str) -> Result<(Host, Transport), Refusal> {
         None if url.starts_with("http") => return parse(url).map(|host| (host, Transport::Http)),
         None => {
             let (name, path) = short().ok_or(Refusal::Transport)?;
-            // Without brackets around a port or an address: `user@host:22` would be a path.
+            // No brackets around a port or an address: `user@host:22` would be a path.
             (if is_user(name) { name } else { return Err(Refusal::Transport) }, path)
         }
     };
@@ -82,19 +85,19 @@ pub(super) fn repository(url: &str) -> Result<(Host, Transport), Refusal> {
     Ok((host(place, 22)?, Transport::Ssh))
 }
 
-/// Whether this is a user name for ssh, or a host's name, that no program reads as an option.
+/// Whether this is a user name for ssh, or a host name, that no program reads as an option.
 fn is_user(text: &str) -> bool {
     text.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '_')
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char))
 }
 
-/// What the path of a URL may hold.
+/// Whether the path of a URL may contain this character.
 fn is_plain(char: char) -> bool {
     char.is_ascii_graphic() && !"\\\"'<>^`{|}?#@".contains(char)
 }
 
-/// The host of a URL over http or https, or why the URL is none. Stricter than any URL parser, so that none can read it
-/// differently: no user information, no backslash, no query, ASCII only.
+/// The host of a URL over http or https. Stricter than any URL parser, so that none can read it differently: no user
+/// information, no backslash, no query, ASCII only.
 pub(super) fn parse(url: &str) -> Result<Host, Refusal> {
     let (rest, port) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (rest, 443),
@@ -137,10 +140,10 @@ pub(super) fn host(authority: &str, default_port: u16) -> Result<Host, Refusal> 
     Ok(Host { name: name.to_owned(), port })
 }
 
-/// What is wrong with an address, if anything.
+/// Says what is wrong with an address, if anything.
 pub(super) type Rule = fn(IpAddr) -> Option<&'static str>;
 
-/// Every address of the host, all of them allowed: one bad address refuses the host.
+/// All addresses of the host. One forbidden address rejects the host.
 pub(super) async fn resolve(
     host: &Host,
     stage: Stage,
@@ -148,7 +151,7 @@ pub(super) async fn resolve(
     rule: Rule,
 ) -> Result<Vec<IpAddr>, Failure> {
     let unreachable = |why: &str| {
-        let message = format!("{} cannot be found: {why}; check the name and the cluster's DNS", host.name);
+        let message = format!("cannot resolve {}: {why}; check the name and the cluster's DNS", host.name);
         Failure::new(stage, Reason::SourceUnreachable, message)
     };
     let addresses = lookup(host).await.map_err(|error| unreachable(&error.to_string()))?;
@@ -163,7 +166,7 @@ pub(super) async fn resolve(
     Ok(addresses)
 }
 
-/// Looks a host up as every program in the pod would.
+/// Looks up a host as every program in the pod would.
 pub(super) async fn system_lookup(host: &Host) -> std::io::Result<Vec<IpAddr>> {
     let found = tokio::net::lookup_host((host.name.as_str(), host.port)).await?;
     Ok(found.map(|address| address.ip()).collect())
@@ -177,19 +180,19 @@ pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with an address that a person named, where private networks are no place for a source.
+/// What is wrong with an address that a person named, where sources may be at public addresses only.
 pub(super) fn forbidden_unless_public(address: IpAddr) -> Option<&'static str> {
-    let private = "a private address, and the platform's owner lets sources be at public ones only (build.privateSources)";
+    let private = "a private address, and the platform owner allows only public sources (build.privateSources)";
     forbidden(address).or_else(|| is_private(address).then_some(private))
 }
 
-/// What is wrong with an address that a server named: it may not send a build into the cluster or its network.
+/// What is wrong with an address that a server named. No server may send a build into the cluster or its network.
 pub(super) fn forbidden_by_redirect(address: IpAddr) -> Option<&'static str> {
     forbidden(address)
-        .or_else(|| is_private(address).then_some("a private address, where no redirect may lead"))
+        .or_else(|| is_private(address).then_some("a private address, where a redirect may not lead"))
 }
 
-/// Whether the address is of a private network, as those of pods, Services and nodes usually are.
+/// Whether the address is in a private network, as addresses of pods, Services and nodes usually are.
 pub(super) fn is_private(address: IpAddr) -> bool {
     let private = |address: Ipv4Addr| {
         let shared = matches!(address.octets(), [100, 64..=127, ..]);
@@ -203,7 +206,7 @@ pub(super) fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address inside an address: mapped, compatible, NAT64 of everybody and of a network's own, 6to4.
+/// The IPv4 address inside an IPv6 address: mapped, compatible, NAT64 (well-known and local prefix), 6to4.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
@@ -214,7 +217,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Some clouds have it outside of what is link-local.
+/// Some clouds use an address outside the link-local range.
 const METADATA: &str = "an address of a cloud's metadata service";
 
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {

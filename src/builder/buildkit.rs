@@ -1,4 +1,5 @@
-//! BuildKit: its daemon, in the same pod or elsewhere, and solves through `buildctl`. It decides nothing about a source.
+//! BuildKit: its daemon, in the same pod or elsewhere, and solves through `buildctl`. It makes no decision about a
+//! source.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -27,10 +28,10 @@ pub(super) mod remote;
 pub(super) mod user;
 
 const READY: Duration = Duration::from_mins(1);
-/// Longest event of BuildKit that is read.
+/// Longest event of BuildKit that is read, in bytes.
 const MAX_EVENT: usize = 8 << 20;
 
-/// Where the daemon works and what it may talk to.
+/// Where the daemon works and which registries it uses.
 pub(super) struct Settled<'a> {
     /// Directory for its socket, configuration and log.
     pub(super) work: &'a Path,
@@ -40,46 +41,46 @@ pub(super) struct Settled<'a> {
     pub(super) mirror: Option<&'a str>,
     /// CA certificates to trust, as a file.
     pub(super) ca: Option<&'a Path>,
-    /// As whom it runs.
+    /// Decides as which user it runs.
     pub(super) profile: Profile,
-    /// Directory of the configuration with the logins of registries.
+    /// Directory of the configuration with the registry logins.
     pub(super) logins: &'a Path,
 }
 
-/// A daemon that answers; one of the pod's own ends with this value.
+/// A daemon that answers. A daemon in the pod ends when this value is dropped.
 pub(super) struct Daemon {
-    /// What leads the client to it.
+    /// Options with which the client finds it.
     options: Vec<String>,
     logins: PathBuf,
-    /// Where it is, when it is elsewhere.
+    /// Its address, when it runs elsewhere.
     address: Option<String>,
     process: Option<Child>,
 }
 
-/// What to make of which files.
+/// What to build from which files.
 pub(super) struct Solve<'a> {
     pub(super) context: &'a Path,
-    /// Directory that the Dockerfile is in, and its name there.
+    /// Directory of the Dockerfile, and its name there.
     pub(super) dockerfile: (&'a Path, &'a str),
     pub(super) settings: &'a Settings,
-    /// Repository that the image and the cache go to.
+    /// Repository for the image and the cache.
     pub(super) repository: &'a str,
     pub(super) tag: &'a str,
-    /// The repository holds the cache of an earlier build.
+    /// Whether the repository has the cache of an earlier build.
     pub(super) cached: bool,
     /// Annotations of the image's manifest.
     pub(super) annotations: &'a [(&'a str, String)],
     /// Labels of the image.
     pub(super) labels: &'a [(&'a str, String)],
-    /// CA certificates for the steps that ask for them, as a secret that no layer holds.
+    /// CA certificates for the steps that mount them, as a secret that no layer contains.
     pub(super) step_ca: Option<&'a Path>,
-    /// Id and file of what the steps may ask for besides.
+    /// Id and file of further secrets that the steps may mount.
     pub(super) secrets: &'a [(String, PathBuf)],
-    /// The registry speaks plain HTTP, which a daemon elsewhere was not told in its configuration.
+    /// The registry speaks plain HTTP. The configuration of a daemon elsewhere does not say so.
     pub(super) insecure: bool,
-    /// What keeps cache mounts apart from those of other builds of the same daemon.
+    /// Keeps cache mounts apart from those of other builds on the same daemon.
     pub(super) cache_namespace: Option<&'a str>,
-    /// What to do when the registry does not take the image.
+    /// What to do when the registry rejects the image.
     pub(super) advice: &'a Advice,
     /// File that BuildKit writes its metadata to.
     pub(super) metadata: &'a Path,
@@ -126,7 +127,7 @@ impl Daemon {
                 return Ok(());
             }
             if let Some(Ok(Some(status))) = self.process.as_mut().map(Child::try_wait) {
-                return Err(unavailable(&format!("it ended with {status}: {}", last_words())));
+                return Err(unavailable(&format!("it exited with {status}: {}", last_words())));
             }
             if started.elapsed() > READY {
                 let why = format!("it did not answer within {} s: {}", READY.as_secs(), last_words());
@@ -135,7 +136,7 @@ impl Daemon {
         }
     }
 
-    /// Builds and pushes; the digest of the image's manifest. `pushing` is called once the image is made.
+    /// Builds and pushes; returns the digest of the image's manifest. Calls `pushing` once the image is built.
     pub(super) async fn solve(
         &self,
         solve: &Solve<'_>,
@@ -172,7 +173,7 @@ impl Daemon {
         let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
         if !status.success() {
             let mut ending = ending(&progress, memory::ended() > killed);
-            // It is in the source, so an ignore file keeps it from the build.
+            // The file is in the source, so an ignore file excludes it from the build.
             let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
             ending.left_out = left_out;
             log.last_words(&ending.output);
@@ -180,7 +181,7 @@ impl Daemon {
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
         let digest = attributes::digest(&metadata)
-            .ok_or_else(|| self.unavailable("it named no digest for the image that it pushed"))?;
+            .ok_or_else(|| self.unavailable("it reported no digest for the image that it pushed"))?;
         Ok((digest, progress.steps()))
     }
 
@@ -197,7 +198,7 @@ impl Daemon {
     }
 }
 
-/// Without root the daemon needs a user namespace of its own, in which a step cannot mount a process file system.
+/// Without root the daemon needs its own user namespace, in which a step cannot mount a process file system.
 fn daemon(profile: Profile) -> Command {
     match profile {
         Profile::Rootless => {
@@ -209,7 +210,7 @@ fn daemon(profile: Profile) -> Command {
     }
 }
 
-/// Leaves the build's own variables out of a program's environment and adds the certificates.
+/// Removes the variables of the build from the environment of a program and adds the certificates.
 fn clean(command: &mut Command, ca: Option<&Path>) {
     let own =
         std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("DOCE_"));

@@ -1,8 +1,8 @@
-//! The end of an image that no record names any more, in a registry outside the platform's: what the pod of a cleanup Job
-//! does. That nobody names it is the operator's knowledge; here it is only deleted, with the login that pushed it.
+//! Image cleanup: the pod of a cleanup Job deletes one image from a registry of your own. The operator knows that no
+//! record names the image; this code only deletes it, with the login that pushed it.
 //!
-//! What a registry refuses is told in one sentence and is no failure of the Job: it would be refused again next time, and
-//! nothing waits for it.
+//! If the registry rejects the deletion, the pod logs one sentence and the Job succeeds: a retry would be rejected
+//! again, and nothing waits for it.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,12 +18,12 @@ pub(super) mod repository;
 
 use repository::{Error, Repository};
 
-/// Time of all attempts, below the Job's own deadline.
+/// Time for all attempts, below the deadline of the Job.
 const TIME: Duration = Duration::from_secs(90);
-/// Pause before a registry that did not answer is asked again.
+/// Pause before the next request to a registry that did not answer.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// One cleanup under way.
+/// One running image cleanup.
 struct Cleanup {
     order: CleanupOrder,
     http: Http,
@@ -42,7 +42,7 @@ pub(super) async fn run() -> ExitCode {
         }
     };
     let ended = tokio::time::timeout(TIME, cleanup.until_answered()).await;
-    let ended = ended.unwrap_or_else(|_| Err(Error::Fault(format!("no end within {} s", TIME.as_secs()))));
+    let ended = ended.unwrap_or_else(|_| Err(Error::Fault(format!("not finished within {} s", TIME.as_secs()))));
     let sentence = cleanup.sentence(&ended);
     cleanup.log.line(&sentence);
     match ended {
@@ -51,14 +51,14 @@ pub(super) async fn run() -> ExitCode {
     }
 }
 
-/// What became of the image.
+/// What happened to the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
-    /// It is gone, with its tags and its log.
+    /// It was deleted, with its tags and its log.
     Deleted,
-    /// It was gone before.
+    /// It did not exist any more.
     Gone,
-    /// Somebody else's tag points to it.
+    /// A tag that no build created points to it.
     Tagged(String),
 }
 
@@ -66,7 +66,7 @@ impl Cleanup {
     fn from_environment(started: Instant) -> Result<Self, String> {
         let text = std::env::var(CLEANUP_ENV).unwrap_or_default();
         let order: CleanupOrder = serde_json::from_str(&text).map_err(|error| {
-            format!("{CLEANUP_ENV} cannot be read: {error}; operator and image must be of one version")
+            format!("cannot read {CLEANUP_ENV}: {error}; the operator and the build image must have the same version")
         })?;
         let http = Http::new(&std::env::var(CA_BUNDLE_ENV).unwrap_or_default(), Rules::default())
             .map_err(|error| format!("the CA bundle cannot be used: {error}"))?;
@@ -76,12 +76,12 @@ impl Cleanup {
         Ok(Self { order, http, push, log })
     }
 
-    /// A registry that does not answer is asked again, as long as there is time.
+    /// Retries while the registry does not answer, as long as there is time.
     async fn until_answered(&self) -> Result<End, Error> {
         loop {
             match self.clean().await {
                 Err(Error::Fault(why)) => {
-                    self.log.line(&format!("{why}; asked again in {} s", PAUSE.as_secs()));
+                    self.log.line(&format!("{why}; retrying in {} s", PAUSE.as_secs()));
                     tokio::time::sleep(PAUSE).await;
                 }
                 ended => return ended,
@@ -89,8 +89,8 @@ impl Cleanup {
         }
     }
 
-    /// Deletes the image by its digest, which takes its tags with it, and the log of its build. The cache stays: it is the
-    /// repository's.
+    /// Deletes the image by digest, which removes its tags, and the log of its build. The cache stays: it belongs to
+    /// the repository.
     async fn clean(&self) -> Result<End, Error> {
         let order = &self.order;
         let repository = Repository::new(&self.http, &self.push, &order.repository, order.insecure)?;
@@ -107,18 +107,20 @@ impl Cleanup {
     fn sentence(&self, ended: &Result<End, Error>) -> String {
         let image = format!("{}@{}", self.order.repository, self.order.digest);
         match ended {
-            Ok(End::Deleted) => format!("{image} is deleted, and the log of its build"),
-            Ok(End::Gone) => format!("{image} was gone already"),
+            Ok(End::Deleted) => format!("deleted {image} and the log of its build"),
+            Ok(End::Gone) => format!("{image} no longer exists"),
             Ok(End::Tagged(tag)) => format!(
-                "{image} stays: tag {tag}, which is none of ours, points to it. Delete that tag if the image is not needed"
+                "kept {image}: tag {tag}, which doce-operator did not create, points to it. Delete that tag if nothing \
+                 needs the image"
             ),
             Err(Error::Refused(why)) => format!(
-                "{image} stays: {why}. {}; or write spec.build.output.cleanup: Keep, so that it is not tried",
+                "kept {image}: {why}. {}; or turn image cleanup off with spec.build.output.cleanup: Keep",
                 capital(&self.push.advice(&self.order.repository))
             ),
             Err(Error::Fault(why)) => {
                 format!(
-                    "error: {image} stays: {why}. Check that pods reach the registry, and delete it by hand"
+                    "error: could not delete {image}: {why}. Check that pods can reach the registry, and delete the \
+                     image by hand"
                 )
             }
         }

@@ -1,5 +1,5 @@
-//! What the Secrets of a source and of an output hold, as the kubelet mounted it: headers and key files are made from it, and every value
-//! is known to the log, which never shows it. It is never an argument of a program and never in a message.
+//! The mounted Secrets of a source and of an output. Headers and key files are made from them. The log knows every
+//! value and hides it; no value is an argument of a program or part of a message.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,9 +13,9 @@ pub(super) use keyring::{CONFIG, Keyring, Login};
 
 mod keyring;
 
-/// Largest value that is read.
+/// Largest value that is read, in bytes.
 const MAX_VALUE: u64 = 64 << 10;
-/// Shorter values say nothing and would be found everywhere.
+/// Shorter values occur everywhere, so they are not hidden.
 const SHORTEST: usize = 4;
 /// Keys whose values are no secret.
 const PUBLIC: [&str; 2] = ["username", "known_hosts"];
@@ -23,7 +23,7 @@ const PUBLIC: [&str; 2] = ["username", "known_hosts"];
 /// What a Secret is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Use {
-    /// To reach the source.
+    /// To fetch the source.
     #[default]
     Source,
     /// To push the image, and to pull private base images.
@@ -72,7 +72,7 @@ impl Credentials {
         }
         if values.is_empty() {
             let message = format!(
-                "Secret {name}, which {} names, does not exist or is empty; create it in this namespace",
+                "Secret {name}, referenced by {}, does not exist or is empty; create it in this namespace",
                 of.field()
             );
             return Err(of.failure(message));
@@ -86,12 +86,12 @@ impl Credentials {
         Self { of: Use::Source, name: Some("shop-key".to_owned()), values }
     }
 
-    /// There is no Secret.
+    /// Whether there is no Secret.
     pub(super) fn none(&self) -> bool {
         self.name.is_none()
     }
 
-    /// A value without the line break that editors and `echo` leave behind it.
+    /// A value without the line break that editors and `echo` append.
     pub(super) fn value(&self, key: &str) -> Option<&str> {
         self.values
             .get(key)
@@ -99,10 +99,10 @@ impl Credentials {
             .filter(|value| !value.is_empty())
     }
 
-    /// That the Secret lacks something.
+    /// The failure of a Secret that lacks something.
     pub(super) fn lacks(&self, what: &str) -> Failure {
         let name = self.name.as_deref().unwrap_or_default();
-        self.of.failure(format!("Secret {name}, which {} names, has no {what}; add it", self.of.field()))
+        self.of.failure(format!("Secret {name}, referenced by {}, has no {what}; add it", self.of.field()))
     }
 
     /// The logins of a Secret of type `kubernetes.io/dockerconfigjson`.
@@ -110,8 +110,8 @@ impl Credentials {
         if self.none() {
             return Ok(Keyring::default());
         }
-        let wanted = "readable .dockerconfigjson: its type must be kubernetes.io/dockerconfigjson, which \
-                      kubectl create secret docker-registry makes";
+        let wanted = "readable .dockerconfigjson: its type must be kubernetes.io/dockerconfigjson, as created by \
+                      kubectl create secret docker-registry";
         let ring = self.value(CONFIG).and_then(Keyring::parse).ok_or_else(|| self.lacks(wanted))?;
         if ring.is_empty() {
             return Err(self.lacks("entry with a user name and a password in its .dockerconfigjson"));
@@ -119,7 +119,7 @@ impl Credentials {
         Ok(ring)
     }
 
-    /// The logins of a Secret that may also hold one user name and password, those of `host`.
+    /// The logins of a Secret that may instead have one user name and password, for `host`.
     pub(super) fn keyring_at(&self, host: &str) -> Result<Keyring, Failure> {
         match self.plain().filter(|_| self.value(CONFIG).is_none()) {
             Some(login) => Ok(Keyring::of(host, login)),
@@ -134,20 +134,20 @@ impl Credentials {
         Some(Login { user: user.to_owned(), password: password.to_owned() })
     }
 
-    /// What to do when the registry of `repository` refuses: which Secret or field to look at.
+    /// What to do when the registry of `repository` rejects a request: which Secret or field to check.
     pub(super) fn advice(&self, repository: &str) -> String {
         let field = self.of.field();
         let Some(name) = &self.name else {
-            return format!("name a Secret of type kubernetes.io/dockerconfigjson in {field}");
+            return format!("reference a Secret of type kubernetes.io/dockerconfigjson in {field}");
         };
         let (host, path) = repository.split_once('/').unwrap_or((repository, ""));
         let found = self.keyring_at(host).is_ok_and(|ring| ring.login(host, path).is_some());
         if found {
             format!(
-                "check that the user of Secret {name}, which {field} names, is right and has the right to do so"
+                "check that the user in Secret {name}, referenced by {field}, is correct and has permission"
             )
         } else {
-            format!("Secret {name}, which {field} names, has no user and password for {host}: add them")
+            format!("Secret {name}, referenced by {field}, has no user and password for {host}: add them")
         }
     }
 
@@ -169,12 +169,12 @@ impl Credentials {
         }
     }
 
-    /// Every text that must not be shown: the values, their lines, and how they travel.
+    /// Every text that must not be shown: the values, their lines, and their encoded forms.
     pub(super) fn secrets(&self) -> Vec<String> {
         let secret = self.values.iter().filter(|(key, _)| !PUBLIC.contains(&key.as_str()));
         let mut found: Vec<String> = Vec::new();
         for (_, value) in secret {
-            // The first and last line of a key are the same in all of them.
+            // The first and last line are the same in every key.
             found.extend(
                 value.lines().filter(|line| !line.starts_with("-----")).map(|line| line.trim().to_owned()),
             );
@@ -186,7 +186,7 @@ impl Credentials {
     }
 }
 
-/// Secret texts and how they stand in a URL, the longest first; none that would be found everywhere.
+/// Secret texts and their URL-encoded forms, the longest first, without those too short to hide.
 pub(super) fn unshown(mut found: Vec<String>) -> Vec<String> {
     let encoded: Vec<String> = found.iter().map(|value| percent(value)).collect();
     found.extend(encoded);
@@ -196,7 +196,7 @@ pub(super) fn unshown(mut found: Vec<String>) -> Vec<String> {
     found
 }
 
-/// As it is written into a URL.
+/// The value percent-encoded for a URL.
 fn percent(value: &str) -> String {
     let mut out = String::new();
     for byte in value.bytes() {
@@ -209,15 +209,15 @@ fn percent(value: &str) -> String {
     out
 }
 
-/// A value that could end its header and begin another is none.
+/// Rejects a value that could end its header and begin another.
 fn header(value: &str) -> Result<(), Failure> {
     if value.chars().any(char::is_control) { Err(unreadable(Stage::Resolve)) } else { Ok(()) }
 }
 
-/// That a value cannot be sent.
+/// The failure of a value that cannot be sent.
 pub(super) fn unreadable(stage: Stage) -> Failure {
     let message =
-        "a value of the Secret of spec.source holds a line break or control character; write it anew without";
+        "a value in the Secret of spec.source contains a line break or control character; remove it from the Secret";
     Failure::new(stage, Reason::SourceAuthFailed, message)
 }
 

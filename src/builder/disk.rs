@@ -1,10 +1,10 @@
-//! The disk of the build's pod: which errors say that it is full, and what to do then. It only reads text.
+//! Recognizes errors that say that the disk of the build pod is full. It only reads text.
 
 use super::outcome::Failure;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// How the C library, Go and Git say it.
+/// The words of the C library, Go and Git.
 const WORDS: [&str; 3] = ["no space left on device", "disk quota exceeded", "out of diskspace"];
 
 /// Whether an error of a program in the pod says that the disk is full.
@@ -13,10 +13,10 @@ pub(super) fn is_full(error: &str) -> bool {
     WORDS.iter().any(|words| error.contains(words))
 }
 
-/// The failure of `what` found it full. The node's disk it is: a limit of the pod's own ends the pod from outside.
+/// The failure of `what` on a full disk. It is the node's disk: Kubernetes evicts a pod that exceeds its own limit.
 pub(super) fn full(stage: Stage, what: &str) -> Failure {
     let message = format!(
-        "{what}: the build's disk is full. Free some on the nodes, or ask the platform's owner for others \
+        "{what}: the build's disk is full. Free disk space on the nodes, or ask the platform owner for other nodes \
          (build.nodeSelector of the chart)"
     );
     Failure::new(stage, Reason::OutOfDisk, message)

@@ -1,4 +1,4 @@
-//! `build --explain`: what would be detected in a directory and written for it. No network, no cluster.
+//! `build --explain`: prints what would be detected in a directory and generated for it. No network, no cluster.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ use crate::protocol::order::{Settings, Strategy};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// The options of `build`; the names of those about a source are the fields of `spec.build`.
+/// The options of `build`. Options about a source are named like the fields of `spec.build`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Arguments {
-    /// Say how this directory would be built, and print the Dockerfile that would be written for it.
+    /// Print how this directory would be built, with the Dockerfile that would be generated for it.
     #[arg(long, value_name = "DIR")]
     pub explain: Option<PathBuf>,
-    /// Print it as JSON instead: framework, versions, what starts, what was assumed, warnings, the Dockerfile; a refusal as
-    /// reason and message.
+    /// Print JSON instead: framework, versions, start command, assumptions, warnings and the Dockerfile; after a
+    /// failure, its reason and message.
     #[arg(long, requires = "explain")]
     json: bool,
-    /// The directory of DIR that is built, as the source's `path`; DIR is then the root of the source.
+    /// The directory in DIR to build, like `path` of a source; DIR is then the root of the source.
     #[arg(long, requires = "explain", value_name = "PATH")]
     path: Option<String>,
     /// spec.build.strategy.
@@ -42,10 +42,10 @@ pub struct Arguments {
     /// spec.build.outputDirectory.
     #[arg(long, requires = "explain", value_name = "DIRECTORY")]
     output_directory: Option<String>,
-    /// The name of one of spec.build.args; may be repeated.
+    /// Name of an entry in spec.build.args; may be repeated.
     #[arg(long, requires = "explain", value_name = "NAME")]
     build_arg: Vec<String>,
-    /// The id of one of spec.build.secrets; may be repeated.
+    /// Id of an entry in spec.build.secrets; may be repeated.
     #[arg(long, requires = "explain", value_name = "ID")]
     build_secret: Vec<String>,
 }
@@ -66,7 +66,7 @@ impl Arguments {
     }
 }
 
-/// Prints what would be built of a directory: 0, or 1 with the failure that the build would report.
+/// Prints how a directory would be built. Exits with 0, or with 1 and the failure that the build would report.
 #[must_use]
 pub fn print(directory: &Path, arguments: &Arguments) -> ExitCode {
     let recipe = recipe(directory, &arguments.settings());
@@ -83,17 +83,17 @@ pub fn print(directory: &Path, arguments: &Arguments) -> ExitCode {
 
 fn recipe(directory: &Path, settings: &Settings) -> Result<Recipe, Failure> {
     let root = directory.canonicalize().map_err(|error| {
-        let message = format!("{} cannot be read: {error}", directory.display());
+        let message = format!("cannot read {}: {error}", directory.display());
         Failure::new(Stage::Detect, Reason::PathNotFound, message)
     })?;
     let context = source::context(&root, settings.path.as_deref())?;
     detect::detect(&root, &context, settings)
 }
 
-/// The explanation; all that is not the Dockerfile is a comment of it.
+/// The explanation: the Dockerfile, with everything else as comments in it.
 fn text(recipe: &Recipe) -> String {
     match recipe {
-        Recipe::Dockerfile(name) => format!("# {name} of the source is built as it is.\n"),
+        Recipe::Dockerfile(name) => format!("# {name} of the source is built unchanged.\n"),
         Recipe::Generated(generated) => {
             let findings = generated.findings.lines().into_iter();
             let starts = generated.starts().map(|command| format!("starts: {command}"));
@@ -103,7 +103,7 @@ fn text(recipe: &Recipe) -> String {
     }
 }
 
-/// The same for programs. The keys stay as they are from release to release.
+/// The explanation as JSON. The keys do not change between releases.
 fn json(recipe: &Result<Recipe, Failure>) -> Value {
     match recipe {
         Ok(Recipe::Dockerfile(name)) => json!({ "dockerfile": name, "generated": false }),
@@ -141,7 +141,7 @@ mod tests {
             "{text}"
         );
         std::fs::write(dir.path().join("Dockerfile"), "FROM x").unwrap();
-        assert_eq!(explain(), "# Dockerfile of the source is built as it is.\n");
+        assert_eq!(explain(), "# Dockerfile of the source is built unchanged.\n");
     }
 
     #[test]

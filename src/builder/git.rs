@@ -1,5 +1,6 @@
-//! Git over http, https and ssh with everything switched off that a repository could use against the pod: hooks, templates,
-//! redirects, prompts, other transports, and submodules as Git itself would fetch them. It never runs in a directory that the repository wrote.
+//! Git over http, https and ssh. Everything that a repository could use against the pod is off: hooks, templates,
+//! redirects, prompts, other transports, and Git's own submodule fetching. Git never runs in a directory that the
+//! repository wrote.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -32,24 +33,24 @@ const ASK: Duration = Duration::from_mins(1);
 const LOCAL: Duration = Duration::from_mins(5);
 const MAX_LISTING: u64 = 64 << 20;
 
-/// A remote repository, and the directory that its objects come to.
+/// A remote repository, and the directory for its objects.
 pub(super) struct Git {
     url: String,
     objects: PathBuf,
     /// Names of the transports that may be used.
     transports: &'static [&'static str],
-    /// `host:port:address,…`, so that Git connects to the addresses that were checked.
+    /// `host:port:address,…`, so that Git connects only to checked addresses.
     pin: Option<String>,
     /// CA certificates as a file, when the platform brings its own.
     ca: Option<PathBuf>,
     access: Access,
-    /// What may come.
+    /// How much may be fetched.
     room: Room,
-    /// How long a look at every file of a commit may take, or writing them.
+    /// Time limit for listing or writing all files of a commit.
     patience: Duration,
 }
 
-/// What a person knows a commit by.
+/// What people recognize a commit by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Commit {
     /// First line of the message, at most 200 characters.
@@ -59,7 +60,7 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    /// The same in other words.
+    /// The same commit with `words` applied to its texts.
     pub(super) fn shown(self, words: impl Fn(String) -> String) -> Self {
         Self { subject: self.subject.map(&words), author: self.author.map(&words) }
     }
@@ -80,17 +81,17 @@ impl Git {
         Self { url: url.to_owned(), objects, transports, pin, ca, access, room, patience: LOCAL }
     }
 
-    /// The same, with no more room than this.
+    /// The same repository, limited to this room.
     pub(super) fn within(self, room: Room) -> Self {
         Self { room, ..self }
     }
 
-    /// Makes the empty directory that objects come to.
+    /// Creates the empty directory for objects.
     pub(super) async fn init(&self, stage: Stage) -> Result<(), Failure> {
         self.init_as("sha1", stage).await
     }
 
-    /// The same for the objects of a commit: their names are as long as its own, and Git keeps both kinds apart.
+    /// The same for a commit: object names are as long as its name, and Git does not mix SHA-1 and SHA-256 objects.
     async fn init_for(&self, commit: &str) -> Result<(), Failure> {
         if commit.len() < 64 {
             return Ok(());
@@ -109,13 +110,14 @@ impl Git {
         if output.success { Ok(()) } else { Err(failure::local(stage, &output.stderr)) }
     }
 
-    /// The commit that a reference means now.
+    /// The commit that a reference points to now.
     pub(super) async fn resolve(&self, reference: &Reference) -> Result<String, Failure> {
         let (kind, name) = match reference {
             Reference::Commit(commit) if listing::is_commit(commit) => return Ok(commit.clone()),
             Reference::Commit(commit) => {
                 return Err(not_found(format!(
-                    "{commit:?} is no commit: write all 40 hex digits (64 of a SHA-256 repository), in lower case"
+                    "{commit:?} is not a full commit hash: write all 40 hex digits (64 in a SHA-256 repository), in \
+                     lower case"
                 )));
             }
             Reference::Branch(name) => ("heads", name),
@@ -123,7 +125,7 @@ impl Git {
             Reference::Default => return self.resolve_default().await,
         };
         if !listing::is_ref_name(name) {
-            return Err(not_found(format!("{name:?} can name neither a branch nor a tag in Git")));
+            return Err(not_found(format!("{name:?} is not a valid name of a Git branch or tag")));
         }
         let wanted = format!("refs/{kind}/{name}");
         let peeled = format!("{wanted}^{{}}");
@@ -161,7 +163,7 @@ impl Git {
         command.args(["show", "--no-patch", "--no-show-signature", "--format=%an <%ae>%x00%s", commit, "--"]);
         let output = program::output(&mut command, 64 << 10, LOCAL).await;
         let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
-        // A first line may be of any length; of one that was cut off there is more than is shown.
+        // A first line may have any length; cut output is still longer than what is shown.
         if !output.success && !output.cut {
             return Err(failure::local(Stage::Fetch, &output.stderr));
         }
@@ -204,7 +206,7 @@ impl Git {
     }
 }
 
-/// Redirects are not followed at all, not even the first: the place that was checked is the place that is fetched.
+/// No redirect is followed, not even the first: Git fetches only from the checked place.
 const SETTINGS: [&str; 11] = [
     "protocol.allow=never",
     "http.followRedirects=false",

@@ -1,5 +1,6 @@
-//! GET, for large files POST, and for cleanups DELETE and HEAD, over http and https: from the addresses that were checked, through few redirects
-//! that are each checked again, with an end to time and bytes. It shows no query and no header to anybody.
+//! The HTTP client: GET, POST for large files, DELETE and HEAD for image cleanup. It connects only to checked
+//! addresses, follows few redirects and checks each, and limits time and bytes. No query and no header appears in a
+//! message.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,11 +21,11 @@ mod rules;
 pub(super) use body::{save, text};
 pub(super) use rules::Rules;
 
-/// Most redirects that are followed.
+/// Most redirects that the client follows.
 const MAX_REDIRECTS: usize = 3;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
-/// For a whole download.
+/// Time limit for a whole download.
 const WHOLE: Duration = Duration::from_mins(15);
 
 /// The client.
@@ -34,7 +35,7 @@ pub(super) struct Http {
     certificates: Vec<Certificate>,
 }
 
-/// What is asked for.
+/// The parts of a request besides its URL.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Question<'a> {
     /// Only ever sent to the host that was named.
@@ -42,23 +43,23 @@ pub(super) struct Question<'a> {
     pub(super) accept: Option<&'a str>,
     /// Only ever sent to the host that was named.
     pub(super) headers: &'a [(HeaderName, HeaderValue)],
-    /// Type and text of what is sent along.
+    /// Type and text of the body.
     pub(super) body: Option<(&'static str, &'a str)>,
 }
 
 impl Http {
-    /// `ca` is a PEM text with further certificates to trust.
+    /// A client; `ca` is PEM text with further certificates to trust.
     pub(super) fn new(ca: &str, rules: Rules) -> Result<Self, reqwest::Error> {
         let certificates = Certificate::from_pem_bundle(ca.as_bytes())?;
         Ok(Self { rules, certificates })
     }
 
-    /// The addresses of a host that a person named, all of them allowed.
+    /// The addresses of a host that a person named. All of them are allowed.
     pub(super) async fn check(&self, host: &Host, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
         self.resolve(host, self.rules.named, stage).await
     }
 
-    /// The addresses of a host that a source at `source` named: in a private network only when the source is in one.
+    /// The addresses of a host that a source at `source` named. Private ones are allowed only if the source is at one.
     pub(super) async fn check_beside(
         &self,
         host: &Host,
@@ -79,7 +80,7 @@ impl Http {
         address::resolve(host, stage, lookup, rule).await
     }
 
-    /// The answer to a GET of `url`, which a person named, whatever its status. Redirects are followed.
+    /// Sends a GET to `url`, which a person named, and follows redirects. Returns the response with any status.
     pub(super) async fn get(
         &self,
         url: &Url,
@@ -89,7 +90,8 @@ impl Http {
         self.get_by(self.rules.named, url, question, stage).await
     }
 
-    /// The same of a `url` that a source at `source` named: in a private network only when the source is in one.
+    /// The same for a `url` that a source at `source` named. Private addresses are allowed only if the source is at
+    /// one.
     pub(super) async fn get_beside(
         &self,
         url: &Url,
@@ -100,7 +102,7 @@ impl Http {
         self.get_by(self.beside(source), url, question, stage).await
     }
 
-    /// The answer to a POST of a `url` that a source at `source` named. Nothing is followed.
+    /// Sends a POST to a `url` that a source at `source` named. Follows no redirect.
     pub(super) async fn post_beside(
         &self,
         url: &Url,
@@ -124,16 +126,17 @@ impl Http {
             let response = self.once(Method::GET, &place, rule, question, url, stage).await?;
             let Some(next) = redirect(&response) else { return Ok(response) };
             place = follow(&place, &next).map_err(|why| {
-                let message = format!("{} redirects {why}; write the final URL", shown(&place));
+                let message = format!("{} redirects {why}; use the final URL", shown(&place));
                 Failure::new(stage, Reason::SourceForbidden, message)
             })?;
         }
         let message =
-            format!("{} redirects more than {MAX_REDIRECTS} times; write the final URL", shown(url));
+            format!("{} redirects more than {MAX_REDIRECTS} times; use the final URL", shown(url));
         Err(Failure::new(stage, Reason::SourceForbidden, message))
     }
 
-    /// The answer of a host that a server named for its tokens: in a private network only when that server is in one.
+    /// Sends a GET to a host that a server named for its tokens. Private addresses are allowed only if the server is at
+    /// one.
     pub(super) async fn get_token(
         &self,
         url: &Url,
@@ -147,7 +150,7 @@ impl Http {
         self.once(Method::GET, url, rule, question, url, Stage::Resolve).await
     }
 
-    /// The answer of a host that a person named to any method, whatever its status. Nothing is followed.
+    /// Sends any method to a host that a person named. Follows no redirect; returns the response with any status.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -169,7 +172,7 @@ impl Http {
     ) -> Result<Response, Failure> {
         let addresses = self.addresses(place, rule, stage).await?;
         let client = self.client(place, &addresses).map_err(|error| {
-            Failure::workspace(stage, "the client for downloads could not be made", &error)
+            Failure::workspace(stage, "the HTTP client could not be created", &error)
         })?;
         let mut request = client.request(method, place.clone());
         if let Some(accept) = question.accept {
@@ -195,7 +198,7 @@ impl Http {
         self.resolve(&host, rule, stage).await
     }
 
-    /// Connects only to the addresses that were checked, follows nothing, and takes no proxy from the environment.
+    /// A client that connects only to checked addresses, follows no redirect, and uses no proxy from the environment.
     fn client(&self, place: &Url, addresses: &[IpAddr]) -> Result<Client, reqwest::Error> {
         let addresses: Vec<SocketAddr> = addresses.iter().map(|&address| (address, 0).into()).collect();
         Client::builder()
@@ -211,13 +214,13 @@ impl Http {
     }
 }
 
-/// A URL that a person wrote, once it is one that no program reads differently.
+/// Parses a URL that a person wrote. Rejects URLs that another program could read differently.
 pub(super) fn named(url: &str, stage: Stage) -> Result<Url, Failure> {
     address::parse(url).map_err(|refusal| refusal.at(stage))?;
     Url::parse(url).map_err(|_| Refusal::Characters.at(stage))
 }
 
-/// Scheme, host and path: a query may hold a signature that opens the door.
+/// Scheme, host and path of a URL. A query may contain a signature that grants access.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let path = shortened(url.path(), 200);
@@ -230,13 +233,13 @@ fn host_of(url: &Url) -> Option<Host> {
     (matches!(url.scheme(), "http" | "https") && !name.is_empty()).then_some(Host { name, port })
 }
 
-/// Whether two URLs are of one transport, host and port.
+/// Whether two URLs have the same transport, host and port.
 pub(super) fn same_place(one: &Url, other: &Url) -> bool {
     (one.scheme(), one.host_str(), one.port_or_known_default())
         == (other.scheme(), other.host_str(), other.port_or_known_default())
 }
 
-/// Where an answer sends to.
+/// The target of a redirect.
 fn redirect(response: &Response) -> Option<String> {
     let codes = [
         StatusCode::MOVED_PERMANENTLY,
@@ -249,9 +252,9 @@ fn redirect(response: &Response) -> Option<String> {
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// The next place that a server names, or what is wrong with it.
+/// The next URL that a server names, or what is wrong with it.
 pub(super) fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
-    let next = place.join(next).map_err(|_| "to what is no URL")?;
+    let next = place.join(next).map_err(|_| "to an invalid URL")?;
     if !next.username().is_empty() || next.password().is_some() {
         return Err("to a URL with a password");
     }
@@ -263,25 +266,25 @@ pub(super) fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
 }
 
 fn unreachable(place: &Url, error: reqwest::Error, stage: Stage) -> Failure {
-    // Without the URL, of which a query may be secret.
+    // Without the URL, whose query may be secret.
     let why = super::registry::chain(&error.without_url());
     let message =
-        format!("{} does not answer: {why}; check the URL, and that pods reach its host", shown(place));
+        format!("{} does not answer: {why}; check the URL, and that pods can reach its host", shown(place));
     Failure::new(stage, Reason::SourceUnreachable, message)
 }
 
-/// What a status other than 200 means, said of a source at `url`.
+/// The failure for a status other than 200 from `url`.
 pub(super) fn refused(url: &Url, status: StatusCode, stage: Stage) -> Failure {
     let url = shown(url);
     let (reason, message) = match status.as_u16() {
         401 | 403 => (
             Reason::SourceAuthFailed,
-            format!("{url} asks for credentials or refuses those given; check the Secret of spec.source"),
+            format!("{url} requires credentials or rejected those given; check the Secret of spec.source"),
         ),
-        404 | 410 => (Reason::SourceNotFound, format!("there is nothing at {url}; check it")),
+        404 | 410 => (Reason::SourceNotFound, format!("{url} does not exist; check the URL")),
         code => (
             Reason::SourceUnreachable,
-            format!("{url} answers with status {code}; check the URL, and that its host is well"),
+            format!("{url} answers with status {code}; check the URL, and that its host works"),
         ),
     };
     Failure::new(stage, reason, message)

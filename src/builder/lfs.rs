@@ -1,8 +1,9 @@
-//! Git LFS: files of a commit that only name their content, and the server that has it. Pointers are replaced by what they
-//! stand for, once its sum is right; what cannot be had ends the build, so that no pointer is ever served as a picture.
+//! Git LFS: replaces pointers of a commit by their content once its checksum is right. A missing object fails the
+//! build, so that no pointer is ever served as a picture.
 //!
-//! The batch API is a POST and some GETs: spoken by our own client, every address, redirect and byte of it is checked as those
-//! of other sources are. The program `git lfs` is not in the image of build pods, and would follow the settings of the source.
+//! The batch API is a POST and some GETs. Our own client sends them, so every address, redirect and byte is checked as
+//! for other sources. The program `git lfs` is not in the image of build pods, and would follow the settings of the
+//! source.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,25 +24,25 @@ mod pointer;
 mod server;
 pub(super) mod ssh;
 
-/// Most objects of one question.
+/// Most objects in one request.
 const BATCH: usize = 100;
-/// Longest answer to one question in bytes.
+/// Longest response to one request, in bytes.
 const MAX_ANSWER: usize = 4 << 20;
-/// Downloads at a time.
+/// Parallel downloads.
 const AT_A_TIME: usize = 4;
 
-/// What reaches a server.
+/// The client of one server.
 pub(super) struct Client<'a> {
     pub(super) http: &'a Http,
-    /// Addresses of the source that names the server.
+    /// Addresses of the source that named the server.
     pub(super) source: &'a [IpAddr],
     pub(super) server: &'a Server,
-    /// Directory for what is downloaded.
+    /// Directory for downloads.
     pub(super) work: &'a Path,
 }
 
 impl Client<'_> {
-    /// Replaces each of these pointers by what it stands for.
+    /// Replaces each of these pointers by its content.
     pub(super) async fn replace(&self, found: &[Found]) -> Result<(), Failure> {
         let mut places: BTreeMap<&Pointer, Vec<&Found>> = BTreeMap::new();
         for file in found {
@@ -59,7 +60,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Where the server has these objects.
+    /// Requests the download locations of these objects.
     async fn ask(
         &self,
         wanted: &[&Pointer],
@@ -82,11 +83,11 @@ impl Client<'_> {
         batch::answer(&answer, wanted, url).map_err(|error| error.failure(self.server, &place))
     }
 
-    /// Downloads an object, checks it, and writes it to each of its places.
+    /// Downloads an object, checks it, and writes it to each of its files.
     async fn get(&self, download: Download, places: &BTreeMap<&Pointer, Vec<&Found>>) -> Result<(), Failure> {
         let Download { pointer, url, headers } = download;
         let files = places.get(&pointer).map_or(&[][..], Vec::as_slice);
-        // Of its own place, a server that says nothing else expects the login that it was asked with.
+        // For a download from its own host, a server without other headers expects the login of the request.
         let own = headers.is_empty() && http::same_place(&url, &self.server.batch);
         let question = Question {
             authorization: self.server.authorization.as_deref().filter(|_| own),
@@ -104,7 +105,7 @@ impl Client<'_> {
         let sum = http::save(response, &copy, pointer.size, Stage::Fetch).await?;
         let size = std::fs::metadata(&copy).map(|data| data.len()).unwrap_or_default();
         if sum != pointer.oid || size != pointer.size {
-            let why = format!("{} sent {size} bytes with the sum {sum}", http::shown(&url));
+            let why = format!("{} sent {size} bytes with checksum {sum}", http::shown(&url));
             return Err(missing(&shown(files), &why));
         }
         put(&copy, files).map_err(|error| {
@@ -113,7 +114,7 @@ impl Client<'_> {
     }
 }
 
-/// Writes an object to its places, each of which keeps its mode, and removes the copy.
+/// Writes an object to its files, each of which keeps its mode, and removes the copy.
 fn put(copy: &Path, files: &[&Found]) -> std::io::Result<()> {
     for file in files {
         let mut from = std::fs::File::open(copy)?;
@@ -123,16 +124,16 @@ fn put(copy: &Path, files: &[&Found]) -> std::io::Result<()> {
     std::fs::remove_file(copy)
 }
 
-/// What cannot be had, and the way out.
+/// The failure for files that cannot be fetched, with what to do.
 pub(super) fn missing(files: &str, why: &str) -> Failure {
     let message = format!(
-        "{files} of Git LFS could not be fetched: {why}. Push the objects with git lfs push --all, or commit the files \
+        "cannot fetch {files} from Git LFS: {why}. Push the objects with git lfs push --all, or commit the files \
          without LFS"
     );
     Failure::new(Stage::Fetch, Reason::LargeFileMissing, message)
 }
 
-/// Files as a person reads them: the first, and how many more.
+/// Files for a message: the first three, and how many more.
 pub(super) fn shown(files: &[&Found]) -> String {
     let names: Vec<String> = files.iter().take(3).map(|file| format!("{:?}", file.name)).collect();
     let more = files.len().saturating_sub(names.len());
@@ -140,7 +141,7 @@ pub(super) fn shown(files: &[&Found]) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// The directory that objects are downloaded to.
+/// Creates the directory for downloads.
 pub(super) fn directory(work: &Path) -> std::io::Result<PathBuf> {
     let directory = work.join("large-files");
     std::fs::create_dir_all(&directory)?;

@@ -1,5 +1,5 @@
-//! The log of a build: each stage with its beginning, its end and how long it took, what programs print in between, and a
-//! line that sums it up. Nothing unprintable and no secret passes it, and no line is longer than [`MAX_LINE`].
+//! The log of a build: the beginning, end and duration of each stage, the output of programs, and a summary line. It
+//! removes unprintable characters and secrets, and no line is longer than [`MAX_LINE`].
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ mod tail;
 
 /// Longest line in bytes; the rest of a longer one is dropped.
 const MAX_LINE: usize = 4096;
-/// Bytes of the whole log that are kept: of a longer one, the end.
+/// Bytes of the log that are kept; of a longer log, the end.
 pub(super) const MAX_TEXT: usize = 1 << 20;
 
 /// The log of one build.
@@ -32,22 +32,22 @@ pub(super) struct Log {
 #[derive(Default)]
 struct Written {
     lines: VecDeque<String>,
-    /// Of all lines, with their ends.
+    /// Bytes of all lines, with line ends.
     bytes: usize,
-    /// The beginning did not fit.
+    /// The beginning was dropped.
     cut: bool,
     stage: Option<Stage>,
     /// The stages that have ended, in their order.
     ended: Vec<(&'static str, Duration)>,
-    /// What the step that failed printed last.
+    /// The last lines of the step that failed.
     last_words: Vec<String>,
 }
 
-/// The stage under way.
+/// The running stage.
 struct Stage {
     name: &'static str,
     started: Instant,
-    /// What came of it, in a few words.
+    /// Its result in a few words.
     note: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Log {
 
     /// A log that hides these texts.
     pub(super) fn hiding(started: Instant, secrets: &[String]) -> Self {
-        // A line is made printable before it is searched, so a secret is looked for in that form too.
+        // Lines are made printable before the search for secrets, so secrets are searched for in that form, too.
         let shown = secrets
             .iter()
             .map(|secret| printable(secret))
@@ -69,7 +69,7 @@ impl Log {
         Self { secrets: all, ..Self::new(started) }
     }
 
-    /// The text with every secret in it replaced, and what is left of one where the text was cut.
+    /// Replaces every secret in the text, and the rest of a secret where the text was cut.
     pub(super) fn hide(&self, text: &str) -> String {
         hidden::hide(text, &self.secrets)
     }
@@ -81,7 +81,7 @@ impl Log {
         self.line(&format!("==> {name:<8} {text}"));
     }
 
-    /// What came of the stage under way, for the line that ends it.
+    /// Sets the result of the running stage, for the line that ends it.
     pub(super) fn note(&self, note: String) {
         if let Some(stage) = &mut self.written().stage {
             stage.note = Some(note);
@@ -97,7 +97,7 @@ impl Log {
         self.line(&format!("<== {name:<8} {:.1} s{note}", taken.as_secs_f64()));
     }
 
-    /// Ends the stage under way and sums up: `==> done     sha256:… in 15.2 s (fetch 0.8, build 12.3, push 1.9)`.
+    /// Ends the running stage with a summary: `==> done     sha256:… in 15.2 s (fetch 0.8, build 12.3, push 1.9)`.
     pub(super) fn end(&self, how: &str, text: &str) {
         self.end_stage();
         let mut stages = String::new();
@@ -109,13 +109,13 @@ impl Log {
         self.line(&format!("==> {how:<8} {text} in {seconds:.1} s ({stages})"));
     }
 
-    /// One line for people, cut where it is too long.
+    /// Writes one line, cut if it is too long.
     pub(super) fn line(&self, raw: &str) {
-        // A secret across the end of the line is hidden before the line is cut.
+        // Secrets are hidden before the line is cut, because one may cross the cut.
         let mut line = self.hide(&printable(raw));
         let excess = line.len().saturating_sub(MAX_LINE);
         crate::text::cut_end(&mut line, excess);
-        // A closed standard output is no reason to stop a build.
+        // A closed standard output must not stop a build.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
         self.keep(line);
     }
@@ -131,12 +131,12 @@ impl Log {
         }
     }
 
-    /// Every line that is kept, oldest first.
+    /// All kept lines, oldest first.
     pub(super) fn lines(&self) -> Vec<String> {
         self.written().lines.iter().cloned().collect()
     }
 
-    /// All of it, at most [`MAX_TEXT`] bytes; where the beginning is missing, the first line says so.
+    /// The whole log, at most [`MAX_TEXT`] bytes. If the beginning was dropped, the first line says so.
     pub(super) fn text(&self) -> String {
         const CUT: &str = "(the beginning of this log is left out)\n";
 
@@ -158,12 +158,12 @@ impl Log {
         text
     }
 
-    /// What the step that failed printed last. The log has it among what other steps and `BuildKit` said.
+    /// Sets the last lines of the step that failed. In the log they are mixed with those of other steps and `BuildKit`.
     pub(super) fn last_words(&self, lines: &[String]) {
         self.written().last_words = lines.iter().map(|line| self.hide(&printable(line))).collect();
     }
 
-    /// The last lines, as a report carries them: those of the step that failed, where one did.
+    /// The last lines for the report: those of the step that failed, if one did.
     pub(super) fn tail(&self) -> String {
         let words = self.written().last_words.clone();
         let lines = if words.is_empty() { self.lines() } else { words }.into_iter();

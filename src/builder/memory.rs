@@ -1,10 +1,10 @@
-//! How often the kernel ended programs of this pod because the pod may have no more memory. It only reads counters.
+//! Counts how often the kernel killed programs of this pod for exceeding its memory limit. It only reads counters.
 
-/// Where the kernel counts, with control groups of version 2 and of version 1 (Linux, `admin-guide/cgroup-v2` and
+/// The counters of the kernel, with control groups of version 2 and of version 1 (Linux, `admin-guide/cgroup-v2` and
 /// `cgroup-v1/memory`): a line `oom_kill <number>`.
 const COUNTERS: [&str; 2] = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
 
-/// Programs of this pod that were ended so since it began; 0 where nobody counts.
+/// Programs of this pod killed so far; 0 if there is no counter.
 pub(super) fn ended() -> u64 {
     let texts = COUNTERS.iter().filter_map(|file| std::fs::read_to_string(file).ok());
     texts.map(|text| kills(&text)).fold(0, u64::saturating_add)

@@ -1,5 +1,5 @@
-//! A source in a registry that a person named: an OCI artifact, which is one layer, a tar.gz, of the type that Flux gives
-//! to sources; or an image that is there already. Only the GETs that a pull needs, each through the door that checks
+//! Reads a source from a registry that a person named: an OCI artifact with one layer, a tar.gz of the type that Flux
+//! uses for sources; or a prebuilt image. It sends only the GETs of a pull, each through the client that checks
 //! addresses.
 
 use oci_client::Reference;
@@ -19,19 +19,19 @@ use crate::protocol::report::Stage;
 mod challenge;
 mod image;
 
-/// Type of the layer that is the source.
+/// Media type of the layer with the source.
 pub(super) const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const REVISION: &str = "org.opencontainers.image.revision";
 const MAX_MANIFEST: usize = 4 << 20;
 const MAX_TOKEN: usize = 64 << 10;
 
-/// An artifact that a registry described.
+/// An artifact as its registry describes it.
 #[derive(Debug)]
 pub(super) struct Artifact {
     /// Digest of its manifest.
     pub(super) digest: String,
-    /// What it was made from, as its maker noted it.
+    /// The revision that it was made from, as its creator noted it.
     pub(super) revision: Option<String>,
     layer: Url,
     sum: String,
@@ -54,16 +54,16 @@ struct Layer {
     size: u64,
 }
 
-/// What a registry said to the question for a manifest.
+/// The response of a registry to a request for a manifest.
 struct Answer {
-    /// What was asked for.
+    /// URL of the request.
     url: Url,
     response: Response,
-    /// The header that it wants for this repository.
+    /// The header that it requires for this repository.
     authorization: Option<String>,
 }
 
-/// The registries, seen from the pod.
+/// Access to registries from the pod.
 pub(super) struct Registries<'a> {
     pub(super) http: &'a Http,
     pub(super) credentials: &'a Credentials,
@@ -72,7 +72,7 @@ pub(super) struct Registries<'a> {
 }
 
 impl Registries<'_> {
-    /// What is at the reference now.
+    /// The artifact that the reference points to now.
     pub(super) async fn resolve(&self, reference: &str) -> Result<Artifact, Failure> {
         let parsed = registry::parse(reference).map_err(|error| error.of_source())?;
         let Answer { url, response, authorization } = self.ask(&parsed, MANIFEST).await?;
@@ -82,7 +82,7 @@ impl Registries<'_> {
         let body = http::text(response, MAX_MANIFEST, Stage::Resolve).await?;
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
         if parsed.digest().is_some_and(|wanted| wanted != digest) {
-            let message = format!("the registry answers {reference} with something else, {digest}");
+            let message = format!("the registry returned other content for {reference}: {digest}");
             return Err(Failure::new(Stage::Resolve, Reason::SourceChanged, message));
         }
         let manifest = serde_json::from_slice::<Manifest>(&body).map_err(|_| holds_none(reference))?;
@@ -98,7 +98,7 @@ impl Registries<'_> {
         Ok(Artifact { digest, revision, layer, sum, authorization })
     }
 
-    /// Asks for a manifest, a second time where the registry wants to know who asks.
+    /// Requests a manifest, and again with credentials if the registry requires them.
     async fn ask(&self, reference: &Reference, accept: &str) -> Result<Answer, Failure> {
         let wanted = reference.digest().or(reference.tag()).unwrap_or("latest");
         let url = self.place(reference, &format!("manifests/{wanted}"))?;
@@ -114,7 +114,7 @@ impl Registries<'_> {
         Ok(Answer { url, response, authorization })
     }
 
-    /// Where a part of the repository is.
+    /// The URL of a part of the repository.
     fn place(&self, reference: &Reference, part: &str) -> Result<Url, Failure> {
         registry::host(reference)?;
         let host = reference.resolve_registry();
@@ -137,7 +137,7 @@ impl Registries<'_> {
         Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message))
     }
 
-    /// The header that a registry asks for with this answer.
+    /// The authorization header that a registry requires with this response.
     pub(super) async fn answer(
         &self,
         response: &Response,
@@ -175,7 +175,7 @@ fn is_sum(text: &str) -> bool {
 
 fn holds_none(reference: &str) -> Failure {
     let message = format!(
-        "{reference} holds no source, which is exactly one layer of type {LAYER}; make it with flux push artifact"
+        "{reference} is not a source: it must have exactly one layer of type {LAYER}; create it with flux push artifact"
     );
     Failure::new(Stage::Resolve, Reason::SourceNotFound, message)
 }

@@ -1,5 +1,5 @@
-//! How a build ends: a failure with its reason, and the report cut to what a termination message may hold. It neither
-//! retries nor decides what a failure leads to.
+//! How a build ends: a failure with its reason, and the report cut to the size of a termination message. It does not
+//! retry, and does not decide what follows from a failure.
 
 use super::disk;
 use crate::protocol::reason::Reason;
@@ -20,17 +20,17 @@ impl Failure {
         Self { stage, reason, message: message.into() }
     }
 
-    /// A fault of the pod, not of the source. A full disk has a word of its own.
+    /// A fault of the pod, not of the source. A full disk has its own reason.
     pub(super) fn workspace(stage: Stage, what: &str, source: &dyn std::fmt::Display) -> Self {
         let why = source.to_string();
         if disk::is_full(&why) {
             return disk::full(stage, what);
         }
-        Self::new(stage, Reason::WorkspaceFailed, format!("{what}: {why}; the build will be tried again"))
+        Self::new(stage, Reason::WorkspaceFailed, format!("{what}: {why}; the operator retries the build"))
     }
 }
 
-/// Exit code of the build container that goes with a report.
+/// Exit code of the build container for a report.
 pub(super) fn exit_code(report: &Report) -> i32 {
     match report {
         Report::Built(_) => 0,
@@ -39,7 +39,7 @@ pub(super) fn exit_code(report: &Report) -> i32 {
     }
 }
 
-/// The report as JSON of at most [`MAX_BYTES`]: the oldest lines of the log go first, then the end of the message.
+/// The report as JSON of at most [`MAX_BYTES`]: drops the oldest lines of the log first, then the end of the message.
 pub(super) fn encode(mut report: Report) -> String {
     loop {
         let text = serde_json::to_string(&report).unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn encode(mut report: Report) -> String {
             return text;
         };
         match &mut report {
-            // A character may take six bytes when escaped: cutting by a sixth never cuts much too much.
+            // An escaped character may take six bytes, so cutting a sixth never cuts much too much.
             Report::Failed(failed) if !failed.log.is_empty() => {
                 cut_front(&mut failed.log, excess.div_ceil(6));
             }
@@ -72,7 +72,7 @@ pub(super) fn encode(mut report: Report) -> String {
 fn cut_front(text: &mut String, bytes: usize) {
     let from = (bytes.min(text.len())..=text.len()).find(|&at| text.is_char_boundary(at));
     let from = from.unwrap_or(text.len());
-    // Half a line says less than none, unless it is the only one.
+    // Drop a partial line, unless it is the only one.
     let from = text[from..].find('\n').map_or(from, |line| from + line + 1);
     text.drain(..from);
 }
@@ -137,7 +137,7 @@ mod tests {
                 &std::io::Error::from_raw_os_error(28),
             );
             assert_eq!((full.stage, full.reason), (stage, Reason::OutOfDisk));
-            assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
+            assert!(full.message.contains("disk is full. Free disk space on the nodes"), "{}", full.message);
             assert_eq!(exit_code(&failed(stage, full.reason, &full.message, "")), EXIT_FAULT);
             let denied = Failure::workspace(stage, "x", &std::io::Error::from_raw_os_error(13));
             assert_eq!(denied.reason, Reason::WorkspaceFailed);

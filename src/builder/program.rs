@@ -1,4 +1,4 @@
-//! Running a program to its end with bounded output and time. It never goes through a shell.
+//! Runs a program to its end with bounded output and time, never through a shell.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tokio::process::{Child, Command};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// It could not be started.
-    #[error("starting {program}: {source}; the image of the build pod must have it")]
+    #[error("cannot start {program}: {source}; the image of the build pod must contain it")]
     Start { program: String, source: std::io::Error },
     /// It did not end in time.
     #[error("{program} did not end within {seconds} s")]
     Timeout { program: String, seconds: u64 },
     /// Its end could not be observed.
-    #[error("waiting for {program}: {source}")]
+    #[error("cannot wait for {program}: {source}")]
     Wait { program: String, source: std::io::Error },
 }
 
@@ -26,13 +26,13 @@ pub(super) struct Output {
     pub(super) success: bool,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: String,
-    /// More was printed than asked for; the program was cut off.
+    /// The program printed more than the limit and was cut off.
     pub(super) cut: bool,
 }
 
 const MAX_STDERR: u64 = 64 * 1024;
 
-/// Starts a program in a process group of its own; it ends when the returned child is dropped.
+/// Starts a program in its own process group. It ends when the returned child is dropped.
 pub(super) fn start(command: &mut Command) -> Result<Child, Error> {
     command.stdin(Stdio::null()).kill_on_drop(true).process_group(0);
     command.spawn().map_err(|source| Error::Start { program: name(command), source })
@@ -44,7 +44,7 @@ pub(super) async fn output(command: &mut Command, limit: u64, time: Duration) ->
     let mut child = start(command)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let work = async {
-        // Both pipes are dropped when full: a program that prints more gets SIGPIPE instead of blocking for ever.
+        // Both pipes are dropped when full: a program that prints more gets SIGPIPE instead of blocking.
         let (stdout, stderr) = tokio::join!(read(stdout, limit + 1), read(stderr, MAX_STDERR));
         (stdout, stderr, child.wait().await)
     };
@@ -62,7 +62,7 @@ pub(super) async fn output(command: &mut Command, limit: u64, time: Duration) ->
 async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        // What was read before an error is all there is.
+        // After an error, what was read before it is the output.
         let _ = pipe.take(limit).read_to_end(&mut bytes).await;
     }
     bytes
@@ -92,6 +92,6 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let error = output(&mut Command::new("no-such-program"), 10, Duration::from_secs(1)).await;
-        assert!(error.unwrap_err().to_string().contains("starting no-such-program"));
+        assert!(error.unwrap_err().to_string().contains("cannot start no-such-program"));
     }
 }

@@ -1,4 +1,4 @@
-//! What registries know about images: does a tag exist, what is its digest, user, platform and ports. It pushes no image.
+//! Reads images in registries: whether a tag exists, and its digest, user, platform and ports. It pushes no image.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ const TIME: Duration = Duration::from_mins(1);
 /// An image as a registry describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Image {
-    /// Digest that its reference points to; of the index when it is made for several platforms.
+    /// Digest that its reference points to; that of the index for an image of several platforms.
     pub(super) digest: String,
-    /// User as the image says it: empty, a name, a number, either with a group.
+    /// User as in the image configuration: empty, a name or a number, with or without a group.
     pub(super) user: String,
     /// `os/architecture`.
     pub(super) platform: String,
@@ -36,7 +36,7 @@ pub(super) struct Image {
     pub(super) annotations: std::collections::BTreeMap<String, String>,
 }
 
-/// The registries, seen from the pod.
+/// Access to registries from the pod.
 pub(super) struct Registry {
     client: Client,
     mirror: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// `plain` are registries that speak HTTP; `ca` is a PEM text with further certificates to trust.
+    /// `plain` are registries that speak plain HTTP; `ca` is PEM text with further certificates to trust.
     pub(super) fn new(
         plain: Vec<String>,
         mirror: Option<String>,
@@ -63,18 +63,18 @@ impl Registry {
         Ok(Self { client: Client::try_from(config)?, mirror, keyring })
     }
 
-    /// Describes an image of docker.io as the platform's mirror has it; none where there is no mirror, or it has none.
+    /// Describes an image of docker.io from the platform's mirror; none without a mirror or without the image there.
     pub(super) async fn describe_at_mirror(&self, reference: &Reference) -> Option<Image> {
         let mirror = self.mirror.as_ref().filter(|_| reference.registry() == "docker.io")?;
         self.describe_reference(&at_mirror(mirror, reference)).await.ok()
     }
 
-    /// Describes the image of a reference that this program made.
+    /// Describes the image at a reference that this program made.
     pub(super) async fn describe(&self, reference: &str) -> Result<Image, Error> {
         self.describe_reference(&parse(reference)?).await
     }
 
-    /// What a reference that this program made points to; none where there is nothing, or no answer.
+    /// The digest at a reference that this program made; none if there is no image or no answer.
     pub(super) async fn digest(&self, reference: &str) -> Option<String> {
         let reference = parse(reference).ok()?;
         let auth = self.auth(&reference);
@@ -127,13 +127,13 @@ fn at_mirror(mirror: &str, reference: &Reference) -> Reference {
 }
 
 impl Image {
-    /// What the configuration of an image says.
+    /// Reads the configuration of an image.
     pub(super) fn read(config: &[u8]) -> Result<Self, serde_json::Error> {
         Ok(serde_json::from_slice::<Config>(config)?.image())
     }
 }
 
-/// The part of an image's configuration that matters here; what else is in it may have any shape.
+/// The fields of an image configuration that we use. All other fields may have any shape.
 #[derive(serde::Deserialize)]
 struct Config {
     #[serde(default)]
@@ -172,7 +172,7 @@ fn tcp(port: &str) -> Option<u16> {
     port.strip_suffix("/tcp").unwrap_or(port).parse().ok().filter(|&port| port > 0)
 }
 
-/// An error and what caused it: the outermost sentence alone never says "connection refused".
+/// An error and its causes: the outermost message alone never says "connection refused".
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,5 +1,5 @@
-//! The stages of a build in their order, with the two things that end it early: its deadline and a signal. Each stage is
-//! a function of its own; none is skipped silently.
+//! The stages of a build in their order, and what ends it early: its deadline or a signal. Each stage is its own
+//! function; none is skipped silently.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,41 +35,41 @@ mod workspace;
 use facts::{failed, plain_registries, told_to_end};
 use workspace::Workspace;
 
-/// One build under way.
+/// One running build.
 struct Build {
     order: Order,
     log: Log,
     workspace: Workspace,
     registry: Registry,
     http: Http,
-    /// What reaches the source.
+    /// Credentials for the source.
     credentials: Credentials,
-    /// What images are pushed with.
+    /// Credentials for pushing images.
     push: Credentials,
-    /// What steps may ask for.
+    /// Secrets that steps may mount.
     step_secrets: StepSecrets,
     progress: Mutex<Progress>,
 }
 
-/// How far it came: what a failure report says about the source.
+/// Progress of a build: what the report of a failure says about the source.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     stage: Option<Stage>,
     source: Option<String>,
     key: Option<String>,
     commit: Commit,
-    /// Digest of the cache that was there before the build.
+    /// Digest of the cache before the build.
     cache: Option<String>,
 }
 
-/// The whole build; see [`super::run()`].
+/// Runs the build; see [`super::run()`].
 pub(super) async fn run() -> ExitCode {
     let started = Instant::now();
     let build = Build::from_environment(started);
     let report = match &build {
         Ok(build) => {
             let report = build.report(started).await;
-            // Written before the log is pushed: nothing that happens then can hide how the build ended.
+            // Written before the log is pushed: a later failure cannot hide how the build ended.
             let _ = write(&report);
             let log = build.keep_log(&report).await;
             report.with_log(log)
@@ -82,12 +82,12 @@ pub(super) async fn run() -> ExitCode {
     let code = match write(&report) {
         Ok(()) => outcome::exit_code(&report),
         Err(error) => {
-            Log::new(started).line(&format!("error: writing the report: {error}"));
+            Log::new(started).line(&format!("error: cannot write the report: {error}"));
             EXIT_FAULT
         }
     };
     if let Ok(build) = &build {
-        build.forget_cache(&report).await; // The report is written: nothing waits for this but the end of the Job.
+        build.forget_cache(&report).await; // The report is written; only the end of the Job waits for this.
     }
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
@@ -102,7 +102,7 @@ impl Build {
         let text = std::env::var("DOCE_ORDER").unwrap_or_default();
         let order: Order = serde_json::from_str(&text).map_err(|error| {
             let message = format!(
-                "DOCE_ORDER cannot be read: {error}; operator and build image must be of one version"
+                "cannot read DOCE_ORDER: {error}; the operator and the build image must have the same version"
             );
             Failure::new(Stage::Resolve, Reason::InvalidOrder, message)
         })?;
@@ -111,7 +111,7 @@ impl Build {
         let extra = std::env::var(CA_BUNDLE_ENV).unwrap_or_default();
         let workspace = Workspace::prepare(directory, &extra)?;
         let unusable = |error: &dyn std::fmt::Display| {
-            Failure::workspace(Stage::Resolve, "the client of the registries could not be made", error)
+            Failure::workspace(Stage::Resolve, "the registry client could not be created", error)
         };
         let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
         let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
@@ -132,7 +132,7 @@ impl Build {
         Ok(Self { order, log, workspace, registry, http, credentials, push, step_secrets, progress })
     }
 
-    /// Runs the stages until they end, the deadline is near, or the pod is told to go.
+    /// Runs the stages until they end, the deadline is near, or the pod must terminate.
     async fn report(&self, started: Instant) -> Report {
         let seconds = self.order.deadline_seconds.saturating_sub(LAST_WORDS_SECONDS).max(1);
         let deadline = tokio::time::Instant::from_std(started + Duration::from_secs(seconds));
@@ -151,7 +151,7 @@ impl Build {
             }
             Err(mut failure) => {
                 failure.message = self.log.hide(&failure.message);
-                // Taken first: the log of the report need not repeat its message.
+                // Taken first, so that the log in the report does not repeat its message.
                 let tail = self.log.tail();
                 self.log.line(&format!("error: {}: {failure}", failure.reason));
                 self.log.end("failed", &format!("{} at {:?}", failure.reason, failure.stage));
@@ -183,7 +183,7 @@ impl Build {
     }
 }
 
-/// The logins of the build's registries: a prebuilt image is asked for with the Secret of its source, and nothing is pushed.
+/// The registry logins of the build. A prebuilt image is read with the Secret of its source, and nothing is pushed.
 fn keyring(source: &Source, credentials: &Credentials, push: &Credentials) -> Result<Keyring, Failure> {
     let Source::Image { reference } = source else { return push.keyring() };
     let reference = registry::parse(reference).map_err(|error| error.of_source())?;

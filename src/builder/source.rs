@@ -1,5 +1,5 @@
-//! The source as files in the pod: copied from a mounted ConfigMap, and checked that nothing of it leaves its tree. It
-//! changes no file of the source.
+//! Copies a source from a mounted ConfigMap, and checks that nothing in a source leads out of its tree. It changes no
+//! file of the source.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -24,21 +24,21 @@ pub(super) fn too_large() -> Failure {
     Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
 }
 
-/// Copies the keys of a mounted ConfigMap to `tree`; their digest must be the one that the order was made for.
+/// Copies the keys of a mounted ConfigMap to `tree`. Their digest must be the one in the order.
 pub(super) fn copy_config_map(mount: &Path, digest: &str, tree: &Path) -> Result<usize, Failure> {
     let failed =
         |error| Failure::workspace(Stage::Fetch, "the files of the ConfigMap could not be copied", &error);
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(mount).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // `..data` and its timestamped target are how the kubelet swaps the files at once; no key starts so.
+        // The kubelet swaps all files at once through `..data` and its timestamped target; no key starts with `..`.
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with("..") {
             files.insert(name, std::fs::read(entry.path()).map_err(failed)?);
         }
     }
     if files_digest(&files) != digest {
-        let message = "the ConfigMap changed between the order and the build; the build starts again from what it is now";
+        let message = "the ConfigMap changed before the build read it; the build starts again with the current content";
         return Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message));
     }
     std::fs::create_dir_all(tree).map_err(failed)?;
@@ -48,14 +48,14 @@ pub(super) fn copy_config_map(mount: &Path, digest: &str, tree: &Path) -> Result
     Ok(files.len())
 }
 
-/// What a source holds.
+/// The size of a source.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// Walks the whole tree: only files, directories and links that stay inside, and not too many of them.
+/// Walks the whole tree. Allows only files, directories and links that stay inside, within the limits.
 pub(super) fn verify(tree: &Path) -> Result<Size, Failure> {
     let failed = |error| Failure::workspace(Stage::Verify, "the source could not be read", &error);
     let tree = tree.canonicalize().map_err(failed)?;
@@ -83,10 +83,10 @@ pub(super) fn verify(tree: &Path) -> Result<Size, Failure> {
     Ok(size)
 }
 
-/// A link may point to nothing, but neither it nor what it leads to may be outside.
+/// A link may point to nothing, but neither its target nor where it finally leads may be outside.
 fn check_link(tree: &Path, link: &Path) -> Result<(), Failure> {
     let leaves =
-        || unsafe_source(tree, link, "is a link that leaves the source; make it relative and point inside");
+        || unsafe_source(tree, link, "is a link that leads out of the source; make it relative and keep it inside");
     let target = std::fs::read_link(link).map_err(|_| leaves())?;
     let from = link.parent().and_then(|parent| parent.strip_prefix(tree).ok()).ok_or_else(leaves)?;
     stays_inside(from, &target).then_some(()).ok_or_else(leaves)?;
@@ -115,24 +115,24 @@ fn unsafe_source(tree: &Path, path: &Path, what: &str) -> Failure {
     Failure::new(Stage::Verify, Reason::UnsafeSource, format!("{shown:?} {what}"))
 }
 
-/// The directory of the source that is built.
+/// The directory of the source to build.
 pub(super) fn context(tree: &Path, path: Option<&str>) -> Result<PathBuf, Failure> {
     let path = Path::new(path.unwrap_or("."));
     let missing = |why: &str| {
         let message = format!(
-            "{:?}, which is to be built, {why}; correct spec.source's path",
+            "path {:?} {why}; correct the path in spec.source",
             path.display().to_string()
         );
         Failure::new(Stage::Verify, Reason::PathNotFound, message)
     };
     if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(missing("is no path inside the source: write it relative and without .."));
+        return Err(missing("is not a path inside the source: write it relative and without .."));
     }
     let failed = |error| Failure::workspace(Stage::Verify, "the source could not be read", &error);
     let tree = tree.canonicalize().map_err(failed)?;
     let context = tree.join(path).canonicalize().map_err(|_| missing("is not in the source"))?;
     if !context.is_dir() || !context.starts_with(&tree) {
-        return Err(missing("is no directory of the source"));
+        return Err(missing("is not a directory of the source"));
     }
     Ok(context)
 }

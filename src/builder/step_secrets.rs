@@ -1,5 +1,5 @@
-//! What the steps of a build may ask for: `spec.build.secrets` as the kubelet mounted them, handed to BuildKit as files. No
-//! value is an argument, and the log hides all of them.
+//! Secrets for build steps: `spec.build.secrets` as the kubelet mounted them, passed to BuildKit as files. No value is
+//! an argument, and the log hides all of them.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -14,23 +14,23 @@ use crate::protocol::order::BuildSecret;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// The most that BuildKit hands to a step, in bytes.
+/// Largest secret that BuildKit passes to a step, in bytes.
 const MAX_VALUE: u64 = 500 << 10;
 
 /// The secrets of one build.
 #[derive(Default)]
 pub(super) struct StepSecrets {
-    /// Id and file of each.
+    /// Id and file of each secret.
     files: Vec<(String, PathBuf)>,
     /// Texts that must not be shown.
     hidden: Vec<String>,
-    /// Why there is none for one of the ids.
+    /// Why a secret is missing.
     missing: Option<String>,
 }
 
 impl StepSecrets {
-    /// Reads the files of `wanted` in `mount`. What becomes an environment variable is copied below `copies`, without the
-    /// line break that editors and `echo` leave behind it.
+    /// Reads the files of `wanted` in `mount`. A secret for an environment variable is copied below `copies`, without
+    /// the line break that editors and `echo` append.
     pub(super) fn read(wanted: &[BuildSecret], mount: &Path, copies: &Path) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::workspace(Stage::Resolve, "a Secret of spec.build.secrets could not be read", &error)
@@ -59,7 +59,7 @@ impl StepSecrets {
         Ok(read)
     }
 
-    /// Id and file of each secret, once all of them are there.
+    /// Id and file of each secret; fails if one is missing.
     pub(super) fn files(&self) -> Result<&[(String, PathBuf)], Failure> {
         match &self.missing {
             None => Ok(&self.files),
@@ -75,20 +75,20 @@ impl StepSecrets {
 
 fn missing(BuildSecret { id, secret, key }: &BuildSecret) -> String {
     format!(
-        "spec.build.secrets names key {key} of Secret {secret} for {id}, which does not exist. Create it in this namespace: \
-         kubectl create secret generic {secret} --from-literal={key}=…"
+        "key {key} of Secret {secret}, referenced by spec.build.secrets for {id}, does not exist. Create it in this \
+         namespace: kubectl create secret generic {secret} --from-literal={key}=…"
     )
 }
 
 fn too_long(BuildSecret { id, secret, key }: &BuildSecret) -> String {
     format!(
-        "key {key} of Secret {secret}, which spec.build.secrets names for {id}, is larger than {} KiB, the most that a step \
-         can be given. Shorten it",
+        "key {key} of Secret {secret}, referenced by spec.build.secrets for {id}, is larger than {} KiB, the limit for \
+         a step. Shorten it",
         MAX_VALUE >> 10
     )
 }
 
-/// Writes a value to a file for this user alone.
+/// Writes a value to a file that only this user can read.
 fn copy(value: &str, directory: &Path, id: &str) -> std::io::Result<PathBuf> {
     if !directory.is_dir() {
         std::fs::DirBuilder::new().mode(0o700).create(directory)?;
@@ -99,8 +99,8 @@ fn copy(value: &str, directory: &Path, id: &str) -> std::io::Result<PathBuf> {
     Ok(file)
 }
 
-/// The value of a secret and what in it is secret by itself: programs show the parts of the files that they read, such as the
-/// token of a `.npmrc`, the password of a `.netrc` or of a URL, and the strings of a JSON text.
+/// The value of a secret and its secret parts. Programs print parts of the files that they read, such as the token of a
+/// `.npmrc`, the password of a `.netrc` or of a URL, and the strings of a JSON text.
 fn parts(value: &str) -> Vec<String> {
     let mut found = vec![value.trim_end_matches(['\n', '\r']).to_owned()];
     for line in value.lines().map(str::trim).filter(|line| !line.starts_with("-----")) {
@@ -125,7 +125,7 @@ fn password(word: &str) -> Option<String> {
     Some(user.split_once(':').map_or(user, |(_, password)| password).to_owned())
 }
 
-/// The strings of a JSON text that are no user name.
+/// The strings of a JSON text that are not user names.
 fn strings(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),

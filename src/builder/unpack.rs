@@ -1,5 +1,5 @@
-//! A tar.gz archive becomes files. One reading of it is allowed: where two programs could read an archive differently,
-//! or where it could reach outside its tree, it is refused as a whole. Owners, times and special bits are dropped.
+//! Unpacks a tar.gz archive. An archive that two programs could read differently, or that could reach outside its tree,
+//! is rejected as a whole. Owners, times and special bits are dropped.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,19 +25,19 @@ mod error;
 mod gauge;
 mod member;
 
-/// Most entries of an archive, those that only describe others included, and directories that none of them names.
+/// Most entries of an archive, including extended headers, plus the directories that no entry names.
 pub(super) const MAX_ENTRIES: u64 = 10_000;
-/// Most bytes that one entry may use to describe another.
+/// Most bytes of one extended header.
 const MAX_EXTENSION: u64 = 64 << 10;
 const BLOCK: u64 = 512;
 
-/// What a path of the archive is, so far.
+/// What a path of the archive is so far.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Directory,
-    /// A file with the sum of its content.
+    /// A file with the checksum of its content.
     File([u8; 32]),
-    /// A symbolic link to there.
+    /// A symbolic link with its target.
     Link(String),
 }
 
@@ -46,7 +46,7 @@ pub(super) fn unpack(archive: &Path, tree: &Path) -> Result<(), Failure> {
     Unpacking::open(archive, tree).and_then(|unpacking| unpacking.all(archive)).map_err(Error::failure)
 }
 
-/// Makes the only directory of `tree`, where nothing is beside it, the tree itself.
+/// If `tree` contains one directory and nothing else, makes that directory the tree.
 pub(super) fn enter_only_directory(tree: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::workspace(Stage::Fetch, "the archive could not be unpacked", &error);
     let mut entries = std::fs::read_dir(tree).map_err(failed)?;
@@ -61,13 +61,13 @@ pub(super) fn enter_only_directory(tree: &Path) -> Result<(), Failure> {
 }
 
 struct Unpacking {
-    /// Every write goes through it: the kernel refuses what leads out of the tree, whatever was overlooked here.
+    /// Every write goes through it: the kernel rejects what leads out of the tree, even if our checks miss it.
     tree: Dir,
     kinds: BTreeMap<String, Kind>,
     gauge: Rc<Gauge>,
     entries: u64,
     bytes: u64,
-    /// Where the last entry ends in the unpacked stream.
+    /// End of the last entry in the unpacked stream.
     end: u64,
 }
 
@@ -79,7 +79,7 @@ impl Unpacking {
         let read = File::open(archive)?.read_exact(&mut magic);
         if read.is_err() || magic != [0x1f, 0x8b] {
             return Err(Error::Invalid(
-                "it is not compressed with gzip; an archive is a tar.gz file, and perhaps the server sent a page \
+                "it is not compressed with gzip; an archive must be a tar.gz file. The server may have sent a web page \
                  instead"
                     .into(),
             ));
@@ -93,7 +93,7 @@ impl Unpacking {
         let packed = Packed::new(File::open(archive)?, self.gauge.clone());
         let stream = Unpacked::new(GzDecoder::new(BufReader::new(packed)), self.gauge.clone());
         let mut archive = Archive::new(stream);
-        // Raw: this crate's own reading of extensions skips some that are malformed.
+        // Raw: the tar crate's own reading of extensions skips some that are malformed.
         let entries = archive.entries().map_err(|error| self.damaged(&error))?.raw(true);
         let mut extensions = Extensions::default();
         for entry in entries {
@@ -103,7 +103,7 @@ impl Unpacking {
             self.end = size
                 .checked_next_multiple_of(BLOCK)
                 .and_then(|size| size.checked_add(entry.raw_file_position()))
-                .ok_or_else(|| Error::TooLarge("an entry claims more bytes than can be counted".into()))?;
+                .ok_or_else(|| Error::TooLarge("an entry claims more bytes than can exist".into()))?;
             let kind = entry.header().entry_type();
             if Extensions::is_one(kind) {
                 let data = self.extension(&mut entry, size)?;
@@ -115,7 +115,7 @@ impl Unpacking {
             self.place(&member, &mut entry)?;
         }
         if !extensions.is_empty() {
-            return Err(Error::Invalid("it ends with the description of an entry that never comes".into()));
+            return Err(Error::Invalid("it ends with an extended header that no entry follows".into()));
         }
         self.ends_well(archive.into_inner())
     }
@@ -133,7 +133,7 @@ impl Unpacking {
     fn extension(&self, entry: &mut impl Read, size: u64) -> Result<Vec<u8>, Error> {
         if size > MAX_EXTENSION {
             return Err(Error::TooLarge(format!(
-                "the description of an entry is longer than {} KiB",
+                "the extended header of an entry is longer than {} KiB",
                 MAX_EXTENSION >> 10
             )));
         }
@@ -165,7 +165,7 @@ impl Unpacking {
             Content::Link(target) => {
                 let from = Path::new(path).parent().unwrap_or(Path::new(""));
                 if !stays_inside(from, Path::new(target)) {
-                    return Err(unsafe_entry(path, "is a link that leaves the archive"));
+                    return Err(unsafe_entry(path, "is a link that leads out of the archive"));
                 }
                 if first {
                     self.tree.symlink(target, path)?;
@@ -176,7 +176,7 @@ impl Unpacking {
                 let Some(Kind::File(sum)) = self.kinds.get(target) else {
                     return Err(unsafe_entry(
                         path,
-                        "is a hard link to what is no earlier file of the archive",
+                        "is a hard link, but not to an earlier file of the archive",
                     ));
                 };
                 let sum = *sum;
@@ -188,19 +188,19 @@ impl Unpacking {
         };
         match self.kinds.insert(path.to_owned(), kind) {
             Some(before) if before != self.kinds[path] => {
-                Err(Error::Invalid(format!("{:?} is in it twice, with different content", printable(path))))
+                Err(Error::Invalid(format!("it contains {:?} twice, with different content", printable(path))))
             }
             _ => Ok(()),
         }
     }
 
-    /// Directories that the archive does not name itself. What is above an entry is never a link.
+    /// Creates parent directories that the archive does not name. A parent is never a link.
     fn make_parents(&mut self, path: &str) -> Result<(), Error> {
         for (at, _) in path.match_indices('/') {
             let parent = &path[..at];
             match self.kinds.get(parent) {
                 Some(Kind::Directory) => {}
-                Some(_) => return Err(unsafe_entry(path, "lies below what is no directory of the archive")),
+                Some(_) => return Err(unsafe_entry(path, "is below a path that is not a directory of the archive")),
                 None => {
                     self.count()?;
                     self.tree.create_dir(parent)?;
@@ -222,7 +222,7 @@ impl Unpacking {
         Ok(())
     }
 
-    /// Writes a file with `mode`, or only reads it where it is there already; the sum of its content.
+    /// Writes a file with `mode`, or only reads it if it already exists; returns the checksum of its content.
     fn write(
         &self,
         path: &str,
@@ -251,7 +251,8 @@ impl Unpacking {
         Ok(sum.finalize().into())
     }
 
-    /// After the last entry come two blocks of zeros and nothing else, neither in the archive nor behind its compression.
+    /// Checks that two blocks of zeros follow the last entry, and nothing else, in the archive and after its
+    /// compression.
     fn ends_well(&self, mut stream: Stream) -> Result<(), Error> {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -259,7 +260,7 @@ impl Unpacking {
                 0 => break,
                 count if buffer[..count].iter().any(|&byte| byte != 0) => {
                     return Err(Error::Invalid(
-                        "something follows after its end, which some programs would unpack".into(),
+                        "it has data after its end, which some programs would unpack".into(),
                     ));
                 }
                 _ => {}
@@ -269,24 +270,24 @@ impl Unpacking {
             return Err(Error::Invalid("it is empty".into()));
         }
         if self.gauge.unpacked() < self.end + 2 * BLOCK {
-            return Err(Error::Invalid("it is cut off: its end is missing".into()));
+            return Err(Error::Invalid("it is truncated: its end is missing".into()));
         }
         let mut rest = stream.into_inner().into_inner();
         if !rest.fill_buf()?.is_empty() {
             return Err(Error::Invalid(
-                "something follows after its compressed part: a second one, which some programs would unpack, or garbage"
+                "it has data after its compressed part: a second one, which some programs would unpack, or garbage"
                     .into(),
             ));
         }
         Ok(())
     }
 
-    /// What an error of reading means: a limit that was passed on the way, or damage.
+    /// The meaning of a read error: an exceeded limit, or damage.
     fn damaged(&self, error: &std::io::Error) -> Error {
         match self.gauge.breach() {
             Some(breach) => Error::TooLarge(breach.to_owned()),
             None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Error::Invalid("it is cut off; was it downloaded whole?".into())
+                Error::Invalid("it is truncated; was the download complete?".into())
             }
             None => Error::Invalid(format!("it is damaged: {}", printable(&error.to_string()))),
         }

@@ -1,14 +1,14 @@
-//! The text of a new object as it is sent. The API server compares the data of a ControllerRevision byte by byte when it is
-//! changed, and its own JSON (Go, `encoding/json`) writes some letters as escapes: data that was sent with the letters
-//! themselves would be refused as changed whenever anybody changes a label or an annotation.
+//! The JSON of a new object as it is sent. On each update the API server compares the data of a ControllerRevision byte
+//! by byte with its own JSON (Go, `encoding/json`), which escapes some characters. If we sent them unescaped, the API
+//! server would reject every later change of a label or annotation as a change of the data.
 
 use serde::Serialize;
 
-/// The letters and how Go writes them. In JSON they stand in strings only.
+/// The characters and how Go writes them. In JSON they occur only in strings.
 const ESCAPED: [(char, &str); 5] =
     [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
 
-/// `object` as JSON that the API server writes again letter by letter.
+/// `object` as JSON that the API server would write identically.
 pub(super) fn body<K: Serialize>(object: &K) -> Result<Vec<u8>, serde_json::Error> {
     let text = serde_json::to_string(object)?;
     let mut escaped = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! What a watch has told of one kind, by project. An own write is in here before its watch event arrives, so that the
-//! next look sees it; an older event cannot undo it. Nothing in here talks to the API server.
+//! The cache of one kind, by project. Our own write enters it before the watch event arrives, so the next pass sees it;
+//! an older event cannot undo it. Nothing here talks to the API server.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::desired::names;
 /// Namespace and name of a project.
 pub type Key = (String, String);
 
-/// The objects of one kind that carry a project's label.
+/// The objects of one kind that have a project's label.
 #[derive(Debug)]
 pub struct Cache<K> {
     inner: Mutex<Inner<K>>,
@@ -21,13 +21,13 @@ pub struct Cache<K> {
 #[derive(Debug)]
 struct Inner<K> {
     objects: HashMap<Key, BTreeMap<String, Arc<K>>>,
-    /// Uids that we deleted ourselves and whose deletion the watch has not told yet.
+    /// Uids that we deleted and whose deletion the watch has not reported yet.
     deleted: HashSet<String>,
-    /// What a list under way has told so far.
+    /// Objects of a list in progress.
     listed: Option<HashMap<Key, BTreeMap<String, Arc<K>>>>,
-    /// What we wrote since the list began: it may be newer than the list.
+    /// Objects that we wrote since the list began: they may be newer than the list.
     written: Vec<Arc<K>>,
-    /// Projects that something was taken from, and not by us.
+    /// Projects that lost an object that we did not delete.
     bereft: HashSet<Key>,
     synced: bool,
 }
@@ -47,7 +47,7 @@ impl<K> Default for Cache<K> {
 }
 
 impl<K: Resource<DynamicType = ()>> Cache<K> {
-    /// The objects of one project, in the order of their names.
+    /// The objects of one project, ordered by name.
     #[must_use]
     pub fn of(&self, key: &Key) -> Vec<Arc<K>> {
         self.lock().objects.get(key).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
@@ -65,12 +65,12 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         self.lock().synced
     }
 
-    /// Has it said once more that something of the project vanished.
+    /// Marks the project again as one that lost an object.
     pub fn doubt(&self, key: Key) {
         self.lock().bereft.insert(key);
     }
 
-    /// Takes in an own write.
+    /// Stores an object that we wrote.
     pub fn wrote(&self, object: K) {
         let Some(key) = key(&object) else { return };
         let mut inner = self.lock();
@@ -81,7 +81,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         put_newer(&mut inner.objects, key, object);
     }
 
-    /// Takes in an own deletion: late events of that object are no news.
+    /// Removes an object that we deleted. Late events of it are ignored.
     pub fn removed(&self, object: &K) {
         let Some(key) = key(object) else { return };
         let mut inner = self.lock();
@@ -89,7 +89,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         take(&mut inner.objects, &key, object);
     }
 
-    /// Takes in what the watch tells and returns the projects it concerns.
+    /// Applies a watch event and returns the projects that it concerns.
     pub fn heard(&self, event: Event<K>) -> Vec<Key> {
         let mut inner = self.lock();
         match event {
@@ -129,12 +129,12 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
     }
 }
 
-/// What a cache knows of losses, whatever its kind.
+/// What a cache of any kind knows about lost objects.
 pub(super) trait Losses {
-    /// Whether something of the project vanished that we did not delete. Said once.
+    /// Whether the project lost an object that we did not delete. Clears the mark.
     fn bereft(&self, key: &Key) -> bool;
 
-    /// Whether [`Losses::bereft`] has something to say.
+    /// Whether [`Losses::bereft`] would return true. Keeps the mark.
     fn is_bereft(&self, key: &Key) -> bool;
 }
 
@@ -149,7 +149,7 @@ impl<K: Resource<DynamicType = ()>> Losses for Cache<K> {
 }
 
 impl<K: Resource<DynamicType = ()>> Inner<K> {
-    /// The list is complete: it replaces what was there but for own writes since it began.
+    /// The list is complete: it replaces all objects except our own writes since it began.
     fn relisted(&mut self) -> Vec<Key> {
         let Some(mut listed) = self.listed.take() else { return vec![] };
         for object in std::mem::take(&mut self.written) {
@@ -172,7 +172,7 @@ impl<K: Resource<DynamicType = ()>> Inner<K> {
         self.bereft.extend(vanished.map(|(key, _)| key.clone()));
         let first = !std::mem::replace(&mut self.synced, true);
         if first {
-            return vec![]; // Every project is looked at anyway when the operator starts.
+            return vec![]; // At its start, the operator reconciles every project anyway.
         }
         let keys: HashSet<Key> = before.into_keys().chain(self.objects.keys().cloned()).collect();
         keys.into_iter().collect()
@@ -184,7 +184,7 @@ fn key<K: Resource>(object: &K) -> Option<Key> {
     Some((object.namespace()?, project.clone()))
 }
 
-/// Resource versions of one kind can be compared as numbers (Kubernetes 1.35, KEP-5504, and etcd always did so).
+/// The resource version as a number. Those of one kind are comparable (Kubernetes 1.35, KEP-5504; etcd always did so).
 pub(super) fn age<K: Resource>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }

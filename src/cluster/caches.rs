@@ -1,5 +1,5 @@
-//! The watches: one a kind, for children by their label, thinned before they are kept. Each feeds a cache and tells
-//! which projects to look at; none is fatal when it breaks, all come back with growing pauses.
+//! The watches: one per kind, for children by label, trimmed before they are stored. Each fills a cache and reports
+//! which projects to reconcile. A broken watch is not fatal: it restarts with backoff.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::living::Living;
 use super::sightings::{self, Sightings};
 use crate::desired::names;
 
-/// What the watches have told, a cache a kind.
+/// The caches, one per kind.
 #[derive(Debug, Default)]
 pub struct Caches {
     /// Ledgers and records.
@@ -35,19 +35,19 @@ pub struct Caches {
     pub jobs: Cache<Job>,
     /// Pods of apps and builds.
     pub pods: Cache<Pod>,
-    /// What kubelets say of health checks that failed. Nothing waits for its list: it makes words only.
+    /// Failed health checks that kubelets reported. Nothing waits for this list: it only improves messages.
     pub sightings: Sightings,
     /// Digests of ConfigMaps that are a source.
     pub config_maps: ConfigMaps,
-    /// Which projects there are.
+    /// The existing projects.
     pub projects: Living,
-    /// Told whenever a first list is complete.
+    /// Notified whenever a list is complete.
     pub listed: Notify,
-    /// Told whenever a Job changes, for the queue of builds.
+    /// Notified whenever a Job changes, for the build queue.
     pub jobs_changed: Notify,
 }
 
-/// A watch is given up by the server after this many seconds and begun anew: a half-open connection is noticed by then.
+/// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
 const WATCH_SECONDS: u32 = 60;
 
 impl Caches {
@@ -84,7 +84,7 @@ impl Caches {
         }
     }
 
-    /// Runs every watch and tells `changed` which projects to look at, until the receiver is gone.
+    /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone.
     pub async fn watch(
         self: Arc<Self>,
         client: Client,
@@ -94,7 +94,7 @@ impl Caches {
         let namespace = namespace.as_deref();
         let jobs_heard = |event| {
             let keys = self.jobs.heard(event);
-            self.jobs_changed.notify_one(); // Not before: the queue must find what it is told of.
+            self.jobs_changed.notify_one(); // Only now: the queue must find the change in the cache.
             keys
         };
         let maps = events(
@@ -135,13 +135,13 @@ fn events<K: Watched>(
         .filter_map(|event| async {
             event
                 .inspect_err(
-                    |error| tracing::warn!(%error, kind = %K::kind(&()), "watch broke, beginning it anew"),
+                    |error| tracing::warn!(%error, kind = %K::kind(&()), "watch failed, restarting it"),
                 )
                 .ok()
         })
 }
 
-/// Of a pod, its state is all that matters.
+/// Drops the spec of pods: only their state matters.
 fn thin_pod(mut event: watcher::Event<Pod>) -> watcher::Event<Pod> {
     use watcher::Event::{Apply, Delete, InitApply};
     if let Apply(pod) | Delete(pod) | InitApply(pod) = &mut event {

@@ -1,5 +1,5 @@
-//! Digests of the ConfigMaps that are a source. Only names and resource versions are watched; a content is read once
-//! for every change of a ConfigMap that some project names, and only its digest is kept.
+//! Digests of the ConfigMaps that are a source. The operator watches only names and resource versions. It reads the
+//! content once per change of a ConfigMap that a project names, and keeps only the digest.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use kube::runtime::watcher::Event;
 use super::cache::Key;
 use crate::version::files_digest;
 
-/// What is known of ConfigMaps, by namespace and name.
+/// What is known about ConfigMaps, by namespace and name.
 #[derive(Debug, Default)]
 pub struct ConfigMaps {
     inner: Mutex<Inner>,
@@ -28,14 +28,14 @@ struct Inner {
     synced: bool,
 }
 
-/// What is known of one ConfigMap.
+/// What is known about one ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// There is none.
+    /// It does not exist.
     Missing,
     /// The digest of its content.
     Digest(String),
-    /// It has changed: its content must be read.
+    /// It changed: its content must be read.
     Unread,
 }
 
@@ -46,7 +46,7 @@ impl ConfigMaps {
         self.lock().synced
     }
 
-    /// What is known of `map`; from now on a change of it concerns `project`.
+    /// What is known about `map`. From now on a change of it concerns `project`.
     #[must_use]
     pub fn known(&self, map: &Key, project: &Key) -> Known {
         let mut inner = self.lock();
@@ -58,7 +58,7 @@ impl ConfigMaps {
         }
     }
 
-    /// Takes in a content that was read.
+    /// Stores the digest of a content that was read, and returns it.
     pub fn read(&self, object: &ConfigMap) -> String {
         let text = object.data.iter().flatten().map(|(name, text)| (name.clone(), text.clone().into_bytes()));
         let binary = object.binary_data.iter().flatten().map(|(name, bytes)| (name.clone(), bytes.0.clone()));
@@ -69,7 +69,7 @@ impl ConfigMaps {
         digest
     }
 
-    /// Takes in what the watch tells and returns the projects it concerns.
+    /// Applies a watch event and returns the projects that it concerns.
     pub fn heard(&self, event: Event<PartialObjectMeta<ConfigMap>>) -> Vec<Key> {
         let mut inner = self.lock();
         let key = |object: &PartialObjectMeta<ConfigMap>| {

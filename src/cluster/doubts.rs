@@ -1,6 +1,6 @@
-//! When what the watch told of a project may be old: something of it vanished that nobody here deleted, or its Deployment
-//! was written for a later generation. It is read then, before anything is decided: a project that is gone must not get
-//! its children back, and one that was started must not be stopped again.
+//! Detects that the watched project may be outdated: it lost an object that we did not delete, or its Deployment was
+//! written for a later generation. Then the operator reads the project before it decides: a deleted project must not
+//! get its children back, and a started one must not be stopped again.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::desired::names;
 use crate::project::Project;
 
 impl Cluster {
-    /// The project as it is to be acted on; none where it is gone or going.
+    /// The project to act on; `None` if it is deleted or being deleted.
     pub async fn sure_of(
         &self,
         told: Arc<ProjectDeployment>,
@@ -43,16 +43,16 @@ impl Cluster {
         Ok(Some(self.newest(&told)))
     }
 
-    /// Whether the project was deleted, or something of it vanished, since it was last made sure of: a pass that is under
-    /// way then must not make anything anew, because the next one may read that the project is gone.
+    /// Whether the project was deleted, or lost an object, since it was last read or checked. A pass in progress must
+    /// then create nothing, because the next pass may find that the project is gone.
     #[must_use]
     pub fn is_in_doubt(&self, project: &Project) -> bool {
         let key = (project.namespace.clone(), project.name.clone());
         !self.caches.projects.has(&project.uid) || self.missed().iter().any(|cache| cache.is_bereft(&key))
     }
 
-    /// Makes sure that the project is not being deleted, before a child without owner gets one: `--cascade=orphan` takes
-    /// the owners away while the project is still there, and what names an owner that is gone is garbage.
+    /// Checks that the project is not being deleted, before a child without owner gets one. `--cascade=orphan` removes
+    /// the owners while the project still exists, and Kubernetes collects a child whose owner is gone.
     pub async fn make_sure_of(&self, project: &Project) -> Result<(), Error> {
         let what = format!("read ProjectDeployment {}", project.name);
         let api: Api<ProjectDeployment> = self.api(&project.namespace);
@@ -60,15 +60,15 @@ impl Cluster {
         let lives = read.is_some_and(|read| {
             read.metadata.uid.as_ref() == Some(&project.uid) && read.metadata.deletion_timestamp.is_none()
         });
-        if lives { Ok(()) } else { Err(Error::Conflict { what: format!("go on with {}", project.name) }) }
+        if lives { Ok(()) } else { Err(Error::Conflict { what: format!("continue with {}", project.name) }) }
     }
 
     fn became_bereft(&self, key: &Key) -> bool {
-        // Each of them is asked, for each says it once.
+        // Ask every cache: `bereft` clears its mark.
         self.missed().map(|cache| cache.bereft(key)).contains(&true)
     }
 
-    /// Caches of the kinds that are made anew where they are missing.
+    /// Caches of the kinds that the operator creates again if they are missing.
     fn missed(&self) -> [&dyn Losses; 4] {
         let caches = self.caches();
         [&caches.revisions, &caches.deployments, &caches.services, &caches.jobs]

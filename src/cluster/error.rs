@@ -1,17 +1,17 @@
-//! What can go wrong on the way to the API server, sorted by what follows from it.
+//! Errors of requests to the API server, grouped by the reaction to them.
 
 use kube::core::Status;
 
-/// A request that did not do what was asked.
+/// A failed request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else was faster, or the cache is behind: look again.
-    #[error("cannot {what}: it has changed meanwhile")]
+    /// Another writer was faster, or the cache lags behind: observe again.
+    #[error("cannot {what}: it changed in the meantime")]
     Conflict {
         /// What was attempted.
         what: String,
     },
-    /// The API server refuses it for a reason that a person must know.
+    /// The API server rejects it for a reason that a person must know.
     #[error("cannot {what}: {}", .refused.message)]
     Refused {
         /// What was attempted.
@@ -19,7 +19,7 @@ pub enum Error {
         /// Why.
         refused: Refused,
     },
-    /// Anything else: tried again with growing pauses.
+    /// Anything else: retried with backoff.
     #[error("cannot {what}")]
     Request {
         /// What was attempted.
@@ -28,39 +28,39 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
-    /// Our own shape of a child is not one of that kind: a defect.
+    /// Our shape of a child does not parse as its kind: a defect.
     #[error("cannot write a {kind}: {message}")]
     Malformed {
         /// Kind of the child.
         kind: &'static str,
-        /// What the kind's own type says.
+        /// The error of the parser.
         message: String,
     },
 }
 
-/// A refusal.
+/// A rejection by the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// The server's sentence.
+    /// The server's message.
     pub message: String,
     /// HTTP status.
     pub code: u16,
-    /// The node port that was asked for is taken.
+    /// The requested node port is in use.
     pub port_taken: bool,
-    /// The node port that was asked for is not in the server's range.
+    /// The requested node port is not in the server's range.
     pub port_out_of_range: bool,
-    /// An object of that name is there and belongs to somebody else.
+    /// An object of that name exists and is not part of this project.
     pub name_taken: bool,
 }
 
 impl Error {
-    /// A shape that its kind refuses.
+    /// The error for a shape that does not parse as its kind.
     #[must_use]
     pub fn malformed(kind: &'static str, error: &serde_json::Error) -> Self {
         Self::Malformed { kind, message: error.to_string() }
     }
 
-    /// Sorts an error of the client; `what` completes "cannot …".
+    /// Classifies an error of the client; `what` completes "cannot …".
     pub(super) fn sort(what: &str, error: kube::Error) -> Self {
         let what = what.to_owned();
         match error {
@@ -72,7 +72,7 @@ impl Error {
         }
     }
 
-    /// An object of that name belongs to somebody else.
+    /// The error for an object of that name that is not part of this project.
     pub(super) fn name_taken(what: &str, message: String) -> Self {
         let refused =
             Refused { message, code: 409, port_taken: false, port_out_of_range: false, name_taken: true };
@@ -80,7 +80,8 @@ impl Error {
     }
 }
 
-/// The API server has no machine-readable cause for node ports, only these sentences (Kubernetes 1.20 to 1.37).
+/// Parses a rejection. For node ports the API server has no machine-readable cause, only these sentences (Kubernetes
+/// 1.20 to 1.37).
 fn refused(status: &Status) -> Refused {
     let says = |text: &str| status.message.contains(text);
     Refused {

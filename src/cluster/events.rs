@@ -1,17 +1,17 @@
-//! Kubernetes Events on the resource: what `kubectl describe` shows. Repeats are merged by kube's recorder.
+//! Kubernetes Events on the resource, which `kubectl describe` shows. kube's recorder merges repeats.
 
 use kube::runtime::events::{Event, EventType, Recorder as Published, Reporter};
 use kube::{Client, Resource as _};
 
 use crate::crd::ProjectDeployment;
 
-/// Longest note of an event in bytes (events.k8s.io/v1).
+/// Longest note of an event, in bytes (events.k8s.io/v1).
 const MAX_NOTE: usize = 1000;
 
-/// One thing that happened.
+/// One event to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening {
-    /// It is something to look at.
+    /// A person should look at it.
     pub warning: bool,
     /// One CamelCase word.
     pub reason: String,
@@ -36,7 +36,7 @@ impl Recorder {
 }
 
 impl super::Cluster {
-    /// Publishes what happened. An event that cannot be published is logged: it must not stop the loop.
+    /// Publishes an event. A failure is only logged: it must not stop the loop.
     pub async fn publish(&self, object: &ProjectDeployment, happening: Happening) {
         let event = Event {
             type_: if happening.warning { EventType::Warning } else { EventType::Normal },

@@ -1,5 +1,5 @@
-//! No write without the lead: a client that sends a change only while the lease lasts, by this process' own steady clock.
-//! A process that was frozen past its lease finds the fence closed when it goes on, whatever it was about to do.
+//! No write without the lease: a client that sends changes only while the lease lasts, by this process's own monotonic
+//! clock. A process that was frozen past its lease finds the fence closed when it continues.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,24 +12,24 @@ use kube::Client;
 use kube::client::Body;
 use tower::{BoxError, service_fn};
 
-/// Until when this process may write. Clones are the same fence.
+/// Until when this process may write. Clones share one fence.
 #[derive(Clone, Debug, Default)]
 pub struct Fence {
     open_until: Arc<Mutex<Option<Instant>>>,
 }
 
-/// A write was held back.
+/// The fence was closed, so the write was not sent.
 #[derive(Debug, thiserror::Error)]
-#[error("it is not sent: this operator does not hold the lease, or could not renew it in time")]
+#[error("write not sent: this operator does not hold the lease, or could not renew it in time")]
 pub struct Closed;
 
 impl Fence {
-    /// Lets writes through until then.
+    /// Allows writes until `end`.
     pub fn open_until(&self, end: Instant) {
         *self.lock() = Some(end);
     }
 
-    /// Lets no write through any more.
+    /// Blocks all writes from now on.
     pub fn close(&self) {
         *self.lock() = None;
     }
@@ -40,7 +40,7 @@ impl Fence {
         self.lock().is_some_and(|end| Instant::now() < end)
     }
 
-    /// The same client behind this fence. Reads and watches pass, so that the caches of a standby are warm.
+    /// The client behind this fence. Reads and watches pass, so the caches of a standby are warm.
     #[must_use]
     pub fn guard(&self, client: Client) -> Client {
         let namespace = client.default_namespace().to_owned();
@@ -59,7 +59,7 @@ async fn send(fence: Fence, client: Client, request: Request<Body>) -> Result<Re
         return Ok(client.send(request).await?);
     }
     let mut sent = pin!(client.send(request));
-    // Asked again at each step, not only at the first: the time may pass while a connection is being made.
+    // Checked at each step: the lease may end while a connection is being opened.
     poll_fn(|context| {
         if !fence.is_open() {
             return Poll::Ready(Err(Closed.into()));
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers everything with the same object, and counts.
+    /// A server that answers every request with the same object, and counts requests.
     fn server() -> (Client, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = asked.clone();

@@ -1,5 +1,5 @@
-//! Fields that another field manager set and that are to go. A server-side apply takes away only what its own manager
-//! alone has set, so such a field is noted as ours first: that changes nothing but `metadata.managedFields`.
+//! Removes fields that another field manager set. A server-side apply removes only fields that its own manager alone
+//! owns, so such a field is first recorded as ours. That changes nothing but `metadata.managedFields`.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
@@ -10,17 +10,17 @@ use serde_json::{Map, Value, json};
 use super::{Cluster, Error};
 use crate::desired::names;
 
-/// Where the annotation of `kubectl rollout restart` is among the fields of a Deployment.
+/// Path of the annotation of `kubectl rollout restart` in the managed fields of a Deployment.
 const RESTARTED: [&str; 5] =
     ["f:spec", "f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt"];
 
 impl Cluster {
-    /// Has the annotation of `kubectl rollout restart` noted as ours, so that the next apply can leave it out. Returns the
-    /// Deployment as that left it. No pod is touched.
+    /// Records the annotation of `kubectl rollout restart` as ours, so that the next apply can remove it. Returns the
+    /// changed Deployment. Changes no pod.
     pub async fn take_over_restart(&self, seen: &Deployment) -> Result<Deployment, Error> {
         let (name, what) = (seen.name_any(), format!("read Deployment {}", seen.name_any()));
         let api: Api<Deployment> = self.api(&seen.namespace().unwrap_or_default());
-        // The caches keep no notes of who set what.
+        // The caches store no managed fields.
         let there = api.get(&name).await.map_err(|error| Error::sort(&what, error))?;
         if there.uid() != seen.uid() || there.resource_version() != seen.resource_version() {
             return Err(Error::Conflict { what });
@@ -39,7 +39,7 @@ impl Cluster {
     }
 }
 
-/// The notes with the field at `path` noted of us and of nobody else.
+/// The managed fields with the field at `path` owned by us alone.
 fn taken_over(entries: &[ManagedFieldsEntry], path: &[&str]) -> Vec<ManagedFieldsEntry> {
     let mut entries = entries.to_vec();
     entries.retain_mut(|entry| {
@@ -67,7 +67,7 @@ fn add(fields: &mut Value, path: &[&str]) {
     }
 }
 
-/// Takes the field out, and what holds nothing else.
+/// Removes the field, and parents that become empty.
 fn remove(fields: &mut Value, path: &[&str]) {
     let Some((first, rest)) = path.split_first() else { return };
     let Some(fields) = fields.as_object_mut() else { return };

@@ -1,5 +1,5 @@
-//! What the sweep of the registry asks: every build Job, every ControllerRevision and every project that it may list. Read
-//! from the API server's own newest state, page by page; no watch and no write.
+//! The reads of the registry sweep: every build Job, every ControllerRevision and every project that it may list. Read
+//! page by page from the newest state of the API server; no watch and no write.
 
 use std::fmt::Debug;
 
@@ -14,10 +14,10 @@ use super::Error;
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
 
-/// Objects in one answer of the API server.
+/// Objects per page.
 const PAGE: u32 = 500;
 
-/// The lists, in all namespaces or in one.
+/// Lists objects, in all namespaces or in one.
 #[derive(Clone)]
 pub struct Inventory {
     client: Client,
@@ -25,7 +25,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Through `client`; all namespaces where `namespace` is left out.
+    /// An inventory through `client`, of all namespaces if `namespace` is `None`.
     #[must_use]
     pub fn new(client: Client, namespace: Option<String>) -> Self {
         Self { client, namespace }
@@ -37,7 +37,7 @@ impl Inventory {
         pages(&self.api::<Job>(), ListParams::default().labels(&builds), "build Jobs").await
     }
 
-    /// Every ControllerRevision without its data, whatever its labels: a record that somebody took them from counts too.
+    /// Every ControllerRevision without its data, whatever its labels: a record without labels counts too.
     pub async fn revisions(&self) -> Result<Vec<PartialObjectMeta<ControllerRevision>>, Error> {
         self.metadata("ControllerRevisions").await
     }

@@ -1,4 +1,4 @@
-//! The Lease of the operators: read, create, replace. It goes past the fence, for the fence opens and closes by it.
+//! The Lease of the operators: read, create, replace. It bypasses the fence, because the fence depends on it.
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
@@ -6,7 +6,7 @@ use kube::{Api, Client};
 use super::Error;
 use super::writes::by_us;
 
-/// One Lease, which may not be there.
+/// One Lease, which may not exist.
 #[derive(Clone)]
 pub struct Leases {
     api: Api<Lease>,
@@ -25,18 +25,18 @@ impl Leases {
         }
     }
 
-    /// The Lease; none if there is none.
+    /// The Lease; `None` if it does not exist.
     pub async fn read(&self) -> Result<Option<Lease>, Error> {
         self.api.get_opt(&self.name).await.map_err(|error| Error::sort(&self.to("read"), error))
     }
 
-    /// Creates the Lease. Another operator that was faster is a conflict.
+    /// Creates the Lease. It is a conflict if another operator was faster.
     pub async fn create(&self, spec: LeaseSpec) -> Result<Lease, Error> {
         let mut lease = Lease { spec: Some(spec), ..Lease::default() };
         lease.metadata.name = Some(self.name.clone());
         let what = self.to("create");
         self.api.create(&by_us(), &lease).await.map_err(|error| match error {
-            // It is the namespace that is not there.
+            // The namespace does not exist.
             kube::Error::Api(status) if status.code == 404 => {
                 Error::Request { what, source: Box::new(kube::Error::Api(status)) }
             }
@@ -44,7 +44,7 @@ impl Leases {
         })
     }
 
-    /// Writes `spec` if the Lease is still the one that was seen.
+    /// Writes `spec` if the Lease has not changed since `seen`.
     pub async fn replace(&self, seen: &Lease, spec: LeaseSpec) -> Result<Lease, Error> {
         let mut lease = seen.clone();
         lease.metadata.managed_fields = None;

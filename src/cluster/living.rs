@@ -1,4 +1,5 @@
-//! Which projects there are, by uid: children of a project that is gone are about to go too and are not touched.
+//! The existing projects, by uid. The operator does not touch children of a deleted project: Kubernetes deletes them
+//! too.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use kube::runtime::watcher::Event;
 
 use crate::crd::ProjectDeployment;
 
-/// The projects that the watch has told of and that are not being deleted.
+/// The projects that the watch reported and that are not being deleted.
 #[derive(Debug, Default)]
 pub struct Living {
     inner: Mutex<Inner>,
@@ -18,12 +19,12 @@ pub struct Living {
 struct Inner {
     /// The namespace of each, by uid.
     namespaces: HashMap<String, String>,
-    /// What a list under way has told so far.
+    /// Projects of a list in progress.
     listed: Option<HashMap<String, String>>,
 }
 
 impl Living {
-    /// Takes in what the watch tells; whether a list has just been completed.
+    /// Applies a watch event. Returns whether it completed a list.
     pub fn heard(&self, event: &Event<ProjectDeployment>) -> bool {
         let mut inner = self.lock();
         match event {
@@ -49,18 +50,18 @@ impl Living {
         matches!(event, Event::InitDone)
     }
 
-    /// Takes in that a read did not find it, before the watch tells.
+    /// Removes a project that a read did not find, before the watch reports it.
     pub fn gone(&self, uid: &str) {
         self.lock().namespaces.remove(uid);
     }
 
-    /// Whether there is a project of that uid.
+    /// Whether a project with that uid exists.
     #[must_use]
     pub fn has(&self, uid: &str) -> bool {
         self.lock().namespaces.contains_key(uid)
     }
 
-    /// Whether there is a project of that uid in this namespace.
+    /// Whether a project with that uid exists in this namespace.
     #[must_use]
     pub fn has_in(&self, namespace: &str, uid: &str) -> bool {
         self.lock().namespaces.get(uid).is_some_and(|there| there == namespace)

@@ -1,4 +1,4 @@
-//! Labels and owner of children that somebody took them from. Only objects that are already known to be ours come here.
+//! Restores labels and owner of children. Only for objects that are known to be ours.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::batch::v1::Job;
@@ -13,12 +13,13 @@ use crate::desired::names;
 use crate::project::Project;
 
 impl Cluster {
-    /// Gives labels and owner back to the ledger or a record.
+    /// Restores labels and owner of the ledger or a record.
     pub async fn mark_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.revisions).await
     }
 
-    /// Takes over the ledger that a project of this name left behind, if it is still as it was `at` the look that decided so.
+    /// Takes over the ledger that a deleted project of this name left behind, if it is still in the observed state
+    /// `at`.
     pub async fn inherit_ledger(
         &self,
         project: &Project,
@@ -34,17 +35,18 @@ impl Cluster {
             .await
     }
 
-    /// Gives labels and owner back to the Deployment.
+    /// Restores labels and owner of the Deployment.
     pub async fn mark_deployment(&self, seen: &Deployment, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.deployments).await
     }
 
-    /// Gives labels and owner back to a build Job.
+    /// Restores labels and owner of a Job.
     pub async fn mark_job(&self, seen: &Job, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.jobs).await
     }
 
-    /// A child of ours that no watch told of has lost the label that watches go by; or the watch is behind.
+    /// Restores labels and owner of a child that no watch reported: it lost the label of the watch, or the watch lags
+    /// behind.
     pub(super) async fn mark_unseen<K: Kind>(
         &self,
         there: &K,
@@ -64,6 +66,6 @@ impl Cluster {
             seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));
         let owners: Vec<_> = others.chain(ours.clone()).collect();
         let patch = json!({ "metadata": { "labels": want.labels, "ownerReferences": owners } });
-        self.change("give labels and owner back to", seen, patch, cache).await
+        self.change("restore labels and owner of", seen, patch, cache).await
     }
 }

@@ -1,4 +1,4 @@
-//! The state of an object that a write rests on.
+//! The object state that a write depends on.
 
 /// One state of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The few reads that no cache answers: each only where a watch cannot tell, and none of a settled project.
+//! The few reads that no cache can answer. None of them happens for a settled project.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::desired::names;
 use crate::project::Project;
 
 impl Cluster {
-    /// Reads the content of a ConfigMap; none where there is none.
+    /// Reads the content of a ConfigMap; `None` if it does not exist.
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
         let api: Api<ConfigMap> = self.api(namespace);
         api.get_opt(name).await.map_err(|error| Error::sort(&format!("read ConfigMap {name}"), error))
     }
 
-    /// Which Service holds a node port, `namespace/name`. Asked only to name the culprit of a refusal.
+    /// The Service that uses a node port, `namespace/name`. Read only for the message of a rejected write.
     pub async fn holder_of_port(&self, port: u16) -> Option<String> {
         let api: Api<Service> = Api::all(self.client.clone());
         let services = api.list(&ListParams::default()).await.ok()?;
@@ -32,7 +32,7 @@ impl Cluster {
         Some(format!("{}/{}", holder.namespace().unwrap_or_default(), holder.name_any()))
     }
 
-    /// Whether the API server would take this Deployment: a server-side apply that it does not keep.
+    /// Asks the API server whether it would accept this Deployment: a server-side apply as dry run.
     pub async fn ask_about_deployment(&self, project: &Project, want: Value) -> Result<(), Error> {
         let what = format!("apply Deployment {}", project.name);
         let params = PatchParams::apply(names::MANAGER).force().dry_run();
@@ -46,7 +46,7 @@ impl Cluster {
         self.client.apiserver_version().await.is_ok()
     }
 
-    /// Reads the pods of a Job: where the watch of pods is behind that of Jobs, only they have the report of its end.
+    /// Reads the pods of a Job. If the watch of pods lags behind that of Jobs, only this finds the report.
     pub async fn pods_of(&self, job: &Job) -> Result<Vec<Arc<Pod>>, Error> {
         let api: Api<Pod> = self.api(&job.namespace().unwrap_or_default());
         let labels = format!("batch.kubernetes.io/job-name={}", job.name_any());

@@ -1,5 +1,5 @@
-//! What kubelets say of health checks that failed: of each pod the last sentence (docs/decisions/0035). Nothing in here
-//! talks to the API server, and nothing is decided by it: it makes words.
+//! Failed health checks that kubelets reported: the last sentence for each pod (docs/decisions/0035). Nothing here
+//! talks to the API server. No decision uses it, only messages.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use super::cache::Key;
 use crate::desired::names;
 use crate::text::bounded;
 
-/// Pods of which a sentence is kept. They need not be ours: others may call a container as we do.
+/// Most pods whose sentence is kept. They may include foreign pods with the same container name.
 const PODS: usize = 4096;
 
 /// Longest sentence in bytes.
@@ -27,7 +27,7 @@ pub struct Sightings {
 #[derive(Debug, Default)]
 struct Inner {
     said: HashMap<String, Said>,
-    /// What a list under way has told so far.
+    /// Sentences of a list in progress.
     listed: Option<HashMap<String, Said>>,
 }
 
@@ -38,7 +38,7 @@ struct Said {
     at: Timestamp,
 }
 
-/// Selects the Events that are sightings, at the API server.
+/// Field selector for Events about failed health checks.
 pub(super) fn selector() -> String {
     format!(
         "reason=Unhealthy,involvedObject.kind=Pod,involvedObject.fieldPath=spec.containers{{{}}}",
@@ -47,13 +47,13 @@ pub(super) fn selector() -> String {
 }
 
 impl Sightings {
-    /// The last sentence about a pod and when it was said last.
+    /// The last sentence about a pod and when the kubelet last reported it.
     #[must_use]
     pub fn of(&self, pod: &str) -> Option<(String, Timestamp)> {
         self.lock().said.get(pod).map(|said| (said.sentence.clone(), said.at))
     }
 
-    /// Takes in what the watch tells and returns the projects of which something new was said.
+    /// Applies a watch event and returns the projects with a new sentence.
     pub fn heard(&self, event: watcher::Event<Event>) -> Vec<Key> {
         use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
         let mut inner = self.lock();
@@ -96,7 +96,7 @@ impl Sightings {
     }
 }
 
-/// Keeps the newer sentence; the project where it is another one than before.
+/// Keeps the newer sentence. Returns the project if the sentence changed.
 fn put(sentences: &mut HashMap<String, Said>, pod: String, said: Said) -> Option<Key> {
     let before = sentences.get(&pod);
     if before.is_some_and(|before| before.at > said.at) {
@@ -125,7 +125,7 @@ fn read(event: &Event) -> Option<(String, Said)> {
     Some((about.uid.clone()?, said))
 }
 
-/// The Deployment of a pod, which has the name of its project: `shop-5d4f9c7b6-x2x9q`.
+/// The Deployment of a pod such as `shop-5d4f9c7b6-x2x9q`; it has the name of its project.
 fn project_of(pod: &str) -> Option<&str> {
     pod.rsplitn(3, '-').nth(2)
 }

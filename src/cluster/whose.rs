@@ -1,12 +1,13 @@
-//! Whose an object is. What bears a name of ours and belongs to somebody else is never touched (docs/decisions/0038).
+//! Who owns an object. The operator never touches an object of another owner, even if it has one of our names
+//! (docs/decisions/0038).
 
 use kube::{Resource, ResourceExt as _};
 
 use crate::desired::names;
 use crate::project::Project;
 
-/// Whether an object belongs to this very project: by its controller, or, where somebody stripped that, by our label, or
-/// because a project of this name left it behind.
+/// Whether an object belongs to exactly this project: by its controller, by our label if it has none, or because a
+/// deleted project of this name left it behind.
 #[must_use]
 pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
     match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
@@ -15,8 +16,8 @@ pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
     }
 }
 
-/// Whether an object is the child of an earlier project of this name that nobody owns any more: its project was deleted
-/// with `--cascade=orphan`, or a backup was restored without owner references.
+/// Whether an object without owner is the child of an earlier project of this name: that project was deleted with
+/// `--cascade=orphan`, or a backup was restored without owner references.
 #[must_use]
 pub fn is_left_behind<K: Resource>(project: &Project, object: &K) -> bool {
     let label = |key: &str| object.labels().get(key).map(String::as_str);

@@ -1,6 +1,6 @@
-//! Every write, each with its guard: creations are by deterministic name, changes are server-side apply with one field
-//! manager on the object that was seen (uid and resource version), the ledger is compare-and-swap, and an object of
-//! somebody else is refused, never adopted (decision 0038: whose is whose).
+//! Every write, each with its guard. Creations use deterministic names. Changes use server-side apply with one field
+//! manager on the observed object (uid and resource version). The ledger uses compare-and-swap. The operator never
+//! adopts an object that belongs to another owner (docs/decisions/0038).
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
@@ -42,7 +42,7 @@ impl<
 }
 
 impl Cluster {
-    /// Creates the ledger or a record. Another operator that was faster is a conflict.
+    /// Creates the ledger or a record. It is a conflict if another operator was faster.
     pub async fn create_revision(&self, project: &Project, object: &ControllerRevision) -> Result<(), Error> {
         self.create(project, object, &self.caches.revisions).await
     }
@@ -52,7 +52,7 @@ impl Cluster {
         self.create(project, object, &self.caches.jobs).await
     }
 
-    /// Writes the ledger, if it is still as it was `at` the look that decided so.
+    /// Writes the ledger, if it is still in the observed state `at`.
     pub async fn write_ledger(&self, project: &Project, at: &Preconditions, text: &str) -> Result<(), Error> {
         let patch = json!({ "metadata": {
             "uid": at.uid, "resourceVersion": at.resource_version, "annotations": { names::LEDGER: text },
@@ -60,13 +60,13 @@ impl Cluster {
         self.merge("write the ledger", &project.namespace, &project.name, patch, &self.caches.revisions).await
     }
 
-    /// Notes the image of a version in its record, if that is still as it was seen.
+    /// Writes the image of a version into its record, if the record has not changed since it was observed.
     pub async fn note_image(&self, seen: &ControllerRevision, text: &str) -> Result<(), Error> {
         let patch = json!({ "metadata": { "annotations": { names::IMAGE: text } } });
-        self.change("note the image in", seen, patch, &self.caches.revisions).await
+        self.change("record the image in", seen, patch, &self.caches.revisions).await
     }
 
-    /// Creates or changes the Deployment, and returns what the API server made of it.
+    /// Creates or changes the Deployment, and returns the API server's answer.
     pub async fn apply_deployment(
         &self,
         project: &Project,
@@ -89,7 +89,7 @@ impl Cluster {
         self.change("scale", seen, patch, &self.caches.deployments).await
     }
 
-    /// Creates or changes the Service, and returns what the API server made of it.
+    /// Creates or changes the Service, and returns the API server's answer.
     pub async fn apply_service(
         &self,
         project: &Project,
@@ -99,7 +99,7 @@ impl Cluster {
         self.apply(project, seen, want, &self.caches.services).await
     }
 
-    /// Lets a queued build start.
+    /// Starts a queued Job.
     pub async fn release_job(&self, seen: &Job) -> Result<(), Error> {
         // Without its resource version: the Job controller writes too.
         let patch = json!({ "metadata": { "uid": seen.uid() }, "spec": { "suspend": false } });
@@ -107,12 +107,12 @@ impl Cluster {
         self.merge("start", &namespace, &seen.name_any(), patch, &self.caches.jobs).await
     }
 
-    /// Deletes a Job with its pods. It is there, ending, until the last of them is gone: only then has a build ended.
+    /// Deletes a Job with its pods. The Job exists until its last pod is gone: only then has a build ended.
     pub async fn delete_job(&self, seen: &Job) -> Result<(), Error> {
         self.delete(seen, &self.caches.jobs, DeleteParams::foreground()).await
     }
 
-    /// Deletes a ReplicaSet, if it is still as it was seen: somebody may have given it pods since.
+    /// Deletes a ReplicaSet, if it has not changed since it was observed: it may have been scaled up since.
     pub async fn delete_set(&self, seen: &ReplicaSet) -> Result<(), Error> {
         let preconditions =
             kube::api::Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
@@ -125,7 +125,7 @@ impl Cluster {
         self.delete(seen, &self.caches.revisions, DeleteParams::background()).await
     }
 
-    /// Writes `status` as a whole.
+    /// Writes the whole `status`.
     pub async fn write_status(
         &self,
         seen: &ProjectDeployment,
@@ -162,7 +162,7 @@ impl Cluster {
         }
     }
 
-    /// As the client does it, with a text that the API server can write again letter by letter.
+    /// Creates an object as the client does, but with JSON that the API server would write identically.
     async fn post<K: Kind>(&self, namespace: &str, object: &K) -> Result<K, kube::Error> {
         let body = body(object).map_err(kube::Error::SerdeError)?;
         let request = Request::new(K::url_path(&(), Some(namespace))).create(&by_us(), body);
@@ -171,7 +171,7 @@ impl Cluster {
         self.client.request(request).await
     }
 
-    /// A merge patch of an object, if it is still as it was seen.
+    /// A merge patch of an object, if it has not changed since it was observed.
     pub(super) async fn change<K: Kind>(
         &self,
         verb: &str,
@@ -184,7 +184,7 @@ impl Cluster {
         self.merge(verb, &seen.namespace().unwrap_or_default(), &seen.name_any(), patch, cache).await
     }
 
-    /// A merge patch with the guards that it holds itself.
+    /// A merge patch that contains its own guards.
     pub(super) async fn merge<K: Kind>(
         &self,
         verb: &str,
@@ -199,8 +199,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Server-side apply. Where no child was seen, the API server is asked first, so that an object of somebody else
-    /// is refused instead of adopted.
+    /// Server-side apply. If no child was observed, the API server is asked first, so that an object of another owner
+    /// is rejected instead of adopted.
     async fn apply<K: Kind>(
         &self,
         project: &Project,
@@ -214,7 +214,7 @@ impl Cluster {
             want["metadata"]["resourceVersion"] = json!(seen.resource_version());
         } else {
             self.refuse_stranger::<K>(project, &project.name, &what).await?;
-            // The answer may have taken its time: where the API server is busy, it is asked for again.
+            // A busy API server may have answered late: the project may have been deleted since.
             if self.is_in_doubt(project) {
                 return Err(Error::Conflict { what });
             }
@@ -226,7 +226,7 @@ impl Cluster {
         Ok(written)
     }
 
-    /// The object of that name, if it is ours; none if there is none.
+    /// The object of that name if it is ours, `None` if it does not exist, an error if it belongs to another owner.
     async fn refuse_stranger<K: Kind>(
         &self,
         project: &Project,
@@ -244,13 +244,13 @@ impl Cluster {
         }
         let owner = there.owner_references().iter().find(|owner| owner.controller == Some(true));
         let owner =
-            owner.map_or_else(|| "nobody".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
+            owner.map_or_else(|| "none".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
         let kind = K::kind(&());
         let plural = K::plural(&());
         Err(Error::name_taken(
             what,
             format!(
-                "{kind} {name} exists and is owned by {owner}, not by this project. Delete or rename it (kubectl delete {plural} {name} -n {}), or give this project another name",
+                "{kind} {name} already exists and does not belong to this project (owner: {owner}). Give one of the two another name, or delete the {kind}: kubectl delete {plural} {name} -n {}",
                 project.namespace
             ),
         ))
@@ -282,7 +282,7 @@ fn manager() -> PatchParams {
     PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-/// What is kept of an object needs no record of who set which field.
+/// Removes the managed fields: caches do not need them.
 fn thin<K: Resource>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
     object

@@ -1,28 +1,28 @@
-//! Requests that are not desired state: annotations that people, the CLI, the API or a webhook write. The operator
-//! reads them and never edits them.
+//! One-off requests: annotations that users, the CLI, the API or a webhook write. The operator reads them and never
+//! edits them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a person may ask besides the spec.
+/// A one-off request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verb {
-    /// Look at the source again: `doce.dev/deploy: "@<token>"`.
+    /// Look up the source again: `doce.dev/deploy: "@<token>"`.
     Deploy,
-    /// Go back: `doce.dev/rollback: "previous@<token>"` or `"<version>@<token>"`.
+    /// Roll back: `doce.dev/rollback: "previous@<token>"` or `"<version>@<token>"`.
     Rollback,
-    /// Try again what failed: `doce.dev/retry: "@<token>"`.
+    /// Retry what failed: `doce.dev/retry: "@<token>"`.
     Retry,
-    /// Start the pods anew: `doce.dev/restart: "@<token>"`.
+    /// Restart the pods: `doce.dev/restart: "@<token>"`.
     Restart,
-    /// End a build: `doce.dev/cancel: "<build id>@<token>"`.
+    /// Cancel a build: `doce.dev/cancel: "<build id>@<token>"`.
     Cancel,
 }
 
 impl Verb {
-    /// Every verb, in the order in which the decision looks at them.
+    /// Every verb, in the order in which `decide` handles them.
     pub const ALL: [Self; 5] = [Self::Cancel, Self::Retry, Self::Rollback, Self::Restart, Self::Deploy];
 
     /// The annotation that carries the verb.
@@ -37,27 +37,27 @@ impl Verb {
         }
     }
 
-    /// The word that people type.
+    /// The annotation without its prefix.
     #[must_use]
     pub fn word(self) -> &'static str {
         self.annotation().strip_prefix("doce.dev/").unwrap_or_default()
     }
 }
 
-/// Longest value of a request that is looked at, in bytes; a longer one is cut before it is remembered.
+/// Longest value of a request, in bytes. A longer value is cut before it is compared or stored.
 pub const MAX_VALUE: usize = 256;
 
-/// The requests an object carries: the whole value of each annotation, for a value is new when it differs.
+/// The requests of an object, with the whole value of each annotation: a request is new if its value differs.
 #[must_use]
 pub fn requests(annotations: &BTreeMap<String, String>) -> BTreeMap<Verb, String> {
     let value = |verb: Verb| annotations.get(verb.annotation()).map(|value| (verb, bounded(value)));
     Verb::ALL.into_iter().filter_map(value).collect()
 }
 
-/// Most unknown requests that are answered.
+/// Maximum number of unknown requests that status reports.
 const MAX_UNKNOWN: usize = 3;
 
-/// Annotations of ours that are no request there is, by what stands behind `doce.dev/`, with their values.
+/// Values of `doce.dev/` annotations that are not requests, by the part of their key after `doce.dev/`.
 #[must_use]
 pub fn unknown(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let word = |(key, value): (&String, &String)| {
@@ -68,7 +68,7 @@ pub fn unknown(annotations: &BTreeMap<String, String>) -> BTreeMap<String, Strin
     annotations.iter().filter_map(word).take(MAX_UNKNOWN).collect()
 }
 
-/// The argument of a request: what stands before the last `@`; the whole value where there is none.
+/// The argument of a request: the part before the last `@`, or the whole value without one.
 #[must_use]
 pub fn argument(value: &str) -> &str {
     value.rsplit_once('@').map_or(value, |(argument, _)| argument).trim()

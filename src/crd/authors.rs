@@ -1,5 +1,5 @@
-//! Who asked: the field managers that the API server notes beside an object (`metadata.managedFields`). They name
-//! programs (kubectl-client-side-apply, helm, kustomize-controller), not people; of people the API server tells nothing.
+//! Who wrote the spec and the requests: the field managers in `metadata.managedFields`. They name programs
+//! (kubectl-client-side-apply, helm, kustomize-controller). The API server does not record people there.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use serde_json::{Map, Value, json};
 
 use super::annotations::Verb;
 
-/// Longest name of a manager that is remembered, in bytes (the API server allows 128).
+/// Longest stored name of a manager, in characters (the API server allows 128 bytes).
 const MAX_NAME: usize = 128;
 
-/// Who wrote what.
+/// The field managers that wrote the spec and the requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Authors {
-    /// Who changed the spec last.
+    /// The manager that changed the spec last.
     pub spec: Option<String>,
-    /// Who made each request.
+    /// The manager that wrote each request.
     pub requests: BTreeMap<Verb, String>,
 }
 
-/// Leaves of the notes only what [`Authors::read`] needs: whole, they are larger than the object.
+/// Reduces managed fields to what [`Authors::read`] needs, because in full they are larger than the object.
 pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
     let Some(entries) = entries else { return };
     entries.retain_mut(|entry| {
@@ -41,7 +41,7 @@ pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
 }
 
 impl Authors {
-    /// Reads the notes. Where two managers share a field, the later one counts.
+    /// Reads managed fields. If two managers own a field, the later one counts.
     #[must_use]
     pub fn read(entries: Option<&Vec<ManagedFieldsEntry>>) -> Self {
         let mut entries: Vec<&ManagedFieldsEntry> = entries.into_iter().flatten().collect();
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(authors.requests, BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())]));
         thin(Some(&mut entries));
         assert_eq!(Authors::read(Some(&entries)), authors);
-        assert_eq!(entries.len(), 3, "who says nothing of spec or requests is dropped");
+        assert_eq!(entries.len(), 3, "a manager that owns neither spec nor requests is dropped");
         assert_eq!(entries[1].fields_v1, Some(FieldsV1(json!({ "f:spec": {} }))));
     }
 }

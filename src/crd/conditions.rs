@@ -1,4 +1,4 @@
-//! Condition types and reasons: closed lists, each documented where it is declared. No other file names one.
+//! Condition types and reasons. Both lists are closed: no other file declares one.
 
 use crate::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -6,24 +6,24 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 /// Types of the conditions on a `ProjectDeployment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionType {
-    /// What is asked for serves.
+    /// The target serves.
     Ready,
-    /// Something good serves.
+    /// A good version serves, perhaps an older one.
     Available,
-    /// The wanted version has an image.
+    /// The target has an image.
     Built,
     /// The project has its node port.
     PortAllocated,
-    /// There is a version that one can go back to without a build.
+    /// There is a version to roll back to without a build.
     RollbackAvailable,
-    /// Work is under way (kstatus). Only there while true.
+    /// Work is in progress (kstatus). Present only while True.
     Reconciling,
-    /// Nothing more happens without a person (kstatus). Only there while true.
+    /// Nothing more happens without the user (kstatus). Present only while True.
     Stalled,
 }
 
 impl ConditionType {
-    /// The name on the resource.
+    /// Its `type` in status.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl ConditionType {
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// Why a condition is as it is. Stable: scripts may compare it.
+        /// Reason of a condition. Names are stable, because scripts compare them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Reason {
             $($(#[doc = $doc])+ $name,)+
@@ -50,7 +50,7 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// The word on the resource.
+            /// Its `reason` in status.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
@@ -60,105 +60,105 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The operator has not looked at this generation yet.
+    /// The operator has not seen this generation yet.
     Unseen,
-    /// The ref, tag or ConfigMap is being looked up.
+    /// The operator looks up the ref, tag or ConfigMap.
     Resolving,
-    /// A build waits for its turn.
+    /// A build waits in the build queue.
     Queued,
-    /// The image is being built.
+    /// The build of the image runs.
     Building,
-    /// The version is being rolled out.
+    /// The operator rolls out the version.
     Starting,
-    /// Pods are being started anew: by doce.dev/restart, or by kubectl rollout restart, which leaves Ready True while the
-    /// pods from before serve.
+    /// Pods are restarting: by doce.dev/restart, or by kubectl rollout restart. With the latter, Ready stays True while
+    /// the old pods serve.
     Restarting,
-    /// The version that is asked for serves, and pods are being added or taken away. Ready stays True while at least one
-    /// pod serves and none is unwell.
+    /// The target serves, and pods are being added or removed. Ready stays True while at least one pod serves and none
+    /// is unhealthy.
     Scaling,
-    /// What is asked for serves.
+    /// The version that the spec yields serves.
     Serving,
-    /// A rollback holds: an older version serves, as asked.
+    /// A rollback holds, and its target serves.
     Held,
-    /// pinnedVersion serves, as asked.
+    /// The version in pinnedVersion serves.
     Pinned,
-    /// The project is stopped or scaled to 0, as asked.
+    /// The project is stopped or scaled to 0.
     Stopped,
-    /// The project is stopped or scaled to 0, as asked, and its pods are ending.
+    /// The project is stopped or scaled to 0, and its pods are ending.
     Stopping,
-    /// The pods that served do not, or not all of them.
+    /// Pods of the live version are down or cannot start.
     Unavailable,
-    /// The source could not be looked up or fetched, and no login was refused; tried again with growing pauses.
+    /// The lookup or fetch of the source failed, but not because of the login. Retried with backoff.
     SourceUnavailable,
-    /// The host of the source asks for a login or refuses the one it is given; tried again with growing pauses.
+    /// The host of the source requires a login or rejects the given one. Retried with backoff.
     SourceAuthFailed,
     /// The ConfigMap that spec.source names does not exist.
     ConfigMapNotFound,
-    /// A Secret or key that spec.build.secrets names does not exist; tried again with growing pauses.
+    /// A Secret or key that spec.build.secrets names does not exist. Retried with backoff.
     BuildSecretMissing,
-    /// The registry of the image does not answer, or not as it should; tried again with growing pauses.
+    /// The registry of the image does not answer, or answers with an error. Retried with backoff.
     RegistryUnavailable,
-    /// The registry refused the image: the login is missing, or wrong, or has not the right; tried again with growing pauses.
+    /// The registry rejected the image: the login is missing, is wrong or lacks the permission. Retried with backoff.
     RegistryDenied,
-    /// The registry has no room for the image; tried again with growing pauses.
+    /// The registry has no space for the image. Retried with backoff.
     RegistryFull,
-    /// The build pod could not run or ended without a report; tried again with growing pauses.
+    /// The build pod could not run or ended without a report. Retried with backoff.
     BuildFault,
-    /// The build needed more memory than its limit and was ended; tried again with growing pauses.
+    /// Kubernetes killed the build because it exceeded its memory limit. Retried with backoff.
     OutOfMemory,
-    /// The build, or the fetch of its source, found the disk full; tried again with growing pauses.
+    /// The disk was full during the build or during the fetch of its source. Retried with backoff.
     OutOfDisk,
-    /// The node put the build pod out, for want of disk, say; tried again with growing pauses.
+    /// The node evicted the build pod, for example because its disk was full. Retried with backoff.
     Evicted,
-    /// No node takes the build pod; Kubernetes keeps trying until the build's deadline.
+    /// No node accepts the build pod. Kubernetes keeps trying until the build's deadline.
     Unschedulable,
-    /// An image of the build pod itself cannot be pulled; Kubernetes keeps trying until the build's deadline.
+    /// The node cannot pull an image of the build pod. Kubernetes keeps trying until the build's deadline.
     BuilderImageUnavailable,
-    /// Pod Security, a quota or a policy of the namespace lets no build pod in; Kubernetes keeps trying until the build's
+    /// Pod Security, a quota or an admission policy rejects the build pod. Kubernetes keeps trying until the build's
     /// deadline.
     PodForbidden,
-    /// The time of the build was over before it could say why; tried again with growing pauses.
+    /// The build timed out before it could report a cause. Retried with backoff.
     BuildTimeout,
     /// The source does not build.
     BuildFailed,
-    /// Somebody cancelled the build.
+    /// A user cancelled the build.
     Cancelled,
-    /// The init command of the version failed: its pods are not started.
+    /// The init command of the version failed, so its pods do not start.
     InitFailed,
-    /// The version did not become ready within its deadline, or cannot.
+    /// The version did not become ready within its deadline, or can never start.
     RolloutFailed,
-    /// The image runs as root and run.security is Restricted: the version is not started.
+    /// The image runs as root and run.security is Restricted, so its pods do not start.
     ImageRunsAsRoot,
-    /// pinnedVersion names no version that is remembered, or more than one.
+    /// pinnedVersion names no kept version, or more than one.
     VersionUnknown,
-    /// An object of another owner has the name of one of ours.
+    /// An object of another owner has the name of a child.
     NameTaken,
-    /// Children of a deleted namesake are still there.
+    /// Children of a deleted project with the same name still exist.
     Predecessor,
-    /// The API server refuses a child that the spec asks for.
+    /// The API server rejects a child of the spec, or the platform rejects a field.
     InvalidSpec,
-    /// Something else, an admission policy for one, changes a child whenever it is written.
+    /// Something else, such as an admission policy, changes a child on every write.
     Altered,
     /// No port of the range is free.
     PortsExhausted,
-    /// The port that the spec asks for is taken or not in the API server's range.
+    /// The port in the spec is taken or outside the API server's range.
     PortUnavailable,
-    /// The port is allocated.
+    /// The project has its port.
     Allocated,
-    /// The wanted version has an image.
+    /// The target has an image.
     ImageReady,
     /// The source is a prebuilt image.
     Prebuilt,
-    /// A version can be gone back to.
+    /// There is a version to roll back to.
     VersionKept,
-    /// There is no other version that served.
+    /// No other version was ever live.
     NoOtherVersion,
-    /// Nothing has been built yet.
+    /// There is no build yet.
     NothingYet,
 }
 
 impl Reason {
-    /// The reason of a fault that has a word of its own here; none for the others.
+    /// The reason with the same name as the fault `word`; none for faults that share a reason.
     #[must_use]
     pub fn of_fault(word: &str) -> Option<Self> {
         const OWN: [Reason; 11] = [
@@ -181,16 +181,16 @@ impl Reason {
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
-    /// It is so.
+    /// The condition holds.
     True,
-    /// It is not so.
+    /// It does not hold.
     False,
-    /// Not known yet.
+    /// It is not known yet.
     Unknown,
 }
 
 impl Truth {
-    /// The word on the resource.
+    /// Its `status` in a condition.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -210,20 +210,20 @@ impl From<bool> for Truth {
 /// Longest message of a condition, in bytes.
 pub const MAX_MESSAGE: usize = 1024;
 
-/// A condition as it should be, before it is compared with what is there.
+/// A desired condition, before the comparison with the one in status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionUpdate {
     /// Which condition.
     pub kind: ConditionType,
-    /// Whether it is so.
+    /// Its status.
     pub truth: Truth,
-    /// Why, in one word.
+    /// Its reason.
     pub reason: Reason,
     /// What happened and what to do next.
     pub message: String,
 }
 
-/// The list of conditions for `generation`: transition times of `old` are kept where the status did not change.
+/// The conditions for `generation`. Keeps transition times of `old` where the status did not change.
 #[must_use]
 pub fn merge(old: &[Condition], updates: &[ConditionUpdate], generation: i64, now: &Time) -> Vec<Condition> {
     let before = |name: &str| old.iter().find(|condition| condition.type_ == name);

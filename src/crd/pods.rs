@@ -1,4 +1,4 @@
-//! Labels and annotations that reach the children: `spec.run.podLabels` and `podAnnotations`, and those of the object itself.
+//! Labels and annotations that children get: `spec.run.podLabels` and `podAnnotations`, and those of the object itself.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub type Labels = BTreeMap<String, LabelValue>;
 #[serde(transparent)]
 pub struct LabelValue(#[schemars(length(max = 63))] pub String);
 
-/// Labels and annotations of the object that its children get besides their own.
+/// Labels and annotations of the object that its children get in addition to their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Labels.

@@ -1,4 +1,4 @@
-//! `spec`: what a person writes. Values that the API server can judge are refused at apply, with a sentence.
+//! `spec`: what users write. The API server rejects invalid values at apply, with a message that names the field.
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
 use kube::{CustomResource, KubeSchema};
@@ -11,9 +11,9 @@ pub use super::run::{BoundedString, Health, HealthType, HttpHeader, Run, SecretN
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source, Watch, WatchedPath};
 use super::status::ProjectDeploymentStatus;
 
-/// A web project that runs on this cluster: where its source is and how it runs. The operator builds the image, rolls
-/// it out behind a node port that never changes, keeps the last two versions so that going back needs no build, and
-/// says in status what happened and what to do next.
+/// A web project on this cluster: where its source is and how it runs. The operator builds the image and rolls it out
+/// behind a node port that never changes. It keeps the last two versions so that a rollback needs no build. Status says
+/// what happened and what to do next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "doce.dev",
@@ -27,33 +27,33 @@ use super::status::ProjectDeploymentStatus;
     status = "ProjectDeploymentStatus",
     derive = "PartialEq",
     derive = "Default",
-    doc = "A web project that runs on this cluster: where its source is and how it runs.",
+    doc = "A web project on this cluster: where its source is and how it runs.",
     scale(spec_replicas_path = ".spec.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "What is asked for serves"),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#, description = "Why it is or is not ready, in one word"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "The target serves"),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#, description = "Reason of the condition Ready"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "The version that serves"),
-    printcolumn(name = "Port", type_ = "integer", json_path = ".status.nodePort", description = "The port on every node, the same for the life of the project"),
+    printcolumn(name = "Port", type_ = "integer", json_path = ".status.nodePort", description = "The port on every node. It never changes during the life of the project"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Desired", type_ = "string", priority = 1, json_path = ".status.desiredVersion", description = "The version that is asked for"),
-    printcolumn(name = "Previous", type_ = "string", priority = 1, json_path = ".status.previousVersion", description = "The version that a rollback would go to"),
+    printcolumn(name = "Desired", type_ = "string", priority = 1, json_path = ".status.desiredVersion", description = "The pinned version, else the version that the spec yields"),
+    printcolumn(name = "Previous", type_ = "string", priority = 1, json_path = ".status.previousVersion", description = "The target of a rollback to previous"),
     printcolumn(name = "Message", type_ = "string", priority = 1, json_path = r#".status.conditions[?(@.type=="Ready")].message"#, description = "What happened and what to do next"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40").message("metadata.name must be at most 40 characters, start with a letter and hold only a-z, 0-9 and '-': Services and Jobs are named after it")
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40").message("metadata.name must be at most 40 characters, start with a letter and contain only a-z, 0-9 and '-': the operator names Services and Jobs after it")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectDeploymentSpec {
     /// Where the source is: exactly one of git, archive, oci, configMap or image.
     pub source: Source,
-    /// Running, or Stopped: no pods, while the port and the versions are kept.
+    /// Running, or Stopped: no pods. The port and the versions stay.
     #[serde(default)]
     pub state: State,
-    /// How many pods. Leave it out of Git when an autoscaler sets it. 0 stops the project too.
+    /// Number of pods. 0 also stops the project. If an autoscaler sets it, leave it out of Git.
     #[serde(default = "one")]
     #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.replicas must be between 0 and 1000"))]
     pub replicas: i32,
-    /// How the image is built. Not for source.image.
+    /// How the image is built. Not used for source.image.
     #[serde(default)]
     pub build: Build,
-    /// How the image runs. All of it, and nothing else, is part of the version besides the image.
+    /// How the image runs. A version is the image and everything in run, and nothing else.
     #[serde(default)]
     pub run: Run,
     /// How a new version takes over.
@@ -62,12 +62,12 @@ pub struct ProjectDeploymentSpec {
     /// How the project is reached.
     #[serde(default)]
     pub expose: Expose,
-    /// Run exactly this version, as status.history shows it (v9f2c41d7). source and run are not looked at meanwhile.
+    /// Run exactly this version, as in status.history (v9f2c41d7). The operator ignores source and run meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65))]
-    #[x_kube(validation = Rule::new("self.matches('^v?[0-9a-f]{6,64}$')").message("spec.pinnedVersion must be a version as status.history shows it, such as v9f2c41d7"))]
+    #[x_kube(validation = Rule::new("self.matches('^v?[0-9a-f]{6,64}$')").message("spec.pinnedVersion must be a version from status.history, such as v9f2c41d7"))]
     pub pinned_version: Option<String>,
-    /// What is remembered.
+    /// How many versions to keep.
     #[serde(default)]
     pub history: History,
 }
@@ -82,7 +82,7 @@ pub enum State {
     /// Pods run.
     #[default]
     Running,
-    /// No pods; port and versions are kept.
+    /// No pods. Port and versions stay.
     Stopped,
 }
 
@@ -94,17 +94,17 @@ pub struct Rollout {
     #[x_kube(validation = Rule::new("self >= 10 && self <= 3600").message("spec.rollout.deadlineSeconds must be between 10 and 3600"))]
     #[serde(default = "Rollout::deadline")]
     pub deadline_seconds: i32,
-    /// Seconds that a version which never served before must stay ready before the old one leaves, 0 to 600. Both
+    /// Seconds that a version that was never live must stay ready before the old pods end, 0 to 600. Both versions
     /// answer meanwhile.
     #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.rollout.minReadySeconds must be between 0 and 600"))]
     #[serde(default = "Rollout::guard")]
     pub min_ready_seconds: i32,
-    /// Return: a version that fails is left for the one that served last. Stay: it stays where it is.
+    /// Return: after a failure, go back to the last live version. Stay: leave the failed version in place.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// Surge (when left out): the new pod is ready before an old one leaves, so both run for a while. Replace: all old pods
-    /// end first, and nothing answers until the new ones are ready, for an app that must not run twice or whose volume
-    /// only one pod can mount. Not part of the version.
+    /// Surge (the default): a new pod is ready before an old one ends, so both run for a while. Replace: all old pods
+    /// end first, and nothing answers until the new ones are ready. Use it for an app that must not run twice or whose
+    /// volume only one pod can mount. Not part of the version.
     #[serde(default, skip_serializing_if = "Takeover::is_surge")]
     pub strategy: Takeover,
 }
@@ -112,15 +112,15 @@ pub struct Rollout {
 /// How the pods of a new version take over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Takeover {
-    /// A new pod is ready before an old one leaves.
+    /// A new pod is ready before an old one ends.
     #[default]
     Surge,
-    /// The old pods end before a new one starts.
+    /// All old pods end before a new one starts.
     Replace,
 }
 
 impl Takeover {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
     fn is_surge(&self) -> bool {
         *self == Self::Surge
     }
@@ -140,10 +140,10 @@ impl Default for Rollout {
 /// What happens when a version fails on trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnFailure {
-    /// Go back to the version that served last.
+    /// Go back to the last live version.
     #[default]
     Return,
-    /// Record the failure and move nothing.
+    /// Record the failure and leave the version in place.
     Stay,
 }
 
@@ -159,12 +159,12 @@ pub struct Expose {
 /// The port on every node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(self.mode == 'Fixed') == has(self.port)").message("spec.expose.nodePort.port goes with mode: Fixed, and mode: Fixed needs it"))]
+#[x_kube(validation = Rule::new("(self.mode == 'Fixed') == has(self.port)").message("spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"))]
 pub struct NodePort {
-    /// Auto: the operator picks a port once and keeps it. Fixed: the port below.
+    /// Auto: the operator picks a port once and keeps it. Fixed: use port.
     #[serde(default)]
     pub mode: NodePortMode,
-    /// The port for mode Fixed; it must lie in the API server's node port range, 30000 to 32767 by default.
+    /// The port for mode Fixed. It must be in the API server's node port range, by default 30000 to 32767.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 65535").message("spec.expose.nodePort.port must be between 1 and 65535, and in the API server's node port range"))]
     pub port: Option<i32>,
@@ -180,11 +180,12 @@ pub enum NodePortMode {
     Fixed,
 }
 
-/// What is remembered.
+/// How many versions to keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
-    /// How many versions are remembered, 2 to 100. Those that run or that one may go back to at once are never forgotten.
+    /// Number of versions to keep, 2 to 100. The operator never drops a version that runs or whose pods it keeps for a
+    /// rollback.
     #[x_kube(validation = Rule::new("self >= 2 && self <= 100").message("spec.history.limit must be between 2 and 100"))]
     #[serde(default = "History::remembered")]
     pub limit: i32,
@@ -196,7 +197,7 @@ impl Default for History {
     }
 }
 
-// The defaults of the schema, one function a field: the API server writes them into every object.
+// Defaults of the schema, one function per field: the API server writes them into every object.
 impl Rollout {
     fn deadline() -> i32 {
         300

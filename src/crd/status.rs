@@ -1,4 +1,4 @@
-//! `status`: what a person reads. Nothing of the operator reads it to decide.
+//! `status`: what users read. The operator never reads it to decide.
 
 use std::collections::BTreeMap;
 
@@ -6,87 +6,87 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happened, what serves and what to do next.
+/// What happened, what serves, and what to do next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProjectDeploymentStatus {
-    /// Generation of the spec that this status is about; -1 before the operator has looked.
+    /// Generation of the spec that this status describes; -1 until the operator has seen the object.
     pub observed_generation: i64,
-    /// Where the project is on its way, in one word. For eyes only: read the conditions.
+    /// State of the project in one word, for humans. Scripts should read the conditions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// The version that is asked for.
+    /// The pinned version, else the version that the spec yields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired_version: Option<String>,
     /// The version that serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The version that a rollback to `previous` would go to.
+    /// The target of a rollback to `previous`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_version: Option<String>,
-    /// Since when what is asked for serves.
+    /// Since when the target serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_since: Option<Time>,
-    /// The image of the version that serves, by digest.
+    /// Image of the version that serves, by digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// The port on every node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_port: Option<i32>,
-    /// Where the project answers, if the platform has named an address for its nodes.
+    /// URL of the project, if the platform sets an address for its nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// What the wanted version is made from.
+    /// The source of the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceStatus>,
-    /// The build that runs or ran last.
+    /// The latest build.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<BuildStatus>,
-    /// The versions that are remembered, newest first, at most 20.
+    /// The newest versions, newest first, at most 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
-    /// Why the wanted version does not serve.
+    /// Why the target does not serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
-    /// The requests that have been seen and what became of each.
+    /// The handled requests and their outcomes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, HandledRequest>,
-    /// Pods there are, for the scale subresource.
+    /// Number of pods, for the scale subresource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// Label selector of the pods, for the scale subresource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// Ready, Available, Built, PortAllocated, RollbackAvailable; Reconciling and Stalled only while true.
+    /// Ready, Available, Built, PortAllocated, RollbackAvailable. Reconciling and Stalled are present only while True.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
-/// Where a project is on its way, in one word.
+/// State of a project in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
-    /// No pods, as asked.
+    /// The project is stopped or scaled to 0.
     Stopped,
-    /// A build waits for its turn.
+    /// A build waits in the build queue.
     Queued,
-    /// The source is looked up or built.
+    /// A lookup or build of the source runs.
     Building,
-    /// Pods are being started.
+    /// The target's pods are starting.
     Starting,
-    /// What is asked for serves.
+    /// The target serves.
     Running,
-    /// What is asked for failed.
+    /// The target failed.
     Failed,
 }
 
-/// What a version is made from.
+/// The source of a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SourceStatus {
     /// Commit, content digest or image digest.
     pub digest: String,
-    /// Branch, tag or commit as it was asked for.
+    /// Branch, tag or commit, as in the spec.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// First line of the commit's message.
@@ -101,42 +101,42 @@ pub struct SourceStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BuildStatus {
-    /// Its id, which is the name of its Job: kubectl logs job/<id> shows it, doce.dev/cancel="<id>@1" ends it.
+    /// Its id, the name of its Job: kubectl logs job/<id> shows its log, doce.dev/cancel="<id>@1" cancels it.
     pub id: String,
     /// Why there is a build.
     pub reason: String,
-    /// Its place in the queue while it waits: 1 is next. It is looked at again every 10 s and a second more for each build
-    /// before it, at most every 5 min.
+    /// Position in the build queue while it waits: 1 is next. The operator updates it after 10 s plus one second per
+    /// position, at most after 5 min.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<i32>,
-    /// When its Job was started.
+    /// When its Job started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
     /// When its Job ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// Reference of the artifact that its log is kept as, in the repository of the image.
+    /// Reference of the OCI artifact with its log, in the repository of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
 }
 
-/// What somebody did to get a version.
+/// What caused a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TriggerKind {
-    /// Changed the resource, or the ConfigMap that it names.
+    /// A change of the resource, or of the ConfigMap that it names.
     #[default]
     Apply,
-    /// Asked to look at the source again (doce.dev/deploy).
+    /// A request to look up the source again (doce.dev/deploy).
     Deploy,
-    /// Asked to go back to it (doce.dev/rollback).
+    /// A request to roll back to it (doce.dev/rollback).
     Rollback,
-    /// Asked to try it again (doce.dev/retry).
+    /// A request to retry it (doce.dev/retry).
     Retry,
-    /// Pushed to a source that is looked at by the clock (interval).
+    /// A change of a source that the operator polls (interval).
     Poll,
 }
 
-/// A version that is remembered.
+/// A version in the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HistoryEntry {
@@ -146,7 +146,7 @@ pub struct HistoryEntry {
     pub state: String,
     /// Commit, content digest or image digest.
     pub source: String,
-    /// Branch, tag or commit as it was asked for.
+    /// Branch, tag or commit, as in the spec.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// First line of the commit's message.
@@ -155,19 +155,19 @@ pub struct HistoryEntry {
     /// Author of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// What somebody did last to get this version.
+    /// What caused this version last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerKind>,
-    /// Who did it, as far as the API server tells: a field manager such as helm or kubectl-annotate.
+    /// Who did it, if the API server records it: a field manager such as helm or kubectl-annotate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// When the version was first asked for.
+    /// When the operator first saw this version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
-    /// When it served for the first time.
+    /// When it first became live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Time>,
-    /// Seconds from the one to the other: queue, build and rollout together.
+    /// Seconds from createdAt to readyAt: queue, build and rollout together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
     /// Why it failed.
@@ -184,21 +184,21 @@ pub struct FailureStatus {
     pub version: Option<String>,
     /// Resolve, Fetch, Verify, Detect, Build, Push, Init or Rollout.
     pub stage: String,
-    /// One word.
+    /// Reason in one word. docs/builds-logs.md lists those of builds.
     pub reason: String,
-    /// What happened and what to do.
+    /// What happened and what to do next.
     pub message: String,
-    /// Last lines of the build's log, or of what the init command or the app said before it ended, at most 2 KiB.
+    /// Last lines of the log of the build, of the init command or of the app before it exited, at most 2 KiB.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub log: String,
 }
 
-/// What became of a request.
+/// A handled request and its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HandledRequest {
-    /// Value of the annotation that was seen last.
+    /// Last seen value of the annotation.
     pub value: String,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: String,
 }

@@ -1,5 +1,5 @@
-//! The build Job: BuildKit with our binary in it, created suspended. It holds no token, and of Secrets only those that the
-//! source, the output and the platform's remote builder name, as mounts.
+//! The build Job: BuildKit with our binary, created suspended. It has no service account token. It mounts only the
+//! Secrets that the source, the build and the platform's remote builder name.
 
 use std::collections::BTreeMap;
 
@@ -18,22 +18,22 @@ use crate::protocol::order::{
 use crate::protocol::report::EXIT_VERDICT;
 use crate::protocol::target::BuildOf;
 
-/// Seconds that a Job and its log stay after its end.
+/// Seconds that Kubernetes keeps a Job and its log after its end.
 const KEPT_SECONDS: i32 = 3600;
 
-/// The same for a look by the clock, of which there may be one a minute.
+/// The same for a poll, of which there may be one a minute.
 const KEPT_POLL_SECONDS: i32 = 300;
 
-/// What is to be built.
+/// What to build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildRequest<'a> {
-    /// A key, or a lookup.
+    /// A build key or a lookup.
     pub of: &'a BuildOf,
-    /// Which attempt.
+    /// Number of the attempt.
     pub attempt: u32,
-    /// Digest of the source, where it is known.
+    /// Digest of the source, if known.
     pub digest: Option<&'a str>,
-    /// Why, for a person.
+    /// Why it is built, for people.
     pub reason: &'a str,
 }
 
@@ -118,7 +118,7 @@ fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Va
     })
 }
 
-/// The platform's labels, and ours, which say whose pod it is.
+/// The platform's labels, plus ours, which identify the project.
 fn labels(project: &Project, platform: &Platform) -> BTreeMap<String, String> {
     let mut labels = project.copied.labels.clone();
     labels.extend(platform.build_pods.labels.clone());
@@ -126,8 +126,9 @@ fn labels(project: &Project, platform: &Platform) -> BTreeMap<String, String> {
     labels
 }
 
-/// Our static binary is copied in, so that the image of the build pods is upstream's own. It has the resources of the
-/// build, which runs after it: that costs nothing, and quotas ask for them on every container.
+/// Init container that copies our static binary into the pod, so that build pods use the unmodified upstream image. It
+/// requests the resources of the build, which runs after it: that costs nothing, and quotas require them on every
+/// container.
 fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
     json!({
         "name": "install",
@@ -145,7 +146,7 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
     if platform.remote.is_some() {
-        // The root file system cannot be written.
+        // The root file system is read-only.
         env.push(json!({ "name": "TMPDIR", "value": "/workspace" }));
     }
     json!({

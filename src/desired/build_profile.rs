@@ -1,10 +1,10 @@
-//! What a build pod may do on its node, by the platform's profile. What each gives up is in docs/build-profiles.md.
+//! What a build pod may do on its node, by the platform's profile. docs/build-profiles.md compares the profiles.
 
 use serde_json::{Value, json};
 
 use crate::protocol::order::Profile;
 
-/// Directory that BuildKit keeps its state in; none where it does not run in the pod.
+/// State directory of BuildKit; `None` if it does not run in the pod.
 #[must_use]
 pub fn state_directory(profile: Profile) -> Option<&'static str> {
     match profile {
@@ -14,7 +14,7 @@ pub fn state_directory(profile: Profile) -> Option<&'static str> {
     }
 }
 
-/// `hostUsers` of the pod; none where it is as usual.
+/// `hostUsers` of the pod; `None` for the default.
 #[must_use]
 pub fn host_users(profile: Profile) -> Option<bool> {
     (profile == Profile::Userns).then_some(false)
@@ -24,7 +24,7 @@ pub fn host_users(profile: Profile) -> Option<bool> {
 #[must_use]
 pub fn security_context(profile: Profile) -> Value {
     match profile {
-        // BuildKit makes user namespaces and mounts in them: seccomp and `AppArmor` must let it (moby/buildkit,
+        // BuildKit creates user namespaces and mounts in them: seccomp and `AppArmor` must allow it (moby/buildkit,
         // docs/rootless.md).
         Profile::Rootless => json!({
             "runAsUser": 1000,
@@ -32,7 +32,7 @@ pub fn security_context(profile: Profile) -> Value {
             "seccompProfile": { "type": "Unconfined" },
             "appArmorProfile": { "type": "Unconfined" },
         }),
-        // In a user namespace of the pod's own this is every right over that namespace and none over the node.
+        // In the pod's own user namespace (`Userns`), this grants all rights in that namespace and none on the node.
         Profile::Userns | Profile::Privileged => {
             json!({ "runAsUser": 0, "runAsGroup": 0, "privileged": true })
         }
@@ -40,8 +40,8 @@ pub fn security_context(profile: Profile) -> Value {
     }
 }
 
-/// Security context of a container that only reads and writes its volumes: what Pod Security "restricted" asks for, and
-/// a root file system that cannot be written.
+/// Security context of a container that only reads and writes its volumes: Pod Security "restricted" plus a read-only
+/// root file system.
 #[must_use]
 pub fn restricted() -> Value {
     json!({

@@ -1,4 +1,4 @@
-//! The Deployment: one per project, selector and strategy the same for life.
+//! The Deployment: one per project, with a selector that never changes.
 
 use serde_json::{Value, json};
 
@@ -7,23 +7,23 @@ use crate::crd::spec::Takeover;
 use crate::memory::record::Record;
 use crate::project::Project;
 
-/// Kubernetes' own limit is never reached: the operator alone deletes ReplicaSets, for Kubernetes would keep a failed
-/// one and prune a good one.
+/// A limit that is never reached: the operator deletes ReplicaSets itself, because Kubernetes would keep a failed one
+/// and prune a good one.
 const REVISION_HISTORY_LIMIT: i32 = 10;
 
-/// What changes only in a write that changes the template: how long a new version is watched.
+/// Timings of a rollout. They change only in a write that changes the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RolloutTimings {
     /// `minReadySeconds`.
     pub guard: i32,
     /// `progressDeadlineSeconds`.
     pub deadline: i32,
-    /// `failureThreshold` of the startup probe, if there is one; none: as recorded.
+    /// `failureThreshold` of the startup probe; `None`: as recorded.
     pub startup: Option<i32>,
 }
 
 impl RolloutTimings {
-    /// A version on trial must survive the guard; one that was live before takes over at once.
+    /// Timings for a project. A version on trial must survive the guard; one that was live before takes over at once.
     #[must_use]
     pub fn of(project: &Project, trial: bool) -> Self {
         let guard = if trial { project.rollout.min_ready_seconds } else { 0 };
@@ -42,12 +42,12 @@ fn strategy(takeover: Takeover) -> Value {
         Takeover::Surge => {
             json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } })
         }
-        // Null: what the API server had filled in for the other type would be refused beside this one.
+        // Null removes the defaults that the API server set for the other type: it would reject them next to this one.
         Takeover::Replace => json!({ "type": "Recreate", "rollingUpdate": null }),
     }
 }
 
-/// The whole of what the operator sets.
+/// All fields that the operator sets.
 #[must_use]
 pub fn apply(
     project: &Project,
@@ -62,7 +62,7 @@ pub fn apply(
         "metadata": meta::dressed(project, &project.name, names::ROLE_APP, template::labels(record)),
         "spec": {
             "replicas": replicas,
-            "paused": false, // Else nothing is rolled out, and no deadline runs.
+            "paused": false, // While paused, nothing rolls out and no deadline runs.
             "selector": { "matchLabels": meta::selector(&project.name) },
             "strategy": strategy(project.rollout.strategy),
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,

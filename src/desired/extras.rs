@@ -1,6 +1,6 @@
-//! What pods have that is no part of their version: labels and annotations copied from the project, and the annotation of
-//! `kubectl rollout restart`. A change of it starts no pod anew: what runs, or is kept, keeps what it has, and what is
-//! rolled out next gets what is so then.
+//! Pod metadata that is not part of a version: labels and annotations copied from the project, and the annotation of
+//! `kubectl rollout restart`. A change restarts no pod: running and kept ReplicaSets keep their metadata, and the next
+//! rollout gets the current one.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::names;
 use crate::crd::pods::Copied;
 
-/// See the module.
+/// Labels and annotations of pods that are not part of a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras {
     labels: BTreeMap<String, String>,
@@ -18,8 +18,8 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// Of pods that are to be started: what is copied now. The annotation of kubectl on what is in place stays, for it does no
-    /// harm and costs a request to be taken away.
+    /// Extras for new pods: what the project copies now. kubectl's annotation on the template in place stays: it does
+    /// no harm, and its removal costs a request.
     #[must_use]
     pub fn fresh(copied: &Copied, in_place: &Self) -> Self {
         let Copied { labels, annotations } = copied.clone();
@@ -33,7 +33,7 @@ impl Extras {
         Self { labels, annotations }
     }
 
-    /// Of pods that there are, or that a ReplicaSet would make.
+    /// Extras of an existing template.
     #[must_use]
     pub fn there(template: Option<&PodTemplateSpec>) -> Self {
         let Some(metadata) = template.and_then(|template| template.metadata.clone()) else {
@@ -48,13 +48,13 @@ impl Extras {
         Self { labels, annotations }
     }
 
-    /// They were started by `kubectl rollout restart`.
+    /// `kubectl rollout restart` started the pods.
     #[must_use]
     pub fn restarted_by_kubectl(&self) -> bool {
         self.annotations.contains_key(names::KUBECTL_RESTARTED)
     }
 
-    /// Adds them to the template of a Deployment that is to be applied; what that has of its own wins.
+    /// Adds the extras to the template of a Deployment before it is applied; the template's own values win.
     pub fn add_to(&self, deployment: &mut Value) {
         let metadata = &mut deployment["spec"]["template"]["metadata"];
         for (kind, extras) in [("labels", &self.labels), ("annotations", &self.annotations)] {
@@ -96,7 +96,7 @@ mod tests {
         let mut again = deployment();
         there.add_to(&mut again);
         assert_eq!(again["spec"]["template"]["metadata"]["labels"]["owner"], "ann");
-        // The next version takes what is copied then, and leaves kubectl's annotation where it is.
+        // The next version gets what the project copies then, and keeps kubectl's annotation.
         let next = Extras::fresh(&copied(&[("owner", "bob")]), &there);
         assert!(
             next.restarted_by_kubectl() && next.labels["owner"] == "bob" && !next.labels.contains_key("team")

@@ -1,5 +1,5 @@
-//! The Job that runs the init command of a version: the pod of that version, with another command and without what only a
-//! server has. It ends once and is not started again: what that means is for the loop to say.
+//! The Job that runs the init command of a version: the version's pod with another command, without probes and ports.
+//! The Job never retries; the loop decides what a failure means.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use super::{meta, names, template};
 use crate::memory::record::Record;
 use crate::project::Project;
 
-/// Seconds beyond the command's own that its pod may wait for a node and an image.
+/// Seconds that its pod may wait for a node and an image, in addition to the command's own.
 pub const START_SECONDS: i64 = 120;
 
-/// Seconds that the Job and its log stay after its end.
+/// Seconds that Kubernetes keeps the Job and its log after its end.
 const KEPT_SECONDS: i32 = 86_400;
 
-/// The Job; none where the version has no init command, or no image yet.
+/// The Job; `None` if the version has no init command, or no image yet.
 #[must_use]
 pub fn create(project: &Project, record: &Record, number: u64) -> Option<Result<Job, serde_json::Error>> {
     let command = record.facts.init_command.as_ref()?;
@@ -39,7 +39,7 @@ pub fn create(project: &Project, record: &Record, number: u64) -> Option<Result<
             "backoffLimit": 0,
             "activeDeadlineSeconds": i64::from(command.deadline_seconds) + START_SECONDS,
             "ttlSecondsAfterFinished": KEPT_SECONDS,
-            // One at a time, also where a node is drained: then, and only then, Kubernetes starts it again.
+            // One pod at a time, even if a node is drained. Only then does Kubernetes start it again.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": { "rules": [
                 { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
@@ -51,7 +51,7 @@ pub fn create(project: &Project, record: &Record, number: u64) -> Option<Result<
 
 fn run_once(spec: &mut Value, command: &Value, seconds: i32) {
     spec["restartPolicy"] = json!("Never");
-    // The pod's own deadline leaves the pod and what it printed; that of the Job would delete both.
+    // The pod's own deadline keeps the pod and its output; the Job's deadline would delete both.
     spec["activeDeadlineSeconds"] = json!(seconds);
     let container = &mut spec["containers"][0];
     container["name"] = json!(names::INIT);

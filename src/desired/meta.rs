@@ -20,7 +20,8 @@ pub fn child(project: &Project, name: &str, role: &str) -> ObjectMeta {
     }
 }
 
-/// Metadata of a child that people and policies look at: with what is copied from the project, and `more` labels. Ours win.
+/// Metadata of a child that people and policies read: with the metadata copied from the project and `more` labels. Our
+/// labels win.
 #[must_use]
 pub fn dressed(project: &Project, name: &str, role: &str, more: BTreeMap<String, String>) -> ObjectMeta {
     let mut metadata = child(project, name, role);
@@ -38,8 +39,8 @@ pub fn dressed(project: &Project, name: &str, role: &str, more: BTreeMap<String,
     metadata
 }
 
-/// The keys that were copied to a child are those that would be copied now: a key that is gone from the project is no field of
-/// what is wanted, and yet has to go.
+/// Whether the keys copied to a child are those that would be copied now. A key removed from the project is not part of
+/// the desired shape, and still must be removed.
 #[must_use]
 pub fn same_copied<K: Resource>(project: &Project, object: &K) -> bool {
     let want = dressed(project, "", "", BTreeMap::new()).annotations.unwrap_or_default();
@@ -59,7 +60,7 @@ pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// Labels and owner are as they should be; others may be there beside them.
+/// Whether labels and owner are as they should be. Others may exist besides them.
 #[must_use]
 pub fn is_marked<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
     let owned = object
@@ -69,7 +70,7 @@ pub fn is_marked<K: Resource>(project: &Project, object: &K, role: &str) -> bool
     owned && labels(project, role).iter().all(|(key, value)| object.labels().get(key) == Some(value))
 }
 
-/// Selector of the app's pods. It never holds a version: it cannot be changed.
+/// Selector of the app's pods. It is immutable, so it contains no version.
 #[must_use]
 pub fn selector(project: &str) -> BTreeMap<String, String> {
     [(names::PROJECT, project), (names::ROLE, names::ROLE_APP)]
@@ -77,7 +78,7 @@ pub fn selector(project: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// The selector as the scale subresource shows it.
+/// The selector as text, for the scale subresource.
 #[must_use]
 pub fn selector_text(project: &str) -> String {
     selector(project).iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")

@@ -1,4 +1,4 @@
-//! Every derived name. Names are functions of what they stand for, so that asking twice makes one object.
+//! All derived names. A name is a function of what it stands for, so two creations yield one object.
 
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
@@ -8,13 +8,13 @@ use crate::project::Project;
 use crate::protocol::target::BuildOf;
 use crate::version::{short, text_digest};
 
-/// Label on every child: who looks after it.
+/// Label on every child: the manager of the object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label on every child: the project's name.
 pub const PROJECT: &str = "doce.dev/project";
 /// Label on every child: the uid of the `ProjectDeployment` that it belongs to.
 pub const UID: &str = "doce.dev/uid";
-/// Label that tells apart what a child is for: see the constants `ROLE_…`.
+/// Label on every child: its purpose, one of the constants `ROLE_…`.
 pub const ROLE: &str = "doce.dev/role";
 /// Role of Deployment, Service and the app's pods.
 pub const ROLE_APP: &str = "app";
@@ -30,14 +30,14 @@ pub const ROLE_LEDGER: &str = "ledger";
 pub const ROLE_RECORD: &str = "record";
 /// Label (short) and annotation (64 hex digits) of a pod template: its version.
 pub const VERSION: &str = "doce.dev/version";
-/// Annotation of a pod template: changed to start the pods anew.
+/// Annotation of a pod template: the restart stamp. A change restarts the pods.
 pub const RESTARTED: &str = "doce.dev/restarted";
-/// Annotation of a pod template that `kubectl rollout restart` sets. It belongs to the pods that were started by it: going
-/// back to them needs it, and other templates do without.
+/// Annotation of a pod template that `kubectl rollout restart` sets. It belongs to the pods that it started: a rollback
+/// to them needs it, other templates do not.
 pub const KUBECTL_RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 /// Annotation of a Deployment: generation of the project that it was last written for.
 pub const GENERATION: &str = "doce.dev/generation";
-/// Annotation of Deployment and Service: the keys that were copied from the project, so that one that is gone there goes here.
+/// Annotation of Deployment and Service: the keys copied from the project, so that keys removed there are removed here.
 pub const COPIED: &str = "doce.dev/copied";
 /// Annotation of the ledger: its content.
 pub const LEDGER: &str = "doce.dev/ledger";
@@ -45,19 +45,19 @@ pub const LEDGER: &str = "doce.dev/ledger";
 pub const IMAGE: &str = "doce.dev/image";
 /// Annotation of a Job: what it builds.
 pub const BUILD_OF: &str = "doce.dev/build-of";
-/// Annotation of a Job: which attempt it is.
+/// Annotation of a Job: number of the attempt.
 pub const ATTEMPT: &str = "doce.dev/attempt";
-/// Annotation of a Job: why somebody wanted it.
+/// Annotation of a Job: why it was created.
 pub const BUILD_REASON: &str = "doce.dev/build-reason";
 /// Annotation of a Job: the version whose image it deletes.
 pub const CLEANUP_OF: &str = "doce.dev/cleanup-of";
 /// Annotation of a Job: the version whose init command it runs.
 pub const INIT_OF: &str = "doce.dev/init-of";
-/// Reason of a look at the source that nobody asked for but the clock.
+/// Build reason of a poll: a lookup because the interval is over.
 pub const POLLED: &str = "Polled";
 /// Name of the app's container, of its port, and of the Service's port.
 pub const APP: &str = "app";
-/// Name of the container port that the Service targets, so that a change of the number breaks nobody.
+/// Name of the container port. The Service targets it by name, so a change of the number breaks no client.
 pub const PORT: &str = "http";
 /// Name of the build container.
 pub const BUILD: &str = "build";
@@ -74,14 +74,14 @@ pub fn record(project: &str, version: &str) -> String {
     format!("{project}-{}", short(version))
 }
 
-/// Name of a build Job: another one for every attempt, the same one however often it is asked for.
+/// Name of a build Job: unique per attempt, the same on every call.
 #[must_use]
 pub fn job(project: &Project, of: &BuildOf, attempt: u32) -> String {
     let digest = text_digest(&format!("{} {} {attempt}", project.uid, build_of(of)));
     format!("{}-{}", project.name, &digest[..8])
 }
 
-/// Name of the Job that deletes the image of this record: another one for a later record of the same version.
+/// Name of the Job that deletes the image of this record. A later record of the same version gets another name.
 #[must_use]
 pub fn cleanup(project: &Project, record: &Record) -> String {
     let digest =
@@ -89,22 +89,21 @@ pub fn cleanup(project: &Project, record: &Record) -> String {
     format!("{}-{}", project.name, &digest[..8])
 }
 
-/// Name of the Job that tries again what the cleanup Job of that name could not do.
+/// Name of the Job that retries the failed cleanup Job of that name.
 #[must_use]
 pub fn cleanup_again(project: &Project, failed: &str) -> String {
     let digest = text_digest(&format!("cleanup {} again after {failed}", project.uid));
     format!("{}-{}", project.name, &digest[..8])
 }
 
-/// Name of the Job that runs the init command of this version: another one for every run, the same one however often it is
-/// asked for.
+/// Name of the Job that runs the init command of this version: unique per run, the same on every call.
 #[must_use]
 pub fn init(project: &Project, version: &str, number: u64) -> String {
     let digest = text_digest(&format!("init {} {version} {number}", project.uid));
     format!("{}-{}", project.name, &digest[..8])
 }
 
-/// What a Job is for: those that build nothing carry an annotation that says so.
+/// Role of a Job. Jobs that do not build have an annotation that says so.
 #[must_use]
 pub fn role_of_job(job: &Job) -> &'static str {
     let has = |annotation| job.annotations().contains_key(annotation);
@@ -121,7 +120,7 @@ pub fn is_build(job: &Job) -> bool {
     role_of_job(job) == ROLE_BUILD
 }
 
-/// What a Job builds, as its annotation says it.
+/// What a Job builds, as the text of its annotation.
 #[must_use]
 pub fn build_of(of: &BuildOf) -> String {
     match of {
@@ -130,7 +129,7 @@ pub fn build_of(of: &BuildOf) -> String {
     }
 }
 
-/// Reads [`build_of`] back.
+/// Parses the text of [`build_of`].
 #[must_use]
 pub fn parse_build_of(text: &str) -> Option<BuildOf> {
     match text.split_once('/')? {
@@ -140,7 +139,7 @@ pub fn parse_build_of(text: &str) -> Option<BuildOf> {
     }
 }
 
-/// The ports of `first..=last` in the order in which this project tries them: a candidate of its own, then on.
+/// The ports of `first..=last` in the order in which this project tries them, starting at a candidate of its own.
 pub fn ports(project: &Project, first: u16, last: u16) -> impl Iterator<Item = u16> + use<> {
     let digest = text_digest(&format!("{}/{}", project.namespace, project.name));
     let size = u32::from(last.saturating_sub(first)) + 1;

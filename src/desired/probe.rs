@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::names;
 use crate::crd::spec::{Health, HealthType};
 
-/// The host that a GET asks for unless the spec says another. The kubelet would send the pod's address: apps that list the
-/// hosts they answer refuse that one, and a redirect to https there is followed to a port that speaks no TLS
+/// The Host header of a GET, unless the spec sets another. The kubelet would send the pod's address: apps with a list
+/// of allowed hosts reject that, and the kubelet would follow a redirect to https there to a port without TLS
 /// (docs/decisions/0035).
 const HOST: &str = "localhost";
 
-/// A probe every `period` seconds that may fail `failures` times in a row; none where the health is that the process runs.
+/// A probe every `period` seconds that may fail `failures` times in a row; `None` if the process only has to run.
 pub(super) fn probe(health: &Health, period: i32, failures: i32) -> Option<Value> {
     let port = health.port.map_or_else(|| json!(names::PORT), |port| json!(port));
     let (kind, action) = match health.kind {

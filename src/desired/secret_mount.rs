@@ -1,11 +1,11 @@
-//! A Secret that a pod of ours mounts. Nobody else reads it.
+//! Mounts of Secrets in our pods. The operator itself reads no Secret.
 
 use serde_json::{Value, json};
 
 use crate::protocol::order::BuildSecret;
 
-/// Volume and mount of the Secret `name`. Optional: the program itself says at once that it is missing, where the kubelet
-/// would wait for the deadline.
+/// Volume and mount of the Secret `name`. Optional: if it is missing, our program reports it at once, while the kubelet
+/// would wait until the deadline.
 pub(crate) fn secret_mount(volume: &str, name: &str, directory: &str) -> (Value, Value) {
     let secret = json!({ "secretName": name, "optional": true, "defaultMode": 0o440 });
     (
@@ -14,7 +14,7 @@ pub(crate) fn secret_mount(volume: &str, name: &str, directory: &str) -> (Value,
     )
 }
 
-/// Volume and mount of single keys of Secrets, each a file that is named as its id. Optional for the same reason.
+/// Volume and mount of single keys of Secrets, each as a file named by its id. Optional for the same reason.
 pub(crate) fn keys_mount(volume: &str, secrets: &[BuildSecret], directory: &str) -> (Value, Value) {
     let sources: Vec<Value> = secrets
         .iter()

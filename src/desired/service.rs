@@ -1,4 +1,4 @@
-//! The Service: port 80 for ever, the container port by name, a node port that never changes.
+//! The Service: always port 80, the container port by name, and a node port that never changes.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{meta, names};
 use crate::project::Project;
 
-/// The whole of what the operator sets; without a port, what is to be compared whatever the port is.
+/// All fields that the operator sets. Without `node_port`: the fields to compare, whatever the port is.
 #[must_use]
 pub fn apply(project: &Project, node_port: Option<u16>) -> Value {
     let mut port = json!({ "name": names::PORT, "port": 80, "protocol": "TCP", "targetPort": names::PORT });
@@ -23,7 +23,7 @@ pub fn apply(project: &Project, node_port: Option<u16>) -> Value {
     })
 }
 
-/// The node port that the API server gave a Service of ours.
+/// The node port that the API server assigned to our Service.
 #[must_use]
 pub fn node_port(service: &Service) -> Option<u16> {
     let mut ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());

@@ -1,17 +1,17 @@
-//! Whether an object already is as it should be: a server-side apply that changes nothing still costs the API server
-//! work and can wake every watcher, so none is sent.
+//! Compares a live object with its desired shape. A server-side apply that changes nothing still costs the API server
+//! work and can wake every watcher, so the operator sends none.
 
 use serde_json::{Map, Value};
 
-/// Every field of `want` is set so in `live`. What `want` leaves out or leaves empty is not compared, so that others
-/// may set it.
+/// Whether `live` has every field of `want`. Fields that `want` omits or leaves empty are not compared, so others may
+/// set them.
 #[must_use]
 pub fn settled(live: &Value, want: &Value) -> bool {
     difference(live, want).is_none()
 }
 
-/// Path of the first field of `want` that is otherwise in `live`, as in `spec.template.spec.containers[app].image`; none
-/// where all is [`settled`]. No value is in it: that may be nobody's business.
+/// Path of the first field of `want` that differs in `live`, such as `spec.template.spec.containers[app].image`; `None`
+/// if all is [`settled`]. It contains no value, because values may be confidential.
 #[must_use]
 pub fn difference(live: &Value, want: &Value) -> Option<String> {
     match (live, want) {
@@ -36,7 +36,7 @@ fn field(live: &Map<String, Value>, key: &str, want: &Value) -> Option<String> {
     }
 }
 
-/// Items with a `name` are found by it, as the API server merges them; other lists are compared as they stand.
+/// Items with a `name` are matched by it, as the API server merges them; other lists are compared item by item.
 fn list(live: &[Value], want: &[Value]) -> Option<String> {
     let name = |item: &Value| item.get("name").cloned();
     let below = |item: &str, below: &str| {
@@ -66,7 +66,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// The API server leaves out a zero where that is what absence means (`minReadySeconds`).
+/// The API server omits a zero if absence means zero (`minReadySeconds`).
 fn is_zero(value: &Value) -> bool {
     value.as_i64() == Some(0) || value.as_bool() == Some(false)
 }
@@ -90,8 +90,8 @@ fn same_quantity(live: &Value, want: &Value) -> bool {
     }
 }
 
-/// A quantity in thousandths, rounded up as the API server rounds what it is given (`1.5m` is stored as `2m`); none where
-/// it is not one, or where it is beyond all measure.
+/// A quantity in thousandths, rounded up as the API server rounds (`1.5m` is stored as `2m`); `None` if `text` is not a
+/// quantity or does not fit.
 fn amount(text: &str) -> Option<i128> {
     let digits =
         text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());

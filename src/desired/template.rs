@@ -1,5 +1,5 @@
-//! The pod template of a version. It is rendered once, into the record, without the image; a running version keeps it
-//! whatever a later operator would render.
+//! The pod template of a version. It is rendered once, into the record, without the image. A version keeps it, whatever
+//! a later release of the operator would render.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::memory::record::Record;
 use crate::project::Project;
 use crate::version::short;
 
-/// Seconds between two looks at a pod that starts: it serves as soon as it can.
+/// Seconds between two startup probes: short, so that a pod serves as soon as it can.
 const STARTUP_PERIOD: i32 = 1;
 
-/// The template as it goes into the record: everything but the image and what depends on it.
+/// The template for the record: everything except the image and what depends on it.
 #[must_use]
 pub fn render(project: &Project, version: &str) -> Value {
     let run = &project.run;
@@ -67,12 +67,13 @@ fn container(project: &Project) -> Value {
     })
 }
 
-/// The pod goes on answering after its end was asked for, so that no request is lost while the node ports learn of it.
+/// The pod keeps answering for a while after its termination begins, so no request is lost until all nodes know.
 fn drain(seconds: i32) -> Option<Value> {
     (seconds > 0).then(|| json!({ "preStop": { "sleep": { "seconds": seconds } } }))
 }
 
-/// The startup budget ends slightly before the deadline, so that a slow start is named before it is judged.
+/// Failures that the startup probe allows. Its budget ends slightly before the deadline, so status names a slow start
+/// before it is judged.
 #[must_use]
 pub fn startup_failures(project: &Project) -> i32 {
     ((project.rollout.deadline_seconds - 5) / STARTUP_PERIOD).max(1)
@@ -88,8 +89,8 @@ pub fn labels(record: &Record) -> BTreeMap<String, String> {
     theirs.map(|(key, value)| (key.clone(), value.to_owned())).collect()
 }
 
-/// The template that the Deployment gets: the recorded one with the image, what the image asks for, the restart stamp, and
-/// the startup budget where it is another than the recorded one. None where the record has no image yet.
+/// The template for the Deployment: the recorded one with the image, the fields that depend on it, the restart stamp,
+/// and the startup budget if it differs from the recorded one. `None` if the record has no image yet.
 #[must_use]
 pub fn complete(record: &Record, stamp: Option<&str>, startup: Option<i32>) -> Option<Value> {
     let image = record.image.as_ref()?;

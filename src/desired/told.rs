@@ -1,11 +1,11 @@
-//! What a Job of ours tells its pod, read back from its environment.
+//! Reads what our Jobs pass to their pods in environment variables.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 
 use crate::protocol::order::ORDER_ENV;
 
-/// The value of a variable of its containers.
+/// The value of a variable in its containers.
 #[must_use]
 pub fn told<'a>(job: &'a Job, variable: &str) -> Option<&'a str> {
     let containers = &job.spec.as_ref()?.template.spec.as_ref()?.containers;
@@ -13,10 +13,10 @@ pub fn told<'a>(job: &'a Job, variable: &str) -> Option<&'a str> {
     env.find(|there| there.name == variable)?.value.as_deref()
 }
 
-/// The repository that a build Job pushes to, with its registry; none where it cannot be read.
+/// The repository that a build Job pushes to, with its registry; `None` if it cannot be read.
 #[must_use]
 pub fn repository(build: &Job) -> Option<String> {
-    // Not as an Order: one of an older or newer operator has other fields.
+    // Not parsed as an `Order`: older and newer releases have other fields.
     let order: Value = serde_json::from_str(told(build, ORDER_ENV)?).ok()?;
     order["repository"].as_str().map(str::to_owned)
 }

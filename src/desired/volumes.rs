@@ -1,4 +1,4 @@
-//! `run.volumes` as a pod has them. Nothing of the node can be among them.
+//! `run.volumes` as pod volumes and mounts. None of them can reach the node.
 
 use serde_json::{Value, json};
 
@@ -18,11 +18,11 @@ fn volume(volume: &Volume) -> Value {
         }
         (_, Some(secret), _) => json!({ "name": name, "secret": { "secretName": secret.name } }),
         (_, _, Some(map)) => json!({ "name": name, "configMap": { "name": map.name } }),
-        _ => json!({ "name": name, "emptyDir": {} }), // The API server lets none such in.
+        _ => json!({ "name": name, "emptyDir": {} }), // CEL rules exclude this.
     }
 }
 
-/// Where the app's container finds them.
+/// Volume mounts of the app's container.
 pub(super) fn mounts(volumes: &[Volume]) -> Vec<Value> {
     let mount = |volume: &Volume| {
         let read_only = volume.read_only.unwrap_or(volume.persistent_volume_claim.is_none());
@@ -33,8 +33,8 @@ pub(super) fn mounts(volumes: &[Volume]) -> Vec<Value> {
     volumes.iter().map(mount).collect()
 }
 
-/// The group that files of a claim get, so that a user who is not root can write there; none where there is no claim, or no
-/// such user.
+/// The group for files of a claim, so that a user who is not root can write there; `None` without a claim or such a
+/// user.
 pub(super) fn group(template: &Value) -> Option<Value> {
     let volumes = template["spec"]["volumes"].as_array()?;
     let claims = volumes.iter().any(|volume| !volume["persistentVolumeClaim"].is_null());

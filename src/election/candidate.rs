@@ -1,5 +1,5 @@
-//! An operator that stands for election: what the rest of the process sees of it. The work is done in a task of its own,
-//! so that no pass holds up a renewal.
+//! The handle of an operator that takes part in the election. The election runs in its own task, so that no reconcile
+//! pass delays a renewal.
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,7 +9,7 @@ use super::{Leadership, Standing, Times};
 use crate::cluster::fence::Fence;
 use crate::cluster::leases::Leases;
 
-/// One operator among several. Dropped, it goes without a word, as a process that is killed.
+/// One operator among several. If dropped, it does not release the Lease, like a process that is killed.
 pub struct Candidate {
     wish: watch::Sender<Wish>,
     standing: watch::Receiver<Standing>,
@@ -17,7 +17,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Looks at the Lease from now on, under the name `me`, which no other operator may have at the same time.
+    /// Starts to watch the Lease, under the identity `me`, which no other operator may have at the same time.
     #[must_use]
     pub fn start(leases: Leases, fence: Fence, me: String, times: Times) -> Self {
         let (wish, wished) = watch::channel(Wish::Look);
@@ -26,7 +26,7 @@ impl Candidate {
         Self { wish, standing, task: tokio::spawn(contest.run()) }
     }
 
-    /// What it tells of itself.
+    /// Its state, for the health endpoints.
     #[must_use]
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()

@@ -1,5 +1,5 @@
-//! The contest for the Lease: look at it, take it when it is free, renew it, give it back. It opens the fence and closes
-//! it; the times in the Lease are for people.
+//! The loop of the election: reads the Lease, acquires it when it is free, renews it, releases it. It opens and closes
+//! the fence; the times in the Lease are only for people.
 
 use std::time::{Duration, Instant};
 
@@ -16,26 +16,26 @@ use crate::cluster::fence::Fence;
 use crate::cluster::leases::Leases;
 use crate::text::with_causes;
 
-/// What the operator wants of the election.
+/// What the operator wants from the election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// Only look: it could not do the work yet. The time that others must be waited for begins to run.
+    /// Only observe: it cannot work yet. The waiting time for other holders already runs.
     Look,
     /// Lead.
     Lead,
-    /// Give back what it holds.
+    /// Release the Lease.
     End,
 }
 
-/// What became of a request about the Lease.
+/// Why a request for the Lease failed.
 enum Trouble {
-    /// Another one holds it.
+    /// Another operator holds it.
     Lost(String),
-    /// Somebody wrote it meanwhile.
+    /// It changed in the meantime.
     Changed,
-    /// It may pass.
+    /// A fault that may pass.
     Fault(String),
-    /// It does not pass by itself.
+    /// A rejection that does not pass by itself.
     Refused(String),
 }
 
@@ -48,14 +48,14 @@ pub(super) struct Contest {
     view: View,
     wished: watch::Receiver<Wish>,
     told: watch::Sender<Standing>,
-    /// What went wrong last; it is said once.
+    /// The last problem; it is logged once.
     trouble: Option<String>,
-    /// Who held the Lease when this one last stood by; it is said once.
+    /// The last known holder of the Lease; it is logged once.
     holder: String,
 }
 
 impl Contest {
-    /// A candidate that has seen nothing yet.
+    /// A candidate that has not read the Lease yet.
     pub(super) fn new(
         leases: Leases,
         fence: Fence,
@@ -68,27 +68,27 @@ impl Contest {
         Self { leases, fence, me, times, view, wished, told, trouble: None, holder: String::new() }
     }
 
-    /// Contends until the process ends.
+    /// Takes part in the election until the process ends.
     pub(super) async fn run(mut self) {
         while let Some((held, end)) = self.stand_by().await {
             self.fence.open_until(end);
             self.told.send_replace(Standing::Leading);
             let transitions = held.spec.as_ref().and_then(|spec| spec.lease_transitions);
-            tracing::info!(lease = %self.leases, identity = self.me, transitions, "leading: the lease is taken");
+            tracing::info!(lease = %self.leases, identity = self.me, transitions, "leading: acquired the lease");
             let ended = self.lead(held, end).await;
             self.fence.close();
             match ended {
                 Ok(held) => return self.give_back(&held).await,
                 Err(why) => {
-                    tracing::warn!(lease = %self.leases, identity = self.me, why, "standing by: the lead is lost");
+                    tracing::warn!(lease = %self.leases, identity = self.me, why, "standing by: lost the lease");
                 }
             }
             self.told.send_replace(Standing::Standby);
         }
     }
 
-    /// Looks until the Lease is free and wanted, and takes it: the Lease, and until when this process may write. None
-    /// when the process ends.
+    /// Waits until the Lease is free and wanted, and acquires it. Returns the Lease, and until when this process may
+    /// write; `None` when the process ends.
     async fn stand_by(&mut self) -> Option<(Lease, Instant)> {
         self.holder.clear();
         loop {
@@ -108,7 +108,7 @@ impl Contest {
         }
     }
 
-    /// The Lease, if it is free and wanted.
+    /// Acquires the Lease, if it is free and wanted.
     async fn try_to_take(&mut self, wish: Wish) -> Result<Option<(Lease, Instant)>, Trouble> {
         let lease = self.ask(self.leases.read()).await?;
         let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
@@ -119,7 +119,7 @@ impl Contest {
         if wish != Wish::Lead {
             return Ok(None);
         }
-        let sent = Instant::now(); // What is counted from here is over before others may take it.
+        let sent = Instant::now(); // Before the request: our time must end before others may acquire the Lease.
         let taken = self.view.taken(spec.as_ref(), now());
         let taken = match &lease {
             Some(lease) => self.ask(self.leases.replace(lease, taken)).await?,
@@ -129,7 +129,7 @@ impl Contest {
         Ok(Some((taken, sent + self.times.writes())))
     }
 
-    /// Renews until the lead is lost, and says why; or until it shall be given back, and returns it.
+    /// Renews the Lease until it is lost, and returns why, or until it must be released, and returns it.
     async fn lead(&mut self, mut held: Lease, mut end: Instant) -> Result<Lease, String> {
         let mut pause = self.times.renew();
         loop {
@@ -139,8 +139,8 @@ impl Contest {
             }
             let sent = Instant::now();
             if sent >= end {
-                let why = self.trouble.take().unwrap_or_else(|| "this process did not run".to_owned());
-                return Err(format!("the lease could not be renewed in time: {why}"));
+                let why = self.trouble.take().unwrap_or_else(|| "this process was not running".to_owned());
+                return Err(format!("could not renew the lease in time: {why}"));
             }
             let renewed = timeout(left(end), self.renew(&held)).await;
             match renewed.unwrap_or_else(|_| Err(Trouble::Fault("no answer".to_owned()))) {
@@ -159,7 +159,7 @@ impl Contest {
         }
     }
 
-    /// The Lease renewed. What others write besides, a label say, costs nobody the lead.
+    /// Renews the Lease. Other changes to it, such as a label, do not end the leadership.
     async fn renew(&mut self, held: &Lease) -> Result<Lease, Trouble> {
         let spec = held.spec.clone().unwrap_or_default();
         let renewed = self.view.renewed(&spec, now());
@@ -183,10 +183,10 @@ impl Contest {
     async fn give_back(self, held: &Lease) {
         let spec = View::released(&held.spec.clone().unwrap_or_default());
         match self.ask(self.leases.replace(held, spec)).await {
-            Ok(_) => tracing::info!(lease = %self.leases, identity = self.me, "the lease is given back"),
-            Err(Trouble::Changed) => {} // It was not ours any more.
+            Ok(_) => tracing::info!(lease = %self.leases, identity = self.me, "released the lease"),
+            Err(Trouble::Changed) => {} // It was no longer ours.
             Err(Trouble::Fault(why) | Trouble::Refused(why) | Trouble::Lost(why)) => {
-                tracing::warn!(lease = %self.leases, why, "the lease could not be given back: it has to run out");
+                tracing::warn!(lease = %self.leases, why, "cannot release the lease: it has to expire");
             }
         }
     }
@@ -196,15 +196,15 @@ impl Contest {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Error::Conflict { .. })) => Err(Trouble::Changed),
             Ok(Err(error @ Error::Refused { .. })) => Err(Trouble::Refused(format!(
-                "{error}. Let the operator's ServiceAccount get, create and update this Lease, as the chart's Role does, \
-                 or run a single operator with --leader-election false"
+                "{error}. Allow the operator's ServiceAccount to get, create and update this Lease, as the chart's Role \
+                 does, or run a single operator with --leader-election false"
             ))),
             Ok(Err(error)) => Err(Trouble::Fault(with_causes(&error))),
             Err(_) => Err(Trouble::Fault(format!("no answer within {:?}", self.times.answer()))),
         }
     }
 
-    /// Says what is wrong, once; what does not pass by itself makes a standby unable.
+    /// Logs a problem once. A problem that does not pass by itself makes a standby `Unable`.
     fn say(&mut self, trouble: Trouble) {
         let (why, unable) = match trouble {
             Trouble::Changed => return,
@@ -215,7 +215,7 @@ impl Contest {
             self.told.send_replace(Standing::Unable(why.clone()));
         }
         if self.trouble.as_ref() != Some(&why) {
-            tracing::warn!(lease = %self.leases, why, "trouble with the lease, trying again");
+            tracing::warn!(lease = %self.leases, why, "request for the lease failed, retrying");
             self.trouble = Some(why);
         }
     }
@@ -232,7 +232,7 @@ impl Contest {
     }
 
     fn say_holder(&mut self, spec: Option<&LeaseSpec>, left: Duration) {
-        let holder = spec.map_or_else(|| "nobody".to_owned(), holder);
+        let holder = spec.map_or_else(|| "no operator".to_owned(), holder);
         if self.holder != holder {
             tracing::info!(lease = %self.leases, identity = self.me, holder, ?left, "standing by");
             self.holder = holder;
@@ -249,7 +249,7 @@ fn left(end: Instant) -> Duration {
 }
 
 fn holder(spec: &LeaseSpec) -> String {
-    spec.holder_identity.clone().filter(|holder| !holder.is_empty()).unwrap_or_else(|| "nobody".to_owned())
+    spec.holder_identity.clone().filter(|holder| !holder.is_empty()).unwrap_or_else(|| "no operator".to_owned())
 }
 
 fn now() -> MicroTime {

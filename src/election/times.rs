@@ -1,57 +1,57 @@
-//! The times of a Lease. All follow from its length, so that no two of them can contradict each other.
+//! The times of a Lease. All follow from its duration, so they cannot contradict each other.
 
 use std::time::Duration;
 
-/// Shortest Lease in seconds: below, a busy API server would cost the lead.
+/// Shortest Lease in seconds: with a shorter one, a busy API server would end the leadership.
 pub const SHORTEST: u16 = 5;
 /// Longest Lease in seconds.
 pub const LONGEST: u16 = 300;
 
-/// How long a Lease lasts and what is done when.
+/// How long a Lease lasts, and the times that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     seconds: u16,
 }
 
 impl Times {
-    /// Times of a Lease of so many seconds.
+    /// Times of a Lease of that many seconds.
     #[must_use]
     pub fn of(seconds: u16) -> Self {
         Self { seconds: seconds.clamp(SHORTEST, LONGEST) }
     }
 
-    /// So long must others see no renewal before they take the Lease.
+    /// How long others must see no renewal before they acquire the Lease.
     #[must_use]
     pub fn lease(self) -> Duration {
         Duration::from_secs(self.seconds.into())
     }
 
-    /// The same as the Lease says it.
+    /// The same in seconds, as in the Lease.
     #[must_use]
     pub fn seconds(self) -> i32 {
         self.seconds.into()
     }
 
-    /// So long after it sent its last renewal may the holder write. The rest of the Lease is for writes that are still
-    /// on their way and for clocks that do not run at the same speed.
+    /// How long after it sent its last renewal the holder may write. The rest of the Lease is for writes in flight and
+    /// for clocks that run at different speeds.
     #[must_use]
     pub fn writes(self) -> Duration {
         self.lease() * 4 / 5
     }
 
-    /// The holder renews so often.
+    /// Time between two renewals.
     #[must_use]
     pub fn renew(self) -> Duration {
         self.lease() / 3
     }
 
-    /// A request about the Lease is given up after this time.
+    /// Timeout of a request for the Lease.
     #[must_use]
     pub fn answer(self) -> Duration {
         self.lease() / 5
     }
 
-    /// Between two looks of a standby, and before a renewal that failed is tried again.
+    /// Pause between two reads of a standby, and before the retry of a failed renewal.
     #[must_use]
     pub fn pause(self) -> Duration {
         (self.lease() / 15).min(Duration::from_secs(1))

@@ -1,6 +1,6 @@
-//! What one process has seen of the Lease, and what follows: may it be taken, and how does it look then. Only changes
-//! count, by the clock of the process that saw them; the times that others wrote into the Lease are never compared with
-//! a clock.
+//! What one process has observed of the Lease, and what follows: whether it may acquire the Lease, and with which
+//! content. Only observed changes count, by this process's own clock. Times that others wrote into the Lease are never
+//! compared with a clock.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::times::{LONGEST, Times};
 
-/// The Lease as one process has seen it.
+/// The Lease as one process has observed it.
 #[derive(Clone, Debug)]
 pub struct View {
     me: String,
@@ -20,42 +20,42 @@ pub struct View {
 #[derive(Clone, Debug)]
 struct Seen {
     spec: LeaseSpec,
-    /// When this process first saw it so.
+    /// When this process first observed this state.
     since: Instant,
 }
 
-/// Whether a Lease may be taken.
+/// Whether the Lease may be acquired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Free {
     /// Now.
     Now,
-    /// If it does not change before this time is over.
+    /// After this time, if it does not change before.
     In(Duration),
 }
 
 impl View {
-    /// Nothing is seen yet.
+    /// A view that has observed nothing yet.
     #[must_use]
     pub fn new(me: String, times: Times) -> Self {
         Self { me, times, seen: None }
     }
 
-    /// Takes in how the Lease looks now; none where there is none.
+    /// Records the current state of the Lease; `None` if it does not exist.
     pub fn look(&mut self, spec: Option<&LeaseSpec>, now: Instant) -> Free {
         let Some(spec) = spec else {
-            // Somebody deleted it, and who held it may not know yet.
+            // It was deleted, and its holder may not know yet.
             let held = self.seen.as_ref().filter(|seen| !is_released(&seen.spec) && !self.holds(&seen.spec));
             return held.map_or(Free::Now, |seen| self.left(seen, now));
         };
-        // No other process has this name: what is mine now and was mine before, or before this process began, was
-        // taken by nobody since. A name that somebody else wrote in is no such thing.
+        // No other process has this identity. If the Lease is ours now, and was ours before or when this process began,
+        // then no other operator has acquired it since. An identity that was written in later does not count.
         let mine = self.holds(spec) && self.seen.as_ref().is_none_or(|seen| self.holds(&seen.spec));
         let since = self.seen.as_ref().filter(|seen| seen.spec == *spec).map_or(now, |seen| seen.since);
         let seen = self.seen.insert(Seen { spec: spec.clone(), since }).clone();
         if mine || is_released(spec) { Free::Now } else { self.left(&seen, now) }
     }
 
-    /// The holder counts by the length that it wrote, we by the longer of both.
+    /// The holder uses the duration that it wrote; we use the longer of both durations.
     fn left(&self, seen: &Seen, now: Instant) -> Free {
         let theirs = seen.spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let theirs = Duration::from_secs(theirs.unwrap_or(0).min(LONGEST.into()));
@@ -63,13 +63,13 @@ impl View {
         if left.is_zero() { Free::Now } else { Free::In(left) }
     }
 
-    /// Whether this process holds a Lease that looks so.
+    /// Whether `spec` names this process as the holder.
     #[must_use]
     pub fn holds(&self, spec: &LeaseSpec) -> bool {
         spec.holder_identity.as_deref() == Some(&*self.me)
     }
 
-    /// The Lease as it looks when this process takes it.
+    /// The Lease when this process acquires it.
     #[must_use]
     pub fn taken(&self, before: Option<&LeaseSpec>, now: MicroTime) -> LeaseSpec {
         let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
@@ -82,7 +82,7 @@ impl View {
         }
     }
 
-    /// The Lease as it looks when this process renews it.
+    /// The Lease when this process renews it.
     #[must_use]
     pub fn renewed(&self, held: &LeaseSpec, now: MicroTime) -> LeaseSpec {
         LeaseSpec {
@@ -92,15 +92,15 @@ impl View {
         }
     }
 
-    /// The Lease as it looks when it is given back.
+    /// The Lease when this process releases it.
     #[must_use]
     pub fn released(held: &LeaseSpec) -> LeaseSpec {
         LeaseSpec { lease_transitions: held.lease_transitions, ..LeaseSpec::default() }
     }
 }
 
-/// Given back by its holder, or never held. Where somebody only took the name out, the times are still there, and the
-/// holder may not know yet.
+/// Released by its holder, or never held. If only the identity was removed, the times still exist, and the holder may
+/// not know yet.
 fn is_released(spec: &LeaseSpec) -> bool {
     let nobody = spec.holder_identity.as_deref().unwrap_or_default().is_empty();
     nobody && spec.renew_time.is_none() && spec.acquire_time.is_none()
@@ -143,7 +143,7 @@ mod tests {
         let begun = Instant::now();
         let second = |seconds| begun + Duration::from_secs(seconds);
         let mut view = view("a");
-        // Renewed long ago, by a clock that is not ours: that says nothing.
+        // Renewed long ago by a foreign clock: that means nothing.
         assert_eq!(view.look(Some(&held("b", -9_999_999)), second(0)), in_seconds(15));
         assert_eq!(view.look(Some(&held("b", -9_999_999)), second(14)), in_seconds(1));
         assert_eq!(view.look(Some(&held("b", 9_999_999)), second(14)), in_seconds(15));

@@ -1,21 +1,21 @@
-//! What has no tag for a moment: never more than a sweep can hold and settle soon.
+//! Manifests whose tag is removed for a moment: never more than a sweep can hold and settle soon.
 
 use super::choose::Tagged;
 use super::registry::Manifest;
 
-/// Manifests that are without their tags at one time.
+/// Most manifests without their tags at one time.
 const COUNT: usize = 100;
-/// Bytes of them: the pod of a sweep has little memory, and a manifest may have 4 MiB.
+/// Most bytes of them: the pod of a sweep has little memory, and a manifest may have 4 MiB.
 const BYTES: usize = 16 << 20;
 
-/// A tag that was taken away, and what to put back.
+/// A removed tag, and what is needed to restore it.
 pub(super) struct Untagged {
     pub(super) repository: String,
     pub(super) tagged: Tagged,
     pub(super) manifest: Manifest,
 }
 
-/// Those of the moment.
+/// The manifests without their tags at the moment.
 #[derive(Default)]
 pub(super) struct Aside {
     all: Vec<Untagged>,
@@ -32,7 +32,7 @@ impl Aside {
         self.all.len()
     }
 
-    /// It is time to settle them.
+    /// It is full: they must be settled.
     pub(super) fn is_full(&self) -> bool {
         self.all.len() >= COUNT || self.bytes >= BYTES
     }

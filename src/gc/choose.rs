@@ -1,4 +1,4 @@
-//! Which tags of a repository go. Pure.
+//! Selects the tags of a repository to delete. Pure.
 
 use super::named::Named;
 use crate::protocol::order::cleanup::{Pushed, pushed};
@@ -12,15 +12,15 @@ pub struct Tagged {
     pub digest: String,
 }
 
-/// Whether a tag is one of ours, so that it may be looked at.
+/// Whether our build pods create such a tag, so that the sweep may consider it.
 #[must_use]
 pub fn is_ours(tag: &str) -> bool {
     pushed(tag).is_some()
 }
 
-/// The tags of `repository` that go: ours and named by nobody. What a build of the last hour pushed stays: its Job is
-/// still there. No clock is looked at, for the time in an image is that of the cache it came from. A manifest goes with all of its tags or not at
-/// all, so `tags` must be every tag of the repository.
+/// The tags of `repository` to delete: ours and unused. What a build of the last hour pushed stays, because its Job
+/// still exists. No clock is used: the time in an image is that of the cache that it came from. A manifest is deleted
+/// with all its tags or not at all, so `tags` must contain every tag of the repository.
 #[must_use]
 pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
     if named.is_busy(repository) || named.keeps(repository) {
@@ -30,7 +30,7 @@ pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
         let kept = match pushed(&tagged.tag) {
             None => true,
             Some(Pushed::Image) => false,
-            // They belong to the repository as a whole.
+            // Cache and logs belong to the repository as a whole.
             Some(Pushed::Cache | Pushed::Log) => named.uses(repository),
         };
         !kept && !named.has(&tagged.digest)

@@ -1,5 +1,5 @@
-//! What the cluster names of a registry: the images of records, the repositories that builds are about to push to, and
-//! those of projects. Pure.
+//! What the cluster uses in a registry: images of records, repositories that builds may push to, and repositories of
+//! projects. Pure.
 
 use std::collections::BTreeSet;
 
@@ -14,25 +14,24 @@ use crate::crd::spec::Cleanup;
 use crate::desired::{names, told};
 use crate::memory::revisions;
 
-/// What may not go. Repositories are paths without the registry's host.
+/// What must not be deleted. Repositories are paths without the registry's host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Digests in any record or ledger, whatever they are of.
+    /// Digests in any record or ledger, of any kind.
     digests: BTreeSet<String>,
-    /// Repositories of the images of records, and of projects that are there.
+    /// Repositories of images in records, and of existing projects.
     used: BTreeSet<String>,
-    /// Repositories of build Jobs that are there: waiting, running, or ended within the last hour.
+    /// Repositories of existing build Jobs: waiting, running, or ended within the last hour.
     busy: BTreeSet<String>,
-    /// Repositories of projects that want nothing deleted (`spec.build.output.cleanup: Keep`).
+    /// Repositories of projects with `spec.build.output.cleanup: Keep`.
     kept: BTreeSet<String>,
-    /// Namespaces with a Job of which nobody can tell where it pushes. No release of the operator makes such a Job, so it
-    /// holds up only what its namespace has: whoever can make one must not keep the whole registry from being swept.
+    /// Namespaces with a Job whose target repository is unknown. No release of the operator creates such a Job, so it
+    /// blocks only its own namespace: anyone who can create one must not block the sweep of the whole registry.
     unclear: BTreeSet<String>,
 }
 
 impl Named {
-    /// Reads the lists. `builds` must have been listed before `revisions`: a Job that is gone by then has left what it
-    /// made in a record.
+    /// Reads the lists. `builds` must be listed before `revisions`: if a Job is gone by then, a record names its image.
     #[must_use]
     pub fn read(
         builds: &[Job],
@@ -77,7 +76,7 @@ impl Named {
         );
     }
 
-    /// A build may be about to name anything in this repository.
+    /// A build may soon name anything in this repository.
     #[must_use]
     pub fn is_busy(&self, repository: &str) -> bool {
         let namespace = repository.split('/').next().unwrap_or_default();
@@ -90,21 +89,21 @@ impl Named {
         self.digests.contains(digest)
     }
 
-    /// Nothing is to be deleted from this repository.
+    /// Nothing may be deleted from this repository.
     #[must_use]
     pub fn keeps(&self, repository: &str) -> bool {
         self.kept.contains(repository)
     }
 
-    /// A record or project pushes to or pulls from this repository.
+    /// A record or project uses this repository.
     #[must_use]
     pub fn uses(&self, repository: &str) -> bool {
         self.used.contains(repository)
     }
 }
 
-/// Whether a repository is one of a namespace. No project keeps the repositories of others from being swept by naming
-/// them: nothing is built into those. What a record names stays, whoever's it is.
+/// Whether a repository belongs to a namespace. A project cannot block the sweep of foreign repositories by naming
+/// them, because no build pushes there. An image that a record names stays, whoever owns it.
 pub(super) fn is_below(repository: &str, namespace: &str) -> bool {
     repository.split_once('/').is_some_and(|(first, _)| first == namespace)
 }

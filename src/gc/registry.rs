@@ -1,5 +1,5 @@
-//! The embedded registry over its HTTP API: what is in it, and the end of a manifest. Anybody may have pushed to it, so
-//! names and sizes are checked before they are used.
+//! HTTP client of the embedded registry: lists its content and deletes manifests. The content is untrusted, so names
+//! and sizes are checked before use.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-/// Repositories in one answer.
+/// Repositories per page.
 const PAGE: usize = 100;
-/// Most repositories and most tags of a repository that one sweep looks at.
+/// Most repositories, and most tags per repository, that one sweep reads.
 const MOST: usize = 10_000;
-/// Largest answer: registries take manifests of 4 MiB at most.
+/// Largest answer in bytes: registries accept manifests of at most 4 MiB.
 const LARGEST: usize = 4 << 20;
 const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
                      application/vnd.docker.distribution.manifest.v2+json, \
                      application/vnd.docker.distribution.manifest.list.v2+json";
 const DIGEST: &str = "docker-content-digest";
-/// An index of nothing. Deleting what a tag points to takes the tag away; deleting a tag alone is not in every registry.
+/// An empty index. To delete a manifest deletes its tags; not every registry can delete a tag alone.
 const NOTHING: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
-/// Why the registry did not do what was asked.
+/// Why a request to the registry failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No answer.
     #[error("the registry does not answer")]
     Request(#[from] reqwest::Error),
-    /// It does not delete.
+    /// It rejects deletes.
     #[error(
-        "the registry takes no deletes: it needs REGISTRY_STORAGE_DELETE_ENABLED=true, as the chart sets it"
+        "the registry rejects deletes. Set REGISTRY_STORAGE_DELETE_ENABLED=true in it, as the chart does"
     )]
     NoDeletes,
-    /// Another answer than a registry gives.
+    /// An unexpected answer.
     #[error("the registry answered {what} with {why}")]
     Answer {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         why: String,
     },
 }
@@ -49,7 +49,7 @@ pub struct Registry {
     base: String,
 }
 
-/// A manifest as it is stored.
+/// A stored manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// Its digest.
@@ -107,7 +107,7 @@ impl Registry {
         Ok(tags.into_iter().filter(|tag| is_tag(tag)).collect())
     }
 
-    /// The digest that a tag points to; none where there is no such tag any more.
+    /// The digest that a tag points to; `None` if the tag no longer exists.
     pub async fn digest(&self, repository: &str, tag: &str) -> Result<Option<String>, Error> {
         let (what, request) = self.request(Method::HEAD, &format!("{repository}/manifests/{tag}"));
         let response = request.header(ACCEPT, KINDS).send().await?;
@@ -122,7 +122,7 @@ impl Registry {
         }
     }
 
-    /// The manifest of a tag or digest; none where there is none any more.
+    /// The manifest of a tag or digest; `None` if it no longer exists.
     pub async fn manifest(&self, repository: &str, tag: &str) -> Result<Option<Manifest>, Error> {
         let (what, request) = self.request(Method::GET, &format!("{repository}/manifests/{tag}"));
         let response = request.header(ACCEPT, KINDS).send().await?;
@@ -137,7 +137,7 @@ impl Registry {
         Ok(Some(Manifest { digest, kind, content }))
     }
 
-    /// Takes a tag away and leaves what it points to, so that nothing finds that by its tag any more.
+    /// Removes a tag and keeps its manifest, so that no build finds the manifest by its tag.
     pub async fn untag(&self, repository: &str, tag: &str) -> Result<(), Error> {
         let nothing = Manifest {
             digest: format!("sha256:{}", hex::encode(Sha256::digest(NOTHING))),
@@ -155,7 +155,7 @@ impl Registry {
         expect(&what, request.send().await?).map(drop)
     }
 
-    /// Deletes a manifest and every tag that points to it. One that is gone already is no error.
+    /// Deletes a manifest and every tag that points to it. It is no error if it is already gone.
     pub async fn delete(&self, repository: &str, digest: &str) -> Result<(), Error> {
         let (what, request) = self.request(Method::DELETE, &format!("{repository}/manifests/{digest}"));
         let response = request.send().await?;
@@ -170,7 +170,7 @@ impl Registry {
         let (what, request) = self.request(Method::GET, path);
         let response = request.send().await?;
         if response.status() == StatusCode::NOT_FOUND {
-            return Ok(Page::default()); // A repository that lost its last tag, or a registry that never had one.
+            return Ok(Page::default()); // A repository without tags, or a registry without repositories.
         }
         let content = body(&what, expect(&what, response)?).await?;
         serde_json::from_slice(&content).map_err(|error| Error::Answer { what, why: error.to_string() })
@@ -201,7 +201,7 @@ async fn body(what: &str, mut response: Response) -> Result<Vec<u8>, Error> {
     Ok(content)
 }
 
-/// A name that can stand in a URL as it is.
+/// Whether a name is safe in a URL without escapes.
 fn is_repository(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     name.len() <= 255

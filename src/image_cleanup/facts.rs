@@ -1,4 +1,4 @@
-//! What cleanup Jobs say, and who names an image. Pure.
+//! Reads cleanup Jobs, and who names an image. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::project::Project;
 use crate::protocol::order::cleanup::CleanupOrder;
 use crate::reconcile::facts::build::{has_failed, waits};
 
-/// Reads a cleanup Job; none where it is a Job of another kind. `revisions` are asked for only when it failed.
+/// Reads a cleanup Job; `None` if it is a Job of another kind. Calls `revisions` only if it failed.
 #[must_use]
 pub fn job(
     project: &Project,
@@ -32,15 +32,15 @@ pub fn job(
     Some(Cleanup { name: job.name_any(), version, waits: waits(job), tries_again })
 }
 
-/// A record or ledger names this image, or the build key that it is found by.
+/// Whether a record or ledger names this image, or the build key by which builds find it.
 #[must_use]
 pub fn names_image(revision: &ControllerRevision, order: &CleanupOrder) -> bool {
     let key = revision.data.as_ref().and_then(|data| data.0["key"].as_str());
     key == Some(&order.key) || revisions::digests(revision).any(|digest| digest == order.digest)
 }
 
-/// Versions of these whose image may be deleted once their record is gone: a build left it in the repository outside the
-/// platform's that the project names now, and nothing else in `revisions`, those of all namespaces, names it.
+/// The versions in `records` whose image may be deleted once their record is gone. A build left the image in the
+/// external repository that the project names now, and nothing else in `revisions`, those of all namespaces, names it.
 #[must_use]
 pub fn orphans(
     project: &Project,
@@ -107,7 +107,7 @@ mod tests {
         Platform { push_registry: "push.test:5000".to_owned(), sees_all: true, ..Platform::default() }
     }
 
-    /// The versions `a` and `b` with images of their own in the repository, and what else there is.
+    /// The orphans among the versions `a` and `b`, which have images of their own in the repository, given `others`.
     fn found(project: &Project, platform: &Platform, others: &[Arc<ControllerRevision>]) -> Vec<String> {
         let image = |letter| format!("{REPOSITORY}@{}", digest(letter));
         let own = [revision("n", "a", "ka", &image('a')), revision("n", "b", "kb", &image('b'))];

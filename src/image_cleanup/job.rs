@@ -1,6 +1,6 @@
-//! The Job that deletes an image which no record names any more from a registry outside the platform's: our own image, no
-//! token, no user of the node, and of Secrets only the one that images are pushed with. It is created suspended and
-//! started once the record is gone and nobody builds in the repository.
+//! The Job that deletes, from a registry of your own, an image that no record names any more. It runs our own image,
+//! has no token and no user of the node, and mounts only the push Secret. It is created suspended and starts once the
+//! record is gone and no build uses the repository.
 
 use std::collections::BTreeMap;
 
@@ -17,40 +17,40 @@ use crate::project::Project;
 use crate::protocol::order::cleanup::{CLEANUP_ENV, CleanupOrder};
 use crate::protocol::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
 
-/// Seconds that it may take: builds of the repository wait meanwhile.
+/// Seconds that it may take. Builds of the repository wait meanwhile.
 pub const DEADLINE_SECONDS: i64 = 120;
 
-/// Seconds that the Job and its log stay after its end.
+/// Seconds that Kubernetes keeps the Job and its log after its end.
 const KEPT_SECONDS: i32 = 3600;
 
-/// Most Jobs that are made, one after the other, for one image: a registry that is away for two hours and a half is waited for.
+/// Most Jobs, one after the other, for one image. Their pauses cover a registry that is down for two and a half hours.
 pub const MOST_ATTEMPTS: u32 = 5;
 
-/// One Job of those that are made for one image.
+/// One attempt to delete one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Name of the Job.
     pub name: String,
-    /// Version that the image was of.
+    /// Version of the image.
     pub version: String,
-    /// Counted from 1.
+    /// Number of the attempt, from 1.
     pub number: u32,
 }
 
-/// Which attempt a Job is, counted from 1.
+/// The attempt number of a Job, from 1.
 #[must_use]
 pub fn attempt(job: &Job) -> u32 {
     let number = job.annotations().get(names::ATTEMPT).and_then(|number| number.parse().ok());
     number.unwrap_or(1).clamp(1, MOST_ATTEMPTS)
 }
 
-/// Seconds that an attempt waits before it is started: none for the first, then a minute, and five times as long each time.
+/// Seconds that an attempt waits before it starts: 0 for the first, then a minute, then five times as long each time.
 #[must_use]
 pub fn pause_seconds(attempt: u32) -> i64 {
     attempt.checked_sub(2).map_or(0, |before| 60 * 5_i64.saturating_pow(before))
 }
 
-/// The attempt after one that failed; none where that was the last, or is no cleanup.
+/// The attempt after one that failed; `None` if that was the last, or is not a cleanup.
 #[must_use]
 pub fn next(project: &Project, failed: &Job) -> Option<Attempt> {
     let number = attempt(failed) + 1;
@@ -80,14 +80,14 @@ pub fn create(
             "backoffLimit": 0,
             "activeDeadlineSeconds": DEADLINE_SECONDS,
             "ttlSecondsAfterFinished": KEPT_SECONDS,
-            // It has ended when its pod has: then builds of the repository start.
+            // The Job must not end before its pod: builds of the repository start then.
             "podReplacementPolicy": "Failed",
             "template": { "metadata": { "labels": labels }, "spec": pod(platform, order) },
         },
     }))
 }
 
-/// What the Job is told; none where the image is not one that a build left in this repository.
+/// The order of the Job; `None` if no build left the image in this repository.
 #[must_use]
 pub fn order(project: &Project, platform: &Platform, record: &Record) -> Option<CleanupOrder> {
     let repository = platform.outside(project)?;
@@ -102,13 +102,14 @@ pub fn order(project: &Project, platform: &Platform, record: &Record) -> Option<
     })
 }
 
-/// What a cleanup Job is told; none where it cannot be read.
+/// Parses the order of a cleanup Job; `None` if it cannot be read.
 #[must_use]
 pub fn order_of(job: &Job) -> Option<CleanupOrder> {
     serde_json::from_str(told(job, CLEANUP_ENV)?).ok()
 }
 
-/// What the attempt after `failed` is told: the same, as long as the project still names that repository and its Secret.
+/// The order of the attempt after `failed`: the same, as long as the project still names that repository and its
+/// Secret.
 #[must_use]
 pub fn order_again(project: &Project, platform: &Platform, failed: &Job) -> Option<CleanupOrder> {
     let told = order_of(failed).filter(|_| project.cleans && next(project, failed).is_some())?;

@@ -1,14 +1,14 @@
-//! What is seen of images in registries outside the platform's that may have to go. Pure data.
+//! Observed image cleanups, in registries of your own. Pure data.
 
 use std::collections::BTreeSet;
 
 /// The cleanups of one project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleanups {
-    /// The Jobs that are there.
+    /// The existing Jobs.
     pub jobs: Vec<Cleanup>,
-    /// Versions whose image a build left in such a registry and that no other record or ledger names. Looked at only while
-    /// there are more records than the limit; empty where nothing is to be deleted.
+    /// Versions whose image a build left in such a registry, and no other record or ledger names. Computed only while
+    /// there are more records than the limit; empty if nothing may be deleted.
     pub orphans: BTreeSet<String>,
 }
 
@@ -17,10 +17,10 @@ pub struct Cleanups {
 pub struct Cleanup {
     /// Its name.
     pub name: String,
-    /// Version that the image was of.
+    /// Version of the image.
     pub version: String,
-    /// It has not been started yet, so that it can still be taken back.
+    /// It has not started yet, so it can still be deleted.
     pub waits: bool,
-    /// It failed, what it was told is still right, and it was not the last attempt.
+    /// It failed, its order is still valid, and it was not the last attempt.
     pub tries_again: bool,
 }

@@ -1,8 +1,9 @@
-//! When a cleanup starts. Pure: it reads Jobs, their pods and the records of the whole cluster and starts nothing.
+//! Plans when a cleanup starts. Pure: it reads Jobs, their pods and the records of the whole cluster, and starts
+//! nothing.
 //!
-//! A build may find an image by its key and report it just when it is to be deleted. So no image goes while a build of its
-//! repository is unfinished or may still hand it to a record, and no build starts in a repository while an image of it is
-//! being deleted. Both are settled under the one lock that starts anything.
+//! A build may find an image by its key and report it at the moment of its deletion. So a cleanup does not start while
+//! a build of the repository is unfinished or a record may still get the image from it. And no build starts in a
+//! repository while a cleanup there runs. One lock covers both kinds of starts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,37 +25,37 @@ use crate::reconcile::observed::JobState;
 /// Most cleanups that run at a time.
 const MOST: usize = 2;
 
-/// Seconds after its start in which a cleanup holds up others: its deadline, and time for its pod to end.
+/// Seconds after its start during which a cleanup blocks others: its deadline plus time for its pod to end.
 const HOLDS_SECONDS: i64 = job::DEADLINE_SECONDS + 30;
 
-/// What becomes of the cleanups that wait.
+/// What happens to the waiting cleanups.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// They start now.
+    /// Cleanups that start now.
     pub start: Vec<Arc<Job>>,
-    /// Something names their image again: they are deleted.
+    /// Cleanups to delete, because something names their image again.
     pub drop: Vec<Arc<Job>>,
-    /// Others wait on.
+    /// Others keep waiting.
     pub wait: bool,
 }
 
-/// Everything that is looked at.
+/// Inputs of the plan.
 pub struct Seen<'a> {
     /// Jobs of the cluster that belong to a project.
     pub jobs: &'a [Arc<Job>],
-    /// The time of the look.
+    /// The current time.
     pub now: Timestamp,
     /// Records and ledgers of the cluster.
     pub revisions: &'a [Arc<ControllerRevision>],
 }
 
-/// There is a cleanup that was not started yet.
+/// Whether a cleanup has not started yet.
 #[must_use]
 pub fn any_waits(jobs: &[Arc<Job>]) -> bool {
     jobs.iter().any(|job| is_cleanup(job) && waits(job))
 }
 
-/// Repositories of which an image is being deleted.
+/// Repositories in which an image is being deleted.
 #[must_use]
 pub fn under_way(jobs: &[Arc<Job>], now: Timestamp) -> BTreeSet<String> {
     running(jobs, now).filter_map(|job| order_of(job)).map(|order| order.repository).collect()
@@ -66,7 +67,7 @@ pub fn lets_build(under_way: &BTreeSet<String>, build: &Job) -> bool {
     under_way.is_empty() || repository(build).is_none_or(|repository| !under_way.contains(&repository))
 }
 
-/// What becomes of those that wait; `pods` are those of a Job's project.
+/// Plans the waiting cleanups; `pods` returns the pods of a Job's project.
 #[must_use]
 pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     let mut plan = Plan::default();
@@ -84,7 +85,7 @@ pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
         if claims.iter().any(|revision| !is_own(job, revision)) {
             plan.drop.push(job.clone());
         } else if !claims.is_empty() || places == 0 || is_busy(seen.jobs, job, &order, &pods) {
-            plan.wait = true; // Its own record is about to go, or the project takes the Job back.
+            plan.wait = true; // Its own record is about to be deleted, or the project deletes the Job.
         } else {
             places -= 1;
             plan.start.push(job.clone());
@@ -102,19 +103,20 @@ fn running(jobs: &[Arc<Job>], now: Timestamp) -> impl Iterator<Item = &Arc<Job>>
     jobs.iter().filter(move |job| is_cleanup(job) && runs(job))
 }
 
-/// It has not run for longer than it may. One that has just been started has no time of start yet.
+/// Whether the cleanup still blocks others: it has not run longer than it may. A Job that just started has no start
+/// time yet.
 fn holds(job: &Job, now: Timestamp) -> bool {
     let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
     started.is_none_or(|started| now.as_second() - started.0.as_second() < HOLDS_SECONDS)
 }
 
-/// It tries again what failed a while ago, and that while is not over.
+/// Whether the cleanup is a retry whose pause is not over.
 fn pauses(job: &Job, now: Timestamp) -> bool {
     let made = job.creation_timestamp().map_or(now, |time| time.0);
     now.as_second() - made.as_second() < job::pause_seconds(job::attempt(job))
 }
 
-/// The record of the version that the Job deletes the image of.
+/// Whether `revision` is the record of the version whose image the Job deletes.
 fn is_own(job: &Job, revision: &ControllerRevision) -> bool {
     let version = revision.data.as_ref().and_then(|data| data.0["version"].as_str());
     revision.namespace() == job.namespace()
@@ -122,7 +124,8 @@ fn is_own(job: &Job, revision: &ControllerRevision) -> bool {
         && version == job.annotations().get(names::CLEANUP_OF).map(String::as_str)
 }
 
-/// A build may still name the image. One whose order cannot be read may push anywhere: cleanups of its own namespace wait.
+/// Whether a build may still name the image. If its order cannot be read, it may push anywhere: cleanups of its own
+/// namespace wait.
 fn is_busy(
     jobs: &[Arc<Job>],
     cleanup: &Job,
@@ -135,7 +138,7 @@ fn is_busy(
     };
     let may_name = |job: &Job| match build::job(job, &pods(job)).map(|build| build.state) {
         _ if !is_finished(job) => true,
-        // As long as the Job is there, a record may be made from what it says.
+        // As long as the Job exists, a record may be created from its report.
         Some(JobState::Built(built)) => built.digest == order.digest,
         Some(JobState::Failed(_)) => false,
         _ => true,

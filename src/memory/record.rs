@@ -1,4 +1,4 @@
-//! A record: what is remembered of one version, immutable but for its image. Pure data.
+//! A record: the memory of one version, immutable except for its image. Pure data.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,16 @@ use crate::crd::init_command::InitCommand;
 use crate::crd::run::Security;
 pub use crate::crd::status::TriggerKind;
 
-/// What is remembered of one version.
+/// The memory of one version.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// Name of the ControllerRevision.
     pub name: String,
-    /// When the API server made it.
+    /// When the API server created it.
     pub created: Option<Timestamp>,
     /// The immutable part.
     pub facts: Facts,
-    /// The image, once there is one.
+    /// The image, once it exists.
     pub image: Option<ImageFact>,
 }
 
@@ -29,36 +29,36 @@ pub struct Facts {
     pub format: u32,
     /// The version, 64 hex digits.
     pub version: String,
-    /// The build key, 64 hex digits; none for a prebuilt image.
+    /// The build key, 64 hex digits; `None` for a prebuilt image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What the version is made from.
+    /// The source of the version.
     pub source: SourceFact,
-    /// What made somebody ask for it first; none in records of the first release.
+    /// What caused it first; `None` in records of the first release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
-    /// How much its pods may do: with the user of its image, which is learned later, this makes their security context.
+    /// What its pods may do. The security context follows from this and the user of the image, which is learned later.
     #[serde(skip_serializing_if = "Security::is_auto")]
     pub security: Security,
-    /// What has to end well before its pods start.
+    /// The command that must succeed before its pods start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_command: Option<InitCommand>,
-    /// The pod template as it was rendered then, without the image: an upgrade of the operator restarts nobody.
+    /// The pod template as rendered at creation, without the image: an upgrade of the operator restarts no app.
     pub template: Value,
 }
 
-/// What made a version wanted.
+/// What caused a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Trigger {
-    /// What somebody did.
+    /// The kind of cause.
     pub cause: TriggerKind,
-    /// The field manager that did it, where the API server tells.
+    /// The field manager that caused it, if the API server reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
 
-/// What a version is made from.
+/// The source of a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SourceFact {
@@ -80,16 +80,16 @@ pub struct SourceFact {
 pub struct ImageFact {
     /// Reference by digest, as nodes pull it.
     pub reference: String,
-    /// Numeric user of the image, where it was learned; 0 is root.
+    /// Numeric user of the image, if known; 0 is root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<i64>,
-    /// `os/architecture`; empty where it was not learned.
+    /// `os/architecture`; empty if not known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub platform: String,
-    /// TCP ports that the image exposes, ascending; it may listen on others.
+    /// TCP ports that the image exposes, ascending; the app may listen on others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// Its Dockerfile was written by us, so that it listens where PORT says, whatever it exposes.
+    /// The build generated its Dockerfile, so it listens on PORT, whatever it exposes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub generated: bool,
     /// First line of the commit's message, as the build read it.
@@ -101,19 +101,19 @@ pub struct ImageFact {
 }
 
 impl Record {
-    /// The image wants root where only "restricted" pods are let: it is never started.
+    /// The image runs as root but `security` is `Restricted`: it never starts.
     #[must_use]
     pub fn wants_root_in_vain(&self) -> bool {
         self.facts.security == Security::Restricted && self.user() == Some(0)
     }
 
-    /// Numeric user of the image, where it was learned.
+    /// Numeric user of the image, if known.
     #[must_use]
     pub fn user(&self) -> Option<i64> {
         self.image.as_ref().and_then(|image| image.uid)
     }
 
-    /// What the version is made from, with what only the build could tell.
+    /// The source of the version, with the facts that only the build learned.
     #[must_use]
     pub fn source(&self) -> SourceFact {
         let told = self.image.clone().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Records and the ledger as ControllerRevisions, and back.
+//! Converts records and the ledger to ControllerRevisions and back.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::memory::ledger::Ledger;
 use crate::memory::record::{Facts, ImageFact, Record};
 use crate::project::Project;
 
-/// A record that is to be created. `number` orders records for people who list ControllerRevisions.
+/// A new record as an object. `number` orders records for people who list ControllerRevisions.
 #[must_use]
 pub fn create(
     project: &Project,
@@ -34,7 +34,7 @@ pub fn ledger(project: &Project, ledger: &Ledger) -> ControllerRevision {
     ControllerRevision { metadata, data: Some(RawExtension(json!({}))), revision: 0 }
 }
 
-/// Reads a record; none where somebody has broken it.
+/// Reads a record; `None` if it is corrupt.
 #[must_use]
 pub fn read(object: &ControllerRevision) -> Option<Record> {
     let facts: Facts = serde_json::from_value(object.data.as_ref()?.0.clone()).ok()?;
@@ -46,13 +46,13 @@ pub fn read(object: &ControllerRevision) -> Option<Record> {
     })
 }
 
-/// Reads the ledger; none where somebody has broken it.
+/// Reads the ledger; `None` if it is corrupt.
 #[must_use]
 pub fn read_ledger(object: &ControllerRevision) -> Option<Ledger> {
     serde_json::from_str(object.annotations().get(names::LEDGER)?).ok()
 }
 
-/// Every image digest that a record or the ledger names, read as text: what somebody has broken still counts.
+/// Every image digest in a record or the ledger, searched in the text, so corrupt objects count too.
 pub fn digests(object: &impl Resource) -> impl Iterator<Item = &str> {
     let annotations = object.annotations();
     let texts = [names::IMAGE, names::LEDGER].into_iter().filter_map(|name| annotations.get(name));

@@ -1,4 +1,5 @@
-//! What the platform owner says of build pods: what they get, where they run, and how much a project may wish for.
+//! The platform owner's settings of build pods: their resources, their nodes, and the maximum that a project may
+//! request.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -14,15 +15,15 @@ use crate::quantity::{exceeds, nanos};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BuildPods {
-    /// Requests and limits of a build that wishes for nothing.
+    /// Requests and limits of a build whose project sets none.
     pub resources: Amounts,
-    /// Labels that the nodes must have.
+    /// Labels of the nodes that may run builds.
     pub node_selector: BTreeMap<String, String>,
-    /// Taints of nodes that builds tolerate.
+    /// Tolerations of build pods.
     pub tolerations: Vec<Toleration>,
-    /// Labels of the pods besides our own, which win.
+    /// Labels of the pods in addition to the operator's own, which take precedence.
     pub labels: BTreeMap<String, String>,
-    /// The most that a project may wish for.
+    /// Maximum that a project may request.
     pub max_resources: CpuAndMemory,
 }
 
@@ -30,9 +31,9 @@ pub struct BuildPods {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Amounts {
-    /// What the scheduler keeps free.
+    /// What the scheduler reserves.
     pub requests: BTreeMap<String, Quantity>,
-    /// What a pod cannot go beyond.
+    /// What a pod may use at most.
     pub limits: BTreeMap<String, Quantity>,
 }
 
@@ -65,14 +66,14 @@ impl FromStr for BuildPods {
         let amounts = requests.iter().chain(limits).map(|(name, amount)| (name.as_str(), amount));
         let wrong = amounts.chain(ceiling).find(|(_, amount)| nanos(amount).is_none());
         if let Some((name, amount)) = wrong {
-            return Err(format!("{name}: {:?} is no amount such as 500m or 2Gi", amount.0));
+            return Err(format!("{name}: {:?} is not an amount such as 500m or 2Gi", amount.0));
         }
         Ok(pods)
     }
 }
 
 impl BuildPods {
-    /// Why a project may not wish for this, for a person; none where it may.
+    /// Message to the user if a project requests more than the maximum; none otherwise.
     #[must_use]
     pub fn refusal(&self, wish: Option<&BuildResources>) -> Option<String> {
         let wish = wish?;
@@ -86,15 +87,15 @@ impl BuildPods {
         each.find_map(|(kind, name, amount, most)| {
             let (amount, most) = amount.zip(most).filter(|(amount, most)| exceeds(amount, most))?;
             Some(format!(
-                "spec.build.resources.{kind}.{name} is {}, and builds on this platform may have at most {}: lower it, \
-                 or ask the platform's owner to raise build.maxResources.{name} of the chart",
+                "spec.build.resources.{kind}.{name} is {}, but this platform allows a build at most {}: lower it, or \
+                 ask the platform owner to raise build.maxResources.{name} of the chart",
                 amount.0, most.0
             ))
         })
     }
 
-    /// What the containers of a build get: each wish takes the place of the platform's own amount, and the other of the
-    /// two, request or limit, follows where it would contradict.
+    /// Resources of the containers of a build. An amount of the project replaces that of the platform. If the request
+    /// is then above the limit, the one that the project did not set follows.
     #[must_use]
     pub fn resources(&self, wish: Option<&BuildResources>) -> ResourceRequirements {
         let Amounts { mut requests, mut limits } = self.resources.clone();
@@ -143,7 +144,7 @@ mod tests {
         let more = given(json!({ "limits": { "memory": "3Gi", "cpu": 1 } }));
         assert_eq!(more, json!({ "requests": least, "limits": { "memory": "3Gi", "cpu": "1" } }));
         let little = given(json!({ "limits": { "memory": "64Mi" } }));
-        assert_eq!(little["requests"]["memory"], "64Mi", "a request above its limit would be refused");
+        assert_eq!(little["requests"]["memory"], "64Mi", "Kubernetes rejects a request above its limit");
         let much = given(json!({ "requests": { "memory": "3Gi" } }));
         assert_eq!((&much["requests"]["memory"], &much["limits"]["memory"]), (&json!("3Gi"), &json!("3Gi")));
     }
@@ -162,8 +163,8 @@ mod tests {
     #[test]
     fn settings_that_cannot_be_meant_are_refused_at_start() {
         for (text, named) in [
-            (r#"{"resources": {"limits": {"memory": "4GB"}}}"#, "\"4GB\" is no amount"),
-            (r#"{"maxResources": {"cpu": "many"}}"#, "\"many\" is no amount"),
+            (r#"{"resources": {"limits": {"memory": "4GB"}}}"#, "\"4GB\" is not an amount"),
+            (r#"{"maxResources": {"cpu": "many"}}"#, "\"many\" is not an amount"),
             (r#"{"nodeselector": {}}"#, "unknown field `nodeselector`"),
         ] {
             let error = text.parse::<BuildPods>().unwrap_err();

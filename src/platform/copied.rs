@@ -1,5 +1,6 @@
-//! Which labels and annotations of a `ProjectDeployment` its children get too, so that a policy that asks for them can be
-//! satisfied. Tools that track objects by a label or annotation would take a child for theirs, so theirs are never copied.
+//! Which labels and annotations the operator copies from a `ProjectDeployment` to its children, for policies that
+//! require them. It never copies those by which tools track objects, because a tool would mistake a child for an object
+//! of its own.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -13,9 +14,9 @@ use crate::crd::pods::Copied;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Copy {
-    /// Keys of labels: whole ones, prefixes that end in `/`, and `*` for every key without a prefix.
+    /// Labels to copy: whole keys, prefixes that end in `/`, and `*` for every key without a prefix.
     pub labels: Vec<String>,
-    /// The same of annotations.
+    /// Annotations to copy, in the same form.
     pub annotations: Vec<String>,
 }
 
@@ -33,7 +34,7 @@ impl FromStr for Copy {
     }
 }
 
-/// Domains, and those below them, whose keys belong to a tool, to Kubernetes or to us.
+/// Domains whose keys, and those of their subdomains, belong to a tool, to Kubernetes or to this operator.
 const NEVER: [&str; 9] = [
     "doce.dev",
     "kubernetes.io",
@@ -62,14 +63,14 @@ const SELECTS: [&str; 12] = [
     "pod-template-generation",
 ];
 
-/// Longest value of an annotation that is copied, in bytes.
+/// Longest value to copy, in bytes.
 const MAX_VALUE: usize = 4096;
 
-/// Most keys of each that are copied.
+/// Maximum number of labels, and of annotations, to copy.
 const MAX_KEYS: usize = 32;
 
 impl Copy {
-    /// What of `metadata` goes on to the children.
+    /// The labels and annotations of `metadata` to copy.
     #[must_use]
     pub fn of(&self, metadata: &ObjectMeta) -> Copied {
         let chosen = |rules: &[String], there: &Option<BTreeMap<String, String>>| {

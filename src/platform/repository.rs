@@ -1,36 +1,36 @@
-//! Where images of a project are pushed and pulled: a repository of its own in the platform's registry, another one there
-//! that the namespace shares, or one in a registry of somebody else.
+//! The repository of a project's images: its own one in the platform's registry, another one there that its namespace
+//! shares, or one in a registry of the user.
 
 use super::Platform;
 use crate::project::Project;
 
 impl Platform {
-    /// Repository that build pods push to, without a tag.
+    /// Repository to which build pods push, without a tag.
     #[must_use]
     pub fn pushed_to(&self, project: &Project) -> String {
         self.repository(project, &self.push_registry)
     }
 
-    /// The same repository as nodes pull from it.
+    /// Address at which nodes pull from the same repository.
     #[must_use]
     pub fn pulled_from(&self, project: &Project) -> String {
         self.repository(project, &self.pull_registry)
     }
 
-    /// The repository that a person named, where it is in another registry than the platform's.
+    /// The repository in the spec, if it is not in the platform's registry.
     #[must_use]
     pub fn outside<'a>(&self, project: &'a Project) -> Option<&'a str> {
         project.settings.repository.as_deref().filter(|named| self.path(named).is_none())
     }
 
-    /// Whether pods reach the registry of a repository over plain HTTP.
+    /// Whether the registry of a repository uses plain HTTP.
     #[must_use]
     pub fn is_insecure(&self, repository: &str) -> bool {
         let host = |place: &str| place.split('/').next().map(str::to_owned);
         self.push_insecure && host(repository) == host(&self.push_registry)
     }
 
-    /// Why nothing is built for this project on this platform, with the field and the way out.
+    /// Message to the user if the platform rejects the project's build settings: the field and what to do.
     #[must_use]
     pub fn refusal(&self, project: &Project) -> Option<String> {
         self.build_pods
@@ -48,8 +48,8 @@ impl Platform {
         }
     }
 
-    /// Whoever may push to a repository decides what runs from it: in the platform's registry, which asks for no login, a
-    /// namespace has its own.
+    /// Rejects repositories of other namespaces in the platform's registry, which requires no login: whoever may push
+    /// to a repository decides what runs from it.
     fn of_another_namespace(&self, project: &Project) -> Option<String> {
         let named = project.settings.repository.as_deref()?;
         let path = self.path(named)?;
@@ -57,13 +57,13 @@ impl Platform {
         let own = path.strip_prefix(namespace.as_str()).is_some_and(|rest| rest.starts_with('/'));
         (!own).then(|| {
             format!(
-                "spec.build.output.repository: {named} belongs to another namespace. In the platform's registry, name one \
-                 that begins with {pull}/{namespace}/, or leave it out"
+                "spec.build.output.repository: {named} belongs to another namespace of the platform's registry: use \
+                 one that begins with {pull}/{namespace}/, or leave the field out"
             )
         })
     }
 
-    /// The path of a repository in the platform's registry, by either of its addresses.
+    /// The path of a repository in the platform's registry, under its push or pull address.
     fn path<'a>(&self, named: &'a str) -> Option<&'a str> {
         [&self.push_registry, &self.pull_registry]
             .into_iter()

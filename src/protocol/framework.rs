@@ -1,9 +1,9 @@
-//! What a Dockerfile can be generated for: the values of `spec.build.framework`.
+//! The frameworks that a Dockerfile can be generated for: the values of `spec.build.framework`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a Dockerfile can be generated for.
+/// Framework to generate a Dockerfile for. Default: detected from the files of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[clap(rename_all = "verbatim")]
 pub enum Framework {

@@ -1,4 +1,4 @@
-//! What a build pod is told to do. It holds no secret and nothing that only one of operator and pod understands.
+//! The order of a build pod: what it must build. It contains no secret, and nothing that only one side understands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,46 +18,46 @@ pub use builder::{Profile, Remote};
 pub struct Order {
     /// Where the source is.
     pub source: Source,
-    /// Everything besides the source that makes the image what it is: with the digest of the source, the build key.
+    /// Everything besides the source that determines the image. With the digest of the source it makes the build key.
     pub settings: Settings,
-    /// Repository that the image is pushed to, `host[:port]/path`, without tag.
+    /// Repository to push the image to, `host[:port]/path`, without tag.
     pub repository: String,
     /// The registry of `repository` speaks plain HTTP.
     #[serde(default)]
     pub insecure: bool,
-    /// What this build replaces in the repository may be deleted.
+    /// The build may delete what it replaces in the repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cleans: bool,
     /// Mirror for docker.io, `host[:port]`, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
-    /// The source must be at a public address.
+    /// The source must have a public address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_source: bool,
-    /// Name of the Secret that is mounted below [`SECRET_DIR`]: what reaches the source.
+    /// Name of the Secret that is mounted at [`SECRET_DIR`]: the credentials for the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// How BuildKit runs in the pod.
     #[serde(default, skip_serializing_if = "Profile::is_rootless")]
     pub profile: Profile,
-    /// The daemon that the profile `remote` builds with.
+    /// The daemon for the profile `remote`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Remote>,
-    /// Name of the Secret that is mounted below [`PUSH_SECRET_DIR`]: what reaches the registry of `repository` and those of
-    /// private base images.
+    /// Name of the Secret that is mounted at [`PUSH_SECRET_DIR`]: the credentials for the registry of `repository` and
+    /// for private base images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_secret: Option<String>,
-    /// What the steps of the build may ask for, each in a file below [`BUILD_SECRETS_DIR`] that is named as its id.
+    /// Secrets for the steps of the build, each in a file of [`BUILD_SECRETS_DIR`] named by its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_secrets: Vec<BuildSecret>,
-    /// Seconds that the Job has in all; the build ends itself 30 s earlier with a report.
+    /// Deadline of the Job in seconds. The build ends itself 30 s earlier with a report.
     pub deadline_seconds: u64,
 }
 
 /// Environment variable of the build container that holds the order, as JSON.
 pub const ORDER_ENV: &str = "DOCE_ORDER";
 
-/// Where the source of a build is.
+/// Location of the source of a build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Source {
@@ -72,7 +72,7 @@ pub enum Source {
     Archive {
         /// URL without user information and query.
         url: String,
-        /// What the archive must be, `sha256:` and 64 hex digits; unset: whatever is there at the time of the build.
+        /// Required digest of the archive, `sha256:` and 64 hex digits; unset: any content at the time of the build.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<String>,
     },
@@ -83,7 +83,7 @@ pub enum Source {
     },
     /// The keys of a ConfigMap, mounted as files below [`CONFIG_MAP_DIR`].
     ConfigMap {
-        /// Digest of the keys (see [`crate::version::files_digest`]); the mounted files must have it.
+        /// Digest of the keys (see [`crate::version::files_digest`]); the mounted files must match it.
         digest: String,
     },
     /// A prebuilt image named by tag: the pod resolves it to a digest once and builds nothing.
@@ -109,7 +109,7 @@ pub const BUILD_SECRETS_DIR: &str = "/secrets/build";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BuildSecret {
-    /// What a step asks for it by.
+    /// Id by which a step requests it.
     pub id: String,
     /// Name of the Secret.
     pub secret: String,
@@ -120,7 +120,8 @@ pub struct BuildSecret {
 /// Directory that the Secret with the certificates for a remote daemon is mounted at.
 pub const REMOTE_SECRET_DIR: &str = "/secrets/buildkit";
 
-/// File that the platform's extra CA certificates are written to for tools in the pod (environment `DOCE_CA_BUNDLE`, PEM).
+/// File that the platform's extra CA certificates are written to for tools in the pod (environment `DOCE_CA_BUNDLE`,
+/// PEM).
 pub const CA_BUNDLE_ENV: &str = "DOCE_CA_BUNDLE";
 
 /// What to check out of a Git repository.
@@ -137,20 +138,20 @@ pub enum Reference {
     Default,
 }
 
-/// How the image is made. Part of the build key: a field that is at its default is left out of the canonical form.
+/// How to build the image. Part of the build key: the canonical form omits a field at its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
     /// Directory of the source that is the build context, relative, without `..`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The submodules of a Git repository belong to the source.
+    /// The source includes the submodules of a Git repository.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub submodules: bool,
-    /// What of a Git repository makes a version; unset: all of a commit does.
+    /// Which part of a Git repository makes a version; unset: the whole commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
-    /// Which way to an image.
+    /// Whether to use a Dockerfile or to generate one.
     #[serde(skip_serializing_if = "Strategy::is_auto")]
     pub strategy: Strategy,
     /// Dockerfile below the context; unset: `Dockerfile.prod`, then `Dockerfile`.
@@ -162,40 +163,40 @@ pub struct Settings {
     /// Build arguments.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub args: BTreeMap<String, String>,
-    /// Changed by a person who wants the same source built again.
+    /// A number that a person changes to build the same source again.
     #[serde(skip_serializing_if = "is_zero")]
     pub epoch: i64,
-    /// One line for `sh -c` that takes the place of a generated Dockerfile's usual build step.
+    /// One line for `sh -c` that replaces the usual build step of a generated Dockerfile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// The framework that a Dockerfile is generated for; unset: what the files say.
+    /// The framework for a generated Dockerfile; unset: detected from the files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Framework>,
-    /// Ids of the secrets that steps may ask for. What the secrets hold is no part of the key: a token that is renewed builds
-    /// nothing again.
+    /// Ids of the secrets that steps may request. Their content is not part of the key: a renewed token causes no new
+    /// build.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
-    /// The directory of the finished pages of a site; unset: what its tool says.
+    /// Output directory of a static site; unset: the one that its tool uses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_directory: Option<String>,
-    /// The repository, where a person named one. It is part of the key so that an image is never looked for in a place
-    /// that it was not pushed to; the platform's own repository is not.
+    /// The repository, if a person named one. It is part of the key, so that no build looks for an image in a
+    /// repository that it was not pushed to. The platform's own repository is not part of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
 }
 
-/// What of a Git repository makes a version.
+/// Which part of a Git repository makes a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Watch {
-    /// `path`, and what the workspace says that it needs.
+    /// `path`, and what it needs according to its workspace.
     Workspace,
-    /// `path`, and these files and directories. A list, as it was before there was anything else.
+    /// `path`, and these files and directories. Serialized as a plain list, as in earlier releases.
     #[serde(untagged)]
     Paths(BTreeSet<String>),
 }
 
-/// Which way leads from source to image.
+/// How a source becomes an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[clap(rename_all = "verbatim")]
 pub enum Strategy {
@@ -209,13 +210,13 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
     fn is_auto(&self) -> bool {
         *self == Self::Auto
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }

@@ -1,66 +1,66 @@
-//! Why a build ended without an image: the closed set of reasons. It decides nothing about what happens next.
+//! The closed set of reasons why a build ended without an image. It does not decide what happens next.
 
 use std::fmt;
 
-/// One CamelCase word for why there is no image.
+/// Why there is no image, as one CamelCase word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The order could not be read: operator and build program are of different versions.
+    /// The order could not be read: operator and build program have different versions.
     InvalidOrder,
     /// The pod itself did not work: disk, permissions, a missing program.
     WorkspaceFailed,
-    /// There is no such branch, tag or commit.
+    /// The branch, tag or commit does not exist.
     RefNotFound,
-    /// The address, or what it resolves to, is none that a build may talk to.
+    /// A build may not connect to the address, or to what it resolves to.
     SourceForbidden,
     /// The host of the source did not answer.
     SourceUnreachable,
-    /// The host answers, the repository or image is not there.
+    /// The host answers, but the repository or image does not exist.
     SourceNotFound,
-    /// The host asks for credentials, or refuses those given.
+    /// The host asks for credentials, or rejects the given ones.
     SourceAuthFailed,
-    /// The source is not the one that the order was made for.
+    /// The source is not the one in the order.
     SourceChanged,
     /// More bytes or files than a source may have.
     SourceTooLarge,
-    /// The archive is damaged, or programs could read it differently.
+    /// The archive is damaged, or programs could interpret it differently.
     ArchiveInvalid,
-    /// A file is a pointer of Git LFS, and its server does not have what it stands for, or there is none.
+    /// A file is a Git LFS pointer, and the server does not have its content, or there is no server.
     LargeFileMissing,
-    /// A path or link that leaves the source, a device, a pipe.
+    /// The source contains a path or link that leaves it, a device, or a pipe.
     UnsafeSource,
-    /// The directory that is to be built is not in the source.
+    /// The directory to build is not in the source.
     PathNotFound,
-    /// Neither a Dockerfile nor anything that one can be written for.
+    /// The source has no Dockerfile, and none can be generated for it.
     NoBuilder,
     /// The Dockerfile, or a step of it, failed.
     BuildFailed,
-    /// A Secret that the steps of the build need is not there, or lacks a key.
+    /// A Secret that the steps of the build need does not exist, or lacks a key.
     BuildSecretMissing,
-    /// The kernel ended a step, for the pod may have no more memory.
+    /// The kernel killed a step, because the pod exceeded its memory limit.
     OutOfMemory,
-    /// The disk of the build is full: a step found it so, or the fetch of the source.
+    /// The disk of the build is full: a step or the fetch of the source failed.
     OutOfDisk,
-    /// A base image does not exist, or not for the public.
+    /// A base image does not exist, or is not public.
     BaseImageNotFound,
     /// The registry of a base image did not answer.
     BaseImageUnreachable,
     /// The build daemon did not start or went away.
     BuilderUnavailable,
-    /// The registry that the image goes to did not answer.
+    /// The target registry did not answer.
     RegistryUnavailable,
-    /// The registry that the image goes to refused the push.
+    /// The target registry rejected the push.
     RegistryDenied,
-    /// The registry that the image goes to has no room for it.
+    /// The target registry has no room for the image.
     RegistryFull,
-    /// The time of the build is over.
+    /// The build exceeded its time.
     BuildTimeout,
-    /// The pod was told to end.
+    /// The pod was told to stop.
     Cancelled,
 }
 
 impl Reason {
-    /// Reasons that are never the user's doing, whatever the stage: the build may be tried again.
+    /// Reasons that are never the user's error, in any stage: the build may be retried.
     pub const FAULTS: [Self; 8] = [
         Self::InvalidOrder,
         Self::BuildSecretMissing,

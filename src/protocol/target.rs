@@ -1,10 +1,10 @@
-//! What a build is of.
+//! The target of a build Job.
 
 /// What a Job builds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BuildOf {
-    /// A build key that is known.
+    /// A known build key.
     Key(String),
-    /// A branch or tag that must be looked up first: the number of the lookup.
+    /// A branch, tag or digest to look up first: the number of the lookup.
     Lookup(u64),
 }

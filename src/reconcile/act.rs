@@ -1,4 +1,4 @@
-//! Third step of the loop (I/O): performs the one write that was decided. It chooses nothing but a free port.
+//! Third step of the loop (I/O): performs the one write that `decide` returned. It chooses nothing but a free port.
 
 mod altered;
 mod ask_first;
@@ -28,27 +28,27 @@ use super::observed::{Child, Observed, Refusal, RefusalReason};
 use crate::build_queue::admit::{Starts, limits};
 pub use altered::undone;
 
-/// What became of a write.
+/// Result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done: look again.
+    /// Done: observe again.
     Done,
-    /// It was refused for a reason that a person must know: go on without it.
+    /// Rejected for a reason that a person must know: continue without it.
     Refused(Refusal),
 }
 
-/// Ports that are tried in one pass, so that a crowded range does not hold up everything else.
+/// Most ports tried in one pass, so a crowded range does not delay everything else.
 const MAX_PORTS_TRIED: usize = 64;
 
-/// Where writes go and what the platform adds to them.
+/// What a write needs besides the project.
 pub struct Hand<'a> {
-    /// The door.
+    /// Access to the API server.
     pub cluster: &'a Cluster,
-    /// Addresses and images.
+    /// Addresses and images of the platform.
     pub platform: &'a Platform,
     /// Settings of the operator.
     pub config: &'a Config,
-    /// Builds are started one at a time.
+    /// Serializes the starts of builds.
     pub starts: &'a Starts,
 }
 
@@ -137,12 +137,12 @@ fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
     let message = if refused.name_taken {
         refused.message.clone()
     } else {
-        format!("cannot {what}: {}", refused.message)
+        format!("Cannot {what}: {}", refused.message)
     };
     Refusal { child, cause, message }
 }
 
-/// Compare-and-swap with the ledger of the look that decided: whoever wrote since wins.
+/// Compares and swaps with the ledger that the decision was based on. A later write by another writer wins.
 async fn write_ledger(
     cluster: &Cluster,
     project: &Project,
@@ -161,9 +161,9 @@ async fn create_job(hand: &Hand<'_>, project: &Project, request: &BuildRequest<'
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
 
-/// With a port: that one. Without: the one that the Service has by now, for the look that decided may have come before the
-/// watch told of it; else the first of the range, from the project's own candidate on, that the API server gives. The API
-/// server is the arbiter; ports of our own Services are not even tried.
+/// Applies the Service with `port`. Without `port`: with the port that the Service has by now, because the decision may
+/// predate the watch event. Else with the first port of the range that the API server grants, starting at the project's
+/// own candidate. The API server is the arbiter; ports of our own Services are skipped.
 async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<Outcome, Error> {
     let seen = ours(project, &hand.cluster.caches().services.of(&key(project)), &project.name);
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
@@ -192,7 +192,7 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
         }
     }
     let message = format!(
-        "no node port between {first} and {last} is free. Delete a project that is not needed, or widen the range (the operator's port range within the API server's --service-node-port-range)"
+        "No node port between {first} and {last} is free. Delete a project that you do not need, or widen the operator's port range within the API server's --service-node-port-range"
     );
     Ok(Outcome::Refused(Refusal { child: Child::Service, cause: RefusalReason::PortsExhausted, message }))
 }
@@ -201,12 +201,12 @@ async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Ref
     if refused.port_taken {
         let holder = cluster.holder_of_port(port).await.unwrap_or_else(|| "another Service".to_owned());
         let message = format!(
-            "node port {port} is held by Service {holder}. Free it, or write another spec.expose.nodePort"
+            "Node port {port} is used by Service {holder}. Free it, or set another spec.expose.nodePort"
         );
         return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
     }
     if refused.port_out_of_range {
-        let message = format!("node port {port} is not in the API server's range: {}", refused.message);
+        let message = format!("Node port {port} is not in the API server's range: {}", refused.message);
         return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
     }
     refusal(Child::Service, what, refused)
@@ -231,7 +231,7 @@ async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(),
             match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
                 Some(seen) => {
                     cluster.delete_revision(&seen).await?;
-                    caches.jobs_changed.notify_one(); // A cleanup may have waited for this.
+                    caches.jobs_changed.notify_one(); // A cleanup may wait for this.
                     Ok(())
                 }
                 None => Ok(()),

@@ -1,5 +1,5 @@
-//! The decision: project and world in, one step out. A table read from the top; the first row that matches wins, does
-//! one thing, and then everything is looked at again. Pure: no client, no clock, no shapes of children.
+//! Second step of the loop: project and observed state in, one step out. The first matching row of a table wins; after
+//! its write the loop observes again. Pure: no client, no clock, no shapes of children.
 
 mod builds;
 mod cleanup;
@@ -22,11 +22,11 @@ use crate::protocol::target::BuildOf;
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Write the ledger as a whole, by compare-and-swap.
+    /// Write the whole ledger by compare-and-swap.
     WriteLedger(Box<Ledger>),
-    /// Take over the memory that a project of this name left behind.
+    /// Take over the ledger that a deleted project of this name left behind.
     AdoptLedger(Box<Ledger>),
-    /// Make a record; the pod template is rendered from the project's `run`.
+    /// Create a record; its pod template is rendered from the project's `run`.
     CreateRecord {
         /// Version, 64 hex digits.
         version: String,
@@ -34,12 +34,12 @@ pub enum Step {
         key: Option<String>,
         /// What the version is made from.
         source: SourceFact,
-        /// What made somebody ask for it.
+        /// What caused this version.
         trigger: Trigger,
-        /// The image, where there is one already.
+        /// The image, if it already exists.
         image: Option<ImageFact>,
     },
-    /// Note the image of a version in its record.
+    /// Write the image of a version into its record.
     WriteImage {
         /// Version of the record.
         version: String,
@@ -50,11 +50,11 @@ pub enum Step {
     CreateBuildJob {
         /// What to build.
         of: BuildOf,
-        /// Which attempt.
+        /// Number of the attempt.
         attempt: u32,
-        /// Digest of the source, where it is known.
+        /// Digest of the source, if known.
         digest: Option<String>,
-        /// Why, for a person.
+        /// Why it is built, for people.
         reason: &'static str,
     },
     /// Create the Job that runs an init command.
@@ -64,22 +64,22 @@ pub enum Step {
         /// Number of the run.
         number: u64,
     },
-    /// Delete a build Job that nobody wants any more.
+    /// Delete a build Job that is no longer needed.
     DeleteBuildJob {
         /// Name of the Job.
         job: String,
     },
-    /// Create the Job that deletes the image of a record which is about to go, suspended.
+    /// Create, suspended, the Job that deletes the image of a record that is about to be deleted.
     CreateCleanupJob {
         /// Version of the record.
         version: String,
     },
-    /// Create, suspended, the Job that tries again what a cleanup Job could not do.
+    /// Create, suspended, the Job that retries a failed cleanup Job.
     RecreateCleanupJob {
         /// Name of the Job that failed.
         job: String,
     },
-    /// Delete a cleanup Job that is not to be started.
+    /// Delete a cleanup Job that must not start.
     DeleteCleanupJob {
         /// Name of the Job.
         job: String,
@@ -88,7 +88,7 @@ pub enum Step {
     ApplyDeployment(DesiredDeployment),
     /// Create or change the Service.
     ApplyService {
-        /// The port to ask for; none: the first free one from the candidate on.
+        /// The port to request; `None`: the first free one, starting at the project's candidate.
         port: Option<u16>,
     },
     /// Delete a ReplicaSet without pods.
@@ -96,7 +96,7 @@ pub enum Step {
         /// Its name.
         name: String,
     },
-    /// Give labels and owner back to a child.
+    /// Restore labels and owner of a child.
     RepairMetadata(Unmarked),
     /// Delete a record.
     DeleteRecord {
@@ -105,20 +105,20 @@ pub enum Step {
     },
 }
 
-/// What the Deployment should run.
+/// Desired content of the Deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredDeployment {
-    /// Version whose recorded template is used; none: the template is not touched.
+    /// Version whose recorded template is used; `None`: the template does not change.
     pub version: Option<String>,
     /// Restart stamp of the template.
     pub stamp: Option<String>,
-    /// Pods.
+    /// Number of pods.
     pub replicas: i32,
-    /// The version was never live: it has to survive the guard.
+    /// The version is on trial: never live, it must survive the guard.
     pub trial: bool,
 }
 
-/// Everything that a row may look at.
+/// Everything that a row may read.
 struct Situation<'a> {
     project: &'a Project,
     observed: &'a Observed,
@@ -126,13 +126,13 @@ struct Situation<'a> {
     target: Target,
 }
 
-/// One row: a step where it matches.
+/// One row: returns a step if it matches.
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down (docs/design.md, section 3). Rows 7 and 8, and 13 and 14, share a function each.
 const ROWS: [(&str, Row); 25] = [
-    ("a source that must be looked up is asked for anew", memory::lookup_changed),
-    ("1: what is asked for has no record", memory::record),
+    ("the spec names another branch or tag than the last lookup", memory::lookup_changed),
+    ("1: the version of the pin or the spec has no record", memory::record),
     ("2: a new cancel", requests::cancel),
     ("3: a new retry", requests::retry),
     ("4: a new rollback", requests::rollback),
@@ -140,25 +140,25 @@ const ROWS: [(&str, Row); 25] = [
     ("5: a new deploy", requests::deploy),
     ("6: a Job finished", verdicts::job_finished),
     ("6: an init command ended", init::ended),
-    ("6: the source is to be looked at again by the clock", poll::due),
+    ("6: the interval of the source is over", poll::due),
     ("7, 8: the version in place is Available", verdicts::live),
     ("9: a restart does not become Available", verdicts::restart_failed),
     ("10: a version on trial failed", verdicts::trial_failed),
-    ("10: an init command that failed for a cause outside of its version runs again", init::tried_again),
-    ("10: a version that failed for a cause outside of it is tried again", verdicts::tried_again),
-    ("11: a Job that nobody wants", builds::unneeded),
+    ("10: the retry of an init command that failed for a cause outside of its version", init::tried_again),
+    ("10: the retry of a version that failed for a cause outside of it", verdicts::tried_again),
+    ("11: a build Job is no longer needed", builds::unneeded),
     ("12: a build is due", builds::due),
     ("12: an init command is due", init::due),
     ("13, 14: Deployment and Service differ", run::roll_or_serve),
-    ("a child that somebody took a label or the owner from", memory::mark),
-    ("15: a ReplicaSet that is not kept", run::forget_set),
-    ("a cleanup whose image is to stay", cleanup::unneeded),
-    ("a cleanup that failed", cleanup::again),
-    ("16: more records than the limit: the image of the one that goes", cleanup::due),
+    ("a child lost a label or its owner", memory::mark),
+    ("15: a ReplicaSet is not kept", run::forget_set),
+    ("a cleanup whose image must stay", cleanup::unneeded),
+    ("a cleanup failed", cleanup::again),
+    ("16: more records than the limit: the image of the oldest", cleanup::due),
     ("16: more records than the limit", memory::forget_record),
 ];
 
-/// The next step, or none: then the project is settled or waits for something that a watch will tell.
+/// The next step. `None` if the project is settled or waits for a watch event.
 #[must_use]
 pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
     if project.deleting || !observed.predecessors.is_empty() {
@@ -175,8 +175,8 @@ pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
 }
 
 impl Situation<'_> {
-    /// A ledger write, with what is learned in passing and without what no record and no wish needs. None once the
-    /// ledger was refused: what cannot be remembered is not acted on.
+    /// A step that writes `ledger`, adds facts learned meanwhile, and drops entries that nothing needs. `None` once a
+    /// write of the ledger was rejected: the operator does not act on what it cannot remember.
     fn note(&self, mut ledger: Ledger) -> Option<Step> {
         if self.observed.refused(Child::Memory) {
             return None;
@@ -201,7 +201,7 @@ impl Situation<'_> {
             .iter_mut()
             .filter(|(key, attempts)| asked_key != Some(*key) && !news(key, attempts));
         others.for_each(|(_, attempts)| attempts.forget_logs());
-        // Only the version that is asked for keeps what its app said: the ledger must stay small.
+        // Only the desired version keeps the log of its app: the ledger must stay small.
         let told = |version: &String, life: &VersionState| self.ledger.versions.get(version) == Some(life);
         let others = ledger
             .versions
@@ -211,8 +211,8 @@ impl Situation<'_> {
         Some(Step::WriteLedger(Box::new(ledger)))
     }
 
-    /// A request that nobody has looked at yet. An object older than the memory makes none: what it carries was
-    /// replaced meanwhile, seen or not.
+    /// A request that is not handled yet. An object older than the ledger makes no requests: its annotations have been
+    /// replaced since.
     fn request(&self, verb: Verb) -> Option<&str> {
         let older = |now: u64| self.ledger.object.is_some_and(|newest| now < newest);
         if self.project.resource_version.is_some_and(older) {
@@ -222,7 +222,7 @@ impl Situation<'_> {
         self.ledger.is_new(verb, value).then_some(value.as_str())
     }
 
-    /// A request as the cause of what it leads to.
+    /// The trigger that a request is recorded as.
     fn trigger(&self, verb: Verb, cause: TriggerKind) -> Trigger {
         Trigger { cause, by: self.project.authors.requests.get(&verb).cloned() }
     }
@@ -235,31 +235,31 @@ impl Situation<'_> {
         self.observed.records.get(version).is_some_and(|record| record.image.is_some())
     }
 
-    /// The user of its image is one that the version itself does not let.
+    /// The version's `security` forbids the user of its image.
     fn forbidden(&self, version: &str) -> bool {
         forbidden(self.observed, version).is_some()
     }
 
-    /// It has an image that may be started.
+    /// It has an image that may start.
     fn startable(&self, version: &str) -> bool {
         self.built(version) && !self.forbidden(version)
     }
 
-    /// Nothing has to run before its pods.
+    /// No init command has to run before its pods.
     fn initialized(&self, version: &str) -> bool {
         initialized(self.ledger, self.observed, version)
     }
 
-    /// A verdict stands against the version or its build key.
+    /// A verdict is in force against the version.
     fn failed(&self, version: &str) -> bool {
         self.ledger.life(version).failed.is_some()
     }
 
-    /// The lookup that is not answered yet.
+    /// The lookup that has no answer yet.
     fn pending(&self) -> Option<&crate::memory::ledger::Lookup> {
         let crate::project::Origin::LookedUp(of) = self.project.origin() else { return None };
         if matches!(self.target.pin, super::target::Pin::Known(_)) {
-            return None; // A pin is not looked beyond.
+            return None; // A pin needs no lookup.
         }
         let open = |lookup: &&crate::memory::ledger::Lookup| {
             lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)

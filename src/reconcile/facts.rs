@@ -1,5 +1,5 @@
-//! Facts read off Kubernetes' own objects. Pure: timestamps of objects become facts here, and nowhere else is the status
-//! of a child interpreted.
+//! Facts read from Kubernetes objects. Pure. Only these modules interpret the status of children, and they turn the
+//! timestamps of objects into facts.
 
 pub mod build;
 mod exit;

@@ -1,5 +1,5 @@
-//! First step of the loop (I/O): what the caches know of one project's children becomes a [`Observed`]. It reads nothing
-//! from the API server but the content of a ConfigMap that is the source and has changed. It decides nothing.
+//! First step of the loop (I/O): turns the caches of one project's children into an [`Observed`]. It reads from the API
+//! server only the content of a source ConfigMap that changed, and pods of Jobs that ended. It decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,22 +31,22 @@ use crate::memory::revisions;
 use crate::platform::Platform;
 use crate::project::{Origin, Project};
 
-/// What does not come from the children.
+/// Inputs that do not come from the children.
 #[derive(Clone, Debug)]
 pub struct Surroundings<'a> {
-    /// Addresses and images.
+    /// Addresses and images of the platform.
     pub platform: &'a Platform,
-    /// Seconds of the first pause after a fault.
+    /// First retry delay after a fault, in seconds.
     pub retry_base: u32,
-    /// Writes that were refused in this pass.
+    /// Writes that were rejected in this pass.
     pub refusals: &'a [Refusal],
-    /// Places in the queue of builds.
+    /// Positions in the build queue.
     pub positions: &'a Positions,
     /// How many builds may run at a time.
     pub limits: Limits,
 }
 
-/// Looks at everything that belongs to `project`.
+/// Observes everything that belongs to `project`.
 pub async fn observe(
     cluster: &Cluster,
     project: &Project,
@@ -65,7 +65,7 @@ pub async fn observe(
     ];
     let records = records(project, &revisions);
     let deployment = ours(project, &deployments, &project.name);
-    // Those of a project before it keep its label: another one would start them anew.
+    // ReplicaSets and pods of an earlier project keep its label: another one would restart them.
     let owners: BTreeSet<String> = deployment.iter().filter_map(|deployment| deployment.uid()).collect();
     let sets: Vec<Arc<ReplicaSet>> = below(project, caches.sets.of(&key), &owners);
     let own_jobs: Vec<Arc<Job>> = jobs.iter().filter(|job| is_ours(project, &***job)).cloned().collect();
@@ -117,7 +117,7 @@ pub async fn observe(
     })
 }
 
-/// What the kubelets said last of these pods.
+/// The last failed health check that kubelets reported for each of these pods.
 fn sightings(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, Sighting> {
     let of = |pod: &Arc<Pod>| {
         let uid = pod.uid()?;
@@ -127,7 +127,8 @@ fn sightings(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, Sighting>
     pods.iter().filter_map(of).collect()
 }
 
-/// Only where a record may be about to go: it takes a look at the records of all projects.
+/// Versions whose image may be deleted. Computed only if a record may be about to be deleted, because it reads the
+/// records of all projects.
 fn orphans(
     cluster: &Cluster,
     project: &Project,
@@ -147,7 +148,7 @@ fn preconditions<K: Resource>(object: &K) -> Preconditions {
     }
 }
 
-/// The child of that name which belongs to this very project.
+/// The child of that name that belongs to exactly this project.
 #[must_use]
 pub fn ours<K: Resource>(project: &Project, objects: &[Arc<K>], name: &str) -> Option<Arc<K>> {
     objects.iter().find(|object| object.name_any() == name && is_ours(project, &***object)).cloned()
@@ -163,7 +164,7 @@ fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap
         .collect()
 }
 
-/// ReplicaSets or pods that carry the project's label or belong to one of `owners`.
+/// ReplicaSets or pods that have the project's label or belong to one of `owners`.
 fn below<K: Resource>(project: &Project, objects: Vec<Arc<K>>, owners: &BTreeSet<String>) -> Vec<Arc<K>> {
     let is_below = |object: &Arc<K>| {
         object.labels().get(names::UID) == Some(&project.uid)
@@ -190,7 +191,7 @@ fn unmarked(
         lost_marks(project, &**object, names::role_of_job(object))
             .then(|| Unmarked { child: Child::Job, name: object.name_any() })
     };
-    // Where pods are asked for, the next write of the Deployment brings them back anyway.
+    // If replicas are desired, the next write of the Deployment restores the marks anyway.
     let deployment = deployment.filter(|object| lost_marks(project, *object, names::ROLE_APP));
     let deployment = deployment.map(|object| Unmarked { child: Child::Deployment, name: object.name_any() });
     revisions
@@ -207,8 +208,8 @@ fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
         && !meta::is_marked(project, object, role)
 }
 
-/// The build Jobs. One that has ended, as far as its pods are known without a word, may have pods that no watch has told
-/// of yet: where its end is still to be noted, they are read before it is taken for lost.
+/// The build Jobs. If one ended and its known pods have no report, the watch may lag behind: its pods are read before
+/// the Job counts as lost, unless its end is already recorded.
 async fn builds(
     cluster: &Cluster,
     jobs: &[Arc<Job>],
@@ -231,7 +232,8 @@ async fn builds(
     Ok(builds)
 }
 
-/// The Jobs that run an init command. The pods of one that failed without a word that is known are read, as those of builds are.
+/// The Jobs that run an init command. If one failed and its known pods have no report, its pods are read, as for
+/// builds.
 async fn inits(
     cluster: &Cluster,
     memory: Option<&Ledger>,
@@ -256,7 +258,7 @@ async fn inits(
     Ok(inits)
 }
 
-/// Children of a deleted namesake: garbage collection is on its way.
+/// Children of a deleted project of this name that Kubernetes is still collecting.
 fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc<K>]) -> Vec<String> {
     let of_namesake = |object: &&Arc<K>| {
         let owner = project.owner();

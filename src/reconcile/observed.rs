@@ -1,4 +1,4 @@
-//! What can be seen of one project: facts read off the children, no thought. Pure: no client, no clock of its own.
+//! What one pass observes of a project: plain facts about its children. Pure: no client, no clock of its own.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ mod refusal;
 
 pub use refusal::{Child, Refusal, RefusalReason};
 
-/// Everything that one pass sees.
+/// Everything that one pass observes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// When the pass began; compared with the timestamps of objects, never remembered.
+    /// When the pass began; compared with timestamps of objects, never stored.
     pub now: Timestamp,
-    /// The memory, if there is one yet.
+    /// The ledger, if it exists.
     pub ledger: Option<Ledger>,
-    /// The memory is that of a project of this name which is gone and left it behind.
+    /// A deleted project of the same name left the ledger behind.
     pub inherits: bool,
-    /// The object that holds the memory, at this look.
+    /// State of the ledger object in this pass.
     pub ledger_preconditions: Option<Preconditions>,
     /// The records by version.
     pub records: BTreeMap<String, Record>,
@@ -35,9 +35,9 @@ pub struct Observed {
     pub jobs: Vec<BuildJob>,
     /// The Jobs that run an init command.
     pub inits: Vec<init::InitJob>,
-    /// What may have to go from registries outside the platform's.
+    /// Image cleanups of the project.
     pub cleanups: Cleanups,
-    /// Place in the queue of the one that waits, if one does: 1 is next.
+    /// Position of its queued build, if there is one: 1 is next.
     pub position: Option<u32>,
     /// The Deployment.
     pub rollout: Option<Rollout>,
@@ -47,19 +47,19 @@ pub struct Observed {
     pub service: Option<Service>,
     /// The ConfigMap that the spec names as source.
     pub config_map: ConfigMap,
-    /// Children of a deleted namesake, `kind/name`: wait until they are gone.
+    /// Children of a deleted project of the same name, `kind/name`: the operator waits until they are gone.
     pub predecessors: Vec<String>,
-    /// Ledger, records and Jobs that somebody took a label or the owner from.
+    /// Ledger, records, Jobs and Deployment that lost a label or the owner.
     pub unmarked: Vec<Unmarked>,
-    /// Children of which the API server or another owner refused a write in this pass.
+    /// Writes that were rejected in this pass.
     pub refusals: Vec<Refusal>,
-    /// Seconds of the first pause after a fault.
+    /// First retry delay after a fault, in seconds.
     pub retry_base: u32,
     /// Repository that nodes pull this project's images from, without tag.
     pub repository: String,
 }
 
-/// A child of ours that somebody took a label or the owner from: nothing would delete it with the project.
+/// A child that lost a label or its owner: without the owner, it would outlive the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmarked {
     /// The ledger, a record, a build Job or the Deployment.
@@ -74,7 +74,7 @@ pub enum ConfigMap {
     /// The source is something else.
     #[default]
     NotAsked,
-    /// There is none of that name.
+    /// No ConfigMap of that name exists.
     Missing,
     /// Digest of its content.
     Digest(String),
@@ -87,23 +87,23 @@ pub struct BuildJob {
     pub name: String,
     /// What it builds.
     pub of: BuildOf,
-    /// Which attempt at it.
+    /// Number of the attempt.
     pub attempt: u32,
-    /// Why somebody wanted it.
+    /// Why it was created, one word.
     pub reason: String,
-    /// How far it is.
+    /// Its state.
     pub state: JobState,
     /// When it was started.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub finished: Option<Timestamp>,
-    /// When its pod must have said how it ended, because the Job's deadline is about to take it away.
+    /// When the operator takes the known trouble as the result, because the Job's deadline is about to delete the pod.
     pub last_words: Option<Timestamp>,
-    /// Why its pod does not run, if Kubernetes says so.
+    /// Why its pod does not run, if Kubernetes reports it.
     pub trouble: Option<Trouble>,
 }
 
-/// How far a Job is.
+/// State of a build Job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobState {
     /// Suspended: it waits for its turn.
@@ -114,20 +114,20 @@ pub enum JobState {
     Built(report::Built),
     /// It ended with a report of failure.
     Failed(report::Failed),
-    /// It ended without a report, or its time is nearly over and its pod does not run: what is known of why.
+    /// It ended without a report, or its time is almost over and its pod does not run; with the known cause.
     Lost(Trouble),
     /// It is being deleted.
     Ending,
 }
 
 impl JobState {
-    /// Neither ended nor ending.
+    /// It is queued or running.
     #[must_use]
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Queued | Self::Running)
     }
 
-    /// Where its log is kept.
+    /// Reference of its log.
     #[must_use]
     pub fn log(&self) -> Option<&str> {
         match self {
@@ -142,57 +142,58 @@ impl JobState {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, read off another field")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollout {
-    /// Version of the pod template; none if somebody removed it.
+    /// Version of the pod template; `None` if its annotation was removed.
     pub version: Option<String>,
     /// Restart stamp of the pod template.
     pub stamp: Option<String>,
-    /// Pods that its spec asks for.
+    /// Desired pods.
     pub replicas: i32,
-    /// Pods there are.
+    /// Existing pods.
     pub pods: i32,
     /// Pods of this template among them.
     pub updated: i32,
-    /// Pods of this template that are not ready though they are not new, or that cannot start or be made.
+    /// Pods of this template that are not ready although they are not new, or that cannot start or be created.
     pub ailing: i32,
     /// Pods that have been ready for `minReadySeconds`.
     pub serving: i32,
-    /// The template, and all else that we set but replicas, is as it should be for that version and stamp.
+    /// The template and all other fields that we set, except replicas, match the desired shape for that version and
+    /// stamp.
     pub faithful: bool,
-    /// Its status is about its newest generation. Where not, nothing of the status below counts.
+    /// Its status describes its newest generation. If not, the status fields below do not count.
     pub current: bool,
-    /// Every pod is of this template and has been ready for `minReadySeconds`.
+    /// Every pod has this template and has been ready for `minReadySeconds`.
     pub available: bool,
-    /// It was available in this template before, or at 0 replicas: Kubernetes sets it no deadline any more.
+    /// It was available in this template before, or at 0 replicas: Kubernetes no longer applies a deadline to it.
     pub completed: bool,
-    /// When it was.
+    /// When it completed.
     pub completed_at: Option<Timestamp>,
     /// The progress deadline of this template is over.
     pub deadline_over: bool,
-    /// When it was.
+    /// When the deadline passed.
     pub deadline_at: Option<Timestamp>,
     /// Why it can never become available, if that is certain.
     pub hopeless: Option<Trouble>,
-    /// Why its pods are not ready, if Kubernetes says so.
+    /// Why its pods are not ready, if Kubernetes reports it.
     pub trouble: Option<Trouble>,
-    /// The cause of that is outside of the version: it may start as soon as that is gone.
+    /// The cause of `trouble` is outside of the version: it may start once that cause is gone.
     pub outside: bool,
-    /// The end of what the app said before it ended, for a person.
+    /// Last lines of the app's log, for people.
     pub log: String,
-    /// When more can be said of a pod that has only just begun.
+    /// When a pod that has just started can be judged further.
     pub speaks_at: Option<Timestamp>,
 }
 
 /// What keeps pods from being ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// One CamelCase word, mostly Kubernetes' own.
+    /// One CamelCase word, mostly from Kubernetes.
     pub reason: String,
-    /// For a person.
+    /// Explanation for people.
     pub message: String,
 }
 
 impl From<&Trouble> for Failure {
-    /// A build whose pod did not run or could not speak for itself.
+    /// The failure of a build whose pod did not run or sent no report.
     fn from(trouble: &Trouble) -> Self {
         Self {
             stage: "Build".to_owned(),
@@ -214,11 +215,11 @@ pub struct Set {
     pub stamp: Option<String>,
     /// Pods that it has or should have.
     pub pods: i32,
-    /// It has the template that the Deployment has now.
+    /// It has the current template of the Deployment.
     pub current: bool,
-    /// Its template is the recorded one, not one that somebody edited.
+    /// Its template is the recorded one, without foreign edits.
     pub faithful: bool,
-    /// Counts the templates that the Deployment has had: the greatest is the newest.
+    /// Number of the template in the history of the Deployment: the greatest is the newest.
     pub revision: u64,
 }
 
@@ -227,18 +228,18 @@ pub struct Set {
 pub struct Service {
     /// Its node port.
     pub port: Option<u16>,
-    /// All that we set is as it should be, whatever the port.
+    /// All fields that we set match the desired shape, except the port.
     pub faithful: bool,
 }
 
 impl Observed {
-    /// Whether a write to `child` was refused in this pass.
+    /// Whether a write to `child` was rejected in this pass.
     #[must_use]
     pub fn refused(&self, child: Child) -> bool {
         self.refusals.iter().any(|refusal| refusal.child == child)
     }
 
-    /// The image of a build key: a record has it, or a Job that has just ended reports it.
+    /// The image of a build key: from a record, or from the report of a Job that just ended.
     #[must_use]
     pub fn image_of(&self, key: &str) -> Option<ImageFact> {
         let of_key = |record: &&Record| record.facts.key.as_deref() == Some(key);
@@ -246,7 +247,7 @@ impl Observed {
         recorded.or_else(|| self.reports().find(|built| built.key == key).map(|built| self.image(built)))
     }
 
-    /// What the Jobs that ended with an image say.
+    /// Reports of the Jobs that ended with an image.
     pub fn reports(&self) -> impl Iterator<Item = &report::Built> {
         self.jobs.iter().filter_map(|job| match &job.state {
             JobState::Built(built) => Some(built),

@@ -1,4 +1,4 @@
-//! Last step of the loop (I/O): writes the status if it differs and publishes what happened. It decides nothing.
+//! Last step of the loop (I/O): writes the status if it differs and publishes events. It decides nothing.
 
 use crate::cluster::{Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
@@ -6,8 +6,8 @@ use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use super::observed::Refusal;
 use super::status::{happenings, left_behind};
 
-/// Writes `status` and tells the difference, and which images are left behind because a write was refused. A settled
-/// project costs nothing here.
+/// Writes `status`, and publishes events for its changes and for images that stay because their cleanup was rejected. A
+/// settled project causes no write.
 pub async fn report(
     cluster: &Cluster,
     object: &ProjectDeployment,

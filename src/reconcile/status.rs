@@ -1,5 +1,5 @@
-//! Fourth step of the loop: everything seen becomes the status, and the difference of two statuses becomes events.
-//! Pure; no other file writes a condition.
+//! Fourth step of the loop: derives the status from the observed facts, and events from the difference of two statuses.
+//! Pure. No other file writes a condition.
 
 mod building;
 mod events;
@@ -29,7 +29,7 @@ pub use events::{happenings, left_behind};
 pub use phase::announces;
 pub use ready::{Headline, headline};
 
-/// Everything that a summary looks at.
+/// Everything that the status is derived from.
 struct View<'a> {
     project: &'a Project,
     observed: &'a Observed,
@@ -37,7 +37,7 @@ struct View<'a> {
     target: Target,
 }
 
-/// The status for what was seen. `old` lends its transition times and nothing else.
+/// Derives the status from the observed facts. Only the transition times come from `old`.
 #[must_use]
 pub fn summarize(
     old: Option<&ProjectDeploymentStatus>,
@@ -79,13 +79,13 @@ pub fn summarize(
     }
 }
 
-/// Kubernetes' times have whole seconds; a fraction would be lost on the way and look like a change.
+/// Kubernetes stores times in whole seconds. A fraction would be lost and look like a change.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// The version whose pods answer: the one in place once it is on top of the live order or Available, else the one that was
-/// live last. One that was live before and is gone back to answers only when its pods are there.
+/// The version whose pods answer: the one in place if it was live last or is Available, else the one that was live
+/// last. After a rollback, a version that was live before answers only once it is Available.
 fn serving(view: &View<'_>) -> Option<String> {
     let in_place = view.target.in_place.clone();
     let proven = |version: &String| {
@@ -126,16 +126,16 @@ fn available(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
         message,
     };
     if view.observed.ledger.is_none() && view.observed.rollout.is_none() {
-        return update(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet".to_owned());
+        return update(Truth::Unknown, Reason::Unseen, "Not processed by the operator yet".to_owned());
     }
     let Some(rollout) = view.observed.rollout.as_ref().filter(|rollout| rollout.serving > 0) else {
         let never = view.observed.rollout.is_none() && !view.project.stopped();
         return match headline.reason {
             Reason::Stopped | Reason::Stopping => {
-                update(Truth::False, Reason::Stopped, "no pods, as asked".to_owned())
+                update(Truth::False, Reason::Stopped, "Stopped by spec: no pods run".to_owned())
             }
-            _ if never => update(Truth::Unknown, Reason::NothingYet, "no version has run yet".to_owned()),
-            reason => update(Truth::False, reason, "no pod is ready".to_owned()),
+            _ if never => update(Truth::Unknown, Reason::NothingYet, "No version has run yet".to_owned()),
+            reason => update(Truth::False, reason, "No pod is ready".to_owned()),
         };
     };
     let version = serving(view).as_deref().map_or_else(|| "a version".to_owned(), short);
@@ -174,7 +174,7 @@ fn built(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
             };
             update(Truth::False, headline.reason, message)
         }
-        None => update(Truth::Unknown, Reason::NothingYet, "no version is known yet".to_owned()),
+        None => update(Truth::Unknown, Reason::NothingYet, "No version is known yet".to_owned()),
     }
 }
 
@@ -197,9 +197,9 @@ fn port(view: &View<'_>) -> ConditionUpdate {
     }
     match view.observed.service.as_ref().and_then(|service| service.port) {
         Some(port) => {
-            update(Truth::True, Reason::Allocated, format!("node port {port}, for the life of the project"))
+            update(Truth::True, Reason::Allocated, format!("Node port {port} for the life of the project"))
         }
-        None => update(Truth::Unknown, Reason::NothingYet, "no port has been asked for yet".to_owned()),
+        None => update(Truth::Unknown, Reason::NothingYet, "No node port is allocated yet".to_owned()),
     }
 }
 
@@ -214,21 +214,18 @@ fn rollback(view: &View<'_>) -> ConditionUpdate {
         Some(version) if view.target.left.is_none() => update(
             Truth::False,
             Reason::NothingYet,
-            format!(
-                "{} is kept, and can be gone back to once the spec asks for something that is there",
-                short(&version)
-            ),
+            format!("Rollback to {} is possible once the source resolves", short(&version)),
         ),
         Some(version) => {
             let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
             update(
                 Truth::True,
                 Reason::VersionKept,
-                format!("{} can be gone back to without a build: {command}", short(&version)),
+                format!("Roll back to {} without a build: {command}", short(&version)),
             )
         }
         None => {
-            update(Truth::False, Reason::NoOtherVersion, "no other version that served is kept".to_owned())
+            update(Truth::False, Reason::NoOtherVersion, "No other version that was live is kept".to_owned())
         }
     }
 }
@@ -258,7 +255,7 @@ fn build(view: &View<'_>) -> Option<BuildStatus> {
     })
 }
 
-/// A look by the clock that has found nothing to build, as far as it is known.
+/// A poll that has found nothing to build so far.
 fn is_idle_poll(job: &BuildJob) -> bool {
     job.reason == names::POLLED
         && match &job.state {
@@ -275,13 +272,13 @@ fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<Str
     };
     let there = Verb::ALL.map(Verb::word).join(", ");
     let unknown = |(word, value): (&String, &String)| {
-        let outcome = format!("refused: there is no doce.dev/{word}; there are {there}");
+        let outcome = format!("rejected: unknown request doce.dev/{word}. Known requests: {there}");
         (word.clone(), HandledRequest { value: value.clone(), outcome })
     };
     ledger.handled.iter().map(entry).chain(project.unknown.iter().map(unknown)).collect()
 }
 
-/// A failure as the status shows it.
+/// Converts a failure to its form in the status.
 fn failure(version: Option<&str>, failure: &crate::memory::ledger::Failure) -> FailureStatus {
     FailureStatus {
         version: version.map(short),

@@ -1,5 +1,5 @@
-//! What the spec asks for, and what is wanted once a rollback counts. Pure: derived from the project and what was observed;
-//! `decide` and `status` share it, so that the two cannot disagree.
+//! The version that the spec yields, and the target once pin and hold count. Pure: derived from the project and the
+//! observed state. `decide` and `status` share it, so the two cannot disagree.
 
 use crate::memory::ledger::{Answer, Ledger};
 use crate::memory::record::{ImageFact, Record, SourceFact};
@@ -8,50 +8,51 @@ use crate::version;
 
 use super::observed::{ConfigMap, Observed};
 
-/// A version that the spec yields by itself.
+/// The version that the spec yields without pin and hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecVersion {
     /// The version, 64 hex digits.
     pub version: String,
-    /// The build key; none for a prebuilt image.
+    /// The build key; `None` for a prebuilt image.
     pub key: Option<String>,
-    /// What it is made from.
+    /// Its source.
     pub source: SourceFact,
-    /// The image, where nothing needs to be built.
+    /// The image, if it needs no build.
     pub image: Option<ImageFact>,
 }
 
-/// What the pin comes to.
+/// What the pin resolves to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pin {
-    /// There is none.
+    /// No pin is set.
     None,
-    /// It names this version.
+    /// It matches this version.
     Known(String),
-    /// It names no version, or more than one of these.
+    /// It matches no version, or more than one. Holds the candidates.
     Unknown(Vec<String>),
 }
 
-/// What is asked for and what is wanted.
+/// The desired version and the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// What the spec yields by itself, once the source is known.
+    /// What the spec yields without pin and hold, once the source is known.
     pub from_spec: Option<SpecVersion>,
-    /// What the pin comes to.
+    /// What the pin resolves to.
     pub pin: Pin,
-    /// The version that the spec asks for: the pin, else what it yields.
+    /// The desired version: the pin, else what the spec yields.
     pub desired: Option<String>,
-    /// What a rollback leaves: that version or, until a branch or tag is looked up for the first time, the lookup.
+    /// What a rollback leaves: the desired version or, until the first lookup of a branch or tag has an answer, the
+    /// lookup.
     pub left: Option<String>,
     /// The hold is in force.
     pub held: bool,
-    /// The version that should run: the hold's target while in force, else what is asked for.
+    /// The target: the hold's target while the hold is in force, else the desired version.
     pub version: Option<String>,
     /// The version of the Deployment's template.
     pub in_place: Option<String>,
 }
 
-/// Reads project and world.
+/// Derives the target from project and observed state.
 #[must_use]
 pub fn target(project: &Project, observed: &Observed) -> Target {
     let empty = Ledger::default();
@@ -77,7 +78,7 @@ pub fn target(project: &Project, observed: &Observed) -> Target {
     }
 }
 
-/// Digest of the source, as far as it is known, and what is remembered of how it was learned.
+/// The digest of the source, if known, with what is known about it.
 #[must_use]
 pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<Answer> {
     let known = |digest: String| Answer { digest, reference: project.reference(), ..Answer::default() };
@@ -96,20 +97,20 @@ pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option
     }
 }
 
-/// The lookup that says for the first time what the spec asks for.
+/// The first lookup of the source, while it has no answer.
 fn unanswered(project: &Project, ledger: &Ledger) -> Option<String> {
     let Origin::LookedUp(of) = project.origin() else { return None };
     ledger.lookup.as_ref().filter(|lookup| lookup.of == of && lookup.answer.is_none())?;
     Some(of)
 }
 
-/// What an earlier record says of a source: a commit does not change its message.
+/// Message and author of a source from an earlier record: a commit never changes them.
 fn told(observed: &Observed, digest: &str) -> SourceFact {
     let same = |source: &SourceFact| source.digest == digest && source.message.is_some();
     observed.records.values().map(Record::source).find(same).unwrap_or_default()
 }
 
-/// What the spec yields by itself, as far as its source is known.
+/// What the spec yields without pin and hold, if its source is known.
 pub(super) fn from_spec(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<SpecVersion> {
     let answer = answer(project, observed, ledger)?;
     let source = SourceFact {
@@ -140,7 +141,8 @@ pub(super) fn from_spec(project: &Project, observed: &Observed, ledger: &Ledger)
     })
 }
 
-/// A pin equal to what the spec itself yields is built normally: a manifest with a pin works on a new cluster.
+/// Resolves the pin. A pin that equals the version of the spec is built normally, so a manifest with a pin works on a
+/// new cluster.
 fn pinned(pin: &str, observed: &Observed, from_spec: Option<&SpecVersion>) -> Pin {
     let mut matches: Vec<&String> =
         observed.records.keys().filter(|version| version.starts_with(pin)).collect();
@@ -162,18 +164,18 @@ fn in_force(ledger: &Ledger, desired: &str) -> bool {
     })
 }
 
-/// Why a version with an image is never started; none where it may be.
+/// Why a version with an image must never start; `None` if it may.
 #[must_use]
 pub fn forbidden(observed: &Observed, version: &str) -> Option<&'static str> {
     let record = observed.records.get(version).filter(|record| record.wants_root_in_vain());
     record.map(|_| {
-        "its image runs as root, which spec.run.security: Restricted does not let: add USER with a number above 0 to its \
-         Dockerfile, or write spec.run.security: Baseline"
+        "its image runs as root, which spec.run.security: Restricted forbids. Add USER with a number above 0 to its \
+         Dockerfile, or set spec.run.security: Baseline"
     })
 }
 
-/// Nothing has to run before the pods of this version: it has no init command, or that has ended well. What was live was
-/// started after it, whatever became of the memory.
+/// Whether no init command has to run before the pods of this version: it has none, or it succeeded. A version that was
+/// live started after its init command, even if the ledger was lost since.
 #[must_use]
 pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool {
     let life = ledger.life(version);
@@ -181,15 +183,15 @@ pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool 
     !has || life.initialized || life.live.is_some()
 }
 
-/// The version that one would go back to: the one that went live last, other than `but`, not failed, with its record
-/// and image.
+/// The version that `rollback=previous` selects: the one that went live last, other than `but`, not failed, with a
+/// record and an image.
 #[must_use]
 pub fn previous(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
     let built = |version: &str| observed.records.get(version).is_some_and(|record| record.image.is_some());
     live_last(ledger, |version| Some(version) != but && built(version))
 }
 
-/// The version that went live last and has not failed, whatever became of its record.
+/// The version that went live last and has not failed, even if its record is gone.
 #[must_use]
 pub fn newest_live(ledger: &Ledger) -> Option<String> {
     live_last(ledger, |_| true)

@@ -1,4 +1,4 @@
-//! Who may be connected: so many in all, and so many of one address, that nobody keeps the others out alone.
+//! Limits of connections: in total and per address, so that no single client can exclude the others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections at a time; more wait in the kernel's queue.
+/// Most connections at a time; more wait in the kernel's queue.
 const ALL: u32 = 256;
-/// Connections of one address at a time; more are closed at once. A node pulls a few layers of a few images at a time.
+/// Most connections per address at a time; more are closed at once. A node pulls a few layers of a few images at a
+/// time.
 const OF_ONE: usize = 64;
 
-/// The places of a relay.
+/// The connection slots of a proxy.
 #[derive(Clone)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A connection's place, until this is gone.
+/// The slot of one connection; dropped, it is free again.
 pub(super) struct Place {
     peer: IpAddr,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -30,12 +31,12 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(ALL as usize)), taken: Arc::default() }
     }
 
-    /// Waits until a place is free, whoever comes.
+    /// Waits until a slot is free, for any address.
     pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
         self.free.clone().acquire_owned().await.ok()
     }
 
-    /// The place of a connection; none if its address has all that it may have.
+    /// The slot of a connection; `None` if its address has reached its limit.
     pub(super) fn take(&self, one: OwnedSemaphorePermit, peer: IpAddr) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(peer).or_default();
@@ -46,7 +47,7 @@ impl Places {
         Some(Place { peer, taken: self.taken.clone(), _one: one })
     }
 
-    /// Waits until nobody is connected.
+    /// Waits until no client is connected.
     pub(super) async fn empty(&self) {
         let _all = self.free.acquire_many(ALL).await;
     }

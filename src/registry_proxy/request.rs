@@ -1,26 +1,26 @@
-//! Which requests pass. Pure.
+//! Which requests the proxy passes on. Pure.
 
 use http::{Method, StatusCode};
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer<'a> {
-    /// The relay itself is asked whether it is there.
+    /// A health check of the proxy itself.
     Alive,
-    /// The registry is asked for this path.
+    /// The proxy requests this path from the registry.
     Passed(&'a str),
-    /// Status, code of the OCI distribution specification, and words for a person.
+    /// Status, code of the OCI distribution specification, and message for people.
     Refused(StatusCode, &'static str, String),
 }
 
-/// Longest path: a name of 255 characters and a digest.
+/// Longest path in bytes: a name of 255 characters and a digest.
 const LONGEST: usize = 512;
 
-/// Reads of manifests and blobs pass, and the question whether this is a registry. Not the lists of repositories and tags:
-/// a container runtime knows what it wants. The query is not passed on.
+/// Decides about a request. Reads of manifests and blobs pass, and the check whether this is a registry. Lists of
+/// repositories and tags do not pass: a container runtime does not need them. The query is dropped.
 pub(super) fn read<'a>(method: &Method, path: &'a str) -> Answer<'a> {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let message = format!("{method} is not passed on: images are only read here, and pushed by builds");
+        let message = format!("{method} is not allowed: this proxy only reads images, and build pods push them");
         return Answer::Refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
     }
     match path {
@@ -28,14 +28,14 @@ pub(super) fn read<'a>(method: &Method, path: &'a str) -> Answer<'a> {
         "/v2/" | "/v2" => Answer::Passed("/v2/"),
         _ if is_content(path) => Answer::Passed(path),
         _ => {
-            let message = "only manifests and blobs are passed on".to_owned();
+            let message = "this proxy serves only manifests and blobs".to_owned();
             Answer::Refused(StatusCode::NOT_FOUND, "UNSUPPORTED", message)
         }
     }
 }
 
-/// `/v2/<name>/manifests/<tag or digest>` or `/v2/<name>/blobs/<digest>`, with nothing in it that another program might
-/// read as something else.
+/// Whether a path is `/v2/<name>/manifests/<tag or digest>` or `/v2/<name>/blobs/<digest>`, without anything that
+/// another program could interpret differently.
 fn is_content(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/".contains(&byte);
     let Some((name, reference)) = path.strip_prefix("/v2/").and_then(|rest| rest.rsplit_once('/')) else {

@@ -1,12 +1,12 @@
-//! Which command a shell did not find or could not run, from what it said. It only reads text.
+//! Finds in the output of a shell which command it did not find or could not run.
 
-/// Longest name that is shown.
+/// Longest name, in bytes, that counts as a name.
 const LONGEST: usize = 100;
 
-/// What shells say at the end of a line of a command that is not there.
+/// How shells end a line about a command that does not exist.
 pub const NOT_FOUND: &[&str] = &[": command not found", ": not found", ": No such file or directory"];
 
-/// What shells say at the end of a line of a file that is no program.
+/// How shells end a line about a file that is not an executable program.
 pub const NOT_RUN: &[&str] = &[
     ": Permission denied",
     ": cannot execute: required file not found",
@@ -14,7 +14,8 @@ pub const NOT_RUN: &[&str] = &[
     ": Exec format error",
 ];
 
-/// The command of the last line with one of `ends`: `sh: 1: foo: not found`, `bash: line 1: foo: command not found`.
+/// The command in the last line that ends with one of `ends`: `sh: 1: foo: not found`, `bash: line 1: foo: command not
+/// found`.
 #[must_use]
 pub fn command<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, ends: &[&str]) -> Option<&'a str> {
     lines.rev().find_map(|line| {
@@ -24,8 +25,8 @@ pub fn command<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, ends: &[&str
     })
 }
 
-/// The shared library that a program did not find, as the dynamic linker says it: the exit code is that of a command that is
-/// not there.
+/// The shared library that a program did not find, from the message of the dynamic linker. The exit code is the same as
+/// for a command that does not exist.
 #[must_use]
 pub fn library<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> Option<&'a str> {
     lines.rev().find_map(|line| {

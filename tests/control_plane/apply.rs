@@ -202,7 +202,7 @@ async fn a_malformed_image_is_refused() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
     let port: &[&str] = &["spec.run.port must be between 1 and 65535: the port that the app listens on"];
-    let fixed: &[&str] = &["spec.expose.nodePort.port goes with mode: Fixed, and mode: Fixed needs it"];
+    let fixed: &[&str] = &["spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"];
     let specs: Vec<(Value, &[&str])> = vec![
         (with(prebuilt(1), "/run/port", json!(0)), port),
         (with(prebuilt(1), "/run/port", json!(65536)), port),
@@ -224,7 +224,7 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
         (with(prebuilt(1), "/state", json!("Paused")), &["spec.state", "Running", "Stopped"]),
         (
             with(prebuilt(1), "/pinnedVersion", json!("latest")),
-            &["spec.pinnedVersion must be a version as status.history shows it, such as v9f2c41d7"],
+            &["spec.pinnedVersion must be a version from status.history, such as v9f2c41d7"],
         ),
         (
             with(prebuilt(1), "/run/health", json!({ "type": "TCP", "path": "/healthz" })),
@@ -244,7 +244,7 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
                 "/run/env",
                 json!([{ "name": "A", "value": "1" }, { "name": "PORT", "value": "80" }]),
             ),
-            &["spec.run.env must not hold PORT: write spec.run.port instead"],
+            &["spec.run.env must not contain PORT: set spec.run.port instead"],
         ),
     ];
     refused("refused-number", specs).await;
@@ -255,7 +255,7 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
 async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
     let health = |health: Value| with(prebuilt(1), "/run/health", health);
     let header = |name: &str, value: &str| json!({ "httpHeaders": [{ "name": name, "value": value }] });
-    let command: &[&str] = &["spec.run.health.command goes with type: Command, and type: Command needs it"];
+    let command: &[&str] = &["spec.run.health.command is required for type Command and not allowed for other types"];
     let headers = header("X-Forwarded-Proto", "https")["httpHeaders"].clone();
     let specs: Vec<(Value, &[&str])> = vec![
         (health(json!({ "command": ["true"] })), command),
@@ -277,7 +277,7 @@ async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
             health(json!({ "timeoutSeconds": 301 })),
             &["spec.run.health.timeoutSeconds must be between 1 and 300"],
         ),
-        (health(header("X Y", "1")), &["spec.run.health.httpHeaders: a name is letters, digits and '-'"]),
+        (health(header("X Y", "1")), &["spec.run.health.httpHeaders: a name must contain only letters, digits and '-'"]),
         (health(header("X", "a\nb")), &["spec.run.health.httpHeaders: a value is one line"]),
         (health(json!({ "type": "HTTPS" })), &["spec.run.health.type", "HTTP", "TCP", "Command", "None"]),
     ];
@@ -344,7 +344,7 @@ async fn a_build_command_of_several_lines_and_an_unknown_framework_are_refused()
     let one_line: &[&str] = &["spec.build.command must be one line", "join commands with &&"];
     let dockerfile = with(commit(1), "/build/strategy", json!("Dockerfile"));
     let unused: &[&str] =
-        &["spec.build.command, framework and outputDirectory are for a Dockerfile that is generated"];
+        &["spec.build.command, framework and outputDirectory require a generated Dockerfile"];
     let specs: Vec<(Value, &[&str])> = vec![
         (with(commit(1), "/build/command", json!("make\nRUN id")), one_line),
         (with(commit(1), "/build/command", json!("make\u{7}")), one_line),

@@ -110,10 +110,10 @@ async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
     let job = refused.status.unwrap().build.unwrap().id;
 
     may_take(&world, &job, 1).await;
-    let ended = world.until_says("shop", &["Tried again"]).await;
+    let ended = world.until_says("shop", &["Retrying"]).await;
     assert!(is(&ended, "Ready", "False", "PodForbidden"), "{:?}", condition(&ended, "Ready"));
     world.enforces("privileged").await;
-    assert!(world.ask("shop", "retry", "@1").await.starts_with("tries"));
+    assert!(world.ask("shop", "retry", "@1").await.starts_with("retrying"));
     world.finish_build(Built::default()).await;
     world.until_ready("shop", "True", "Serving").await;
 }
@@ -143,7 +143,7 @@ async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no
     let refused = world.fail("shop", commit(1), "PodForbidden").await;
     let says = message(&refused, "Ready");
     assert!(
-        says.contains("a quota or policy of namespace") && !says.contains("enforce=privileged"),
+        says.contains("A quota or admission policy of namespace") && !says.contains("enforce=privileged"),
         "{says}"
     );
 }
@@ -159,7 +159,7 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_afte
     let job = waits.status.unwrap().build.unwrap().id;
 
     may_take(&world, &job, 33).await; // Three, and thirty for last words.
-    let ended = world.until_says("shop", &["did not run in the 33 s"]).await;
+    let ended = world.until_says("shop", &["did not run within its 33 s"]).await;
     let says = message(&ended, "Ready");
     assert!(says.contains("nodes are available") && says.contains("spec.build.timeoutSeconds"), "{says}");
     assert!(is(&ended, "Reconciling", "True", "Unschedulable"), "a fault, and no verdict");

@@ -125,7 +125,7 @@ async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works()
     assert_eq!(kstatus(&stalled), Read::Failed);
     world.kubectl_wait_does_not_return().await;
     let said = message(&stalled, "Stalled");
-    for word in ["npm ci ended with exit code 1", &format!("{first} goes on serving")] {
+    for word in ["npm ci ended with exit code 1", &format!("{first} keeps serving")] {
         assert!(said.contains(word), "{said:?} does not say {word:?}");
     }
     let command = &said[said.find("kubectl annotate").expect("a command")..];
@@ -192,7 +192,7 @@ async fn a_hold_is_ready_and_says_what_waits_and_how_to_end_it() {
     assert_eq!(kstatus(&held), Read::Current);
     world.kubectl_waits_until_ready().await;
     let said = message(&held, "Ready");
-    assert!(said.starts_with(&format!("{first} serves")) && said.contains(&second), "{said}");
+    assert!(said.starts_with(&format!("Rolled back to {first}")) && said.contains(&second), "{said}");
     world.paste(&said[said.find("kubectl annotate").expect("a command")..]).await.well();
     world.until_serving("shop", &second).await;
 }
@@ -210,7 +210,7 @@ async fn a_pin_is_ready_and_says_what_is_not_looked_at() {
     row(&pinned, ["True/Pinned", "True/Serving", "-", "-"]);
     assert_eq!(kstatus(&pinned), Read::Current);
     world.kubectl_waits_until_ready().await;
-    assert!(message(&pinned, "Ready").contains("spec.source and spec.run are not looked at meanwhile"));
+    assert!(message(&pinned, "Ready").contains("ignores spec.source and spec.run while it is set"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,7 +252,7 @@ async fn a_full_port_range_is_said_and_stops_nothing_else() {
     assert_eq!(kstatus(&full), Read::InProgress);
     world.kubectl_wait_does_not_return().await;
     assert!(
-        message(&full, "Ready").contains(&format!("no node port between {port} and {port} is free")),
+        message(&full, "Ready").contains(&format!("No node port between {port} and {port} is free")),
         "{}",
         message(&full, "Ready")
     );

@@ -18,7 +18,7 @@ async fn a_version_starts_when_its_init_command_has_ended_and_going_back_runs_no
     let pod = world.init_pod("").await;
     let spec = pod.spec.clone().unwrap();
     assert_eq!(spec.containers[0].command, Some(vec!["migrate".to_owned(), "--all".to_owned()]));
-    let said = world.until_says("shop", &["the init command of", "runs (kubectl logs -n"]).await;
+    let said = world.until_says("shop", &["The init command of", "runs (kubectl logs -n"]).await;
     assert!(is(&said, "Ready", "False", "Starting"), "{}", message(&said, "Ready"));
     assert!(world.api::<Deployment>().get_opt("shop").await.unwrap().is_none(), "nothing is started yet");
     world.end_init(&pod, 0, "").await;
@@ -27,7 +27,7 @@ async fn a_version_starts_when_its_init_command_has_ended_and_going_back_runs_no
 
     world.apply("shop", migrating(2)).await;
     let second = world.init_pod(&pod.name_any()).await;
-    let said = world.until_says("shop", &["the init command of", "goes on serving"]).await;
+    let said = world.until_says("shop", &["The init command of", "keeps serving"]).await;
     assert!(is(&said, "Available", "True", "Serving"));
     world.end_init(&second, 0, "").await;
     world.until_ready("shop", "True", "Serving").await;
@@ -56,7 +56,7 @@ async fn an_init_command_that_fails_keeps_its_version_from_starting_until_somebo
     assert!(failure.log.contains("applying 7"), "{}", failure.log);
     let said = message(&failed, "Ready");
     assert!(said.contains("its init command ended with exit code 3: Error: column exists"), "{said}");
-    assert!(said.contains(&format!("{serving} goes on serving")) && said.contains("job/shop-"), "{said}");
+    assert!(said.contains(&format!("{serving} keeps serving")) && said.contains("job/shop-"), "{said}");
     assert!(is(&failed, "Stalled", "True", "InitFailed") && is(&failed, "Available", "True", "Serving"));
     operator.journal.at_rest().await;
 
@@ -76,7 +76,7 @@ async fn an_init_command_that_runs_is_not_cut_off_by_the_next_version_or_the_dea
     world.apply("shop", migrating(2)).await;
     let pod = world.init_pod("").await;
     world.apply("shop", migrating(3)).await;
-    world.until_says("shop", &["waits: the init command of", "is not cut off"]).await;
+    world.until_says("shop", &["waits: the init command of", "is not interrupted"]).await;
     operator.stop().await;
     let operator = Operator::start(&world).await;
     operator.journal.at_rest().await;
@@ -96,7 +96,7 @@ async fn a_database_that_comes_late_is_waited_for_without_anybody() {
     world.apply("shop", migrating(1)).await;
     let pod = world.init_pod("").await;
     world.end_init(&pod, 1, "Error: connect ECONNREFUSED 10.0.0.5:5432").await;
-    let said = world.until_says("shop", &["ECONNREFUSED", "it is tried again at"]).await;
+    let said = world.until_says("shop", &["ECONNREFUSED", "the operator retries at"]).await;
     assert!(is(&said, "Reconciling", "True", "InitFailed"));
     let again = world.init_pod(&pod.name_any()).await;
     world.end_init(&again, 0, "").await;

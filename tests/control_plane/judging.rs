@@ -84,7 +84,7 @@ async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadlin
     spec["rollout"]["deadlineSeconds"] = json!(3600);
     world.apply("shop", spec).await;
     let named = world.until_says("shop", &["Back-off pulling image"]).await;
-    assert!(message(&named, "Ready").contains(&format!("{first} goes on serving")));
+    assert!(message(&named, "Ready").contains(&format!("{first} keeps serving")));
     assert!(named.status.unwrap().failure.is_none(), "it may pass");
     world.time_is_over("shop").await;
     let failed = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
@@ -178,7 +178,7 @@ async fn what_the_kubelet_met_is_said_with_the_line_to_write() {
     world.app_is(&pod, long_ago, None, 0).await;
     world.until_says("shop", &["does it listen on port 3000"]).await;
     for (number, said, words) in [
-        (1, "HTTP probe failed with statuscode: 401", "GET / answered 401: it asks for a login"),
+        (1, "HTTP probe failed with statuscode: 401", "GET / answered 401: it requires a login"),
         (
             2,
             "Get \"https://10.0.0.1:3000/\": http: server gave HTTP response to HTTPS client",
@@ -209,7 +209,7 @@ async fn what_failed_for_a_cause_outside_of_it_is_tried_again_by_itself() {
     let failed = world.until_ready("shop", "False", "RolloutFailed").await;
     let says = message(&failed, "Ready");
     assert!(
-        says.contains("it is tried again at") && says.contains(&format!("{first} goes on serving")),
+        says.contains("the operator retries at") && says.contains(&format!("{first} keeps serving")),
         "{says}"
     );
     world.until_in_place("shop", &second).await;

@@ -98,7 +98,7 @@ async fn describe_tells_the_story_and_what_to_do() {
         "Serving",
         "Warning  BuildFailed",
         "Warning  RollbackRequested",
-        "names no version, or more than one",
+        "matches no version, or more than one",
     ];
     for part in parts {
         assert!(story.contains(part), "describe does not say {part:?}:\n{story}");
@@ -118,7 +118,7 @@ async fn explain_describes_every_field() {
         "configMap\t",
         "image\t",
         "exactly one of git, archive, oci",
-        "A Git repository that is reached over http",
+        "A Git repository, reached over http",
     ] {
         assert!(source.contains(word), "{word:?} is not in\n{source}");
     }

@@ -69,7 +69,7 @@ async fn a_commit_that_one_environment_has_built_is_not_built_for_another_that_n
     for (name, built) in [("alone", true), ("staging", true), ("production", false)] {
         let job = world.build_of(name).await;
         let log = world.log_of(&job).await;
-        assert_eq!(log.contains("# Written for "), built, "{name}: {log}");
+        assert_eq!(log.contains("# Generated for "), built, "{name}: {log}");
     }
 }
 

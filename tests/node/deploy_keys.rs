@@ -41,14 +41,14 @@ async fn a_deploy_key_opens_a_repository_over_ssh_whose_host_is_the_known_one_an
     world.key(&stranger.private, known).await;
     let git = json!({ "url": server.url, "ref": { "branch": "main" }, "secretRef": { "name": "shop-key" } });
     world.deploy("shop", &json!({ "source": { "git": git }, "rollout": { "minReadySeconds": 0 } })).await;
-    let words = "does not take the identity of the Secret of spec.source";
+    let words = "rejected the identity in the Secret of spec.source";
     world.until_status("shop", "the key is refused", |status| refused(status, words)).await;
 
     // Somebody else answers at the address of the host that is known.
     let (place, _) = known.split_once(' ').unwrap();
     let other = format!("{place} {}\n", stranger.public);
     world.key(&server.identity, &other).await;
-    let words = "is not the one in known_hosts of the Secret of spec.source";
+    let words = "does not match known_hosts in the Secret of spec.source";
     let status = world.until_status("shop", "the host is refused", |status| refused(status, words)).await;
     assert_eq!(status.source, None, "{status:?}");
     assert!(!server.was_entered(), "the key that is right was shown to a host that is not known");

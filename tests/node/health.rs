@@ -44,13 +44,13 @@ async fn what_the_kubelet_met_is_in_the_message_of_ready() {
         ("login", serves("response.writeHead(401).end();"), &plain, "GET / answered 401"),
         ("routes", serves("response.writeHead(404).end();"), &plain, "GET / answered 404"),
         ("circle", serves(own), &plain, "GET / redirects to https://"),
-        ("mute", serves(""), &plain, "GET / had no answer on port 3000 within 2 s"),
+        ("mute", serves(""), &plain, "GET / got no answer on port 3000 within 2 s"),
         ("local", json!(["node", "-e", local]), &plain, "connection refused on port 3000"),
         (
             "command",
             serves("response.end();"),
             &json!({ "type": "Command", "command": ["node", "-e", "console.log('no table'); process.exit(1)"], "timeoutSeconds": 20 }),
-            "did not end with 0: no table",
+            "did not exit with 0: no table",
         ),
         (
             "throws",

@@ -31,7 +31,7 @@ async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_on
         "rollout": { "minReadySeconds": 1 },
     });
     world.deploy("site", &spec).await;
-    let missing = "Secret registry-push, which spec.build.output.pushSecretRef names, does not exist";
+    let missing = "Secret registry-push, referenced by spec.build.output.pushSecretRef, does not exist";
     world.until_status("site", "the Secret is missed", |status| refused(status, missing)).await;
 
     let opaque = json!({ "stringData": { "username": "ada", "password": "planted-w0rd" } });

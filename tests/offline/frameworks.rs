@@ -47,7 +47,7 @@ fn what_cannot_be_built_ends_with_1_and_says_why() {
     let output = explain(empty.path(), &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(error.starts_with("error: NoBuilder: there is no Dockerfile.prod"), "{error}");
+    assert!(error.starts_with("error: NoBuilder: the build context has no Dockerfile.prod"), "{error}");
     assert!(output.stdout.is_empty());
 }
 

@@ -89,9 +89,9 @@ fn a_volume_is_one_of_three_kinds_and_mounted_at_a_path() {
     for path in ["/a", "a/../b", ".."] {
         refused(&|volume| volume["subPath"] = json!(path), "subPath must be a relative path");
     }
-    refused(&|volume| volume["name"] = json!("Data"), "name must hold only");
+    refused(&|volume| volume["name"] = json!("Data"), "name must contain only");
     let secret = json!({ "name": "tls", "mountPath": "/tls", "readOnly": false, "secret": { "name": "x" } });
-    assert!(of_run(&json!({ "volumes": [secret] })).unwrap().contains("a secret can only be read"));
+    assert!(of_run(&json!({ "volumes": [secret] })).unwrap().contains("a secret is always read-only"));
 }
 
 #[test]
@@ -105,12 +105,12 @@ fn labels_of_pods_are_labels_and_none_of_ours() {
         assert!(label(key, value).unwrap().contains("spec.run.podLabels: keys and values"), "{key}={value}");
     }
     for key in ["doce.dev/uid", "app.kubernetes.io/name", "pod-template-hash"] {
-        assert!(label(key, "x").unwrap().contains("spec.run.podLabels must not hold"), "{key}");
+        assert!(label(key, "x").unwrap().contains("spec.run.podLabels must not contain"), "{key}");
     }
     let annotation = |key: &str| of_run(&json!({ "podAnnotations": { key: "any text, really" } }));
     assert_eq!(annotation("prometheus.io/scrape"), None);
     for key in ["doce.dev/version", "kubectl.kubernetes.io/restartedAt"] {
-        assert!(annotation(key).unwrap().contains("spec.run.podAnnotations must not hold"), "{key}");
+        assert!(annotation(key).unwrap().contains("spec.run.podAnnotations must not contain"), "{key}");
     }
 }
 

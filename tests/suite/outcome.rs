@@ -123,5 +123,5 @@ impl Outcome {
 
 /// Whether the source leaves a version to the builder.
 fn is_free(reason: &str) -> bool {
-    ["nothing asks for a version", "or later"].iter().any(|words| reason.contains(words))
+    ["the source names no version", "or later"].iter().any(|words| reason.contains(words))
 }

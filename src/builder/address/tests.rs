@@ -201,7 +201,7 @@ async fn one_bad_address_refuses_a_name() {
         .unwrap_err();
     assert_eq!(bad.reason, Reason::SourceForbidden);
     assert!(
-        bad.message.contains("rebind.example is at 169.254.169.254, a link-local address"),
+        bad.message.contains("rebind.example resolves to 169.254.169.254, a link-local address"),
         "{}",
         bad.message
     );

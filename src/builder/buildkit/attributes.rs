@@ -1,4 +1,4 @@
-//! What BuildKit is told and what it hands back: arguments, configuration, metadata. Texts only.
+//! Arguments and configuration for BuildKit, and the metadata that it returns. Texts only.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::dockerfile::CA_SECRET;
 use super::Solve;
 
-/// The build argument that BuildKit puts before the names of cache mounts.
+/// The build argument that BuildKit prefixes to the names of cache mounts.
 const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
 
 /// The arguments of one build that pushes its image.
@@ -19,8 +19,8 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     add("--local", format!("context={}", solve.context.display()));
     add("--local", format!("dockerfile={}", dockerfile.display()));
     add("--opt", format!("filename={name}"));
-    // With a command line given, BuildKit does not look for `# syntax=`, so that no source brings its own frontend and
-    // the usual `docker/dockerfile:1` needs no download: the daemon's own frontend reads every Dockerfile.
+    // With a `cmdline`, BuildKit does not look for `# syntax=`. So no source brings its own frontend, and the usual
+    // `docker/dockerfile:1` needs no download: the daemon's own frontend reads every Dockerfile.
     add("--opt", "cmdline=docker/dockerfile:1".to_owned());
     if let Some(ca) = solve.step_ca {
         add("--secret", format!("id={CA_SECRET},src={}", ca.display()));
@@ -31,7 +31,7 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     if let Some(target) = &solve.settings.target {
         add("--opt", format!("target={target}"));
     }
-    // Whose the cache mounts are is not for the user to say where the daemon is one of many.
+    // The user may not choose the namespace of cache mounts where several builds share the daemon.
     let is_free = |key: &str| solve.cache_namespace.is_none() || key != CACHE_NAMESPACE;
     for (key, value) in solve.settings.args.iter().filter(|(key, _)| is_free(key)) {
         add("--opt", format!("build-arg:{key}={value}"));
@@ -52,7 +52,7 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
         output.push_str(&field(&format!("annotation.{key}={value}")));
     }
     add("--output", output);
-    // The first build of a repository has no cache yet; asking for it would put an error at the top of every log.
+    // The first build of a repository has no cache yet. An import would put an error at the top of every log.
     if solve.cached {
         add("--import-cache", format!("type=registry,ref={repository}:cache"));
     }
@@ -62,7 +62,7 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     arguments
 }
 
-/// The arguments of a solve that copies the user database out of an image.
+/// The arguments of a solve that copies `/etc/passwd` out of an image.
 pub(super) fn user_database(dockerfile: &std::path::Path, to: &std::path::Path) -> Vec<String> {
     let arguments = [
         "build".to_owned(),
@@ -81,7 +81,7 @@ fn field(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// The daemon's configuration: which registries speak plain HTTP and which one stands for docker.io.
+/// The daemon's configuration: which registries speak plain HTTP and which one mirrors docker.io.
 pub(super) fn daemon_config(plain: &[String], mirror: Option<&str>) -> String {
     // A JSON string is a TOML string.
     let quoted = |text: &str| Value::from(text).to_string();
@@ -136,7 +136,7 @@ mod tests {
         let (mut settings, notes) = (settings(), notes());
         settings.args.insert("BUILDKIT_SYNTAX".to_owned(), "evil.example/frontend".to_owned());
         let of_a_build = super::solve(&told(&settings, &notes));
-        // BuildKit looks for neither where it is given a command line.
+        // With a `cmdline`, BuildKit looks for neither.
         assert!(of_a_build.contains(&"cmdline=docker/dockerfile:1".to_owned()), "{of_a_build:#?}");
         let of_a_user = user_database(Path::new("/w/user"), Path::new("/w/result"));
         assert!(of_a_user.contains(&"--opt=cmdline=docker/dockerfile:1".to_owned()), "{of_a_user:#?}");

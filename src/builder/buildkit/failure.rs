@@ -1,4 +1,5 @@
-//! What the end of a failed build means: whose fault it is and which step it was. It only reads text.
+//! Classifies a failed build: which step failed, and whether the source or the platform is the cause. It only reads
+//! text.
 
 mod copy;
 
@@ -12,15 +13,16 @@ use crate::text::not_found;
 use copy::copy;
 pub(super) use copy::missing;
 
-/// What to do when the registry of a base image does not answer.
-const REACH: &str = "check that pods reach its registry, or ask the platform's owner for a mirror (build.mirror of the chart)";
+/// Advice when the registry of a base image does not answer.
+const REACH: &str = "check that pods can reach its registry, or ask the platform owner for a mirror \
+    (build.mirror of the chart)";
 
 const FINAL: &str = "error: failed to solve: ";
 
-/// How a build ended, as `BuildKit` tells it. What steps print stands in `output` alone, so that none can speak for it.
+/// How a build ended, as `BuildKit` reports it. Output of steps is only in `output`, so no step can pose as `BuildKit`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
-    /// What buildctl said itself, the last lines.
+    /// The last lines that buildctl itself printed.
     pub(super) said: Vec<String>,
     /// Name of the step that failed.
     pub(super) step: Option<String>,
@@ -28,26 +30,26 @@ pub(super) struct Ending {
     pub(super) error: Option<String>,
     /// The last lines that it printed.
     pub(super) output: Vec<String>,
-    /// The file that COPY did not find is in the source all the same.
+    /// The file that COPY did not find is in the source.
     pub(super) left_out: bool,
-    /// While it ran, the kernel ended a program of the pod for want of memory.
+    /// While it ran, the kernel killed a program of the pod because memory ran out.
     pub(super) out_of_memory: bool,
 }
 
-/// The error that the build as a whole ended with.
+/// The error with which the whole build ended.
 pub(super) fn last(said: &[String]) -> Option<&str> {
     said.iter().rev().find_map(|line| line.strip_prefix(FINAL))
 }
 
-/// What stands below that error: there `BuildKit` writes what a registry said beside the status of its answer.
+/// The text below that error, where `BuildKit` writes the body of a registry's answer.
 fn below(said: &[String]) -> String {
     let from = said.iter().rposition(|line| line.starts_with(FINAL)).map_or(said.len(), |at| at + 1);
     let lines = said[from..].iter().map(|line| line.trim()).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
 }
 
-/// What of an error `BuildKit` says itself: that of a step holds the step's command, quoted, and a command may speak of
-/// anything.
+/// The part of an error that `BuildKit` itself wrote. The error of a step quotes the step's command, which may contain
+/// any words.
 fn own(error: &str) -> &str {
     match error.rsplit_once("\" did not complete successfully") {
         Some((command, own)) if command.contains("process \"") => own,
@@ -55,7 +57,7 @@ fn own(error: &str) -> &str {
     }
 }
 
-/// An error without what stands in it between double quotes: there it names files and commands, which may be called anything.
+/// An error without its parts in double quotes. Those are names of files and commands, which may contain any words.
 fn unquoted(error: &str) -> String {
     let (mut kept, mut rest) = (String::new(), error);
     while let Some((before, quoted)) = rest.split_once('"') {
@@ -65,7 +67,7 @@ fn unquoted(error: &str) -> String {
             escaped = c == '\\' && !escaped;
             ends
         });
-        // Where the quotes do not end, nothing is quoted.
+        // Without a closing quote, nothing is quoted.
         let Some(end) = end else { break };
         kept.push_str(before);
         rest = &quoted[end + 1..];
@@ -73,15 +75,16 @@ fn unquoted(error: &str) -> String {
     kept + rest
 }
 
-/// The failure that a build ended with; `advice` is what to do when the registry does not take the image.
+/// The failure with which a build ended. `advice` says what to do when the registry rejects the image.
 pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
     let Some(error) = last(&ending.said) else {
         if ending.out_of_memory {
-            return memory("BuildKit was ended");
+            return memory("the kernel killed BuildKit");
         }
-        let end = ending.said.last().map_or("it said nothing", String::as_str);
+        let end = ending.said.last().map_or("it printed nothing", String::as_str);
         let message = format!(
-            "BuildKit went away: {}; if it goes away again, see what ended it on its node",
+            "BuildKit stopped before the end of the build: {}; if it happens again, find out on its node what stopped \
+             it",
             short(end)
         );
         return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
@@ -116,59 +119,60 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
 
 fn memory(what: &str) -> Failure {
     let message = format!(
-        "{what}; the build needs more memory than its pod may have: raise spec.build.resources.limits.memory, which the next \
-         attempt has then, or build.resources of the chart"
+        "{what}; the build needs more memory than its pod may use. Raise spec.build.resources.limits.memory, which \
+         applies from the next attempt, or build.resources of the chart"
     );
     Failure::new(Stage::Build, Reason::OutOfMemory, message)
 }
 
-/// The step ended by a signal, or says that one of its own programs did: a kill that a step went on after is none of its
-/// failure.
+/// Whether a signal ended the step, or the step says that a signal ended one of its programs. A kill after which the
+/// step went on did not cause its failure.
 fn was_killed(ending: &Ending, error: &str) -> bool {
     let words = ["Killed", "SIGKILL", "signal 9", "signal: 9", "signal: killed"];
     let says = |line: &str| words.iter().any(|word| line.contains(word));
     error.contains("exit code: 137") || printed(ending, says)
 }
 
-/// Among the last lines that the step printed is one like this.
+/// Whether one of the last lines that the step printed is like this.
 fn printed(ending: &Ending, is: impl Fn(&str) -> bool) -> bool {
     ending.output.iter().rev().take(20).any(|line| is(line))
 }
 
-/// `words` are the registry's own.
+/// The failure of a push. `words` are the registry's own.
 fn push(error: &str, words: &str, advice: &Advice) -> Failure {
     let status = status(error);
     let said = if words.is_empty() { String::new() } else { format!(": {}", short(words)) };
     let why = format!("{}{said}", short(error));
     if room::is_full(status, words) {
         let message =
-            format!("the image is built, but the registry has no room for it: {why}; {}", advice.full);
+            format!("the image is built, but the registry is full: {why}; {}", advice.full);
         return Failure::new(Stage::Push, Reason::RegistryFull, message);
     }
     let denied = ["denied", "insufficient_scope", "authorization failed"];
     if matches!(status, 401 | 403) || denied.iter().any(|word| error.contains(word)) {
-        let message = format!("the registry refused the image: {why}; {}", advice.refused);
+        let message = format!("the registry rejected the image: {why}; {}", advice.refused);
         return Failure::new(Stage::Push, Reason::RegistryDenied, message);
     }
     let message = format!(
-        "the image is built, but the registry did not take it: {why}; check that pods reach it and that it has room"
+        "the image is built, but the registry did not accept it: {why}; check that pods can reach it and that it has \
+         space"
     );
     Failure::new(Stage::Push, Reason::RegistryUnavailable, message)
 }
 
-/// The status of the answer that an error ends with, `…: 403 Forbidden`; 0 where there was none.
+/// The HTTP status at the end of an error, `…: 403 Forbidden`; 0 without one.
 fn status(error: &str) -> u16 {
     let number = |part: &str| part.split_once(' ').filter(|(code, _)| code.len() == 3)?.0.parse().ok();
     error.rsplit(": ").find_map(number).unwrap_or(0)
 }
 
-/// `rest` is `image: why`.
+/// The failure of a base image; `rest` is `image: why`.
 fn base_image(rest: &str) -> Failure {
     let (image, why) = rest.split_once(": ").unwrap_or((rest, ""));
-    // BuildKit says of this, too, that something is not found.
+    // BuildKit reports this as "not found", too.
     if why.contains("no match for platform") {
         let message = format!(
-            "the base image {image} is not there for the platform of the build: {}; write one into FROM that is",
+            "the base image {image} does not exist for the platform of the build: {}; use one in FROM that does",
             short(why)
         );
         return Failure::new(Stage::Build, Reason::BuildFailed, message);
@@ -177,7 +181,7 @@ fn base_image(rest: &str) -> Failure {
         ["not found", "pull access denied", "repository does not exist", "insufficient_scope", "401", "403"];
     if missing.iter().any(|word| why.contains(word)) && !is_network(why) {
         let message = format!(
-            "the base image {image} does not exist, or not for everyone; correct FROM, or add its registry to the Secret of \
+            "the base image {image} does not exist or is private; correct FROM, or add its registry to the Secret in \
              spec.build.output.pushSecretRef: {}",
             short(why)
         );
@@ -191,9 +195,9 @@ fn base_image(rest: &str) -> Failure {
     Failure::new(Stage::Build, Reason::BaseImageUnreachable, message)
 }
 
-/// The user's error: which step, which line, which exit code, and what the well-known codes mean.
+/// An error in the source: the step, the line, the exit code, and what the well-known codes mean.
 fn step(ending: &Ending, error: &str) -> String {
-    // The step's own error says the same in fewer words.
+    // The step's own error says the same and is shorter.
     let error = ending.error.as_deref().unwrap_or(error);
     let place = ending.said.iter().rev().find_map(|line| dockerfile_line(line));
     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
@@ -210,10 +214,10 @@ fn step(ending: &Ending, error: &str) -> String {
     };
     let hint = match code {
         Some(code) if code.starts_with("137") && !ending.out_of_memory => {
-            "; it was killed, most likely for want of memory".to_owned()
+            "; it was killed, most likely because it ran out of memory".to_owned()
         }
         Some("127") if let Some(library) = not_found::library(lines()) => {
-            format!("; the shared library {library:?} is missing: install the package that has it")
+            format!("; the shared library {library:?} is missing: install the package that contains it")
         }
         Some("127") => named("a command", not_found::NOT_FOUND, "was not found"),
         Some("126") => named("a command", not_found::NOT_RUN, "is not executable"),
@@ -226,7 +230,7 @@ fn step(ending: &Ending, error: &str) -> String {
     }
 }
 
-/// `Dockerfile:5`, as BuildKit prints above the lines of the Dockerfile that failed.
+/// Reads `Dockerfile:5`, which BuildKit prints above the lines of the Dockerfile that failed.
 fn dockerfile_line(line: &str) -> Option<String> {
     let (name, number) = line.rsplit_once(':')?;
     let fits = !name.is_empty()
@@ -259,7 +263,7 @@ fn is_network(error: &str) -> bool {
     words.iter().any(|word| error.contains(word))
 }
 
-/// The pod could not run a step at all; a program that the image does not have is the user's error.
+/// Whether the pod could not run a step at all. A program that the image lacks is an error in the source.
 fn is_runtime(line: &str) -> bool {
     line.contains(" runc run failed: ")
         && !line.contains(": exec: ")

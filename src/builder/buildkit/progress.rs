@@ -1,5 +1,5 @@
-//! The progress of a solve, from `BuildKit`'s own events: lines that a person reads, how many steps there were and how
-//! many came from the cache, and which one failed. It prints nothing and judges nothing.
+//! Turns the events of `BuildKit` into the progress of a solve: log lines, the number of steps and of cached steps, and
+//! the step that failed. It prints nothing and classifies nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,19 +9,19 @@ use event::{Event, Output, Status, Vertex};
 
 mod event;
 
-/// Longest piece of a step's output that is held back for its end of line. Longer than any secret.
+/// Longest piece of a step's output, in bytes, that waits for its end of line. Longer than any secret.
 const MAX_PARTIAL: usize = 256 << 10;
-/// Last lines of a step that are kept to be shown beside its failure.
+/// Number of last lines of a step that are kept to show with its failure.
 const KEPT: usize = 60;
-/// Last lines that buildctl said itself: the place in the Dockerfile and its error.
+/// Number of last lines of buildctl that are kept: the place in the Dockerfile and its error.
 const SAID: usize = 200;
 
-/// How much there was to do.
+/// How many steps a build had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::builder) struct Steps {
     /// Steps of the Dockerfile that the image needed.
     pub(in crate::builder) steps: u32,
-    /// Those of them that were not done again.
+    /// Those of them that came from the cache.
     pub(in crate::builder) cached: u32,
 }
 
@@ -32,25 +32,25 @@ impl std::fmt::Display for Steps {
     }
 }
 
-/// One vertex as it stands.
+/// The state of one vertex.
 #[derive(Debug, Default)]
 struct Work {
     name: String,
-    /// Its number in the lines, from the moment it starts.
+    /// Its number in the log lines, once it has started.
     number: Option<usize>,
     started: Option<Timestamp>,
     completed: Option<Timestamp>,
     cached: bool,
     error: String,
-    /// Its end was told.
+    /// Its end was reported.
     told: bool,
-    /// By stream: output without its end of line yet.
+    /// By stream: output that has no end of line yet.
     partial: BTreeMap<u8, Vec<u8>>,
     /// The last lines of its output.
     output: VecDeque<String>,
 }
 
-/// A solve under way.
+/// A running solve.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     work: BTreeMap<String, Work>,
@@ -61,10 +61,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Takes one line of buildctl; the lines to show for it.
+    /// Takes one line of buildctl and returns the lines to show for it.
     pub(super) fn take(&mut self, line: &[u8]) -> Vec<String> {
         if line.first() == Some(&b'{') {
-            // A line that cannot be read tells nothing; it must not be taken for words of buildctl.
+            // Drop an unreadable event: it must not pass for a message of buildctl.
             if let Ok(event) = serde_json::from_slice::<Event>(line) {
                 self.event(event);
             }
@@ -80,7 +80,7 @@ impl Progress {
     }
 
     fn event(&mut self, event: Event) {
-        // A vertex may go on after what looked like its end, but then it does so at once.
+        // A vertex may continue after its apparent end, but then it does so at once.
         let ended: Vec<String> =
             self.work.iter().filter(|(_, work)| work.ended()).map(|(id, _)| id.clone()).collect();
         event.vertexes.into_iter().for_each(|vertex| self.vertex(vertex));
@@ -103,7 +103,7 @@ impl Progress {
             work.started = Some(started);
             lines.push(format!("#{count} {}", work.name));
         }
-        // The beginning is told anew at each start; the first one counts.
+        // Every start repeats the beginning; the first one counts.
         work.completed = vertex.completed;
         work.cached |= vertex.cached;
         work.error = vertex.error;
@@ -112,7 +112,7 @@ impl Progress {
     fn status(&mut self, status: &Status) {
         self.pushing |= status.started.is_some() && status.id == "pushing layers";
         let (Some(started), Some(completed)) = (status.started, status.completed) else { return };
-        // Single layers and bytes that go back and forth are no news.
+        // Progress of single layers and transfers is noise.
         let noise = ["sha256:", "extracting ", "resolve ", "transferring "];
         if noise.iter().any(|start| status.id.starts_with(start)) {
             return;
@@ -137,7 +137,7 @@ impl Progress {
         work.partial.insert(output.stream, partial);
     }
 
-    /// There are no more events: every end is told, and of a failed step what it said last.
+    /// Ends the progress: reports every end, and the last lines of the step that failed.
     pub(super) fn finish(&mut self) -> Vec<String> {
         self.wind_up();
         std::mem::take(&mut self.lines)
@@ -162,7 +162,7 @@ impl Progress {
         }
     }
 
-    /// The image is made and goes to the registry now.
+    /// Whether the image is built and being pushed.
     pub(super) fn is_pushing(&self) -> bool {
         self.pushing
     }
@@ -177,7 +177,7 @@ impl Progress {
         Steps { steps: all, cached }
     }
 
-    /// What buildctl said itself, the last lines.
+    /// The last lines that buildctl itself printed.
     pub(super) fn said(&self) -> Vec<String> {
         self.said.iter().cloned().collect()
     }
@@ -191,7 +191,7 @@ impl Progress {
     }
 }
 
-/// The name of a step without the mounts that were written around its command: they are none of what failed.
+/// The name of a step without the mounts around its command, which did not cause the failure.
 fn without_mounts(name: &str) -> String {
     if !name.contains(" --mount=") {
         return name.to_owned();

@@ -1,5 +1,5 @@
-//! A daemon of the platform owner's, elsewhere: whether its certificates are there, and whether it answers. What it may talk
-//! to, and what it keeps, is its own business.
+//! A BuildKit daemon outside the pod: checks that its certificates exist and that it answers. The platform owner
+//! configures what it may connect to and what it keeps.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,17 +12,17 @@ use crate::protocol::order::{REMOTE_SECRET_DIR, Remote};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// A daemon that is being started anew is back by then.
+/// A daemon that restarts is back within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the Secret must hold, and the options of the client that take it.
+/// Keys that the Secret must have, and the options of the client for them.
 const CERTIFICATES: [(&str, &str); 3] =
     [("ca.crt", "--tlscacert"), ("tls.crt", "--tlscert"), ("tls.key", "--tlskey")];
 
-/// Whether the Secret with the certificates, mounted at `directory`, is there and whole.
+/// Checks that the Secret with the certificates, mounted at `directory`, exists and is complete.
 pub(in super::super) fn check(remote: &Remote, directory: &Path) -> Result<(), Failure> {
     let Some(name) = &remote.secret else { return Ok(()) };
     let there = |key: &str| std::fs::metadata(directory.join(key)).is_ok_and(|data| data.len() > 0);
@@ -36,14 +36,14 @@ pub(in super::super) fn check(remote: &Remote, directory: &Path) -> Result<(), F
         format!("has no {}", missing.join(" and no "))
     };
     let message = format!(
-        "Secret {name}, which build.remote.secretName of the chart names, {what} in namespace {}: the platform's owner puts \
-         one with ca.crt, tls.crt and tls.key into every namespace that builds",
+        "Secret {name} (build.remote.secretName of the chart) {what} in namespace {}; ask the platform owner to create \
+         it with ca.crt, tls.crt and tls.key in every namespace that builds",
         remote.namespace
     );
     Err(Failure::new(Stage::Build, Reason::BuilderUnavailable, message))
 }
 
-/// The options that lead the client there.
+/// The options with which the client connects to it.
 fn options(remote: &Remote) -> Vec<String> {
     let mut options = vec!["--addr".to_owned(), remote.address.clone()];
     if remote.secret.is_some() {
@@ -56,12 +56,12 @@ fn options(remote: &Remote) -> Vec<String> {
     options
 }
 
-/// That the daemon cannot be used, and what to look at.
+/// The failure of a daemon that cannot be used, with what to check.
 pub(super) fn unavailable(address: &str, why: &str) -> Failure {
     let message = format!(
-        "the BuildKit daemon at {address}, which build.remote.address of the chart names, is not usable: {why}; check that it \
-         runs, that network policies let build pods reach it, that its certificate is for that host or for \
-         build.remote.serverName, and that those of build.remote.secretName are of the same authority"
+        "the BuildKit daemon at {address} (build.remote.address of the chart) is not usable: {why}; check that it \
+         runs, that network policies allow build pods to reach it, that its certificate is for that host or for \
+         build.remote.serverName, and that the same authority issued those of build.remote.secretName"
     );
     Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
 }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_daemon_that_does_not_answer_is_named_with_the_setting_and_tried_again() {
         let failure = unavailable("tcp://buildkitd:1234", &last_line("x\nerror: connection refused\n\n"));
-        assert!(failure.message.contains("tcp://buildkitd:1234, which build.remote.address"), "{failure}");
+        assert!(failure.message.contains("tcp://buildkitd:1234 (build.remote.address of the chart)"), "{failure}");
         assert!(failure.message.contains("not usable: connection refused;"), "{failure}");
         assert!(Reason::FAULTS.contains(&failure.reason));
     }

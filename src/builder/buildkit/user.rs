@@ -1,4 +1,4 @@
-//! The numeric user of an image: from its configuration, or from the user database inside it. An image without one has
+//! The numeric user of an image: from its configuration, or from `/etc/passwd` inside it. If neither has it, there is
 //! no number; nothing is guessed.
 
 use std::path::Path;
@@ -12,9 +12,9 @@ const MAX_DATABASE: u64 = 1 << 20;
 /// What an image's configuration says about its user.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum User {
-    /// A number, known.
+    /// A number.
     Number(i64),
-    /// A name, to be looked up in the image.
+    /// A name, which must be looked up in the image.
     Name(String),
 }
 
@@ -29,7 +29,7 @@ pub(in super::super) fn parse(user: &str) -> User {
 }
 
 impl Daemon {
-    /// Looks a name up in the user database of an image, `repository@digest`.
+    /// Looks up a name in `/etc/passwd` of an image, `repository@digest`.
     pub(in super::super) async fn look_up(&self, name: &str, image: &str, work: &Path) -> Option<i64> {
         let (recipe, result) = (work.join("user"), work.join("user-result"));
         std::fs::create_dir_all(&recipe).ok()?;
@@ -46,7 +46,7 @@ impl Daemon {
     }
 }
 
-/// The number of a name in the text of `/etc/passwd`.
+/// The number of a user in the text of `/etc/passwd`.
 fn find(passwd: &str, name: &str) -> Option<i64> {
     let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
     line.split(':').nth(2)?.parse::<u32>().ok().map(i64::from)

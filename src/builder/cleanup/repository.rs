@@ -1,5 +1,5 @@
-//! A repository as a cleanup sees it: its tags, what they point to, and the end of a manifest. Every request goes through
-//! the door that checks addresses; what it may do is asked for with the scope that the registry itself names.
+//! The requests of image cleanup to a repository: list tags, resolve tags, delete manifests. Every request goes through
+//! the client that checks addresses. Tokens are requested with the scope that the registry itself names.
 
 use std::collections::BTreeSet;
 
@@ -23,17 +23,17 @@ const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd
 const PAGE: usize = 1000;
 /// Most tags of a repository that are listed.
 const MOST_TAGS: usize = 10_000;
-/// Most tags of somebody else that are looked at.
+/// Most tags created by others that are checked.
 const MOST_OTHERS: usize = 200;
 const LARGEST: usize = 4 << 20;
 
-/// Why an image is still there.
+/// Why an image was not deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::builder) enum Error {
-    /// The registry answers, and it will answer the same next time.
+    /// The registry answered, and would answer the same next time.
     #[error("{0}")]
     Refused(String),
-    /// No answer, or none that makes sense.
+    /// No answer, or an unusable one.
     #[error("{0}")]
     Fault(String),
 }
@@ -81,14 +81,15 @@ impl<'a> Repository<'a> {
         Ok(Self { http, push, host, path, base })
     }
 
-    /// A tag that no build gave and that points to `digest`: deleting the manifest would take it away. What cannot be
-    /// looked through is refused.
+    /// A tag that no build created and that points to `digest`: deleting the manifest would remove it. Fails if not all
+    /// tags can be checked.
     pub(in crate::builder) async fn other_tag(&self, digest: &str) -> Result<Option<String>, Error> {
         let others: Vec<String> =
             self.tags().await?.into_iter().filter(|tag| pushed(tag).is_none()).collect();
         if others.len() > MOST_OTHERS {
             let why = format!(
-                "the repository has {} tags of somebody else, which may point to it, and at most {MOST_OTHERS} are looked at",
+                "the repository has {} tags that doce-operator did not create and that may point to the image; it \
+                 checks at most {MOST_OTHERS}",
                 others.len()
             );
             return Err(Error::Refused(why));
@@ -101,7 +102,7 @@ impl<'a> Repository<'a> {
         Ok(None)
     }
 
-    /// The digest that a tag points to; none where there is no such tag.
+    /// The digest that a tag points to; none if the tag does not exist.
     pub(in crate::builder) async fn digest(&self, tag: &str) -> Result<Option<String>, Error> {
         let response = self.ask(Method::HEAD, &format!("manifests/{tag}"), None).await?;
         if response.status() == StatusCode::NOT_FOUND {
@@ -109,16 +110,16 @@ impl<'a> Repository<'a> {
         }
         let response = expect(response)?;
         let digest = digest(response.headers());
-        digest.map(Some).ok_or_else(|| Error::Refused(format!("the registry does not say what tag {tag} is")))
+        digest.map(Some).ok_or_else(|| Error::Refused(format!("the registry reports no digest for tag {tag}")))
     }
 
-    /// Deletes a manifest and every tag that points to it; false where it was not there.
+    /// Deletes a manifest and every tag that points to it; false if it did not exist.
     pub(in crate::builder) async fn delete(&self, digest: &str) -> Result<bool, Error> {
         let response = self.ask(Method::DELETE, &format!("manifests/{digest}"), None).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED => {
-                Err(Error::Refused(format!("the registry takes no deletes ({})", response.status())))
+                Err(Error::Refused(format!("the registry does not support deletion ({})", response.status())))
             }
             _ => expect(response).map(|_| true),
         }
@@ -130,21 +131,21 @@ impl<'a> Repository<'a> {
         loop {
             let response = self.ask(Method::GET, "tags/list", Some((PAGE, last.as_ref()))).await?;
             if response.status() == StatusCode::NOT_FOUND {
-                return Ok(found); // A repository that lost its last tag.
+                return Ok(found); // The repository lost its last tag.
             }
             let response = expect(response)?;
             let more = has_next(response.headers());
             let body = http::text(response, LARGEST, Stage::Push).await?;
             let page: Page = serde_json::from_slice(&body)
-                .map_err(|error| Error::Fault(format!("the list of tags cannot be read: {error}")))?;
+                .map_err(|error| Error::Fault(format!("cannot read the list of tags: {error}")))?;
             let before = found.len();
             let tags: Vec<String> =
                 page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)).collect();
             last = tags.last().cloned();
             found.extend(tags);
             if found.len() == before {
-                // A list that is taken as whole and is not would cost somebody a tag.
-                let why = "the registry says that it has more tags and does not list them";
+                // Taking an incomplete list for complete could delete a tag of someone else.
+                let why = "the registry reports more tags but does not list them";
                 return if more { Err(Error::Refused(why.to_owned())) } else { Ok(found) };
             }
             if found.len() > MOST_TAGS {
@@ -153,7 +154,7 @@ impl<'a> Repository<'a> {
         }
     }
 
-    /// Asks without a login first: what the registry answers names the scope that a token needs.
+    /// Sends the request without a login first: the answer of the registry names the scope that a token needs.
     async fn ask(
         &self,
         method: Method,
@@ -184,12 +185,12 @@ fn expect(response: Response) -> Result<Response, Error> {
     let status = response.status();
     match status.as_u16() {
         200..=299 => Ok(response),
-        401 | 403 => Err(Error::Refused(format!("the registry does not let it be deleted ({status})"))),
+        401 | 403 => Err(Error::Refused(format!("the registry does not allow the deletion ({status})"))),
         _ => Err(Error::Fault(format!("the registry answers with {status}"))),
     }
 }
 
-/// The registry says that there is another page.
+/// Whether the registry announces another page.
 fn has_next(headers: &HeaderMap) -> bool {
     headers
         .get_all(LINK)

@@ -31,14 +31,14 @@ fn cleanup(repository: &str, digest: &str, push: Credentials) -> Cleanup {
     Cleanup { order, http: Http::for_tests(), push, log }
 }
 
-/// What is asked of a registry that answers deletes with one status, and wants a token for them if it is closed.
+/// The requests to a registry that answers deletes with one status, and requires a token for them if it is closed.
 #[derive(Clone)]
 struct Asked {
     answer: StatusCode,
     closed: bool,
-    /// A tag of somebody else that points to the image.
+    /// A tag that no build created and that points to the image.
     other: Option<&'static str>,
-    /// It says that there are more tags and lists the same ones again.
+    /// It announces more tags and lists the same ones again.
     unending: bool,
     deleted: Arc<Mutex<Vec<String>>>,
 }
@@ -133,9 +133,9 @@ async fn a_list_of_tags_that_does_not_come_to_its_end_keeps_the_image() {
 #[tokio::test]
 async fn a_registry_that_refuses_ends_it_with_one_sentence_that_names_the_way_out() {
     for (status, closed, says) in [
-        (405, false, "takes no deletes"),
-        (400, false, "takes no deletes"),
-        (403, false, "does not let it be"),
+        (405, false, "does not support deletion"),
+        (400, false, "does not support deletion"),
+        (403, false, "does not allow the deletion"),
         (202, true, "does not accept the login"),
     ] {
         let repository = Asked::new(status, closed).start().await;
@@ -162,7 +162,7 @@ async fn a_registry_that_does_not_answer_is_a_fault_and_a_forbidden_address_is_n
     assert!(why.contains("link-local"), "{why}");
 }
 
-/// Debian's `docker-registry` in a process of its own; it ends with this value.
+/// Debian's `docker-registry` in its own process, which ends when this value is dropped.
 struct Upstream {
     process: Child,
     host: String,
@@ -193,7 +193,7 @@ impl Upstream {
         upstream
     }
 
-    /// Points tags to an index of nothing that is noted to be `what`; its digest.
+    /// Points tags to an empty index annotated as `what`; returns its digest.
     async fn push(&self, what: &str, tags: &[&str]) -> String {
         let blobs = format!("http://{}/v2/you/shop/blobs/uploads/", self.host);
         let begun = self.client.post(blobs).send().await.unwrap();
@@ -228,7 +228,7 @@ impl Upstream {
         tags
     }
 
-    /// By a name that may be talked to: this address may not.
+    /// Uses a name that is allowed: this address is not.
     fn repository(&self) -> String {
         self.host.replace("127.0.0.1", "git.test") + "/you/shop"
     }
@@ -269,6 +269,6 @@ async fn in_a_real_registry_an_image_that_somebody_else_tagged_stays() {
     let cleanup = cleanup(&upstream.repository(), &image, Credentials::default());
     let ended = cleanup.clean().await;
     assert_eq!(ended, Ok(End::Tagged("release".to_owned())));
-    assert!(cleanup.sentence(&ended).contains("tag release, which is none of ours"));
+    assert!(cleanup.sentence(&ended).contains("tag release, which doce-operator did not create"));
     assert_eq!(upstream.tags().await, [own, "release".to_owned()]);
 }

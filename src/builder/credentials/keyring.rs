@@ -1,5 +1,5 @@
-//! The logins of a `.dockerconfigjson`: which one a repository gets, and the file that `BuildKit` is given. Helpers and
-//! commands that such a file may name are left out: nothing of a Secret is ever run.
+//! The logins of a `.dockerconfigjson`: which one a repository gets, and the file for `BuildKit`. Credential helpers
+//! named in such a file are dropped: nothing from a Secret is ever run.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// Key of a Secret of type `kubernetes.io/dockerconfigjson`.
 pub(in crate::builder) const CONFIG: &str = ".dockerconfigjson";
-/// What clients call the registry of docker.io in their configuration, and how it is reached.
+/// Names of the registry of docker.io in client configurations and on the network.
 const DOCKER: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// A user of a registry.
@@ -18,13 +18,13 @@ pub(in crate::builder) struct Login {
 }
 
 impl Login {
-    /// As it travels in a header and stands in a configuration.
+    /// The login in the form of headers and configurations.
     pub(in crate::builder) fn packed(&self) -> String {
         STANDARD.encode(format!("{}:{}", self.user, self.password))
     }
 }
 
-/// The login for what lies below a path of a registry; an empty path is all of it.
+/// The login for everything below a path of a registry; an empty path means the whole registry.
 #[derive(Clone, PartialEq, Eq)]
 struct Entry {
     host: String,
@@ -44,13 +44,13 @@ impl Keyring {
         Self { entries: vec![Entry { host: one_name(host).to_owned(), path: String::new(), login }] }
     }
 
-    /// Reads a configuration; None where it is none. Entries without user and password are left out.
+    /// Reads a configuration; None if it is not one. Entries without user and password are dropped.
     pub(in crate::builder) fn parse(config: &str) -> Option<Self> {
         let config = serde_json::from_str::<Value>(config).ok()?;
         let entries = config["auths"].as_object()?.iter().filter_map(|(name, entry)| {
             let name = name.trim_start_matches("https://").trim_start_matches("http://");
             let (host, path) = name.split_once('/').unwrap_or((name, ""));
-            // `https://index.docker.io/v1/` is the name of the whole registry.
+            // `https://index.docker.io/v1/` names the whole registry.
             let path = if ["v1", "v2"].contains(&path.trim_matches('/')) { "" } else { path };
             let path = path.trim_matches('/').to_owned();
             Some(Entry { host: one_name(host).to_owned(), path, login: login(entry)? })
@@ -62,7 +62,7 @@ impl Keyring {
         self.entries.is_empty()
     }
 
-    /// The login for a repository: that of the longest path that it lies below.
+    /// The login for a repository: the one with the longest path above it.
     pub(in crate::builder) fn login(&self, host: &str, repository: &str) -> Option<&Login> {
         let holds = |entry: &&Entry| {
             entry.host == one_name(host)
@@ -73,8 +73,8 @@ impl Keyring {
         self.entries.iter().filter(holds).max_by_key(|entry| entry.path.len()).map(|entry| &entry.login)
     }
 
-    /// A client's configuration with one login for each registry: what clients look up has no path. The registry of
-    /// `repository` gets the login for that one, every other its shortest entry.
+    /// A client configuration with one login for each registry, because clients look up logins without a path. The
+    /// registry of `repository` gets the login for that repository, every other its entry with the shortest path.
     pub(in crate::builder) fn file(&self, repository: &str) -> String {
         let (own, path) = repository.split_once('/').unwrap_or((repository, ""));
         let mut ordered: Vec<&Entry> = self.entries.iter().collect();
@@ -97,13 +97,13 @@ fn login(entry: &Value) -> Option<Login> {
     written(entry).or_else(|| packed(entry)).filter(|login| !login.password.is_empty())
 }
 
-/// The login in two fields.
+/// Reads a login from two fields.
 fn written(entry: &Value) -> Option<Login> {
     let (user, password) = entry["username"].as_str().zip(entry["password"].as_str())?;
     Some(Login { user: user.to_owned(), password: password.to_owned() })
 }
 
-/// The login in one field.
+/// Reads a login from one field.
 fn packed(entry: &Value) -> Option<Login> {
     let packed = STANDARD.decode(entry["auth"].as_str()?.trim()).ok()?;
     let pair = String::from_utf8(packed).ok()?;
@@ -111,7 +111,7 @@ fn packed(entry: &Value) -> Option<Login> {
     Some(Login { user: user.to_owned(), password: password.to_owned() })
 }
 
-/// Every text of a configuration that must not be shown, as it stands there and as it travels; none where it is none.
+/// Every text of a configuration that must not be shown, plain and encoded; none if it is not a configuration.
 pub(super) fn secrets(config: &str) -> Vec<String> {
     let Ok(config) = serde_json::from_str::<Value>(config) else { return vec![] };
     let mut found = Vec::new();
@@ -120,7 +120,7 @@ pub(super) fn secrets(config: &str) -> Vec<String> {
             let value = entry[key].as_str().unwrap_or_default();
             found.extend([value.to_owned(), value.trim().to_owned()]);
         }
-        // Both, though one of them is used: the other may be that of another registry.
+        // Both, though only one is used: the other may belong to another registry.
         for login in [written(entry), packed(entry)].into_iter().flatten() {
             found.extend([login.packed(), login.password]);
         }

@@ -17,14 +17,14 @@ fn a_secret_that_is_missing_or_empty_is_named() {
     for directory in [Path::new("/nowhere"), mounted(&[]).path()] {
         let failure = Credentials::read(Use::Source, Some("shop-git"), directory).map(|_| ()).unwrap_err();
         assert_eq!((failure.stage, failure.reason), (Stage::Resolve, Reason::SourceAuthFailed));
-        assert!(failure.message.contains("Secret shop-git, which spec.source names, does not exist"));
+        assert!(failure.message.contains("Secret shop-git, referenced by spec.source, does not exist"));
     }
     let push =
         Credentials::read(Use::Push, Some("shop-push"), Path::new("/nowhere")).map(|_| ()).unwrap_err();
     assert_eq!((push.stage, push.reason), (Stage::Push, Reason::RegistryDenied));
     assert!(
         push.message
-            .contains("Secret shop-push, which spec.build.output.pushSecretRef names, does not exist")
+            .contains("Secret shop-push, referenced by spec.build.output.pushSecretRef, does not exist")
     );
     assert!(Credentials::read(Use::Push, None, Path::new("/nowhere")).unwrap().none());
 }
@@ -105,7 +105,7 @@ fn a_login_of_a_registry_is_known_in_every_form_that_it_has() {
         for text in hidden {
             assert!(secrets.contains(&text), "{text:?} of {config}");
         }
-        // Whatever is sent is known.
+        // Every text that is sent must be known.
         if let Some(login) = planted.keyring().ok().as_ref().and_then(|ring| ring.login("r.example", "a")) {
             assert!(secrets.contains(&login.packed()) && secrets.contains(&login.password), "{config}");
         }
@@ -139,7 +139,7 @@ fn a_secret_to_push_with_says_what_it_lacks_and_what_to_do_when_it_is_refused() 
         let push = Credentials::read(Use::Push, Some("shop-push"), mounted(files).path()).unwrap();
         let failure = push.keyring().map(|_| ()).unwrap_err();
         assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryDenied));
-        let named = "Secret shop-push, which spec.build.output.pushSecretRef names, ";
+        let named = "Secret shop-push, referenced by spec.build.output.pushSecretRef, ";
         assert!(failure.message.starts_with(named) && failure.message.contains(part), "{}", failure.message);
         assert!(!failure.message.contains("w0rd"), "{}", failure.message);
     }
@@ -148,7 +148,7 @@ fn a_secret_to_push_with_says_what_it_lacks_and_what_to_do_when_it_is_refused() 
     assert!(push.keyring().unwrap().login("r.example:5000", "you/shop").is_some());
     assert!(push.secrets().contains(&"w0rd".to_owned()));
     let right = push.advice("r.example:5000/you/shop");
-    assert!(right.contains("user of Secret s, which spec.build.output.pushSecretRef names"), "{right}");
+    assert!(right.contains("user in Secret s, referenced by spec.build.output.pushSecretRef,"), "{right}");
     let other = push.advice("other.example/you/shop");
     assert!(other.contains("has no user and password for other.example"), "{other}");
     let none = Credentials::read(Use::Push, None, Path::new("/nowhere")).unwrap();

@@ -1,4 +1,4 @@
-//! How Git proves who it is: a header in its environment, or ssh with one key and known hosts. Nothing of it is an argument.
+//! How Git authenticates: a header in its environment, or ssh with one key and known hosts. No secret is an argument.
 
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -11,7 +11,7 @@ use super::super::credentials::Credentials;
 use super::super::outcome::Failure;
 use crate::protocol::report::Stage;
 
-/// What Git is given to reach a repository.
+/// How Git gets access to a repository.
 #[derive(Clone)]
 pub(in super::super) enum Access {
     /// Nothing: the repository is public.
@@ -23,7 +23,7 @@ pub(in super::super) enum Access {
 }
 
 impl Access {
-    /// What the Secret offers for this transport. `addresses` are those of the host that were checked.
+    /// The access that the Secret offers for this transport. `addresses` are the checked addresses of the host.
     pub(in super::super) fn of(
         credentials: &Credentials,
         transport: &Transport,
@@ -38,9 +38,9 @@ impl Access {
             Transport::Ssh => {
                 let identity = credentials
                     .value("identity")
-                    .ok_or_else(|| credentials.lacks("identity, a private key"))?;
+                    .ok_or_else(|| credentials.lacks("identity (a private key)"))?;
                 let known = credentials.value("known_hosts").ok_or_else(|| {
-                    credentials.lacks(&format!("known_hosts, as ssh-keyscan {} prints it", host.name))
+                    credentials.lacks(&format!("known_hosts (the output of ssh-keyscan {})", host.name))
                 })?;
                 let directory = directory.join("ssh");
                 let written = write(&directory, identity, known, &settings(&directory, host, addresses));
@@ -68,7 +68,7 @@ impl Access {
                 command.env("GIT_CONFIG_KEY_0", "http.extraHeader").env("GIT_CONFIG_VALUE_0", header);
             }
             Self::Ssh(config) => {
-                // Git hands this to a shell: it holds nothing but the place of a file that this program chose.
+                // Git passes this to a shell: it contains only the path of a file that this program chose.
                 let quoted = config.display().to_string().replace('\'', "'\\''");
                 command.env("GIT_SSH_COMMAND", format!("ssh -F '{quoted}'")).env("GIT_SSH_VARIANT", "ssh");
             }
@@ -78,7 +78,7 @@ impl Access {
 
 fn write(directory: &Path, identity: &str, known: &str, settings: &str) -> std::io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).create(directory)?;
-    // OpenSSH takes a key only with a line break at its end, and only where nobody else may read it.
+    // OpenSSH accepts a key only with a line break at its end, and only if no other user may read it.
     for (name, text) in [("identity", identity), ("known_hosts", known), ("config", settings)] {
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(directory.join(name))?;
@@ -87,7 +87,7 @@ fn write(directory: &Path, identity: &str, known: &str, settings: &str) -> std::
     Ok(())
 }
 
-/// Connects to a checked address under the host's own name, asks nobody anything, and runs no other program.
+/// Settings of ssh: connect to a checked address under the host's own name, prompt for nothing, run no other program.
 fn settings(directory: &Path, host: &Host, addresses: &[IpAddr]) -> String {
     let file = |name: &str| format!("\"{}\"", directory.join(name).display());
     let alias = if host.port == 22 { host.name.clone() } else { format!("[{}]:{}", host.name, host.port) };

@@ -1,4 +1,4 @@
-//! What the error output of Git means. It only reads text; with `LC_ALL=C` the sentences are stable.
+//! Classifies the error output of Git. It only reads text; with `LC_ALL=C` the sentences are stable.
 
 use super::super::disk;
 use super::super::log::{printable, shortened};
@@ -13,28 +13,28 @@ pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
         return disk::full(stage, &format!("the source at {url} could not be written"));
     }
     let has = |needles: &[&str]| needles.iter().any(|needle| stderr.contains(needle));
-    // After a failure of ssh, Git's own last lines only guess.
+    // After a failure of ssh, the last lines of Git are only guesses.
     let of_ssh = stderr.lines().find(|line| line.starts_with("ssh: ")).map(last_line);
     let last = of_ssh.unwrap_or_else(|| last_line(stderr));
     let (reason, message) = if has(&["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"]) {
         let message =
-            format!("{url} redirects to another address, which is never followed; write the final URL");
+            format!("{url} redirects to another address, and redirects are not followed; use the final URL");
         (Reason::SourceForbidden, message)
     } else if has(&["Host key verification failed"]) {
         let message = format!(
-            "the key of the host of {url} is not the one in known_hosts of the Secret of spec.source"
+            "the host key of {url} does not match known_hosts in the Secret of spec.source"
         );
         (Reason::SourceAuthFailed, message)
     } else if has(&["Permission denied (", "error in libcrypto", "Too many authentication failures"]) {
         let message = format!(
-            "{url} does not take the identity of the Secret of spec.source: a private key without passphrase that may \
-             read the repository"
+            "{url} rejected the identity in the Secret of spec.source; it must be a private key without passphrase \
+             that may read the repository"
         );
         (Reason::SourceAuthFailed, message)
     } else if has(&["could not read Username", "Authentication failed", "error: 401", "error: 403"]) {
         let message = format!(
-            "{url} asks for credentials or refuses those given: the repository is private and spec.source.git.secretRef \
-                     opens it, or the URL has a mistake"
+            "{url} requires credentials or rejected those given; correct the URL or, if the repository is private, the \
+             Secret in spec.source.git.secretRef"
         );
         (Reason::SourceAuthFailed, message)
     } else if has(&["not found", "does not appear to be a git repository", "error: 404", "error: 410"]) {
@@ -47,21 +47,21 @@ pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
         (Reason::SourceNotFound, format!("{url} answers, but not as a Git repository; check the URL"))
     } else {
         let message = format!(
-            "{url} cannot be reached from the build: {last}; check the URL, and that pods reach its host"
+            "{url} cannot be reached from the build: {last}; check the URL, and that pods can reach its host"
         );
         (Reason::SourceUnreachable, message)
     };
     Failure::new(stage, reason, message)
 }
 
-/// Why a command that asks nobody failed.
+/// Why a command without network access failed.
 pub(super) fn local(stage: Stage, stderr: &str) -> Failure {
     let why = of_disk(stderr).map_or_else(|| last_line(stderr), last_line);
     Failure::workspace(stage, "git could not write the source", &why)
 }
 
-/// The line that says the pod's disk is full, which is seldom the last one. A server may speak of its own disk: what it
-/// says is marked as its own.
+/// The line that says that the pod's disk is full, seldom the last one. Lines of the server are marked and skipped:
+/// they may be about its own disk.
 fn of_disk(stderr: &str) -> Option<&str> {
     let own = |line: &&str| !line.starts_with("remote: ") && !line.contains("remote error: ");
     stderr.lines().filter(own).find(|line| disk::is_full(line))
@@ -72,7 +72,7 @@ pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failur
     match error {
         program::Error::Timeout { seconds, .. } => {
             let message = format!(
-                "{url} did not hand its source out within {seconds} s; leave large files out of it, or find out why its \
+                "{url} did not send its source within {seconds} s; leave large files out of it, or find out why its \
                  host is slow"
             );
             Failure::new(stage, Reason::SourceUnreachable, message)
@@ -81,14 +81,14 @@ pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failur
     }
 }
 
-/// Why a program that goes through the whole source gave no answer. It asks nobody, so the time that it took is the
-/// source's: nothing gets better by trying again.
+/// Why a program that reads the whole source gave no answer. It uses no network, so the source itself causes the delay,
+/// and a retry does not help.
 pub(super) fn of_size(error: &program::Error) -> Failure {
     match error {
         program::Error::Timeout { seconds, .. } => {
             let message = format!(
-                "Git did not come to the end of the source within {seconds} s: it has too many files or directories; \
-                 leave build results and data out of it"
+                "Git did not finish with the source within {seconds} s: it has too many files or directories; leave \
+                 build results and data out of it"
             );
             Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
         }
@@ -96,19 +96,19 @@ pub(super) fn of_size(error: &program::Error) -> Failure {
     }
 }
 
-/// Whether the server hands out only the tips of its references.
+/// Whether the server serves only the tips of its references.
 pub(super) fn refuses_commits(stderr: &str) -> bool {
     ["does not allow request for unadvertised object", "not advertised", "Server does not allow"]
         .iter()
         .any(|needle| stderr.contains(needle))
 }
 
-/// Whether the server looked for the commit and does not have it.
+/// Whether the server says that it does not have the commit.
 pub(super) fn lacks_commit(stderr: &str) -> bool {
     ["not our ref", "couldn't find remote ref"].iter().any(|needle| stderr.contains(needle))
 }
 
-/// The last line that says something.
+/// The last line that is not blank.
 pub(super) fn last_line(stderr: &str) -> String {
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
     shortened(&printable(last.trim().trim_start_matches("fatal: ")), 300)
@@ -165,7 +165,7 @@ mod tests {
             let failure = remote(Stage::Resolve, "https://h/x", stderr);
             assert_eq!(failure.reason, reason, "{stderr}");
             assert!(failure.message.contains("https://h/x"));
-            let next = "; check the URL, and that pods reach its host";
+            let next = "; check the URL, and that pods can reach its host";
             assert_eq!(failure.message.ends_with(next), reason == Reason::SourceUnreachable, "{failure}");
         }
         let slow = program::Error::Timeout { program: "git".to_owned(), seconds: 9 };

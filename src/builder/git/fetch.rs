@@ -1,5 +1,5 @@
-//! Objects and files of one commit, with an end to how much of them may come. Pointers of Git LFS stay pointers here, and
-//! submodules are repositories of their own.
+//! Fetches the objects and files of one commit, with limits on their size. Git LFS pointers stay pointers here, and
+//! submodules are separate repositories.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
 const FETCH: Duration = Duration::from_mins(15);
-/// Every file comes out with the bytes that were measured, whatever `.gitattributes` of the source asks for: line ends,
-/// `$Id$` and encodings make files larger. This counts before those; `!` is how Git takes back an encoding, which has no
-/// other word for none.
+/// Git writes every file with the bytes that were measured. `.gitattributes` of the source could make files larger with
+/// line ends, `$Id$` and encodings; these attributes take precedence. `!` unsets an encoding, which has no word for
+/// "none".
 const ATTRIBUTES: &str = "* -text -ident -filter !working-tree-encoding\n";
 
-/// What is left of the limits of a source.
+/// The rest of the limits of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Room {
-    /// Files, links and directories that hold them.
+    /// Files, links and the directories that contain them.
     pub(in super::super) files: u64,
     /// Bytes in files.
     pub(in super::super) bytes: u64,
@@ -52,8 +52,8 @@ impl Error {
             Self::TooLarge => source::too_large(),
             Self::Refused | Self::Missing => {
                 let message = format!(
-                    "{url} has no commit {commit} any more, or does not hand it out; check the commit, or deploy again \
-                     if the branch was rewritten meanwhile"
+                    "{url} no longer has commit {commit}, or does not serve it; check the commit, or deploy again if \
+                     the branch was rewritten"
                 );
                 Failure::new(Stage::Fetch, Reason::RefNotFound, message)
             }
@@ -62,7 +62,7 @@ impl Error {
 }
 
 impl Git {
-    /// Fetches exactly `commit`; when the server refuses commits, the reference it came from, which must still hold it.
+    /// Fetches exactly `commit`. If the server rejects commits, fetches its reference, which must still contain it.
     pub(in super::super) async fn fetch(&self, commit: &str, reference: &Reference) -> Result<(), Failure> {
         self.init_for(commit).await?;
         let exact = self.get(&["--depth=1"], &[commit.to_owned()]).await;
@@ -78,7 +78,7 @@ impl Git {
                 vec!["+refs/heads/*:refs/heads/*".to_owned(), "+refs/tags/*:refs/tags/*".to_owned()]
             }
         };
-        // A lone commit is somewhere below a tip; a branch or tag usually still points to it.
+        // A commit without a reference is somewhere below a tip; a branch or tag usually still points to it.
         let depths: &[&[&str]] = match reference {
             Reference::Commit(_) => &[&[]],
             _ => &[&["--depth=1"], &["--unshallow"]],
@@ -99,7 +99,7 @@ impl Git {
         Ok(output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?.success)
     }
 
-    /// One fetch, ended when more arrives than a source may have.
+    /// Runs one fetch, and ends it when more arrives than a source may have.
     pub(super) async fn get(&self, options: &[&str], refs: &[String]) -> Result<(), Error> {
         let mut command = self.git();
         command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance"]);
@@ -116,7 +116,7 @@ impl Git {
         }
     }
 
-    /// Ends when the objects take more room than a source may have.
+    /// Completes when the objects take more space than a source may have.
     async fn outgrown(&self) {
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         loop {
@@ -127,7 +127,7 @@ impl Git {
         }
     }
 
-    /// Checks the size of a commit's files before any is written, then writes them below `tree`; the room that is left.
+    /// Checks the size of a commit's files, then writes them below `tree`; returns the room that is left.
     pub(in super::super) async fn checkout(&self, commit: &str, tree: &Path) -> Result<Room, Failure> {
         let (files, bytes) = listing::measure(&self.listing(commit).await?);
         let Room { files: most_files, bytes: most_bytes, objects } = self.room;

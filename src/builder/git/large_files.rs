@@ -1,4 +1,4 @@
-//! What a repository says of its large files: in `.lfsconfig`, and over ssh by its host.
+//! Reads where a repository keeps its large files: from `.lfsconfig`, or over ssh from its host.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::protocol::report::Stage;
 const MAX_TEXT: u64 = 64 << 10;
 
 impl Git {
-    /// What Git reads in a file of settings, which includes nothing; none where there is no such plain file.
+    /// The settings that Git reads from a file, without includes; none if it is not a regular file.
     pub(in super::super) async fn settings(&self, file: &Path) -> Result<Option<Vec<u8>>, Failure> {
         let plain = file.symlink_metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_TEXT);
         if !plain {
@@ -27,7 +27,7 @@ impl Git {
         Ok(output.success.then_some(output.stdout))
     }
 
-    /// What the host of a repository over ssh answers to `git-lfs-authenticate`; none where it has no such program.
+    /// The answer of the host of a repository over ssh to `git-lfs-authenticate`; none if it has no such program.
     pub(in super::super) async fn authenticate(&self) -> Result<Option<Vec<u8>>, Failure> {
         let Access::Ssh(settings) = &self.access else { return Ok(None) };
         let Some(arguments) = ssh::arguments(&self.url) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! What Git prints, read; what it may be given, checked. Nothing here runs a program.
+//! Parses the output of Git and checks its input. Nothing here runs a program.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,12 +10,12 @@ use super::super::log::printable;
 /// References and what they point to.
 pub(super) type Refs = BTreeMap<String, String>;
 
-/// Whether this is a commit's full name: 40 hex digits, or 64 of a repository whose objects have SHA-256 names.
+/// Whether this is a full commit hash: 40 hex digits, or 64 in a repository with SHA-256 object names.
 pub(super) fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether Git allows this as the name of a branch or tag (`git check-ref-format`), and no program reads it as an option.
+/// Whether Git allows this name of a branch or tag (`git check-ref-format`), and no program reads it as an option.
 pub(super) fn is_ref_name(name: &str) -> bool {
     let part = |part: &str| {
         let extension = Path::new(part).extension().is_some_and(|extension| extension == "lock");
@@ -30,7 +30,7 @@ pub(super) fn is_ref_name(name: &str) -> bool {
         && name.split('/').all(part)
 }
 
-/// The lines of `git ls-remote`.
+/// Parses the lines of `git ls-remote`.
 pub(super) fn refs(text: &str) -> Refs {
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
     lines
@@ -39,8 +39,8 @@ pub(super) fn refs(text: &str) -> Refs {
         .collect()
 }
 
-/// Files with the directories that hold them, and bytes, in the output of `git ls-tree -r -l -z`. A tree of Git may stand
-/// at any number of places, so few objects and few files can make very many directories.
+/// Counts files with their directories, and bytes, in the output of `git ls-tree -r -l -z`. One tree of Git may occur
+/// at many paths, so few objects and few files can make very many directories.
 pub(super) fn measure(listing: &[u8]) -> (u64, u64) {
     let (mut files, mut bytes) = (0u64, 0u64);
     let mut before: &[u8] = b"";
@@ -58,8 +58,8 @@ pub(super) fn measure(listing: &[u8]) -> (u64, u64) {
     (files, bytes)
 }
 
-/// How many of the directories that hold `path` do not hold `before`, the path above it in a listing. What a directory
-/// holds stands together there, so these were not counted yet.
+/// How many directories of `path` are not directories of `before`, the path above it in a listing. A listing groups the
+/// content of a directory, so these were not counted yet.
 fn directories_since(before: &[u8], path: &[u8]) -> u64 {
     fn holders(path: &[u8]) -> impl Iterator<Item = &[u8]> {
         let end = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
@@ -69,7 +69,7 @@ fn directories_since(before: &[u8], path: &[u8]) -> u64 {
     holders(path).skip(shared).count() as u64
 }
 
-/// Bytes below a directory. What vanishes while looking counts nothing.
+/// Bytes below a directory. Files that disappear meanwhile count nothing.
 pub(super) fn size(directory: &Path) -> u64 {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {
@@ -82,7 +82,7 @@ pub(super) fn size(directory: &Path) -> u64 {
 
 /// The value of `http.curloptResolve`.
 pub(super) fn pin(host: &Host, addresses: &[IpAddr]) -> Option<String> {
-    // A literal address resolves to itself; curl does not take it as a name.
+    // A literal address resolves to itself; curl does not accept it as a name.
     if host.name.parse::<IpAddr>().is_ok() || addresses.is_empty() {
         return None;
     }
@@ -96,7 +96,7 @@ pub(super) fn pin(host: &Host, addresses: &[IpAddr]) -> Option<String> {
     Some(format!("{}:{}:{}", host.name, host.port, list.join(",")))
 }
 
-/// Says that a branch or tag is not there, and which ones with a similar name are.
+/// Says that a branch or tag does not exist, and which similar names do.
 pub(super) fn missing(kind: &str, name: &str, url: &str, all: &Refs) -> String {
     let what = if kind == "heads" { "branch" } else { "tag" };
     let prefix = format!("refs/{kind}/");
@@ -112,15 +112,15 @@ pub(super) fn missing(kind: &str, name: &str, url: &str, all: &Refs) -> String {
     let there = if near.is_empty() {
         format!("it has no {what} at all")
     } else {
-        format!("there is {}", near.join(", "))
+        format!("it has {}", near.join(", "))
     };
     match name {
-        "HEAD" => format!("the default branch of {url} is not there; {there}: push to it, or name a branch"),
+        "HEAD" => format!("the default branch of {url} does not exist; {there}: push to it, or name a branch"),
         _ => format!("{url} has no {what} {name:?}; {there}"),
     }
 }
 
-/// Edits that lead from one name to the other (Levenshtein), case aside.
+/// Edit distance of two names (Levenshtein), ignoring case.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.to_lowercase().chars().take(250).collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -182,7 +182,7 @@ mod tests {
         let names = ["main", "maint", "develop", "release/1", "release/2", "zzzzzzzzzzzz"];
         let all = names.iter().map(|name| (format!("refs/heads/{name}"), "x".repeat(40))).collect();
         let text = missing("heads", "Mian", "https://h/x", &all);
-        assert!(text.starts_with("https://h/x has no branch \"Mian\"; there is main, maint, "), "{text}");
+        assert!(text.starts_with("https://h/x has no branch \"Mian\"; it has main, maint, "), "{text}");
         assert!(!text.contains("zzzz"), "{text}");
         assert!(missing("tags", "v1", "https://h/x", &all).ends_with("it has no tag at all"));
         assert_eq!(distance("kitten", "sitting"), 3);

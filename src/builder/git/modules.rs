@@ -1,5 +1,5 @@
-//! The submodules that a commit names, read strictly, and where their URLs lead. All of it was written by whoever wrote the
-//! source. Nothing here runs a program.
+//! Parses strictly the submodules that a commit declares, and resolves their URLs. The author of the source controls
+//! all of it. Nothing here runs a program.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ const MAX_PATH: usize = 1000;
 pub(in super::super) struct Submodule {
     /// Where its files go: a relative path without `..`.
     pub(in super::super) path: String,
-    /// Its commit, which the commit of the repository fixes.
+    /// Its commit, which is fixed by the commit of the repository.
     pub(in super::super) commit: String,
-    /// As it is written; it may be relative.
+    /// As written; it may be relative.
     pub(in super::super) url: String,
 }
 
@@ -46,14 +46,14 @@ pub(super) fn links(listing: &[u8]) -> Result<Vec<(String, String)>, String> {
         let path = String::from_utf8_lossy(entry.path).into_owned();
         if !is_safe(entry.path) || !is_commit(entry.object) {
             let shown: String = printable(&path).chars().take(200).collect();
-            return Err(format!("the submodule {shown:?} has a path that no submodule may have"));
+            return Err(format!("the path of submodule {shown:?} is not allowed"));
         }
         Ok((path, entry.object.to_owned()))
     });
     read.collect()
 }
 
-/// Whether a path stays below its tree, whatever reads it.
+/// Whether a path stays below its tree for every program that reads it.
 fn is_safe(path: &[u8]) -> bool {
     let part = |part: &str| !matches!(part, "" | "." | "..") && !part.eq_ignore_ascii_case(".git");
     std::str::from_utf8(path).is_ok_and(|path| {
@@ -63,14 +63,14 @@ fn is_safe(path: &[u8]) -> bool {
     })
 }
 
-/// Whether `.gitmodules` is a plain file of at most `limit` bytes; none where it is not there.
+/// Whether `.gitmodules` is a regular file of at most `limit` bytes; none if it does not exist.
 pub(super) fn is_declared(listing: &[u8], limit: u64) -> Option<bool> {
     let file = entries(listing).find(|entry| entry.path == b".gitmodules")?;
     Some(file.mode.starts_with("100") && file.size <= limit)
 }
 
-/// URLs by path in `git config --list -z` of a `.gitmodules`. What is there twice is refused: programs differ on which
-/// of the two counts. Names, branches and commands to update with are not looked at.
+/// URLs by path in `git config --list -z` of a `.gitmodules`. Duplicates are rejected: programs differ on which one
+/// counts. Names, branches and update commands are ignored.
 pub(super) fn urls(listing: &[u8]) -> Result<BTreeMap<String, String>, &'static str> {
     let mut named: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
     for entry in listing.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()) {
@@ -80,20 +80,20 @@ pub(super) fn urls(listing: &[u8]) -> Result<BTreeMap<String, String>, &'static 
         let Some((name, field)) = key else { continue };
         let Some(field) = ["path", "url"].iter().position(|known| *known == field) else { continue };
         if named.entry(name).or_default()[field].replace(value).is_some() {
-            return Err("says path or url of one submodule twice");
+            return Err("sets path or url of a submodule twice");
         }
     }
     let mut urls = BTreeMap::new();
     for [path, url] in named.into_values() {
         let (Some(path), Some(url)) = (path, url) else { continue };
         if urls.insert(path.to_owned(), url.to_owned()).is_some() {
-            return Err("has two submodules at one path");
+            return Err("has two submodules at the same path");
         }
     }
     Ok(urls)
 }
 
-/// The URL of a submodule; one that begins with `./` or `../` counts from the URL of the repository that names it.
+/// The URL of a submodule. `./` and `../` are relative to the URL of the repository that declares it.
 pub(in super::super) fn join(parent: &str, url: &str) -> Result<String, &'static str> {
     if !url.starts_with("./") && !url.starts_with("../") {
         return Ok(url.to_owned());
@@ -101,13 +101,13 @@ pub(in super::super) fn join(parent: &str, url: &str) -> Result<String, &'static
     let scheme = parent.find("://").map_or(0, |at| at + 3);
     let separator = if scheme == 0 { ':' } else { '/' };
     let root =
-        parent[scheme..].find(separator).map(|at| scheme + at + 1).ok_or("has nothing to count from")?;
+        parent[scheme..].find(separator).map(|at| scheme + at + 1).ok_or("is relative to a URL without a path")?;
     let (place, path) = parent.split_at(root);
     let mut parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let mut rest = url;
     loop {
         if let Some(after) = rest.strip_prefix("../") {
-            parts.pop().filter(|part| !part.is_empty()).ok_or("climbs above the host of its repository")?;
+            parts.pop().filter(|part| !part.is_empty()).ok_or("leads above the root of its host")?;
             rest = after;
         } else if let Some(after) = rest.strip_prefix("./") {
             rest = after;
@@ -124,7 +124,7 @@ pub(in super::super) fn join(parent: &str, url: &str) -> Result<String, &'static
     }
 }
 
-/// Whether two URLs are of one transport, host and port: where credentials for the one may go to the other.
+/// Whether two URLs have the same transport, host and port, so that credentials for one may go to the other.
 pub(in super::super) fn same_place(one: &str, other: &str) -> bool {
     let place = |url: &str| {
         let (host, _) = address::repository(url).ok()?;
@@ -134,7 +134,7 @@ pub(in super::super) fn same_place(one: &str, other: &str) -> bool {
     place(one).is_some_and(|one| place(other) == Some(one))
 }
 
-/// A URL of a source as it may be shown, though nobody checked it: without what stands before an `@` or behind a `?`.
+/// An unchecked URL of a source in a form that may be shown: without the parts before `@` and after `?`.
 pub(in super::super) fn shown(url: &str) -> String {
     let plain = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = plain.split_once("://").map_or(("", plain), |(scheme, rest)| (scheme, rest));

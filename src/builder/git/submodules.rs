@@ -1,5 +1,4 @@
-//! The submodules of a commit, and the repositories that they are in. `git submodule` never runs: its settings would be
-//! the source's.
+//! The submodules of a commit, and their repositories. `git submodule` never runs: it would use settings of the source.
 
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use crate::protocol::report::Stage;
 const MAX_DECLARATION: u64 = 64 << 10;
 
 impl Git {
-    /// The submodules of a fetched commit, as its tree and its `.gitmodules` say together.
+    /// The submodules of a fetched commit, from its tree and its `.gitmodules`.
     pub(in super::super) async fn submodules(&self, commit: &str) -> Result<Vec<Submodule>, Failure> {
         let listing = self.listing(commit).await?;
         let links = modules::links(&listing).map_err(|why| refused(&why))?;
@@ -27,7 +26,7 @@ impl Git {
                 .map_err(|why| refused(&format!(".gitmodules {why}")))?,
             Some(false) => {
                 let most = MAX_DECLARATION >> 10;
-                return Err(refused(&format!(".gitmodules is no plain file of at most {most} KiB")));
+                return Err(refused(&format!(".gitmodules is not a regular file of at most {most} KiB")));
             }
             None => return Err(undeclared(&links[0].0)),
         };
@@ -38,7 +37,7 @@ impl Git {
         found.collect()
     }
 
-    /// What Git reads in the `.gitmodules` of a commit. Nothing that it includes is read.
+    /// The settings that Git reads from the `.gitmodules` of a commit, without includes.
     async fn declaration(&self, commit: &str) -> Result<Vec<u8>, Failure> {
         let mut command = self.git();
         command.args(["config", "--no-includes", "--blob"]).arg(format!("{commit}:.gitmodules"));
@@ -48,10 +47,10 @@ impl Git {
             return Ok(output.stdout);
         }
         let why = failure::last_line(&output.stderr);
-        Err(refused(&format!(".gitmodules cannot be read by Git: {why}")))
+        Err(refused(&format!("Git cannot read .gitmodules: {why}")))
     }
 
-    /// The repository of a submodule at the very same place as this one: it is given the same credentials.
+    /// The repository of a submodule on the same host as this one. It gets the same credentials.
     pub(in super::super) fn beside(&self, url: &str, work: &Path) -> Self {
         let (pin, ca, access) = (self.pin.clone(), self.ca.clone(), self.access.clone());
         let (url, objects) = (url.to_owned(), work.join("objects.git"));
@@ -59,7 +58,7 @@ impl Git {
         Self { url, objects, transports, pin, ca, access, room, patience }
     }
 
-    /// The repository of a submodule at another place: it is given no credentials.
+    /// The repository of a submodule on another host. It gets no credentials.
     pub(in super::super) fn elsewhere(
         &self,
         url: &str,
@@ -70,22 +69,22 @@ impl Git {
         Self::new(url, work, host, addresses, self.ca.clone(), Access::Public)
     }
 
-    /// Where it is.
+    /// Its URL.
     pub(in super::super) fn url(&self) -> &str {
         &self.url
     }
 }
 
-/// What the source says of its submodules cannot be meant.
+/// The failure of a source whose submodules are declared wrongly.
 fn refused(why: &str) -> Failure {
     let message =
-        format!("{why}; correct the source, or leave submodules out with spec.source.git.submodules: false");
+        format!("{why}; correct the source, or skip submodules with spec.source.git.submodules: false");
     Failure::new(Stage::Verify, Reason::UnsafeSource, message)
 }
 
 fn undeclared(path: &str) -> Failure {
     let message = format!(
-        "the submodule {path:?} has no url in .gitmodules; add it, or leave submodules out with \
+        "submodule {path:?} has no url in .gitmodules; add it, or skip submodules with \
          spec.source.git.submodules: false"
     );
     Failure::new(Stage::Verify, Reason::SourceNotFound, message)

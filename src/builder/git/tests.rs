@@ -79,7 +79,7 @@ async fn branches_tags_and_commits_are_resolved() {
 
     let missing = git.resolve(&branch("mian")).await.unwrap_err();
     assert_eq!((missing.stage, missing.reason), (Stage::Resolve, Reason::RefNotFound));
-    assert!(missing.message.contains("has no branch \"mian\"; there is main"), "{}", missing.message);
+    assert!(missing.message.contains("has no branch \"mian\"; it has main"), "{}", missing.message);
     // Bad input 67: branch named like an option
     // Bad input 67: branch with .. in its name
     // Bad input 67: branch that is a pattern
@@ -126,7 +126,7 @@ async fn servers_that_refuse_commits_are_asked_for_the_reference() {
         origin.commit("a", "2");
         origin.run(&["config", "uploadpack.allowAnySHA1InWant", "false"]);
         let git = origin.git(work.path()).await;
-        // Version 0 of the protocol hands out tips only.
+        // Version 0 of the protocol serves only tips.
         std::fs::write(git.objects.join("config"), "[protocol]\n\tversion = 0\n[core]\n\tbare = true\n")
             .unwrap();
         assert!(matches!(
@@ -284,7 +284,7 @@ async fn credentials_are_in_the_environment_and_in_files_never_among_the_argumen
         for secret in &secrets {
             assert!(!arguments.iter().any(|word| word.contains(secret)), "{arguments:?}");
         }
-        // The one text that a shell gets to see is the place of a file.
+        // The only text that a shell reads is the path of a file.
         let shell = command.as_std().get_envs().find(|(name, _)| *name == "GIT_SSH_COMMAND");
         let expected = format!("ssh -F '{}'", work.path().join("ssh/config").display());
         assert_eq!(shell.is_some(), transport == Transport::Ssh);

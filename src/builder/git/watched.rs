@@ -1,5 +1,5 @@
-//! What of a commit makes a version: the objects at the paths that are watched. Where none of them changes, the digest is the
-//! same, whatever else the commit brings.
+//! The digest of the watched paths of a commit. It stays the same as long as no object at these paths changes, whatever
+//! else a commit changes.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::version::text_digest;
 /// Longest listing of the watched paths in bytes.
 const MAX_TEXT: u64 = 4 << 20;
 
-/// Files at the root of a repository that say how all of its members are installed and built.
+/// Files at the root of a repository that affect how all its members are installed and built.
 const OF_ALL: [&str; 34] = [
     ".dockerignore",
     ".gitattributes",
@@ -53,7 +53,7 @@ const OF_ALL: [&str; 34] = [
 ];
 
 impl Git {
-    /// The digest of what is at `path` and at the watched paths of a fetched commit.
+    /// The digest of `path` and the watched paths of a fetched commit.
     pub(in super::super) async fn watched(
         &self,
         commit: &str,
@@ -69,24 +69,24 @@ impl Git {
         let listing = self.entries(commit, &all).await?;
         digest(&listing, outermost(&wanted).copied()).map_err(|missing| {
             let message = format!(
-                "there is no {missing:?} in commit {commit} of {}; correct path or watch.paths of spec.source.git",
+                "commit {commit} of {} does not contain {missing:?}; correct path or watch.paths in spec.source.git",
                 self.url
             );
             Failure::new(Stage::Fetch, Reason::PathNotFound, message)
         })
     }
 
-    /// The digest of all that a fetched commit holds: another commit with the same files is the same source.
+    /// The digest of all files of a fetched commit: another commit with the same files is the same source.
     pub(in super::super) async fn everything(&self, commit: &str) -> Result<String, Failure> {
         let listing = self.entries(commit, &BTreeSet::new()).await?;
         Ok(digest(&listing, std::iter::empty()).unwrap_or_default())
     }
 
-    /// The mode, object and path of these entries of a commit; of none: those of its root.
+    /// Mode, object and path of these entries of a commit; without paths, of the entries at its root.
     async fn entries(&self, commit: &str, paths: &BTreeSet<&str>) -> Result<Vec<u8>, Failure> {
         let mut command = self.git();
         command.env("GIT_LITERAL_PATHSPECS", "1");
-        // Git leaves a directory out of the listing when it is also asked for an entry of it.
+        // Git omits a directory from the listing when the arguments also name an entry in it.
         command.args(["ls-tree", "-z", "--full-tree", commit, "--"]).args(outermost(paths));
         let output = program::output(&mut command, MAX_TEXT, LOCAL).await;
         let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
@@ -97,7 +97,7 @@ impl Git {
     }
 }
 
-/// The digest of the entries of a listing, which is `git ls-tree -z` of single paths; or the first of `wanted` that is not there.
+/// The digest of the entries of a listing, `git ls-tree -z` of single paths; or the first of `wanted` that is missing.
 fn digest<'a>(listing: &[u8], wanted: impl Iterator<Item = &'a str>) -> Result<String, &'a str> {
     let text = String::from_utf8_lossy(listing);
     let entries: BTreeSet<&str> = text.split('\0').filter(|entry| !entry.is_empty()).collect();

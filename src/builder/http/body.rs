@@ -1,4 +1,4 @@
-//! The bodies of answers, with an end to how long they may be.
+//! Reads the bodies of responses, with a limit on their size.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::builder::outcome::Failure;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// Writes the body of an answer to `file`; its SHA-256 as hex digits.
+/// Writes the body of a response to `file`; returns its SHA-256 as hex digits.
 pub(in crate::builder) async fn save(
     mut response: Response,
     file: &Path,
@@ -37,7 +37,7 @@ pub(in crate::builder) async fn save(
     Ok(hex::encode(sum.finalize()))
 }
 
-/// The whole body of a small answer.
+/// The whole body of a small response.
 pub(in crate::builder) async fn text(
     mut response: Response,
     limit: usize,

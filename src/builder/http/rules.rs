@@ -1,4 +1,4 @@
-//! Which addresses the client may talk to. It decides and opens nothing.
+//! Which addresses the client may connect to. It opens no connection.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use crate::builder::address::{self, Host, Rule};
 
-/// Which addresses may be talked to, and how they are found.
+/// Which addresses are allowed, and how hosts are resolved.
 pub(in crate::builder) struct Rules {
     pub(super) lookup: fn(Host) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>>,
     /// For hosts that a person named.
@@ -26,7 +26,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// For sources, where the platform's owner lets them be at public addresses only.
+    /// Rules for sources where the platform owner allows only public addresses.
     pub(in crate::builder) fn public() -> Self {
         Self { named: address::forbidden_unless_public, ..Self::default() }
     }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response as Answer};
 
-/// A server on loopback, which these tests allow, that sends wherever the query says and shows the header it got.
+/// A server on loopback, which these tests allow. It redirects as the query says and returns the header that it got.
 pub(in crate::builder) async fn serve(router: Router) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -14,7 +14,7 @@ pub(in crate::builder) async fn serve(router: Router) -> u16 {
     port
 }
 
-/// Rules of the product, but for loopback; every name ending in `.test` is there, with a few exceptions.
+/// The rules of the program, except for loopback. Every name ending in `.test` resolves, with a few exceptions.
 pub(in crate::builder) fn rules() -> Rules {
     Rules {
         lookup: |host| {
@@ -122,19 +122,19 @@ async fn a_download_that_finds_the_disk_full_says_so() {
     let port = serve(Router::new().fallback(answer)).await;
     let url = Url::parse(&format!("http://127.0.0.1:{port}/x.tar.gz?endless")).unwrap();
     let answer = Http::for_tests().get(&url, Question::default(), Stage::Fetch).await.unwrap();
-    // The kernel's own full disk.
+    // `/dev/full` is always full.
     let full = save(answer, Path::new("/dev/full"), 1 << 20, Stage::Fetch).await.unwrap_err();
     assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk), "{full}");
 }
 
 #[tokio::test]
 async fn queries_are_never_shown() {
-    // Nothing listens on port 1; the error of the client would name the whole URL.
+    // Nothing listens on port 1. The error of the client would contain the whole URL.
     let failure = get("http://git.test:1/a.tar.gz?signature=planted-word").await.unwrap_err();
     assert_eq!(failure.reason, Reason::SourceUnreachable);
     assert!(failure.message.starts_with("http://git.test:1/a.tar.gz does not answer"), "{}", failure.message);
     assert!(
-        failure.message.ends_with("; check the URL, and that pods reach its host"),
+        failure.message.ends_with("; check the URL, and that pods can reach its host"),
         "{}",
         failure.message
     );
@@ -146,7 +146,7 @@ fn a_host_that_is_not_well_is_told_with_what_to_look_at() {
     let url = Url::parse("https://h/a.tar.gz").unwrap();
     let failure = refused(&url, StatusCode::BAD_GATEWAY, Stage::Fetch);
     assert_eq!(failure.reason, Reason::SourceUnreachable);
-    assert!(failure.message.ends_with("status 502; check the URL, and that its host is well"), "{failure}");
+    assert!(failure.message.ends_with("status 502; check the URL, and that its host works"), "{failure}");
 }
 
 // Bad input 69: source in a private network, which the platform's owner does not allow

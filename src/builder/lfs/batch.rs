@@ -1,4 +1,4 @@
-//! The batch API of Git LFS: what is asked, and what a server may answer. Texts only.
+//! The batch API of Git LFS: builds requests and checks responses. Texts only.
 
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -12,10 +12,10 @@ use crate::builder::outcome::Failure;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// The type of questions and answers.
+/// The media type of requests and responses.
 pub(super) const TYPE: &str = "application/vnd.git-lfs+json";
 
-/// Where an object is, and what its server wants to be told.
+/// The location of an object, and the headers that its server requires.
 #[derive(Debug)]
 pub(super) struct Download {
     pub(super) pointer: Pointer,
@@ -23,36 +23,36 @@ pub(super) struct Download {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What is wrong with an answer.
+/// What is wrong with a response.
 #[derive(Debug)]
 pub(super) enum Error {
-    /// It is not one of the API.
+    /// It does not follow the API.
     Unreadable(String),
-    /// It leads to a place where nothing is fetched.
+    /// It names a location from which builds fetch nothing.
     Forbidden(Pointer, String),
     /// The server does not have the object.
     Missing(Pointer, String),
 }
 
 impl Error {
-    /// `place` says which files an object belongs to.
+    /// The failure of the build; `place` says which files an object belongs to.
     pub(super) fn failure(self, server: &Server, place: &dyn Fn(&Pointer) -> String) -> Failure {
         let url = server.shown();
         match self {
             Self::Missing(pointer, why) => missing(&place(&pointer), &format!("{url} says {why:?}")),
             Self::Forbidden(pointer, why) => {
-                let message = format!("the server of Git LFS at {url} sends for {} {why}", place(&pointer));
+                let message = format!("the Git LFS server at {url} sends the download of {} {why}", place(&pointer));
                 Failure::new(Stage::Fetch, Reason::SourceForbidden, message)
             }
             Self::Unreadable(why) => {
-                let message = format!("{url} does not answer as a server of Git LFS: {why}. Check the URL");
+                let message = format!("{url} does not answer like a Git LFS server: {why}. Check the URL");
                 Failure::new(Stage::Fetch, Reason::SourceUnreachable, message)
             }
         }
     }
 }
 
-/// The question for some objects.
+/// The request for some objects.
 pub(super) fn question(wanted: &[&Pointer]) -> String {
     let objects: Vec<Value> =
         wanted.iter().map(|Pointer { oid, size }| json!({ "oid": oid, "size": size })).collect();
@@ -91,13 +91,13 @@ struct ObjectError {
     message: Option<String>,
 }
 
-/// Where each of the objects is, as the server at `server` answers. Objects that nobody asked for are not looked at.
+/// The location of each object, from the response of `server`. Objects that were not requested are ignored.
 pub(super) fn answer(text: &[u8], wanted: &[&Pointer], server: &Url) -> Result<Vec<Download>, Error> {
     let answer: Answer =
         serde_json::from_slice(text).map_err(|error| Error::Unreadable(printable(&error.to_string())))?;
     if let Some(transfer) = answer.transfer.filter(|transfer| !transfer.is_empty() && transfer != "basic") {
         let transfer = shortened(&printable(&transfer), 40);
-        return Err(Error::Unreadable(format!("it offers the transfer {transfer:?} and not \"basic\"")));
+        return Err(Error::Unreadable(format!("it offers transfer {transfer:?} instead of \"basic\"")));
     }
     wanted.iter().map(|pointer| download(pointer, &answer.objects, server)).collect()
 }
@@ -105,17 +105,17 @@ pub(super) fn answer(text: &[u8], wanted: &[&Pointer], server: &Url) -> Result<V
 fn download(pointer: &Pointer, objects: &[Object], server: &Url) -> Result<Download, Error> {
     let lacks = |why: String| Error::Missing(pointer.clone(), why);
     let object = objects.iter().find(|object| object.oid == pointer.oid);
-    let object = object.ok_or_else(|| lacks("nothing of it".to_owned()))?;
+    let object = object.ok_or_else(|| lacks("nothing about it".to_owned()))?;
     if let Some(ObjectError { code, message }) = &object.error {
         let message = message.as_deref().unwrap_or_default();
         return Err(lacks(shortened(&printable(&format!("{code} {message}")), 200)));
     }
     let action = object.actions.as_ref().and_then(|actions| actions.download.as_ref());
-    let action = action.ok_or_else(|| lacks("not where it is".to_owned()))?;
+    let action = action.ok_or_else(|| lacks("no download location".to_owned()))?;
     let forbidden = |why: &str| Error::Forbidden(pointer.clone(), why.to_owned());
     let url = http::follow(server, &action.href).map_err(forbidden)?;
     let headers = action.header.as_ref().map(server::headers).transpose();
-    let headers = headers.map_err(|why| forbidden(&format!("an answer that {why}")))?.unwrap_or_default();
+    let headers = headers.map_err(|why| forbidden(&format!("to a place that {why}")))?.unwrap_or_default();
     Ok(Download { pointer: pointer.clone(), url, headers })
 }
 
@@ -166,10 +166,10 @@ mod tests {
     fn what_the_server_does_not_have_is_said_with_its_words() {
         for (answer, word) in [
             (object(&json!({ "error": { "code": 404, "message": "Object does not exist" } })), "404 Object"),
-            (object(&json!({})), "not where it is"),
-            (object(&json!({ "actions": {} })), "not where it is"),
-            (json!({ "objects": [] }), "nothing of it"),
-            (json!({ "objects": [{ "oid": "b" }] }), "nothing of it"),
+            (object(&json!({})), "no download location"),
+            (object(&json!({ "actions": {} })), "no download location"),
+            (json!({ "objects": [] }), "nothing about it"),
+            (json!({ "objects": [{ "oid": "b" }] }), "nothing about it"),
         ] {
             let error = read(&answer).unwrap_err();
             let failure = error.failure(&Server::at("https://h/x").unwrap(), &|_| "\"logo.png\"".to_owned());

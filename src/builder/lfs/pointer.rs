@@ -1,21 +1,21 @@
-//! Pointers of Git LFS among the files of a directory. Links are not followed, and nothing is changed.
+//! Finds Git LFS pointers among the files of a directory. It follows no links and changes nothing.
 
 use std::path::{Path, PathBuf};
 
 use crate::builder::log::{printable, shortened};
 
-/// No pointer is longer.
+/// Longest pointer, in bytes.
 const MAX_POINTER: u64 = 1024;
-/// What a pointer begins with: of Git LFS, and of what it was called before its first release.
+/// First line of a pointer: of Git LFS, and of its name before the first release.
 const VERSIONS: [&str; 2] =
     ["version https://git-lfs.github.com/spec/v1", "version https://hawser.github.com/spec/v1"];
 
-/// What a pointer stands for.
+/// The object that a pointer names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::builder) struct Pointer {
     /// SHA-256, 64 hex digits.
     pub(in crate::builder) oid: String,
-    /// Bytes.
+    /// Size in bytes.
     pub(in crate::builder) size: u64,
 }
 
@@ -23,12 +23,12 @@ pub(in crate::builder) struct Pointer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) struct Found {
     pub(in crate::builder) path: PathBuf,
-    /// Its path from the root of the source, for people.
+    /// Its path from the root of the source, for messages.
     pub(in crate::builder) name: String,
     pub(in crate::builder) pointer: Pointer,
 }
 
-/// The pointer that a text is.
+/// Parses a pointer; none if the text is not one.
 pub(super) fn parse(text: &[u8]) -> Option<Pointer> {
     let mut lines = std::str::from_utf8(text).ok()?.lines();
     VERSIONS.contains(&lines.next()?).then_some(())?;

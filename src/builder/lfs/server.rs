@@ -1,4 +1,5 @@
-//! Which server has the large files of a repository, and what it may be told. Texts only; nothing is asked here.
+//! Finds the server of the large files of a repository, and filters the headers for it. Texts only; it sends no
+//! request.
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{StatusCode, Url};
@@ -11,10 +12,10 @@ use crate::builder::outcome::Failure;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// Most headers that a server may ask for, and the longest value.
+/// Most headers that a server may require, and the longest value.
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER: usize = 8 << 10;
-/// What is the client's own to say: who is asked, how long a message is, and how the connection goes on.
+/// Headers that only the client sets: the host, the length of a message, and the handling of the connection.
 const OWN: [&str; 10] = [
     "host",
     "content-length",
@@ -28,19 +29,19 @@ const OWN: [&str; 10] = [
     "range",
 ];
 
-/// A server, and how it is asked.
+/// A server, and how to authenticate there.
 #[derive(Clone, Debug)]
 pub(in crate::builder) struct Server {
-    /// Where batches of objects are asked for.
+    /// URL of batch requests.
     pub(in crate::builder) batch: Url,
-    /// For this very place alone.
+    /// Sent only to this host.
     pub(in crate::builder) authorization: Option<String>,
-    /// Headers that the host of the repository gave for it.
+    /// Headers that the host of the repository returned for it.
     pub(in crate::builder) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Server {
-    /// The server at `url`, which is `…/info/lfs` or what the source says in its place.
+    /// The server at `url`, which is `…/info/lfs` or a URL from the source.
     pub(in crate::builder) fn at(url: &str) -> Result<Self, Failure> {
         let mut batch = http::named(url, Stage::Fetch)?;
         let path = format!("{}/objects/batch", batch.path().trim_end_matches('/'));
@@ -48,12 +49,12 @@ impl Server {
         Ok(Self { batch, authorization: None, headers: vec![] })
     }
 
-    /// The same, with what opens it.
+    /// The same server, with an authorization header.
     pub(in crate::builder) fn with(self, authorization: Option<String>) -> Self {
         Self { authorization, ..self }
     }
 
-    /// Why the server gave no list of objects.
+    /// The failure when the server returned no list of objects.
     pub(super) fn refused(&self, status: StatusCode, answer: &[u8]) -> Failure {
         let url = self.shown();
         let said = said(answer);
@@ -61,48 +62,48 @@ impl Server {
             401 | 403 => (
                 Reason::SourceAuthFailed,
                 format!(
-                    "the server of Git LFS at {url} asks for credentials or refuses those given{said}. Correct the Secret of \
-                     spec.source.git.secretRef, or give its token the right to read large files"
+                    "the Git LFS server at {url} requires credentials or rejected those given{said}. Correct the \
+                     Secret in spec.source.git.secretRef, or allow its token to read large files"
                 ),
             ),
             404 | 410 | 501 => (
                 Reason::LargeFileMissing,
                 format!(
-                    "there is no server of Git LFS at {url}{said}. Name the right one in .lfsconfig, or commit the files \
+                    "there is no Git LFS server at {url}{said}. Set the right one in .lfsconfig, or commit the files \
                      without LFS"
                 ),
             ),
             code @ 300..=399 => (
                 Reason::SourceForbidden,
                 format!(
-                    "the server of Git LFS at {url} redirects ({code}), which is not followed. Write the final URL into \
-                     spec.source.git.url, or into .lfsconfig"
+                    "the Git LFS server at {url} redirects ({code}), and redirects are not followed. Write the final \
+                     URL into spec.source.git.url or into .lfsconfig"
                 ),
             ),
             code => (
                 Reason::SourceUnreachable,
                 format!(
-                    "the server of Git LFS at {url} answers with status {code}{said}. Check that it is well"
+                    "the Git LFS server at {url} answers with status {code}{said}. Check that it works"
                 ),
             ),
         };
         Failure::new(Stage::Fetch, reason, message)
     }
 
-    /// Its URL for people.
+    /// Its URL for messages.
     pub(in crate::builder) fn shown(&self) -> String {
         http::shown(&self.batch).trim_end_matches("/objects/batch").to_owned()
     }
 }
 
-/// What the server says of it, which is not ours to repeat at length.
+/// The message in the response of the server, shortened.
 fn said(answer: &[u8]) -> String {
     let answer: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
     let message = answer["message"].as_str().map(printable).filter(|message| !message.trim().is_empty());
     message.map(|message| format!(" ({:?})", shortened(message.trim(), 200))).unwrap_or_default()
 }
 
-/// The URL of the server of a repository over http or https; of one over ssh, where an https server of the same host would be.
+/// The default URL of the server of a repository over http or https; over ssh, an https URL on the same host.
 pub(in crate::builder) fn guess(repository: &str) -> String {
     let plain = if repository.starts_with("http://") || repository.starts_with("https://") {
         repository.to_owned()
@@ -126,7 +127,7 @@ pub(in crate::builder) fn guess(repository: &str) -> String {
     format!("{}.git/info/lfs", plain.strip_suffix(".git").unwrap_or(plain))
 }
 
-/// The URL that `.lfsconfig` names, in the output of `git config --list -z`. It is checked where it is asked.
+/// The URL that `.lfsconfig` names, in the output of `git config --list -z`. Its address is checked on each request.
 pub(in crate::builder) fn named(listing: &[u8]) -> Result<Option<String>, Failure> {
     let value = |name: &str| {
         listing.split(|&byte| byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok()).find_map(
@@ -143,7 +144,7 @@ pub(in crate::builder) fn named(listing: &[u8]) -> Result<Option<String>, Failur
     }
 }
 
-/// The headers that a server asks for, without those that are the client's own; or what is wrong with them.
+/// The headers that a server requires, without those that only the client sets; or what is wrong with them.
 pub(super) fn headers(
     wanted: &serde_json::Map<String, serde_json::Value>,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, &'static str> {
@@ -152,13 +153,13 @@ pub(super) fn headers(
     }
     let mut headers = Vec::new();
     for (name, value) in wanted {
-        let name: HeaderName = name.parse().map_err(|_| "asks for a header that is none")?;
+        let name: HeaderName = name.parse().map_err(|_| "asks for an invalid header")?;
         if OWN.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
             continue;
         }
         let value = value.as_str().filter(|value| value.len() <= MAX_HEADER);
         let value = value.and_then(|value| HeaderValue::from_str(value).ok());
-        let mut value = value.ok_or("asks for a header that is none")?;
+        let mut value = value.ok_or("asks for an invalid header")?;
         value.set_sensitive(true);
         headers.push((name, value));
     }

@@ -1,5 +1,5 @@
-//! `git-lfs-authenticate`: the host of a repository over ssh says where its large files are and how they are opened. It reads
-//! and writes texts; `git` runs the program.
+//! `git-lfs-authenticate`: the host of a repository over ssh returns the location of its large files and the headers
+//! for them. Texts only; `git` runs the program.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,8 +10,8 @@ use crate::builder::outcome::Failure;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// What ssh is given after its settings: the port, the user, the host, and the line that the host runs. None for a URL that
-/// is not one of ssh.
+/// The arguments of ssh after its settings: the port, the user, the host, and the command for the host. None if the URL
+/// is not an ssh URL.
 pub(in crate::builder) fn arguments(url: &str) -> Option<Vec<String>> {
     let (authority, path) = if let Some(rest) = url.strip_prefix("ssh://") {
         rest.split_once('/')?
@@ -32,7 +32,7 @@ pub(in crate::builder) fn arguments(url: &str) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-/// A path as one word for the shell of the host. No path with a quote gets so far.
+/// A path as one word for the shell of the host. Paths with a quote are rejected earlier.
 fn word(path: &str) -> Option<String> {
     let plain = path.chars().all(|char| char.is_ascii_alphanumeric() || "._-/~+".contains(char));
     if plain { Some(path.to_owned()) } else { (!path.contains('\'')).then(|| format!("'{path}'")) }
@@ -45,18 +45,18 @@ struct Answer {
     header: Option<Map<String, Value>>,
 }
 
-/// The server that the host names; the one that is `guessed` where it only says how to open it.
+/// The server that the host names; `guessed` if the host returns only headers.
 pub(in crate::builder) fn answer(text: &[u8], guessed: &str) -> Result<Server, Failure> {
     let failed = |why: &str| {
         let message = format!("the host of the repository answers git-lfs-authenticate with {why}");
         Failure::new(Stage::Fetch, Reason::SourceForbidden, message)
     };
     let answer: Answer = serde_json::from_slice(text).map_err(|error| {
-        failed(&format!("what is no JSON of it: {}", shortened(&printable(&error.to_string()), 200)))
+        failed(&format!("invalid JSON: {}", shortened(&printable(&error.to_string()), 200)))
     })?;
     let url = answer.href.filter(|href| !href.is_empty()).unwrap_or_else(|| guessed.to_owned());
     let headers = answer.header.as_ref().map(server::headers).transpose();
-    let headers = headers.map_err(|why| failed(&format!("an answer that {why}")))?.unwrap_or_default();
+    let headers = headers.map_err(|why| failed(&format!("a response that {why}")))?.unwrap_or_default();
     Ok(Server { headers, ..Server::at(&url)? })
 }
 
@@ -73,7 +73,7 @@ mod tests {
             "-T -p2222 -lgit -- h git-lfs-authenticate you/shop.git download"
         );
         assert_eq!(line("ssh://[fd00::1]:22/x"), "-T -p22 -- fd00::1 git-lfs-authenticate x download");
-        // What the shell of the host would read otherwise is one word of it.
+        // Text that the shell of the host would interpret is quoted as one word.
         assert_eq!(line("git@h:a;reboot"), "-T -lgit -- h git-lfs-authenticate 'a;reboot' download");
         assert_eq!(arguments("git@h:a';reboot'"), None);
         assert_eq!(arguments("https://h/x"), None);

@@ -1,22 +1,22 @@
-//! Secrets in a text, and what is left of one that was cut: texts are cut in many places before they come here.
+//! Hides secrets in a text, also those that were cut: texts are cut in many places before they get here.
 
 use std::cmp::Reverse;
 use std::ops::Range;
 
-/// What stands in place of a secret.
+/// The replacement of a secret.
 pub(super) const HIDDEN: &str = "***";
-/// Characters from which on the beginning of a secret is taken for it.
+/// Least characters of the beginning of a secret that count as the secret.
 const TELLING: usize = 8;
-/// What stands where a text was cut.
+/// Marks where a text was cut.
 const CUT: char = '…';
 
-/// The text with every secret in it replaced, and with the beginning of one where the text ends or was cut.
+/// Replaces every secret in the text, and the beginning of a secret where the text ends or was cut.
 pub(super) fn hide(text: &str, secrets: &[String]) -> String {
     let mut found: Vec<Range<usize>> = secrets.iter().flat_map(|secret| places(text, secret)).collect();
     found.sort_by_key(|place| (place.start, Reverse(place.end)));
     let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
     for place in found {
-        // Secrets may overlap: one is the line of another, or begins where another ends.
+        // Secrets may overlap: one may be a line of another, or begin within the end of another.
         if place.start >= end {
             shown.push_str(&text[end..place.start]);
             shown.push_str(HIDDEN);
@@ -27,7 +27,7 @@ pub(super) fn hide(text: &str, secrets: &[String]) -> String {
     shown
 }
 
-/// Where a secret stands, or enough of its beginning to tell it by.
+/// Ranges of a secret, or of enough of its beginning to recognize it.
 fn places(text: &str, secret: &str) -> Vec<Range<usize>> {
     let telling = &secret[..secret.char_indices().nth(TELLING).map_or(secret.len(), |(at, _)| at)];
     let Some(first) = telling.chars().next() else { return vec![] };
@@ -45,13 +45,13 @@ fn places(text: &str, secret: &str) -> Vec<Range<usize>> {
     places
 }
 
-/// Bytes that two texts begin with alike, up to the end of a character.
+/// Length in bytes of the common beginning of two texts, up to the end of a character.
 fn shared(one: &str, other: &str) -> usize {
     let alike = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
     alike.map(|(char, _)| char.len_utf8()).sum()
 }
 
-/// At most so many characters of a text. Where it is cut, it says so: that is where a secret may have been cut as well.
+/// At most `most` characters of a text. A cut is marked, because it may have cut a secret, too.
 pub(in crate::builder) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}{CUT}", &text[..end]),

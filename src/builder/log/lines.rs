@@ -1,8 +1,8 @@
-//! What a program prints, line by line, however long its lines are.
+//! Reads the output of a program line by line, however long its lines are.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Shows every line to `seen`, the last one too when its end is missing. What a line has beyond `limit` bytes is dropped.
+/// Passes every line to `seen`, also a last one without its end. Drops bytes of a line beyond `limit`.
 pub(in crate::builder) async fn each_line(
     mut reader: impl AsyncRead + Unpin,
     limit: usize,

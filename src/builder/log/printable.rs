@@ -1,6 +1,6 @@
-//! What may stand in a line on somebody's screen.
+//! Removes what must not reach a terminal.
 
-/// Text without escape sequences, control characters and characters that reorder a line on the screen.
+/// The text without escape sequences, control characters and characters that reorder a line on the screen.
 pub(in crate::builder) fn printable(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw.chars();

@@ -1,10 +1,10 @@
-//! The last lines of a log, as a report carries them.
+//! The last lines of a log, for the report.
 
-/// Lines of a tail, and their bytes in all.
+/// Most lines of a tail, and most bytes in all.
 const TAIL_LINES: usize = 40;
 const TAIL_BYTES: usize = 2048;
 
-/// Beginnings of lines that take the room of what a person looks for: the progress of downloads, and what npm says of itself
+/// Beginnings of lines that would displace useful ones: the progress of downloads, and what npm prints about itself
 /// below its error.
 const NOISE: [&str; 5] =
     ["sha256:", "extracting sha256:", "resolve ", "npm notice", "npm error A complete log of this run"];
@@ -25,7 +25,7 @@ pub(super) fn tail(lines: &[String]) -> String {
         }
         first -= 1;
     }
-    // A single last line longer than the whole tail: its end says more than nothing.
+    // A single last line is longer than the whole tail: show its end.
     match lines.last() {
         Some(last) if first == lines.len() => {
             let from =

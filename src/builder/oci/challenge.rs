@@ -1,11 +1,11 @@
-//! What a registry asks for before it hands out anything, and what the Secret has to answer. It sends nothing.
+//! Answers the authentication challenge of a registry from the Secret. It sends nothing.
 
 use reqwest::Url;
 
 use crate::builder::credentials::{CONFIG, Credentials};
 use crate::builder::outcome::Failure;
 
-/// Where a token is had: `Bearer realm="…",service="…",scope="…"`.
+/// The URL of the token service, from `Bearer realm="…",service="…",scope="…"`.
 pub(super) fn realm(asked: &str, repository: &str) -> Option<Url> {
     let fields = asked.strip_prefix("Bearer ").or_else(|| asked.strip_prefix("bearer "))?;
     let field = |name: &str| {
@@ -24,7 +24,7 @@ pub(super) fn realm(asked: &str, repository: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The header of the Secret's user for this repository, where it has one there.
+/// The header for the login of the Secret for this repository, if it has one.
 pub(super) fn basic(
     credentials: &Credentials,
     host: &str,

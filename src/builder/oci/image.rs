@@ -1,4 +1,4 @@
-//! An image that a person named: which one its reference points to now, and what it says of itself.
+//! Describes an image that a person named: the digest that its reference points to now, and its configuration.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::protocol::report::Stage;
 
 const KINDS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
-/// For all of its answers together.
+/// Time limit for all its responses together.
 const TIME: Duration = Duration::from_mins(1);
 
 impl Registries<'_> {
-    /// Describes the image that the reference points to; of several platforms, that of this pod.
+    /// Describes the image that the reference points to; of several platforms, the one of this pod.
     pub(in crate::builder) async fn describe(&self, reference: &Reference) -> Result<Image, Failure> {
         tokio::time::timeout(TIME, self.read(reference)).await.unwrap_or_else(|_| {
             let why = format!("no answer within {} s", TIME.as_secs());
@@ -36,7 +36,7 @@ impl Registries<'_> {
             OciManifest::ImageIndex(index) => {
                 let chosen = current_platform_resolver(&index.manifests).filter(|digest| is_digest(digest));
                 let chosen =
-                    chosen.ok_or_else(|| unfit(reference, "holds no image for the platform of this node"))?;
+                    chosen.ok_or_else(|| unfit(reference, "has no image for the platform of this node"))?;
                 let (_, chosen, asked) = self.manifest(&reference.clone_with_digest(chosen)).await?;
                 authorization = asked;
                 let OciManifest::Image(manifest) = chosen else {
@@ -52,7 +52,7 @@ impl Registries<'_> {
         Ok(Image { digest, ..image })
     }
 
-    /// A manifest with its digest, and the header that the registry asked for.
+    /// A manifest with its digest, and the authorization header that the registry required.
     async fn manifest(
         &self,
         reference: &Reference,
@@ -70,7 +70,7 @@ impl Registries<'_> {
         if reference.digest().is_some_and(|wanted| wanted != digest) {
             return Err(changed(reference, &digest));
         }
-        let manifest = serde_json::from_slice(&body).map_err(|_| unfit(reference, "is no image"))?;
+        let manifest = serde_json::from_slice(&body).map_err(|_| unfit(reference, "is not an image"))?;
         Ok((digest, manifest, authorization))
     }
 
@@ -81,7 +81,7 @@ impl Registries<'_> {
         authorization: Option<&str>,
     ) -> Result<Vec<u8>, Failure> {
         if !is_digest(digest) {
-            return Err(unfit(reference, "names its configuration by no sha256"));
+            return Err(unfit(reference, "does not reference its configuration by sha256"));
         }
         let url = self.place(reference, &format!("blobs/{digest}"))?;
         let response =
@@ -100,12 +100,12 @@ fn is_digest(text: &str) -> bool {
 }
 
 fn changed(reference: &Reference, found: &str) -> Failure {
-    let message = format!("the registry answers {reference} with something else, {found}");
+    let message = format!("the registry returned other content for {reference}: {found}");
     Failure::new(Stage::Resolve, Reason::SourceChanged, message)
 }
 
 fn unfit(reference: &Reference, why: &str) -> Failure {
-    let message = format!("{reference} {why}; name an image that this cluster's nodes can run");
+    let message = format!("{reference} {why}; use an image that the nodes of this cluster can run");
     Failure::new(Stage::Resolve, Reason::SourceNotFound, message)
 }
 

@@ -23,7 +23,7 @@ fn manifest() -> Value {
     })
 }
 
-/// A registry of one artifact, `shop/source:1`; with a token for those who know the password, if it is `closed`.
+/// A registry of one artifact, `shop/source:1`; if `closed`, it gives a token only for the password.
 async fn registry(manifest: Value, blob: &'static [u8], closed: bool) -> String {
     let body = Arc::new(manifest.to_string());
     let answer = move |request: Request| {

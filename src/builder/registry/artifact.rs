@@ -1,4 +1,4 @@
-//! The one thing that is pushed by this program itself: a text beside the images, as an OCI artifact.
+//! Pushes a text beside the images as an OCI artifact: the only push by this program itself.
 
 use std::time::Duration;
 

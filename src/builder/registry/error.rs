@@ -1,4 +1,4 @@
-//! Why a registry did not do what it was asked for, and what the build reports of it.
+//! Why a registry did not serve a request, and what the build reports.
 
 use oci_client::Reference;
 use oci_client::errors::{OciDistributionError, OciErrorCode};
@@ -8,37 +8,37 @@ use super::{chain, room};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// Why a registry did not describe an image, or did not take one.
+/// Why a registry did not describe or accept an image.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::builder) enum Error {
-    /// The registry answers, the image is not there.
-    #[error("there is no image {0}")]
+    /// The registry answers that the image does not exist.
+    #[error("image {0} does not exist")]
     NotFound(String),
-    /// The registry wants credentials or refuses.
-    #[error("the registry refuses {0}, which is not for everyone, or does not exist")]
+    /// The registry requires credentials or rejects the request.
+    #[error("the registry rejected {0}, which is private or does not exist")]
     Denied(String),
-    /// The registry answers that its storage, or somebody's part of it, is full.
-    #[error("the registry has no room for {image}: {why}")]
+    /// The registry answers that its storage or a quota is full.
+    #[error("the registry is full and rejected {image}: {why}")]
     Full { image: String, why: String },
-    /// No answer, or none that makes sense.
+    /// No answer, or an unusable one.
     #[error("the registry of {image} does not answer: {why}")]
     Unreachable { image: String, why: String },
-    /// A reference that is none.
-    #[error("{0:?} is no reference of an image")]
+    /// The text is not a reference.
+    #[error("{0:?} is not an image reference")]
     Reference(String),
 }
 
-/// What to do when the registry that images are pushed to does not take one.
+/// What to do when the registry for images rejects one.
 #[derive(Clone, Debug, Default)]
 pub(in crate::builder) struct Advice {
-    /// It refuses.
+    /// When it denies access.
     pub(in crate::builder) refused: String,
-    /// It has no room.
+    /// When it is full.
     pub(in crate::builder) full: &'static str,
 }
 
 impl Error {
-    /// Seen from the source: an image that a person named.
+    /// The failure for an image that a person named as source.
     pub(in crate::builder) fn of_source(&self) -> Failure {
         let reason = match self {
             Self::NotFound(_) | Self::Reference(_) => Reason::SourceNotFound,
@@ -46,13 +46,13 @@ impl Error {
             Self::Unreachable { .. } | Self::Full { .. } => Reason::SourceUnreachable,
         };
         let advice = Advice {
-            refused: "name its Secret in secretRef, or correct the reference".to_owned(),
+            refused: "set secretRef to its Secret, or correct the reference".to_owned(),
             ..Advice::default()
         };
         Failure::new(Stage::Resolve, reason, format!("{self}; {}", self.way_out(&advice)))
     }
 
-    /// Seen from the repository that builds are pushed to.
+    /// The failure for the repository that builds push to.
     pub(in crate::builder) fn of_push(&self, advice: &Advice) -> Failure {
         let reason = match self {
             Self::Denied(_) => Reason::RegistryDenied,
@@ -66,7 +66,7 @@ impl Error {
         match self {
             Self::Denied(_) => &advice.refused,
             Self::Full { .. } if !advice.full.is_empty() => advice.full,
-            _ => "check the reference and that pods reach the registry",
+            _ => "check the reference, and that pods can reach the registry",
         }
     }
 }

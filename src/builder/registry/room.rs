@@ -1,27 +1,27 @@
-//! Whether a registry refuses for want of room. Only the status and what the registry says are read, never the address that
-//! was asked: that may hold any word.
+//! Whether a registry rejects a push because it is full. It reads only the status and the words of the registry, never
+//! the URL of the request, which may contain any word.
 
 use oci_client::errors::{OciDistributionError, OciEnvelope, OciError, OciErrorCode};
 use serde_json::Value;
 
 use super::super::log::{printable, shortened};
 
-/// How they say it: distribution on a file system, Harbor, Quay and others with quotas.
+/// The words of distribution on a file system, Harbor, Quay and others with quotas.
 const WORDS: [&str; 4] =
     ["no space left on device", "insufficient storage", "exceed the configured upper limit", "quota"];
-/// distribution 2 hands out the number of the system's error, not its words.
+/// distribution 2 returns the number of the system error, not its words.
 const NO_SPACE: i64 = 28;
-/// Longest part of the registry's own words, in characters.
+/// Most characters of the registry's own words.
 const MAX_WORDS: usize = 300;
 
-/// Whether an answer with this status, of which the registry says this, means that there is no room.
+/// Whether a response with this status and these words means that the registry is full.
 pub(in crate::builder) fn is_full(status: u16, words: &str) -> bool {
     let words = words.to_ascii_lowercase();
-    // Requests have quotas too.
+    // 429 is a quota of requests, not of storage.
     status != 429 && (status == 507 || WORDS.iter().any(|known| words.contains(known)))
 }
 
-/// What the registry says where it refuses for want of room.
+/// The words of the registry if it rejects because it is full.
 pub(super) fn refusal(error: &OciDistributionError) -> Option<String> {
     let (status, words) = match error {
         OciDistributionError::ServerError { code, message, .. } => {

@@ -69,7 +69,7 @@ fn sum(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text)))
 }
 
-/// A registry as htpasswd guards it, with one image, `you/shop:1`.
+/// A registry behind htpasswd with one image, `you/shop:1`.
 async fn private(request: Request) -> Response {
     let expected = format!("Basic {}", STANDARD.encode("ada:planted-w0rd"));
     if request.headers().get(AUTHORIZATION).is_none_or(|value| value.as_bytes() != expected.as_bytes()) {
@@ -126,7 +126,7 @@ async fn a_private_registry_answers_the_login_that_is_for_it_and_no_other() {
 
 type Taken = std::sync::Arc<std::sync::Mutex<std::collections::BTreeMap<String, String>>>;
 
-/// A registry that takes what is pushed: blobs and manifests by their paths.
+/// A registry that accepts pushes: blobs and manifests by their paths.
 pub(in crate::builder) fn taking(taken: Taken) -> Router {
     Router::new().fallback(async move |request: Request| {
         let path = request.uri().path().to_owned();
@@ -155,7 +155,7 @@ pub(in crate::builder) fn taking(taken: Taken) -> Router {
     })
 }
 
-/// A registry of distribution 2.8 whose disk is full: it answers, and takes no upload.
+/// A registry of distribution 2.8 whose disk is full: it answers, but accepts no upload.
 pub(in crate::builder) fn full() -> Router {
     const SAYS: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/x/startedat","Err":28}}}]}"#;
     Router::new().fallback(async |request: Request| match request.method().as_str() {

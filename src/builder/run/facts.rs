@@ -1,4 +1,4 @@
-//! What a build notes about itself on the way: its progress, its report. It takes no step.
+//! The progress and the report of a build. It runs no stage.
 
 use std::sync::PoisonError;
 
@@ -17,7 +17,7 @@ use crate::protocol::report::{Built, Failed, LAST_WORDS_SECONDS, Report, Stage};
 use crate::text::cut_end;
 
 impl Build {
-    /// The report about an image in the repository that builds are pushed to.
+    /// The report about an image in the repository that builds push to.
     pub(super) async fn built(
         &self,
         image: Image,
@@ -42,8 +42,8 @@ impl Build {
         }
     }
 
-    /// The numeric user of an image. A name is looked up inside the image; without an answer there is no number, which
-    /// the operator can live with, so no failure here ends a build.
+    /// The numeric user of an image. A name is looked up inside the image. The operator works without the number, so no
+    /// failure here fails the build.
     pub(super) async fn uid(&self, image: &Image, place: &str, daemon: Option<&Daemon>) -> Option<i64> {
         let name = match user::parse(&image.user) {
             User::Number(number) => return Some(number),
@@ -77,7 +77,7 @@ impl Build {
         .await
     }
 
-    /// The stage begins: the log says so, and a failure from here on is one of it.
+    /// Begins a stage in the log. Failures from here on belong to it.
     pub(super) fn enter(&self, stage: Stage, name: &'static str, text: &str) {
         self.change(|progress| progress.stage = Some(stage));
         self.log.stage(name, text);
@@ -98,14 +98,14 @@ impl Build {
     pub(super) fn timeout(&self, seconds: u64) -> Failure {
         let stage = self.stage();
         let message = format!(
-            "the build was at the stage {stage:?} when its {seconds} s were over (spec.build.timeoutSeconds less \
-             {LAST_WORDS_SECONDS} s for this report): make that stage faster, or raise spec.build.timeoutSeconds"
+            "the build did not finish within {seconds} s (spec.build.timeoutSeconds minus {LAST_WORDS_SECONDS} s for \
+             this report); it was at stage {stage:?}. Make that stage faster, or raise spec.build.timeoutSeconds"
         );
         Failure::new(stage, Reason::BuildTimeout, message)
     }
 }
 
-/// The tag of the image of a build key.
+/// The image tag of a build key.
 pub(super) fn tag(key: &str) -> String {
     format!("k{}", key.get(..40).unwrap_or(key))
 }
@@ -116,7 +116,7 @@ pub(super) fn plain_registries(order: &Order) -> Vec<String> {
     host.map(str::to_owned).into_iter().collect()
 }
 
-/// A reference as a person says it.
+/// A reference for messages.
 pub(super) fn shown(reference: &Reference) -> String {
     match reference {
         Reference::Branch(name) => format!("branch {name}"),
@@ -145,11 +145,11 @@ pub(super) fn failed(failure: &Failure, progress: Progress, log: String) -> Repo
     })
 }
 
-/// Ends when the kubelet, or a person at a terminal, wants the build to end.
+/// Completes when the kubelet, or a person at a terminal, ends the build.
 pub(super) async fn told_to_end() {
     let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        // Without handlers the signals do what they always do: end the process.
+        // Without handlers, the signals end the process as usual.
         return std::future::pending().await;
     };
     tokio::select! {

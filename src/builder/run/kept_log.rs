@@ -1,5 +1,5 @@
-//! The log stays readable when its pod is gone: it is pushed beside the image. Nothing here can change whether a build
-//! failed; a push that failed may get a better reason.
+//! Pushes the log beside the image, so that it stays readable without the pod. Nothing here changes whether a build
+//! failed, but a failed push may get a better reason.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use crate::protocol::reason::Reason;
 use crate::protocol::report::Report;
 use crate::version::text_digest;
 
-/// Type of the artifact.
+/// Media type of the artifact.
 pub(super) const KIND: &str = "application/vnd.doce.log.v1";
 /// Longest wait for the registry.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same when the pod was told to end and has few seconds left.
+/// The same when the pod is terminating and has few seconds left.
 const HURRY: Duration = Duration::from_secs(4);
 
 impl Build {
-    /// Pushes the log; its reference. None where there is none: nothing was built, or the registry did not take it, which
+    /// Pushes the log and returns its reference. None if nothing was built, or if the registry did not accept it, which
     /// the log then says.
     pub(super) async fn keep_log(&self, report: &Report) -> Option<String> {
         self.keep_log_within(PATIENCE, report).await
     }
 
-    /// The same with another patience with the registry.
+    /// The same with another time limit.
     pub(super) async fn keep_log_within(&self, patience: Duration, report: &Report) -> Option<String> {
         if matches!(self.order.source, Source::Image { .. }) {
             return None;
         }
         let reference = self.log_reference();
         let time = match report {
-            // The log there is that of the build which made the image.
+            // The log there is from the build that made the image.
             Report::Built(built) if built.reused => {
                 return self.registry.digest(&reference).await.map(|_| reference);
             }
@@ -57,13 +57,13 @@ impl Build {
         }
     }
 
-    /// The failure of a push, once the registry was heard: `BuildKit` passes on the status of its answer, and not what it
-    /// says of its disk. It says so again when the log, as far as it is, is pushed from here.
+    /// The failure of a push with the registry's own words. `BuildKit` reports only the status, not that the disk of
+    /// the registry is full. The registry says it again when this program pushes the log so far.
     pub(super) async fn heard(&self, failure: Failure) -> Failure {
         self.heard_within(PATIENCE, failure).await
     }
 
-    /// The same with another patience with the registry.
+    /// The same with another time limit.
     pub(super) async fn heard_within(&self, patience: Duration, failure: Failure) -> Failure {
         if failure.reason != Reason::RegistryUnavailable {
             return failure;
@@ -82,7 +82,7 @@ impl Build {
         format!("{}:{}", self.order.repository, self.log_tag())
     }
 
-    /// `log-` and 16 hex digits of the build key, or of what was asked for where the key was not known by the end.
+    /// `log-` and 16 hex digits of the build key, or of the order if the build ended before the key was known.
     pub(super) fn log_tag(&self) -> String {
         let key = self.progress().key.unwrap_or_else(|| {
             let asked = (&self.order.source, &self.order.settings);

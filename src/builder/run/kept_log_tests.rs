@@ -1,4 +1,4 @@
-//! Logs that are kept, and registries that take none.
+//! Tests of kept logs, and of registries that accept none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::builder::http::tests::serve;
 use crate::builder::registry::tests::{full, taking};
 use crate::protocol::report::Built;
 
-/// A machine that stands still is no registry that does not answer.
+/// A time limit that also holds on a machine that stalls.
 const HOUR: Duration = Duration::from_hours(1);
 
 fn config_map() -> Source {
@@ -31,7 +31,7 @@ async fn the_log_of_a_failed_build_is_kept_without_secrets() {
     let mut build = at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{port}/ns/shop"));
     build.log = Log::hiding(Instant::now(), &["planted-w0rd".to_owned()]);
     build.log.line("the step said planted-w0rd");
-    // There is no such ConfigMap, so the build fails when it fetches.
+    // The ConfigMap does not exist, so the build fails at the fetch.
     let report = build.report(Instant::now()).await;
     let reference = build.keep_log_within(HOUR, &report).await.unwrap();
     let key = build_key("sha256:ab", &build.order.settings);

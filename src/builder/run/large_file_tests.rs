@@ -1,4 +1,4 @@
-//! Files of Git LFS, from repositories behind Git's own server and a server that speaks the batch API.
+//! Tests of Git LFS files, with repositories behind Git's own server and a server with the batch API.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,16 +28,16 @@ struct Asked {
     host: String,
     path: String,
     authorization: String,
-    /// The header that only a server asks for.
+    /// The header that only a server requires.
     key: String,
 }
 
 #[derive(Default)]
 struct Told {
     objects: BTreeMap<String, Vec<u8>>,
-    /// What is answered of an object in place of the usual.
+    /// Replaces the usual answer for an object.
     answers: BTreeMap<String, Value>,
-    /// What is answered to every question in place of the usual.
+    /// Replaces the usual answer to every request.
     status: Option<StatusCode>,
     asked: Vec<Asked>,
 }
@@ -75,7 +75,7 @@ impl Host {
         format!("http://{host}.test:{}/{path}", self.port)
     }
 
-    /// Puts content on the server; the pointer that stands for it.
+    /// Puts content on the server; returns its pointer.
     fn pointer(&self, content: &str) -> String {
         let oid = hex::encode(Sha256::digest(content.as_bytes()));
         self.told().objects.insert(oid.clone(), content.into());
@@ -106,7 +106,7 @@ impl Host {
         build
     }
 
-    /// Why the large files of that repository cannot be had.
+    /// The failure to fetch the large files of that repository.
     async fn refusal(&self, name: &str) -> Failure {
         let work = tempfile::tempdir().unwrap();
         completed(&self.build(work.path(), name, None)).await.unwrap_err()
@@ -155,7 +155,7 @@ fn git(directory: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Everything of a build but the build.
+/// Runs all stages before the build.
 async fn completed(build: &Build) -> Result<(), Failure> {
     let (digest, origin) = build.resolve().await?;
     let inner = build.fetch(&origin, &digest).await?;
@@ -167,7 +167,7 @@ fn read(work: &Path, file: &str) -> String {
     std::fs::read_to_string(work.join("tree").join(file)).unwrap()
 }
 
-/// What the server is to say of the object that a pointer stands for.
+/// Sets the answer of the server for the object of a pointer.
 fn answer(host: &Host, pointer: &str, answer: Value) {
     let oid = pointer.split("sha256:").nth(1).unwrap()[..64].to_owned();
     host.told().answers.insert(oid, answer);

@@ -1,5 +1,5 @@
-//! Files of Git LFS in what is built: fetched with the login, rules and limits of the repository that they are in. A source
-//! that is no repository cannot have them.
+//! Fetches Git LFS files in the build context, with the login, rules and limits of their repository. A source that is
+//! not a repository cannot have them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,11 +20,11 @@ pub(super) struct Inner {
     /// Its path from the root of the source.
     pub(super) path: String,
     pub(super) git: Git,
-    /// It was fetched with the credentials of the source.
+    /// Whether it was fetched with the credentials of the source.
     pub(super) trusted: bool,
 }
 
-/// A repository, as its large files are asked for.
+/// A repository whose large files are requested.
 struct Repository<'a> {
     /// Its path from the root of the source.
     path: &'a str,
@@ -33,7 +33,7 @@ struct Repository<'a> {
 }
 
 impl Build {
-    /// Replaces every pointer of Git LFS below `context` by the file that it stands for.
+    /// Replaces every Git LFS pointer below `context` by its file.
     pub(super) async fn large_files(
         &self,
         origin: &Origin,
@@ -73,7 +73,7 @@ impl Build {
             Failure::workspace(Stage::Verify, "the source could not be read", error)
         };
         let work = tokio::task::spawn_blocking(move || {
-            // Neither has a link in it, so that the names in the one count from the other.
+            // Both without links, so that one is a prefix of the other.
             lfs::find(&tree.canonicalize()?, &context.canonicalize()?)
         });
         work.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
@@ -93,8 +93,8 @@ impl Build {
         Client { http: &self.http, source: addresses, server: &server, work: &work }.replace(files).await
     }
 
-    /// The server that has the files of a repository: the one that `.lfsconfig` names, the one that the host of ssh names, or
-    /// the one below the repository's URL.
+    /// The server with the files of a repository: the one in `.lfsconfig`, the one that the ssh host names, or the one
+    /// below the repository's URL.
     async fn server(&self, repository: &Repository<'_>) -> Result<Server, Failure> {
         let Repository { path, git, trusted } = repository;
         let settings = git.settings(&self.workspace.tree.join(path).join(".lfsconfig")).await?;
@@ -111,8 +111,8 @@ impl Build {
     }
 }
 
-/// Whether a login for a repository is one for a server too: at the very same place, or, of a repository over ssh, over https
-/// on the same host.
+/// Whether a login for a repository is also for a server: one with the same transport, host and port or, for a
+/// repository over ssh, one over https on the same host.
 fn is_beside(repository: &str, server: &str) -> bool {
     let host = |url: &str| address::repository(url).ok().map(|(host, _)| host.name.to_ascii_lowercase());
     let over_ssh = !repository.starts_with("http://") && !repository.starts_with("https://");
@@ -123,7 +123,7 @@ fn is_beside(repository: &str, server: &str) -> bool {
     modules::same_place(repository, server) || of_its_host()
 }
 
-/// The files by the repository that they are in, which is the innermost one.
+/// Groups the files by their innermost repository.
 fn by_repository<'a>(
     tree: &Path,
     root: Repository<'a>,
@@ -148,11 +148,11 @@ fn by_repository<'a>(
     all
 }
 
-/// A source that is no repository has no server.
+/// The failure of a source that is not a repository and so has no server.
 fn unreachable(found: &[Found]) -> Failure {
     let message = format!(
-        "{} of the source are pointers of Git LFS and not the files themselves. Build from the repository with \
-         spec.source.git, or pack the source where git lfs pull has fetched them",
+        "{} of the source are Git LFS pointers, not the files themselves. Build from the repository with \
+         spec.source.git, or run git lfs pull before you pack the source",
         lfs::shown(&found.iter().collect::<Vec<_>>())
     );
     Failure::new(Stage::Verify, Reason::LargeFileMissing, message)
@@ -160,8 +160,8 @@ fn unreachable(found: &[Found]) -> Failure {
 
 fn too_large(found: &[Found], bytes: u64) -> Failure {
     let message = format!(
-        "{} files of Git LFS have {} MiB; with them the source is larger than {} MiB. Leave those out of the directory that \
-         is built that the program does not need",
+        "{} Git LFS files have {} MiB, and with them the source is larger than {} MiB. Leave out of the build context \
+         those that the program does not need",
         found.len(),
         bytes >> 20,
         MAX_BYTES >> 20

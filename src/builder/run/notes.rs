@@ -1,5 +1,4 @@
-//! What a built image says about itself: annotations of its manifest, from which a later build reports without building,
-//! and the labels that tools show.
+//! The annotations of a built image, from which a later build reports without building, and the labels that tools show.
 
 use jiff::Timestamp;
 
@@ -32,8 +31,8 @@ impl Build {
         notes
     }
 
-    /// The labels of the image, after the OCI's image specification. `created` makes each build another image; a key is
-    /// built once, so nobody waits for the same digest twice.
+    /// The labels of the image, after the OCI image specification. `created` makes each build a different image. A key
+    /// is built once, so nothing relies on equal digests.
     pub(super) fn labels(&self, digest: &str, created: Timestamp) -> Vec<(&'static str, String)> {
         let mut labels = vec![
             ("org.opencontainers.image.revision", revision(digest).to_owned()),
@@ -46,7 +45,7 @@ impl Build {
         labels
     }
 
-    /// The tag that was asked for, else the beginning of the digest.
+    /// The tag in the source, else the beginning of the digest.
     fn version(&self, digest: &str) -> String {
         match &self.order.source {
             Source::Git { reference: Reference::Tag(name), .. } => name.clone(),
@@ -55,7 +54,7 @@ impl Build {
     }
 }
 
-/// Where a source is, without anything that could open it.
+/// The location of a source, without anything that grants access.
 fn place(source: &Source) -> Option<String> {
     match source {
         Source::Git { url, .. } if !url.starts_with("http") => Some(url.clone()),

@@ -1,4 +1,4 @@
-//! Each kind of source: what it is at this moment, and how it becomes files. It builds nothing.
+//! Resolves and fetches each kind of source. It builds nothing.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 use crate::version::revision;
 
-/// Key of a ConfigMap that is an archive, where it is the only one.
+/// The only key of a ConfigMap that is an archive.
 const ARCHIVE: &str = "source.tar.gz";
 
-/// A source that is known, and how to get it.
+/// A resolved source, and how to fetch it.
 pub(super) enum Origin {
     Git {
         git: Git,
-        /// Addresses of its host, which were checked.
+        /// Checked addresses of its host.
         addresses: Vec<IpAddr>,
     },
     Archive {
-        /// It was downloaded to learn its sum.
+        /// It was already downloaded to learn its checksum.
         here: bool,
     },
     Oci(Artifact),
@@ -35,7 +35,7 @@ pub(super) enum Origin {
 }
 
 impl Build {
-    /// The digest of the source at this moment.
+    /// The current digest of the source.
     pub(super) async fn resolve(&self) -> Result<(String, Origin), Failure> {
         let (digest, origin) = match &self.order.source {
             Source::Git { url, reference } => {
@@ -70,7 +70,7 @@ impl Build {
     }
 
     async fn git(&self, url: &str, reference: &Reference) -> Result<(Git, Vec<IpAddr>), Failure> {
-        // A refused URL is not shown: it may hold a password.
+        // A rejected URL is not shown: it may contain a password.
         let (host, transport) = address::repository(url).map_err(|refusal| refusal.at(Stage::Resolve))?;
         self.enter(Stage::Resolve, "resolve", &format!("{} of {url}", shown(reference)));
         let addresses = self.http.check(&host, Stage::Resolve).await?;
@@ -81,7 +81,7 @@ impl Build {
         Ok((git, addresses))
     }
 
-    /// Downloads the archive; its digest.
+    /// Downloads the archive and returns its digest.
     async fn download(&self, url: &str, stage: Stage, name: &'static str) -> Result<String, Failure> {
         let url = http::named(url, stage)?;
         self.enter(stage, name, &format!("archive {url}"));
@@ -92,11 +92,11 @@ impl Build {
             return Err(http::refused(&url, response.status(), stage));
         }
         let sum = http::save(response, &self.archive(), source::MAX_BYTES, stage).await?;
-        self.log.line(&format!("its sum is sha256:{sum}"));
+        self.log.line(&format!("its checksum is sha256:{sum}"));
         Ok(format!("sha256:{sum}"))
     }
 
-    /// The source, as files below the workspace's tree; the submodules among them.
+    /// Writes the source below the workspace's tree, and returns its submodules.
     pub(super) async fn fetch(&self, origin: &Origin, digest: &str) -> Result<Vec<Inner>, Failure> {
         let tree = &self.workspace.tree;
         match (&self.order.source, origin) {
@@ -104,7 +104,7 @@ impl Build {
                 self.enter(Stage::Fetch, "fetch", &format!("{url} @ {}", digest.get(..7).unwrap_or(digest)));
                 let digest = revision(digest);
                 if self.order.settings.watch.is_none() {
-                    git.fetch(digest, reference).await?; // Else it is here, for what is watched of it was looked at.
+                    git.fetch(digest, reference).await?; // Else it is here: the watched paths were read from it.
                 }
                 let room = git.checkout(digest, tree).await?;
                 let commit = git.describe(digest).await?;
@@ -143,7 +143,7 @@ impl Build {
         Ok(vec![])
     }
 
-    /// Unpacks an archive into the tree; `enter`: one that holds a single directory begins there.
+    /// Unpacks an archive into the tree. With `enter`, an archive with a single directory begins there.
     async fn unpack(&self, archive: PathBuf, enter: bool) -> Result<(), Failure> {
         let tree = self.workspace.tree.clone();
         let work = tokio::task::spawn_blocking(move || {
@@ -168,7 +168,7 @@ fn is_the_same(found: &str, wanted: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!(
-        "the archive is {found}, not {wanted}: it was changed, or spec.source.archive.sha256 is not its sum"
+        "the archive is {found}, not {wanted}: it changed, or spec.source.archive.sha256 is not its checksum"
     );
     Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message))
 }

@@ -1,5 +1,5 @@
-//! The cache that the cache of this build took the place of. It has lost its tag, so no list of a registry shows it and no
-//! sweep finds it: who replaced it deletes it.
+//! Deletes the cache that the cache of this build replaced. It has lost its tag, so no registry lists it and no sweep
+//! finds it: the build that replaced it must delete it.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use super::Build;
 use crate::builder::cleanup::repository::{Error, Repository};
 use crate::protocol::report::Report;
 
-/// Time for it: the image is pushed, and nothing waits for this but the end of the Job.
+/// Time limit. The image is pushed, and only the end of the Job waits for this.
 const TIME: Duration = Duration::from_secs(20);
 
 impl Build {
-    /// Digest of the cache as it is now.
+    /// Digest of the current cache.
     pub(super) async fn cache_digest(&self) -> Option<String> {
         self.registry.digest(&format!("{}:cache", self.order.repository)).await
     }
 
-    /// After a build: deletes the cache that was there before it, if there is another now. That it stays is said and is
-    /// no failure: the report is written.
+    /// After a build: deletes the previous cache if there is a new one. A failure is only logged, because the report is
+    /// written.
     pub(super) async fn forget_cache(&self, report: &Report) {
         let before = self.progress().cache.filter(|_| self.order.cleans);
         let (Report::Built(_), Some(before)) = (report, before) else { return };
@@ -34,11 +34,11 @@ impl Build {
             Ok::<_, Error>(tag)
         };
         let why = match tokio::time::timeout(TIME, delete).await {
-            Ok(Ok(None)) => return self.log.line("the cache before this one is deleted"),
-            Ok(Ok(Some(tag))) => format!("tag {tag}, which is none of ours, points to it"),
+            Ok(Ok(None)) => return self.log.line("deleted the previous cache"),
+            Ok(Ok(Some(tag))) => format!("tag {tag}, which doce-operator did not create, points to it"),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", TIME.as_secs()),
         };
-        self.log.line(&format!("the cache before this one ({before}) stays: {why}"));
+        self.log.line(&format!("kept the previous cache ({before}): {why}"));
     }
 }

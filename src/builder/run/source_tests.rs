@@ -1,5 +1,5 @@
-//! Whole builds as far as their source goes: good ones become files, bad ones end where they should, and what is planted
-//! in a Secret comes out nowhere.
+//! Tests of builds up to their source: good sources become files, bad ones fail at the right stage, and text planted in
+//! a Secret appears nowhere.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn sum(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// Resolves and fetches without a registry in between; the digest and the files of the source.
+/// Resolves and fetches without a registry; returns the digest and the files of the source.
 pub(super) async fn fetched(build: &Build) -> Result<(String, BTreeMap<String, String>), Failure> {
     let (digest, origin) = build.resolve().await?;
     build.fetch(&origin, &digest).await?;
@@ -133,7 +133,7 @@ async fn an_archive_is_built_from_what_its_sum_says_and_from_nothing_else() {
     for digest in [None, Some(wanted.as_str())] {
         let build = in_test_network(dir.path(), archive(&url, digest), &[]);
         assert_eq!(fetched(&build).await, Ok((wanted.clone(), files.clone())), "{digest:?}");
-        assert!(build.log.tail().contains(&format!("its sum is {wanted}")), "{}", build.log.tail());
+        assert!(build.log.tail().contains(&format!("its checksum is {wanted}")), "{}", build.log.tail());
     }
     let other = sum(b"other");
     let build = in_test_network(dir.path(), archive(&url, Some(&other)), &[]);
@@ -164,7 +164,7 @@ async fn an_archive_that_is_not_handed_out_is_a_fault_that_may_pass() {
     }
 }
 
-/// Git's own server behind a token. Whoever has none, or another one, gets it read back: servers do that.
+/// Git's own server behind a token. It repeats a missing or wrong token in its answer, as real servers do.
 async fn private_git(root: &Path) -> u16 {
     let root = root.to_owned();
     let answer = move |request: Request| {
@@ -249,7 +249,7 @@ async fn a_private_repository_opens_to_its_token_and_to_nobody_else() {
     }
 }
 
-/// Whatever a build of this Secret shows to anybody.
+/// Everything that a build with this Secret shows.
 fn nothing_planted(build: &Build, failed: &Failed) {
     let log = build.log.lines().join("\n");
     let report = outcome::encode(Report::Failed(failed.clone()));

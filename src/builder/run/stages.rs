@@ -1,4 +1,4 @@
-//! Each stage of a build: what it does, what the log says about it. None knows what comes before or after it.
+//! The stages of a build and their log lines. No stage knows what comes before or after it.
 
 use std::path::{Path, PathBuf};
 
@@ -13,20 +13,20 @@ use crate::builder::{buildkit, source};
 use crate::protocol::report::{Built, Stage};
 
 /// What to do when the platform's registry is full.
-const PLATFORMS_FULL: &str = "ask the platform's owner for room: a larger \
+const PLATFORMS_FULL: &str = "ask the platform owner for more space: a larger \
     registry.embedded.persistence.size of the chart, or a higher quota of the registry in registry.push. A lower \
-    spec.history.limit keeps fewer images; docs/embedded-registry.md says when their space is free";
+    spec.history.limit keeps fewer images; docs/embedded-registry.md explains when their space is freed";
 
-/// What to do when the registry that the project names is full.
-const PROJECTS_FULL: &str = "make room in the registry of spec.build.output.repository, or have its quota \
-    raised. A lower spec.history.limit keeps fewer images there";
+/// What to do when the registry of the project is full.
+const PROJECTS_FULL: &str = "free space in the registry of spec.build.output.repository, or raise its \
+    quota. A lower spec.history.limit keeps fewer images there";
 
 impl Build {
-    /// An image named by tag: its digest, and what the rollout must know about it.
+    /// A prebuilt image: its digest, and what the rollout needs to know about it.
     pub(super) async fn prebuilt(&self, name: &str) -> Result<Built, Failure> {
         self.enter(Stage::Resolve, "resolve", name);
         let reference = registry::parse(name).map_err(|error| error.of_source())?;
-        // The mirror is the platform's own choice; every other registry is the user's, and may point anywhere.
+        // The platform chose the mirror; the user chose every other registry, and it may point anywhere.
         let image = match self.registry.describe_at_mirror(&reference).await {
             Some(image) => image,
             None => self.registries(&plain_registries(&self.order)).describe(&reference).await?,
@@ -37,12 +37,12 @@ impl Build {
         Ok(Built { source: image.digest, digest, uid, platform, ports, ..Built::default() })
     }
 
-    /// Whether a repository that a person named is at an address that a build may talk to.
+    /// Checks that a repository that a person named is at an address that a build may connect to.
     pub(super) async fn check_output(&self) -> Result<(), Failure> {
         if self.order.settings.repository.is_none() {
             return Ok(());
         }
-        // Where it is pushed: the platform's registry may be named by the address of the nodes, which is not the pod's.
+        // The push address: the platform's registry may have another address on nodes than in the pod.
         let repository = &self.order.repository;
         let checked = async {
             let reference = registry::parse(repository).map_err(|error| error.of_push(&Advice::default()))?;
@@ -54,14 +54,14 @@ impl Build {
         })
     }
 
-    /// What to do when the registry that images are pushed to does not take one.
+    /// What to do when the registry for images rejects one.
     pub(super) fn advice(&self) -> Advice {
         let own = self.order.settings.repository.is_some();
         let refused = self.push.advice(&self.order.repository);
         Advice { refused, full: if own { PROJECTS_FULL } else { PLATFORMS_FULL } }
     }
 
-    /// Whether the registry holds the image of this key already.
+    /// Whether the registry already has the image of this key.
     pub(super) async fn ask(&self, key: &str, digest: &str) -> Result<Option<Built>, Failure> {
         let repository = &self.order.repository;
         self.enter(Stage::Push, "ask", &format!("is {} in {repository}?", tag(key)));
@@ -71,7 +71,7 @@ impl Build {
             Err(error) => return Err(error.of_push(&self.advice())),
         };
         let noted = |name: &str| image.annotations.get(name).cloned();
-        // The tag has only the beginning of the key, and a person may have put another image there.
+        // The tag has only the beginning of the key, and a person may have pushed another image there.
         if noted(KEY).as_deref() != Some(key) {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl Build {
         Ok(Some(Built { reused: true, ..built }))
     }
 
-    /// The directory to build, once nothing of the source leaves its tree.
+    /// The directory to build, after a check that nothing in the source leads out of its tree.
     pub(super) async fn verify(&self) -> Result<PathBuf, Failure> {
         self.enter(Stage::Verify, "verify", "links and sizes");
         let tree = self.workspace.tree.clone();
@@ -111,7 +111,7 @@ impl Build {
                 if let Some(command) = generated.starts() {
                     self.log.line(&format!("starts: {command}"));
                 }
-                self.log.line("this Dockerfile was written for it:");
+                self.log.line("generated Dockerfile:");
                 for line in generated.text.lines() {
                     self.log.line(&format!("    {line}"));
                 }
@@ -120,7 +120,7 @@ impl Build {
         Ok(recipe)
     }
 
-    /// The directory that BuildKit gets: the one to build, or all of the source where a workspace needs it.
+    /// The build context for BuildKit: the directory to build, or the whole source if a workspace needs it.
     pub(super) fn context<'a>(&'a self, context: &'a Path, recipe: &Recipe) -> &'a Path {
         match recipe {
             Recipe::Generated(generated) if generated.context == detect::Context::Source => {

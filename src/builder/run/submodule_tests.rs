@@ -11,7 +11,7 @@ use super::*;
 use crate::builder::http::tests::serve;
 use crate::protocol::order::Reference;
 
-/// Repositories behind one server, which is reached under any name that ends in `.test`.
+/// Repositories behind one server, which answers under every name that ends in `.test`.
 struct Hosts {
     root: tempfile::TempDir,
     port: u16,
@@ -56,7 +56,7 @@ impl Hosts {
         for (file, text) in files {
             std::fs::write(tree.join(file), text).unwrap();
         }
-        // Not `--all`, which would take the submodules for deleted.
+        // Not `--all`, which would record the submodules as deleted.
         git(&tree, &["add", "."]);
         for (path, _, commit) in links {
             git(&tree, &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},{path}")]);
@@ -178,7 +178,7 @@ async fn hostile_submodules_are_refused_by_name_before_anybody_is_asked() {
         // Bad input 72: submodule at an address of the cluster, of a public repository
         ("http://10.96.0.1/x", Reason::SourceForbidden, "private"),
         ("https://ada:planted-w0rd@h.test/x", Reason::SourceForbidden, "user name or a password"),
-        ("../../../../x", Reason::SourceForbidden, "climbs above"),
+        ("../../../../x", Reason::SourceForbidden, "leads above"),
         // Bad input 72: submodule over ssh on another host
         ("git@other.test:x", Reason::SourceAuthFailed, "write an https:// URL"),
     ]
@@ -210,7 +210,7 @@ async fn a_submodule_that_is_not_there_is_named_with_its_url_and_may_come_later(
     hosts.repository("private", &[], &[("libs/x", &private, &lib)]);
     let failure = hosts.refusal("private").await;
     assert_eq!(failure.reason, Reason::SourceAuthFailed, "{failure}");
-    assert!(failure.message.contains("keep it beside the repository"), "{failure}");
+    assert!(failure.message.contains("keep it on that host"), "{failure}");
     let keys = hosts.repository("keys", &[], &[("y", "git@git.test:you/private", &lib)]);
     hosts.repository("deep", &[], &[("libs/x", &hosts.url("other", "keys"), &keys)]);
     let failure = hosts.refusal("deep").await;

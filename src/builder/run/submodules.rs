@@ -1,5 +1,5 @@
-//! Submodules, where a person asked for them: each is fetched as its repository is, and has the repository's credentials
-//! only where the repository itself is, and every submodule above it too. It reads nothing of what it fetches.
+//! Fetches submodules if the source asks for them, each like its repository. One gets the credentials of the repository
+//! only if it and every submodule above it are on the repository's host. It reads nothing of what it fetches.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::protocol::order::Reference;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// Most submodules of a source, those of submodules included.
+/// Most submodules of a source, including those of submodules.
 const MOST: usize = 50;
-/// Deepest that a submodule may be in others.
+/// Deepest nesting of submodules.
 const DEEPEST: usize = 3;
 
 /// A submodule that is still to be fetched.
@@ -24,9 +24,9 @@ struct Wanted {
     path: String,
     commit: String,
     url: String,
-    /// URL of the repository that names it.
+    /// URL of the repository that declares it.
     parent: String,
-    /// That repository was fetched with the credentials of the source, so it may say what else is.
+    /// Whether that repository was fetched with the credentials of the source, and so may name others that are.
     trusted: bool,
     depth: usize,
 }
@@ -46,7 +46,7 @@ impl Wanted {
 }
 
 impl Build {
-    /// Fetches the submodules of `commit` into `tree`; `room` is what the repository itself left of the limits.
+    /// Fetches the submodules of `commit` into `tree`; `room` is the rest of the limits after the repository itself.
     pub(super) async fn fetch_submodules(
         &self,
         repository: &Git,
@@ -60,7 +60,7 @@ impl Build {
         while let Some(next) = open.pop() {
             if count + open.len() >= MOST || next.depth > DEEPEST {
                 let why = format!(
-                    "a source may have {MOST} submodules, and submodules in submodules down to {DEEPEST} levels"
+                    "a source may have at most {MOST} submodules, nested at most {DEEPEST} levels deep"
                 );
                 return Err(next.refused(Stage::Verify, Reason::SourceTooLarge, &why));
             }
@@ -73,7 +73,7 @@ impl Build {
         Ok(fetched)
     }
 
-    /// Fetches one of them; it, and those that it has itself.
+    /// Fetches one submodule; returns it, and its own submodules.
     async fn fetch_submodule(
         &self,
         repository: &Git,
@@ -86,8 +86,8 @@ impl Build {
         let url = modules::join(&next.parent, &next.url)
             .map_err(|why| Failure::new(Stage::Fetch, Reason::SourceForbidden, format!("its URL {why}")))?;
         let work = self.workspace.directory.join("submodules").join(number.to_string());
-        // Whoever writes a repository elsewhere could otherwise have any repository of this host fetched with the user's
-        // token into a tree that their own build steps read.
+        // Otherwise the author of a repository elsewhere could have any repository of this host fetched with the user's
+        // token into a tree that the author's own build steps read.
         let trusted = next.trusted && modules::same_place(repository.url(), &url);
         let git = self.repository_of(repository, addresses, &url, trusted, &work).await?.within(*room);
         let short = next.commit.get(..7).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Build {
         Ok((Inner { path: next.path.clone(), git, trusted }, inner?))
     }
 
-    /// The repository at `url`, once it may be talked to; with the credentials of the source if it is `trusted`.
+    /// The repository at `url` after its address is checked, with the credentials of the source if it is `trusted`.
     async fn repository_of(
         &self,
         repository: &Git,
@@ -118,8 +118,8 @@ impl Build {
         }
         if transport == Transport::Ssh {
             let why = format!(
-                "the key of spec.source.git.secretRef is for what {} itself names on its own host, and ssh needs one; write \
-                 an https:// URL into .gitmodules, or one relative to the repository",
+                "ssh needs a key, and that of spec.source.git.secretRef is used only for submodules that {} itself \
+                 names on its own host; write an https:// URL into .gitmodules, or one relative to the repository",
                 repository.url()
             );
             return Err(Failure::new(Stage::Fetch, Reason::SourceAuthFailed, why));
@@ -147,26 +147,26 @@ async fn wanted(
     Ok(found.collect())
 }
 
-/// A submodule that asks for credentials and is not trusted: those of the repository are not for it.
+/// The failure of a submodule that requires credentials and may not use those of the repository.
 fn unopened(repository: &str, url: &str, trusted: bool, failure: Failure) -> Failure {
     if failure.reason != Reason::SourceAuthFailed || trusted {
         return failure;
     }
     let message = if modules::same_place(repository, url) {
         format!(
-            "{url} asks for credentials, and those of spec.source.git.secretRef are not used for what a repository on another \
-             host names; make it public, or name it in {repository} itself"
+            "{url} requires credentials, and those of spec.source.git.secretRef are not used for submodules of a \
+             repository on another host; make it public, or add it to {repository} itself"
         )
     } else {
         format!(
-            "{url} asks for credentials, and those of spec.source.git.secretRef are for the host of {repository} alone; make \
-             it public, or keep it beside the repository"
+            "{url} requires credentials, and those of spec.source.git.secretRef are used only on the host of \
+             {repository}; make it public, or keep it on that host"
         )
     };
     Failure { message, ..failure }
 }
 
-/// The directory of a submodule below `tree`: empty, and reached through directories alone.
+/// The directory of a submodule below `tree`: empty, and reached only through directories.
 fn place(tree: &Path, path: &str) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::workspace(Stage::Fetch, "a submodule could not be written", &error);
     let taken = || {

@@ -5,7 +5,7 @@ use super::*;
 use crate::protocol::order::{Profile, Reference, Settings};
 use crate::protocol::report::{EXIT_VERDICT, Failed, MAX_BYTES};
 
-/// A build in a directory of its own; its registry is a port that nothing listens on.
+/// A build in its own directory. Its registry is a port on which nothing listens.
 pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
     let order = Order {
         cleans: false,
@@ -117,7 +117,11 @@ async fn the_deadline_ends_the_stage_that_hangs() {
     build.registry = Registry::new(plain_registries(&build.order), None, "", Keyring::default()).unwrap();
     let Report::Failed(failed) = build.report(Instant::now()).await else { panic!("built") };
     assert_eq!(failed.reason, "BuildTimeout");
-    assert!(failed.message.contains("at the stage Push when its 1 s"), "{}", failed.message);
+    assert!(
+        failed.message.contains("within 1 s (spec") && failed.message.contains("it was at stage Push."),
+        "{}",
+        failed.message
+    );
     assert!(failed.message.contains("raise spec.build.timeoutSeconds"), "{}", failed.message);
 }
 

@@ -1,4 +1,4 @@
-//! What of a commit makes a version. It is found out where the repository is: in the build pod, before anything is built.
+//! The watched paths of a commit, which make its version. The build pod determines them before it builds anything.
 
 use super::Build;
 use crate::builder::detect::{self, Needed};
@@ -12,7 +12,7 @@ use crate::protocol::report::Stage;
 const MOST_SHOWN: usize = 100;
 
 impl Build {
-    /// The digest of a commit; where only some of its paths make a version, theirs beside it.
+    /// The digest of a commit. If only some paths make a version, their digest is appended.
     pub(super) async fn watched(
         &self,
         git: &Git,
@@ -26,11 +26,12 @@ impl Build {
             Watch::Paths(paths) => git.watched(&commit, path.as_deref(), paths).await?,
             Watch::Workspace => self.watched_by_workspace(git, &commit).await?,
         };
-        self.log.line(&format!("commit {commit}; what is watched of it is {watched}"));
+        self.log.line(&format!("commit {commit}; digest of the watched paths: {watched}"));
         Ok(format!("{commit}@{watched}"))
     }
 
-    /// The digest of what the workspaces in a fetched commit say that the directory of the project needs.
+    /// The digest of the paths that the directory of the project needs, according to the workspaces in a fetched
+    /// commit.
     async fn watched_by_workspace(&self, git: &Git, commit: &str) -> Result<String, Failure> {
         git.checkout(commit, &self.workspace.tree).await?;
         let tree = self.workspace.tree.clone();
@@ -54,7 +55,7 @@ impl Build {
                 git.watched(commit, None, &paths).await
             }
             Needed::Everything(because) => {
-                self.log.line(&format!("watched: the whole repository, for {because}"));
+                self.log.line(&format!("watched: the whole repository, because {because}"));
                 git.everything(commit).await
             }
         }

@@ -1,4 +1,4 @@
-//! Which commits of a real repository are the same source, where the workspace says what a project needs.
+//! Tests which commits of a real repository are the same source, if the workspace says what a project needs.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ impl Repository {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Commits what is there; the build of it.
+    /// Commits the current files; returns the build of the commit.
     fn build(&self, work: &Path, path: Option<&str>) -> Build {
         run(&self.tree(), &["add", "--all"]);
         run(&self.tree(), &["commit", "--quiet", "--allow-empty", "--message", "Change"]);
@@ -59,7 +59,7 @@ impl Repository {
         build
     }
 
-    /// Writes a file, commits, and looks.
+    /// Writes a file, commits, and resolves.
     async fn look(&self, path: &str, text: &str) -> String {
         self.write(path, text);
         let work = tempfile::tempdir().unwrap();
@@ -128,7 +128,7 @@ async fn where_nobody_can_say_what_is_needed_the_whole_repository_counts() {
         let build = repository.build(work.path(), path);
         build.resolve().await.unwrap();
         let log = build.log.tail();
-        assert!(log.contains("watched: the whole repository, for ") && log.contains(because), "{log}");
+        assert!(log.contains("watched: the whole repository, because ") && log.contains(because), "{log}");
     }
     let work = tempfile::tempdir().unwrap();
     let failure = repository.build(work.path(), Some("apps/nowhere")).resolve().await.map(drop).unwrap_err();

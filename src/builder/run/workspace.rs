@@ -1,4 +1,4 @@
-//! The directory that a build works in. Everything in it belongs to one build; what an earlier one left is removed.
+//! The working directory of a build. Everything in it belongs to one build; files of an earlier build are removed.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -9,14 +9,14 @@ use super::{Failure, Keyring, Stage};
 /// Where Linux distributions keep the certificates that programs trust.
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The places of a build.
+/// The paths of a build.
 pub(super) struct Workspace {
     pub(super) directory: PathBuf,
     /// The files of the source.
     pub(super) tree: PathBuf,
-    /// Every CA certificate that programs of the build shall trust, when there are more than the system's.
+    /// CA certificates that programs of the build trust, if there are more than the system's.
     pub(super) ca: Option<PathBuf>,
-    /// What the steps of a build may trust: the same, or the system's certificates.
+    /// CA certificates for build steps: the same, or the system's.
     pub(super) step_ca: Option<PathBuf>,
 }
 
@@ -28,7 +28,7 @@ impl Workspace {
         std::fs::create_dir_all(&directory).map_err(failed)?;
         for entry in std::fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            // A mount point such as lost+found cannot be removed and does not matter; our own names must be free.
+            // A mount point such as lost+found cannot be removed and does no harm; only our own names must be free.
             let removed = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 std::fs::remove_dir_all(entry.path())
             } else {
@@ -52,17 +52,17 @@ impl Workspace {
         Ok(Self { directory, tree, ca, step_ca })
     }
 
-    /// Directory of the configuration that `BuildKit`'s client reads its logins from.
+    /// Directory of the configuration from which the client of `BuildKit` reads its logins.
     pub(super) fn logins(&self) -> PathBuf {
         self.directory.join("docker")
     }
 
-    /// Directory of the secrets that steps get as variables.
+    /// Directory of secrets that steps get as environment variables.
     pub(super) fn step_secrets(&self) -> PathBuf {
         self.directory.join("step-secrets")
     }
 
-    /// Writes the logins that images are pushed and base images pulled with, readable by this user alone.
+    /// Writes the logins for pushing images and pulling base images, readable only by this user.
     pub(super) fn write_logins(&self, keyring: &Keyring, repository: &str) -> Result<(), Failure> {
         let written = || {
             std::fs::DirBuilder::new().mode(0o700).create(self.logins())?;
@@ -72,18 +72,18 @@ impl Workspace {
             file.write_all(keyring.file(repository).as_bytes())
         };
         written().map_err(|error| {
-            Failure::workspace(Stage::Resolve, "the logins of registries could not be written", &error)
+            Failure::workspace(Stage::Resolve, "the registry logins could not be written", &error)
         })
     }
 
-    /// Writes a generated Dockerfile beside the source, never into it, and what it ignores, which the source's own list has no
-    /// part in any more.
+    /// Writes a generated Dockerfile and its ignore file beside the source, never into it. The source's own ignore file
+    /// no longer applies.
     pub(super) fn write_dockerfile(&self, text: &str, ignore: &str) -> Result<PathBuf, Failure> {
         let directory = self.directory.join("generated");
         let failed = |error| Failure::workspace(Stage::Build, "the Dockerfile could not be written", &error);
         std::fs::create_dir_all(&directory).map_err(failed)?;
         std::fs::write(directory.join("Dockerfile"), text).map_err(failed)?;
-        // BuildKit takes this one before a .dockerignore of the context.
+        // BuildKit prefers this file to a .dockerignore of the context.
         std::fs::write(directory.join("Dockerfile.dockerignore"), ignore).map_err(failed)?;
         Ok(directory)
     }

@@ -49,7 +49,11 @@ fn links_that_leave_are_named() {
         symlink(target, dir.path().join("Dockerfile")).unwrap();
         let failure = verify(dir.path()).unwrap_err();
         assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::UnsafeSource), "{target}");
-        assert!(failure.message.starts_with("\"Dockerfile\" is a link that leaves"), "{}", failure.message);
+        assert!(
+            failure.message.starts_with("\"Dockerfile\" is a link that leads out of the source"),
+            "{}",
+            failure.message
+        );
     }
 }
 

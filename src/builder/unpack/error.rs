@@ -1,20 +1,20 @@
-//! Why an archive is refused, and what the build reports of it. It reads nothing.
+//! Why an archive is rejected, and what the build reports. It reads nothing.
 
 use crate::builder::log::printable;
 use crate::builder::outcome::Failure;
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
-/// Why an archive is refused.
+/// Why an archive is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::builder) enum Error {
     /// It is damaged, or two programs could read it differently.
     #[error("{0}")]
     Invalid(String),
-    /// It reaches outside, or holds what no source needs.
+    /// It reaches outside, or contains what no source needs.
     #[error("{0}")]
     Unsafe(String),
-    /// It is more than an archive may be.
+    /// It exceeds a limit.
     #[error("{0}")]
     TooLarge(String),
     /// The pod's disk failed.
@@ -32,11 +32,11 @@ impl Error {
             Self::Unsafe(_) => Reason::UnsafeSource,
             Self::TooLarge(_) => Reason::SourceTooLarge,
         };
-        Failure::new(Stage::Verify, reason, format!("the archive is refused: {self}"))
+        Failure::new(Stage::Verify, reason, format!("the archive was rejected: {self}"))
     }
 }
 
-/// That an entry does what no source needs.
+/// The error for an entry that does what no source needs.
 pub(super) fn unsafe_entry(path: &str, what: &str) -> Error {
     Error::Unsafe(format!("{:?} {what}", printable(path)))
 }

@@ -1,4 +1,4 @@
-//! How much went into the decompression and how much came out: the guard against bombs. It reads no archive.
+//! Counts bytes in and out of the decompression, against decompression bombs. It reads no archive.
 
 use std::cell::Cell;
 use std::io::{Error, Read, Result};
@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use crate::builder::source::MAX_BYTES;
 
-/// Most bytes out for one byte in, counted from [`FREE`] on.
+/// Most output bytes for one input byte, beyond [`FREE`].
 const MAX_RATIO: u64 = 100;
-/// Bytes that may come out whatever went in: small archives of text and padding are packed better than bombs.
+/// Output bytes that are always allowed: small archives of text and padding compress better than bombs.
 const FREE: u64 = 1 << 20;
-/// Bytes of headers and padding beside the content of files.
+/// Bytes allowed for headers and padding beside the content of files.
 const OVERHEAD: u64 = 64 << 20;
 
 /// The two counters, shared by both ends of the decompression.
@@ -22,12 +22,12 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    /// Bytes that came out so far.
+    /// Output bytes so far.
     pub(super) fn unpacked(&self) -> u64 {
         self.unpacked.get()
     }
 
-    /// The limit that was passed, if any.
+    /// The limit that was exceeded, if any.
     pub(super) fn breach(&self) -> Option<&'static str> {
         self.breach.get()
     }
@@ -37,7 +37,7 @@ impl Gauge {
         let breach = if unpacked > MAX_BYTES + OVERHEAD {
             "it unpacks to more than 512 MiB; leave build results and data out of it"
         } else if unpacked > FREE.max(packed.saturating_mul(MAX_RATIO)) {
-            "it unpacks to more than 100 times its size, as no source does"
+            "it unpacks to more than 100 times its size, which no real source does"
         } else {
             return Ok(());
         };
@@ -46,7 +46,7 @@ impl Gauge {
     }
 }
 
-/// Counts what goes in.
+/// Counts input bytes.
 #[derive(Debug)]
 pub(super) struct Packed<R> {
     inner: R,
@@ -67,7 +67,7 @@ impl<R: Read> Read for Packed<R> {
     }
 }
 
-/// Counts what comes out, and ends it when it is too much.
+/// Counts output bytes, and fails when a limit is exceeded.
 #[derive(Debug)]
 pub(super) struct Unpacked<R> {
     inner: R,

@@ -1,15 +1,15 @@
-//! One entry of an archive, read so that no other reading of it is possible. It touches no file.
+//! Parses one entry of an archive, and rejects it if another reading is possible. It touches no file.
 
 use tar::{EntryType, Header};
 
 use super::error::{Error, unsafe_entry};
 use crate::builder::log::printable;
 
-/// Longest path in bytes: below the workspace it must still be one that Linux takes (4,096).
+/// Longest path in bytes: below the workspace it must still fit the limit of Linux (4,096).
 pub(super) const MAX_PATH: usize = 4000;
-/// Longest part of a path, as Linux has it.
+/// Longest part of a path in bytes, the limit of Linux.
 const MAX_NAME: usize = 255;
-/// Most directories one in the other.
+/// Deepest nesting of directories.
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// An entry.
@@ -28,13 +28,13 @@ pub(super) enum Content {
         size: u64,
         executable: bool,
     },
-    /// A symbolic link to there, as it is written.
+    /// A symbolic link with its target, as written.
     Link(String),
-    /// A further name of the file of that path.
+    /// Another name of the file at that path.
     HardLink(String),
 }
 
-/// What entries before an entry say about it.
+/// What extended headers say about the entry after them.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     path: Option<Vec<u8>>,
@@ -44,7 +44,7 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
-    /// Whether an entry of this kind only describes another one.
+    /// Whether an entry of this kind is an extended header.
     pub(super) fn is_one(kind: EntryType) -> bool {
         matches!(
             kind,
@@ -52,12 +52,12 @@ impl Extensions {
         )
     }
 
-    /// Nothing waits for its entry.
+    /// Whether no extended header waits for its entry.
     pub(super) fn is_empty(&self) -> bool {
         !self.any
     }
 
-    /// Takes in one more; the same fact twice is refused.
+    /// Adds one more; rejects the same fact twice.
     pub(super) fn add(&mut self, kind: EntryType, data: &[u8]) -> Result<(), Error> {
         match kind {
             EntryType::GNULongName => self.set(&Fact::Path, without_end(data))?,
@@ -80,20 +80,20 @@ impl Extensions {
             b"size" => Fact::Size,
             _ if key.starts_with(b"GNU.sparse") => {
                 return Err(Error::Invalid(
-                    "it holds a sparse file, which not every program can read".into(),
+                    "it contains a sparse file, which not every program can read".into(),
                 ));
             }
             // Owners, times, comments (git archive writes the commit there), attributes: dropped.
             _ => return Ok(()),
         };
         if global {
-            return Err(Error::Invalid("it gives all its entries one name or size".into()));
+            return Err(Error::Invalid("a global header sets one name or size for all entries".into()));
         }
         self.set(&fact, value)
     }
 
     fn set(&mut self, fact: &Fact, value: &[u8]) -> Result<(), Error> {
-        let twice = || Error::Invalid("it says the name or size of an entry twice".into());
+        let twice = || Error::Invalid("it sets the name or size of an entry twice".into());
         let place = match fact {
             Fact::Path => &mut self.path,
             Fact::Link => &mut self.link,
@@ -144,7 +144,7 @@ fn records(mut data: &[u8]) -> Result<Vec<Pair<'_>>, Error> {
 }
 
 impl Member {
-    /// Reads a header with what was said about it before.
+    /// Reads a header with the extended headers before it.
     pub(super) fn read(
         header: &Header,
         kind: EntryType,
@@ -152,19 +152,19 @@ impl Member {
         extensions: Extensions,
     ) -> Result<Self, Error> {
         if extensions.size.is_some_and(|said| said != size) {
-            return Err(Error::Invalid("an entry has two different sizes: programs would disagree".into()));
+            return Err(Error::Invalid("an entry has two different sizes, which programs read differently".into()));
         }
         let name = extensions.path.unwrap_or_else(|| header.path_bytes().into_owned());
         let path = path(&name)?;
         let target = || {
             let bytes = extensions.link.clone().or_else(|| header.link_name_bytes().map(Into::into));
-            bytes.ok_or_else(|| unsafe_entry(&path, "is a link to nowhere"))
+            bytes.ok_or_else(|| unsafe_entry(&path, "is a link without a target"))
         };
         let content = match kind {
             EntryType::Regular if name.ends_with(b"/") => Content::Directory,
             EntryType::Regular => {
                 let mode =
-                    header.mode().map_err(|_| Error::Invalid("the mode of an entry is no number".into()))?;
+                    header.mode().map_err(|_| Error::Invalid("the mode of an entry is not a number".into()))?;
                 Content::File { size, executable: mode & 0o111 != 0 }
             }
             EntryType::Directory => Content::Directory,
@@ -175,13 +175,13 @@ impl Member {
             }
             _ => {
                 return Err(Error::Invalid(format!(
-                    "{:?} is of a kind that not every program knows",
+                    "{:?} is of a type that not every program knows",
                     printable(&path)
                 )));
             }
         };
         if size > 0 && !matches!(content, Content::File { .. }) {
-            return Err(Error::Invalid("a directory or link has a size: programs would disagree".into()));
+            return Err(Error::Invalid("a directory or link has a size, which programs read differently".into()));
         }
         if path.is_empty() && !matches!(content, Content::Directory) {
             return Err(Error::Unsafe("an entry has no name".into()));
@@ -192,12 +192,12 @@ impl Member {
 
 fn text(bytes: &[u8]) -> Result<&str, Error> {
     let text = std::str::from_utf8(bytes)
-        .map_err(|_| Error::Invalid("a name in it is not UTF-8; pack it anew with such names".into()))?;
+        .map_err(|_| Error::Invalid("a name in it is not UTF-8; pack it again with UTF-8 names".into()))?;
     if text.len() > MAX_PATH {
         return Err(Error::TooLarge(format!("a path in it is longer than {MAX_PATH} bytes")));
     }
     if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(Error::Unsafe("a name in it is empty or holds control characters".into()));
+        return Err(Error::Unsafe("a name in it is empty or contains control characters".into()));
     }
     Ok(text)
 }

@@ -68,7 +68,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Unpacks into a directory that has a neighbour; nothing may ever appear there.
+/// Unpacks into a directory beside which nothing may appear.
 fn unpacked(archive: &[u8]) -> (tempfile::TempDir, Result<(), Failure>) {
     let dir = tempfile::tempdir().unwrap();
     let (file, tree) = (dir.path().join("source.tar.gz"), dir.path().join("tree"));
@@ -123,10 +123,10 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
             "78 file below a link of the archive",
             plain().link("d", "sub").file("d/x", "").end(),
             Unsafe,
-            "no directory",
+            "not a directory of the archive",
         ),
-        ("78 link to an absolute path", plain().link("d", "/var/run/secrets").end(), Unsafe, "leaves"),
-        ("78 link that climbs out", plain().link("b/d", "../../x").end(), Unsafe, "leaves"),
+        ("78 link to an absolute path", plain().link("d", "/var/run/secrets").end(), Unsafe, "a link that leads out"),
+        ("78 link that climbs out", plain().link("b/d", "../../x").end(), Unsafe, "a link that leads out"),
         ("78 directory that becomes a link", plain().file("d/x", "").link("d", "e").end(), Invalid, "twice"),
         ("78 link written again as a file", plain().link("l", "a").file("l", "evil").end(), Invalid, "twice"),
         (
@@ -145,7 +145,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
             "79 hard link to a link",
             plain().link("l", "a").entry(b'1', b"h", b"l", b"").end(),
             Unsafe,
-            "no earlier file",
+            "not to an earlier file",
         ),
         ("80 character device", plain().entry(b'3', b"null", b"", b"").end(), Unsafe, "a device or a pipe"),
         ("80 block device", plain().entry(b'4', b"sda", b"", b"").end(), Unsafe, "a device or a pipe"),
@@ -203,7 +203,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
             Invalid,
             "twice",
         ),
-        ("82 PAX header at the very end", plain().named("path", b"x").end(), Invalid, "never comes"),
+        ("82 PAX header at the very end", plain().named("path", b"x").end(), Invalid, "no entry follows"),
         (
             "83 zeros packed 1000 to 1",
             plain().file("zeros", &"\0".repeat(8 << 20)).end(),
@@ -226,25 +226,25 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
         ("85 few files in more than 10,000 directories", deep.end(), TooLarge, "entries and directories"),
         ("86 file twice with different content", plain().file("a", "2").end(), Invalid, "twice"),
         ("86 file twice under two spellings", plain().file("./a", "2").end(), Invalid, "twice"),
-        ("87 cut off in the compression", whole[..whole.len() / 2].to_vec(), Invalid, "cut off"),
-        ("87 cut off in the sum of the compression", whole[..whole.len() - 4].to_vec(), Invalid, "cut off"),
+        ("87 cut off in the compression", whole[..whole.len() / 2].to_vec(), Invalid, "truncated"),
+        ("87 cut off in the sum of the compression", whole[..whole.len() - 4].to_vec(), Invalid, "truncated"),
         (
             "87 cut off in a file",
             gz(&Tar::default().header(b'0', b"a", b"", 5000).bytes(b"1").0),
             Invalid,
-            "cut off",
+            "truncated",
         ),
         ("87 cut off before its end", gz(&plain().0), Invalid, "end is missing"),
         ("87 damaged header", gz(&[&[b'x'; 512][..], &[0; 1024]].concat()), Invalid, "damaged"),
         ("87 nothing but an end", Tar::default().end(), Invalid, "empty"),
         ("87 page instead of an archive", b"<!DOCTYPE html>".to_vec(), Invalid, "not compressed with gzip"),
         ("87 nothing at all", vec![], Invalid, "not compressed with gzip"),
-        ("88 garbage behind the end", after_end(Tar(b"evil".to_vec())), Invalid, "follows after its end"),
+        ("88 garbage behind the end", after_end(Tar(b"evil".to_vec())), Invalid, "data after its end"),
         (
             "88 entry behind the end",
             after_end(Tar::default().file("evil", "")),
             Invalid,
-            "follows after its end",
+            "data after its end",
         ),
         ("88 garbage behind the compression", followed(b"evil".to_vec()), Invalid, "compressed part"),
         ("89 two gzip members", followed(gz(&[0; 512])), Invalid, "compressed part"),
@@ -391,7 +391,7 @@ fn random_archives_never_panic_and_never_leave() {
             let at = next(bytes.len());
             bytes[at] = u8::try_from(next(256)).unwrap();
         }
-        // Only the sum of a header protects it: make it right, so that the change is read.
+        // Only its checksum protects a header: correct it, so that the change is read.
         for at in (0..bytes.len() - 1024).step_by(512) {
             let mut header = Header::new_old();
             header.as_mut_bytes().copy_from_slice(&bytes[at..at + 512]);

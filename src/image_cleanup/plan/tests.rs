@@ -84,7 +84,7 @@ fn elsewhere(job: &Arc<Job>) -> Arc<Job> {
     Arc::new(changed)
 }
 
-/// Names of those that start and of those that are taken back, and whether others wait.
+/// Names of the cleanups that start and of those that are deleted, and whether others wait.
 fn planned(
     jobs: &[Arc<Job>],
     revisions: &[Arc<ControllerRevision>],

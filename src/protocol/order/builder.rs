@@ -1,4 +1,4 @@
-//! Who builds: BuildKit in the build pod, in one of several ways, or a daemon elsewhere.
+//! What builds: BuildKit in the build pod, in one of several profiles, or a remote daemon.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[clap(rename_all = "lower")]
 pub enum Profile {
-    /// As an ordinary user, in a user namespace that BuildKit makes itself.
+    /// As an ordinary user, in a user namespace that BuildKit creates itself.
     #[default]
     Rootless,
-    /// As root of a user namespace that the kubelet makes for the pod.
+    /// As root of a user namespace that the kubelet creates for the pod.
     Userns,
     /// As root of the node.
     Privileged,
-    /// Not in the pod at all: a daemon of the platform owner's builds, and the pod only tells it what.
+    /// Not in the pod: a daemon of the platform owner builds, and the pod only sends it the build.
     Remote,
 }
 
 impl Profile {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
     pub(super) fn is_rootless(&self) -> bool {
         *self == Self::Rootless
     }
 }
 
-/// A daemon of the platform owner's, and how the pod proves to it who it is.
+/// A daemon of the platform owner, and how the pod authenticates to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Remote {
@@ -34,24 +34,24 @@ pub struct Remote {
     /// Name that the daemon's certificate must have; unset: the host of the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
-    /// Name of the Secret that is mounted below [`super::REMOTE_SECRET_DIR`], with `ca.crt`, `tls.crt` and `tls.key`; unset:
-    /// the connection is plain TCP.
+    /// Name of the Secret that is mounted at [`super::REMOTE_SECRET_DIR`], with `ca.crt`, `tls.crt` and `tls.key`;
+    /// unset: the connection is plain TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Namespace that the Secret is looked for in: the project's. Empty in the platform's own settings.
+    /// Namespace of the Secret: that of the project. Empty in the platform's own settings.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
 }
 
 impl Remote {
-    /// Whether the address is one over TCP with a host and a port.
+    /// Whether the address is `tcp://` with a host and a port.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
         let place = self.address.strip_prefix("tcp://").and_then(|place| place.rsplit_once(':'));
         place.is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
     }
 
-    /// The same, as the build of a project in `namespace` is told of it.
+    /// The same daemon, for a build in `namespace`.
     #[must_use]
     pub fn seen_from(&self, namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), ..self.clone() }

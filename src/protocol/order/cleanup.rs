@@ -1,4 +1,4 @@
-//! What the pod of a cleanup Job is told to delete. It holds no secret.
+//! The order of a cleanup pod: which image it must delete. It contains no secret.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,21 +9,21 @@ pub const CLEANUP_ENV: &str = "DOCE_CLEANUP";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CleanupOrder {
-    /// Repository that the image is in, `host[:port]/path`, without tag.
+    /// Repository of the image, `host[:port]/path`, without tag.
     pub repository: String,
     /// The registry of `repository` speaks plain HTTP.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
     /// Digest of the image, `sha256:` and 64 hex digits.
     pub digest: String,
-    /// Build key that the image was built for; the log of that build goes with it.
+    /// Build key of the image; the log of that build is deleted with it.
     pub key: String,
-    /// Name of the Secret that is mounted below [`super::PUSH_SECRET_DIR`].
+    /// Name of the Secret that is mounted at [`super::PUSH_SECRET_DIR`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_secret: Option<String>,
 }
 
-/// What build pods push, told apart by its tag.
+/// What build pods push, distinguished by tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// An image: `k` and 40 hex digits of its build key.
@@ -34,8 +34,8 @@ pub enum Pushed {
     Log,
 }
 
-/// What a tag says of its manifest; none where a person or another program gave it. What a build pod pushes under a new kind
-/// of tag must be known here, or its images stay for good.
+/// The kind of manifest behind a tag; `None` if a person or another program created the tag. Every new kind of tag of a
+/// build pod must be added here, or its images are never deleted.
 #[must_use]
 pub fn pushed(tag: &str) -> Option<Pushed> {
     let is_hex =

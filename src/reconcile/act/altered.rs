@@ -1,4 +1,4 @@
-//! Whether the API server keeps a child as it was written. Where it does not, writing it again would never end.
+//! Detects children that something else changes on every write. Writing them again would never end.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::desired::names;
 use crate::desired::settled::difference;
 use crate::project::Project;
 
-/// What became of `want`, by the API server's answer to that very write: nobody else's edit is in it yet.
+/// Compares `want` with the API server's answer to that write, which contains no later edits.
 pub(super) fn kept(child: Child, project: &Project, answer: &impl Serialize, mut want: Value) -> Outcome {
     if let Some(want) = want.as_object_mut() {
         want.retain(|field, _| field != "apiVersion" && field != "kind");
@@ -19,7 +19,7 @@ pub(super) fn kept(child: Child, project: &Project, answer: &impl Serialize, mut
     field.map_or(Outcome::Done, |field| Outcome::Refused(refusal(child, project, &format!("{field} of "))))
 }
 
-/// The refusal that ends a row of writes, where `step` is the one that was done last: somebody undoes it at once.
+/// The refusal that ends a series of writes if `step` equals the last one: something else reverts it at once.
 #[must_use]
 pub fn undone(project: &Project, step: &Step, last: Option<&Step>) -> Option<Refusal> {
     let child = match step {
@@ -33,7 +33,7 @@ pub fn undone(project: &Project, step: &Step, last: Option<&Step>) -> Option<Ref
 fn refusal(child: Child, project: &Project, field: &str) -> Refusal {
     let kind = if child == Child::Service { "Service" } else { "Deployment" };
     let message = format!(
-        "something else changes {field}{kind} {} whenever it is written: an admission policy, a webhook or another controller. Have it leave alone what carries the label {}; tried again with growing pauses",
+        "An admission policy, a webhook or another controller changes {field}{kind} {} after every write. Exclude objects with the label {} from it. Retrying with backoff",
         project.name,
         names::PROJECT
     );

@@ -1,5 +1,5 @@
-//! Before an image is built, the API server is asked whether it would take the Deployment (I/O): a policy that forbids it says so
-//! in seconds and not after the build. A dry run keeps nothing.
+//! Asks the API server before a build whether it would accept the Deployment (I/O). A policy that forbids it answers in
+//! seconds instead of after the build. The dry run stores nothing.
 
 use crate::cluster::Error;
 use crate::desired::deployment::{self, RolloutTimings};
@@ -13,15 +13,15 @@ use super::super::observed::{Child, Observed, Refusal, RefusalReason};
 use super::{Hand, key};
 use crate::protocol::target::BuildOf;
 
-/// Digest of the image that is not built yet. A policy that looks at images (signatures, allow-lists) speaks of it, and only the true
-/// image can answer that one.
+/// Placeholder digest of the image that is not built yet. If a policy that checks images (signatures, allow-lists)
+/// names it, only the real image can satisfy that policy.
 const UNBUILT: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A user that is not root, as an image that meets every policy has one.
+/// A user that is not root, so the dry run meets policies about users.
 const USER: i64 = 65_532;
 
-/// Why the Deployment of what is about to be built would be refused; none where it would not, or where that cannot be told.
-/// Looks by the clock build nothing and are not held up.
+/// Why the API server would reject the Deployment of the pending build. `None` if it would accept it, or if that cannot
+/// be known. Polls build nothing and are not delayed.
 pub(super) async fn refusal(
     hand: &Hand<'_>,
     project: &Project,
@@ -48,8 +48,8 @@ pub(super) async fn refusal(
     match hand.cluster.ask_about_deployment(project, want).await {
         Err(Error::Refused { refused, .. }) if is_meant(refused.code, &refused.message) => {
             let message = format!(
-                "the API server would refuse the Deployment: {}. Nothing is built before that is mended; it is asked again \
-                 at least once a minute",
+                "The API server would reject the Deployment: {}. The operator builds nothing until this is fixed, and asks \
+                 again at least once a minute",
                 refused.message
             );
             Ok(Some(Refusal { child: Child::Job, cause: RefusalReason::Invalid, message }))
@@ -59,7 +59,7 @@ pub(super) async fn refusal(
     }
 }
 
-/// 400 is the answer of webhooks that know no dry run.
+/// Whether the rejection concerns the Deployment itself. Webhooks without dry-run support answer 400.
 fn is_meant(code: u16, message: &str) -> bool {
     matches!(code, 403 | 422) && !message.contains(UNBUILT)
 }

@@ -1,4 +1,4 @@
-//! Creating the Jobs that delete an image from a registry outside the platform's.
+//! Creates the Jobs that delete an image from a registry of your own (I/O).
 
 use crate::cluster::Error;
 use crate::desired::names;
@@ -10,7 +10,7 @@ use crate::reconcile::observed::Observed;
 
 use super::{Hand, key};
 
-/// The Job for the image of a record that is about to go.
+/// Creates the Job for the image of a record that is about to be deleted.
 pub(super) async fn create(
     hand: &Hand<'_>,
     project: &Project,
@@ -23,7 +23,7 @@ pub(super) async fn create(
     create_attempt(hand, project, &first, &order).await
 }
 
-/// The attempt after the Job of that name, which failed.
+/// Creates the next attempt after the failed Job of that name.
 pub(super) async fn create_next(hand: &Hand<'_>, project: &Project, failed: &str) -> Result<(), Error> {
     let jobs = hand.cluster.caches().jobs.of(&key(project));
     let Some(failed) = ours(project, &jobs, failed) else { return Ok(()) };

@@ -1,11 +1,11 @@
-//! Creating the Job that runs the init command of a version.
+//! Creates the Job that runs the init command of a version (I/O).
 
 use crate::cluster::{Cluster, Error};
 use crate::desired::init_job;
 use crate::project::Project;
 use crate::reconcile::observed::Observed;
 
-/// It runs at once: it takes no place of a build.
+/// Creates the Job. It runs at once and does not count against the limits of the build queue.
 pub(super) async fn create(
     cluster: &Cluster,
     project: &Project,

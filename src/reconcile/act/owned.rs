@@ -1,4 +1,4 @@
-//! Children that become ours, or ours again (I/O).
+//! Takes over children, or restores their labels and owner (I/O).
 
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names};
@@ -10,7 +10,7 @@ use super::super::observe::ours;
 use super::super::observed::{Child, Observed, Unmarked};
 use super::key;
 
-/// The memory of a project of this name that is gone becomes this one's.
+/// Takes over the ledger of a deleted project of the same name.
 pub(super) async fn inherit(
     cluster: &Cluster,
     project: &Project,
@@ -22,13 +22,13 @@ pub(super) async fn inherit(
     tracing::info!(
         namespace = project.namespace,
         name = project.name,
-        "takes over what a project of this name left behind"
+        "taking over the ledger that a deleted project of this name left behind"
     );
     let owned = meta::child(project, &project.name, names::ROLE_LEDGER);
     cluster.inherit_ledger(project, at, &owned, &revisions::text(ledger)).await
 }
 
-/// Labels and owner of a child that lost them.
+/// Restores labels and owner of a child that lost them.
 pub(super) async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
     cluster.make_sure_of(project).await?;
     let (caches, name) = (cluster.caches(), &unmarked.name);

@@ -1,4 +1,4 @@
-//! The write of the Deployment (I/O).
+//! Writes the Deployment (I/O).
 
 use std::sync::Arc;
 
@@ -62,7 +62,8 @@ pub(super) async fn roll(
     Ok(Outcome::Done)
 }
 
-/// The newest ReplicaSet of the desired. Its startup budget and its extras are part of its template: going back matches it.
+/// The newest ReplicaSet of the desired version and stamp. Its startup budget and extras are part of its template, so
+/// reusing them makes a rollback match it.
 fn kept_set(cluster: &Cluster, project: &Project, desired: &DesiredDeployment) -> Option<Arc<ReplicaSet>> {
     let same = |set: &Arc<ReplicaSet>| {
         let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());

@@ -1,4 +1,4 @@
-//! Rows 11 and 12: which build Jobs there should be.
+//! Rows 11 and 12: which build Jobs should exist.
 
 use crate::desired::names;
 use crate::memory::ledger::{Attempts, Lookup};
@@ -8,7 +8,7 @@ use super::super::observed::Child;
 use super::{Situation, Step};
 use crate::protocol::target::BuildOf;
 
-/// Whether a Job of this kind and attempt still serves a wish.
+/// Whether a Job of this kind and attempt is still needed.
 pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildOf, attempt: u32) -> bool {
     let goes_on = |attempts: &Attempts| attempts.failed.is_none() && attempts.attempt == attempt;
     match of {
@@ -19,14 +19,15 @@ pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildOf, attempt: u32) -
     }
 }
 
-/// The build key of the wanted version, if it has no image and the spec still says how to make one.
+/// The build key of the target, if it has no image and the spec still describes how to build it.
 fn key_to_build<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let target = situation.target.version.as_deref().filter(|target| !situation.built(target))?;
     let key = situation.key_of(target)?;
     (situation.target.from_spec.as_ref()?.key.as_deref() == Some(key)).then_some(key)
 }
 
-/// Row 11: a build that is no longer wanted, or was cancelled, or waits while the project is stopped. Cancelled is said only once its pod is gone.
+/// Row 11: a build that is no longer needed, was cancelled, or is queued while the project is stopped. Status says
+/// `Cancelled` only once its pod is gone.
 pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     let unneeded = |job: &&super::super::observed::BuildJob| {
         let waits_in_vain =
@@ -36,7 +37,7 @@ pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     situation.observed.jobs.iter().find(unneeded).map(|job| Step::DeleteBuildJob { job: job.name.clone() })
 }
 
-/// Row 12: a lookup or a build is due: no verdict, no Job of this attempt, the pause after a fault is over.
+/// Row 12: a lookup or a build is due: no verdict, no Job of this attempt, and the backoff after a fault is over.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     if situation.project.stopped() || situation.observed.refused(Child::Job) {
         return None;
@@ -63,7 +64,7 @@ fn is_due(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> bool 
     attempts.failed.is_none() && !paused && !there
 }
 
-/// Why somebody wants this build, for a person.
+/// Why this build is needed, for people.
 fn reason(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> &'static str {
     let from_spec = situation.target.from_spec.as_ref();
     let same_source = |digest: &String| {

@@ -1,5 +1,5 @@
-//! What becomes of the image of a record that falls out, in a registry outside the platform's. The Job is made first and
-//! started only when the record is gone: ended anywhere between, no image is missing that a record names, and none is
+//! Image cleanup for a record that exceeds the limit, in a registry of your own. The Job is created first and starts
+//! only once the record is gone. So after a crash at any point, no record names a deleted image and no image is
 //! forgotten.
 
 use super::super::observed::Child;
@@ -7,7 +7,7 @@ use super::memory::falls_out;
 use super::{Situation, Step};
 use crate::desired::names;
 
-/// Row 16: the Job that deletes the image, unless it is there or was refused: the record goes all the same.
+/// Row 16: the Job that deletes the image, unless it exists or was rejected. The record is deleted in any case.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     let observed = situation.observed;
     let version = falls_out(situation)?;
@@ -17,7 +17,7 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     due.then(|| Step::CreateCleanupJob { version: version.to_owned() })
 }
 
-/// A Job that waits although its record stays, or although nothing is to be deleted any more.
+/// A waiting Job whose record stays, or that is no longer needed because cleanup was turned off.
 pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     let goes = falls_out(situation);
     let stays = |version: &str| situation.observed.records.contains_key(version) && goes != Some(version);
@@ -26,8 +26,8 @@ pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     Some(Step::DeleteCleanupJob { job: unneeded.name.clone() })
 }
 
-/// The next Job for an image whose registry did not answer. It is made while the one that failed is still there, so that
-/// the image is never forgotten in between, and waits its pause in the queue.
+/// The next Job for an image after a failed attempt. It is created while the failed one still exists, so that the image
+/// is never forgotten, and waits in the queue until its backoff is over.
 pub(super) fn again(situation: &Situation<'_>) -> Option<Step> {
     let observed = situation.observed;
     if !situation.project.cleans || observed.refused(Child::Cleanup) {

@@ -1,6 +1,6 @@
-//! Init commands: each version's runs once and ends well before its pods start. Which one runs is noted in the memory before
-//! its Job is made, so that no two ever run at once; what was begun is left to its end, also where its version is no longer
-//! wanted: a migration must not be cut off in the middle.
+//! Init commands: the command of each version succeeds once before its pods start. The ledger records a run before its
+//! Job is created, so no two ever run at once. A run always continues to its end, even if its version is no longer the
+//! target: nothing may interrupt a migration.
 
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::memory::ledger::{Failure, InitRun, Ledger, Outside};
@@ -10,7 +10,7 @@ use super::super::observed::Child;
 use super::super::observed::init::{InitFailure, InitJob, InitState};
 use super::{Situation, Step};
 
-/// Row 6: what was begun has ended, or can never be.
+/// Row 6: the open run ended, or can never run.
 pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
     let run = open(situation)?;
     let mut ledger =
@@ -34,7 +34,7 @@ pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 12: the Job of what was begun, or the next one to begin.
+/// Row 12: the Job of the open run, or the next run.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     if situation.project.stopped() || situation.observed.refused(Child::Init) {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     }
     let target = situation.target.version.as_deref()?;
     let can = situation.startable(target) && !situation.failed(target) && !situation.initialized(target);
-    // A memory that was lost knows nothing of those that are there.
+    // A new ledger, after a loss, knows nothing of runs that still exist.
     if !can || situation.observed.inits.iter().any(|job| job.is_active() && job.version != target) {
         return None;
     }
@@ -58,13 +58,13 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     situation.note(Ledger { init: Some(run), ..situation.ledger.clone() })
 }
 
-/// The newest run of this version that a lost memory had begun.
+/// The newest run of this version that a lost ledger had started.
 fn left_behind(situation: &Situation<'_>, version: &str) -> Option<u64> {
     let of_version = situation.observed.inits.iter().filter(|job| job.version == version);
     of_version.map(|job| job.number).max()
 }
 
-/// The run that was begun and whose end is not known.
+/// The run that started and whose end is not known.
 pub(super) fn open<'a>(situation: &'a Situation<'_>) -> Option<&'a InitRun> {
     situation.ledger.init.as_ref().filter(|run| !run.ended)
 }
@@ -73,7 +73,8 @@ fn job<'a>(situation: &'a Situation<'_>, run: &InitRun) -> Option<&'a InitJob> {
     situation.observed.inits.iter().find(|job| job.number == run.number && job.version == run.version)
 }
 
-/// It has no Job and will have none: its record or image is gone, or the API server refuses a Job that nobody wants any more.
+/// For a run without a Job: whether it will never have one. Its record or image is gone, or it is no longer the target
+/// and the API server rejects the Job.
 fn is_over(situation: &Situation<'_>, run: &InitRun) -> bool {
     let target = situation.target.version.as_ref() == Some(&run.version);
     !situation.built(&run.version) || !target && situation.observed.refused(Child::Init)
@@ -88,8 +89,8 @@ fn failed(failure: &InitFailure) -> Failure {
     }
 }
 
-/// Row 10: what failed for a cause outside of it, such as a database that is away, runs again after a pause. It takes no pod
-/// from what serves, so nothing has to serve meanwhile.
+/// Row 10: if an init command failed for a cause outside of its version, such as an unreachable database, it runs again
+/// with backoff. It takes no pod from the live version, so this needs no live version.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let target = situation.target.version.as_deref().filter(|_| !situation.project.stopped())?;
     let at = situation.ledger.life(target).tried_again_at(situation.observed.retry_base)?;

@@ -1,4 +1,4 @@
-//! Rows that begin, widen and shorten the memory: the first ledger, lookups, records, pruning.
+//! Rows that create, extend and prune the memory: the first ledger, lookups, records.
 
 use crate::crd::annotations::Verb;
 use crate::memory::ledger::{Attempts, FORMAT, HandledRequest, Ledger, Lookup, VersionState};
@@ -11,11 +11,11 @@ use super::super::target::{Pin, previous};
 use super::{Situation, Step, init};
 use crate::protocol::target::BuildOf;
 
-/// What becomes of requests that a new object carries.
-const NOT_ACTED_ON: &str = "was there when the project was first looked at: not acted on";
+/// Outcome of requests on an object that the operator sees for the first time.
+const NOT_ACTED_ON: &str = "not acted on: it was already set when the operator first saw the project";
 
-/// There is no ledger. Port and live version are learned again from Service and Deployment, and the requests that are
-/// there count as seen: a ledger that somebody deleted fires nothing twice.
+/// Creates the ledger if there is none. Port and live version come from Service and Deployment. Present requests count
+/// as handled, so a deleted ledger repeats none of them.
 pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
     let seen = |(verb, value): (&Verb, &String)| {
         (*verb, HandledRequest { value: value.clone(), outcome: NOT_ACTED_ON.to_owned(), earlier: vec![] })
@@ -30,7 +30,7 @@ pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
     if let Some((rollout, version)) =
         observed.rollout.as_ref().and_then(|rollout| Some((rollout, rollout.version.clone()?)))
     {
-        // Pods of an older template may serve meanwhile: only what is Available as a whole was live.
+        // Pods of an older template may still serve: only a fully Available Deployment counts as live.
         let life = if rollout.current && rollout.available && rollout.replicas > 0 {
             ledger.last_live = 1;
             VersionState {
@@ -43,7 +43,7 @@ pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
         } else {
             VersionState { restart: rollout.stamp.clone(), ..VersionState::default() }
         };
-        let life = VersionState { initialized: true, ..life }; // Its pods are there.
+        let life = VersionState { initialized: true, ..life }; // Its pods exist, so its init command succeeded.
         ledger.versions.insert(version, life);
     }
     if let Origin::LookedUp(of) = project.origin() {
@@ -53,8 +53,8 @@ pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
     Step::WriteLedger(Box::new(ledger))
 }
 
-/// The memory that a project of this name left behind goes on: what serves, what failed, the port. The requests on the new
-/// object count as seen, as they do where nothing was left; its resourceVersion may be that of another cluster.
+/// Continues the ledger that a deleted project of this name left behind: the live version, verdicts, the port. Requests
+/// on the new object count as handled, as with a new ledger. The stored resourceVersion may come from another cluster.
 pub(super) fn inherit(project: &Project, ledger: &Ledger) -> Step {
     let mut ledger = Ledger { object: project.resource_version, ..ledger.clone() };
     for (verb, value) in &project.requests {
@@ -65,12 +65,12 @@ pub(super) fn inherit(project: &Project, ledger: &Ledger) -> Step {
     Step::AdoptLedger(Box::new(ledger))
 }
 
-/// Somebody changed the resource.
+/// The trigger of a changed spec.
 fn applied(project: &Project) -> Trigger {
     Trigger { cause: TriggerKind::Apply, by: project.authors.spec.clone() }
 }
 
-/// A number that no Job of a forgotten ledger carries, so that no old answer is taken for a new one.
+/// A lookup number that no existing Job has, so no old answer counts as new.
 fn fresh_number(observed: &Observed) -> u64 {
     let numbers = observed.jobs.iter().filter_map(|job| match &job.of {
         BuildOf::Lookup(number) => Some(*number),
@@ -79,7 +79,7 @@ fn fresh_number(observed: &Observed) -> u64 {
     numbers.max().unwrap_or(0) + 1
 }
 
-/// The spec names another branch or tag than the one that was looked up last.
+/// The spec names another branch or tag than the last lookup.
 pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     let Origin::LookedUp(of) = situation.project.origin() else { return None };
     if matches!(situation.target.pin, Pin::Known(_))
@@ -94,7 +94,7 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }
 
-/// Row 1: the version is remembered as soon as the digest of its source is known.
+/// Row 1: the record is created as soon as the digest of the source is known.
 pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
     let from_spec = situation.target.from_spec.as_ref()?;
     let is_desired = situation.target.desired.as_ref() == Some(&from_spec.version);
@@ -109,8 +109,8 @@ pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
     })
 }
 
-/// Why there is a new version: of a source that is new, the lookup that found it tells; of one that another version was
-/// made from, somebody changed the rest of the spec.
+/// What caused a new version. For a new source: the trigger of the lookup that found it. For a source that another
+/// version already uses: a change of the rest of the spec.
 fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
     let used = situation
         .observed
@@ -125,18 +125,19 @@ fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
     looked_up.unwrap_or_else(|| applied(situation.project))
 }
 
-/// Deleting the project would leave behind a child without owner, and nobody would find one without labels.
+/// Restores labels and owner. A child without owner would outlive the project, and watches do not see one without
+/// labels.
 pub(super) fn mark(situation: &Situation<'_>) -> Option<Step> {
     let mut unmarked = situation.observed.unmarked.iter();
     unmarked.find(|unmarked| !situation.observed.refused(unmarked.child)).cloned().map(Step::RepairMetadata)
 }
 
-/// Row 16: the record that falls out goes.
+/// Row 16: deletes the record that exceeds the limit.
 pub(super) fn forget_record(situation: &Situation<'_>) -> Option<Step> {
     falls_out(situation).map(|version| Step::DeleteRecord { version: version.to_owned() })
 }
 
-/// The oldest record beyond the limit, those that never served first; none that anything still needs.
+/// The oldest record beyond the limit, never-live versions first. Skips records that are still needed.
 pub(super) fn falls_out<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let records = &situation.observed.records;
     if records.len() <= situation.project.limit {
@@ -173,7 +174,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
         || begun
 }
 
-/// The versions that can be gone back to, as a person reads them.
+/// The versions that a rollback can choose, as text for people.
 pub(super) fn choices(situation: &Situation<'_>) -> String {
     let can = |version: &&String| situation.built(version) && !situation.failed(version);
     let list: Vec<String> =

@@ -1,4 +1,4 @@
-//! Looking at a source again by the clock (`interval`): when it is due, and what it leaves alone.
+//! Polling a source (`interval`): when a poll is due, and what takes precedence over it.
 
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::{Trigger, TriggerKind};
@@ -9,12 +9,12 @@ use super::super::observed::{JobState, Observed};
 use super::super::target::target;
 use super::{Situation, Step};
 
-/// Seconds between two looks at a source whose last state does not build: as long as the longest pause after a fault,
-/// for each of them may build it again in vain.
+/// Seconds between two polls of a source whose last state does not build: the longest backoff after a fault, because
+/// each poll may build it again and fail.
 const BROKEN: i64 = 600;
 
-/// Seconds until the source is to be looked at again; none where nothing polls, or something else goes first: a lookup,
-/// a build that is due or under way, a cancel that stands, a pin, a stop.
+/// Seconds until the next poll of the source. `None` if the source has no interval, or if something takes precedence: a
+/// lookup, a build that is due or running, a cancelled build, a pin, a stop.
 #[must_use]
 pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let interval = project.interval.filter(|_| !project.stopped() && project.pin.is_none())?;
@@ -30,14 +30,14 @@ pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let pause = match observed.image_of(&key) {
         Some(_) => interval,
         None if attempts.failed.is_some() && !attempts.cancelled => interval.max(BROKEN),
-        None if attempts.failed.is_none() && target(project, observed).held => interval, // Nothing builds it meanwhile.
+        None if attempts.failed.is_none() && target(project, observed).held => interval, // The hold prevents its build.
         None => return None,
     };
     let since = lookup.at.map_or(pause, |at| observed.now.as_second() - at.as_second());
     Some((pause - since).max(0))
 }
 
-/// The interval is over: another lookup, that nobody asked for.
+/// Row 6: the interval is over, so another lookup starts.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     left(situation.project, situation.observed).filter(|left| *left == 0)?;
     let mut lookup = situation.ledger.lookup.clone()?;

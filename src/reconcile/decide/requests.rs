@@ -1,5 +1,5 @@
-//! Rows 2 to 5: requests. A request is marked seen in the same write as its effect, a refused one too, with what to
-//! type instead.
+//! Rows 2 to 5: requests. One write marks a request as handled and applies its effect. A rejected request is also
+//! handled; its outcome says what to type instead.
 
 use crate::crd::annotations::{Verb, argument};
 use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
@@ -11,7 +11,7 @@ use super::memory::choices;
 use super::{Situation, Step};
 use crate::protocol::target::BuildOf;
 
-/// Row 2: end the build that is named.
+/// Row 2: cancel the named build.
 pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Cancel)?;
     let id = argument(value);
@@ -19,7 +19,7 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     let job = situation.observed.jobs.iter().find(|job| job.name == id && job.state.is_active());
     let Some(job) = job.filter(|job| super::builds::is_needed(situation, &job.of, job.attempt)) else {
         let outcome =
-            format!("no wanted build {id:?} is queued or running: status.build.id names the one that is");
+            format!("no current build {id:?} is queued or running. status.build.id names the current build");
         return situation.note(ledger.with_handled(Verb::Cancel, value, outcome));
     };
     let failure = Failure {
@@ -38,7 +38,7 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
         }
         BuildOf::Lookup(_) => {
             ledger.lookup = ledger.lookup.map(|lookup| match &lookup.answer {
-                // What it was before stands, and the clock begins anew.
+                // The last answer stays, and the interval starts again.
                 Some(answer) if lookup.polls() => Lookup {
                     answer: Some(Answer { number: lookup.number, ..answer.clone() }),
                     at: job.started.or(lookup.at),
@@ -52,11 +52,11 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 3: lift the verdict on what is wanted, end the pause after a fault, or start the pods anew.
+/// Row 3: lift the verdict on the target, end the backoff after a fault, or restart the pods.
 pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Retry)?;
     if situation.request(Verb::Rollback).is_some() {
-        return None; // A rollback beside it decides what is tried again.
+        return None; // The rollback next to it decides what is retried.
     }
     let ledger = situation.ledger.clone();
     if let Some(lookup) = situation
@@ -67,23 +67,23 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
         let again = again(&lookup.attempts);
         let lookup = crate::memory::ledger::Lookup { attempts: again, ..lookup.clone() };
         let ledger = Ledger { lookup: Some(lookup), ..ledger };
-        return situation.note(ledger.with_handled(Verb::Retry, value, "looks the source up again"));
+        return situation.note(ledger.with_handled(Verb::Retry, value, "looking up the source again"));
     }
     let Some(target) = situation.target.version.as_deref() else {
         return situation.note(ledger.with_handled(
             Verb::Retry,
             value,
-            "nothing has failed: nothing to try again",
+            "nothing to retry: nothing has failed",
         ));
     };
     if let Some(why) = forbidden(situation.observed, target) {
-        return situation.note(ledger.with_handled(Verb::Retry, value, format!("refused: {why}")));
+        return situation.note(ledger.with_handled(Verb::Retry, value, format!("rejected: {why}")));
     }
     match lifted(situation, ledger.clone(), target, value) {
         Some(mut lifted) => {
             let again = situation.trigger(Verb::Retry, TriggerKind::Retry);
             lifted.versions.entry(target.to_owned()).or_default().trigger = Some(again);
-            situation.note(lifted.with_handled(Verb::Retry, value, format!("tries {} again", short(target))))
+            situation.note(lifted.with_handled(Verb::Retry, value, format!("retrying {}", short(target))))
         }
         None => restart_unavailable(situation, ledger, target, value),
     }
@@ -102,13 +102,13 @@ fn restart_unavailable(
         return situation.note(ledger.with_handled(
             Verb::Retry,
             value,
-            format!("starts the pods of {} anew", short(target)),
+            format!("restarting the pods of {}", short(target)),
         ));
     }
-    situation.note(ledger.with_handled(Verb::Retry, value, "nothing has failed: nothing to try again"))
+    situation.note(ledger.with_handled(Verb::Retry, value, "nothing to retry: nothing has failed"))
 }
 
-/// The ledger without the verdicts against `version` and its build; none where there are none.
+/// The ledger without the verdicts against `version` and its build; `None` if there are none.
 fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &str) -> Option<Ledger> {
     let key = situation.key_of(version).map(str::to_owned);
     let build = key.as_deref().map(|key| ledger.attempts(key)).unwrap_or_default();
@@ -125,13 +125,13 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
         life.failed = None;
         life.outside = None;
         if in_place || life.live.is_none() {
-            life.restart = Some(stamp(value)); // New pods: those that failed may still be there, and their deadline.
+            life.restart = Some(stamp(value)); // New pods: the failed ones and their deadline may still exist.
         }
         ledger
     })
 }
 
-/// The attempt after a fault is under way: what a retry asks for is being done.
+/// Whether an attempt is already in progress, so a retry has nothing to add.
 fn runs(situation: &Situation<'_>, of: &BuildOf) -> bool {
     let target = |attempt| super::builds::is_needed(situation, of, attempt);
     situation.observed.jobs.iter().any(|job| job.of == *of && job.state.is_active() && target(job.attempt))
@@ -141,7 +141,7 @@ fn again(attempts: &Attempts) -> Attempts {
     Attempts { attempt: attempts.attempt + 1, ..Attempts::default() }
 }
 
-/// Row 4: go back. The hold lasts until a version other than the target goes live.
+/// Row 4: roll back. The hold lasts until a version other than its target goes live.
 pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Rollback)?;
     let refuse = |outcome: String| {
@@ -154,13 +154,13 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let built = situation.built(&target);
     if !built && !lifts_to(situation, &target) {
         return refuse(format!(
-            "refused: {} has no image. Can be had: {}",
+            "rejected: {} has no image. Available versions: {}",
             short(&target),
             choices(situation)
         ));
     }
     if let Some(why) = forbidden(situation.observed, &target) {
-        return refuse(format!("refused: {} is not started: {why}", short(&target)));
+        return refuse(format!("rejected: {} cannot start: {why}", short(&target)));
     }
     let mut ledger = situation.ledger.clone();
     if let Some(retry) = situation.request(Verb::Retry) {
@@ -168,21 +168,21 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         ledger = lift.unwrap_or(ledger).with_handled(
             Verb::Retry,
             retry,
-            format!("tries {} again", short(&target)),
+            format!("retrying {}", short(&target)),
         );
     } else if situation.failed(&target) || !built && build_failed(situation, &target) {
         let again = format!(
-            "annotate doce.dev/retry=\"@<new>\" beside a new doce.dev/rollback=\"{}@<new>\"",
+            "set doce.dev/retry=\"@<new>\" together with a new doce.dev/rollback=\"{}@<new>\"",
             short(&target)
         );
-        return refuse(format!("refused: {} failed before. To try it all the same, {again}", short(&target)));
+        return refuse(format!("rejected: {} failed before. To try it anyway, {again}", short(&target)));
     }
     let in_place = situation.target.in_place.as_deref() == Some(target.as_str());
     let already = in_place && situation.target.version.as_deref() == Some(target.as_str());
     let outcome = match () {
-        () if already => format!("{} runs already", short(&target)),
-        () if !built => format!("goes to {}, which is built first", short(&target)),
-        () => format!("goes to {}", short(&target)),
+        () if already => format!("{} already runs", short(&target)),
+        () if !built => format!("rolling back to {}, which is built first", short(&target)),
+        () => format!("rolling back to {}", short(&target)),
     };
     if !already {
         let again = situation.trigger(Verb::Rollback, TriggerKind::Rollback);
@@ -200,7 +200,7 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger.with_handled(Verb::Rollback, value, outcome))
 }
 
-/// The hold keeps from being built what the spec asks for: a rollback to it ends the hold, and it is built.
+/// Whether a rollback to `version` ends the hold: the hold keeps the version of the spec from being built.
 fn lifts_to(situation: &Situation<'_>, version: &str) -> bool {
     let target = &situation.target;
     let own = target.from_spec.as_ref().is_some_and(|from_spec| from_spec.version == version);
@@ -211,18 +211,18 @@ fn build_failed(situation: &Situation<'_>, version: &str) -> bool {
     situation.key_of(version).is_some_and(|key| situation.ledger.attempts(key).failed.is_some())
 }
 
-/// Why the spec asks for no version that could be left.
+/// Why the spec yields no version to roll back from.
 fn nothing_to_leave(situation: &Situation<'_>) -> String {
     let (Pin::Unknown(_), Some(pin)) = (&situation.target.pin, &situation.project.pin) else {
         return format!(
-            "refused: {} is not there, so there is nothing to go back from: create it and ask again, or write what shall \
-             run into spec.pinnedVersion. Can be had: {}",
+            "rejected: {} does not exist, so there is no version to roll back from. Create it and repeat the request, or \
+             set spec.pinnedVersion to the version to run. Available versions: {}",
             situation.project.reference(),
             choices(situation)
         );
     };
     format!(
-        "refused: spec.pinnedVersion v{pin} names no version, or more than one. Write another there, or none and ask again. Can be had: {}",
+        "rejected: spec.pinnedVersion v{pin} matches no version, or more than one. Change it, or remove it and repeat the request. Available versions: {}",
         choices(situation)
     )
 }
@@ -230,7 +230,7 @@ fn nothing_to_leave(situation: &Situation<'_>) -> String {
 fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
     if argument == "previous" {
         let previous = previous(situation.ledger, situation.observed, situation.target.in_place.as_deref());
-        return previous.ok_or_else(|| "refused: there is no other version that served".to_owned());
+        return previous.ok_or_else(|| "rejected: there is no other version that was live".to_owned());
     }
     let prefix = argument.trim_start_matches('v');
     let matches: Vec<&String> =
@@ -238,13 +238,13 @@ fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
     match matches[..] {
         [version] if !prefix.is_empty() => Ok(version.clone()),
         _ => Err(format!(
-            "refused: {argument:?} names no version, or more than one. Can be had: {}",
+            "rejected: {argument:?} matches no version, or more than one. Available versions: {}",
             choices(situation)
         )),
     }
 }
 
-/// Row 5: start the pods of the live version anew.
+/// Row 5: restart the pods of the live version.
 pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Restart)?;
     let mut ledger = situation.ledger.clone();
@@ -254,14 +254,14 @@ pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
     let outcome = match live {
         Some(version) => {
             ledger.versions.entry(version.to_owned()).or_default().restart = Some(stamp(value));
-            format!("starts the pods of {} anew", short(version))
+            format!("restarting the pods of {}", short(version))
         }
-        None => "refused: no version serves that could be started anew".to_owned(),
+        None => "rejected: no live version is running that could be restarted".to_owned(),
     };
     situation.note(ledger.with_handled(Verb::Restart, value, outcome))
 }
 
-/// Row 5: look at the source again.
+/// Row 5: look up the source again.
 pub(super) fn deploy(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Deploy)?;
     let mut ledger = situation.ledger.clone();
@@ -270,7 +270,7 @@ pub(super) fn deploy(situation: &Situation<'_>) -> Option<Step> {
             lookup.number += 1;
             lookup.trigger = Some(situation.trigger(Verb::Deploy, TriggerKind::Deploy));
             lookup.attempts = Attempts::default();
-            format!("looks up {}", situation.project.reference())
+            format!("looking up {}", situation.project.reference())
         }
         None => format!("{} is fixed: there is nothing to look up", situation.project.reference()),
     };
@@ -281,7 +281,7 @@ fn looks_up(situation: &Situation<'_>) -> bool {
     matches!(situation.project.origin(), crate::project::Origin::LookedUp(_))
 }
 
-/// A stamp for the pod template: short, and safe whatever a person typed.
+/// A restart stamp for the pod template: short, and valid whatever a person typed.
 pub(super) fn stamp(value: &str) -> String {
     text_digest(value)[..12].to_owned()
 }

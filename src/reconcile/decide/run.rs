@@ -1,4 +1,4 @@
-//! Rows 13 to 15: what runs, and which ReplicaSets are kept.
+//! Rows 13 to 15: which version runs, and which ReplicaSets are kept.
 
 use crate::memory::ledger::Ledger;
 
@@ -7,8 +7,8 @@ use super::super::target::previous;
 use super::requests::stamp;
 use super::{DesiredDeployment, Situation, Step};
 
-/// Rows 13 and 14: Deployment and Service follow what runs. A restart that is under way is taken back before a switch,
-/// so that coming back later matches a ReplicaSet that is known to be good.
+/// Rows 13 and 14: Deployment and Service follow the version to run. A restart in progress is reverted before the
+/// switch, so that a later rollback matches a ReplicaSet that is known to be good.
 pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
     restart_back(situation)
         .or_else(|| start_anew(situation))
@@ -17,7 +17,7 @@ pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
         .or_else(|| remember_port(situation))
 }
 
-/// Row 13: the version that runs; none while there is nothing to run yet.
+/// Row 13: the version to run; `None` while there is none yet.
 pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let in_place = situation.target.in_place.as_deref();
     if situation.project.stopped() {
@@ -36,7 +36,7 @@ pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
         .filter_map(|(version, life)| Some((life.live?, version.as_str())))
         .max()
         .map(|(_, version)| version);
-    // A first version that failed stays; if somebody took it away, it comes back.
+    // A first version that failed stays; if it was deleted, it comes back.
     good.or(stays).or(last_live).or(in_place).or(built)
 }
 
@@ -51,8 +51,8 @@ fn restart_back(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// At 0 replicas Kubernetes calls every template a success, and scaling up starts no deadline: what has still to prove
-/// itself starts with a new stamp, so that template and replicas change in one write.
+/// At 0 replicas Kubernetes reports every template as complete, and scaling up starts no deadline. So an unproven
+/// version starts with a new stamp: template and replicas change in one write.
 fn start_anew(situation: &Situation<'_>) -> Option<Step> {
     let rollout = situation
         .observed
@@ -94,7 +94,7 @@ fn desired(situation: &Situation<'_>) -> Option<DesiredDeployment> {
     let version = runs(situation)?;
     let life = situation.ledger.life(version);
     let in_place = situation.target.in_place.as_deref() == Some(version);
-    let trial = life.live.is_none(); // Tried again, it has a stamp of its own: its old pods and deadline must not count.
+    let trial = life.live.is_none(); // A retry has its own stamp: the old pods and deadline must not count.
     let stamp = if in_place || trial { life.restart } else { life.good_restart };
     let known = situation.built(version);
     Some(DesiredDeployment { version: known.then(|| version.to_owned()), stamp, replicas, trial })
@@ -110,7 +110,7 @@ fn serve(situation: &Situation<'_>) -> Option<Step> {
     (!same).then_some(Step::ApplyService { port: wished.or_else(|| there.and_then(|service| service.port)) })
 }
 
-/// The port that the API server gave is remembered for the life of the project.
+/// Row 14: the port that the API server assigned is recorded for the life of the project.
 fn remember_port(situation: &Situation<'_>) -> Option<Step> {
     let port = situation.observed.service.as_ref()?.port?;
     let differs = situation.ledger.port != Some(port);
@@ -121,8 +121,8 @@ fn remember_port(situation: &Situation<'_>) -> Option<Step> {
     None
 }
 
-/// Row 15: a ReplicaSet without pods that nobody would go back to. The set of the version that went live last before
-/// the one in place is kept, in the template that was good.
+/// Row 15: a ReplicaSet without pods that no rollback needs. The kept one belongs to the version that went live last
+/// before the one in place, with its good restart stamp.
 pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
     let rollout = situation.observed.rollout.as_ref().filter(|rollout| rollout.current)?;
     if situation.project.stopped() || rollout.replicas == 0 {
@@ -139,7 +139,7 @@ pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
     let kept = previous(situation.ledger, situation.observed, Some(in_place));
     let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good_restart;
     let fits = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
-    // `kubectl rollout restart` makes another one of the same version and stamp: going back matches the newest.
+    // `kubectl rollout restart` creates another one with the same version and stamp: a rollback matches the newest.
     let newest = situation.observed.sets.iter().filter(|set| fits(set)).map(|set| set.revision).max();
     let is_kept = |set: &Set| fits(set) && Some(set.revision) == newest;
     let goes = |set: &Set| {

@@ -1,4 +1,4 @@
-//! Rows 6 to 10: what happened to builds and rollouts becomes a fact in the memory.
+//! Rows 6 to 10: results of builds and rollouts become facts in the ledger and the records.
 
 use crate::crd::annotations::Verb;
 use crate::crd::conditions::MAX_MESSAGE;
@@ -15,7 +15,7 @@ use super::run::runs;
 use super::{Situation, Step};
 use crate::protocol::target::BuildOf;
 
-/// Row 6: a Job ended. An image goes into the records of its key, an answer or a failure into the ledger.
+/// Row 6: a Job ended. Its image goes into the records of its key, its answer or failure into the ledger.
 pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
     image(situation).or_else(|| situation.observed.jobs.iter().find_map(|job| ended(situation, job)))
 }
@@ -27,7 +27,7 @@ fn image(situation: &Situation<'_>) -> Option<Step> {
     situation.observed.records.values().filter(|record| record.image.is_none()).find_map(|record| {
         let image = match record.facts.key.as_deref() {
             Some(key) => situation.observed.image_of(key)?,
-            None => prebuilt(situation, &record.facts.version)?, // Somebody took it away.
+            None => prebuilt(situation, &record.facts.version)?, // The annotation was removed.
         };
         Some(Step::WriteImage { version: record.facts.version.clone(), image })
     })
@@ -61,7 +61,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             let mut ledger = answered(situation, answer, job)?;
             if let Some(key) = &failed.key {
                 let before = ledger.attempts(key);
-                let verdict = failed.is_verdict() && !before.cancelled; // Newer words about the same failure.
+                let verdict = failed.is_verdict() && !before.cancelled; // A newer report of the same failure.
                 if verdict || before.failed.is_none() {
                     let before = Attempts { failed: None, ..before };
                     ledger.builds.insert(key.clone(), after_failure(before, failed, job));
@@ -73,7 +73,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             let pending = situation.pending().filter(|lookup| lookup.number == *number)?;
             let mut lookup = pending.clone();
             lookup.attempts = match (counted(lookup.attempts.clone(), job)?, lookup.polls()) {
-                // It says nothing of a version, so it ends no polling.
+                // A failed poll says nothing about a version, so polling continues.
                 (Attempts { failed: Some(failure), .. }, true) => after_fault(lookup.attempts, failure, job),
                 (attempts, _) => attempts,
             };
@@ -100,7 +100,7 @@ fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option
         ..pending.clone()
     };
     let mut ledger = Ledger { lookup: Some(lookup), ..situation.ledger.clone() };
-    // A rollback that left what was being looked up leaves what it turned out to be, and nothing that comes after it.
+    // A hold that left an unanswered lookup now leaves the version that the lookup yields, and no later one.
     let from_spec = from_spec(situation.project, situation.observed, &ledger);
     if let (Some(hold), Some(from_spec)) =
         (ledger.hold.as_mut().filter(|hold| hold.left == pending.of), from_spec)
@@ -110,7 +110,7 @@ fn answered(situation: &Situation<'_>, answer: Answer, job: &BuildJob) -> Option
     Some(ledger)
 }
 
-/// The attempts after the end of `job`; none where that attempt is old news.
+/// The attempts after the end of `job`; `None` if that attempt is outdated.
 fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
     if attempts.attempt != job.attempt || attempts.failed.is_some() {
         return None;
@@ -135,8 +135,8 @@ fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts
     Attempts { attempt: attempts.attempt + 1, fault: Some(Fault { count, at, failure }), ..attempts }
 }
 
-/// The Deployment as far as a verdict may rest on it: its status counts, pods are asked for, and the template is the
-/// recorded one.
+/// The Deployment and its version, if a verdict may rest on them: its status is current, replicas are desired, and the
+/// template is the recorded one.
 fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
     let rollout = situation.observed.rollout.as_ref()?;
     let version = rollout.version.as_deref()?;
@@ -144,9 +144,10 @@ fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
     (counts && situation.observed.records.contains_key(version)).then_some((rollout, version))
 }
 
-/// Rows 7 and 8: it is Available, so it is live now, or its restart succeeded.
+/// Rows 7 and 8: the version in place is Available, so it is live, or its restart succeeded.
 pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
-    // What was Available and fell while nobody looked was live too: no deadline would ever judge it.
+    // A version that was Available and failed while the operator was down was live too: no deadline would ever judge
+    // it.
     let (rollout, version) =
         judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
     let life = situation.ledger.life(version);
@@ -162,7 +163,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
         ledger.last_live += 1;
     }
     let last = ledger.last_live;
-    // What is about to be left for the target of a hold may be Available in that very moment: that ends no hold.
+    // The version that a hold is about to replace may become Available at that moment: this does not end the hold.
     let is_left = situation.target.held && situation.target.version.as_deref() != Some(version);
     if let Some(hold) = ledger.hold.as_mut().filter(|_| is_left) {
         hold.since = last;
@@ -178,7 +179,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 9: the pods of a live version do not come up anew: the restart is taken back, without a verdict.
+/// Row 9: the new pods of a live version did not become ready, so the restart is reverted, without a verdict.
 pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) =
         judged(situation).filter(|(rollout, _)| !rollout.available && rollout.deadline_over)?;
@@ -193,21 +194,21 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
         let why = rollout
             .trouble
             .as_ref()
-            .map_or("they were not ready by the deadline", |trouble| &trouble.message);
-        seen.outcome = format!("taken back: the new pods of {} did not become ready ({why})", short(version));
+            .map_or("the deadline passed", |trouble| &trouble.message);
+        seen.outcome = format!("reverted: the new pods of {} did not become ready ({why})", short(version));
     }
     situation.note(ledger)
 }
 
-/// Row 10: the version on trial did not become Available in time, or cannot. Only what was never live is judged, so that
-/// one cause (a dead database) cannot condemn every version. It need not be wanted any more: while a newer version has no
-/// image yet, and may never have one, it is what runs.
+/// Row 10: the version on trial did not become Available in time, or never can. Only a version that was never live is
+/// judged, so one cause (a dead database) cannot condemn every version. It need not be the target: it runs while a
+/// newer version has no image yet, and that one may never have one.
 pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available)?;
     let life = situation.ledger.life(version);
     let on_trial = runs(situation) == Some(version) && life.live.is_none() && life.failed.is_none();
     let hopeless = rollout.hopeless.as_ref();
-    let about_to_start_anew = rollout.stamp != life.restart; // A retry: the old pods say nothing about it.
+    let about_to_start_anew = rollout.stamp != life.restart; // The old pods say nothing about the retry.
     if !on_trial || about_to_start_anew || !(rollout.deadline_over || hopeless.is_some()) {
         return None;
     }
@@ -226,7 +227,7 @@ pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// What serves goes on serving, so nothing is lost by trying it again once a cause outside of it may be gone.
+/// When to retry a version whose failure has a cause outside of it. `None` if no live version serves meanwhile.
 fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Option<Outside> {
     let returns = situation.project.returns()
         && previous(situation.ledger, situation.observed, Some(version)).is_some();
@@ -235,8 +236,8 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
     Some(Outside { count: before + 1, at })
 }
 
-/// Row 10: what failed for a cause outside of it is tried again after a pause, while another version serves with all of
-/// its pods: a trial takes none of them away.
+/// Row 10: retries, with backoff, a version that failed for a cause outside of it, while another version serves with
+/// all its pods: a trial takes none of them away.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
     let target = situation.target.version.as_deref().filter(|target| *target != in_place)?;

@@ -1,4 +1,4 @@
-//! What a build Job and its pods say.
+//! Facts from a build Job and its pods.
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
@@ -17,10 +17,10 @@ use crate::version::identity;
 
 mod trouble;
 
-/// Reason of a build that was told to end before its own time was over: it had waited too long for its node.
+/// Reason of a build that was terminated before its own time was over, because it had waited too long for its node.
 const CANCELLED: &str = "Cancelled";
 
-/// Reads a Job; none where somebody has stripped what tells what it builds.
+/// Reads a Job; none if the annotations that say what it builds are gone.
 #[must_use]
 pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let annotation = |name: &str| job.annotations().get(name).map(String::as_str);
@@ -44,14 +44,14 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     })
 }
 
-/// What the build has come to by `now`. One whose pod does not run when a pod that runs would say its last words has failed:
-/// what Kubernetes says of the pod would go with the pod.
+/// The state of the build at `now`. If its pod does not run at the time when a running pod would send its last report,
+/// the build has failed: the reason that Kubernetes gives for the pod would be lost with the pod.
 #[must_use]
 pub fn by_now(build: BuildJob, job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> BuildJob {
     if build.state != JobState::Running || build.last_words.is_none_or(|last| last > now) {
         return build;
     }
-    // Its deadline has taken the pod, and the Job is about to say so.
+    // The deadline has ended the pod, and the Job is about to report it.
     let left = pods
         .iter()
         .filter(|pod| belongs(pod, job))
@@ -87,7 +87,7 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
     let ended = statuses.iter().filter_map(|status| status.state.as_ref()?.terminated.as_ref());
     let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0));
     match last {
-        // The watch of pods is behind the watch of Jobs: the pod's own end has yet to be told.
+        // The watch of pods lags behind the watch of Jobs: the end of the pod has yet to arrive.
         None if pods.iter().any(|pod| is_running(pod)) => JobState::Running,
         None => JobState::Lost(trouble::of_ended(job, pods, condition, None)),
         Some(last) => match report(last) {
@@ -101,31 +101,31 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
     }
 }
 
-/// The Job has ended, well or not.
+/// The Job has ended, successfully or not.
 #[must_use]
 pub fn is_finished(job: &Job) -> bool {
     finished(job).is_some()
 }
 
-/// The Job has ended, and not well.
+/// The Job has failed.
 #[must_use]
 pub fn has_failed(job: &Job) -> bool {
     finished(job).is_some_and(|(condition, _)| condition.type_ == "Failed")
 }
 
-/// The Job has not been started, or was stopped.
+/// The Job was not started yet, or was stopped.
 #[must_use]
 pub fn is_suspended(job: &Job) -> bool {
     job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
-/// It was neither started nor deleted.
+/// The Job was neither started nor deleted.
 #[must_use]
 pub fn waits(job: &Job) -> bool {
     is_suspended(job) && job.metadata.deletion_timestamp.is_none() && !is_finished(job)
 }
 
-/// The end of this Job has not been noted in ledger or records.
+/// Neither the ledger nor the records have the result of this Job yet.
 #[must_use]
 pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job: &BuildJob) -> bool {
     let Some(ledger) = ledger else { return false };
@@ -146,8 +146,8 @@ pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job:
     }
 }
 
-/// What came out of a lookup is noted before the record that its image goes into: until that has it, only the Job's pod
-/// tells which it is, and without it the same would be built again.
+/// The ledger gets the result of a lookup before the record gets the image. Until then only the pod of the Job knows
+/// the image, and without the pod the same source would be built again.
 fn wants_image(ledger: &Ledger, records: &BTreeMap<String, Record>, digest: &str) -> bool {
     let mut of_source = records
         .values()
@@ -170,7 +170,7 @@ fn build_status(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.iter().flatten().find(|status| status.name == names::BUILD)
 }
 
-/// The pod's container runs. What a pod that has ended as a whole says of its containers is left over.
+/// The container of the pod runs. The container states of a pod that failed as a whole are stale.
 fn is_running(pod: &Pod) -> bool {
     let ended = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed");
     !ended

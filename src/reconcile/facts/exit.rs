@@ -1,4 +1,4 @@
-//! How a container ended, in words: the cause first, then the exit code and what it stands for.
+//! How a container ended, in words: the exit code, the cause, and what the code means.
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus};
 
@@ -6,32 +6,32 @@ use super::last_words;
 use crate::text::bounded;
 use crate::text::not_found::{NOT_FOUND, NOT_RUN, command};
 
-/// Longest part of what a program said that is kept, in bytes.
+/// Maximum length of the kept output of a program, in bytes.
 const LOG: usize = 2048;
 
-/// What a container runs, as its words name it.
+/// The program of a container, as messages name it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Program {
     called: &'static str,
-    /// Where its command is written.
+    /// The field that holds its command.
     written: &'static str,
 }
 
-/// What serves.
+/// The app.
 pub(super) const APP: Program =
     Program { called: "the app", written: "spec.run.command, or CMD and ENTRYPOINT of the image" };
 
-/// What runs before it.
+/// The init command, which runs before the app.
 pub(super) const INIT: Program =
     Program { called: "its init command", written: "spec.run.initCommand.command" };
 
-/// How the container ended last; none where it never did.
+/// How the container ended last; none if it never ended.
 pub(super) fn last(status: &ContainerStatus) -> Option<ContainerStateTerminated> {
     let of = |state: &Option<ContainerState>| state.as_ref()?.terminated.clone();
     of(&status.state).or_else(|| of(&status.last_state))
 }
 
-/// How it ended, with its cause.
+/// Describes how it ended, with its cause.
 pub(super) fn words(ended: &ContainerStateTerminated, program: Program) -> String {
     if let Some(why) = not_started(ended, program) {
         return why;
@@ -44,49 +44,49 @@ pub(super) fn words(ended: &ContainerStateTerminated, program: Program) -> Strin
     format!("{} ended with exit code {}{reason}{cause}{meaning}", program.called, ended.exit_code)
 }
 
-/// The last lines of what it said, for `status.failure.log`; empty where it said nothing itself.
+/// The end of its output, for `status.failure.log`; empty if the program itself printed nothing.
 pub(super) fn log(ended: &ContainerStateTerminated) -> String {
     let said = ended.message.as_deref().map(str::trim_end).unwrap_or_default();
     if never_ran(ended) {
-        return String::new(); // The words of the container runtime, which are the message already.
+        return String::new(); // This is the text of the container runtime, which is in the message already.
     }
     let from = (said.len().saturating_sub(LOG)..said.len()).find(|at| said.is_char_boundary(*at));
     bounded(&said[from.unwrap_or(said.len())..], LOG)
 }
 
-/// The image or the command is such that no start can ever succeed.
+/// No start can ever succeed, because of the image or the command.
 pub(super) fn is_certain(ended: &ContainerStateTerminated, restarts: i32) -> bool {
-    // What a shell says may depend on what it found, so it is believed only when it says so again and again.
+    // The exit code of a shell may depend on what it finds, so it counts only after several restarts.
     restarts >= 1 && never_ran(ended) || restarts >= 3 && matches!(ended.exit_code, 126 | 127)
 }
 
-/// What an exit code says beside the words of the program.
+/// What the exit code means, beside the output of the program.
 fn meaning(ended: &ContainerStateTerminated) -> Option<String> {
     let said = ended.message.as_deref().unwrap_or_default();
     let killed = ended.reason.as_deref() == Some("OOMKilled");
     Some(match ended.exit_code {
-        0 => "a program that serves does not end: does its command start a server in the foreground?".to_owned(),
-        137 if killed => {
-            "it needed more memory than it may have: raise spec.run.resources.limits.memory".to_owned()
-        }
+        0 => "a server must not exit: does its command start it in the foreground?".to_owned(),
+        137 if killed => "it exceeded its memory limit: raise spec.run.resources.limits.memory".to_owned(),
         _ if killed => {
-            "one of its processes needed more memory than the pod may have: raise spec.run.resources.limits.memory"
+            "one of its processes exceeded the memory limit: raise spec.run.resources.limits.memory"
                 .to_owned()
         }
         126 => match command(said.lines(), NOT_RUN) {
-            Some(name) => format!("the command {name:?} cannot be run: it is not executable, or for another kind of CPU"),
-            None => "the command cannot be run: it is not executable, or for another kind of CPU".to_owned(),
+            Some(name) => format!(
+                "the command {name:?} cannot be run: not executable, or for another CPU architecture"
+            ),
+            None => "the command cannot be run: not executable, or for another CPU architecture".to_owned(),
         },
         127 => match command(said.lines(), NOT_FOUND) {
             Some(name) => format!("the command {name:?} was not found in the image"),
             None => "a command was not found in the image".to_owned(),
         },
         137 => "it was killed (SIGKILL)".to_owned(),
-        143 => "it was told to end (SIGTERM)".to_owned(),
+        143 => "it was terminated (SIGTERM)".to_owned(),
         139 => "it crashed (SIGSEGV)".to_owned(),
         134 => "it aborted (SIGABRT)".to_owned(),
-        132 => "it has an instruction that this CPU does not know (SIGILL)".to_owned(),
-        129..=165 => format!("it was ended by signal {}", ended.exit_code - 128),
+        132 => "it uses an instruction that this CPU does not support (SIGILL)".to_owned(),
+        129..=165 => format!("signal {} terminated it", ended.exit_code - 128),
         _ => return None,
     })
 }
@@ -96,13 +96,13 @@ fn never_ran(ended: &ContainerStateTerminated) -> bool {
     not_started(ended, APP).is_some()
 }
 
-/// The container runtime could not start the program, and never can: what it says names the program.
+/// Why the container runtime could not start the program and never can. Its message names the program.
 fn not_started(ended: &ContainerStateTerminated, program: Program) -> Option<String> {
     let runtime = matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun"));
     ended.message.as_deref().filter(|_| runtime).and_then(|said| unstartable(said, program))
 }
 
-/// The same, from the words of the container runtime: `exec: "foo": executable file not found in $PATH`.
+/// The same, from the message of the container runtime: `exec: "foo": executable file not found in $PATH`.
 pub(super) fn unstartable(said: &str, of: Program) -> Option<String> {
     let program = said.rsplit_once("exec: \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0));
     let (program, why) = (program.map(|name| bounded(name, 100)), said);
@@ -111,7 +111,7 @@ pub(super) fn unstartable(said: &str, of: Program) -> Option<String> {
         program.as_ref().map_or_else(|| "the command".to_owned(), |name| format!("the command {name:?}"));
     if why.contains("exec format error") {
         return Some(format!(
-            "{named} cannot be run on this node: it is for another kind of CPU, or a script without #! in its first line"
+            "{named} cannot be run on this node: it is built for another CPU architecture, or a script without #! in line 1"
         ));
     }
     program.as_ref()?;
@@ -125,7 +125,7 @@ pub(super) fn unstartable(said: &str, of: Program) -> Option<String> {
     }
     if why.contains("permission denied") {
         return Some(format!(
-            "{named} is not executable for the user of the image: chmod +x it, or {correct}"
+            "{named} is not executable for the user of the image: make it so with chmod +x, or {correct}"
         ));
     }
     None
@@ -168,9 +168,9 @@ mod tests {
             (137, "OOMKilled", "", "raise spec.run.resources.limits.memory"),
             (1, "OOMKilled", "Killed", "raise spec.run.resources.limits.memory"),
             (137, "Error", "", "it was killed (SIGKILL)"),
-            (143, "Error", "", "it was told to end (SIGTERM)"),
+            (143, "Error", "", "it was terminated (SIGTERM)"),
             (139, "Error", "", "it crashed (SIGSEGV)"),
-            (0, "Completed", "", "exit code 0 (Completed); a program that serves does not end"),
+            (0, "Completed", "", "exit code 0 (Completed); a server must not exit"),
         ] {
             let made = super::words(&ended(code, reason, said), APP);
             assert!(made.contains(words), "{code}: {made}");
@@ -186,7 +186,7 @@ mod tests {
             ),
             ("exec: \"/app\": permission denied: unknown", "\"/app\" is not executable"),
             ("exec: \"/run.sh\": stat /run.sh: no such file or directory", "\"/run.sh\" was not found"),
-            ("exec /app: exec format error", "another kind of CPU"),
+            ("exec /app: exec format error", "another CPU architecture"),
         ] {
             let ended = ended(128, "StartError", &format!("{CREATE}{said}"));
             assert!(super::words(&ended, APP).contains(words), "{}", super::words(&ended, APP));

@@ -1,4 +1,4 @@
-//! What the Job of an init command and its pods say.
+//! Facts from the Job of an init command and its pods.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::text::bounded;
 use super::super::observed::Trouble;
 use super::super::observed::init::{InitFailure, InitJob, InitState};
 
-/// Seconds before the deadline of the Job at which what Kubernetes says of a pod that does not run is its end.
+/// Seconds before the deadline of the Job at which a pod that does not run counts as failed.
 const LAST_WORDS_SECONDS: i64 = 20;
 
-/// The word of Kubernetes, and ours, for a time that is over.
+/// The reason, of Kubernetes and of this operator, for a missed deadline.
 const DEADLINE: &str = "DeadlineExceeded";
 
-/// Reads a Job; none where it runs no init command. `record` is that of its version.
+/// Reads a Job; none if it runs no init command. `record` belongs to its version.
 #[must_use]
 pub fn job(job: &Job, pods: &[Arc<Pod>], record: Option<&Record>, now: Timestamp) -> Option<InitJob> {
     let annotation = |name: &str| job.annotations().get(name);
@@ -45,7 +45,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>], record: Option<&Record>, now: Timestamp
     Some(by_now(seen, now))
 }
 
-/// A pod that has not run by now will not: what Kubernetes says of it would go with it.
+/// A pod that has not run by now counts as failed: the reason that Kubernetes gives would be lost with the pod.
 fn by_now(seen: InitJob, now: Timestamp) -> InitJob {
     let over = seen.last_words.filter(|last| *last <= now && seen.state == InitState::Running);
     let Some((at, trouble)) = over.zip(seen.trouble.clone()) else { return seen };
@@ -90,17 +90,17 @@ fn failure(trouble: Trouble, log: String, at: Timestamp) -> InitFailure {
 fn too_long(job: &Job) -> String {
     let deadline = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or(0);
     format!(
-        "its init command did not end within {} s: write a longer spec.run.initCommand.deadlineSeconds, or see what it waits for",
+        "its init command did not end within {} s: raise spec.run.initCommand.deadlineSeconds, or find out what it waits for",
         (deadline - START_SECONDS).max(0)
     )
 }
 
-/// Its pod went without a word: somebody deleted it, or its node is gone.
+/// Its pod is gone without a result: it was deleted, or its node is gone.
 fn unheard(pods: &[&Pod]) -> Trouble {
     let said = pods.iter().find_map(|pod| pod.status.as_ref()?.message.clone());
     let reason = pods.iter().find_map(|pod| reason(pod)).unwrap_or("PodLost").to_owned();
     let said = said.map(|said| format!(": {said}")).unwrap_or_default();
-    Trouble { reason, message: format!("the pod of its init command is gone and left no word{said}") }
+    Trouble { reason, message: format!("the pod of its init command is gone and did not report why{said}") }
 }
 
 fn reason(pod: &Pod) -> Option<&str> {
@@ -113,7 +113,7 @@ fn last(pods: &[&Pod]) -> Option<ContainerStateTerminated> {
     ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))
 }
 
-/// The Job failed, and its pods, as far as they are known, do not say why, although somebody still waits for that.
+/// The Job failed, its known pods do not say why, and the ledger still waits for the result.
 #[must_use]
 pub fn is_unheard(ledger: Option<&Ledger>, seen: &InitJob, pods: &[Arc<Pod>], job: &Job) -> bool {
     let waits = |run: &InitRun| !run.ended && run.number == seen.number;

@@ -1,15 +1,15 @@
-//! Of what a program said before it ended, the line that says why: the exception, not the frames and the banner below it.
-//! It reads text and knows the shapes that the runtimes print.
+//! Finds the cause in the last output of a program: the exception, not the frames and the banner below it. It only
+//! reads text, and knows the formats that runtimes print.
 
 use serde_json::Value;
 
-/// One way in which causes are printed: the cause, where the lines are of that shape.
+/// A parser of one format. Returns the cause if the lines have that format.
 type Shape = fn(&[&str]) -> Option<String>;
 
-/// Longest cause in bytes.
+/// Maximum length of a cause, in bytes.
 const LONGEST: usize = 400;
 
-/// The line that says why, or the last one; none where it said nothing.
+/// The line with the cause, else the last line; none if there is no output.
 #[must_use]
 pub(super) fn cause(said: &str) -> Option<String> {
     let lines: Vec<String> = said.lines().map(plain).collect();
@@ -19,7 +19,7 @@ pub(super) fn cause(said: &str) -> Option<String> {
     found.map(|line| crate::text::bounded(line.trim(), LONGEST))
 }
 
-/// A line without the colours of a terminal and, where it is a JSON document, what it says.
+/// A line without terminal colours or, if it is a JSON document, its message.
 fn plain(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
@@ -32,7 +32,7 @@ fn plain(line: &str) -> String {
     logged(&text).unwrap_or(text)
 }
 
-/// What a line of a structured log says: `{"level":60,"msg":"…","err":{"message":"…"}}`.
+/// The message of a line of a structured log: `{"level":60,"msg":"…","err":{"message":"…"}}`.
 fn logged(line: &str) -> Option<String> {
     let record: Value = serde_json::from_str(line.trim()).ok().filter(Value::is_object)?;
     let places = ["/err/message", "/error/message", "/exception", "/error", "/msg", "/message"];
@@ -59,7 +59,7 @@ fn spring(lines: &[&str]) -> Option<String> {
     after(lines, description).map(str::to_owned)
 }
 
-/// Java and its kin: what was thrown and, of what caused it, the last.
+/// Java and other languages of the JVM: the exception and its innermost cause.
 fn java(lines: &[&str]) -> Option<String> {
     let thrown = lines.iter().rev().find_map(|line| {
         let (before, thrown) = line.split_once("Exception in thread \"")?;
@@ -70,7 +70,7 @@ fn java(lines: &[&str]) -> Option<String> {
     match (thrown.or_else(|| main().copied()), root) {
         (Some(thrown), Some(root)) => Some(format!("{thrown} (caused by {root})")),
         (Some(thrown), None) => Some(thrown.to_owned()),
-        // The head is cut off: the frames of Java stand below.
+        // The head is cut off. Frames of Java follow.
         (None, Some(root)) => lines.iter().any(|line| line.starts_with("\tat ")).then(|| root.to_owned()),
         (None, None) => None,
     }
@@ -82,12 +82,12 @@ fn rust(lines: &[&str]) -> Option<String> {
     let at = lines.iter().rposition(|line| is_panic(line))?;
     let (_, place) = lines[at].split_once(" panicked at ")?;
     if place.starts_with('\'') {
-        return Some(place.to_owned()); // As it was before Rust 1.73.
+        return Some(place.to_owned()); // The format before Rust 1.73.
     }
     Some(format!("{} ({})", after(lines, at)?, place.trim_end_matches(':')))
 }
 
-/// Go: the panic that was first, which the frames of every goroutine follow.
+/// Go: the first panic. The frames of every goroutine follow it.
 fn go(lines: &[&str]) -> Option<String> {
     let traced = lines.iter().any(|line| line.starts_with("goroutine ") || line.starts_with("[signal SIG"));
     let is_panic = |line: &&&str| line.starts_with("panic: ") || line.starts_with("fatal error: ");
@@ -150,7 +150,7 @@ fn elixir(lines: &[&str]) -> Option<String> {
     Some(format!("{class}: {message}"))
 }
 
-/// Node and others: `TypeError: message`, `Error [CODE]: message`, and what caused it; V8 out of memory.
+/// Node and others: `TypeError: message`, `Error [CODE]: message`, and its cause; V8 out of memory.
 fn exception(lines: &[&str]) -> Option<String> {
     let memory = lines.iter().find_map(|line| line.strip_prefix("FATAL ERROR: "));
     if let Some(memory) = memory {
@@ -160,7 +160,7 @@ fn exception(lines: &[&str]) -> Option<String> {
     let mut head = lines[at].trim_start_matches("Uncaught ").to_owned();
     let mut below = lines[at + 1..].iter().filter(|line| !line.trim().is_empty());
     for _ in 0..3 {
-        // Prisma and its like say in the next line what it is.
+        // Prisma and similar libraries print the message in the next line.
         match below.next().filter(|line| head.trim_end().ends_with(':') && !is_noise(line)) {
             Some(more) => head = format!("{} {}", head.trim_end(), more.trim()),
             None => break,
@@ -170,7 +170,7 @@ fn exception(lines: &[&str]) -> Option<String> {
     Some(cause.map_or(head.clone(), |cause| format!("{head} (caused by {})", cause.trim_end_matches(" {"))))
 }
 
-/// `Name: message` where the name is that of an error, with a code in brackets or without.
+/// `Name: message` where the name is that of an error, with or without a code in brackets.
 fn is_exception(line: &str) -> bool {
     let line = line.trim_start_matches("Uncaught ");
     let Some((name, _)) = line.split_once(':') else { return false };
@@ -181,7 +181,7 @@ fn is_exception(line: &str) -> bool {
     is_word && ends && last.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-/// A line in which a program calls something an error by itself; the first of the last ones counts.
+/// The first of the last lines in which the program itself reports an error.
 fn complaint(lines: &[&str]) -> Option<String> {
     let told: Vec<&str> =
         lines.iter().filter(|line| !line.trim().is_empty() && !is_noise(line)).copied().collect();
@@ -206,7 +206,7 @@ fn last(lines: &[&str]) -> Option<String> {
     told(false).or_else(|| told(true))
 }
 
-/// A frame of a trace, a banner, or what a package manager says about the program that it started.
+/// A frame of a trace, a banner, or a message of a package manager about the program that it started.
 fn is_noise(line: &str) -> bool {
     let line = line.trim();
     let heads = [

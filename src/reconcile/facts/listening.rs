@@ -1,11 +1,11 @@
-//! Where the image says that it listens, and where it is asked.
+//! Compares the ports that the image exposes with the port that the kubelet checks.
 
 use super::super::observed::Trouble;
 use super::pod::NOT_LISTENING;
 use crate::memory::record::Record;
 
-/// The trouble with the way out, where nothing listens on the port that is asked and the image, which is not ours, names
-/// other ports; any other as it is.
+/// Adds what to do if nothing listens on the checked port, and an image that was not generated here exposes other
+/// ports. Returns any other trouble unchanged.
 pub(super) fn explained(trouble: Trouble, record: Option<&Record>) -> Trouble {
     let image = record.and_then(|record| record.image.as_ref()).filter(|image| !image.generated);
     let ports = image.map_or(&[][..], |image| &image.ports);
@@ -19,13 +19,13 @@ pub(super) fn explained(trouble: Trouble, record: Option<&Record>) -> Trouble {
     }
     let said = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     let message = format!(
-        "the image exposes {said}, and spec.run.port is {declared}: write the port that the app listens on into spec.run.port. {}",
+        "the image exposes {said}, but spec.run.port is {declared}: set spec.run.port to the port that the app listens on. {}",
         trouble.message
     );
     Trouble { message, ..trouble }
 }
 
-/// Where a template has the port of the app.
+/// JSON pointer to the port of the app in a template.
 const PORT: &str = "/spec/containers/0/ports/0/containerPort";
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
     fn an_image_that_exposes_another_port_than_the_one_that_is_asked_is_told_of() {
         assert!(
             told(&[80, 8080], NOT_LISTENING)
-                .starts_with("the image exposes 80, 8080, and spec.run.port is 3000")
+                .starts_with("the image exposes 80, 8080, but spec.run.port is 3000")
         );
         for (exposed, reason) in
             [(&[][..], NOT_LISTENING), (&[80, 3000], NOT_LISTENING), (&[80], "CrashLoopBackOff")]

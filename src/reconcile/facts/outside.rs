@@ -1,8 +1,8 @@
-//! Causes outside of a version: the same image with the same settings may start as soon as they are gone.
+//! Causes outside a version: the same image with the same settings may start as soon as they are gone.
 
 use super::super::observed::Trouble;
 
-/// What Kubernetes says of a registry, a quota, a policy, a node or an object that is not there.
+/// Reasons of Kubernetes for trouble with a registry, a quota, a policy, a node or a missing object.
 const REASONS: [&str; 9] = [
     "ErrImagePull",
     "ImagePullBackOff",
@@ -15,10 +15,10 @@ const REASONS: [&str; 9] = [
     "CreateContainerError",
 ];
 
-/// An init command ended, and not well.
+/// An init command failed.
 pub(super) const INIT_COMMAND_FAILED: &str = "InitCommandFailed";
 
-/// What programs say of a service that does not answer.
+/// What programs print when a service does not answer.
 const AWAY: [&str; 14] = [
     "ECONNREFUSED",
     "ENOTFOUND",
@@ -36,13 +36,13 @@ const AWAY: [&str; 14] = [
     "Can't reach database server",
 ];
 
-/// Kubernetes' word for it is one of these.
+/// The reason that Kubernetes gives is one of these.
 #[must_use]
 pub fn is_reason(reason: &str) -> bool {
     REASONS.contains(&reason)
 }
 
-/// The cause is not in the version.
+/// The cause is outside the version.
 pub(super) fn is_outside(trouble: &Trouble) -> bool {
     let exits =
         matches!(trouble.reason.as_str(), "CrashLoopBackOff" | "ContainerExits" | INIT_COMMAND_FAILED);

@@ -1,4 +1,4 @@
-//! What a pod says of itself: why it waits, why it is not ready, whether it ever can be.
+//! Facts from a pod: why it waits, why it is not ready, and whether it ever can be.
 
 use std::collections::BTreeMap;
 
@@ -12,24 +12,24 @@ use super::health::{Check, Sighting};
 use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN};
 use crate::text::bounded;
 
-/// The container runs and its health check has no good answer.
+/// The container runs, and its health check fails.
 pub(super) const NOT_READY: &str = "NotReady";
 
-/// The container runs and nothing listens where it is asked.
+/// The container runs, and nothing listens on the checked port.
 pub(super) const NOT_LISTENING: &str = "NotListening";
 
-/// Seconds in which a program may open its port before that is worth a word.
+/// Seconds that a program has to open its port before a refused connection is reported.
 const BEGINNING: i64 = 10;
 
-/// Seconds after which the kubelet's last word is given its time: it sends few of them (docs/decisions/0035).
+/// Seconds after which the kubelet's last message is shown with its time: it sends few of them (docs/decisions/0035).
 const FRESH: i64 = 60;
 
-/// What pods are looked at with, beside their own status.
+/// What the facts of a pod depend on, beside its own status.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked<'a> {
-    /// When the pass began.
+    /// When the pass started.
     pub now: Timestamp,
-    /// What the kubelet said last of failed checks, by the uid of the pod.
+    /// The kubelet's last message about a failed check, by the uid of the pod.
     pub sightings: &'a BTreeMap<String, Sighting>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Looked<'a> {
         self.sightings.get(&pod.uid()?)
     }
 
-    /// A container that runs since then has only just begun.
+    /// A container that has run since then has only just started.
     fn is_young(self, since: Option<Timestamp>) -> bool {
         since.is_some_and(|since| self.now.as_second() - since.as_second() < BEGINNING)
     }
@@ -50,7 +50,7 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     init.chain(status.into_iter().flat_map(|status| status.container_statuses.iter().flatten()))
 }
 
-/// Why a container of the pod waits, other than being made, or why the pod has no node.
+/// Why a container of the pod waits, except for its creation, or why the pod has no node.
 #[must_use]
 pub(super) fn waiting(pod: &Pod) -> Option<Trouble> {
     let container = statuses(pod).find_map(|status| {
@@ -60,7 +60,7 @@ pub(super) fn waiting(pod: &Pod) -> Option<Trouble> {
             .clone()
             .filter(|reason| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing"))?;
         let says = waiting.message.as_deref().unwrap_or(&reason);
-        // Kubernetes' own words of a crash loop name the pod and the pause: how the program ended says more.
+        // For a crash loop, Kubernetes names only the pod and the pause. How the program ended says more.
         let message = match exit::last(status).map(|ended| exit::words(&ended, exit::APP)) {
             Some(ended) if reason == "CrashLoopBackOff" => ended,
             Some(ended) => format!("{says}; {ended}"),
@@ -85,7 +85,7 @@ pub(super) fn not_ready(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) ->
     statuses(pod).filter(|status| !status.ready).find_map(|status| {
         let running = status.state.as_ref().and_then(|state| state.running.as_ref());
         let since = running.and_then(|running| Some(running.started_at.as_ref()?.0));
-        // What was said of the container before this one counts no more.
+        // A message about the previous container no longer counts.
         let sighting = looked.of(pod).filter(|sighting| since.is_none_or(|since| sighting.at >= since));
         match exit::last(status) {
             Some(ended) if running.is_none() || sighting.is_none() || looked.is_young(since) => {
@@ -97,8 +97,8 @@ pub(super) fn not_ready(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) ->
     })
 }
 
-/// The container that ran before was ended by the kubelet, which had no good answer from it in all of its time: what it
-/// met counts, and not how the program ended then.
+/// The kubelet ended the previous container because its health check never succeeded. The kubelet's message counts
+/// then, and not how the program ended.
 pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> Option<Trouble> {
     let check = check?;
     statuses(pod).filter(|status| !status.ready).find_map(|status| {
@@ -109,7 +109,7 @@ pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> 
             return None; // It had answered once.
         }
         let met = sighting.map(|sighting| check.met(&sighting.said));
-        let again = "; Kubernetes ended it for that and starts it again";
+        let again = "; the kubelet ended it for that and restarts it";
         let refused = met.as_ref().is_some_and(|met| met.refused);
         let words = met
             .map_or_else(|| format!("it answered no health check: {}", check.unanswered()), |met| met.words);
@@ -118,14 +118,14 @@ pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> 
     })
 }
 
-/// The kubelet calls the pod ready.
+/// The kubelet reports the pod as ready.
 #[must_use]
 pub(super) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// The pod is on its way up for the first time, and nothing is in its way: no container has started, ended or waits.
+/// The pod starts for the first time and without trouble: no container has started, ended or waits.
 #[must_use]
 pub(super) fn is_new(pod: &Pod) -> bool {
     let began = |status: &ContainerStatus| {
@@ -137,7 +137,8 @@ pub(super) fn is_new(pod: &Pod) -> bool {
     waiting(pod).is_none() && !containers.into_iter().flatten().any(began)
 }
 
-/// A container that runs: what the kubelet met, or the question. A program that has only just begun is asked nothing.
+/// The trouble of a running container: the kubelet's message, or a question. A program that has only just started gets
+/// no question.
 fn unready(
     status: &ContainerStatus,
     check: Option<&Check>,
@@ -147,7 +148,7 @@ fn unready(
 ) -> Trouble {
     let trouble = |reason: &str, message: String| Trouble { reason: reason.to_owned(), message };
     let Some(check) = check else {
-        return trouble(NOT_READY, "it runs, but Kubernetes does not call it ready yet".to_owned());
+        return trouble(NOT_READY, "it runs, but Kubernetes does not report it as ready yet".to_owned());
     };
     let young = looked.is_young(since);
     let once = if status.started == Some(true) { "it was ready, and now: " } else { "" };
@@ -168,14 +169,14 @@ fn unready(
     }
 }
 
-/// When the kubelet said so, where that is a while ago.
+/// When the kubelet sent it, if that is a while ago.
 fn seen(sighting: &Sighting, since: Option<Timestamp>, now: Timestamp) -> String {
     let stale = now.as_second() - sighting.at.as_second() > FRESH;
     let after = since.filter(|_| stale).map(|since| sighting.at.as_second() - since.as_second());
     after.map(|after| format!(" (last reported {after} s after it started)")).unwrap_or_default()
 }
 
-/// When a container that runs and is not ready is no longer taken for one that has only just begun.
+/// When a running container that is not ready no longer counts as one that has only just started.
 pub(super) fn speaks_at(pod: &Pod) -> Option<Timestamp> {
     let unready = statuses(pod).filter(|status| !status.ready);
     let started =
@@ -184,13 +185,13 @@ pub(super) fn speaks_at(pod: &Pod) -> Option<Timestamp> {
     Timestamp::from_second(first.as_second() + BEGINNING).ok()
 }
 
-/// The end of what the app said before it ended last; empty where it did not end.
+/// The end of the app's output before it ended last; none if it did not end.
 pub(super) fn log(pod: &Pod) -> Option<String> {
     let ended = statuses(pod).filter(|status| !status.ready).find_map(exit::last)?;
     Some(exit::log(&ended)).filter(|log| !log.is_empty())
 }
 
-/// The pod can never become ready: the name of its image is none, or its program can never be started.
+/// The pod can never become ready: its image has an invalid name or a forbidden user, or its program can never start.
 pub(super) fn hopeless(pod: &Pod, trouble: &Trouble) -> bool {
     let certain = |status: &ContainerStatus| {
         let again = exit::last(status).is_some_and(|ended| exit::is_certain(&ended, status.restart_count));

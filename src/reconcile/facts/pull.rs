@@ -1,28 +1,28 @@
-//! What a node says when it cannot pull the app's image, with the way out.
+//! Explains why a node cannot pull the image of the app, with what to do.
 
 use super::super::observed::Trouble;
 use crate::text::bounded;
 
-/// Longest part of the node's own words: the cause stands at their end.
+/// Maximum number of characters kept of the node's message. The cause is at its end.
 const WORDS: usize = 300;
 
-/// The trouble with the way out, where it is that of a pull; any other as it is.
+/// Adds what to do if a pull failed. Returns any other trouble unchanged.
 pub(super) fn explained(trouble: Trouble) -> Trouble {
     if !matches!(trouble.reason.as_str(), "ErrImagePull" | "ImagePullBackOff") {
         return trouble;
     }
     let says = |words: &[&str]| words.iter().any(|word| trouble.message.contains(word));
     let advice = if says(&["x509:", "tls:", "HTTP response to HTTPS client"]) {
-        "the node does not trust the registry of the image: whoever runs the nodes tells their container runtime of its \
-         certificate"
+        "the node does not trust the registry of the image: the administrator of the nodes must add its certificate to \
+         their container runtime"
     } else if says(&["authorization failed", "401 Unauthorized", "403 Forbidden", "insufficient_scope"])
         || says(&["pull access denied", "no basic auth credentials", "failed to authorize"])
     {
-        "the registry lets the node pull the image only with a login: name a Secret of type kubernetes.io/dockerconfigjson \
-         in spec.run.imagePullSecrets"
+        "the registry requires a login to pull the image: name a Secret of type kubernetes.io/dockerconfigjson in \
+         spec.run.imagePullSecrets"
     } else if says(&["not found", "manifest unknown"]) {
-        "the image is not in its registry: correct spec.source.image.reference, or have it built again by another \
-         spec.build.epoch"
+        "the image is not in its registry: correct spec.source.image.reference, or change spec.build.epoch to build it \
+         again"
     } else {
         return trouble;
     };

@@ -1,4 +1,4 @@
-//! What the Deployment, its ReplicaSets and its pods say.
+//! Facts from the Deployment, its ReplicaSets and its pods.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::text::bounded;
 /// Annotation of Deployment and ReplicaSets that says which ReplicaSet has the Deployment's template.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
-/// Reads the Deployment. `record` is that of the version in its template.
+/// Reads the Deployment. `record` belongs to the version in its template.
 #[must_use]
 pub fn rollout(
     project: &Project,
@@ -42,7 +42,8 @@ pub fn rollout(
     let complete = count(status.updated_replicas) == replicas
         && count(status.available_replicas) == replicas
         && count(status.replicas) == replicas;
-    // While the old pods of a Deployment that replaces them end, its revision is still that of their ReplicaSet.
+    // With strategy Replace, the revision of the Deployment is that of the old ReplicaSet until the old pods have
+    // ended.
     let set = sets.iter().find(|set| is_current(object, set) && has_template_of(object, set));
     let of_set: Vec<&Pod> =
         pods.iter().map(AsRef::as_ref).filter(|pod| set.is_some_and(|set| owned_by(pod, set))).collect();
@@ -94,7 +95,7 @@ fn template_annotation<'a>(object: &'a Deployment, name: &str) -> Option<&'a str
     annotations.get(name).map(String::as_str)
 }
 
-/// How long the version in place is watched, as it was set when its template was written.
+/// The rollout timings of the version in place, as set when its template was written.
 #[must_use]
 pub fn timings_in_place(object: &Deployment) -> RolloutTimings {
     let spec = object.spec.as_ref();
@@ -115,7 +116,8 @@ fn app(template: &PodTemplateSpec) -> Option<&Container> {
     template.spec.as_ref()?.containers.iter().find(|container| container.name == names::APP)
 }
 
-/// All that we set, but replicas, is still so. Without a record there is nothing to compare with.
+/// All fields that the operator sets, except replicas, are unchanged. Without a record there is nothing to compare
+/// with.
 fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, replicas: i32) -> bool {
     let stamp = template_annotation(object, names::RESTARTED);
     let want = record.and_then(|record| apply(project, record, stamp, replicas, timings_in_place(object)));
@@ -125,7 +127,7 @@ fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, rep
     })
 }
 
-/// Kind and version are not part of what a typed object serializes to for every kind.
+/// Removes kind and version: not every typed object serializes them.
 pub(super) fn without_kind(mut want: Value) -> Value {
     if let Some(map) = want.as_object_mut() {
         map.remove("apiVersion");
@@ -168,7 +170,7 @@ fn is_current(deployment: &Deployment, set: &ReplicaSet) -> bool {
     revision.is_some() && revision == set.annotations().get(REVISION)
 }
 
-/// By the rule of the Deployment controller: equal but for the label that it adds.
+/// Compares as the Deployment controller does: equal except for the label that it adds.
 fn has_template_of(deployment: &Deployment, set: &ReplicaSet) -> bool {
     let Some(mut template) = set.spec.as_ref().and_then(|spec| spec.template.clone()) else { return false };
     if let Some(labels) = template.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut()) {
@@ -182,8 +184,8 @@ fn owned_by(pod: &Pod, set: &ReplicaSet) -> bool {
         && pod.owner_references().iter().any(|owner| Some(&owner.uid) == set.uid().as_ref())
 }
 
-/// The condition may be left over from the template before, even where the generation is observed
-/// (kubernetes/kubernetes 49637): it counts only if it names the ReplicaSet of this template.
+/// The condition may be left over from the previous template, even if the generation is observed
+/// (kubernetes/kubernetes 49637). It counts only if it names the ReplicaSet of this template.
 fn progressing<'a>(
     conditions: &'a [DeploymentCondition],
     set: &ReplicaSet,
@@ -197,7 +199,7 @@ fn progressing<'a>(
     })
 }
 
-/// Quota, policy and the like: pods that the API server does not let in.
+/// The API server rejects pods because of a quota, a policy or the like.
 fn refused(conditions: &[DeploymentCondition]) -> Option<Trouble> {
     let failure = conditions
         .iter()

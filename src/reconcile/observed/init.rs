@@ -1,4 +1,4 @@
-//! What is seen of Jobs that run an init command. Pure data.
+//! Observed Jobs that run an init command. Pure data.
 
 use jiff::Timestamp;
 
@@ -13,23 +13,23 @@ pub struct InitJob {
     pub version: String,
     /// Number of the run: see [`crate::memory::ledger::InitRun`].
     pub number: u64,
-    /// How far it is.
+    /// Its state.
     pub state: InitState,
-    /// Why its pod does not run, if Kubernetes says so.
+    /// Why its pod does not run, if Kubernetes reports it.
     pub trouble: Option<Trouble>,
-    /// When what Kubernetes says of a pod that does not run is taken for the end, because the Job's deadline is about to take it away.
+    /// When the operator takes `trouble` as the result, because the Job's deadline is about to delete the pod.
     pub last_words: Option<Timestamp>,
 }
 
-/// How far an init command is.
+/// State of an init command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum InitState {
     /// Its pod runs or is being started.
     #[default]
     Running,
-    /// It ended well.
+    /// It succeeded.
     Done,
-    /// It did not.
+    /// It failed.
     Failed(InitFailure),
     /// The Job is being deleted, and its pod may still run.
     Ending,
@@ -38,18 +38,18 @@ pub enum InitState {
 /// How an init command failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InitFailure {
-    /// Why.
+    /// The cause.
     pub trouble: Trouble,
-    /// The end of what it printed.
+    /// The last lines of its output.
     pub log: String,
-    /// The cause is outside of the version: it may succeed as soon as that is gone.
+    /// The cause is outside of the version: the command may succeed once it is gone.
     pub outside: bool,
     /// When it ended.
     pub at: Timestamp,
 }
 
 impl InitJob {
-    /// Its pod may still do something.
+    /// Its pod may still run.
     #[must_use]
     pub fn is_active(&self) -> bool {
         matches!(self.state, InitState::Running | InitState::Ending)

@@ -1,20 +1,20 @@
-//! Writes that the API server did not take, as far as a person must know of them. Pure data.
+//! Rejected writes that a person must know about. Pure data.
 
-/// A write that was refused for a reason that a person must know.
+/// A write that was rejected for a reason that a person must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was to be written.
+    /// The child of the write.
     pub child: Child,
-    /// Why it was refused.
+    /// Why it was rejected.
     pub cause: RefusalReason,
-    /// The sentence for a person.
+    /// The message for people.
     pub message: String,
 }
 
-/// Kinds of children, as far as a refusal stops one and not the others.
+/// Groups of children. A refusal stops writes of its group only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Child {
-    /// The ledger, or the image in a record: without it nothing that happens can be remembered.
+    /// The ledger, or the image in a record: without them the operator can remember nothing.
     Memory,
     /// A new record.
     Record,
@@ -30,17 +30,17 @@ pub enum Child {
     Service,
 }
 
-/// Why a write was refused.
+/// Why a write was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// An object of that name belongs to somebody else.
+    /// An object of that name exists and is not part of this project.
     NameTaken,
     /// The API server finds the child invalid or forbids it (quota, policy).
     Invalid,
-    /// It was taken, and something else changed it in doing so or undid it at once.
+    /// The API server accepted it, but something else changed it during the write or reverted it at once.
     Altered,
     /// No port of the range was free.
     PortsExhausted,
-    /// The port that the spec asks for is taken or out of range.
+    /// The port in the spec is in use or out of range.
     PortUnavailable,
 }

@@ -1,4 +1,4 @@
-//! The part of the headline that is about builds: queued, running, failed, cancelled, or to be tried again.
+//! The part of the headline about builds: queued, running, failed, cancelled, or waiting for a retry.
 
 use super::ready::{Headline, annotate, stays};
 use super::{View, failure};
@@ -10,7 +10,7 @@ use super::super::observed::{BuildJob, JobState, Trouble};
 use super::super::target::Pin;
 use crate::protocol::target::BuildOf;
 
-/// A branch or tag is not answered yet.
+/// A lookup that is not a poll has no answer yet.
 pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
     open_lookup(view).is_some_and(|lookup| !lookup.polls())
 }
@@ -23,18 +23,18 @@ fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::memory::ledger::Look
     view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.target.pin, Pin::Known(_)))
 }
 
-/// Why a look by the clock did not succeed, which changes nothing of what serves.
+/// Why a poll failed. It does not affect the version that serves.
 pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
     let fault = open_lookup(view).filter(|lookup| lookup.polls())?.attempts.fault.as_ref()?;
     Some(format!(
-        "; {} could not be looked at again: {}. Tried again with growing pauses",
+        "; polling {} failed: {}. Retrying with backoff",
         view.project.reference(),
         fault.failure.message
     ))
 }
 
-/// A branch or tag is being looked up; the Job that does it builds as well. Where a rollback left just that, what runs
-/// instead is the news.
+/// A branch or tag is being looked up, and the same Job builds. If a rollback left just this lookup, the version that
+/// runs instead makes the headline.
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
     let left = view.target.held && view.target.desired.is_none();
     let lookup = open_lookup(view).filter(|lookup| !lookup.polls() && !left)?;
@@ -42,7 +42,7 @@ pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
 }
 
-/// The wanted version has no image.
+/// The target has no image.
 pub(super) fn image(view: &View<'_>) -> Option<Headline> {
     let target = view.target.version.as_deref()?;
     let record = view.observed.records.get(target)?;
@@ -55,7 +55,7 @@ pub(super) fn image(view: &View<'_>) -> Option<Headline> {
     let job = job_of(view, &BuildOf::Key(key.to_owned()), attempts.attempt);
     if !yields && attempts.failed.is_none() {
         let message = format!(
-            "{} has no image and the spec no longer says how to build it; what runs stays. Ask for another version",
+            "{} has no image, and the spec no longer says how to build it. The running version stays. Choose another version",
             short(target)
         );
         return Some(Headline::stalled(Reason::VersionUnknown, message));
@@ -83,13 +83,13 @@ fn building(
         if attempts.cancelled && ending {
             return Headline::working(
                 Reason::Building,
-                format!("the build of {what} is being cancelled{stays}"),
+                format!("The build of {what} is being cancelled{stays}"),
             );
         }
         let message = match reason {
-            Reason::Cancelled => format!("{}{stays}. To build it after all: {retry}", failed.message),
+            Reason::Cancelled => format!("{}{stays}. Build it anyway: {retry}", failed.message),
             _ => format!(
-                "{what} failed at stage {}: {}{stays}. Push a fix, or try again: {retry}",
+                "The build of {what} failed at stage {}: {}{stays}. Push a fix, or retry: {retry}",
                 failed.stage, failed.message
             ),
         };
@@ -101,7 +101,7 @@ fn building(
                 || "waits for its turn".to_owned(),
                 |place| format!("is {} in the queue", ordinal(place)),
             );
-            Headline::working(Reason::Queued, format!("the build of {what} {place}{}", stays(view)))
+            Headline::working(Reason::Queued, format!("The build of {what} {place}{}", stays(view)))
         }
         (Some(JobState::Running), _) if job.is_some_and(|job| job.trouble.is_some()) => {
             waiting(view, job.and_then(|job| job.trouble.as_ref()), what, version)
@@ -110,16 +110,16 @@ fn building(
             let id = job.map_or("", |job| job.name.as_str());
             let before = fault
                 .as_ref()
-                .map(|fault| format!(" again, after: {}", fault.failure.message))
+                .map(|fault| format!(" again after a fault: {}", fault.failure.message))
                 .unwrap_or_default();
             let log = format!("kubectl logs -f job/{id} -n {}", view.project.namespace);
-            let message = format!("{what} is being built{before}{}. Its log: {log}", stays(view));
+            let message = format!("{what} is being built{before}{}. Logs: {log}", stays(view));
             let failure = fault.as_ref().map(|fault| failure(version, &fault.failure));
             Headline { failure, ..Headline::working(Reason::Building, message) }
         }
         (_, Some(fault)) => faulty(view, fault, what, version),
         (_, None) => {
-            Headline::working(Reason::Queued, format!("the build of {what} is about to start{}", stays(view)))
+            Headline::working(Reason::Queued, format!("The build of {what} is about to start{}", stays(view)))
         }
     }
 }
@@ -136,7 +136,7 @@ fn ordinal(number: u32) -> String {
     format!("{number}{ending}")
 }
 
-/// The build was started, and Kubernetes has not got its pod to run.
+/// The build was started, but its pod does not run yet.
 fn waiting(view: &View<'_>, trouble: Option<&Trouble>, what: &str, version: Option<&str>) -> Headline {
     let trouble = trouble.cloned().unwrap_or_default();
     let reason = Reason::of_fault(&trouble.reason).unwrap_or(Reason::BuildFault);
@@ -153,7 +153,7 @@ fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> 
     let reason = word(&fault.failure);
     let pause = fault.pause(view.observed.retry_base);
     let message = format!(
-        "{what}: {}{}. Tried again {pause} s after the last of {} attempts",
+        "{what}: {}{}. Retrying {pause} s after the last of {} attempts",
         fault.failure.message,
         stays(view),
         fault.count
@@ -161,7 +161,7 @@ fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> 
     Headline { failure: Some(failure(version, &fault.failure)), ..Headline::working(reason, message) }
 }
 
-/// What Ready says of a fault: the word of the fault where it tells a person what to do, else that of its stage.
+/// The reason of Ready for a fault: that of the fault if it tells a person what to do, else one for its stage.
 fn word(failure: &Failure) -> Reason {
     Reason::of_fault(&failure.reason).unwrap_or(match failure.stage.as_str() {
         "Resolve" | "Fetch" => Reason::SourceUnavailable,

@@ -1,4 +1,4 @@
-//! Events, from the difference of the old and the new status: nothing is said twice about the same fact.
+//! Events, derived from the difference of the old and the new status, so no fact is reported twice.
 
 use crate::cluster::events::Happening;
 use crate::crd::ProjectDeploymentStatus;
@@ -7,7 +7,7 @@ use crate::reconcile::observed::{Child, Refusal};
 use crate::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-/// What happened between `old` and `new`.
+/// The events for the changes between `old` and `new`.
 #[must_use]
 pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeploymentStatus) -> Vec<Happening> {
     let empty = ProjectDeploymentStatus::default();
@@ -22,8 +22,8 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
     happenings
 }
 
-/// Images that stay in their registry because the Job that would have deleted them was refused. That is no matter of the
-/// status: the record is gone, and nothing waits.
+/// Events for images that stay in their registry because the API server rejected the Job that deletes them. They are
+/// not part of the status: the record is gone, and nothing waits.
 #[must_use]
 pub fn left_behind(refusals: &[Refusal]) -> Vec<Happening> {
     let refused = refusals.iter().filter(|refusal| refusal.child == Child::Cleanup);
@@ -32,8 +32,8 @@ pub fn left_behind(refusals: &[Refusal]) -> Vec<Happening> {
         reason: "CleanupRefused".to_owned(),
         action: format!("Cleanup:{}", bounded(&refusal.message, 100)),
         note: format!(
-            "an image that no version needs any more stays in its registry: {}. Let the Job in, or write \
-             spec.build.output.cleanup: Keep",
+            "The Job that deletes an image was rejected, so an image that no version needs stays in its registry: {}. \
+             Admit the Job, or set spec.build.output.cleanup: Keep",
             refusal.message
         ),
     };
@@ -60,8 +60,8 @@ fn changed(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus, kind: &
     })
 }
 
-/// The recorder merges events of the same reason and action into one with the first one's note, so what an event is
-/// about is part of its action.
+/// What the event is about, as part of its action. The recorder merges events of the same reason and action into one
+/// and keeps only the first note.
 fn subject(status: &ProjectDeploymentStatus) -> String {
     let build = status.build.as_ref().map(|build| build.id.clone());
     format!("{}:{}", status.desired_version.as_deref().unwrap_or_default(), build.unwrap_or_default())
@@ -74,7 +74,7 @@ fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec
         let mut reason = if known { format!("{verb}Requested") } else { "UnknownRequest".to_owned() };
         reason[..1].make_ascii_uppercase();
         Happening {
-            warning: request.outcome.starts_with("refused"),
+            warning: request.outcome.starts_with("rejected"),
             reason,
             action: format!("Request:{}", bounded(&request.value, 100)),
             note: format!("doce.dev/{verb}={:?}: {}", request.value, request.outcome),

@@ -1,4 +1,4 @@
-//! The versions that are remembered, for a person.
+//! `status.history`: the recorded versions.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -8,7 +8,7 @@ use crate::crd::status::HistoryEntry;
 use crate::memory::record::Record;
 use crate::version::{revision, short};
 
-/// Most versions that are shown: the status must stay small, whatever `history.limit` keeps.
+/// Maximum number of versions shown: the status must stay small, whatever `history.limit` keeps.
 const MOST: usize = 20;
 
 /// Newest first.

@@ -1,10 +1,10 @@
-//! One word for where a project is, and whether that is worth a status at once.
+//! The phase of a project, and whether the status must be written at once.
 
 use crate::crd::ProjectDeploymentStatus;
 use crate::crd::conditions::Reason;
 use crate::crd::status::Phase;
 
-/// The status tells that work goes its usual way, and of nothing that a person must know at once.
+/// The status reports only routine progress, and nothing that a person must know at once.
 #[must_use]
 pub fn announces(status: &ProjectDeploymentStatus) -> bool {
     let usual = [
@@ -21,7 +21,7 @@ pub fn announces(status: &ProjectDeploymentStatus) -> bool {
     status.failure.is_none() && usual.iter().any(|usual| Some(usual.name()) == reason)
 }
 
-/// The phase, for eyes only.
+/// The phase. Only people read it.
 pub(super) fn phase(reason: Reason) -> Phase {
     match reason {
         Reason::Stopped | Reason::Stopping => Phase::Stopped,

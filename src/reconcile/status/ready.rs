@@ -1,5 +1,5 @@
-//! The headline: Ready, its reason and its sentence, and whether work goes on or a person is needed. The rows of the
-//! design's condition table, top down.
+//! The headline: status, reason and message of Ready, and whether work goes on or a person is needed. Its rows are
+//! those of the design's condition table, from the top.
 
 use super::View;
 use super::building::{image, looked_up, lookup_is_open};
@@ -24,9 +24,9 @@ pub struct Headline {
     pub message: String,
     /// Work is under way.
     pub reconciling: bool,
-    /// Nothing more happens without a person.
+    /// Nothing changes until a person acts.
     pub stalled: bool,
-    /// Why the wanted version does not serve.
+    /// Why the target does not serve.
     pub failure: Option<FailureStatus>,
 }
 
@@ -39,7 +39,7 @@ impl Headline {
         Self::new(Truth::True, reason, message)
     }
 
-    /// It serves, and work is under way that takes nothing from it.
+    /// It serves, and work is under way that does not affect serving.
     pub(super) fn serving_on(reason: Reason, message: impl Into<String>) -> Self {
         Self { reconciling: true, ..Self::new(Truth::True, reason, message) }
     }
@@ -53,7 +53,7 @@ impl Headline {
     }
 }
 
-/// The first row that matches.
+/// Returns the first row that matches.
 #[must_use]
 pub fn headline(project: &Project, observed: &Observed) -> Headline {
     let empty = Ledger::default();
@@ -63,7 +63,7 @@ pub fn headline(project: &Project, observed: &Observed) -> Headline {
         [predecessor, refused, unseen, stopped, pin_unknown, config_map_missing, looked_up, image, running];
     let found = rows.iter().find_map(|row| row(&view));
     let headline =
-        found.unwrap_or_else(|| Headline::working(Reason::Resolving, "the source is being looked up"));
+        found.unwrap_or_else(|| Headline::working(Reason::Resolving, "The source is being resolved"));
     port_missing(&view, headline)
 }
 
@@ -73,13 +73,13 @@ fn predecessor(view: &View<'_>) -> Option<Headline> {
         let list = there.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         Headline::working(
             Reason::Predecessor,
-            format!("waits until what belonged to a deleted project of the same name is gone: {list}"),
+            format!("Waiting until the children of a deleted project of the same name are gone: {list}"),
         )
     })
 }
 
-/// A name that is taken, a shape that is refused, a child that does not stay as it is written; a missing port stops
-/// nothing else and comes last.
+/// A name is taken, the API server rejects a child, or something changes a child after each write. A missing port
+/// blocks nothing else and comes last.
 fn refused(view: &View<'_>) -> Option<Headline> {
     let refusals = view.observed.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup);
     let mut stalled = refusals.filter_map(|refusal| {
@@ -97,7 +97,7 @@ fn refused(view: &View<'_>) -> Option<Headline> {
 fn unseen(view: &View<'_>) -> Option<Headline> {
     view.observed.ledger.is_none().then(|| Headline {
         reconciling: true,
-        ..Headline::new(Truth::Unknown, Reason::Unseen, "nothing has been looked at yet")
+        ..Headline::new(Truth::Unknown, Reason::Unseen, "Not processed by the operator yet")
     })
 }
 
@@ -107,18 +107,19 @@ fn stopped(view: &View<'_>) -> Option<Headline> {
     }
     let gone =
         view.observed.rollout.as_ref().is_none_or(|rollout| rollout.pods == 0 && rollout.replicas == 0);
-    let message = "no pods, as asked; port and versions are kept. Start it with spec.state: Running and spec.replicas above 0";
+    let message = "Stopped by spec: no pods run. Port and versions are kept. To start it, set spec.state: Running and spec.replicas \
+                   above 0";
     Some(if gone {
         Headline::ready(Reason::Stopped, message)
     } else {
-        Headline::working(Reason::Stopping, "the pods are ending, as asked")
+        Headline::working(Reason::Stopping, "Stopped by spec: its pods are terminating")
     })
 }
 
 fn pin_unknown(view: &View<'_>) -> Option<Headline> {
     let Pin::Unknown(versions) = &view.target.pin else { return None };
     if lookup_is_open(view) || matches!(view.observed.config_map, ConfigMap::Missing) && versions.is_empty() {
-        return None; // What the spec itself yields is not known yet: it may be the pin.
+        return None; // It is not known yet what the spec yields: it may be the pin.
     }
     let list = versions.iter().map(|version| short(version)).collect::<Vec<_>>().join(", ");
     let list = if list.is_empty() { "none yet".to_owned() } else { list };
@@ -126,7 +127,7 @@ fn pin_unknown(view: &View<'_>) -> Option<Headline> {
     Some(Headline::stalled(
         Reason::VersionUnknown,
         format!(
-            "spec.pinnedVersion v{pin} names no version, or more than one; what runs stays. Can be had: {list}"
+            "spec.pinnedVersion v{pin} matches no version, or more than one. The running version stays. Available versions: {list}"
         ),
     ))
 }
@@ -136,7 +137,7 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
     let missing = view.observed.config_map == ConfigMap::Missing && !matches!(view.target.pin, Pin::Known(_));
     missing.then(|| {
         let message = format!(
-            "ConfigMap {name} does not exist in namespace {}: create it, and the build starts by itself",
+            "ConfigMap {name} does not exist in namespace {}: create it, and the operator starts the build",
             view.project.namespace
         );
         let failure = FailureStatus {
@@ -149,7 +150,7 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
     })
 }
 
-/// Ready needs the port too, but a missing port stops nothing else and hides no failure.
+/// Ready needs the port too, but a missing port blocks nothing else and hides no failure.
 fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
     let refusal = view.observed.refusals.iter().find(|refusal| {
         refusal.child == Child::Service
@@ -168,13 +169,13 @@ fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
     }
 }
 
-/// What serves meanwhile.
+/// Names the version that serves meanwhile.
 pub(super) fn stays(view: &View<'_>) -> String {
     let rollout = view.observed.rollout.as_ref().filter(|rollout| rollout.serving > 0);
     let serving = rollout
         .and_then(|_| super::serving(view))
         .filter(|serving| view.target.version.as_ref() != Some(serving));
-    serving.map(|version| format!("; {} goes on serving", short(&version))).unwrap_or_default()
+    serving.map(|version| format!("; {} keeps serving", short(&version))).unwrap_or_default()
 }
 
 /// The command that makes a request.

@@ -1,4 +1,4 @@
-//! The part of the headline that is about a version with an image: starting, serving, held, failed, or not started at all.
+//! The part of the headline about a version with an image: starting, serving, held, failed, or not started at all.
 
 use super::building::poll_fails;
 use super::ready::{Headline, annotate, stays};
@@ -12,7 +12,7 @@ use super::super::facts::outside::is_reason as is_outside;
 use super::super::observed::Rollout;
 use super::super::target::{Pin, forbidden, initialized, previous};
 
-/// The wanted version has an image: is it in place, and does it serve?
+/// The target has an image: is it in place, and does it serve?
 pub(super) fn running(view: &View<'_>) -> Option<Headline> {
     let target = view.target.version.as_deref()?;
     if let Some(why) = forbidden(view.observed, target) {
@@ -25,7 +25,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         let retry = annotate(view.project, "retry", "@$(date +%s)");
         let message = if serves_all_the_same(view, target) {
             format!(
-                "{} failed, and stays as spec.rollout.onFailure asks: {}. Its pods are ready since. To have it tried anew: {retry}",
+                "{} failed and stays, as spec.rollout.onFailure says: {}. Its pods have since become ready. Retry: {retry}",
                 short(target),
                 failed.message
             )
@@ -39,7 +39,8 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
             let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
             if let Some(at) = again {
                 let message = format!(
-                    "{} does not run: {why}{stays}. The cause is outside of the version, so it is tried again at {at}; at once: {retry}",
+                    "{} does not run: {why}{stays}. The cause is outside the version, so the operator retries at {at}. \
+                     Retry now: {retry}",
                     short(target)
                 );
                 return Some(Headline {
@@ -72,7 +73,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         Some(rollout) if goes_on(view, rollout, &life) => serving(view, target),
         Some(_) if life.restarting() && life.live.is_some() => Headline::working(
             Reason::Restarting,
-            format!("the pods of {} are being started anew{trouble}", short(target)),
+            format!("The pods of {} are restarting{trouble}", short(target)),
         ),
         Some(rollout)
             if life.live == Some(view.ledger.last_live)
@@ -84,7 +85,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         _ => Headline::working(
             Reason::Starting,
             format!(
-                "{} is being started{trouble}{}{}{}",
+                "{} is starting{trouble}{}{}{}",
                 short(target),
                 stays(view),
                 way_back(view, target),
@@ -94,16 +95,16 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
     })
 }
 
-/// What to do beside what the message says: nobody can push a fix for a full node.
+/// What to do next. A push does not fix a full node.
 fn way_out(reason: &str) -> &'static str {
     match reason {
-        _ if is_outside(reason) => "Nothing in the source needs to change. Try again when that is mended",
-        "NotReady" | "NotListening" | "InvalidImageName" | "DeadlineExceeded" => "Correct that, or try again",
-        _ => "Push a fix, or try again",
+        _ if is_outside(reason) => "The source needs no change. Fix the cause, then retry",
+        "NotReady" | "NotListening" | "InvalidImageName" | "DeadlineExceeded" => "Fix that, or retry",
+        _ => "Push a fix, or retry",
     }
 }
 
-/// A verdict stands against it, and it is Available: it stayed, and its pods became ready too late.
+/// The version has a verdict and is Available: it stayed in place, and its pods became ready too late.
 fn serves_all_the_same(view: &View<'_>, version: &str) -> bool {
     let rollout = view.observed.rollout.as_ref();
     rollout.is_some_and(|rollout| {
@@ -111,7 +112,7 @@ fn serves_all_the_same(view: &View<'_>, version: &str) -> bool {
     })
 }
 
-/// What was live before is not judged when it is gone back to: where it does not start, a person has to choose.
+/// A version that was live before is not judged after a rollback. If it does not start, a person has to choose.
 fn way_back(view: &View<'_>, target: &str) -> String {
     let late = view.observed.rollout.as_ref().is_some_and(|rollout| {
         rollout.version.as_deref() == Some(target) && (rollout.deadline_over || rollout.hopeless.is_some())
@@ -121,10 +122,13 @@ fn way_back(view: &View<'_>, target: &str) -> String {
     }
     let Some(other) = previous(view.ledger, view.observed, Some(target)) else { return String::new() };
     let command = annotate(view.project, "rollback", &format!("{}@$(date +%s)", short(&other)));
-    format!(". It was live before and is not judged; to go to {}: {command}", short(&other))
+    format!(
+        ". It was live before, so the operator does not judge it. Roll back to {}: {command}",
+        short(&other)
+    )
 }
 
-/// The version itself does not let its image run: nothing was tried, and trying again would not help.
+/// The version itself forbids its image to run. Nothing was started, and a retry would not help.
 fn not_started(view: &View<'_>, target: &str, why: &str) -> Headline {
     let failure = FailureStatus {
         version: Some(short(target)),
@@ -137,8 +141,8 @@ fn not_started(view: &View<'_>, target: &str, why: &str) -> Headline {
     Headline { failure: Some(failure), ..Headline::stalled(Reason::ImageRunsAsRoot, message) }
 }
 
-/// Kubernetes has not looked yet at an edit that has nothing to do with the version that serves, such as an annotation
-/// of somebody else: that is no news.
+/// Kubernetes has not observed the latest edit yet, and the edit does not affect the version that serves, such as an
+/// annotation of another writer. The version still counts as serving.
 fn goes_on(view: &View<'_>, rollout: &Rollout, life: &VersionState) -> bool {
     let whole =
         rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
@@ -153,14 +157,14 @@ fn serving(view: &View<'_>, target: &str) -> Headline {
     if view.target.held {
         return Headline::ready(
             Reason::Held,
-            format!("{} serves, as a rollback asked. {}", short(target), waits(view)),
+            format!("Rolled back to {}. {}", short(target), waits(view)),
         );
     }
     if let Pin::Known(_) = view.target.pin {
         return Headline::ready(
             Reason::Pinned,
             format!(
-                "{} serves, as spec.pinnedVersion asks; spec.source and spec.run are not looked at meanwhile",
+                "{} serves, pinned by spec.pinnedVersion. The operator ignores spec.source and spec.run while it is set",
                 short(target)
             ),
         );
@@ -170,26 +174,29 @@ fn serving(view: &View<'_>, target: &str) -> Headline {
     Headline::ready(Reason::Serving, message)
 }
 
-/// What the spec asks for does not run because of a rollback.
+/// Why the version that the spec yields does not run: a rollback holds.
 fn waits(view: &View<'_>) -> String {
-    let tried = "a version newer than it is tried as usual and ends the hold";
+    let tried = "A version newer than that rolls out as usual and ends the hold";
     let Some(desired) = view.target.desired.as_deref().map(short) else {
         return format!(
-            "What {} comes to, which the spec asks for, is looked up meanwhile and waits; {tried}",
+            "`{}` is being resolved and will not be deployed while the rollback holds. {tried}",
             view.project.reference()
         );
     };
     let forward = annotate(view.project, "rollback", &format!("{desired}@$(date +%s)"));
-    format!("{desired}, which the spec asks for, waits; {tried}, and so does: {forward}")
+    format!(
+        "{desired}, which the spec yields, will not be deployed while the rollback holds. {tried}. \
+         Deploy {desired} now: {forward}"
+    )
 }
 
-/// A warning where the pods run as root and nobody has written that they should.
+/// A warning if the pods run as root and the spec does not say that they should.
 fn as_root(view: &View<'_>, target: &str) -> &'static str {
     let record = view.observed.records.get(target);
     let unasked = record.is_some_and(|record| record.user() == Some(0) && record.facts.security.is_auto());
     if unasked {
         ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\": add USER with a number \
-         above 0 to its Dockerfile, or write spec.run.security: Baseline to have it so"
+         above 0 to its Dockerfile, or set spec.run.security: Baseline to accept that"
     } else {
         ""
     }

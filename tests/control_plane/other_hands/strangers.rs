@@ -105,7 +105,7 @@ async fn refused_until_gone<K: Kind>(test: &str, name: &str, mut stranger: Value
     let operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
     let object = world.until_ready("shop", "False", "NameTaken").await;
-    says_what_to_do::<K>(&object, name, if owned { "ConfigMap somebody" } else { "nobody" });
+    says_what_to_do::<K>(&object, name, if owned { "owner: ConfigMap somebody" } else { "owner: none" });
     operator.journal.at_rest().await;
     let there = world.get::<K>(name).await;
     assert_eq!(own_part(&there), own_part(&stranger), "it was touched");

@@ -28,11 +28,11 @@ async fn a_retry_builds_again_what_did_not_build() {
     let failure = stalled.status.unwrap().failure.unwrap();
     assert_eq!((failure.stage.as_str(), failure.log.as_str()), ("Build", "error: no such file"));
     let version = failure.version.unwrap();
-    assert_eq!(world.ask("shop", "retry", "@1").await, format!("tries {version} again"));
+    assert_eq!(world.ask("shop", "retry", "@1").await, format!("retrying {version}"));
     let second = world.finish_build(Built::default()).await;
     assert_ne!(second, failed);
     world.until_serving("shop", &version).await;
-    assert_eq!(world.ask("shop", "retry", "@2").await, "nothing has failed: nothing to try again");
+    assert_eq!(world.ask("shop", "retry", "@2").await, "nothing to retry: nothing has failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +51,7 @@ async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwh
     let rollout = json!({ "spec": { "rollout": { "deadlineSeconds": 600 } } });
     world.patch::<ProjectDeployment>("shop", rollout).await; // This time it is to be a good one.
     world.until_ready("shop", "False", "RolloutFailed").await;
-    assert_eq!(world.ask("shop", "retry", "@1").await, format!("tries {bad} again"));
+    assert_eq!(world.ask("shop", "retry", "@1").await, format!("retrying {bad}"));
     let version = doce_operator::desired::names::VERSION;
     let of_bad = |pod: &Pod| {
         pod.annotations().get(version).is_some_and(|full| doce_operator::version::short(full) == bad)
@@ -82,7 +82,7 @@ async fn a_cancel_is_said_to_be_done_only_when_the_pod_is_gone_and_a_retry_build
     let (id, pod) = (job.name_any(), pod.name_any());
     let other = world.ask("shop", "cancel", "shop-00000000@1").await;
     assert!(
-        other.contains("no wanted build \"shop-00000000\"") && other.contains("status.build.id"),
+        other.contains("no current build \"shop-00000000\"") && other.contains("status.build.id"),
         "{other}"
     );
 
@@ -126,7 +126,7 @@ async fn a_deploy_looks_the_branch_up_again_and_the_same_commit_is_the_same_vers
     let records = world.list::<ControllerRevision>().await.len();
 
     let outcome = world.ask("shop", "deploy", "@1").await;
-    assert!(outcome.starts_with("looks up") && outcome.contains("main"), "{outcome}");
+    assert!(outcome.starts_with("looking up") && outcome.contains("main"), "{outcome}");
     world.finish_build(at(1)).await;
     let same = world.until_ready("shop", "True", "Serving").await;
     assert_eq!(same.status.unwrap().version.as_deref(), Some(first.as_str()));

@@ -18,7 +18,7 @@ async fn a_restart_replaces_the_pods_of_the_same_version_and_keeps_two_replica_s
     let version = world.serve("shop", prebuilt(2)).await;
     world.until_sets(2).await;
     let before = world.app_pods().await;
-    assert_eq!(world.ask("shop", "restart", "@1").await, format!("starts the pods of {version} anew"));
+    assert_eq!(world.ask("shop", "restart", "@1").await, format!("restarting the pods of {version}"));
     let uid = before[0].uid();
     let replaced = |pods: &[Pod]| pods.len() == 1 && pods[0].uid() != uid;
     world.until_list("the old pod gone, a new one there", replaced).await;
@@ -62,7 +62,7 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
     world.until_serving("shop", &version).await;
     let outcome = world.until_handled("shop", "restart", "@1").await;
     assert!(
-        outcome.starts_with(&format!("taken back: the new pods of {version} did not become ready")),
+        outcome.starts_with(&format!("reverted: the new pods of {version} did not become ready")),
         "{outcome}"
     );
     let left = world.until_list("just the old pod", |there: &[Pod]| there.len() == 1).await;
@@ -84,7 +84,7 @@ async fn a_restart_of_nothing_is_refused() {
     world.until_ready("shop", "True", "Stopped").await;
     assert_eq!(
         world.ask("shop", "restart", "@1").await,
-        "refused: no version serves that could be started anew"
+        "rejected: no live version is running that could be restarted"
     );
 }
 

@@ -16,13 +16,13 @@ async fn a_rollback_to_previous_twice_in_a_row_is_forward_again() {
     let second = world.serve("shop", prebuilt(2)).await;
     let sets: Vec<String> = world.until_sets(2).await.iter().map(ResourceExt::name_any).collect();
 
-    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("rolling back to {first}"));
     world.until_serving("shop", &first).await;
     let held = world.until_ready("shop", "True", "Held").await;
     assert!(message(&held, "Ready").contains(&second), "{}", message(&held, "Ready"));
     assert_eq!(held.status.unwrap().previous_version.as_deref(), Some(second.as_str()));
 
-    assert_eq!(world.ask("shop", "rollback", "previous@2").await, format!("goes to {second}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@2").await, format!("rolling back to {second}"));
     world.until_serving("shop", &second).await;
     world.until_ready("shop", "True", "Serving").await;
     let after: Vec<String> = world.list::<ReplicaSet>().await.iter().map(ResourceExt::name_any).collect();
@@ -40,10 +40,10 @@ async fn a_rollback_by_a_prefix_reaches_a_version_that_has_no_replica_set_any_mo
     world.serve("shop", prebuilt(3)).await;
     world.until_sets(2).await;
     let prefix = &first[1..7]; // Without the v, as it may be typed.
-    assert_eq!(world.ask("shop", "rollback", &format!("{prefix}@1")).await, format!("goes to {first}"));
+    assert_eq!(world.ask("shop", "rollback", &format!("{prefix}@1")).await, format!("rolling back to {first}"));
     world.until_serving("shop", &first).await;
     world.until_ready("shop", "True", "Held").await;
-    assert_eq!(world.ask("shop", "rollback", &format!("{first}@2")).await, format!("{first} runs already"));
+    assert_eq!(world.ask("shop", "rollback", &format!("{first}@2")).await, format!("{first} already runs"));
     world.until_ready("shop", "True", "Held").await;
     world.until_sets(2).await;
 }
@@ -78,11 +78,11 @@ async fn a_rollback_that_cannot_be_is_refused_with_what_can_be_typed() {
     let first = world.serve("shop", prebuilt(1)).await;
     assert_eq!(
         world.ask("shop", "rollback", "previous@1").await,
-        "refused: there is no other version that served"
+        "rejected: there is no other version that was live"
     );
     let unknown = world.ask("shop", "rollback", "v00000000@1").await;
     assert!(
-        unknown.contains("\"v00000000\" names no version, or more than one") && unknown.contains(&first),
+        unknown.contains("\"v00000000\" matches no version, or more than one") && unknown.contains(&first),
         "{unknown}"
     );
 
@@ -91,7 +91,7 @@ async fn a_rollback_that_cannot_be_is_refused_with_what_can_be_typed() {
     world.until_ready("shop", "False", "RolloutFailed").await;
     let again = world.ask("shop", "rollback", &format!("{bad}@1")).await;
     assert!(
-        again.starts_with(&format!("refused: {bad} failed before")) && again.contains("doce.dev/retry"),
+        again.starts_with(&format!("rejected: {bad} failed before")) && again.contains("doce.dev/retry"),
         "{again}"
     );
     let status = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();

@@ -43,7 +43,7 @@ async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_afte
     world.until_serving("shop", &second).await;
     assert_eq!(rolls().await, before + 2, "one write to start");
     assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
-    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("rolling back to {first}"));
     world.until_serving("shop", &first).await;
     assert_eq!(kept(world.list::<ReplicaSet>().await), sets);
     assert!(world.list::<Job>().await.is_empty());

@@ -38,7 +38,7 @@ async fn a_rollback_during_a_build_ends_it_and_one_to_what_is_asked_for_builds_i
     world.apply("shop", commit(3)).await;
     let (job, _) = world.running_build().await;
 
-    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("rolling back to {first}"));
     let held = world.until_held("shop", &first).await;
     let gone = |jobs: &[Job]| jobs.iter().all(|there| there.name_any() != job.name_any());
     world.until_list("the build is gone", gone).await;
@@ -47,7 +47,7 @@ async fn a_rollback_during_a_build_ends_it_and_one_to_what_is_asked_for_builds_i
     assert!(message(&held, "Ready").contains(&forward), "{}", message(&held, "Ready"));
 
     let says = world.ask("shop", "rollback", &format!("{third}@2")).await;
-    assert_eq!(says, format!("goes to {third}, which is built first"));
+    assert_eq!(says, format!("rolling back to {third}, which is built first"));
     world.finish_build(Built::default()).await;
     world.until_serving("shop", &third).await;
     world.until_sets(2).await;
@@ -62,9 +62,13 @@ async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_
     world.apply("shop", branch("next")).await;
     world.running_build().await;
 
-    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {first}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("rolling back to {first}"));
     let held = world.until_held("shop", &first).await;
-    assert!(message(&held, "Ready").contains("What branch next comes to"), "{}", message(&held, "Ready"));
+    assert!(
+        message(&held, "Ready").contains("`branch next` is being resolved"),
+        "{}",
+        message(&held, "Ready")
+    );
 
     world.finish_build(Built { commit: Some("0c".repeat(20)) }).await;
     let known = world
@@ -77,7 +81,7 @@ async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_
     world.until_held("shop", &first).await;
     assert_eq!(version_of(&world.get::<Deployment>("shop").await), first);
 
-    assert_eq!(world.ask("shop", "rollback", &format!("{third}@2")).await, format!("goes to {third}"));
+    assert_eq!(world.ask("shop", "rollback", &format!("{third}@2")).await, format!("rolling back to {third}"));
     world.until_serving("shop", &third).await;
 }
 
@@ -96,11 +100,11 @@ async fn twice_back_during_a_rollout_goes_forward_again() {
     let trial = world.get::<ProjectDeployment>("shop").await.status.unwrap().desired_version.unwrap();
     world.until_in_place("shop", &trial).await;
 
-    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("goes to {second}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@1").await, format!("rolling back to {second}"));
     world.until_held("shop", &second).await;
-    assert_eq!(world.ask("shop", "rollback", "previous@2").await, format!("goes to {first}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@2").await, format!("rolling back to {first}"));
     world.until_held("shop", &first).await;
-    assert_eq!(world.ask("shop", "rollback", "previous@3").await, format!("goes to {second}"));
+    assert_eq!(world.ask("shop", "rollback", "previous@3").await, format!("rolling back to {second}"));
     world.until_held("shop", &second).await;
 }
 

@@ -77,7 +77,7 @@ async fn a_leader_whose_renewals_are_refused_writes_nothing_more_and_says_what_i
     a.journal.at_rest().await;
 
     world.forbid_election("a").await;
-    a.until_readyz(503, "Let the operator's ServiceAccount get, create and update this Lease").await;
+    a.until_readyz(503, "Allow the operator's ServiceAccount to get, create and update this Lease").await;
     let (before, looks) = (a.journal.writes().len(), looks(&a));
     world.apply("shop", prebuilt(2)).await;
     let b = world.candidate("b", SHORT).await;

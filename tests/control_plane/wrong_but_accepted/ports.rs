@@ -66,7 +66,7 @@ async fn a_fixed_port_that_is_taken_names_its_holder_and_is_given_once_it_is_fre
     world.apply("shop", fixed(port)).await;
     let taken = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&taken, "PortAllocated");
-    assert!(said.contains(&format!("{port} is held by Service {}/other-shop", world.namespace)), "{said}");
+    assert!(said.contains(&format!("{port} is used by Service {}/other-shop", world.namespace)), "{said}");
     assert!(said.contains("spec.expose.nodePort"), "{said}");
     world.delete::<Service>("other-shop").await;
     let given = world.until_ready("shop", "True", "Serving").await;
@@ -99,7 +99,7 @@ async fn a_fixed_port_outside_the_api_servers_range_is_said_with_the_range() {
     let out = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&out, "PortAllocated");
     assert!(
-        said.contains("node port 8080 is not in the API server's range") && said.contains("30000-32767"),
+        said.contains("Node port 8080 is not in the API server's range") && said.contains("30000-32767"),
         "{said}"
     );
 }

@@ -63,7 +63,7 @@ async fn a_name_that_somebody_else_has_is_refused_and_left_alone() {
     let taken = world.until_ready("shop", "False", "NameTaken").await;
     let said = message(&taken, "Stalled");
     assert!(
-        said.contains("Deployment shop exists and is owned by nobody")
+        said.contains("Deployment shop already exists and does not belong to this project (owner: none)")
             && said.contains("kubectl delete deployments shop"),
         "{said}"
     );

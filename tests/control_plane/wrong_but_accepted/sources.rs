@@ -47,7 +47,7 @@ async fn comes_back(test: &str, fault: Failed) {
             );
         }
         world.fail_build(fault.clone()).await;
-        let sentence = format!("Tried again {pause} s after");
+        let sentence = format!("Retrying {pause} s after");
         let what = format!("{:?} and {sentence:?}", fault.message);
         let words = fault.message.clone();
         let object = world

@@ -64,7 +64,7 @@ fn forgotten_refusal(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
     let Some(Step::WriteLedger(after)) = &step else { return step };
     let refused = marks(project, observed, step.as_ref(), Verb::Rollback)
-        && after.handled[&Verb::Rollback].outcome.starts_with("refused");
+        && after.handled[&Verb::Rollback].outcome.starts_with("rejected");
     if refused { without(Verb::Rollback, project, observed) } else { step }
 }
 
@@ -160,7 +160,7 @@ fn offers_what_is_gone(project: &Project, observed: &Observed) -> Option<Step> {
         return Some(Step::WriteLedger(Box::new(ledger.with_handled(
             Verb::Rollback,
             &value,
-            "refused: it has no image",
+            "rejected: it has no image",
         ))));
     }
     step

@@ -139,10 +139,10 @@ pub(super) fn status_offers_what_would_be_granted(cluster: &Cluster, target: &Ta
     };
     let says = &after.handled[&Verb::Rollback].outcome;
     match status.previous_version {
-        Some(version) if says.starts_with("refused") || !says.contains(&version) => {
+        Some(version) if says.starts_with("rejected") || !says.contains(&version) => {
             Err(format!("it offers {version}, and a rollback is answered: {says}"))
         }
-        None if !says.starts_with("refused") => {
+        None if !says.starts_with("rejected") => {
             Err(format!("it offers nothing, and a rollback is answered: {says}"))
         }
         _ => Ok(()),

@@ -117,8 +117,8 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
     world.apply::<ConfigMap>("pages", pages).await;
     let source = json!({ "configMap": { "name": "pages" } });
     world.deploy("site", &json!({ "source": source, "rollout": { "minReadySeconds": 1 } })).await;
-    let missing = "Secret buildkit-client, which build.remote.secretName of the chart names, does not exist or is empty in \
-         namespace remote-builds";
+    let missing = "Secret buildkit-client (build.remote.secretName of the chart) does not exist or is empty in \
+    namespace remote-builds";
     world
         .until_status("site", "the Secret is missed", |status| is_at_fault(status, "BuildFault", missing))
         .await;

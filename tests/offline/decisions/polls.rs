@@ -125,7 +125,7 @@ fn a_look_that_is_under_way_or_fails_leaves_ready_as_it_is() {
     let case = case.ledger(|ledger| *ledger = remembers);
     let headline = headline(&case.project, &case.observed);
     assert_eq!(headline.ready, Truth::True);
-    assert!(headline.message.contains("branch main could not be looked at again: no answer"), "{headline:?}");
+    assert!(headline.message.contains("polling branch main failed: no answer"), "{headline:?}");
 }
 
 #[test]

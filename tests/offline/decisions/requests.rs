@@ -100,9 +100,9 @@ fn a_restart_stamps_the_live_version_once() {
 #[test]
 fn a_restart_of_what_is_stopped_or_was_never_live_is_refused() {
     let stopped = Case::serving(1).stopped().rollout(|rollout| rollout.replicas = 0);
-    assert!(stopped.asks(Verb::Restart, "@1").says(Verb::Restart).starts_with("refused"));
+    assert!(stopped.asks(Verb::Restart, "@1").says(Verb::Restart).starts_with("rejected"));
     let on_trial = Case::new(1).on_trial(1).asks(Verb::Restart, "@1");
-    assert!(on_trial.says(Verb::Restart).starts_with("refused"));
+    assert!(on_trial.says(Verb::Restart).starts_with("rejected"));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_request_that_was_seen_is_not_acted_on_again() {
 #[test]
 fn a_rollback_to_an_unknown_version_is_refused_with_the_list() {
     let says = Case::serving(1).asks(Verb::Rollback, "vfeedbeef@1").says(Verb::Rollback);
-    assert!(says.starts_with("refused") && says.contains(&short(&v(1))), "{says}");
+    assert!(says.starts_with("rejected") && says.contains(&short(&v(1))), "{says}");
 }
 
 #[test]
@@ -158,13 +158,13 @@ fn a_rollback_to_a_failed_version_beside_a_retry_is_granted() {
 #[test]
 fn a_rollback_to_what_is_not_there_says_so() {
     let says = Case::serving(1).asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
-    assert_eq!(says, "refused: there is no other version that served");
+    assert_eq!(says, "rejected: there is no other version that was live");
 }
 
 #[test]
 fn a_rollback_to_the_version_that_runs_says_so() {
     let case = Case::serving(1).asks(Verb::Rollback, &format!("{}@1", short(&v(1))));
-    assert!(case.says(Verb::Rollback).contains("runs already"));
+    assert!(case.says(Verb::Rollback).contains("already runs"));
     assert_eq!(case.remembers().hold, None);
 }
 
@@ -172,7 +172,7 @@ fn a_rollback_to_the_version_that_runs_says_so() {
 fn a_rollback_under_an_unknown_pin_is_refused_with_the_pin_and_what_can_be_had() {
     let case = Case::new(2).live(1, 1).live(2, 2).in_place(2).pinned("feedbeef");
     let says = case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
-    assert!(says.starts_with("refused") && says.contains("spec.pinnedVersion vfeedbeef"), "{says}");
+    assert!(says.starts_with("rejected") && says.contains("spec.pinnedVersion vfeedbeef"), "{says}");
     assert!(says.contains(&short(&v(1))) && !says.contains("looked up"), "{says}");
 }
 
@@ -186,7 +186,7 @@ fn a_rollback_while_the_config_map_is_missing_says_what_to_do_and_status_offers_
     let offer = status.conditions.iter().find(|condition| condition.type_ == "RollbackAvailable").unwrap();
     assert_eq!(offer.status, "False", "{}", offer.message);
     let says = case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
-    assert!(says.starts_with("refused") && says.contains("spec.pinnedVersion"), "{says}");
+    assert!(says.starts_with("rejected") && says.contains("spec.pinnedVersion"), "{says}");
     assert!(says.contains(&short(&v(1))), "{says}");
 }
 
@@ -207,5 +207,5 @@ fn previous_is_the_newest_version_that_can_still_be_had() {
     case.observed.records.remove(&v(1));
     let status = summarize(None, &case.project, &case.observed, None);
     assert_eq!((status.previous_version.clone(), offers(&status).0.as_str()), (None, "False"));
-    assert!(case.says(Verb::Rollback).starts_with("refused"));
+    assert!(case.says(Verb::Rollback).starts_with("rejected"));
 }

@@ -30,7 +30,7 @@ fn scaling_leaves_ready_true_as_long_as_one_pod_serves_and_none_is_unwell() {
     assert!(said(up).message.contains("1 of 3 pods"), "{}", said(up).message);
     let down = |rollout: &mut Rollout| (rollout.replicas, rollout.serving) = (1, 3);
     assert_eq!(told(down), (Truth::True, Reason::Scaling, true));
-    assert!(said(down).message.contains("1 of 1 pods; 2 more are ending"), "{}", said(down).message);
+    assert!(said(down).message.contains("1 of 1 pods; 2 more are terminating"), "{}", said(down).message);
     // Kubernetes has not looked at the new number yet.
     let unseen = |rollout: &mut Rollout| {
         (rollout.current, rollout.serving, rollout.pods, rollout.updated) = (false, 1, 1, 1);
@@ -91,5 +91,5 @@ fn a_request_that_there_is_not_is_answered_with_those_that_there_are() {
     assert_eq!(case.step(), None::<Step>, "nothing is remembered for it");
     let status = summarize(None, &case.project, &case.observed, None);
     let answer = &status.handled["rollbak"].outcome;
-    assert!(answer.contains("there is no doce.dev/rollbak") && answer.contains("rollback"), "{answer}");
+    assert!(answer.contains("unknown request doce.dev/rollbak") && answer.contains("rollback"), "{answer}");
 }

@@ -33,7 +33,7 @@ fn an_image_that_runs_as_root_is_refused_where_restricted_is_asked_for_and_what_
     let status = status(&case);
     let (reason, message) = ready(&status);
     assert_eq!(reason, "ImageRunsAsRoot");
-    for words in ["add USER", "spec.run.security: Baseline", "goes on serving"] {
+    for words in ["Add USER", "spec.run.security: Baseline", "keeps serving"] {
         assert!(message.contains(words), "{message}");
     }
     assert_eq!(status.failure.as_ref().unwrap().reason, "ImageRunsAsRoot");
@@ -62,10 +62,10 @@ fn any_other_user_is_started_and_one_that_is_not_known_is_left_to_the_kubelet() 
 #[test]
 fn neither_a_retry_nor_a_rollback_starts_what_is_refused_and_both_say_the_way_out() {
     let retry = restricted(Case::serving(1), Some(0)).asks(Verb::Retry, "@1");
-    assert!(retry.says(Verb::Retry).contains("add USER"), "{}", retry.says(Verb::Retry));
+    assert!(retry.says(Verb::Retry).contains("Add USER"), "{}", retry.says(Verb::Retry));
     let back = restricted(Case::serving(1), Some(0)).spec(1).asks(Verb::Rollback, &format!("{}@1", v(2)));
-    assert!(back.says(Verb::Rollback).starts_with("refused"), "{}", back.says(Verb::Rollback));
-    assert!(back.says(Verb::Rollback).contains("add USER"), "{}", back.says(Verb::Rollback));
+    assert!(back.says(Verb::Rollback).starts_with("rejected"), "{}", back.says(Verb::Rollback));
+    assert!(back.says(Verb::Rollback).contains("Add USER"), "{}", back.says(Verb::Rollback));
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn a_failed_version_that_stays_and_becomes_ready_late_is_not_said_to_be_down() {
     case.project.rollout.on_failure = OnFailure::Stay;
     let (reason, message) = ready(&case);
     assert_eq!(reason, "RolloutFailed");
-    assert!(message.contains("Its pods are ready since"), "{message}");
+    assert!(message.contains("Its pods have since become ready"), "{message}");
     assert!(!message.contains("does not run"), "{message}");
 }
 
@@ -244,7 +244,7 @@ fn while_a_version_that_is_gone_back_to_starts_it_is_the_other_that_serves() {
         "{history:?}"
     );
     let (_, message) = ready(&case);
-    assert!(message.ends_with(&format!("; {} goes on serving", short(&v(2)))), "{message}");
+    assert!(message.ends_with(&format!("; {} keeps serving", short(&v(2)))), "{message}");
 
     let (reason, message) = ready(&case.rollout(|rollout| rollout.deadline_over = true));
     assert_eq!(reason, "Starting");

@@ -1,8 +1,8 @@
-//! COPY and ADD of a file that is not there: which one, where it should be, and why it is not. It only reads text.
+//! Explains COPY and ADD of a missing file: which file, where it should be, and why it is missing. It only reads text.
 
 use super::{Ending, last, short};
 
-/// What BuildKit says before the name of a file that COPY did not find.
+/// What BuildKit prints before the name of a file that COPY did not find.
 const CHECKSUM: &str = "failed to calculate checksum of ref ";
 
 /// The file that COPY did not find, relative to the build context.
@@ -15,7 +15,7 @@ pub(in super::super) fn missing(ending: &Ending) -> Option<&str> {
     (!file.is_empty() && !file.split('/').any(|part| part == "..")).then_some(file)
 }
 
-/// COPY of a file that is not there: where it should be, and why it is not.
+/// Explains COPY of a missing file: where it should be, and why it is missing.
 pub(super) fn copy(ending: &Ending, error: &str) -> Option<String> {
     let file = missing(ending).filter(|_| error.contains(CHECKSUM))?;
     let step = ending.step.as_deref().unwrap_or_default();
@@ -24,16 +24,17 @@ pub(super) fn copy(ending: &Ending, error: &str) -> Option<String> {
     let (instruction, file) = (instruction, short(file));
     Some(match from {
         Some(stage) => format!(
-            "{instruction} needs /{file} of the stage {}, which is not there: the steps of that stage write their output to \
-             another place",
+            "{instruction} needs /{file} of the stage {}, which does not exist there: the steps of that stage write \
+             their output elsewhere",
             short(stage)
         ),
         None if ending.left_out => format!(
-            "{instruction} needs {file}, which .dockerignore excludes: take the line that matches it out, or add the line !{file}"
+            "{instruction} needs {file}, which .dockerignore excludes: remove the line that matches it, or add the \
+             line !{file}"
         ),
         None => format!(
-            "{instruction} needs {file}, which is not in the build context: commit it, or correct the path. It is relative to \
-             spec.source's path, not to the Dockerfile"
+            "{instruction} needs {file}, which is not in the build context: commit it, or correct the path. The path \
+             is relative to the path of spec.source, not to the Dockerfile"
         ),
     })
 }

@@ -5,12 +5,12 @@ fn advice() -> Advice {
     Advice { refused: "ask ada".to_owned(), full: "ask bob" }
 }
 
-/// `said` by buildctl.
+/// The failure after buildctl printed `said`.
 fn of(said: &str) -> Failure {
     failed("", "", said)
 }
 
-/// A build whose `step` printed `output`, after which buildctl said this.
+/// The failure of a build whose `step` printed `output`, after which buildctl printed its error.
 fn failed(step: &str, output: &str, said: &str) -> Failure {
     let lines = |text: &str| text.lines().map(str::to_owned).collect();
     let step = Some(step.to_owned()).filter(|step| !step.is_empty());
@@ -71,13 +71,13 @@ fn well_known_ends_are_explained() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
     let killed = failed("[2/2] RUN node big.js", "", &format!("{end} 137"));
     assert!(
-        killed.message.ends_with("137; it was killed, most likely for want of memory"),
+        killed.message.ends_with("137; it was killed, most likely because it ran out of memory"),
         "{}",
         killed.message
     );
     // Bad input 96: step that fills the disk
     let full = failed("[2/2] RUN yes > /f", "write: no space left on device", &format!("{end} 1"));
-    assert!(full.message.contains("disk is full. Free some on the nodes"), "{}", full.message);
+    assert!(full.message.contains("disk is full. Free disk space on the nodes"), "{}", full.message);
     assert_eq!(full.reason, Reason::OutOfDisk);
     let copied =
         failed("[2/2] RUN cp a b", "cp: error writing 'b': No space left on device", &format!("{end} 1"));
@@ -115,7 +115,7 @@ fn a_copy_that_finds_nothing_says_what_it_needs_and_why_it_is_not_there() {
     let absent = said("[build 3/6] ADD a/b.txt ./", "a/b.txt", false);
     assert!(absent.starts_with("ADD needs a/b.txt, which is not in the build context"), "{absent}");
     let stage = said("[stage-1 2/3] COPY --from=build /app/dist /srv", "app/dist", false);
-    assert!(stage.starts_with("COPY needs /app/dist of the stage build, which is not there"), "{stage}");
+    assert!(stage.starts_with("COPY needs /app/dist of the stage build, which does not exist there"), "{stage}");
     let outside = Ending {
         said: vec![format!("{FINAL}failed to calculate checksum of ref a::b: \"/../etc/passwd\": not found")],
         ..Ending::default()
@@ -187,7 +187,7 @@ fn a_base_image_of_another_platform_is_told_from_one_that_does_not_exist() {
     let failure = of(&format!("error: failed to solve: {at}: no match for platform in manifest: not found"));
     assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
     assert!(
-        failure.message.contains("docker.io/library/arm:1 is not there for the platform of the build"),
+        failure.message.contains("docker.io/library/arm:1 does not exist for the platform of the build"),
         "{failure}"
     );
 }
@@ -246,7 +246,7 @@ fn a_daemon_that_goes_away_is_no_verdict() {
     for said in ["", "signal: killed", gone] {
         assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
     }
-    assert!(of("").message.contains("it said nothing; if it goes away again, see"), "{}", of(""));
+    assert!(of("").message.contains("it printed nothing; if it happens again, find out"), "{}", of(""));
     let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
     assert_eq!(runtime.reason, Reason::BuilderUnavailable);
 }
@@ -260,7 +260,7 @@ fn what_is_left_of_a_secret_is_hidden_where_an_error_is_cut() {
         let error = format!("{at}{}{token}, it says", "x".repeat(400 - at.len() - left));
         let said = log.hide(&of(&format!("error: failed to solve: {error}")).message);
         assert!(
-            said.contains("xxx***…; check that pods reach it") && !said.contains("ghp"),
+            said.contains("xxx***…; check that pods can reach it") && !said.contains("ghp"),
             "{left}: {said}"
         );
     }

@@ -1,11 +1,11 @@
-//! The lines of `buildctl --progress=rawjson`, as far as they are used. What else is in them may have any shape.
+//! The fields of `buildctl --progress=rawjson` that we use. All other fields may have any shape.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-/// One line: what changed.
+/// One line: the changes since the last one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Event {
@@ -14,7 +14,7 @@ pub(super) struct Event {
     pub(super) logs: Vec<Output>,
 }
 
-/// A part of the build: a step of the Dockerfile, or something that `BuildKit` does around them.
+/// A part of the build: a step of the Dockerfile, or work of `BuildKit` around the steps.
 #[derive(Debug, Deserialize)]
 pub(super) struct Vertex {
     pub(super) digest: String,
@@ -28,7 +28,7 @@ pub(super) struct Vertex {
     pub(super) error: String,
 }
 
-/// What a vertex is busy with.
+/// What a vertex is doing.
 #[derive(Debug, Deserialize)]
 pub(super) struct Status {
     pub(super) id: String,
@@ -37,11 +37,11 @@ pub(super) struct Status {
     pub(super) completed: Option<Timestamp>,
 }
 
-/// What a step prints, cut anywhere.
+/// Output of a step, cut at any byte.
 #[derive(Debug, Deserialize)]
 pub(super) struct Output {
     pub(super) vertex: String,
-    /// 1 or 2, standard output or error.
+    /// 1 for standard output, 2 for standard error.
     #[serde(default)]
     pub(super) stream: u8,
     #[serde(default, deserialize_with = "bytes")]

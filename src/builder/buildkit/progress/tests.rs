@@ -1,4 +1,4 @@
-//! The events are real ones of buildctl 0.33.
+//! Tests with real events of buildctl 0.33.
 
 use super::*;
 use crate::builder::buildkit::{ending, failure};
@@ -12,7 +12,7 @@ fn shown(events: &str) -> (Progress, Vec<String>) {
     (progress, lines)
 }
 
-/// The lines without the seconds, which differ in no interesting way.
+/// The lines without the seconds, which do not matter here.
 fn plain(lines: &[String]) -> Vec<&str> {
     lines
         .iter()
@@ -31,7 +31,7 @@ fn a_build_is_told_step_by_step() {
     }
     assert_eq!(progress.steps(), Steps { steps: 4, cached: 0 });
     assert!(progress.is_pushing());
-    // Each vertex begins once and ends once, though BuildKit tells some twice.
+    // Each vertex begins once and ends once, although BuildKit reports some twice.
     let starts = lines.iter().filter(|line| line.ends_with("load build context")).count();
     let number =
         lines.iter().find(|line| line.ends_with("load build context")).unwrap().split(' ').next().unwrap();

@@ -1,4 +1,4 @@
-//! What comes out of a commit, and what is too much of it.
+//! Tests of checkouts: the files that Git writes, and the limits.
 
 use super::*;
 use crate::builder::outcome;
@@ -14,7 +14,7 @@ impl Origin {
     }
 }
 
-/// The commit in `tree`, or why it is not there.
+/// Fetches the commit and writes its files to `tree`.
 async fn checked_out(git: &Git, commit: &str, tree: &Path) -> Result<Room, Failure> {
     git.fetch(commit, &branch("main")).await.unwrap();
     std::fs::create_dir(tree).unwrap();
@@ -64,7 +64,7 @@ async fn files_come_out_with_the_bytes_that_were_committed() {
     }
     let attributes = "[attr]all ident eol=crlf\n* ident\nwide text working-tree-encoding=UTF-32\nlines text eol=crlf\n\
                       old-lines crlf\nmixed text eol=crlf\nsub/* all\nlarge filter=lfs diff=lfs merge=lfs -text\n";
-    // Added alone: what is in the index already is not read again through them.
+    // Added alone: files already in the index are not read again through these attributes.
     std::fs::write(origin.dir.path().join(".gitattributes"), attributes).unwrap();
     std::fs::write(origin.dir.path().join("sub/.gitattributes"), "id ident text eol=crlf\n").unwrap();
     origin.run(&["add", ".gitattributes", "sub/.gitattributes"]);
@@ -110,7 +110,7 @@ async fn a_source_that_git_does_not_get_through_is_a_verdict() {
     let commit = origin.commit("a", "1");
     let git = Git { patience: Duration::from_millis(50), ..origin.git(work.path()).await };
     git.fetch(&commit, &branch("main")).await.unwrap();
-    // Git opens this file before it looks for an object, and waits there for somebody to write to it.
+    // Git opens this file before it looks for an object, and waits for a writer.
     let alternates = git.objects.join("objects/info/alternates");
     assert!(Std::new("mkfifo").arg(&alternates).status().unwrap().success());
     let tree = work.path().join("tree");

@@ -46,7 +46,7 @@ fn here() -> &'static str {
     }
 }
 
-/// A registry of the repository `you/shop`: texts by the paths below it. What begins with `http` is a redirect.
+/// A registry with the repository `you/shop`: texts by path below it. A text that begins with `http` is a redirect.
 async fn registry(texts: &[(String, String)]) -> String {
     let texts: Arc<BTreeMap<String, String>> = Arc::new(texts.iter().cloned().collect());
     let answer = async move |request: Request| -> Response {
@@ -100,7 +100,7 @@ async fn an_image_that_is_none_or_another_one_is_refused() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let upwards = "sha256:../../../v1/secrets";
     for (texts, name, reason, words) in [
-        (vec![at("manifests/1", "[]")], ":1", Reason::SourceNotFound, "is no image"),
+        (vec![at("manifests/1", "[]")], ":1", Reason::SourceNotFound, "is not an image"),
         (
             vec![at("manifests/1", &index_of(&[("s390x", &digest)]))],
             ":1",
@@ -113,18 +113,23 @@ async fn an_image_that_is_none_or_another_one_is_refused() {
             Reason::SourceNotFound,
             "platform of this node",
         ),
-        (vec![at("manifests/1", &manifest_of(upwards, 1))], ":1", Reason::SourceNotFound, "by no sha256"),
+        (
+            vec![at("manifests/1", &manifest_of(upwards, 1))],
+            ":1",
+            Reason::SourceNotFound,
+            "does not reference its configuration by sha256",
+        ),
         (
             vec![at(&format!("manifests/{digest}"), &manifest)],
             "@{digest}",
             Reason::SourceChanged,
-            "something else",
+            "other content",
         ),
         (
             vec![at("manifests/1", &manifest), at(&format!("blobs/{}", sum(CONFIG)), "{}")],
             ":1",
             Reason::SourceChanged,
-            "something else",
+            "other content",
         ),
     ] {
         let host = registry(&texts).await;

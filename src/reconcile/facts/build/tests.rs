@@ -41,10 +41,10 @@ fn why_a_pod_never_ran_is_kept_before_the_deadline_takes_the_pod() {
     assert_eq!((&early.state, early.last_words), (&JobState::Running, Some(at(1070))));
     assert_eq!(early.trouble.unwrap().reason, "Unschedulable");
     let late = seen(&[unscheduled()], 1070);
-    assert_eq!(late.trouble, None, "it is no state any more but an end");
+    assert_eq!(late.trouble, None, "the build has ended");
     let JobState::Lost(why) = late.state else { panic!("{:?}", late.state) };
     assert_eq!(why.reason, "Unschedulable");
-    for part in ["did not run in the 100 s", "0/3 nodes are available", "spec.build.timeoutSeconds"] {
+    for part in ["did not run within its 100 s", "0/3 nodes are available", "spec.build.timeoutSeconds"] {
         assert!(why.message.contains(part), "{}", why.message);
     }
 }
@@ -66,7 +66,7 @@ fn a_pod_that_its_deadline_takes_does_not_run_any_more_although_its_job_has_not_
     let mut leaves = Pod::clone(&unscheduled());
     leaves.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1100)));
     for pods in [vec![Arc::new(leaves)], vec![]] {
-        let JobState::Lost(why) = seen(&pods, 1100).state else { panic!("it is taken for one that runs") };
+        let JobState::Lost(why) = seen(&pods, 1100).state else { panic!("it counts as running") };
         assert_eq!(why.reason, "BuildTimeout");
         assert_eq!(seen(&pods, 1050).state, JobState::Running);
     }
@@ -78,7 +78,7 @@ fn a_deadline_shorter_than_the_last_words_leaves_a_second() {
     short.spec.as_mut().unwrap().active_deadline_seconds = Some(1);
     assert_eq!(job(&short, &[]).unwrap().last_words, Some(at(1001)));
     short.status = None;
-    assert_eq!(job(&short, &[]).unwrap().last_words, None, "it has not begun");
+    assert_eq!(job(&short, &[]).unwrap().last_words, None, "it has not started");
 }
 
 /// The Job of the only lookup, which is answered with commit `c1`, is open.
@@ -104,9 +104,9 @@ fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
 
 #[test]
 fn the_job_of_a_lookup_is_open_until_the_record_of_what_came_out_has_its_image() {
-    assert!(answered_is_open(None, false), "the record is yet to be made");
-    assert!(answered_is_open(Some(("c0", true)), false), "that is of the commit before");
-    assert!(answered_is_open(Some(("c1", false)), false), "its image is yet to be noted");
+    assert!(answered_is_open(None, false), "there is no record yet");
+    assert!(answered_is_open(Some(("c0", true)), false), "that record is of the previous commit");
+    assert!(answered_is_open(Some(("c1", false)), false), "the record has no image yet");
     assert!(!answered_is_open(Some(("c1", true)), false));
-    assert!(!answered_is_open(Some(("c1", false)), true), "there is none");
+    assert!(!answered_is_open(Some(("c1", false)), true), "the build failed, so there is no image");
 }

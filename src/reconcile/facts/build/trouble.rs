@@ -1,5 +1,5 @@
-//! What kept a build pod from running, or ended it before it could say why: read off the pod where there is one, else off
-//! the Job, and told with the next step. None of it is the source's doing.
+//! Why a build pod did not run, or ended before it could report: read from the pod if there is one, else from the Job,
+//! with the next step. The source causes none of this.
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Pod};
@@ -11,14 +11,14 @@ use crate::desired::names;
 use crate::reconcile::observed::Trouble;
 use crate::text::bounded;
 
-/// Longest sentence of Kubernetes that is passed on, in bytes.
+/// Maximum length of a message of Kubernetes that is passed on, in bytes.
 const MAX_WORDS: usize = 500;
 
 fn trouble(reason: Reason, message: String) -> Trouble {
     Trouble { reason: reason.name().to_owned(), message }
 }
 
-/// Why the build that was started does not run, if Kubernetes says so or says nothing where it should.
+/// Why the started build does not run, if Kubernetes gives a reason or never created its pod.
 #[must_use]
 pub(super) fn of_running(job: &Job, pods: &[&Pod]) -> Option<Trouble> {
     if pods.is_empty() {
@@ -28,7 +28,7 @@ pub(super) fn of_running(job: &Job, pods: &[&Pod]) -> Option<Trouble> {
     let here = alive().find_map(|pod| waiting(pod)).map(|why| match why.reason.as_str() {
         "Unschedulable" => unschedulable(&why),
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => no_image(&why),
-        _ => trouble(Reason::BuildFault, format!("its pod waits: {}: {}", why.reason, why.message)),
+        _ => trouble(Reason::BuildFault, format!("its pod is waiting: {}: {}", why.reason, why.message)),
     });
     here.or_else(|| alive().all(|pod| put_out(pod).is_some()).then(|| evicted(pods)).flatten())
 }
@@ -62,33 +62,33 @@ pub(super) fn of_ended(
     trouble(
         Reason::BuildFault,
         format!(
-            "build {name} ended without a report ({ended}{}); kubectl describe job {name} says more",
+            "build {name} ended without a report ({ended}{}; see kubectl describe job {name})",
             how.unwrap_or_default()
         ),
     )
 }
 
-/// The deadline of the Job is over; `stage` is where the build was then, where that is known.
+/// The deadline of the Job is over. `stage` is the stage of the build at that time; empty if unknown.
 #[must_use]
 pub(super) fn timeout(job: &Job, stage: &str) -> Trouble {
     let seconds = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or_default();
     let at = if stage.is_empty() { String::new() } else { format!(" at stage {stage}") };
     let message = format!(
-        "build {} was ended{at} after {seconds} s, in which the wait for a node and for its images counts: raise \
-         spec.build.timeoutSeconds, or find out what it waited for with kubectl describe job {}",
+        "build {} timed out{at} after {seconds} s, which include the wait for a node and for images. Raise \
+         spec.build.timeoutSeconds, or find out what it waited for (kubectl describe job {})",
         job.name_any(),
         job.name_any()
     );
     trouble(Reason::BuildTimeout, message)
 }
 
-/// The deadline of the Job is near, and its pod does not run for this reason: the word stays, and the sentence outlives the
-/// pod.
+/// The deadline of the Job is near, and its pod does not run because of `why`. The reason stays the same, and the
+/// message outlives the pod.
 #[must_use]
 pub(super) fn over(job: &Job, why: Trouble) -> Trouble {
     let seconds = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or_default();
     let message = format!(
-        "build {} did not run in the {seconds} s that it may take: {}. If it only needs longer, raise \
+        "build {} did not run within its {seconds} s: {}. If it only needs more time, raise \
          spec.build.timeoutSeconds",
         job.name_any(),
         why.message
@@ -98,7 +98,7 @@ pub(super) fn over(job: &Job, why: Trouble) -> Trouble {
 
 fn unschedulable(why: &Trouble) -> Trouble {
     let message = format!(
-        "no node takes its pod ({}). Make room, lower spec.build.resources.requests, or ask the platform's owner about \
+        "no node accepts its pod ({}). Make room, lower spec.build.resources.requests, or ask the platform owner about \
          build.resources, build.nodeSelector and build.tolerations of the chart",
         bounded(&why.message, MAX_WORDS)
     );
@@ -107,7 +107,7 @@ fn unschedulable(why: &Trouble) -> Trouble {
 
 fn no_image(why: &Trouble) -> Trouble {
     let message = format!(
-        "an image of the build pod itself cannot be pulled ({}: {}). The platform's owner sets them: \
+        "Kubernetes cannot pull an image of the build pod itself ({}: {}). The platform owner sets them: \
          build.buildkitImage (build.rootfulImage for other profiles) and image of the chart",
         why.reason,
         bounded(&why.message, MAX_WORDS)
@@ -115,8 +115,8 @@ fn no_image(why: &Trouble) -> Trouble {
     trouble(Reason::BuilderImageUnavailable, message)
 }
 
-/// A Job that has been started and has neither had nor lost a pod. Kubernetes writes the start and the first pod into its
-/// status at once, so that there is no moment in which this is so by itself.
+/// The Job was started and has neither had nor lost a pod. Kubernetes writes the start and the first pod to the status
+/// at once, so a healthy Job is never in this state.
 fn never_made(job: &Job) -> bool {
     let Some(status) = &job.status else { return false };
     let counts = [status.active, status.ready, status.terminating, status.failed, status.succeeded];
@@ -127,24 +127,24 @@ fn never_made(job: &Job) -> bool {
 
 fn forbidden(job: &Job) -> Trouble {
     let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
-    let look = format!("kubectl describe job {name} -n {namespace} names which");
+    let look = format!("kubectl describe job {name} -n {namespace} shows which");
     let message = if is_restricted(job) {
         format!(
-            "Kubernetes lets no pod of build {name} in: a quota or policy of namespace {namespace} ({look}). The pod meets \
-             Pod Security \"restricted\": make room in the quota, or ask who wrote the policy"
+            "A quota or admission policy of namespace {namespace} rejected the pod of build {name} ({look}). The pod meets \
+             Pod Security \"restricted\": make room in the quota, or ask the author of the policy"
         )
     } else {
         format!(
-            "Kubernetes lets no pod of build {name} in: Pod Security, or else a quota or policy of namespace {namespace} \
-             ({look}). Builds need the label pod-security.kubernetes.io/enforce=privileged on the namespace; where it must \
-             not have it, name a prebuilt image in spec.source.image, or ask the platform's owner for build.profile remote \
-             of the chart"
+            "Pod Security, a quota or an admission policy of namespace {namespace} rejected the pod of build {name} \
+             ({look}). Builds need the label pod-security.kubernetes.io/enforce=privileged on the namespace. If it must not \
+             have it, name a prebuilt image in spec.source.image, or ask the platform owner for build.profile remote of \
+             the chart"
         )
     };
     trouble(Reason::PodForbidden, message)
 }
 
-/// The pod of this build asks for nothing that Pod Security would refuse: the daemon is elsewhere.
+/// The pod of this build needs nothing that Pod Security rejects, because the daemon runs elsewhere.
 fn is_restricted(job: &Job) -> bool {
     let context = container(job).and_then(|container| container.security_context.as_ref());
     context.is_some_and(|context| {
@@ -152,7 +152,7 @@ fn is_restricted(job: &Job) -> bool {
     })
 }
 
-/// The container that builds.
+/// The build container.
 fn container(job: &Job) -> Option<&Container> {
     let pod = job.spec.as_ref()?.template.spec.as_ref()?;
     pod.containers.iter().find(|container| container.name == names::BUILD)
@@ -161,29 +161,29 @@ fn container(job: &Job) -> Option<&Container> {
 fn out_of_memory(job: &Job) -> Trouble {
     let limits = container(job).and_then(|build| build.resources.as_ref()?.limits.as_ref());
     let limit = limits.and_then(|limits| limits.get("memory")).map_or_else(
-        || "and has no limit of its own, so the node had none left".to_owned(),
-        |limit| format!("of which it may have {}", limit.0),
+        || "it has no limit of its own, so the node had none left".to_owned(),
+        |limit| format!("its limit is {}", limit.0),
     );
     let message = format!(
-        "build {} was ended because it needs more memory, {limit}: raise spec.build.resources.limits.memory, which the \
-         next attempt has then, or build.resources of the chart",
+        "build {} ran out of memory ({limit}): raise spec.build.resources.limits.memory, which applies from the next \
+         attempt, or build.resources of the chart",
         job.name_any()
     );
     trouble(Reason::OutOfMemory, message)
 }
 
-/// A node took a pod away, for want of disk or memory of its own.
+/// A node evicted a pod, because the node lacks disk or memory.
 fn evicted(pods: &[&Pod]) -> Option<Trouble> {
     let words = pods.iter().find_map(|pod| put_out(pod))?;
     let message = format!(
-        "its pod was put out of its node ({}). A build needs disk for its source, its layers and its caches: free some on \
-         the nodes, or ask the platform's owner for others (build.nodeSelector of the chart)",
+        "the node evicted its pod ({}). A build needs disk for its source, its layers and its caches. Free disk on the \
+         nodes, or ask the platform owner for other nodes (build.nodeSelector of the chart)",
         bounded(&words, MAX_WORDS)
     );
     Some(trouble(Reason::Evicted, message))
 }
 
-/// What its node says of a pod that it put out. A node that is gone or emptied says nothing about the build.
+/// The message of the node about a pod that it evicted. A node that is gone or drained says nothing about the build.
 fn put_out(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     if status.reason.as_deref() == Some("Evicted") {

@@ -13,7 +13,7 @@ fn get(path: &str) -> Check {
     check(&json!({ "httpGet": { "path": path, "port": "http" }, "timeoutSeconds": 2 }))
 }
 
-/// The sentences are those of a kubelet 1.36.
+/// The messages are those of kubelet 1.36.
 #[test]
 fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serve() {
     for (said, words, line) in [
@@ -38,7 +38,7 @@ fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serv
         ),
         (
             "Startup probe failed: Get \"/\": stopped after 10 redirects",
-            "GET / redirects in a circle",
+            "GET / redirects in a loop",
             "path",
         ),
         (
@@ -49,12 +49,12 @@ fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serv
         (
             "(combined from similar events): Startup probe failed: Get \"http://10.42.0.7:3000/\": context deadline exceeded \
              (Client.Timeout exceeded while awaiting headers)",
-            "GET / had no answer on port 3000 within 2 s",
+            "GET / got no answer on port 3000 within 2 s",
             "timeoutSeconds",
         ),
         (
             "Startup probe failed: Get \"http://10.42.0.7:3000/\": EOF",
-            "GET / on port 3000 had no HTTP answer",
+            "GET / on port 3000 got no HTTP answer",
             "type: TCP",
         ),
     ] {
@@ -71,10 +71,13 @@ fn a_connection_and_a_command_have_words_of_their_own() {
     assert!(met.refused && met.words.starts_with("connection refused on port 9000"), "{}", met.words);
     let command = check(&json!({ "exec": { "command": ["pg_isready", "-q"] }, "timeoutSeconds": 7 }));
     let met = command.met("Startup probe failed: no response");
-    assert_eq!(met.words, "the command \"pg_isready -q\" of spec.run.health did not end with 0: no response");
+    assert_eq!(
+        met.words,
+        "the command \"pg_isready -q\" of spec.run.health did not exit with 0: no response"
+    );
     let met = command.met("Startup probe failed: command timed out: \"pg_isready -q\" timed out after 7s");
     assert!(met.words.contains("did not end within 7 s"), "{}", met.words);
-    assert!(command.unanswered().contains("end with 0 within 7 s"));
+    assert!(command.unanswered().contains("exit with 0 within 7 s"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 
-/// What runtimes print. Node 20, Python 3.11, Go 1.26, Java 17, Rust 1.9x and the shells are as they printed it; Ruby, PHP, .NET and
-/// Elixir as their manuals show it.
+/// What runtimes print. Node 20, Python 3.11, Go 1.26, Java 17, Rust 1.9x and the shells: as they printed it. Ruby,
+/// PHP, .NET and Elixir: as their manuals show it.
 const TOLD: &[(&str, &str, &str)] = &[
     (
         "node, thrown",

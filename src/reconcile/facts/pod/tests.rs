@@ -27,7 +27,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-/// The trouble at `now` of a container in that state, of which the kubelet said something at a second.
+/// The trouble at `now` of a container in that state, with a message of the kubelet and the second when it was sent.
 fn trouble(status: &Value, said: Option<(&str, i64)>, now: i64) -> Trouble {
     let sighting =
         said.map(|(said, second)| ("u".to_owned(), Sighting { said: said.to_owned(), at: at(second) }));
@@ -57,7 +57,7 @@ fn a_program_that_has_only_just_begun_is_asked_nothing() {
     let young = |said| trouble(&json!({ "state": running(0) }), said, 5).message;
     assert_eq!(young(None), "it runs, and has not answered its health check yet");
     assert_eq!(young(Some((REFUSED, 4))), "it is starting, and does not listen on port 3000 yet");
-    assert!(young(Some((MISSING, 4))).starts_with("GET / answered 404"), "an answer is an answer");
+    assert!(young(Some((MISSING, 4))).starts_with("GET / answered 404"), "an answer is reported at once");
     let later = |said| trouble(&json!({ "state": running(0) }), said, 20);
     assert!(later(None).message.contains("does it listen on port 3000"));
     assert_eq!(later(Some((REFUSED, 19))).reason, NOT_LISTENING);
