@@ -14,7 +14,6 @@ pub mod inventory;
 pub mod leases;
 pub mod living;
 mod marks;
-pub mod preconditions;
 mod reads;
 pub mod sightings;
 pub mod whose;

@@ -143,9 +143,8 @@ fn projects(
             }
         });
     events.touched_objects().filter_map(|touched| async {
-        let touched = touched.inspect_err(
-            |error| tracing::warn!(%error, "watch of ProjectDeployments failed, restarting it"),
-        );
+        let touched = touched
+            .inspect_err(|error| tracing::warn!(%error, "watch of ProjectDeployments failed, restarting it"));
         touched.ok().map(|object| ObjectRef::from_obj(&object))
     })
 }

@@ -176,7 +176,12 @@ async fn set_aside(
             registry.tag(repository, &tagged.tag, &manifest).await?;
             return Err(error);
         }
-        tracing::info!(repository, tag = tagged.tag, digest = tagged.digest, "tag removed: nothing in the cluster names it");
+        tracing::info!(
+            repository,
+            tag = tagged.tag,
+            digest = tagged.digest,
+            "tag removed: nothing in the cluster names it"
+        );
         aside.add(Untagged { repository: repository.to_owned(), tagged, manifest });
     }
     Ok(())

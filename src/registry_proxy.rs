@@ -153,7 +153,10 @@ impl Relay {
                 answer
             }
             Ok(answer) => {
-                let message = format!("the registry answered with {}, and the proxy does not follow redirects", answer.status());
+                let message = format!(
+                    "the registry answered with {}, and the proxy does not follow redirects",
+                    answer.status()
+                );
                 return refusal(StatusCode::BAD_GATEWAY, "UNSUPPORTED", &message);
             }
             Err(error) => {

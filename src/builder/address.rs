@@ -182,7 +182,8 @@ pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
 
 /// What is wrong with an address that a person named, where sources may be at public addresses only.
 pub(super) fn forbidden_unless_public(address: IpAddr) -> Option<&'static str> {
-    let private = "a private address, and the platform owner allows only public sources (build.privateSources)";
+    let private =
+        "a private address, and the platform owner allows only public sources (build.privateSources)";
     forbidden(address).or_else(|| is_private(address).then_some(private))
 }
 

@@ -42,7 +42,8 @@ pub(super) async fn run() -> ExitCode {
         }
     };
     let ended = tokio::time::timeout(TIME, cleanup.until_answered()).await;
-    let ended = ended.unwrap_or_else(|_| Err(Error::Fault(format!("not finished within {} s", TIME.as_secs()))));
+    let ended =
+        ended.unwrap_or_else(|_| Err(Error::Fault(format!("not finished within {} s", TIME.as_secs()))));
     let sentence = cleanup.sentence(&ended);
     cleanup.log.line(&sentence);
     match ended {

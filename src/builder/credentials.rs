@@ -216,8 +216,7 @@ fn header(value: &str) -> Result<(), Failure> {
 
 /// The failure of a value that cannot be sent.
 pub(super) fn unreadable(stage: Stage) -> Failure {
-    let message =
-        "a value in the Secret of spec.source contains a line break or control character; remove it from the Secret";
+    let message = "a value in the Secret of spec.source contains a line break or control character; remove it from the Secret";
     Failure::new(stage, Reason::SourceAuthFailed, message)
 }
 

@@ -1,5 +1,5 @@
-//! Which way leads from a source to an image: its own Dockerfile, or one that is written for what is there. It looks at
-//! files and runs nothing. The order and what decides stand in docs/frameworks.md.
+//! Decides how a source becomes an image: by its own Dockerfile, or by a generated one. Detection reads files and runs
+//! nothing. docs/frameworks.md describes the order and the criteria.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,37 +46,37 @@ mod tree;
 mod workspace;
 mod xml;
 
-/// How the image is made.
+/// How the image is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recipe {
     /// By a Dockerfile of the source, named relative to the context.
     Dockerfile(String),
-    /// By a Dockerfile that was written here.
+    /// By a generated Dockerfile.
     Generated(Generated),
 }
 
-/// A Dockerfile that was written for a source.
+/// A Dockerfile that was generated for a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Generated {
     pub(super) framework: Framework,
     pub(super) text: String,
-    /// Which directory its COPY instructions are about.
+    /// The directory that its COPY instructions refer to.
     pub(super) context: Context,
-    /// What a person should know about it.
+    /// What the user should know about it.
     pub(super) findings: Findings,
 }
 
-/// The directory that a generated Dockerfile is built in.
+/// The build context of a generated Dockerfile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Context {
-    /// The one that the source's path names.
+    /// The directory that the source's `path` names.
     Directory,
-    /// The root of the source: a member of a workspace needs what lies above it.
+    /// The root of the source: a member of a workspace needs files above it.
     Source,
 }
 
 impl Generated {
-    /// The command that its image starts with, as a person would type it; none where the Dockerfile sets none.
+    /// The start command of its image, as a person would type it; None if the Dockerfile sets none.
     pub(super) fn starts(&self) -> Option<String> {
         let last = |word: &str| {
             let line = self.text.lines().rev().find_map(|line| line.strip_prefix(word))?;
@@ -88,7 +88,7 @@ impl Generated {
 }
 
 impl Generated {
-    /// The same, with the arguments that its installation needs and the secrets of its steps.
+    /// Adds the arguments that its installation needs, and the secrets of its steps.
     fn with(self, early: &BTreeSet<String>, secrets: &BTreeSet<String>) -> Self {
         let text = offer::secrets(&offer::early_arguments(&self.text, early), secrets);
         Self { text, ..self }
@@ -96,19 +96,19 @@ impl Generated {
 }
 
 impl Generated {
-    /// The files that its COPY instructions are about.
+    /// The files that its COPY instructions refer to.
     fn seen<'t>(&self, tree: Tree<'t>) -> Tree<'t> {
         if self.context == Context::Source { tree.source() } else { tree }
     }
 
-    /// The text of the `.dockerignore` that belongs to it; `directory`: the one that it is built in.
+    /// The text of its `.dockerignore`; `directory` is its build context.
     pub(super) fn ignore(&self, directory: &Path) -> Result<String, Failure> {
         Ok(ignore::of(Tree::new(directory), self)?.text)
     }
 }
 
 impl Recipe {
-    /// What the report calls it.
+    /// Its name in the report.
     pub(super) fn framework(&self) -> &'static str {
         match self {
             Self::Dockerfile(_) => "Dockerfile",
@@ -117,7 +117,8 @@ impl Recipe {
     }
 }
 
-/// Chooses the recipe for the files of the context, a directory of the source or its root; both without links in them.
+/// Chooses the recipe for the files of `context`, the source's root or a directory in it. Neither path may contain
+/// links.
 pub(super) fn detect(source: &Path, context: &Path, settings: &Settings) -> Result<Recipe, Failure> {
     if settings.strategy != Strategy::Generated {
         let named: Vec<&str> = match &settings.dockerfile {
@@ -145,31 +146,31 @@ pub(super) fn detect(source: &Path, context: &Path, settings: &Settings) -> Resu
     Ok(Recipe::Generated(generated.with(&early, &settings.secrets)))
 }
 
-/// A tag that is not known to exist would fail minutes later, in words about a registry.
+/// Rejects unknown base images here: the build would fail minutes later, with an error about a registry.
 fn check_images(dockerfile: &str) -> Result<(), Failure> {
     match images::named(dockerfile).into_iter().find(|image| !images::is_known(image)) {
         Some(image) => Err(no_builder(format!(
-            "the version that the source asks for leads to the base image {image}, which is not known to exist; ask for \
+            "the version that the source names needs the base image {image}, which this operator does not know; name \
              another version, or add a Dockerfile"
         ))),
         None => Ok(()),
     }
 }
 
-/// A regular file inside the context, not empty and not too large to be one.
+/// The Dockerfile must be a regular file inside the context, neither empty nor too large.
 fn check_dockerfile(context: &Path, name: &str) -> Result<(), Failure> {
     let inside = context.join(name).canonicalize().ok().filter(|real| real.starts_with(context));
     let data = inside.and_then(|real| real.metadata().ok()).filter(std::fs::Metadata::is_file);
     let why = match data.map(|data| data.len()) {
-        None => "is no file inside the directory that is built",
+        None => "is not a file inside the build context",
         Some(0) => "is empty",
-        Some(size) if size > MAX_TEXT => "is larger than 1 MiB, which no Dockerfile is",
+        Some(size) if size > MAX_TEXT => "is larger than 1 MiB, too large for a Dockerfile",
         Some(_) => return Ok(()),
     };
     Err(no_builder(format!("{name:?} {why}; correct it, or set spec.build.strategy: Generated")))
 }
 
-/// What is asked of a generated Dockerfile is not passed over in silence.
+/// Rejects settings that only a generated Dockerfile uses, instead of ignoring them.
 fn check_unused(dockerfile: &str, settings: &Settings) -> Result<(), Failure> {
     let field = match settings {
         Settings { framework: Some(_), .. } => "framework",
@@ -178,25 +179,25 @@ fn check_unused(dockerfile: &str, settings: &Settings) -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(no_builder(format!(
-        "spec.build.{field} is for a Dockerfile that is written here, but the source has {dockerfile:?}; leave the field \
-         out, or set spec.build.strategy: Generated"
+        "spec.build.{field} works only with a generated Dockerfile, but the source has {dockerfile:?}; remove the \
+         field, or set spec.build.strategy: Generated"
     )))
 }
 
-/// The build that the user asks for in place of the usual one.
+/// The build command that replaces the usual one, if the user sets one.
 fn step(settings: &Settings) -> Option<Step> {
     settings.command.clone().map(Step::Command)
 }
 
-/// The names of build arguments that can stand in a Dockerfile, which are all that the API server takes.
+/// The build arguments whose names are valid in a Dockerfile. The API server accepts no others.
 fn arguments(settings: &Settings) -> Vec<String> {
     settings.args.keys().filter(|name| names::is_identifier(name)).cloned().collect()
 }
 
 fn missing(file: &str, framework: Framework) -> Failure {
     no_builder(format!(
-        "there is no {file}, which spec.build.framework: {} needs, in the directory that is built; correct the field, or \
-         set the path of the source",
+        "the build context has no {file}, which spec.build.framework: {} needs; correct the field, or set the path of \
+         the source",
         framework.name()
     ))
 }

@@ -1,8 +1,8 @@
-//! The texts of generated Dockerfiles: several stages, no root at run time, layers in the order in which they change.
-//! Nothing that a source says gets into them except what was checked by `detect`.
+//! The texts of generated Dockerfiles: several stages, no root at run time, layers ordered by how often they change.
+//! Only values that `detect` has checked get into them from a source.
 //!
-//! What a later step needs is kept in a layer, because the cache of a build is the layers in the registry; a cache mount
-//! holds only what makes a step faster when the same builder runs again.
+//! Results that later steps need are kept in layers, because the cache of a build is its layers in the registry. A
+//! cache mount only speeds up a step when the same builder runs again.
 
 use std::fmt::Write as _;
 
@@ -29,13 +29,13 @@ pub(super) mod start;
 /// Id of the BuildKit secret with the platform's CA certificates. A step finds it at `/run/secrets/doce-ca`.
 pub(super) const CA_SECRET: &str = "doce-ca";
 
-/// Where Debian's images keep the certificates that programs trust.
+/// The file with the trusted certificates in Debian's images.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What makes the program, once its dependencies are there.
+/// The build step, after the dependencies are installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The way that is usual for the framework.
+    /// The usual build of the framework.
     Usual,
     /// One line for `sh -c`, as the user wrote it.
     Command(String),
@@ -44,19 +44,19 @@ pub(super) enum Step {
 /// Where a step finds the certificates of the platform.
 #[derive(Clone, Copy)]
 enum Trust {
-    /// In a file of their own, beside those of the image. Steps of the source get this one, for they may be about to
-    /// change the system's.
+    /// In a separate file, next to those of the image. Steps of the source get this one, because they may change the
+    /// system's file.
     Beside,
-    /// In place of the system's, for tools that know no other place.
+    /// In place of the system's file, for tools that read no other.
     System,
 }
 
-/// The first lines of every generated Dockerfile; the first one is no directive.
+/// The head of every generated Dockerfile. Its first line is not a parser directive.
 fn header(what: &str) -> String {
-    format!("# Written for {what}. To change it, commit it as Dockerfile.\n")
+    format!("# Generated for {what}. To change it, commit it as Dockerfile.\n")
 }
 
-/// A RUN instruction with the certificates and, where named, a directory that is kept from build to build.
+/// A RUN instruction with the certificates and, optionally, a cache directory.
 fn run(trust: Trust, cache: Option<&str>, command: &str) -> String {
     let target = match trust {
         Trust::Beside => String::new(),
@@ -70,7 +70,7 @@ fn run(trust: Trust, cache: Option<&str>, command: &str) -> String {
     text
 }
 
-/// The exec form of `sh -c` for any line: no character of it means anything to the reader of the Dockerfile.
+/// The exec form of `sh -c` for any line: no character of it has a meaning for the Dockerfile parser.
 fn shell(line: &str) -> String {
     // JSON escapes quotes, backslashes and controls; `<` could begin a here-document and `$` a variable.
     let quoted = serde_json::Value::from(line).to_string().replace('<', "\\u003c").replace('$', "\\u0024");
@@ -108,10 +108,10 @@ fn copies(paths: &[String], target: &str) -> String {
     text
 }
 
-/// Node and npm beside the tools of another language: its image is made for the same C library.
+/// Node and npm next to the tools of another language: the images use the same C library.
 const NODE: &str = "COPY --link --from=docker.io/library/node:22-bookworm-slim /usr/local/ /usr/local/\n";
 
-/// What an image does that nobody said how to start: it says so and ends.
+/// The command of an image without a known start command: it prints what to set and exits.
 fn no_start() -> String {
     exec(&["/bin/sh", "-c", "echo 'nothing says how this starts: set spec.run.command' >&2; exit 64"])
 }

@@ -130,8 +130,7 @@ impl Http {
                 Failure::new(stage, Reason::SourceForbidden, message)
             })?;
         }
-        let message =
-            format!("{} redirects more than {MAX_REDIRECTS} times; use the final URL", shown(url));
+        let message = format!("{} redirects more than {MAX_REDIRECTS} times; use the final URL", shown(url));
         Err(Failure::new(stage, Reason::SourceForbidden, message))
     }
 
@@ -171,9 +170,9 @@ impl Http {
         stage: Stage,
     ) -> Result<Response, Failure> {
         let addresses = self.addresses(place, rule, stage).await?;
-        let client = self.client(place, &addresses).map_err(|error| {
-            Failure::workspace(stage, "the HTTP client could not be created", &error)
-        })?;
+        let client = self
+            .client(place, &addresses)
+            .map_err(|error| Failure::workspace(stage, "the HTTP client could not be created", &error))?;
         let mut request = client.request(method, place.clone());
         if let Some(accept) = question.accept {
             request = request.header(ACCEPT, accept);

@@ -38,7 +38,8 @@ pub(super) fn copy_config_map(mount: &Path, digest: &str, tree: &Path) -> Result
         }
     }
     if files_digest(&files) != digest {
-        let message = "the ConfigMap changed before the build read it; the build starts again with the current content";
+        let message =
+            "the ConfigMap changed before the build read it; the build starts again with the current content";
         return Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message));
     }
     std::fs::create_dir_all(tree).map_err(failed)?;
@@ -85,8 +86,13 @@ pub(super) fn verify(tree: &Path) -> Result<Size, Failure> {
 
 /// A link may point to nothing, but neither its target nor where it finally leads may be outside.
 fn check_link(tree: &Path, link: &Path) -> Result<(), Failure> {
-    let leaves =
-        || unsafe_source(tree, link, "is a link that leads out of the source; make it relative and keep it inside");
+    let leaves = || {
+        unsafe_source(
+            tree,
+            link,
+            "is a link that leads out of the source; make it relative and keep it inside",
+        )
+    };
     let target = std::fs::read_link(link).map_err(|_| leaves())?;
     let from = link.parent().and_then(|parent| parent.strip_prefix(tree).ok()).ok_or_else(leaves)?;
     stays_inside(from, &target).then_some(()).ok_or_else(leaves)?;
@@ -119,10 +125,7 @@ fn unsafe_source(tree: &Path, path: &Path, what: &str) -> Failure {
 pub(super) fn context(tree: &Path, path: Option<&str>) -> Result<PathBuf, Failure> {
     let path = Path::new(path.unwrap_or("."));
     let missing = |why: &str| {
-        let message = format!(
-            "path {:?} {why}; correct the path in spec.source",
-            path.display().to_string()
-        );
+        let message = format!("path {:?} {why}; correct the path in spec.source", path.display().to_string());
         Failure::new(Stage::Verify, Reason::PathNotFound, message)
     };
     if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {

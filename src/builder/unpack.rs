@@ -187,9 +187,10 @@ impl Unpacking {
             }
         };
         match self.kinds.insert(path.to_owned(), kind) {
-            Some(before) if before != self.kinds[path] => {
-                Err(Error::Invalid(format!("it contains {:?} twice, with different content", printable(path))))
-            }
+            Some(before) if before != self.kinds[path] => Err(Error::Invalid(format!(
+                "it contains {:?} twice, with different content",
+                printable(path)
+            ))),
             _ => Ok(()),
         }
     }
@@ -200,7 +201,9 @@ impl Unpacking {
             let parent = &path[..at];
             match self.kinds.get(parent) {
                 Some(Kind::Directory) => {}
-                Some(_) => return Err(unsafe_entry(path, "is below a path that is not a directory of the archive")),
+                Some(_) => {
+                    return Err(unsafe_entry(path, "is below a path that is not a directory of the archive"));
+                }
                 None => {
                     self.count()?;
                     self.tree.create_dir(parent)?;

@@ -8,9 +8,7 @@ use serde_json::json;
 
 use super::writes::Kind;
 use super::{Cache, Cluster, Error};
-use crate::cluster::preconditions::Preconditions;
 use crate::desired::names;
-use crate::project::Project;
 
 impl Cluster {
     /// Restores labels and owner of the ledger or a record.
@@ -18,21 +16,18 @@ impl Cluster {
         self.mark(seen, want, &self.caches.revisions).await
     }
 
-    /// Takes over the ledger that a deleted project of this name left behind, if it is still in the observed state
-    /// `at`.
+    /// Takes over the ledger that a deleted project of this name left behind, if it is still as it was observed.
     pub async fn inherit_ledger(
         &self,
-        project: &Project,
-        at: &Preconditions,
+        seen: &ControllerRevision,
         owned: &ObjectMeta,
         text: &str,
     ) -> Result<(), Error> {
         let patch = json!({ "metadata": {
-            "uid": at.uid, "resourceVersion": at.resource_version, "annotations": { names::LEDGER: text },
+            "annotations": { names::LEDGER: text },
             "labels": owned.labels, "ownerReferences": owned.owner_references,
         }});
-        self.merge("take over the ledger", &project.namespace, &project.name, patch, &self.caches.revisions)
-            .await
+        self.change("take over the ledger", seen, patch, &self.caches.revisions).await
     }
 
     /// Restores labels and owner of the Deployment.

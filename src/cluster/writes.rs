@@ -6,7 +6,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::request::Request;
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use super::body::body;
 use super::whose::is_ours;
 use super::{Cache, Cluster, Error};
-use crate::cluster::preconditions::Preconditions;
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
 use crate::project::Project;
@@ -52,12 +51,10 @@ impl Cluster {
         self.create(project, object, &self.caches.jobs).await
     }
 
-    /// Writes the ledger, if it is still in the observed state `at`.
-    pub async fn write_ledger(&self, project: &Project, at: &Preconditions, text: &str) -> Result<(), Error> {
-        let patch = json!({ "metadata": {
-            "uid": at.uid, "resourceVersion": at.resource_version, "annotations": { names::LEDGER: text },
-        }});
-        self.merge("write the ledger", &project.namespace, &project.name, patch, &self.caches.revisions).await
+    /// Writes the ledger, if it is still as it was observed.
+    pub async fn write_ledger(&self, seen: &ControllerRevision, text: &str) -> Result<(), Error> {
+        let patch = json!({ "metadata": { "annotations": { names::LEDGER: text } } });
+        self.change("write the ledger", seen, patch, &self.caches.revisions).await
     }
 
     /// Writes the image of a version into its record, if the record has not changed since it was observed.
@@ -112,12 +109,9 @@ impl Cluster {
         self.delete(seen, &self.caches.jobs, DeleteParams::foreground()).await
     }
 
-    /// Deletes a ReplicaSet, if it has not changed since it was observed: it may have been scaled up since.
+    /// Deletes a ReplicaSet.
     pub async fn delete_set(&self, seen: &ReplicaSet) -> Result<(), Error> {
-        let preconditions =
-            kube::api::Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
-        let way = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        self.delete(seen, &self.caches.sets, way).await
+        self.delete(seen, &self.caches.sets, DeleteParams::background()).await
     }
 
     /// Deletes a record.
@@ -147,6 +141,10 @@ impl Cluster {
 
     async fn create<K: Kind>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
         let what = format!("create {} {}", K::kind(&()), object.name_any());
+        // What was decided may have waited for an answer since: for a deleted project nothing is created.
+        if self.is_in_doubt(project) {
+            return Err(Error::Conflict { what });
+        }
         match self.post(&project.namespace, object).await {
             Ok(written) => {
                 cache.wrote(thin(written));
@@ -213,7 +211,11 @@ impl Cluster {
             want["metadata"]["uid"] = json!(seen.uid());
             want["metadata"]["resourceVersion"] = json!(seen.resource_version());
         } else {
-            self.refuse_stranger::<K>(project, &project.name, &what).await?;
+            if let Some(there) = self.refuse_stranger::<K>(project, &project.name, &what).await? {
+                // It was created since the cache was read, perhaps by a write of ours whose answer was lost.
+                cache.wrote(thin(there));
+                return Err(Error::Conflict { what });
+            }
             // A busy API server may have answered late: the project may have been deleted since.
             if self.is_in_doubt(project) {
                 return Err(Error::Conflict { what });
@@ -243,8 +245,7 @@ impl Cluster {
             return Ok(Some(there));
         }
         let owner = there.owner_references().iter().find(|owner| owner.controller == Some(true));
-        let owner =
-            owner.map_or_else(|| "none".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
+        let owner = owner.map_or_else(|| "none".to_owned(), |owner| format!("{} {}", owner.kind, owner.name));
         let kind = K::kind(&());
         let plural = K::plural(&());
         Err(Error::name_taken(
@@ -256,10 +257,11 @@ impl Cluster {
         ))
     }
 
+    /// Deletes an object, if it is still as it was seen: a Job may have ended since, a ReplicaSet may have got pods.
     async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
         let what = format!("delete {} {}", K::kind(&()), seen.name_any());
-        let this_one = kube::api::Preconditions { uid: seen.uid(), resource_version: None };
-        let params = DeleteParams { preconditions: way.preconditions.or(Some(this_one)), ..way };
+        let preconditions = Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
+        let params = DeleteParams { preconditions: Some(preconditions), ..way };
         let sent =
             self.api::<K>(&seen.namespace().unwrap_or_default()).delete(&seen.name_any(), &params).await;
         let told = sent.map(|answer| answer.map_left(Some).left_or_else(|_| None));

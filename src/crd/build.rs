@@ -1,8 +1,5 @@
 //! `spec.build`: how the image is built.
-#![allow(
-    clippy::doc_markdown,
-    reason = "kubectl explain prints the descriptions and shows no Markdown"
-)]
+#![allow(clippy::doc_markdown, reason = "kubectl explain prints the descriptions and shows no Markdown")]
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
 use std::collections::BTreeMap;

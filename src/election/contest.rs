@@ -249,7 +249,10 @@ fn left(end: Instant) -> Duration {
 }
 
 fn holder(spec: &LeaseSpec) -> String {
-    spec.holder_identity.clone().filter(|holder| !holder.is_empty()).unwrap_or_else(|| "no operator".to_owned())
+    spec.holder_identity
+        .clone()
+        .filter(|holder| !holder.is_empty())
+        .unwrap_or_else(|| "no operator".to_owned())
 }
 
 fn now() -> MicroTime {

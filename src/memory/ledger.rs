@@ -59,7 +59,7 @@ pub struct HandledRequest {
     pub value: String,
     /// Its outcome, for people.
     pub outcome: String,
-    /// Earlier values, newest first. A tool that restores one of them, as GitOps tools do, makes no new request.
+    /// Earlier values, newest first. A tool that restores one of them, as tools such as Flux do, makes no new request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<String>,
 }

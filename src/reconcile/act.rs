@@ -23,7 +23,7 @@ use crate::project::Project;
 use crate::version;
 
 use super::decide::Step;
-use super::observe::ours;
+use super::observed::objects::named;
 use super::observed::{Child, Observed, Refusal, RefusalReason};
 use crate::build_queue::admit::{Starts, limits};
 pub use altered::undone;
@@ -78,12 +78,10 @@ pub async fn act(
             (Child::Record, hand.cluster.create_revision(project, &object).await)
         }
         Step::WriteImage { version, image } => {
-            let revisions = hand.cluster.caches().revisions.of(&key(project));
-            let Some(seen) = ours(project, &revisions, &names::record(&project.name, &version)) else {
-                return Ok(Outcome::Done);
-            };
+            let name = names::record(&project.name, &version);
+            let Some(seen) = named(&observed.objects.records, &name) else { return Ok(Outcome::Done) };
             let text = revisions::text(&image);
-            (Child::Memory, hand.cluster.note_image(&seen, &text).await)
+            (Child::Memory, hand.cluster.note_image(seen, &text).await)
         }
         Step::CreateBuildJob { of, attempt, digest, reason } => {
             if let Some(message) = hand.platform.refusal(project) {
@@ -105,20 +103,22 @@ pub async fn act(
         Step::CreateCleanupJob { version } => {
             (Child::Cleanup, cleanup::create(hand, project, observed, &version).await)
         }
-        Step::RecreateCleanupJob { job } => (Child::Cleanup, cleanup::create_next(hand, project, &job).await),
+        Step::RecreateCleanupJob { job } => {
+            (Child::Cleanup, cleanup::create_next(hand, project, observed, &job).await)
+        }
         Step::ApplyDeployment(target) => match roll::roll(hand.cluster, project, observed, &target).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => (Child::Deployment, Err(error)),
         },
         Step::RepairMetadata(unmarked) => {
-            (unmarked.child, owned::mark(hand.cluster, project, &unmarked).await)
+            (unmarked.child, owned::mark(hand.cluster, project, observed, &unmarked).await)
         }
-        Step::ApplyService { port } => return serve(hand, project, port).await,
+        Step::ApplyService { port } => return serve(hand, project, observed, port).await,
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
         | Step::DeleteReplicaSet { .. }
         | Step::DeleteRecord { .. } => {
-            return forget(hand.cluster, project, &step).await.map(|()| Outcome::Done);
+            return forget(hand.cluster, project, observed, &step).await.map(|()| Outcome::Done);
         }
     };
     match done {
@@ -126,10 +126,6 @@ pub async fn act(
         Err(Error::Refused { refused, what }) => Ok(Outcome::Refused(refusal(child, &what, &refused))),
         Err(error) => Err(error),
     }
-}
-
-fn key(project: &Project) -> (String, String) {
-    (project.namespace.clone(), project.name.clone())
 }
 
 fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
@@ -149,8 +145,8 @@ async fn write_ledger(
     observed: &Observed,
     ledger: &Ledger,
 ) -> Result<(), Error> {
-    match &observed.ledger_preconditions {
-        Some(at) => cluster.write_ledger(project, at, &revisions::text(ledger)).await,
+    match &observed.objects.ledger {
+        Some(seen) => cluster.write_ledger(seen, &revisions::text(ledger)).await,
         None => cluster.create_revision(project, &revisions::ledger(project, ledger)).await,
     }
 }
@@ -161,16 +157,19 @@ async fn create_job(hand: &Hand<'_>, project: &Project, request: &BuildRequest<'
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
 }
 
-/// Applies the Service with `port`. Without `port`: with the port that the Service has by now, because the decision may
-/// predate the watch event. Else with the first port of the range that the API server grants, starting at the project's
-/// own candidate. The API server is the arbiter; ports of our own Services are skipped.
-async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<Outcome, Error> {
-    let seen = ours(project, &hand.cluster.caches().services.of(&key(project)), &project.name);
+/// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, starting
+/// at the project's own candidate. The API server is the arbiter; ports of our own Services are skipped.
+async fn serve(
+    hand: &Hand<'_>,
+    project: &Project,
+    observed: &Observed,
+    port: Option<u16>,
+) -> Result<Outcome, Error> {
+    let seen = observed.objects.service.as_ref();
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
         hand.cluster.make_sure_of(project).await?;
     }
     let (first, last) = (hand.config.port_first, hand.config.port_last);
-    let port = port.or_else(|| service::node_port(seen.as_deref()?));
     let candidates: Vec<u16> = if let Some(port) = port {
         vec![port]
     } else {
@@ -181,7 +180,7 @@ async fn serve(hand: &Hand<'_>, project: &Project, port: Option<u16>) -> Result<
     };
     for candidate in candidates {
         let want = service::apply(project, Some(candidate));
-        match hand.cluster.apply_service(project, seen.as_deref(), want.clone()).await {
+        match hand.cluster.apply_service(project, seen.map(|seen| &**seen), want.clone()).await {
             Ok(written) => return Ok(altered::kept(Child::Service, project, &written, want)),
             Err(Error::Refused { refused, .. })
                 if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
@@ -212,30 +211,25 @@ async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Ref
     refusal(Child::Service, what, refused)
 }
 
-async fn forget(cluster: &Cluster, project: &Project, step: &Step) -> Result<(), Error> {
-    let (caches, key) = (cluster.caches(), key(project));
+/// Deletes a child, if it is still as it was when that was decided.
+async fn forget(cluster: &Cluster, project: &Project, observed: &Observed, step: &Step) -> Result<(), Error> {
+    let objects = &observed.objects;
     match step {
-        Step::DeleteBuildJob { job } | Step::DeleteCleanupJob { job } => {
-            match ours(project, &caches.jobs.of(&key), job) {
-                Some(seen) => cluster.delete_job(&seen).await,
-                None => Ok(()),
-            }
-        }
-        Step::DeleteReplicaSet { name } => {
-            match caches.sets.of(&key).iter().find(|set| set.metadata.name.as_ref() == Some(name)) {
-                Some(seen) => cluster.delete_set(seen).await,
-                None => Ok(()),
-            }
-        }
+        Step::DeleteBuildJob { job } | Step::DeleteCleanupJob { job } => match named(&objects.jobs, job) {
+            Some(seen) => cluster.delete_job(seen).await,
+            None => Ok(()),
+        },
+        Step::DeleteReplicaSet { name } => match named(&objects.replica_sets, name) {
+            Some(seen) => cluster.delete_set(seen).await,
+            None => Ok(()),
+        },
         Step::DeleteRecord { version } => {
-            match ours(project, &caches.revisions.of(&key), &names::record(&project.name, version)) {
-                Some(seen) => {
-                    cluster.delete_revision(&seen).await?;
-                    caches.jobs_changed.notify_one(); // A cleanup may wait for this.
-                    Ok(())
-                }
-                None => Ok(()),
-            }
+            let Some(seen) = named(&objects.records, &names::record(&project.name, version)) else {
+                return Ok(());
+            };
+            cluster.delete_revision(seen).await?;
+            cluster.caches().jobs_changed.notify_one(); // A cleanup may wait for this.
+            Ok(())
         }
         _ => Ok(()),
     }

@@ -15,11 +15,10 @@ use super::facts::health::Sighting;
 use super::facts::pod::Looked;
 use super::observed;
 use super::observed::init::InitJob;
-use super::observed::{BuildJob, Child, ConfigMap, JobState, Observed, Refusal, Unmarked};
+use super::observed::{BuildJob, Child, ConfigMap, JobState, Objects, Observed, Refusal, Unmarked};
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
-use crate::cluster::preconditions::Preconditions;
 use crate::cluster::whose::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names, service, settled::settled};
@@ -52,7 +51,6 @@ pub async fn observe(
     project: &Project,
     around: &Surroundings<'_>,
 ) -> Result<Observed, Error> {
-    let config_map = config_map(cluster, project).await?;
     let key = (project.namespace.clone(), project.name.clone());
     let caches = cluster.caches();
     let (revisions, deployments) = (caches.revisions.of(&key), caches.deployments.of(&key));
@@ -63,8 +61,14 @@ pub async fn observe(
         predecessors(project, &services),
         predecessors(project, &jobs),
     ];
-    let records = records(project, &revisions);
+    let recorded = recorded(project, &revisions);
+    let records: BTreeMap<_, _> = recorded
+        .iter()
+        .filter_map(|object| revisions::read(object))
+        .map(|record| (record.facts.version.clone(), record))
+        .collect();
     let deployment = ours(project, &deployments, &project.name);
+    let service = ours(project, &services, &project.name);
     // ReplicaSets and pods of an earlier project keep its label: another one would restart them.
     let owners: BTreeSet<String> = deployment.iter().filter_map(|deployment| deployment.uid()).collect();
     let sets: Vec<Arc<ReplicaSet>> = below(project, caches.sets.of(&key), &owners);
@@ -93,11 +97,11 @@ pub async fn observe(
             .collect(),
         orphans: orphans(cluster, project, around.platform, &records),
     };
+    let config_map = config_map(cluster, project).await?;
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
     Ok(Observed {
         now,
         inherits: ledger.as_ref().is_some_and(|ledger| is_left_behind(project, &**ledger)),
-        ledger_preconditions: ledger.as_ref().map(|ledger| preconditions(&**ledger)),
         position: queued
             .and_then(|job| around.positions.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
@@ -106,11 +110,19 @@ pub async fn observe(
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         ledger: memory,
-        service: ours(project, &services, &project.name).map(|object| read_service(project, &object)),
+        service: service.as_deref().map(|object| read_service(project, object)),
         records,
         config_map,
         predecessors: predecessors.concat(),
         unmarked: unmarked(project, &revisions, &jobs, deployment.as_deref()),
+        objects: Objects {
+            deployment,
+            service,
+            ledger,
+            records: recorded,
+            replica_sets: sets,
+            jobs: own_jobs,
+        },
         refusals: around.refusals.to_vec(),
         retry_base: around.retry_base,
         repository: around.platform.pulled_from(project),
@@ -141,27 +153,16 @@ fn orphans(
     cleanup::orphans(project, platform, records, &cluster.caches().revisions.all())
 }
 
-fn preconditions<K: Resource>(object: &K) -> Preconditions {
-    Preconditions {
-        uid: object.uid().unwrap_or_default(),
-        resource_version: object.resource_version().unwrap_or_default(),
-    }
-}
-
 /// The child of that name that belongs to exactly this project.
-#[must_use]
-pub fn ours<K: Resource>(project: &Project, objects: &[Arc<K>], name: &str) -> Option<Arc<K>> {
+fn ours<K: Resource>(project: &Project, objects: &[Arc<K>], name: &str) -> Option<Arc<K>> {
     objects.iter().find(|object| object.name_any() == name && is_ours(project, &***object)).cloned()
 }
 
-fn records(project: &Project, revisions: &[Arc<ControllerRevision>]) -> BTreeMap<String, Record> {
+/// The records that are not being deleted.
+fn recorded(project: &Project, revisions: &[Arc<ControllerRevision>]) -> Vec<Arc<ControllerRevision>> {
     let ours =
         revisions.iter().filter(|object| is_ours(project, &***object) && object.name_any() != project.name);
-    let alive = ours.filter(|object| object.metadata.deletion_timestamp.is_none());
-    alive
-        .filter_map(|object| revisions::read(object))
-        .map(|record| (record.facts.version.clone(), record))
-        .collect()
+    ours.filter(|object| object.metadata.deletion_timestamp.is_none()).cloned().collect()
 }
 
 /// ReplicaSets or pods that have the project's label or belong to one of `owners`.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::cluster::preconditions::Preconditions;
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::{Failure, Ledger};
@@ -14,8 +13,10 @@ use crate::protocol::target::BuildOf;
 use crate::text::bounded;
 
 pub mod init;
+pub mod objects;
 mod refusal;
 
+pub use objects::Objects;
 pub use refusal::{Child, Refusal, RefusalReason};
 
 /// Everything that one pass observes.
@@ -27,8 +28,8 @@ pub struct Observed {
     pub ledger: Option<Ledger>,
     /// A deleted project of the same name left the ledger behind.
     pub inherits: bool,
-    /// State of the ledger object in this pass.
-    pub ledger_preconditions: Option<Preconditions>,
+    /// The children as they were read.
+    pub objects: Objects,
     /// The records by version.
     pub records: BTreeMap<String, Record>,
     /// The build Jobs.

@@ -20,7 +20,8 @@ const LONGEST: usize = 512;
 /// repositories and tags do not pass: a container runtime does not need them. The query is dropped.
 pub(super) fn read<'a>(method: &Method, path: &'a str) -> Answer<'a> {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let message = format!("{method} is not allowed: this proxy only reads images, and build pods push them");
+        let message =
+            format!("{method} is not allowed: this proxy only reads images, and build pods push them");
         return Answer::Refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
     }
     match path {

@@ -202,7 +202,8 @@ async fn a_malformed_image_is_refused() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
     let port: &[&str] = &["spec.run.port must be between 1 and 65535: the port that the app listens on"];
-    let fixed: &[&str] = &["spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"];
+    let fixed: &[&str] =
+        &["spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"];
     let specs: Vec<(Value, &[&str])> = vec![
         (with(prebuilt(1), "/run/port", json!(0)), port),
         (with(prebuilt(1), "/run/port", json!(65536)), port),
@@ -255,7 +256,8 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
 async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
     let health = |health: Value| with(prebuilt(1), "/run/health", health);
     let header = |name: &str, value: &str| json!({ "httpHeaders": [{ "name": name, "value": value }] });
-    let command: &[&str] = &["spec.run.health.command is required for type Command and not allowed for other types"];
+    let command: &[&str] =
+        &["spec.run.health.command is required for type Command and not allowed for other types"];
     let headers = header("X-Forwarded-Proto", "https")["httpHeaders"].clone();
     let specs: Vec<(Value, &[&str])> = vec![
         (health(json!({ "command": ["true"] })), command),
@@ -277,7 +279,10 @@ async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
             health(json!({ "timeoutSeconds": 301 })),
             &["spec.run.health.timeoutSeconds must be between 1 and 300"],
         ),
-        (health(header("X Y", "1")), &["spec.run.health.httpHeaders: a name must contain only letters, digits and '-'"]),
+        (
+            health(header("X Y", "1")),
+            &["spec.run.health.httpHeaders: a name must contain only letters, digits and '-'"],
+        ),
         (health(header("X", "a\nb")), &["spec.run.health.httpHeaders: a value is one line"]),
         (health(json!({ "type": "HTTPS" })), &["spec.run.health.type", "HTTP", "TCP", "Command", "None"]),
     ];

@@ -3,6 +3,8 @@
 
 #[path = "mending/altered.rs"]
 mod altered;
+#[path = "mending/changed_since.rs"]
+mod changed_since;
 #[path = "mending/deleted.rs"]
 mod deleted;
 #[path = "mending/edited.rs"]

@@ -32,14 +32,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("desired", &["crd", "project", "platform", "memory", "version", "protocol"]),
     ("memory::revisions", &["memory", "project", "desired::meta", "desired::names"]),
     // The door to the API server.
-    ("cluster", &["cluster::preconditions", "crd", "project", "desired::names", "version", "text"]),
-    ("cluster::preconditions", &[]),
+    ("cluster", &["crd", "project", "desired::names", "version", "text"]),
     ("cluster::events", &["cluster", "crd", "desired::names", "text"]),
     // The loop, in its order; the I/O of it reaches the door.
-    (
-        "reconcile::observed",
-        &["cluster::preconditions", "crd", "image_cleanup::observed", "memory", "protocol", "text"],
-    ),
+    ("reconcile::observed", &["crd", "image_cleanup::observed", "memory", "protocol", "text"]),
     (
         "reconcile::facts",
         &["reconcile::observed", "crd", "project", "memory", "desired", "version", "protocol", "text"],
@@ -48,7 +44,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "reconcile::observe",
         &[
             "cluster",
-            "cluster::preconditions",
             "reconcile::facts",
             "reconcile::observed",
             "build_queue",
@@ -80,7 +75,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "reconcile::act",
         &[
             "cluster",
-            "reconcile::observe",
             "reconcile::observed",
             "reconcile::facts",
             "reconcile::decide",
@@ -201,7 +195,6 @@ const NO_IO: &[&str] = &[
     "platform",
     "memory",
     "desired",
-    "cluster::preconditions",
     "status_debounce",
     "backoff",
     "election::times",

@@ -144,8 +144,7 @@ fn push(error: &str, words: &str, advice: &Advice) -> Failure {
     let said = if words.is_empty() { String::new() } else { format!(": {}", short(words)) };
     let why = format!("{}{said}", short(error));
     if room::is_full(status, words) {
-        let message =
-            format!("the image is built, but the registry is full: {why}; {}", advice.full);
+        let message = format!("the image is built, but the registry is full: {why}; {}", advice.full);
         return Failure::new(Stage::Push, Reason::RegistryFull, message);
     }
     let denied = ["denied", "insufficient_scope", "authorization failed"];

@@ -134,7 +134,10 @@ mod tests {
     #[test]
     fn a_daemon_that_does_not_answer_is_named_with_the_setting_and_tried_again() {
         let failure = unavailable("tcp://buildkitd:1234", &last_line("x\nerror: connection refused\n\n"));
-        assert!(failure.message.contains("tcp://buildkitd:1234 (build.remote.address of the chart)"), "{failure}");
+        assert!(
+            failure.message.contains("tcp://buildkitd:1234 (build.remote.address of the chart)"),
+            "{failure}"
+        );
         assert!(failure.message.contains("not usable: connection refused;"), "{failure}");
         assert!(Reason::FAULTS.contains(&failure.reason));
     }

@@ -110,7 +110,9 @@ impl<'a> Repository<'a> {
         }
         let response = expect(response)?;
         let digest = digest(response.headers());
-        digest.map(Some).ok_or_else(|| Error::Refused(format!("the registry reports no digest for tag {tag}")))
+        digest
+            .map(Some)
+            .ok_or_else(|| Error::Refused(format!("the registry reports no digest for tag {tag}")))
     }
 
     /// Deletes a manifest and every tag that points to it; false if it did not exist.

@@ -1,4 +1,4 @@
-//! What of a source a compiled program may read when it runs: directories and files by their usual names.
+//! The directories and files of a source that a compiled program may read at run time, by their usual names.
 
 use super::names::is_path;
 use super::tree::Tree;
@@ -30,12 +30,12 @@ const FILES: [&str; 8] = [
     "settings.toml",
 ];
 
-/// What is copied beside a program: paths below the context, directories with a slash at their end.
+/// What is copied next to a program: paths below the context; directories end with a slash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::builder) struct Assets(Vec<String>);
 
 impl Assets {
-    /// The usual ones that are in a directory, which is `prefix` below the context (empty, or with a slash at its end).
+    /// Finds the usual ones in a directory, which is `prefix` below the context (empty, or ending with a slash).
     pub(super) fn find(tree: Tree<'_>, prefix: &str) -> Self {
         let directories = DIRECTORIES.iter().filter(|name| tree.has_directory(name));
         let files = FILES.iter().filter(|name| tree.has(name));
@@ -43,7 +43,7 @@ impl Assets {
         Self(names.chain(files.map(|name| format!("{prefix}{name}"))).filter(|path| plain(path)).collect())
     }
 
-    /// The COPY instructions, into the directory that the program starts in.
+    /// The COPY instructions, into the working directory of the program.
     pub(in crate::builder) fn copy(&self) -> String {
         self.0.iter().fold(String::new(), |text, path| {
             let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -52,11 +52,10 @@ impl Assets {
         })
     }
 
-    /// What a person should know; nothing where there is none.
+    /// A note for the user; None if nothing is copied.
     pub(super) fn sentence(&self) -> Option<String> {
         let names = self.0.join(", ");
-        (!names.is_empty())
-            .then(|| format!("copied beside the program, into the directory it starts in: {names}"))
+        (!names.is_empty()).then(|| format!("copied into the working directory of the program: {names}"))
     }
 }
 

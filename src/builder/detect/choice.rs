@@ -1,23 +1,23 @@
-//! Which of several programs is the one that runs, for languages whose programs are files.
+//! Chooses which of several programs runs, for languages whose programs are files.
 
 use super::findings::Findings;
 use super::procfile;
 use super::tree::Tree;
 use crate::builder::outcome::Failure;
 
-/// Names that a program which serves often has.
+/// Usual names of programs that serve.
 const SERVERS: [&str; 5] = ["server", "web", "api", "app", "main"];
 
-/// How a program starts: which one, and its line where a Procfile has one.
+/// The chosen program, and its arguments if a Procfile gives any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chosen {
     pub(super) index: usize,
-    /// What stands after the program in its line of the Procfile; empty: nothing.
+    /// The rest of its line in the Procfile; may be empty.
     pub(super) arguments: String,
 }
 
-/// The one that the Procfile names, else the only one, else the one with the project's own name, else the one that is
-/// named as servers are. None where nothing says so.
+/// The one that the Procfile names, else the only one, else the one with the project's name, else the one with a usual
+/// server name. None if none of these applies.
 pub(super) fn choose(
     tree: Tree<'_>,
     names: &[&str],
@@ -30,7 +30,7 @@ pub(super) fn choose(
     Ok(by_name(names, own, findings).map(|index| Chosen { index, ..Chosen::default() }))
 }
 
-/// The only one, else the one with the project's own name, else the one that is named as servers are.
+/// The only one, else the one with the project's name, else the one with a usual server name.
 pub(super) fn by_name(names: &[&str], own: Option<&str>, findings: &mut Findings) -> Option<usize> {
     let position = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     if names.len() == 1 {
@@ -41,22 +41,27 @@ pub(super) fn by_name(names: &[&str], own: Option<&str>, findings: &mut Findings
     }
     let mut servers = SERVERS.iter().filter_map(|name| position(name));
     let (Some(index), None) = (servers.next(), servers.next()) else { return None };
-    findings.assume(format!("of the programs {}, {} is taken for its name", names.join(", "), names[index]));
+    findings.assume(format!(
+        "of the programs {}, the build picks {} by its name",
+        names.join(", "),
+        names[index]
+    ));
     Some(index)
 }
 
-/// What a Procfile says of a language whose image starts in one way.
+/// Warns about a Procfile in a language whose image always starts the same way.
 pub(super) fn unused_procfile(tree: Tree<'_>, findings: &mut Findings) -> Result<(), Failure> {
     if let Some(process) = procfile::main(&procfile::read(tree)?) {
         findings.warn(format!(
-            "Procfile, line {}: it is not used; spec.run.command and spec.run.args can say how the program starts",
+            "Procfile, line {}: the line is not used; set spec.run.command and spec.run.args to change how the program \
+            starts",
             process.line
         ));
     }
     Ok(())
 }
 
-/// What the Procfile starts, where that is a program of this source.
+/// The program that the Procfile starts, if this source has it.
 fn by_procfile(tree: Tree<'_>, names: &[&str], findings: &mut Findings) -> Result<Option<Chosen>, Failure> {
     let processes = procfile::read(tree)?;
     let Some(process) = procfile::main(&processes) else { return Ok(None) };
@@ -67,8 +72,8 @@ fn by_procfile(tree: Tree<'_>, names: &[&str], findings: &mut Findings) -> Resul
         return Ok(Some(Chosen { index, arguments: arguments.trim().to_owned() }));
     }
     findings.warn(format!(
-        "Procfile, line {}: {program} is no program of this source ({}), so the line is not used; spec.run.command can \
-         say how it starts",
+        "Procfile, line {}: {program} is not a program of this source ({}), so the line is not used; set \
+         spec.run.command to change what starts",
         process.line,
         names.join(", ")
     ));

@@ -1,4 +1,4 @@
-//! A program in C or C++: which of the targets of `CMake` or Meson it is, and which libraries of Debian it needs.
+//! C and C++: which `CMake` or Meson target is the program, and which Debian libraries it needs.
 
 use super::assets::Assets;
 use super::choice;
@@ -12,11 +12,11 @@ use crate::builder::outcome::Failure;
 use crate::protocol::framework::Framework;
 use crate::protocol::order::Settings;
 
-/// How deep, and in how many directories, targets are looked for.
+/// Limits of the search for targets: depth and number of directories.
 const DEPTH: usize = 3;
 const MAX_DIRECTORIES: usize = 300;
 
-/// Directories whose programs are not the program.
+/// Directories whose programs are not the one to run.
 const APART: [&str; 14] = [
     "bench",
     "benchmark",
@@ -37,7 +37,7 @@ const APART: [&str; 14] = [
 /// The `CMake` of Debian 12.
 const CMAKE: (u32, u32) = (3, 25);
 
-/// What a build asks for by this name, in small letters, is in these packages of Debian.
+/// Libraries as build files name them, in lower case, and the Debian packages that contain them.
 const LIBRARIES: [(&str, &[&str]); 27] = [
     ("openssl", &["libssl-dev"]),
     ("curl", &["libcurl4-openssl-dev"]),
@@ -75,8 +75,8 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         Some(_) => (Tool::Meson, "meson.build"),
         None => {
             return Err(no_builder(
-                "there is no CMakeLists.txt and no meson.build, which spec.build.framework: Cpp needs, in the directory that is \
-                 built; correct the field, or set the path of the source",
+                "the build context has no CMakeLists.txt and no meson.build, one of which spec.build.framework: Cpp \
+                 needs; correct the field, or set the path of the source",
             ));
         }
     };
@@ -101,15 +101,15 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         (Step::Command(_), _) => None,
         (_, true) => {
             return Err(no_builder(format!(
-                "{file} is there, but no program: no {} with a plain name in it or in the directories below; set \
-                 spec.build.command (it must leave the program at /out/app)",
+                "{file} defines no program: there is no {} with a plain name in it or in the directories below; set \
+                 spec.build.command (it must write the program to /out/app)",
                 if tool == Tool::CMake { "add_executable" } else { "executable" }
             )));
         }
         _ => Some(choice::choose(tree, &names, project.as_deref(), &mut findings)?.ok_or_else(|| {
             no_builder(format!(
-                "there are several programs: {}; say which one with a line \"web: {}\" in a Procfile, or with \
-                 spec.build.command (it must leave the program at /out/app)",
+                "there are several programs: {}; choose one with a line \"web: {}\" in a Procfile, or with \
+                 spec.build.command (it must write the program to /out/app)",
                 names.join(", "),
                 names[0]
             ))
@@ -119,7 +119,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     assets.sentence().into_iter().for_each(|sentence| findings.assume(sentence));
     let packages = libraries(&texts);
     if !packages.is_empty() {
-        findings.assume(format!("packages of Debian that the build asks for: {}", packages.join(", ")));
+        findings.assume(format!("the build stage installs these Debian packages: {}", packages.join(", ")));
     }
     let plan = Plan {
         tool,
@@ -175,7 +175,7 @@ fn first(text: &str, function: &str) -> Option<String> {
     calls(text, function).first().map(|name| (*name).to_owned()).filter(|name| is_path(name))
 }
 
-/// What Debian 12 cannot build is said before it is tried.
+/// Rejects what Debian 12 cannot build, before the build tries it.
 fn check(tree: Tree<'_>, tool: Tool, text: &str, findings: &mut Findings) -> Result<(), Failure> {
     let least = text.split_once("cmake_minimum_required").and_then(|(_, rest)| rest.split_once("VERSION"));
     let least = least.and_then(|(_, rest)| {
@@ -185,14 +185,14 @@ fn check(tree: Tree<'_>, tool: Tool, text: &str, findings: &mut Findings) -> Res
     });
     if let Some((major, minor)) = least.filter(|least| tool == Tool::CMake && *least > CMAKE) {
         return Err(no_builder(format!(
-            "CMakeLists.txt asks for CMake {major}.{minor}, and the image has that of Debian 12, {}.{}: lower \
+            "CMakeLists.txt requires CMake {major}.{minor}, but the image has CMake {}.{} of Debian 12; lower \
              cmake_minimum_required, or add a Dockerfile",
             CMAKE.0, CMAKE.1
         )));
     }
     if let Some(file) = tree.first(&["vcpkg.json", "conanfile.txt", "conanfile.py"]) {
         findings.warn(format!(
-            "{file} is there, and its packages are not installed: libraries come from Debian alone"
+            "the build does not install the packages of {file}: libraries come only from Debian"
         ));
     }
     Ok(())
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn what_cannot_be_built_is_refused_in_true_words() {
         let new = ("CMakeLists.txt", "cmake_minimum_required(VERSION 3.30)\nadd_executable(a a.cc)");
-        assert!(auto(&[new]).unwrap_err().message.contains("asks for CMake 3.30"));
+        assert!(auto(&[new]).unwrap_err().message.contains("requires CMake 3.30"));
         for text in
             ["project(x)\nadd_library(x x.cc)", "add_executable(a;evil a.cc)", "add_executable($(evil) a.cc)"]
         {

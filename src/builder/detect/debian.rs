@@ -1,13 +1,13 @@
-//! What the packages of a language need of Debian: headers and tools where they are installed, libraries and programs where
-//! they run. Each language has a table of its own; names are those of Debian 12.
+//! Debian packages that the packages of a language need: headers and tools to install them, libraries and programs to
+//! run them. Each language has its own table; names are those of Debian 12.
 
-/// What any of some packages needs.
+/// What each of these packages needs.
 pub(super) struct Need {
     /// Packages of the language.
     pub(super) of: &'static [&'static str],
-    /// While they are installed.
+    /// Needed to install them.
     pub(super) build: &'static [&'static str],
-    /// While the program runs.
+    /// Needed at run time.
     pub(super) run: &'static [&'static str],
 }
 
@@ -20,7 +20,7 @@ pub(super) const fn need(
     Need { of, build, run }
 }
 
-/// Packages of Debian for the build stage and for the last one.
+/// Debian packages for the build stage and for the last stage.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     pub(super) build: Vec<&'static str>,
@@ -28,7 +28,7 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// Adds what the packages that are there need.
+    /// Adds what the present packages need.
     pub(super) fn add(&mut self, table: &'static [Need], is_there: impl Fn(&str) -> bool) {
         for need in table.iter().filter(|need| need.of.iter().any(|name| is_there(name))) {
             self.build.extend(need.build);
@@ -36,7 +36,7 @@ impl Needs {
         }
     }
 
-    /// Both lists, each name once and in order.
+    /// Both lists, sorted and without duplicates.
     pub(super) fn lists(self) -> (Vec<&'static str>, Vec<&'static str>) {
         let once = |mut list: Vec<&'static str>| {
             list.sort_unstable();

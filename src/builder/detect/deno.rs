@@ -1,4 +1,4 @@
-//! A program for Deno: the task `start`, else a file that is usually the first.
+//! Deno: the task `start`, else a file with a usual name.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::protocol::order::Settings;
 /// Files that only Deno has.
 const SIGNS: [&str; 5] = ["deno.json", "deno.jsonc", "deno.lock", ".deno-version", ".dvmrc"];
 
-/// The files that a program usually begins in.
+/// Usual main files of a program.
 const FILES: [&str; 12] = [
     "main.ts",
     "main.tsx",
@@ -33,7 +33,7 @@ const FILES: [&str; 12] = [
     "src/index.ts",
 ];
 
-/// What is read of deno.json.
+/// The fields of deno.json that are read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Configuration {
@@ -59,7 +59,7 @@ impl Task {
     }
 }
 
-/// The file that shows a program for Deno: one of its own, or one that imports as only Deno does.
+/// The file that identifies a Deno program: one that only Deno has, or one with Deno's imports.
 pub(super) fn sign(tree: Tree<'_>) -> Option<&'static str> {
     if let Some(file) = tree.first(&SIGNS) {
         return Some(file);
@@ -82,19 +82,20 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         (Some(line), _) => (Some(start::command(&on_port(line))), first_file(line, tree)),
         (None, Some(file)) => {
             findings.assume(format!(
-                "{file} runs with every permission (deno run --allow-all): its container is what limits it"
+                "{file} runs with all permissions (deno run --allow-all); only its container limits it"
             ));
             (Some(program(file, tree)), Some(file.to_owned()))
         }
         (None, None) if settings.framework.is_some() => {
-            findings
-                .assume("nothing says how it starts: set spec.run.command, such as [deno, run, -A, app.ts]");
+            findings.assume(
+                "no file says how the program starts: set spec.run.command, such as [deno, run, -A, app.ts]",
+            );
             (None, None)
         }
         (None, None) => {
             return Err(no_builder(
-                "deno.json has no task \"start\", and there is no main.ts, server.ts, mod.ts or index.ts (nor one below src/); \
-                 add a task, such as \"start\": \"deno run --allow-net main.ts\", or a Dockerfile",
+                "deno.json has no task \"start\", and there is no main.ts, server.ts, mod.ts or index.ts at the root \
+                 or in src/; add a task, such as \"start\": \"deno run --allow-net main.ts\", or a Dockerfile",
             ));
         }
     };
@@ -112,11 +113,11 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
 fn configuration(tree: Tree<'_>) -> Result<Configuration, Failure> {
     let Some(file) = tree.first(&["deno.json", "deno.jsonc"]) else { return Ok(Configuration::default()) };
     let text = tree.text(file)?.unwrap_or_default();
-    // Both may hold comments.
+    // Both may contain comments.
     json5::from_str(&text).map_err(|error| no_builder(format!("{file} cannot be read: {error}; correct it")))
 }
 
-/// The version that the source names: npm's registry has every one since 1.46.
+/// The version that the source names. npm's registry has every version since 1.46.
 fn version(tree: Tree<'_>, findings: &mut Findings) -> Result<String, Failure> {
     for file in [".deno-version", ".dvmrc"] {
         if let Some(text) = tree.text(file)? {
@@ -134,14 +135,14 @@ fn checked(text: &str, file: &str, findings: &mut Findings) -> Result<String, Fa
     let version = text.lines().next().unwrap_or_default().trim().trim_start_matches('v');
     if !is_range(version) {
         return Err(no_builder(format!(
-            "{file} holds no version of Deno such as 2.2.2; write one, or remove the file"
+            "{file} does not contain a version of Deno such as 2.2.2; write one, or remove the file"
         )));
     }
     findings.choose("Deno", version, file);
     Ok(version.to_owned())
 }
 
-/// The line that starts it, with the tasks in it followed.
+/// The start command, with its tasks resolved.
 fn line(tree: Tree<'_>, tasks: &BTreeMap<String, Task>) -> Result<Option<String>, Failure> {
     let processes = procfile::read(tree)?;
     let mut line = match procfile::main(&processes) {
@@ -161,7 +162,7 @@ fn line(tree: Tree<'_>, tasks: &BTreeMap<String, Task>) -> Result<Option<String>
     Ok(plain.then_some(line))
 }
 
-/// `deno serve` listens where it is told to, and knows no PORT.
+/// Adds the port: `deno serve` does not read PORT.
 fn on_port(line: &str) -> String {
     if line.contains("deno serve ") && !line.contains("--port") {
         return line.replacen("deno serve ", "deno serve --port ${PORT:-3000} ", 1);
@@ -169,7 +170,7 @@ fn on_port(line: &str) -> String {
     line.to_owned()
 }
 
-/// The command for a file. A server that names no port would listen on 8000 whatever PORT is.
+/// The command for a file. A server without a port would listen on 8000, whatever PORT is.
 fn program(file: &str, tree: Tree<'_>) -> Vec<String> {
     let head = tree.head(file);
     let usual_port = head.contains("Deno.serve(") && !["port", "PORT"].iter().any(|word| head.contains(word));
@@ -230,6 +231,6 @@ mod tests {
         let message = |files: &[(&str, &str)]| auto(files).unwrap_err().message;
         assert!(message(&[("deno.json", "{}")]).contains("has no task \"start\""));
         let hostile = message(&[("deno.json", "{}"), ("main.ts", ""), (".deno-version", "2; RUN evil")]);
-        assert!(hostile.contains(".deno-version holds no version"), "{hostile}");
+        assert!(hostile.contains(".deno-version does not contain a version"), "{hostile}");
     }
 }

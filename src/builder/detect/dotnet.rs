@@ -1,4 +1,4 @@
-//! A program for .NET: which project of several is the program, and for which version.
+//! .NET: which project is the program, and which version it targets.
 
 use super::choice;
 use super::findings::Findings;
@@ -17,12 +17,12 @@ mod project;
 /// The files that say that a directory holds a program for .NET.
 pub(super) const FILES: [&str; 5] = ["*.csproj", "*.fsproj", "*.vbproj", "*.sln", "*.slnx"];
 
-/// Most projects, and most directories and how deep, that are looked at.
+/// Limits of the search: projects, directories, depth.
 const MAX_PROJECTS: usize = 200;
 const MAX_DIRECTORIES: usize = 1000;
 const DEPTH: usize = 4;
 
-/// Files beside and above projects that restoring reads.
+/// Files next to and above projects that `dotnet restore` reads.
 const SHARED: [&str; 7] = [
     "Directory.Build.props",
     "Directory.Build.targets",
@@ -39,11 +39,11 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let chosen = choose(tree, &mut findings)?;
     if !is_path(&chosen.assembly) {
         return Err(no_builder(format!(
-            "{:?} makes {:?}, a name with other characters than letters, digits and . _ - + @; set AssemblyName",
+            "{:?} builds {:?}, a name with characters other than letters, digits and . _ - + @; set AssemblyName",
             chosen.file, chosen.assembly
         )));
     }
-    // What lies above or beside the directory that is built may belong to the project.
+    // The project may also use files above or next to the directory that is built.
     let outside =
         !tree.path().is_empty() && (chosen.leaves() || SHARED.iter().any(|name| tree.source().has(name)));
     let (root, base) =
@@ -54,8 +54,8 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     choice::unused_procfile(tree, &mut findings)?;
     if chosen.blazor {
         return Err(no_builder(format!(
-            "{} is a site for the browser (Blazor WebAssembly) without a server: add the project of a server that serves it, \
-             or a Dockerfile",
+            "{} is a browser app (Blazor WebAssembly) without a server; add a server project that serves it, or a \
+             Dockerfile",
             chosen.file
         )));
     }
@@ -90,8 +90,8 @@ fn choose(tree: Tree<'_>, findings: &mut Findings) -> Result<Project, Failure> {
     }
     if found.is_empty() {
         return Err(no_builder(
-            "there is a solution or a project of .NET, but no program: no project with the SDK Microsoft.NET.Sdk.Web and none \
-             with <OutputType>Exe</OutputType>; set the path of the source, or add a Dockerfile",
+            "the .NET solution or project has no program: no project has the SDK Microsoft.NET.Sdk.Web or \
+             <OutputType>Exe</OutputType>; set the path of the source, or add a Dockerfile",
         ));
     }
     let names: Vec<&str> = found.iter().map(|project| project.assembly.as_str()).collect();
@@ -106,14 +106,14 @@ fn choose(tree: Tree<'_>, findings: &mut Findings) -> Result<Project, Failure> {
         let files: Vec<&str> = found.iter().map(|project| project.file.as_str()).collect();
         let place = files[0].rsplit_once('/').map_or(".", |(place, _)| place);
         no_builder(format!(
-            "there are several programs: {}; say which one by the path of the source, such as {place}",
+            "there are several programs: {}; choose one with the path of the source, such as {place}",
             files.join(", ")
         ))
     })?;
     Ok(found.swap_remove(chosen))
 }
 
-/// The project files, and those that restoring reads, below a directory.
+/// The project files, and those that `dotnet restore` reads, below a directory.
 fn files(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
     let mut level = vec![String::new()];
     let mut found = Vec::new();
@@ -144,19 +144,20 @@ fn files(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
     Ok(found)
 }
 
-/// The files that restoring reads; none where one of them has a name that cannot stand in a Dockerfile, so that everything
-/// is copied first.
+/// The files that `dotnet restore` reads. Empty if one of them has a name that is not safe in a Dockerfile; everything
+/// is copied first then.
 fn manifests(root: Tree<'_>, project: &str) -> Result<Vec<String>, Failure> {
     if !is_path(project) {
         return Err(no_builder(format!(
-            "the name of {project:?} has other characters than letters, digits and . _ - + @; rename it, or add a Dockerfile"
+            "the name {project:?} has characters other than letters, digits and . _ - + @; rename it, or add a \
+            Dockerfile"
         )));
     }
     let found = files(root)?;
     Ok(if found.iter().all(|file| is_path(file)) { found } else { vec![] })
 }
 
-/// The version that a project is for, written in it or in Directory.Build.props above it.
+/// The version that a project targets, from its own file or a Directory.Build.props above it.
 fn target(root: Tree<'_>, file: &str, project: &Project) -> Result<u32, Failure> {
     let mut targets = project.targets.clone();
     let mut place = file;
@@ -177,23 +178,23 @@ fn target(root: Tree<'_>, file: &str, project: &Project) -> Result<u32, Failure>
     match newest {
         Some(version) if images::DOTNET.contains(&version) => Ok(version),
         Some(version) => Err(no_builder(format!(
-            "{file} is for net{version}.0, and there are images for net{first}.0 to net{last}.0: change TargetFramework, or add \
-             a Dockerfile"
+            "{file} targets net{version}.0, but there are images only for net{first}.0 to net{last}.0; change \
+             TargetFramework, or add a Dockerfile"
         ))),
         None => Err(no_builder(format!(
-            "{file} is for {:?}, which is none of net{first}.0 to net{last}.0: .NET Framework runs on Windows alone, older \
-             versions have no support; change TargetFramework, or add a Dockerfile",
+            "{file} targets {:?}, which is not one of net{first}.0 to net{last}.0: .NET Framework runs only on \
+             Windows, and older versions are out of support; change TargetFramework, or add a Dockerfile",
             targets.join(", ")
         ))),
     }
 }
 
-/// `net8.0` → 8; of `net8.0-windows` there is no program for Linux.
+/// `net8.0` → 8; None for `net8.0-windows`, which does not run on Linux.
 fn number(target: &str) -> Option<u32> {
     target.strip_prefix("net")?.strip_suffix(".0")?.parse().ok()
 }
 
-/// The version of the SDK: that of the program, or a later one of global.json.
+/// The SDK version: that of the program, or a later one from global.json.
 fn sdk(tree: Tree<'_>, target: u32, findings: &mut Findings) -> Result<u32, Failure> {
     findings.choose(".NET", format!("{target}.0"), "TargetFramework");
     let asked = [tree, tree.source()].into_iter().find_map(|tree| {
@@ -206,12 +207,12 @@ fn sdk(tree: Tree<'_>, target: u32, findings: &mut Findings) -> Result<u32, Fail
     let newest = images::DOTNET[images::DOTNET.len() - 1];
     if major > newest {
         return Err(no_builder(format!(
-            "global.json asks for the SDK {major}, and the newest that this operator knows is {newest}.0; lower it, or add a \
-             Dockerfile"
+            "global.json requires SDK {major}, but the newest that this operator knows is {newest}.0; lower it, or add \
+             a Dockerfile"
         )));
     }
     let sdk = major.max(target);
-    findings.choose(".NET SDK", format!("{sdk}.0"), "global.json; the newest of this version is taken");
+    findings.choose(".NET SDK", format!("{sdk}.0"), "global.json; the newest SDK of this version");
     Ok(sdk)
 }
 

@@ -12,7 +12,7 @@ use crate::builder::outcome::Failure;
 use crate::protocol::framework::Framework;
 use crate::protocol::order::Settings;
 
-/// The Elixir that is taken where several would do: one that is no longer young.
+/// The preferred minor version of Elixir where several fit: a mature one.
 const PREFERRED: u32 = 18;
 
 /// The recipe for a mix.exs.
@@ -25,10 +25,10 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let is_listed = listed.is_some();
     let release = listed.or_else(|| app(&mix)).ok_or_else(|| {
         no_builder(if umbrella {
-            "mix.exs is that of an umbrella without releases: add releases: [NAME: [applications: [APP: :permanent]]] to its \
-             project, or set the path of the source to the app that is the program"
+            "mix.exs is the root of an umbrella without releases; add releases: [NAME: [applications: [APP: \
+             :permanent]]] to its project, or set the path of the source to the app to run"
         } else {
-            "mix.exs names no app: add app: :NAME with letters, digits and '_' to its project"
+            "mix.exs names no app; add app: :NAME with letters, digits and '_' to its project"
         })
     })?;
     let (minor, otp) = version(tree, &mix, &mut findings)?;
@@ -57,7 +57,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     Ok(Generated { framework, text: elixir::text(&plan), context: Context::Directory, findings })
 }
 
-/// The text without what stands behind `#` outside quotes.
+/// The text without comments: `#` outside quotes.
 fn without_comments(text: &str) -> String {
     let line = |line: &str| {
         let mut quoted = false;
@@ -80,14 +80,14 @@ fn listed(mix: &str) -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| is_identifier(name))
 }
 
-/// The name of the app, which is that of its release, too.
+/// The name of the app, which is also the name of its release.
 fn app(mix: &str) -> Option<String> {
     let rest = mix.split_once("app: :")?.1;
     let name: String = rest.chars().take_while(|char| char.is_ascii_alphanumeric() || *char == '_').collect();
     Some(name).filter(|name| is_identifier(name))
 }
 
-/// The versions of Elixir and Erlang: of a file for version managers, else what mix.exs allows.
+/// The versions of Elixir and Erlang: from a version manager file, else what mix.exs allows.
 fn version(tree: Tree<'_>, mix: &str, findings: &mut Findings) -> Result<(u32, u32), Failure> {
     let wanted = tools::wanted(tree, &["elixir"])?.filter(|wanted| wanted.version != "latest");
     let erlang = tools::wanted(tree, &["erlang"])?.filter(|wanted| wanted.version != "latest");
@@ -96,14 +96,14 @@ fn version(tree: Tree<'_>, mix: &str, findings: &mut Findings) -> Result<(u32, u
     let (minor, because) = match (&wanted, required) {
         (Some(Wanted { version, file }), _) => (minor(version), file.clone()),
         (None, Some(text)) => (allowed(text), format!("elixir: {text:?} in mix.exs")),
-        (None, None) => (Some(PREFERRED), "the default; nothing asks for a version".to_owned()),
+        (None, None) => (Some(PREFERRED), "the default; the source names no version".to_owned()),
     };
     let known = minor.and_then(|minor| images::ELIXIR.iter().find(|(other, _)| *other == minor));
     let Some((minor, otps)) = known else {
         let (first, last) = (images::ELIXIR[0].0, images::ELIXIR[images::ELIXIR.len() - 1].0);
         return Err(no_builder(format!(
-            "{because} asks for a version of Elixir that has no image here: there are 1.{first} to 1.{last}; change it, or add a \
-             Dockerfile"
+            "{because} requires a version of Elixir that has no image (there are 1.{first} to 1.{last}); change it, or \
+             add a Dockerfile"
         )));
     };
     findings.choose("Elixir", format!("1.{minor}"), because);
@@ -115,9 +115,9 @@ fn version(tree: Tree<'_>, mix: &str, findings: &mut Findings) -> Result<(u32, u
         None => newest.min(27),
     };
     let because = match asked {
-        Some(asked) if asked == otp => "the file for version managers".to_owned(),
-        Some(asked) => format!("the nearest to {asked} that there is with this Elixir"),
-        None => "the newest of this Elixir that is not young".to_owned(),
+        Some(asked) if asked == otp => "the version manager file".to_owned(),
+        Some(asked) => format!("the nearest to {asked} that has an image with this Elixir"),
+        None => "the newest for this Elixir, 27 at most".to_owned(),
     };
     findings.choose("Erlang", otp.to_string(), because);
     Ok((*minor, otp))
@@ -129,7 +129,7 @@ fn minor(text: &str) -> Option<u32> {
     digits.split(['.', '-']).next()?.parse().ok()
 }
 
-/// The minor version that a requirement of mix.exs allows; the preferred one where it may be.
+/// The minor version that a requirement of mix.exs allows; the preferred one if allowed.
 fn allowed(text: &str) -> Option<u32> {
     let clauses: Vec<Vec<&str>> =
         text.split(" or ").map(|clause| clause.split(" and ").map(str::trim).collect()).collect();
@@ -143,7 +143,7 @@ fn allowed(text: &str) -> Option<u32> {
 fn allows(part: &str, candidate: u32) -> bool {
     let digits = part.find(|char: char| char.is_ascii_digit()).unwrap_or(part.len());
     let (operator, version) = part.split_at(digits);
-    // A version of a single number allows everything from there on.
+    // A single number allows every version from it on.
     let least = minor(version).unwrap_or(0);
     let exact = version.split('.').count() > 2;
     match operator.trim() {
@@ -167,18 +167,22 @@ fn warn(
     for name in ["SECRET_KEY_BASE", "DATABASE_URL"] {
         if runtime.contains(name) {
             findings.warn(format!(
-                "config/runtime.exs reads {name}, without which the program ends: set it in spec.run.env"
+                "config/runtime.exs reads {name}, and the program exits without it; set it in spec.run.env"
             ));
         }
     }
     if phoenix && !runtime.contains("PHX_SERVER") {
-        findings
-            .warn("config/runtime.exs does not read PHX_SERVER: the endpoint needs server: true to serve");
+        findings.warn(
+            "config/runtime.exs does not read PHX_SERVER, so the endpoint serves only with server: true",
+        );
     }
     if ecto && tree.has("rel/overlays/bin/migrate") {
         findings.assume(init_command::migrations("/app/bin/migrate"));
     } else if ecto {
-        findings.assume(format!("migrations are not run; /app/bin/{release} eval runs a function that does"));
+        findings.assume(format!(
+            "migrations do not run by themselves; run them from a function with /app/bin/{release} \
+            eval"
+        ));
     }
     Ok(())
 }

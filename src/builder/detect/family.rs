@@ -1,4 +1,5 @@
-//! The languages: the files that only one of them has, what happens beside another one, who writes its Dockerfile.
+//! The languages: the files that identify each, which one wins when several match, and which module generates its
+//! Dockerfile.
 
 use super::tree::Tree;
 use super::{
@@ -11,50 +12,51 @@ use crate::protocol::order::Settings;
 
 /// A language that sources are in.
 pub(super) struct Language {
-    /// What people call it.
+    /// Its usual name.
     name: &'static str,
-    /// The most general framework of it, and the special ones.
+    /// Its frameworks, the most general one first.
     frameworks: &'static [Framework],
     signs: Signs,
     rank: Rank,
     reach: Reach,
-    /// Writes its Dockerfile; None: not known yet.
+    /// Generates its Dockerfile; None: not supported yet.
     recipe: Option<Recipe>,
 }
 
 type Recipe = fn(Tree<'_>, &Settings) -> Result<Generated, Failure>;
 
-/// The files that show a language.
+/// The files that identify a language.
 enum Signs {
-    /// Any of these; `*.ext` is any file of the directory with that end.
+    /// Any of these; `*.ext` matches any file of the directory with that extension.
     Files(&'static [&'static str]),
     /// The one that is found.
     Found(fn(Tree<'_>, &Settings) -> Result<Option<&'static str>, Failure>),
 }
 
-/// What a directory is built from besides itself.
+/// Which files outside of a directory its build may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// `detect::workspace` knows what its workspaces say.
+    /// `detect::workspace` reads its workspaces.
     Followed,
-    /// The recipe takes the root of the source where something outside is needed, and may have to where the recipe fails.
+    /// The recipe uses the root of the source if the build needs files outside. If the recipe fails, assume that it
+    /// does.
     Outside,
-    /// The recipe alone says so, and it says nothing where it fails.
+    /// Only the recipe knows. If the recipe fails, assume that it needs nothing outside.
     Inside,
 }
 
-/// Which language is the program where the files show several.
+/// Which language wins when the files match several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rank {
-    /// It wins over a package.json, which is then what builds its styles and scripts.
+    /// It wins over a package.json, which then builds its styles and scripts.
     Owner,
-    /// A program of its own: beside another one the user decides.
+    /// An equal: if there is another one, the user decides.
     Program,
-    /// It counts where nothing else is there.
+    /// It counts only if nothing else matches.
     Last,
 }
 
-/// Every language. One that gets a recipe changes its own line.
+/// Every language. Supporting one changes only its own entry.
 static LANGUAGES: &[Language] = &[
     Language {
         name: "PHP",
@@ -213,7 +215,7 @@ static LANGUAGES: &[Language] = &[
     },
 ];
 
-/// The Dockerfile that is written for a source: in the language that the settings name, else the one that its files show.
+/// Generates the Dockerfile for a source, in the language that the settings name, else the one that its files show.
 pub(super) fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     let (language, sign) = match settings.framework {
         Some(framework) => (of(framework), None),
@@ -222,20 +224,20 @@ pub(super) fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated,
     let recipe = language.recipe.ok_or_else(|| language.unknown(sign.as_deref()))?;
     if settings.output_directory.is_some() && !["Node", "a static site"].contains(&language.name) {
         return Err(no_builder(format!(
-            "spec.build.outputDirectory is for a site of files, and this is a program in {}; leave it out, or set \
-             spec.build.framework: Static",
+            "spec.build.outputDirectory works only for static sites, but this is a program in {}; remove the field, or \
+             set spec.build.framework: Static",
             language.name
         )));
     }
     recipe(tree, settings)
 }
 
-/// Every framework has one, as a test knows.
+/// The language of a framework. A test checks that every framework has one.
 fn of(framework: Framework) -> &'static Language {
     LANGUAGES.iter().find(|language| language.frameworks.contains(&framework)).unwrap_or(&LANGUAGES[0])
 }
 
-/// The language of the source, and the file that shows it. Two programs need a word of the user.
+/// The language of the source, and the file that identifies it. If there are two, the user must choose.
 fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, String), Failure> {
     let mut there = Vec::new();
     for language in LANGUAGES {
@@ -250,14 +252,14 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
         there.truncate(1);
     }
     if there.len() < 2 {
-        // Where nothing else is, a file of JavaScript is a program though no package.json says so.
+        // Without anything else, a lone JavaScript file is a program even without a package.json.
         let lone = || node::lone_file(tree).map(|file| (of(Framework::Node), file.to_owned()));
         return there.pop().or_else(lone).ok_or_else(nothing);
     }
     let files: Vec<&str> = there.iter().map(|(_, file)| file.as_str()).collect();
     let names: Vec<&str> = there.iter().map(|(language, _)| language.called()).collect();
     Err(no_builder(format!(
-        "there are {}: say with spec.build.framework which one is the program ({}), or add a Dockerfile",
+        "the source has {}; set spec.build.framework to the program to run ({}), or add a Dockerfile",
         files.join(" and "),
         names.join(" or ")
     )))
@@ -265,14 +267,14 @@ fn found(tree: Tree<'_>, settings: &Settings) -> Result<(&'static Language, Stri
 
 fn nothing() -> Failure {
     no_builder(
-        "there is no Dockerfile.prod, no Dockerfile, no package.json, no requirements.txt, no pyproject.toml, no go.mod, \
-         no Cargo.toml, no file of another language that is known and no index.html (nor public/index.html) in the directory \
-         that is built; add one of them, or set the path of the source",
+        "the build context has no Dockerfile.prod, no Dockerfile, no package.json, no requirements.txt, no \
+         pyproject.toml, no go.mod, no Cargo.toml, no file of another supported language, no index.html and no \
+         public/index.html; add one of them, or set the path of the source",
     )
 }
 
-/// The language of a directory that is built from more of the source than it holds, or may be, where no workspace that is
-/// read here says from what.
+/// The language of a directory whose build needs, or may need, files outside of it, if no supported workspace format
+/// lists them.
 pub(super) fn reaching_out(tree: Tree<'_>) -> Result<Option<&'static str>, Failure> {
     for language in LANGUAGES.iter().filter(|language| language.reach != Reach::Followed) {
         if language.signs.of(tree, &Settings::default())?.is_none() {
@@ -307,26 +309,26 @@ impl Signs {
 }
 
 impl Language {
-    /// Its most general framework; what people call it where another line has its frameworks.
+    /// Its most general framework; its usual name if another entry has its frameworks.
     fn called(&self) -> &'static str {
         self.frameworks.first().map_or(self.name, |framework| framework.name())
     }
 
-    /// The refusal of a language without a recipe; `sign`: the file that shows it.
+    /// The error for a language without a recipe; `sign` is the file that identifies it.
     fn unknown(&self, sign: Option<&str>) -> Failure {
         let name = self.name;
         no_builder(match sign {
             Some(file) => {
                 let file: String = file.chars().filter(|char| !char.is_control()).take(80).collect();
                 let other = if self.rank == Rank::Owner {
-                    ", or set spec.build.framework where another file is the program"
+                    ", or set spec.build.framework if another file is the program"
                 } else {
                     ""
                 };
-                format!("{file} is there: {name} is not known here yet; add a Dockerfile{other}")
+                format!("the source has {file}, but {name} is not supported yet; add a Dockerfile{other}")
             }
             None => {
-                format!("spec.build.framework: {} is not known here yet; add a Dockerfile", self.called())
+                format!("spec.build.framework: {} is not supported yet; add a Dockerfile", self.called())
             }
         })
     }

@@ -1,16 +1,16 @@
-//! What a plan says of itself: the versions that it takes and why, what it assumes, what could go wrong.
+//! What a plan reports: the versions that it uses and why, its assumptions, and possible problems.
 
 use serde::Serialize;
 
-/// The findings of one source, a sentence each where they are texts.
+/// The findings of one source. Each text is one sentence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::builder) struct Findings {
     /// Versions of languages and tools.
     pub(in crate::builder) versions: Vec<Choice>,
-    /// What no file says, and what is taken instead.
+    /// What no file says, and what the build assumes instead.
     pub(in crate::builder) assumed: Vec<String>,
-    /// What may fail later, and what prevents it.
+    /// What may fail later, and how to prevent it.
     pub(in crate::builder) warnings: Vec<String>,
 }
 
@@ -20,14 +20,14 @@ pub(in crate::builder) struct Findings {
 pub(in crate::builder) struct Choice {
     /// `Node`, `pnpm`, `Python`.
     pub(in crate::builder) of: &'static str,
-    /// As it stands in the Dockerfile.
+    /// As written in the Dockerfile.
     pub(in crate::builder) version: String,
-    /// The file that says so, such as `engines in package.json`, or why it is the default.
+    /// The file that names it, such as `engines in package.json`, or why it is the default.
     pub(in crate::builder) because: String,
 }
 
 impl Findings {
-    /// A version of a language or tool, and why it is this one.
+    /// Records the version of a language or tool, and the reason for it.
     pub(super) fn choose(
         &mut self,
         of: &'static str,
@@ -37,17 +37,17 @@ impl Findings {
         self.versions.push(Choice { of, version: version.into(), because: because.into() });
     }
 
-    /// Something that no file says.
+    /// Records an assumption.
     pub(super) fn assume(&mut self, sentence: impl Into<String>) {
         self.assumed.push(sentence.into());
     }
 
-    /// Something that may fail later.
+    /// Records a possible problem.
     pub(super) fn warn(&mut self, sentence: impl Into<String>) {
         self.warnings.push(sentence.into());
     }
 
-    /// Everything as lines for a log or the head of an explanation.
+    /// All findings as lines, for a log or the head of an explanation.
     pub(in crate::builder) fn lines(&self) -> Vec<String> {
         let versions = self
             .versions

@@ -30,17 +30,17 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         tree.toml("gleam.toml")?.ok_or_else(|| missing("gleam.toml", Framework::Gleam))?;
     let mut findings = Findings::default();
     if !is_identifier(&manifest.name) {
-        return Err(no_builder("gleam.toml names no package of letters, digits and '_'; correct its name"));
+        return Err(no_builder("gleam.toml has no name of letters, digits and '_'; correct its name"));
     }
     if manifest.target.as_deref() == Some("javascript") {
         return Err(no_builder(
-            "gleam.toml has the target javascript, which no image is written for: remove it to compile for Erlang, or add a \
-             Dockerfile",
+            "gleam.toml has the target javascript, for which no Dockerfile can be generated; remove it to compile for \
+             Erlang, or add a Dockerfile",
         ));
     }
     let source = format!("src/{}.gleam", manifest.name);
     if !tree.text(&source)?.is_some_and(|text| text.contains("pub fn main(")) {
-        findings.warn(format!("{source} has no function main, which is what starts"));
+        findings.warn(format!("{source} has no function main, which the program starts with"));
     }
     let version = version(tree, &manifest, &mut findings)?;
     choice::unused_procfile(tree, &mut findings)?;
@@ -61,7 +61,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     })
 }
 
-/// The version of a file for version managers, else the newest; what gleam.toml asks for is a minimum.
+/// The version from a version manager file, else the newest. The version in gleam.toml is a minimum.
 fn version(tree: Tree<'_>, manifest: &Manifest, findings: &mut Findings) -> Result<String, Failure> {
     let newest = images::GLEAM[images::GLEAM.len() - 1];
     let wanted = tools::wanted(tree, &["gleam"])?.filter(|wanted| wanted.version != "latest");
@@ -71,7 +71,7 @@ fn version(tree: Tree<'_>, manifest: &Manifest, findings: &mut Findings) -> Resu
             images::GLEAM.iter().rfind(|known| **known == asked || known.starts_with(&format!("{asked}.")));
         let known = known.ok_or_else(|| {
             no_builder(format!(
-                "{} asks for Gleam {asked:?}, which is none of those with an image: {}; change it, or add a Dockerfile",
+                "{} requires Gleam {asked:?}, which has no image (there are {}); change it, or add a Dockerfile",
                 wanted.file,
                 images::GLEAM.join(", ")
             ))
@@ -85,11 +85,11 @@ fn version(tree: Tree<'_>, manifest: &Manifest, findings: &mut Findings) -> Resu
         |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap_or(0)).take(2).collect::<Vec<_>>();
     if let Some(least) = least.filter(|least| number(least) > number(newest)) {
         return Err(no_builder(format!(
-            "gleam.toml asks for Gleam {least} or later, and the newest that this operator knows is {newest}; lower it, or add a \
-             Dockerfile"
+            "gleam.toml requires Gleam {least} or later, but the newest that this operator knows is {newest}; lower \
+             it, or add a Dockerfile"
         )));
     }
-    findings.choose("Gleam", newest, "the newest; what gleam.toml asks for is a minimum");
+    findings.choose("Gleam", newest, "the newest; the version in gleam.toml is a minimum");
     Ok(newest.to_owned())
 }
 

@@ -1,14 +1,14 @@
-//! Patterns that stand for directories, as workspaces of Cargo and uv name their members.
+//! Directory patterns, as workspaces of Cargo and uv use them to name their members.
 
 use super::names::is_path;
 use super::tree::Tree;
 use crate::builder::outcome::Failure;
 
-/// Most directories that one pattern stands for.
+/// Most directories that one pattern may match.
 const MAX_DIRECTORIES: usize = 200;
 
-/// The directories below `base` (empty, or with a slash at its end) with a file of this name that a pattern means; `*` and `?`
-/// stand for a part of a name.
+/// The directories below `base` (empty, or ending with a slash) that match a pattern and contain `file`. `*` and `?`
+/// match within one name.
 pub(super) fn directories(
     tree: Tree<'_>,
     base: &str,
@@ -36,7 +36,7 @@ pub(super) fn directories(
     Ok(found)
 }
 
-/// Whether a name is what a pattern of a single part means.
+/// Whether a name matches a pattern of a single part.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut place, mut star) = (0, 0, None);

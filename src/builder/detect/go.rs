@@ -1,4 +1,4 @@
-//! A program in Go: its modules, its version of Go, and which package is the program.
+//! Go: the modules, the version of Go, and which package is the program.
 
 use super::assets::Assets;
 use super::choice::{self, Chosen};
@@ -37,7 +37,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let c = cgo::needed(layout.tree, &layout.modules)?;
     if let Some(c) = &c {
         findings.assume(format!(
-            "compiled with C, for {}: CGO_ENABLED=1, and Debian in the last stage",
+            "the program is linked to C, because {}: CGO_ENABLED=1, and the last stage is Debian",
             c.because
         ));
     }
@@ -81,14 +81,14 @@ fn program(
     let own = own.and_then(|(_, module)| module.name());
     if found.is_empty() {
         return Err(no_builder(
-            "go.mod is there, but no program: no file for Linux below the directory that is built says \"package main\"; set \
-             the path of the source, or spec.build.command (it must leave the program at /out/app)",
+            "the source has no Go program: no file for Linux in the build context says \"package main\"; set the path \
+             of the source, or spec.build.command (it must write the program to /out/app)",
         ));
     }
     let Some(chosen) = choice::choose(tree, &names, own, findings)? else {
         let packages: Vec<&str> = found.iter().map(|(package, _)| package.as_str()).collect();
         return Err(no_builder(format!(
-            "there are several programs: {}; say which one with spec.build.command, such as go build -o /out/app {}, or \
+            "there are several programs: {}; choose one with spec.build.command, such as go build -o /out/app {}, or \
              with a line \"web: {}\" in a Procfile",
             packages.join(", "),
             packages[0],
@@ -101,8 +101,8 @@ fn program(
     let base = if layout.directory.is_empty() { place } else { format!("{}/{place}", layout.directory) };
     for path in programs::missing_embeds(layout.tree, &base)? {
         findings.warn(format!(
-            "the program embeds {path}, which is not in the source: commit it, or make it with spec.build.command before go \
-             build -o /out/app {package}"
+            "the program embeds {path}, which is not in the source; commit it, or generate it in spec.build.command \
+             before go build -o /out/app {package}"
         ));
     }
     if package != "." {
@@ -111,7 +111,7 @@ fn program(
     Ok((package, chosen))
 }
 
-/// A path relative to the root of the source, from a directory of it (empty: the root); None where it leaves the source
+/// Resolves a path from a directory of the source (empty: the root) to one from the root. None if it leaves the source
 /// or is not plain.
 fn resolve(directory: &str, path: &str) -> Option<String> {
     resolved(directory, path).filter(|path| path.is_empty() || is_path(path))

@@ -1,5 +1,5 @@
-//! Which files of a source a generated Dockerfile sees: our own list, the project's .dockerignore after it, and what must
-//! be there whatever that says, because it was written for another image.
+//! Which files of a source a generated Dockerfile sees: our own ignore list, then the project's .dockerignore, except
+//! for files that the build needs. The project's list may have been written for another image.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use pattern::Patterns;
 
 mod pattern;
 
-/// What no build needs; the project's own list may bring a file back with `!`.
+/// What no build needs. The project's own list may include a file again with `!`.
 const ALWAYS: [&str; 9] = [
     ".git",
     ".gitignore",
@@ -24,10 +24,10 @@ const ALWAYS: [&str; 9] = [
     "**/.DS_Store",
 ];
 
-/// Files of variables that are of one machine; every other one belongs to the build.
+/// Environment files of one machine. All other environment files belong to the build.
 const LOCAL: [&str; 2] = ["**/.env.local", "**/.env.*.local"];
 
-/// What a site that is there as it is must not show: dot files, secrets, sources of programs, files of tools.
+/// What an unbuilt site must not serve: dot files, secrets, source code, files of tools.
 const NOT_SERVED: [&str; 42] = [
     "**/.*",
     "!**/.well-known",
@@ -73,7 +73,7 @@ const NOT_SERVED: [&str; 42] = [
     "nginx.conf",
 ];
 
-/// Directories and files that builds read, where a source has them.
+/// Directories and files that builds usually read.
 const SOURCES: [&str; 35] = [
     "src",
     "app",
@@ -112,13 +112,13 @@ const SOURCES: [&str; 35] = [
     "app.py",
 ];
 
-/// How many names a sentence lists.
+/// Most names that a message lists.
 const NAMED: usize = 5;
-/// How many entries of the source are looked at, and how deep.
+/// Limits of the search: entries of the source, and depth.
 const LOOKED_AT: usize = 20_000;
 const DEPTH: usize = 12;
 
-/// The file `Dockerfile.dockerignore` for a generated Dockerfile, and what there is to say about it.
+/// The file `Dockerfile.dockerignore` for a generated Dockerfile, and the warnings about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) struct Ignore {
     pub(in crate::builder) text: String,
@@ -141,7 +141,7 @@ pub(super) fn of(tree: Tree<'_>, generated: &Generated) -> Result<Ignore, Failur
     Ok(Ignore { text, said })
 }
 
-/// The project's own list, without what contradicts the Dockerfile.
+/// The project's own list, without the parts that contradict the Dockerfile.
 fn reconciled(own: &str, tree: Tree<'_>, needed: &BTreeSet<String>, said: &mut Vec<String>) -> String {
     let patterns = Patterns::read(own);
     let lost: Vec<(&String, usize)> =
@@ -152,16 +152,17 @@ fn reconciled(own: &str, tree: Tree<'_>, needed: &BTreeSet<String>, said: &mut V
         "" => ".dockerignore".to_owned(),
         path => format!("{path}/.dockerignore"),
     };
-    // A list of what may come in was made for one image, and that one is not ours.
+    // An allow-list was written for one image, which is not this one.
     if lost.iter().any(|(_, line)| matches!(patterns.at(*line), "*" | "**" | "**/*")) {
         said.push(format!(
-            "{place} is not used: its line {line} keeps out {first}, which this build needs; it was written for another image"
+            "{place} is not used: its line {line} excludes {first}, which this build needs, so the file was written \
+            for another image"
         ));
         return String::new();
     }
     let names: Vec<&str> = lost.iter().map(|(path, _)| path.as_str()).take(NAMED).collect();
     said.push(format!(
-        "{place} keeps out {} (line {line}), which this build needs: it comes in nevertheless",
+        "{place} excludes {} (line {line}), which this build needs and includes anyway",
         names.join(", ")
     ));
     for (path, _) in lost {
@@ -202,7 +203,7 @@ fn needed(tree: Tree<'_>, generated: &Generated) -> BTreeSet<String> {
     needed
 }
 
-/// A sentence about files that a person may miss.
+/// A message about excluded files that the user may expect.
 fn left_out(tree: Tree<'_>, patterns: &Patterns, as_it_is: bool) -> Result<Option<String>, Failure> {
     let mut found = Vec::new();
     let mut left = LOOKED_AT;
@@ -221,14 +222,15 @@ fn left_out(tree: Tree<'_>, patterns: &Patterns, as_it_is: bool) -> Result<Optio
     let listed = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     Ok(Some(if as_it_is {
         format!(
-            "not served, for it is no part of a site (a line !NAME in .dockerignore brings a file back): {listed}{more}"
+            "not served, because it is not part of a site (to serve a file, add a line !NAME to .dockerignore): \
+            {listed}{more}"
         )
     } else {
-        format!("left out of the build: {listed}{more}")
+        format!("excluded from the build: {listed}{more}")
     }))
 }
 
-/// The paths below a directory, without those that are never of interest.
+/// The paths below a directory, without those that never matter.
 fn walk(
     tree: Tree<'_>,
     directory: &str,

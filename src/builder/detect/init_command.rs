@@ -1,6 +1,6 @@
-//! What a person writes to have a command, such as the migrations of a framework, run before each version starts.
+//! The spec field that runs a command, such as the migrations of a framework, before each version starts.
 
-/// The line of the spec that has this command run before the pods of a version.
+/// The line of the spec that runs this command before the pods of a version start.
 pub(super) fn line(command: &str) -> String {
     const PLAIN: &[u8] = b"-_./:=@,+%";
     let plain = command
@@ -15,7 +15,10 @@ pub(super) fn line(command: &str) -> String {
     format!("spec.run.initCommand.command: {}", serde_json::json!(words))
 }
 
-/// The same, of migrations that nothing else runs.
+/// The note for migrations that nothing else runs.
 pub(super) fn migrations(command: &str) -> String {
-    format!("migrations are not run by themselves: {}", line(command))
+    format!(
+        "migrations do not run by themselves; to run them before each version starts, set {}",
+        line(command)
+    )
 }

@@ -1,5 +1,5 @@
-//! Which build arguments the installation of packages needs, and not only the build: those that package managers read from
-//! their environment, and those that their files name.
+//! Which build arguments the installation of packages needs: those that package managers read from their environment,
+//! and those that their files name.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ const FILES: [&str; 10] = [
     "NuGet.Config",
 ];
 
-/// What the names of variables begin with that package managers read themselves.
+/// Names, or prefixes of names, of variables that package managers read.
 const READ: [&str; 16] = [
     "NPM_CONFIG_",
     "npm_config_",

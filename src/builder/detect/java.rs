@@ -1,4 +1,4 @@
-//! A program for the JVM: Maven or Gradle, its version of Java, and what of the build is started.
+//! The JVM: Maven or Gradle, the version of Java, and which output of the build starts.
 
 use super::assets::Assets;
 use super::findings::Findings;
@@ -30,15 +30,15 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let project = match tree.first(&FILES) {
         Some("pom.xml") => {
             if tree.first(&GRADLE).is_some() {
-                findings.assume("there are pom.xml and a build of Gradle: Maven builds it");
+                findings.assume("the source has pom.xml and a Gradle build, and Maven builds it");
             }
             maven::read(tree, &build, &mut findings)?
         }
         Some(_) => gradle::read(tree, &build, &mut findings)?,
         None => {
             return Err(no_builder(
-                "there is no pom.xml, no build.gradle and no settings.gradle, which spec.build.framework: Java needs, in the \
-                 directory that is built; correct the field, or set the path of the source",
+                "the build context has no pom.xml, no build.gradle and no settings.gradle, one of which \
+                 spec.build.framework: Java needs; correct the field, or set the path of the source",
             ));
         }
     };
@@ -78,7 +78,7 @@ struct Project {
     listens: java::Listens,
 }
 
-/// The line of the Procfile, where it starts a jar.
+/// The line of the Procfile, if it starts a jar.
 fn started(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<String>, Failure> {
     let processes = procfile::read(tree)?;
     let Some(process) = procfile::main(&processes) else { return Ok(None) };
@@ -88,8 +88,8 @@ fn started(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<String>, Fa
     let jars = words.iter().filter(|word| is_jar(word)).count();
     if !words.contains(&"java") || jars != 1 {
         findings.warn(format!(
-            "Procfile, line {}: it does not start a jar with java, so it is not used; spec.run.command can say how the \
-             program starts",
+            "Procfile, line {}: the line does not start a jar with java, so it is not used; set spec.run.command to \
+             change how the program starts",
             process.line
         ));
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Where the links of a source lead. None leaves it: what is outside does not count.
+//! Where the links of a source lead. Targets outside of the source do not count.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::tree::Tree;
 use crate::builder::outcome::Failure;
 use crate::protocol::report::Stage;
 
-/// Where a path of the source really is, from its root on; None where nothing is there.
+/// The real path of a path of the source, relative to its root; None if it does not exist.
 pub(super) fn real(root: Tree<'_>, path: &str) -> Option<String> {
     inside(root.root(), &root.root().join(path))
 }
@@ -15,7 +15,7 @@ fn inside(source: &Path, path: &Path) -> Option<String> {
     path.canonicalize().ok()?.strip_prefix(source).ok()?.to_str().map(str::to_owned)
 }
 
-/// Where the links in a directory and below it lead, as far as that is outside of it. No link is followed.
+/// The targets outside of a directory of the links in and below it. No link is followed.
 pub(super) fn targets(root: Tree<'_>, directory: &str) -> Result<Vec<String>, Failure> {
     let failed = |error| Failure::workspace(Stage::Detect, "the source could not be read", &error);
     let top = root.root().join(directory);

@@ -1,6 +1,6 @@
-//! What a text of a source must look like before it may stand in a Dockerfile: allow-lists, and nothing else.
+//! Allow-lists: what a text of a source must look like before it may appear in a Dockerfile.
 
-/// A relative path without blanks, quotes or `..`, which no tool takes for an option.
+/// A relative path without blanks, quotes or `..` that no tool mistakes for an option.
 pub(super) fn is_path(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 255
@@ -8,8 +8,8 @@ pub(super) fn is_path(text: &str) -> bool {
         && text.split('/').all(|part| !part.is_empty() && part != ".." && !part.starts_with('-'))
 }
 
-/// A path of the source from its root on, as it is named in one of its directories (empty: the root); None where it leaves
-/// the source.
+/// Resolves a path that a file in a directory of the source (empty: the root) names, to one from the root. None if it
+/// leaves the source.
 pub(super) fn resolved(directory: &str, path: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in directory.split('/').chain(path.split('/')) {

@@ -1,4 +1,4 @@
-//! What a package.json and the files beside it say: which framework, which package manager, what is served.
+//! Node: framework, package manager and what is served, from package.json and the files next to it.
 
 use super::findings::Findings;
 use super::names::is_path;
@@ -52,17 +52,17 @@ mod vite;
 mod vitepress;
 mod workspace;
 
-/// Most packages of a workspace whose package.json is copied on its own before packages are installed.
+/// Most packages of a workspace whose package.json is copied separately before packages are installed.
 const MAX_FILES: usize = 100;
 
-/// A source as the frameworks look at it.
+/// A source as the frameworks see it.
 struct Source<'a> {
     tree: Tree<'a>,
     package: Package,
     settings: &'a Settings,
     /// The workspace that it is a member or the root of.
     workspace: Option<&'a Workspace>,
-    /// The package.json of the root, where this is a member.
+    /// The package.json of the root, if this is a member.
     root: Option<Package>,
 }
 
@@ -76,7 +76,7 @@ struct Way {
     variables: &'static [(&'static str, &'static str)],
 }
 
-/// The package.json, unless all that it has beside a page is a list of packages.
+/// The package.json, unless it only lists packages next to a finished page.
 pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Result<Option<&'static str>, Failure> {
     let Some(file) = tree.first(&package::FILES) else { return Ok(None) };
     let Some(page) = static_site::page(tree) else { return Ok(Some(file)) };
@@ -106,7 +106,7 @@ pub(super) fn lone_file(tree: Tree<'_>) -> Option<&'static str> {
     ])
 }
 
-/// Whether the package.json is that of a static site which must be built.
+/// Whether the package.json belongs to a static site that must be built.
 pub(super) fn builds_site(tree: Tree<'_>, settings: &Settings) -> Result<bool, Failure> {
     let Some(package) = Package::read(tree)? else { return Ok(false) };
     let builds = |builder: site::Builder| {
@@ -116,7 +116,7 @@ pub(super) fn builds_site(tree: Tree<'_>, settings: &Settings) -> Result<bool, F
         || settings.output_directory.is_some() && package.is_built(settings))
 }
 
-/// The recipe for a package.json: of the directory itself, of it as a member of a workspace, or of the only program in it.
+/// The recipe for a package.json: of the directory itself, as a member of a workspace, or of the only program in it.
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     let asked = settings.framework;
     let package = Package::read(tree)?.or_else(|| lone_file(tree).map(|_| Package::default()));
@@ -148,7 +148,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     generated(&Source { tree, package, settings, workspace: workspace.as_ref(), root: None }, findings)
 }
 
-/// Whether the root of a workspace is a program itself.
+/// Whether the root of a workspace is itself a program.
 fn starts_something(tree: Tree<'_>, package: &Package) -> Result<bool, Failure> {
     let listed = procfile::main(&procfile::read(tree)?).is_some();
     Ok(listed || package.scripts.contains_key("start") || server::file(tree, package).is_some() || {
@@ -191,7 +191,7 @@ fn generated(source: &Source<'_>, mut findings: Findings) -> Result<Generated, F
     Ok(Generated { framework, text: node::text(&plan), context, findings })
 }
 
-/// The command of a program; empty where there is none.
+/// The command of a program; empty if it has none.
 fn command(way: &Way) -> &[String] {
     match &way.serve {
         Serve::Program { command: Some(command), .. } => command,
@@ -199,7 +199,7 @@ fn command(way: &Way) -> &[String] {
     }
 }
 
-/// A program of a package by its name: in a workspace, its files may be at the root.
+/// Replaces a path to a package's program by its name: in a workspace, its files may be at the root.
 fn hoisted(way: &mut Way) {
     if let Serve::Program { command: Some(command), .. } = &mut way.serve
         && command.first().is_some_and(|word| word == "node")
@@ -229,7 +229,7 @@ fn install(source: &Source<'_>, chosen: Chosen, way: &Way, findings: &mut Findin
     if let Some((word, package)) = &pruned {
         let plain = |text: &str| text.chars().filter(|char| !char.is_control()).take(80).collect::<String>();
         findings.assume(format!(
-            "devDependencies stay in the image: it starts with {}, of {}, which would be left out",
+            "devDependencies stay in the image, because it starts with {}, of {}, which would be removed otherwise",
             plain(word),
             plain(package)
         ));
@@ -291,7 +291,7 @@ impl<'a> Source<'a> {
         Scripts { root: self.root(), workspace: self.workspace, before: true }
     }
 
-    /// Whether it has a build; Nx finds one where no script says so.
+    /// Whether it has a build. Nx may define one without a script.
     fn has_build(&self) -> bool {
         self.package.scripts.contains_key("build") || self.is_member() && self.is_of_nx()
     }
@@ -307,7 +307,7 @@ impl<'a> Source<'a> {
         self.root().has("nx.json") && self.packages().any(|package| package.has("nx"))
     }
 
-    /// What runs the build: of a member, after those of the members that it needs.
+    /// The build command. For a member, it runs after the builds of the members that it needs.
     fn usual_build(&self, manager: &Manager) -> String {
         let alone = format!("{} run build", manager.name());
         let Some(member) = self.workspace.and_then(|workspace| workspace.at(self.directory())) else {
@@ -328,7 +328,7 @@ impl<'a> Source<'a> {
         if steps.is_empty() { alone } else { steps.join(" && ") }
     }
 
-    /// What package managers tell the programs that they start.
+    /// Variables that package managers set for the programs that they start.
     fn variables(&self) -> Vec<(&'static str, String)> {
         let plain = |text: &&str| {
             (1..=100).contains(&text.len())

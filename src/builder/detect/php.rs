@@ -1,4 +1,4 @@
-//! What the files of a program in PHP say: version, extensions, what is served, what builds its styles and scripts.
+//! PHP: version, extensions, what is served, and what builds its styles and scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,18 +53,18 @@ struct Scripts {
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     let mut findings = Findings::default();
     let composer: Option<Composer> = tree.json("composer.json")?;
-    // A lock file that cannot be read is for Composer to name.
+    // Composer reports a lock file that cannot be read.
     let lock: Lock = tree.json("composer.lock").ok().flatten().unwrap_or_default();
     let requires = composer.as_ref().map(|composer| composer.require.clone()).unwrap_or_default();
     let framework = settings.framework.unwrap_or_else(|| framework(tree, &requires));
     if framework == Framework::Laravel && !tree.has("artisan") {
         return Err(missing("artisan", Framework::Laravel));
     }
-    // A command of the user may call it.
+    // The user's command may call it.
     let composer =
         composer.filter(|composer| settings.command.is_some() || composer::is_needed(tree, composer, &lock));
     if composer.is_some() && !tree.has("composer.lock") {
-        findings.assume("composer.lock is missing: other versions may be taken every time; commit it");
+        findings.assume("composer.lock is missing, so each build may install different versions; commit it");
     }
     let start = procfile_start(tree, &mut findings)?;
     let root = root(tree, start.is_some())?;
@@ -106,7 +106,7 @@ fn framework(tree: Tree<'_>, requires: &Requires) -> Framework {
     }
 }
 
-/// What is served: a directory for that where there is one, so that nothing beside it can be asked for.
+/// The directory that is served. A dedicated one keeps the files next to it private.
 fn root(tree: Tree<'_>, starts: bool) -> Result<&'static str, Failure> {
     for root in ["public", "web", "www", "public_html", "webroot", "htdocs"] {
         if tree.has(&format!("{root}/index.php")) {
@@ -117,8 +117,8 @@ fn root(tree: Tree<'_>, starts: bool) -> Result<&'static str, Failure> {
         return Ok("");
     }
     Err(no_builder(
-        "this is PHP, but there is no public/index.php, no web/index.php and no index.php to be served; add one of them, or a \
-         Procfile with a line \"web: …\" for a program that is started by php",
+        "the PHP source has no public/index.php, no web/index.php and no index.php to serve; add one of them, or a \
+         Procfile with a line \"web: …\" for a program that php starts",
     ))
 }
 
@@ -130,13 +130,16 @@ fn procfile_start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Vec<
         .iter()
         .any(|server| line.contains(server))
     {
-        findings.assume("the web line of the Procfile starts a server that this image does not have: Apache serves instead");
+        findings.assume(
+            "the web line of the Procfile starts a server that this image does not have, so Apache serves \
+            instead",
+        );
         return Ok(None);
     }
     Ok(start)
 }
 
-/// The extensions that the program and its packages ask for, and those that are used without a word.
+/// The extensions that the program and its packages require, and those that are usually used without being listed.
 fn wanted(
     tree: Tree<'_>,
     framework: Framework,
@@ -185,7 +188,8 @@ fn assets(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Assets>, Fai
         (vec!["package.json", file], install, build)
     } else {
         findings.assume(
-            "package.json has no lock file of npm, pnpm or yarn beside it: other versions may be taken every time",
+            "package.json has no lock file of npm, pnpm or yarn next to it, so each build may install different \
+            versions",
         );
         (vec!["package.json"], "npm install", "npm run build")
     };
@@ -200,7 +204,7 @@ fn writes(framework: Framework) -> Vec<&'static str> {
     }
 }
 
-/// What Git leaves out because it is empty.
+/// Directories that Git omits because they are empty.
 fn makes(framework: Framework) -> Vec<&'static str> {
     match framework {
         Framework::Laravel => vec![

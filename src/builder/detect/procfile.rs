@@ -1,4 +1,4 @@
-//! A Procfile: the processes of a program, a line each.
+//! A Procfile: the processes of a program, one per line.
 
 use super::findings::Findings;
 use super::init_command;
@@ -15,7 +15,7 @@ pub(super) struct Process {
     pub(super) line: usize,
 }
 
-/// The processes in their order; none where there is no Procfile. Lines that are no process count for nothing.
+/// The processes in their order; empty without a Procfile. Other lines are ignored.
 pub(super) fn read(tree: Tree<'_>) -> Result<Vec<Process>, Failure> {
     let text = tree.text("Procfile")?.unwrap_or_default();
     let processes = text.lines().enumerate().filter_map(|(index, line)| {
@@ -32,7 +32,7 @@ pub(super) fn read(tree: Tree<'_>) -> Result<Vec<Process>, Failure> {
     Ok(processes.collect())
 }
 
-/// The process that serves: `web`, else the only one that is no `release`.
+/// The process that serves: `web`, else the only one that is not `release`.
 pub(super) fn main(processes: &[Process]) -> Option<&Process> {
     let web = processes.iter().find(|process| process.name == "web");
     web.or_else(|| {
@@ -41,7 +41,7 @@ pub(super) fn main(processes: &[Process]) -> Option<&Process> {
     })
 }
 
-/// The command of the process that serves, ready to be process 1; what the others are good for is said.
+/// The command of the process that serves, ready to be process 1. Adds findings about the others.
 pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Vec<String>>, Failure> {
     let processes = read(tree)?;
     let serves = main(&processes);
@@ -50,17 +50,19 @@ pub(super) fn start(tree: Tree<'_>, findings: &mut Findings) -> Result<Option<Ve
         if name == "release" {
             let runs = init_command::line(command);
             findings.warn(format!(
-                "Procfile, line {line}: {name} is not run by itself; to have it run before each version starts: {runs}"
+                "Procfile, line {line}: {name} does not run by itself; to run it before each version starts, set \
+                {runs}"
             ));
         } else {
             findings.assume(format!(
-                "Procfile, line {line}: {name} is not started; give it a ProjectDeployment of its own with spec.run.command"
+                "Procfile, line {line}: {name} does not start; create a ProjectDeployment of its own for it with \
+                spec.run.command"
             ));
         }
     }
     if let Some(process) = serves.filter(|process| process.name != "web") {
         findings.assume(format!(
-            "Procfile, line {}: {} is the program; set spec.run.health.type: None where it listens on no port",
+            "Procfile, line {}: {} is the program; set spec.run.health.type: None if it listens on no port",
             process.line, process.name
         ));
     }

@@ -1,4 +1,4 @@
-//! What the files of a Python program say: which packages, which framework, where the application is.
+//! Python: packages, framework, and where the application is.
 
 use super::findings::Findings;
 use super::names::is_path;
@@ -23,7 +23,7 @@ mod served;
 mod syntax;
 mod version;
 
-/// Files that say that this is Python.
+/// Files that identify Python.
 const SURE: [&str; 9] = [
     "requirements.txt",
     "uv.lock",
@@ -35,7 +35,7 @@ const SURE: [&str; 9] = [
     "setup.py",
     "environment.yml",
 ];
-/// Programs, in the order in which one is taken.
+/// Usual program files, by preference.
 pub(super) const PROGRAMS: [&str; 14] = [
     "main.py",
     "app.py",
@@ -53,7 +53,7 @@ pub(super) const PROGRAMS: [&str; 14] = [
     "src/bot.py",
 ];
 
-/// The file that says that this is Python.
+/// The file that identifies Python.
 pub(super) fn sign(tree: Tree<'_>) -> Result<Option<&'static str>, Failure> {
     if let Some(file) = tree.first(&SURE) {
         return Ok(Some(file));
@@ -74,8 +74,10 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let server = server(&program.start, &packages, interpreter, &mut findings);
     let (build_libraries, run_libraries) = libraries::of(&packages);
     if !run_libraries.is_empty() {
-        findings
-            .assume(format!("packages need {} of Debian: installed with apt-get", run_libraries.join(", ")));
+        findings.assume(format!(
+            "the packages need {} of Debian, which apt-get installs",
+            run_libraries.join(", ")
+        ));
     }
     let context = match packages.install {
         Install::Uv { member: Some(_), .. } => Context::Source,
@@ -116,7 +118,7 @@ fn program(
     let said = procfile::start(tree, findings)?;
     let mut found = by_files(tree, settings, packages, findings);
     if let Some(words) = said {
-        // What the Procfile says needs no application that was found.
+        // A command from the Procfile does not need a detected application.
         let start = Start::Words(words);
         return Ok(match found {
             Ok(program) => Program { start, ..program },
@@ -196,13 +198,13 @@ fn by_files(
 
 fn nothing() -> Failure {
     no_builder(
-        "this is Python, but nothing says what is started: no framework that is known is among the packages, and there is no \
+        "the Python source does not say what to start: no known framework is among the packages, and there is no \
          main.py, app.py, server.py or bot.py; add one of them, a Procfile with a line \"web: …\", or set \
          spec.build.framework: Python and spec.run.command",
     )
 }
 
-/// A program of its own: one that the project names, or a file with a usual name, or the only one.
+/// A plain program: one that the project names, or a file with a usual name, or the only file.
 fn plain(
     tree: Tree<'_>,
     settings: &Settings,
@@ -230,7 +232,8 @@ fn plain(
         return Ok(Some(Start::Words(["python", "-m", module].map(str::to_owned).to_vec())));
     }
     if settings.framework.is_some() {
-        findings.assume("no file is known to start: set spec.run.command, such as [python, -m, shop]");
+        findings
+            .assume("no file says how the program starts: set spec.run.command, such as [python, -m, shop]");
         return Ok(Some(Start::Unknown));
     }
     Ok(None)
@@ -249,7 +252,7 @@ fn files(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
     if let [one] = others.as_slice() {
         found.push(one.clone());
     } else {
-        // Streamlit and the like begin with a page of a name of their own.
+        // Programs of Streamlit and the like often have names of their own.
         found.extend(
             others.into_iter().filter(|name| name.to_ascii_lowercase().contains("app") || name == "Home.py"),
         );
@@ -257,7 +260,7 @@ fn files(tree: Tree<'_>) -> Result<Vec<String>, Failure> {
     Ok(found)
 }
 
-/// A program that listens nowhere is never ready by a question over the network.
+/// Notes a program that does not listen: a health check over the network would never succeed.
 fn worker(tree: Tree<'_>, words: &[String], packages: &Packages, findings: &mut Findings) {
     let serves = [
         "aiohttp",
@@ -283,13 +286,13 @@ fn worker(tree: Tree<'_>, words: &[String], packages: &Packages, findings: &mut 
     let text = words.last().map(|file| tree.head(file)).unwrap_or_default();
     if !["PORT", "http.server", "socketserver", "listen(", "wsgiref"].iter().any(|sign| text.contains(sign)) {
         findings.assume(
-            "nothing is seen that listens on a port: for a bot or a worker set spec.run.health.type: None, or its version \
-             will not become ready",
+            "the program does not seem to listen on a port; for a bot or a worker set spec.run.health.type: None, or \
+             its version never becomes ready",
         );
     }
 }
 
-/// The server that is added, where the packages have none for the application.
+/// The server to add if the packages have none for the application.
 fn server(
     start: &Start,
     packages: &Packages,
@@ -312,7 +315,7 @@ fn server(
         }
         Start::Unknown => return None,
     };
-    // What the extras of a framework bring where no lock file lists it.
+    // Extras of frameworks that bring a server, for sources without a lock file.
     let brought = [
         "fastapi[standard]",
         "fastapi[all]",
@@ -328,14 +331,14 @@ fn server(
     }
     let requirement = server.requirement(interpreter);
     findings.assume(format!(
-        "{name} is not among the packages: {requirement} is added, for a framework's own server is not for production; add \
-         {name} to have a version of your choice"
+        "{name} is not among the packages, so the build adds {requirement}, because a framework's own server is not \
+         for production; add {name} to choose its version"
     ));
     Some(server)
 }
 
-/// Processes of gunicorn: two, so that one slow answer does not keep others waiting; one where requests of one visitor must
-/// meet the same process.
+/// Number of gunicorn processes: two, so that one slow answer does not block others; one if all requests of a client
+/// must reach the same process.
 fn workers(start: &Start, packages: &Packages) -> u32 {
     let serves = match start {
         Start::Wsgi(_) => true,
@@ -364,7 +367,7 @@ fn browser(packages: &Packages, findings: &mut Findings) -> bool {
     let drives = packages.installs("playwright");
     if drives {
         findings.assume(
-            "playwright is among the packages: Chromium and its libraries are installed (some 500 MB)",
+            "playwright is among the packages, so the image contains Chromium and its libraries (about 500 MB)",
         );
     }
     drives

@@ -1,4 +1,4 @@
-//! What the files of a program in Ruby say: version, gems, what is started.
+//! Ruby: version, gems, and what starts.
 
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ use gems::Gems;
 mod gems;
 mod version;
 
-/// Programs, in the order in which one is taken.
+/// Usual program files, by preference.
 pub(super) const PROGRAMS: [&str; 8] =
     ["app.rb", "main.rb", "server.rb", "web.rb", "bot.rb", "worker.rb", "run.rb", "start.rb"];
 
@@ -75,12 +75,13 @@ fn warn(findings: &mut Findings) {
         "Rails does not start without a secret: set RAILS_MASTER_KEY or SECRET_KEY_BASE in spec.run.env from a Secret",
     );
     findings.warn(format!(
-        "migrations are not run by themselves, unless what starts does it: {}",
+        "migrations do not run by themselves, unless the start command runs them; to run them before each version \
+        starts, set {}",
         init_command::line("bundle exec rails db:prepare")
     ));
 }
 
-/// What is started: what the Procfile says, Rails, a server for config.ru, or a file with a usual name.
+/// The start command: from the Procfile, Rails, a server for config.ru, or a file with a usual name.
 fn start(
     tree: Tree<'_>,
     settings: &Settings,
@@ -109,7 +110,7 @@ fn start(
             shell("exec bundle exec rails server --binding 0.0.0.0 --port \"$PORT\"")
         } else {
             findings.warn(
-                "config.ru is there, but no server for production is among the gems; add puma to the Gemfile",
+                "the source has config.ru, but no production server is among the gems; add puma to the Gemfile",
             );
             shell("exec bundle exec rackup --host 0.0.0.0 --port \"$PORT\"")
         });
@@ -124,8 +125,8 @@ fn start(
             .any(|gem| gems.has(gem));
         if !web {
             findings.assume(
-                "nothing is seen that listens on a port: for a bot or a worker set spec.run.health.type: None, or its \
-                 version will not become ready",
+                "the program does not seem to listen on a port; for a bot or a worker set spec.run.health.type: None, \
+                 or its version never becomes ready",
             );
         }
         return Ok(words(&if gems.files.is_empty() {
@@ -136,16 +137,16 @@ fn start(
     }
     if settings.framework.is_some() {
         findings
-            .assume("no file is known to start: set spec.run.command, such as [bundle, exec, ruby, shop.rb]");
+            .assume("no file says how the program starts: set spec.run.command, such as [bundle, exec, ruby, shop.rb]");
         return Ok(None);
     }
     Err(no_builder(
-        "this is Ruby, but nothing says what is started: there is no config.ru, no app.rb, no main.rb and no Procfile; add one \
-         of them, or set spec.build.framework: Ruby and spec.run.command",
+        "the Ruby source does not say what to start: there is no config.ru, no app.rb, no main.rb and no Procfile; add \
+         one of them, or set spec.build.framework: Ruby and spec.run.command",
     ))
 }
 
-/// Node, where a gem or a package.json needs it.
+/// Node, if a gem or a package.json needs it.
 fn node(tree: Tree<'_>, gems: &Gems) -> Result<Option<Node>, Failure> {
     let package: Option<Package> = tree.json("package.json")?;
     let runs =

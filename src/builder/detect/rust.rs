@@ -1,4 +1,4 @@
-//! A program in Rust: its workspace, its toolchain, and which program is meant.
+//! Rust: the workspace, the toolchain, and which program runs.
 
 use super::assets::Assets;
 use super::choice;
@@ -30,7 +30,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     let Workspace { root, directory, .. } = &workspace;
     let locked = root.has(&format!("{directory}Cargo.lock"));
     if !locked {
-        findings.assume("Cargo.lock is missing: other versions may be taken every time; commit it");
+        findings.assume("Cargo.lock is missing, so each build may install different versions; commit it");
     }
     let build = step(settings);
     let (program, arguments) = match build {
@@ -49,7 +49,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         locked,
         dependencies: dependencies(tree, &manifest, workspace.context),
         packages: used.packages(),
-        // The queries were checked when they were written down; there is no database here.
+        // The stored queries are already checked; the build has no database.
         offline: root.has_directory(&format!("{directory}.sqlx")) || tree.has_directory(".sqlx"),
         build: build.unwrap_or(Step::Usual),
         arguments: super::arguments(settings),
@@ -75,7 +75,7 @@ fn dependencies(tree: Tree<'_>, manifest: &Manifest, context: Context) -> Depend
     }
 }
 
-/// The program that `default-run` names, else the one that the Procfile or a name says, and its arguments.
+/// The program that `default-run` names, else the one that the Procfile or its name selects, and its arguments.
 fn program(
     tree: Tree<'_>,
     manifest: &Manifest,
@@ -104,15 +104,16 @@ fn program(
     let names: Vec<&str> = found.iter().map(|program| program.name.as_str()).collect();
     if names.is_empty() {
         return Err(no_builder(
-            "Cargo.toml is there, but no program: no src/main.rs, no [[bin]], and none in a member of the workspace; set \
-             the path of the source, or spec.build.command (it must leave the program at /out/app)",
+            "Cargo.toml has no program: no src/main.rs, no [[bin]], and none in a member of the workspace; set the \
+             path of the source, or spec.build.command (it must write the program to /out/app)",
         ));
     }
     let own = package.map(|package| package.name.as_str());
     let chosen = choice::choose(tree, &names, own, findings)?.ok_or_else(|| {
         no_builder(format!(
-            "there are several programs: {}; set default-run in Cargo.toml, or say which one with spec.build.command, such \
-             as cargo build --release --bin {} && cp target/release/{} /out/app, or with a line \"web: {}\" in a Procfile",
+            "there are several programs: {}; set default-run in Cargo.toml, or choose one with spec.build.command, \
+             such as cargo build --release --bin {} && cp target/release/{} /out/app, or with a line \"web: {}\" in a \
+             Procfile",
             names.join(", "),
             names[0],
             names[0],
@@ -152,8 +153,8 @@ fn programs(tree: Tree<'_>, directory: &str, manifest: &Manifest) -> Result<Vec<
         found.iter().map(|(name, _)| name).chain([&package.name]).chain(features).all(|name| is_crate(name));
     if !plain {
         return Err(no_builder(format!(
-            "{directory}Cargo.toml names a package, program or feature with other characters than letters, digits, '-' and \
-             '_'; rename it, or add a Dockerfile"
+            "{directory}Cargo.toml names a package, program or feature with characters other than letters, digits, '-' \
+             and '_'; rename it, or add a Dockerfile"
         )));
     }
     let program = |(name, features)| Program { directory: directory.to_owned(), name, features };

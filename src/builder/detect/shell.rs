@@ -1,4 +1,4 @@
-//! A shell script, or a Procfile that nothing else explains.
+//! A shell script, or a Procfile without any known language.
 
 use super::findings::Findings;
 use super::tree::Tree;
@@ -9,7 +9,7 @@ use crate::builder::outcome::Failure;
 use crate::protocol::framework::Framework;
 use crate::protocol::order::Settings;
 
-/// The scripts that are programs, in the order in which one is taken.
+/// Script names that are programs, by preference.
 pub(super) const PROGRAMS: [&str; 6] =
     ["start.sh", "run.sh", "main.sh", "app.sh", "entrypoint.sh", "Procfile"];
 
@@ -54,8 +54,8 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         (None, None) => return Err(missing("start.sh", Framework::Shell)),
     };
     findings.assume(
-        "nothing says whether the script listens on a port: where it does not, set spec.run.health.type: None, or its version \
-         will not become ready",
+        "the build cannot tell whether the script listens on a port; if it does not, set spec.run.health.type: None, \
+         or its version never becomes ready",
     );
     let mut packages = packages(&format!("{text} {}", start.join(" ")));
     if !["bash", "sh", "dash"].contains(&shell) {

@@ -1,4 +1,4 @@
-//! A site that is there as it is: which of its directories is served.
+//! A static site without a build: which of its directories is served.
 
 use super::findings::Findings;
 use super::node::paths;
@@ -22,12 +22,12 @@ const INDEX: [&str; 9] = [
     "site/index.html",
 ];
 
-/// The page that shows a static site.
+/// The page that identifies a static site.
 pub(super) fn page(tree: Tree<'_>) -> Option<&'static str> {
     tree.first(&INDEX)
 }
 
-/// The file that shows a static site, or the field that says so.
+/// The file that identifies a static site, or the field that does.
 pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Option<&'static str> {
     let named = settings.output_directory.as_deref().is_some_and(|directory| tree.has_directory(directory));
     named
@@ -36,15 +36,15 @@ pub(super) fn sign(tree: Tree<'_>, settings: &Settings) -> Option<&'static str> 
         .or_else(|| page(tree))
 }
 
-/// The recipe of a site that nothing needs to build, or of the one that a package.json builds.
+/// The recipe of a site without a build, or of one that a package.json builds.
 pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, Failure> {
     if node::builds_site(tree, settings)? {
         return node::recipe(tree, settings);
     }
     if settings.command.is_some() {
         return Err(no_builder(
-            "spec.build.command has nothing to build: the files of a static site are served as they are; leave it out, or \
-             set spec.build.framework to what builds the site",
+            "spec.build.command has nothing to build, because the files of a static site are served as they are; \
+             remove it, or set spec.build.framework to the tool that builds the site",
         ));
     }
     let mut findings = Findings::default();
@@ -63,7 +63,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         return Err(missing(&file, Framework::Static));
     }
     if !site.output.is_empty() {
-        findings.assume(format!("{}/ is served, and nothing beside it", site.output));
+        findings.assume(format!("only {}/ is served", site.output));
     }
     Ok(Generated {
         framework: Framework::Static,

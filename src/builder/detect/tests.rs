@@ -88,7 +88,7 @@ fn dockerfiles_that_are_none_are_refused() {
     symlink(outside.path(), dir.path().join("Dockerfile")).unwrap();
     let root = dir.path().canonicalize().unwrap();
     let failure = detect(&root, &root, &Settings::default()).unwrap_err();
-    assert!(failure.message.contains("no file inside"), "{}", failure.message);
+    assert!(failure.message.contains("not a file inside"), "{}", failure.message);
     for name in ["../x", "/etc/passwd"] {
         let settings = Settings { dockerfile: Some(name.into()), ..Settings::default() };
         assert_eq!(found(&[("a", "")], &settings).unwrap_err().reason, Reason::NoBuilder, "{name}");

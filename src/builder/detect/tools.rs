@@ -1,4 +1,4 @@
-//! Versions of tools that files for version managers name: .tool-versions of asdf, mise.toml of mise.
+//! Versions of tools in version manager files: .tool-versions of asdf, mise.toml of mise.
 
 use super::tree::Tree;
 use crate::builder::outcome::Failure;
@@ -15,8 +15,8 @@ pub(super) struct Wanted {
     pub(super) file: String,
 }
 
-/// What the source asks for of a tool, by any of its names (`node`, `nodejs`). The directory that is built comes before
-/// the root of its source.
+/// The version of a tool that the source names, by any of its names (`node`, `nodejs`). The directory that is built
+/// comes before the root of its source.
 pub(super) fn wanted(tree: Tree<'_>, names: &[&str]) -> Result<Option<Wanted>, Failure> {
     for tree in [tree, tree.source()] {
         if let Some(found) = asdf(tree, names)? {
@@ -67,7 +67,7 @@ fn mise(tree: Tree<'_>, file: &str, names: &[&str]) -> Result<Option<Wanted>, Fa
     }))
 }
 
-/// The release that mise wrote down for such a version, in the lock file beside its configuration.
+/// The release that mise locked for a version, in the lock file next to its configuration.
 fn locked(
     tree: Tree<'_>,
     file: &str,

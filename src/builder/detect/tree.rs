@@ -1,4 +1,4 @@
-//! The source as detection sees it: names and small texts inside one directory, each with a limit. It decides nothing.
+//! The source as detection sees it: names and small texts inside one directory, each with a limit. No decisions.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,19 +11,19 @@ use crate::protocol::report::Stage;
 
 /// Largest file that is read.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
-/// Most entries of a directory that are looked at.
+/// Most entries of a directory that are read.
 const MAX_ENTRIES: usize = 10_000;
 /// How much of a file its head is.
 const HEAD: u64 = 4096;
 /// How much of a lock file is read.
 const LONG: u64 = 16 << 20;
 
-/// The files below a directory. Links that leave it lead nowhere.
+/// The files below a directory. Links that leave it are treated as missing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tree<'a> {
     /// The root of the source.
     source: &'a Path,
-    /// The directory below it that is looked at; empty: the root itself.
+    /// The examined directory below it; empty: the root itself.
     path: &'a str,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Tree<'a> {
         Self { source, path }
     }
 
-    /// The root of the source: of a monorepo, where the lock file and the workspace are.
+    /// The root of the source; in a monorepo it has the lock file and the workspace.
     pub(super) fn source(self) -> Self {
         Self { path: "", ..self }
     }
@@ -73,7 +73,7 @@ impl<'a> Tree<'a> {
         names.iter().find(|name| self.has(name)).copied()
     }
 
-    /// The text of a file; None where there is none of that name.
+    /// The text of a file; None if it does not exist.
     pub(super) fn text(self, path: &str) -> Result<Option<String>, Failure> {
         let Some(real) = self.inside(path).filter(|real| real.is_file()) else { return Ok(None) };
         let unreadable = |error| no_builder(format!("{path} cannot be read as text: {error}"));
@@ -81,14 +81,14 @@ impl<'a> Tree<'a> {
         let file = std::fs::File::open(real).map_err(unreadable)?;
         let size = file.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if size as u64 > MAX_TEXT {
-            return Err(no_builder(format!("{path} is larger than 1 MiB; correct it")));
+            return Err(no_builder(format!("{path} is larger than 1 MiB; make it smaller")));
         }
         decode(bytes).map(Some).ok_or_else(|| {
-            no_builder(format!("{path} cannot be read as text: it is no UTF-8; save it as UTF-8"))
+            no_builder(format!("{path} cannot be read as text: it is not UTF-8; save it as UTF-8"))
         })
     }
 
-    /// The beginning of a file of any size; empty where there is none.
+    /// The beginning of a file of any size; empty if it does not exist.
     pub(super) fn head(self, path: &str) -> String {
         let mut bytes = Vec::new();
         if let Some(file) = self.inside(path).and_then(|real| std::fs::File::open(real).ok()) {
@@ -97,8 +97,7 @@ impl<'a> Tree<'a> {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The text of a file that may be long, such as a lock file; what is no text is replaced, and nothing is read beyond
-    /// 16 MiB.
+    /// The text of a file that may be long, such as a lock file. Invalid UTF-8 is replaced; at most 16 MiB are read.
     pub(super) fn long(self, path: &str) -> String {
         let mut bytes = Vec::new();
         if let Some(file) = self.inside(path).and_then(|real| std::fs::File::open(real).ok()) {

@@ -1,5 +1,5 @@
-//! What a directory of a repository is made from: itself, and what the workspaces that it is a member of say that it needs.
-//! No setting of a build has a part in it, so a commit has the same answer whatever is asked of its build.
+//! Which files the build of a directory of a repository needs: the directory itself, and what its workspaces say that
+//! it needs. Build settings play no part, so the answer for a commit is always the same.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::builder::outermost::outermost;
 /// Most directories that are followed, and most files and directories in all.
 const MAX_DIRECTORIES: usize = 200;
 const MAX_PATHS: usize = 1_000;
-/// Files at the root of a source that are read whichever of its directories is built, besides those of package managers.
+/// Files at the root of a source that builds of all of its directories read, besides those of package managers.
 const VERSIONS: [&str; 10] = [
     ".config/mise.toml",
     ".java-version",
@@ -27,7 +27,7 @@ const VERSIONS: [&str; 10] = [
     "runtime.txt",
     "system.properties",
 ];
-/// Beginnings and ends of names, in lower case, of what lies beside the files of a workspace and no build reads.
+/// Prefixes and suffixes, in lower case, of files next to the files of a workspace that no build reads.
 const APART: [&str; 10] = [
     ".editorconfig",
     ".gitlab-ci",
@@ -42,7 +42,7 @@ const APART: [&str; 10] = [
 ];
 const APART_ENDS: [&str; 2] = [".md", ".rst"];
 
-/// What a directory of a source is made from.
+/// The files that the build of a directory needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Needed {
     /// These files and directories, relative to the root of the source, none below another one.
@@ -68,7 +68,7 @@ impl Needs {
         self.paths.insert(path.into());
     }
 
-    /// A path as it is written in a file of `directory`. One that leaves the source names nothing of it.
+    /// Adds a path as written in a file of `directory`. A path that leaves the source is ignored.
     pub(super) fn beside(&mut self, directory: &str, path: &str) {
         self.paths.extend(resolved(directory, path));
     }
@@ -78,18 +78,18 @@ impl Needs {
         self.roots.insert(directory.trim_end_matches('/').to_owned());
     }
 
-    /// Nobody can say what is needed.
+    /// Records that all of the source may be needed, and why.
     pub(super) fn everything(&mut self, because: impl Into<String>) {
         self.everything.get_or_insert(because.into());
     }
 }
 
-/// What the directory `context` is made from; it and the root of the source are paths without links.
+/// The files that the build of the directory `context` needs. Neither it nor `source` may contain links.
 pub(in crate::builder) fn needed(source: &Path, context: &Path) -> Needed {
     let root = Tree::new(source);
     let path = context.strip_prefix(source).ok().and_then(Path::to_str).unwrap_or_default();
     if path.is_empty() {
-        return Needed::Everything("the root of the repository is what is built".to_owned());
+        return Needed::Everything("the build context is the root of the repository".to_owned());
     }
     let found = follow(root, path).and_then(|needs| match needs.everything {
         Some(because) => Ok(Needed::Everything(printable(&because))),
@@ -98,19 +98,20 @@ pub(in crate::builder) fn needed(source: &Path, context: &Path) -> Needed {
     found.unwrap_or_else(|failure| Needed::Everything(printable(&failure.message)))
 }
 
-/// Goes from directory to directory and asks the workspaces what each one needs.
+/// Follows directory after directory: workspaces say what each one needs.
 fn follow(root: Tree<'_>, path: &str) -> Result<Needs, Failure> {
     let mut needs = Needs::default();
     let packages = node::Members::read(root)?;
     if let Some(language) = family::reaching_out(Tree::member(root.root(), path))? {
-        needs
-            .everything(format!("what a directory in {language} needs from outside of it is not known here"));
+        needs.everything(format!(
+            "the build cannot tell what a directory in {language} needs from outside of it"
+        ));
     }
     needs.path(path);
     submodules(root, &mut needs)?;
     let (mut found, mut directories) = (BTreeSet::new(), 0);
     while let Some(next) = needs.paths.pop_first().filter(|_| needs.everything.is_none()) {
-        // Only what is there can change, and it changes where it really is.
+        // Only existing files can change, and they change at their real path.
         let Some(real) = links::real(root, &next).filter(|real| !found.contains(real)) else { continue };
         if real.is_empty() {
             needs.everything(format!("{path} needs the root of the repository"));
@@ -133,7 +134,7 @@ fn follow(root: Tree<'_>, path: &str) -> Result<Needs, Failure> {
     Ok(Needs { paths: found, ..needs })
 }
 
-/// Where the submodules of the source are. They are empty while this is read, so nobody knows what needs them.
+/// Adds the submodules of the source. They are empty at this point, so it is unknown which files need them.
 fn submodules(root: Tree<'_>, needs: &mut Needs) -> Result<(), Failure> {
     let text = root.text(".gitmodules")?.unwrap_or_default();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
@@ -144,7 +145,7 @@ fn submodules(root: Tree<'_>, needs: &mut Needs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All that is needed, the files of the roots among it.
+/// All needed paths, including the files of the roots.
 fn all(root: Tree<'_>, needs: Needs) -> Result<Needed, Failure> {
     let mut paths = needs.paths;
     paths.extend(VERSIONS.iter().filter_map(|file| links::real(root, file)));

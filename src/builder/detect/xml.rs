@@ -1,4 +1,4 @@
-//! The XML of project files, such as pom.xml and *.csproj: read once, and asked for elements by their path.
+//! The XML of project files, such as pom.xml and *.csproj, with a lookup of elements by path.
 
 use roxmltree::{Document, Node, ParsingOptions};
 
@@ -27,7 +27,7 @@ pub(super) fn all<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Vec<Node<'a, 'i>
     })
 }
 
-/// The text of the first element at the end of a path; None where it is empty.
+/// The text of the first element at the end of a path; None if it is empty.
 pub(super) fn text<'a>(node: Node<'a, '_>, path: &[&str]) -> Option<&'a str> {
     let found = all(node, path).into_iter().next()?;
     found.text().map(str::trim).filter(|text| !text.is_empty())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{SYSTEM_CA, Step, Trust, arguments, debian, header, program, run, shell};
 use crate::builder::detect::Assets;
 
-/// What builds.
+/// The build tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Tool {
     CMake,
@@ -23,7 +23,7 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) build: Step,
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,
-    /// What stands after the program in the line that starts it.
+    /// The arguments in the line that starts it.
     pub(in crate::builder) start: String,
     pub(in crate::builder) assets: Assets,
 }
@@ -51,7 +51,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
     text.push_str(&match &plan.build {
         Step::Command(line) => run(Trust::Beside, None, &shell(line)),
         Step::Usual => {
-            // Where it is left depends on the project; some leave it beside their source.
+            // The place of the program depends on the project; some write it next to their source.
             let take =
                 format!("find /build /src -type f -name {name} -perm -u+x -exec cp {{}} /out/app \\; -quit");
             run(Trust::System, None, &format!("{setup} && {compile} && {take} && test -f /out/app"))

@@ -2,13 +2,13 @@
 
 use super::{Trust, run};
 
-/// The last stage of what is linked to Debian's C library.
+/// The last stage of programs that are linked to Debian's C library.
 pub(super) const SLIM: &str = "docker.io/library/debian:bookworm-slim";
 
 /// Libraries that the slim image has.
 const THERE: &str = "libc|libm|libdl|librt|libpthread|libresolv|libgcc_s|libstdc\\+\\+";
 
-/// Installs packages; nothing where there are none.
+/// Installs packages; empty without packages.
 pub(super) fn install(packages: &[&str]) -> String {
     if packages.is_empty() {
         return String::new();
@@ -30,7 +30,7 @@ pub(super) fn collect(program: &str) -> String {
     )
 }
 
-/// Puts them where the last stage finds them without being told.
+/// Copies them to where the last stage finds them without configuration.
 pub(super) const LIBRARIES: &str = "COPY --link --from=build /libraries/ /usr/lib/\n";
 
 #[cfg(test)]

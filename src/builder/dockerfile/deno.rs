@@ -1,4 +1,4 @@
-//! Programs for Deno, which npm's registry publishes: one file on Debian, with what the program imports beside it.
+//! Programs for Deno: the Deno binary from npm's registry on Debian, with the imports of the program.
 
 use std::fmt::Write as _;
 
@@ -15,11 +15,11 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) build: Option<Step>,
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,
-    /// None: nobody said.
+    /// None: unknown.
     pub(in crate::builder) command: Option<Vec<String>>,
 }
 
-/// Deno trusts the certificates of a file that it is told of; the file must be there.
+/// Deno trusts the certificates of a file that it is given. The file must exist.
 const TRUST: &str = "if [ -s @ ]; then export DENO_CERT=@; fi; ";
 
 /// The Dockerfile.

@@ -14,13 +14,13 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) web: bool,
     /// The target that is taken of several.
     pub(in crate::builder) framework: Option<String>,
-    /// The files that restoring reads, below the context; none: it gets the whole source.
+    /// The files that `dotnet restore` reads, below the context; empty: copy the whole source.
     pub(in crate::builder) manifests: Vec<String>,
     /// The file of the project, below the context.
     pub(in crate::builder) project: String,
     /// The name of the program without `.dll`.
     pub(in crate::builder) program: String,
-    /// The project asks for a program of machine code, which needs a compiler that the SDK does not have.
+    /// The project requests native code, which needs a compiler that the SDK does not have.
     pub(in crate::builder) native: bool,
     /// It needs npm.
     pub(in crate::builder) node: bool,
@@ -36,7 +36,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
         text,
         "FROM mcr.microsoft.com/dotnet/sdk:{}.0 AS build\n\
          ENV DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1\n\
-         # Beside the source: what its global.json says of the SDK counts only in a directory below it.\n\
+         # Outside of the source, because the SDK in its global.json counts only in directories below it.\n\
          WORKDIR /build\n",
         plan.sdk
     );

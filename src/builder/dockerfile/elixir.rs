@@ -18,7 +18,7 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) dependencies: bool,
     /// There is a directory `config`.
     pub(in crate::builder) config: bool,
-    /// It is several apps, whose files all take part in getting dependencies.
+    /// It is an umbrella: getting dependencies needs the files of all apps.
     pub(in crate::builder) umbrella: bool,
     pub(in crate::builder) release: String,
     /// mix.exs lists it, so it must be named.

@@ -1,4 +1,4 @@
-//! Programs in Go: one static file in an image that holds little else, or on Debian where it is linked to C.
+//! Programs in Go: one static file in an almost empty image, or on Debian if it is linked to C.
 
 use std::fmt::Write as _;
 
@@ -25,10 +25,10 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) arguments: Vec<String>,
     /// Linked to C, with these packages of Debian.
     pub(in crate::builder) c: Option<Vec<&'static str>>,
-    /// Variables that the program wants, `NAME=value`.
+    /// Variables that the program expects, `NAME=value`.
     pub(in crate::builder) environment: Vec<&'static str>,
     pub(in crate::builder) assets: Assets,
-    /// What stands after the program in the line that starts it.
+    /// The arguments in the line that starts it.
     pub(in crate::builder) start: String,
 }
 
@@ -67,7 +67,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
     text
 }
 
-/// The modules in a layer that only a change of what is required makes anew.
+/// Downloads the modules in a layer that changes only with the requirements.
 fn download(plan: &Plan, directory: &str) -> String {
     let mut text = copies(&plan.manifests, "./");
     if !plan.manifests.is_empty() {
@@ -81,7 +81,7 @@ fn compile(plan: &Plan) -> String {
     let command = match &plan.build {
         Step::Usual => {
             let init = if plan.init { "go mod init app && " } else { "" };
-            // The history of the source is not here to be stamped, and a part of it would only fail.
+            // The build has no Git history to stamp, and a partial one would fail.
             format!(
                 "{init}go build -trimpath -buildvcs=false -tags timetzdata -ldflags \"-s -w\" -o /out/app {}",
                 plan.package

@@ -1,7 +1,7 @@
-//! The base images that a generated Dockerfile may name: a table, so that no plan waits for a tag that does not exist.
+//! The base images that a generated Dockerfile may name. The table prevents plans with tags that do not exist.
 //!
-//! A tag enters the table once its registry has been seen to hold it, or where the maker's own list of releases names it;
-//! the date stands beside it. `detect` refuses a Dockerfile whose FROM is not in here, and a test tries every version.
+//! A tag enters the table once it has been seen in its registry, or if the maker's list of releases names it; the date
+//! is next to it. `detect` rejects a Dockerfile whose FROM is not in the table, and a test tries every version.
 
 use super::node::releases;
 
@@ -13,7 +13,7 @@ struct Repository {
 
 enum Tags {
     Listed(&'static [&'static str]),
-    /// Whatever the list of releases of Node holds.
+    /// Every release in the list of Node releases.
     Node,
     /// Single releases.
     Releases(&'static [Release]),
@@ -189,7 +189,7 @@ pub(in crate::builder) fn is_known(reference: &str) -> bool {
     TABLE.iter().any(|repository| repository.name == name && repository.tags.contain(tag))
 }
 
-/// The first and the last minor version of Go, Python and the like that have an image; none are 0.
+/// The first and the last minor version of Go, Python and the like with an image; 0 if there are none.
 pub(in crate::builder) fn minors(name: &str) -> (u32, u32) {
     let found = TABLE.iter().filter(|repository| repository.name == name).find_map(|repository| {
         if let Tags::Minors { first, last, .. } = repository.tags { Some((first, last)) } else { None }
@@ -197,7 +197,7 @@ pub(in crate::builder) fn minors(name: &str) -> (u32, u32) {
     found.unwrap_or_default()
 }
 
-/// The base images that a Dockerfile names: what stands after FROM and in `COPY --from`, without its own stages.
+/// The base images that a Dockerfile names in FROM and `COPY --from`, without its own stages.
 pub(in crate::builder) fn named(dockerfile: &str) -> Vec<&str> {
     let mut stages = vec!["scratch"];
     let mut found = Vec::new();

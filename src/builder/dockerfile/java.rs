@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use super::{Step, Trust, arguments, copies, exec, header, run, shell, start};
 use crate::builder::detect::Assets;
 
-/// The runtime, and the compiler where Gradle brings itself.
+/// The runtime; also the compiler if the wrapper fetches Gradle.
 const IMAGE: &str = "docker.io/library/eclipse-temurin";
 
 /// Where a jar is in the last stage.
 pub(in crate::builder) const JAR: &str = "/app/app.jar";
 
-/// Java takes what a container may have for the whole machine's; one that has no memory left is started anew.
+/// Java treats the container's memory limit as the machine's memory, so use 75 % of it. A program that is out of memory
+/// exits and is restarted.
 const OPTIONS: &str = "-XX:MaxRAMPercentage=75 -XX:+ExitOnOutOfMemoryError $JAVA_OPTS";
 
 /// The certificates of the image and the platform, as Java reads them.
@@ -29,7 +30,7 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) tool: Tool,
     /// Where the tool is run, below the context; empty: there.
     pub(in crate::builder) directory: String,
-    /// What decides which packages are downloaded, below the context; directories have a slash at their end.
+    /// The files that determine the downloads, below the context; directories end with a slash.
     pub(in crate::builder) manifests: Vec<String>,
     /// The module that is the program, below where the tool is run; empty: there.
     pub(in crate::builder) module: String,
@@ -43,7 +44,7 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) assets: Assets,
 }
 
-/// What builds.
+/// The build tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Tool {
     /// Maven; Spring Boot's plugin must be called by name.
@@ -60,14 +61,14 @@ pub(in crate::builder) enum Tool {
     },
 }
 
-/// What the build leaves.
+/// The output of the build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Made {
-    /// A jar that has everything.
+    /// A self-contained jar.
     Jar,
-    /// A war that has everything and starts by itself.
+    /// A self-contained, executable war.
     War,
-    /// A jar that has everything, from a task of Gradle.
+    /// A self-contained jar from a Gradle task.
     Task(&'static str),
     /// A jar of its own classes, the jars it needs, and the class that starts.
     Classes(String),
@@ -85,7 +86,7 @@ pub(in crate::builder) enum Listens {
     Micronaut,
     /// Ktor's engine, which takes it as an argument.
     Ktor,
-    /// It reads `PORT`, or does not serve.
+    /// It reads `PORT` itself, or does not serve.
     Itself,
 }
 
@@ -106,7 +107,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
         text,
         "FROM {image} AS build\n\
          WORKDIR /src\n\
-         # Certificates of the platform come as a secret; every step makes Java's store of them anew.\n\
+         # The platform's certificates come as a secret; every step builds Java's trust store from them.\n\
          ENV JAVA_TOOL_OPTIONS=-Djavax.net.ssl.trustStore=/tmp/cacerts\n"
     );
     if plan.build == Step::Usual {
@@ -131,7 +132,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
     text
 }
 
-/// A step of the tool, with the certificates as Java wants them. They stay in no layer.
+/// A step of the tool, with the certificates in Java's format. No layer contains them.
 fn step(command: &str) -> String {
     run(Trust::System, None, &format!("{TRUST} && {command} && rm -f /tmp/cacerts"))
 }
@@ -143,7 +144,7 @@ fn enter(plan: &Plan) -> String {
 const MAVEN: &str = "mvn --batch-mode --no-transfer-progress";
 
 fn gradle(tool: Tool) -> &'static str {
-    // The wrapper may have lost its right to be executed, or have the ends of lines of another system.
+    // The wrapper may lack the executable bit, or have CRLF line ends.
     if tool == Tool::Wrapper {
         "sed -i 's/\\r$//' gradlew && sh ./gradlew --no-daemon --console=plain"
     } else {
@@ -166,11 +167,11 @@ fn task(plan: &Plan) -> String {
     }
 }
 
-/// Downloads most of what compiling needs, before the source is there.
+/// Downloads most of what compilation needs, before the source is copied.
 fn download(plan: &Plan) -> String {
     match plan.tool {
         Tool::Maven { .. } => format!("{MAVEN} dependency:go-offline"),
-        // Without a source the task has nothing to compile, and fetches what it would compile with.
+        // Without a source the task compiles nothing but still fetches its dependencies.
         tool => format!("{} {}", gradle(tool), task(plan)),
     }
 }
@@ -189,7 +190,7 @@ fn compile(plan: &Plan) -> String {
         _ if repackage => " spring-boot:repackage",
         _ => "",
     };
-    // The history of the source is not here.
+    // The build has no Git history.
     format!("{MAVEN} -DskipTests -Dmaven.gitcommitid.skip=true{module} package{more}")
 }
 
@@ -199,7 +200,7 @@ fn collect(plan: &Plan) -> String {
     let output = if matches!(plan.tool, Tool::Maven { .. }) { "target" } else { "build" };
     let jars = if output == "target" { "target" } else { "build/libs" };
     match plan.made {
-        // The one with everything in it is the largest.
+        // The self-contained one is the largest.
         Made::Jar | Made::Task(_) | Made::Classes(_) => format!(
             "cp \"$(ls -S {module}{jars}/*.jar | grep --extended-regexp --invert-match '{OTHERS}' | head -n 1)\" /out/app.jar"
         ),
@@ -217,7 +218,7 @@ fn collect(plan: &Plan) -> String {
     }
 }
 
-/// The line that starts it; the shell is replaced by Java.
+/// The start line; Java replaces the shell.
 fn line(plan: &Plan) -> String {
     if let Some(line) = &plan.start {
         return line.clone();

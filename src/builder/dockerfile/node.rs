@@ -14,7 +14,7 @@ pub(in crate::builder) mod releases;
 /// A source with a package.json.
 #[derive(Clone, Debug)]
 pub(in crate::builder) struct Plan {
-    /// What the first line calls it.
+    /// Its description in the first line.
     pub(in crate::builder) what: &'static str,
     /// Tag of the image of Node.
     pub(in crate::builder) tag: String,
@@ -24,7 +24,7 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) build: Option<Step>,
     /// What the usual build runs, one line for the shell.
     pub(in crate::builder) usual: String,
-    /// Directory that the build keeps from one time to the next.
+    /// Directory that is cached between builds.
     pub(in crate::builder) cache: Option<&'static str>,
     /// Variables that the build needs, name and value.
     pub(in crate::builder) build_variables: &'static [(&'static str, &'static str)],
@@ -43,9 +43,9 @@ pub(in crate::builder) struct Plan {
 #[derive(Clone, Debug)]
 pub(in crate::builder) struct Install {
     pub(in crate::builder) manager: Manager,
-    /// Bun is there besides another package manager, in this version.
+    /// The version of Bun, if it is installed besides another package manager.
     pub(in crate::builder) bun: Option<String>,
-    /// There is a lock file, and it fits.
+    /// The lock file exists and matches.
     pub(in crate::builder) locked: bool,
     /// The files that installing needs.
     pub(in crate::builder) files: Vec<String>,
@@ -60,7 +60,7 @@ pub(in crate::builder) struct Install {
 /// Where packages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Extent {
-    /// None is asked for at all.
+    /// There are none.
     Nothing,
     /// All in one place.
     Root,
@@ -68,14 +68,14 @@ pub(in crate::builder) enum Extent {
     Workspace,
 }
 
-/// What becomes of the packages that only the build needs.
+/// What happens to the packages that only the build needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Development {
-    /// They are installed where there is a build, and pruned.
+    /// Installed if there is a build, then pruned.
     Build,
-    /// They are installed whatever is built, and pruned: an install script may use them.
+    /// Always installed, then pruned: an install script may use them.
     Install,
-    /// They stay in the image: what starts is one of them, or the packages are those of a workspace.
+    /// Kept in the image: the program starts with one of them, or the source is a workspace.
     Keep,
 }
 
@@ -98,15 +98,15 @@ pub(in crate::builder) enum Tool {
     Playwright,
 }
 
-/// What serves the result.
+/// How the result is served.
 #[derive(Clone, Debug)]
 pub(in crate::builder) enum Serve {
     /// A program that needs its packages.
     Program {
-        /// None: nobody said.
+        /// None: unknown.
         command: Option<Vec<String>>,
     },
-    /// A Next.js server that brings its packages with it.
+    /// A standalone Next.js server.
     Standalone {
         /// There is a directory `public`.
         public: bool,
@@ -147,7 +147,8 @@ fn below(directory: &str, path: &str) -> String {
     [directory, path].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-/// The package manager and Bun, as npm installs them, where it trusts what `variables` say; None where Node's own npm is all.
+/// The step that installs the package manager and Bun with npm, which trusts what `variables` say. None if Node's own
+/// npm is enough.
 fn installed(plan: &Plan, variables: &str) -> Option<String> {
     let bun = plan.install.bun.as_ref().and_then(|version| Manager::Bun(version.clone()).package());
     let manager = &plan.install.manager;
@@ -158,13 +159,13 @@ fn installed(plan: &Plan, variables: &str) -> Option<String> {
     let fallback = manager.package_of_major();
     let choices = std::iter::once(exact).chain(fallback.map(Some)).map(|package| {
         let packages: Vec<String> = package.into_iter().chain(bun.clone()).collect();
-        // --force: the image has a yarn of its own, which another one replaces.
+        // --force replaces the yarn of the image.
         format!("{variables}npm install --global --force {}", packages.join(" "))
     });
     Some(choices.collect::<Vec<_>>().join(" || "))
 }
 
-/// A stage with the tools that both the build and the image have: a command of the user may name them.
+/// A stage with the tools of both the build and the image: the user's command may call them.
 fn tools(plan: &Plan) -> String {
     let trusted = format!("NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET} ");
     match installed(plan, &trusted).filter(|_| is_program(plan) && !runs_on_bun_alone(plan)) {
@@ -175,18 +176,18 @@ fn tools(plan: &Plan) -> String {
     }
 }
 
-/// What the build and the image begin with.
+/// The stage that the build and the image start from.
 fn base(plan: &Plan) -> String {
     if tools(plan).is_empty() { image(plan) } else { "tools".to_owned() }
 }
 
-/// The result of the build in `/app` and, for a program whose packages are all in one place, those in `/node_modules`.
+/// The build stage: its result is in `/app`; the packages are in `/node_modules` if they are all in one place.
 fn build_stage(plan: &Plan) -> String {
     let manager = &plan.install.manager;
     let mut text = format!(
         "FROM {} AS build\n\
          WORKDIR /app\n\
-         # Extra CA certificates of the platform come as a secret: Node trusts them, no layer holds them.\n\
+         # The platform's extra CA certificates come as a secret: Node trusts them, and no layer contains them.\n\
          ENV NODE_EXTRA_CA_CERTS=/run/secrets/{CA_SECRET}{}{}{}\n",
         base(plan),
         manager.environment(),
@@ -213,7 +214,7 @@ fn build_stage(plan: &Plan) -> String {
             text.push_str(&run(Trust::Beside, Some(manager.cache()), &prune));
         }
         if plan.install.extent == Extent::Root {
-            text.push_str("# Packages change less often than the program: a layer of their own.\n");
+            text.push_str("# Packages change less often than the program, so they get their own layer.\n");
             text.push_str("RUN mkdir -p node_modules && mv node_modules /node_modules\n");
         }
         if runs_vite(plan) {
@@ -231,14 +232,14 @@ fn build_stage(plan: &Plan) -> String {
     text
 }
 
-/// Whether what starts is Vite, such as its preview.
+/// Whether Vite starts, such as its preview server.
 fn runs_vite(plan: &Plan) -> bool {
     let Serve::Program { command: Some(words) } = &plan.serve else { return false };
     let mut words = words.iter().flat_map(|word| word.split_whitespace());
     words.any(|word| word == "vite" || word.ends_with("/.bin/vite"))
 }
 
-/// Where packages that are compiled find the headers of Node: the image has them, and no download can fail.
+/// Points compiled packages to the Node headers of the image, so they need no download.
 fn headers(plan: &Plan) -> &'static str {
     if plan.needs.build.contains(&"g++") { " npm_config_nodedir=/usr/local" } else { "" }
 }
@@ -298,7 +299,7 @@ fn build(plan: &Plan) -> String {
     text
 }
 
-/// A build that wrote another directory than the one that is served says so itself.
+/// Fails the build with a message if it did not write the served directory.
 fn made(output: &str) -> String {
     format!(
         "RUN test -d {output} || {{ echo \"the build made no directory {output}; set spec.build.outputDirectory to the one that \
@@ -312,7 +313,7 @@ fn path(plan: &Plan) -> String {
     own.chain(["$PATH".to_owned()]).collect::<Vec<_>>().join(":")
 }
 
-/// The source runs as it is: only its packages are made.
+/// The source runs without a build; only its packages are installed.
 fn is_as_it_is(plan: &Plan) -> bool {
     plan.build.is_none()
         && plan.needs.generate.is_none()
@@ -321,12 +322,12 @@ fn is_as_it_is(plan: &Plan) -> bool {
         && is_program(plan)
 }
 
-/// Nothing is made at all.
+/// Nothing is built or installed.
 fn is_only_copied(plan: &Plan) -> bool {
     is_as_it_is(plan) && plan.install.extent == Extent::Nothing && !runs_on_bun_alone(plan)
 }
 
-/// The steps up to the packages and, where it is needed, the whole source.
+/// The steps up to the packages and, if needed, the whole source.
 fn packages(plan: &Plan) -> String {
     let install = &plan.install;
     let manager = &install.manager;
@@ -356,7 +357,7 @@ fn packages(plan: &Plan) -> String {
     text
 }
 
-/// Whether the last image has Bun and no Node: nothing but Bun is asked for.
+/// Whether the last image has Bun and no Node, because nothing else is needed.
 fn runs_on_bun_alone(plan: &Plan) -> bool {
     let bun = matches!(plan.install.manager, Manager::Bun(_)) && plan.install.extent == Extent::Nothing;
     bun && matches!(&plan.serve, Serve::Program { command: Some(command) } if command.first().is_some_and(|word| word == "bun"))
@@ -391,7 +392,7 @@ fn program(plan: &Plan, command: Option<&[String]>) -> String {
             "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD= playwright install --with-deps chromium",
         ));
     }
-    // Many a program writes beside its own files: a cache, a key, a small database.
+    // Many programs write next to their own files: a cache, a key, a small database.
     let _ = writeln!(text, "COPY --link --chown=1000:1000 {source}");
     if !plan.directory.is_empty() {
         let _ = writeln!(text, "WORKDIR /app/{}", plan.directory);
@@ -434,7 +435,7 @@ fn standalone(plan: &Plan, public: bool) -> String {
          {public}\
          USER 1000\n\
          EXPOSE 3000\n\
-         # HOSTNAME is the pod's name otherwise, and the server would listen on that address alone.\n\
+         # Otherwise HOSTNAME is the pod's name, and the server listens only on that address.\n\
          CMD [\"env\", \"HOSTNAME=0.0.0.0\", \"node\", \"{server}\"]\n",
         image(plan),
         debian(&plan.needs.run)

@@ -1,11 +1,11 @@
-//! What the user's secrets and arguments add to a generated Dockerfile once it is written: every step that may install or
-//! build gets all of them, whatever the framework. Only ids and names stand in the text, never a value.
+//! Adds the user's secrets and arguments to a generated Dockerfile: every step that may install or build gets all of
+//! them, whatever the framework. The text contains only ids and names, never a value.
 
 use std::collections::BTreeSet;
 
 use super::CA_SECRET;
 
-/// Where programs look for files of these names. A file that begins with a dot is in the home directory.
+/// Where programs look for files with these names. Files that begin with a dot are in the home directory.
 const PLACES: [(&str, &str); 7] = [
     ("pip.conf", "/etc/pip.conf"),
     ("uv.toml", "/root/.config/uv/uv.toml"),
@@ -22,7 +22,7 @@ pub(in crate::builder) fn is_variable(id: &str) -> bool {
         && id.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_')
 }
 
-/// Whether an id can stand in a Dockerfile; the API server takes no other.
+/// Whether an id is valid in a Dockerfile. The API server accepts no others.
 fn is_plain(id: &str) -> bool {
     id.starts_with(|char: char| char.is_ascii_alphanumeric() || "._".contains(char))
         && id.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char))
@@ -50,7 +50,7 @@ pub(in crate::builder) fn secrets(text: &str, ids: &BTreeSet<String>) -> String 
     text.split_inclusive('\n').map(|line| offered(line, &begins, &mounts)).collect()
 }
 
-/// A line of the Dockerfile, with `mounts` behind its first mount where it begins a step.
+/// A line of the Dockerfile, with `mounts` after its first mount if it begins a step.
 fn offered(line: &str, begins: &str, mounts: &str) -> String {
     let first = line.strip_prefix(begins).map(|rest| rest.split(' ').next().unwrap_or_default().trim_end());
     match first {
@@ -62,8 +62,8 @@ fn offered(line: &str, begins: &str, mounts: &str) -> String {
     }
 }
 
-/// The Dockerfile with the declarations of `early` arguments above the steps of the stage that they are declared in, so that
-/// its installation has them, too. The others stay where they are: what changes with them is built again, not installed.
+/// Moves the declarations of `early` arguments above the steps of their stage, so that the installation has them, too.
+/// The others stay: a change of them repeats the build, not the installation.
 pub(in crate::builder) fn early_arguments(text: &str, early: &BTreeSet<String>) -> String {
     let stages = stages(text);
     stages.iter().map(|stage| early_in_stage(stage, early)).collect()
@@ -87,7 +87,7 @@ fn early_in_stage(stage: &str, early: &BTreeSet<String>) -> String {
     let is_early =
         |line: &&str| line.strip_prefix("ARG ").is_some_and(|name| early.contains(name.trim_end()));
     let (moved, kept): (Vec<&str>, Vec<&str>) = stage.split_inclusive('\n').partition(is_early);
-    // What comes before the first files, such as the package manager itself, needs none of them.
+    // Steps before the first files, such as installing the package manager, need none of them.
     let files = kept.iter().position(|line| line.starts_with("COPY ")).unwrap_or(0);
     let Some(step) = kept.iter().skip(files).position(|line| line.starts_with("RUN ")) else {
         return stage.to_owned();

@@ -1,4 +1,5 @@
-//! Programs in PHP: Apache with PHP inside, without root, on $PORT, ending after the requests in progress.
+//! Programs in PHP: Apache with its PHP module, without root, on $PORT. It finishes requests in progress before it
+//! exits.
 
 use std::fmt::Write as _;
 
@@ -7,31 +8,31 @@ use super::{SYSTEM_CA, Trust, arguments, exec, header, run, shell};
 /// A program in PHP.
 #[derive(Clone, Debug)]
 pub(in crate::builder) struct Plan {
-    /// What the first line calls it.
+    /// Its description in the first line.
     pub(in crate::builder) what: &'static str,
     /// Minor version, `8.3`.
     pub(in crate::builder) version: String,
     /// Extensions that the base image does not have.
     pub(in crate::builder) extensions: Vec<Extension>,
-    /// The files that Composer needs; empty where there are none.
+    /// The files that Composer needs; empty without Composer.
     pub(in crate::builder) composer: Vec<&'static str>,
     /// What builds styles and scripts.
     pub(in crate::builder) assets: Option<Assets>,
     /// What is served; empty: the directory that is built.
     pub(in crate::builder) root: &'static str,
-    /// A path that is no file is answered by index.php.
+    /// index.php answers paths that are not files.
     pub(in crate::builder) routes: bool,
     /// Directories that the program writes to.
     pub(in crate::builder) writes: Vec<&'static str>,
-    /// Directories that must be there.
+    /// Directories that must exist.
     pub(in crate::builder) makes: Vec<&'static str>,
     /// Environment of the image.
     pub(in crate::builder) environment: Vec<(&'static str, &'static str)>,
-    /// The user's own step.
+    /// The user's build command.
     pub(in crate::builder) command: Option<String>,
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,
-    /// What is started instead of Apache.
+    /// What starts instead of Apache.
     pub(in crate::builder) start: Option<Vec<String>>,
 }
 
@@ -73,7 +74,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
     text
 }
 
-/// The extensions are in a stage that both others begin with.
+/// The stage with the extensions, from which the other two start.
 fn extensions(plan: &Plan) -> String {
     let mut lines: Vec<String> = Vec::new();
     let list = |of: fn(&Extension) -> &'static [&'static str]| {
@@ -113,7 +114,7 @@ fn extensions(plan: &Plan) -> String {
         lines.push(format!("docker-php-ext-enable {}", names(true).join(" ")));
     }
     if !build_packages.is_empty() {
-        // What only compiling needs goes again.
+        // Remove what only compilation needs.
         lines.push("apt-mark auto '.*' > /dev/null".to_owned());
         lines.push("xargs apt-mark manual < /tmp/kept > /dev/null".to_owned());
         lines.push(
@@ -143,7 +144,7 @@ fn build(plan: &Plan) -> String {
         let tools = "apt-get update && apt-get install --yes --no-install-recommends git unzip && rm -rf /var/lib/apt/lists/*";
         text.push_str(&run(Trust::System, None, tools));
         let _ = writeln!(text, "COPY {} ./", plan.composer.join(" "));
-        // Scripts and the list of classes need the source.
+        // Scripts and the autoloader need the source.
         let install = "composer install --no-dev --no-scripts --no-autoloader --prefer-dist";
         text.push_str(&run(Trust::System, Some("/root/.cache/composer"), install));
     }
@@ -170,7 +171,7 @@ fn assets(plan: &Plan) -> String {
     );
     let _ = writeln!(text, "COPY {} ./", assets.files.join(" "));
     text.push_str(&run(Trust::System, Some("/root/.npm"), assets.install));
-    // They may take styles and routes from packages of PHP.
+    // They may use styles and routes of PHP packages.
     text.push_str("COPY --from=build /app/ ./\n");
     text.push_str(&arguments(&plan.arguments));
     text.push_str(&run(Trust::System, None, assets.build));
@@ -183,7 +184,7 @@ fn last(plan: &Plan) -> String {
     if plan.start.is_none() {
         text.push_str(&configuration(plan, &root));
     }
-    // The program belongs to the build and is only read; what it writes to belongs to the one that runs it.
+    // The program's files are read-only for it; it owns only the directories that it writes to.
     text.push_str("COPY --link --from=build /app/ /app/\n");
     if plan.assets.is_some() {
         let _ = writeln!(text, "COPY --link --from=assets {root}/ {root}/");
@@ -200,14 +201,14 @@ fn last(plan: &Plan) -> String {
     if let Some(words) = &plan.start {
         let _ = writeln!(text, "ENTRYPOINT []\nSTOPSIGNAL SIGTERM\nCMD {}", exec(words));
     } else {
-        // WINCH has Apache answer what is in progress and end.
+        // On WINCH Apache finishes requests in progress and exits.
         let start = exec(&["apache2", "-DFOREGROUND", "-f", "/etc/apache2/doce.conf"]);
         let _ = writeln!(text, "STOPSIGNAL SIGWINCH\nENTRYPOINT []\nCMD {start}");
     }
     text
 }
 
-/// What nobody may ask for where the whole program lies in the directory that is served.
+/// Files that must not be served when the whole program is in the served directory.
 const HIDDEN: &str = r#"
 <LocationMatch "^/(vendor|node_modules|tests|bin|config|src)/|\.(inc|sql|sqlite3?|sh|log|bak|old|orig|swp|dist|lock|ya?ml|neon|twig|phps|phtml|py|rb|pem|key|ini)$|~$|/(composer|package|package-lock)\.json$|/(Procfile|Makefile|Vagrantfile)$">
     Require all denied

@@ -1,4 +1,4 @@
-//! How an image starts a program that is one file: by itself, or by a shell that is replaced by it.
+//! How an image starts a program that is one file: directly, or by a shell that it replaces.
 
 use super::{exec, start};
 
@@ -11,7 +11,7 @@ pub(super) struct Entry {
     pub(super) shell: bool,
 }
 
-/// The program at `path` with what stands after it in the line that starts it; variables are for a shell.
+/// Starts the program at `path` with `arguments`. Variables need a shell.
 pub(super) fn entry(path: &str, arguments: &str) -> Entry {
     let words = start::command(format!("{path} {arguments}").trim());
     match words.split_first() {

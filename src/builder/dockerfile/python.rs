@@ -1,4 +1,4 @@
-//! Programs for Python: their packages in a virtual environment that the last stage takes over.
+//! Programs for Python: their packages are in a virtual environment that the last stage copies.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,22 +11,22 @@ mod packages;
 /// A program for Python.
 #[derive(Clone, Debug)]
 pub(in crate::builder) struct Plan {
-    /// What the first line calls it.
+    /// Its description in the first line.
     pub(in crate::builder) what: &'static str,
     pub(in crate::builder) interpreter: Interpreter,
     pub(in crate::builder) install: Install,
     /// Installing needs the whole source.
     pub(in crate::builder) whole_source: bool,
-    /// What is run once everything is there.
+    /// What runs once everything is installed.
     pub(in crate::builder) build: Option<Build>,
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,
     pub(in crate::builder) start: Start,
-    /// A server that the program does not bring.
+    /// A server to add, if the program has none.
     pub(in crate::builder) server: Option<Server>,
     /// Processes of gunicorn.
     pub(in crate::builder) workers: u32,
-    /// Packages of Debian where Python packages are installed, and where the program runs.
+    /// Debian packages to install Python packages, and to run the program.
     pub(in crate::builder) libraries: (Vec<&'static str>, Vec<&'static str>),
     pub(in crate::builder) uv: Uv,
     /// The program drives a browser by Playwright.
@@ -39,7 +39,7 @@ pub(in crate::builder) struct Interpreter {
     pub(in crate::builder) minor: u32,
     /// The exact release, where a file names one.
     pub(in crate::builder) patch: Option<u32>,
-    /// Without the global lock.
+    /// Free-threaded: without the global lock.
     pub(in crate::builder) free_threaded: bool,
 }
 
@@ -68,7 +68,7 @@ pub(in crate::builder) enum Install {
     Uv {
         /// There is a uv.lock.
         locked: bool,
-        /// The project is a package of its own, which its modules are imported from.
+        /// The project is itself a package, from which its modules are imported.
         package: bool,
         /// Directory and name of the member of a workspace that is built; the lock file is at the root.
         member: Option<(String, String)>,
@@ -77,12 +77,12 @@ pub(in crate::builder) enum Install {
     Poetry {
         /// There is a poetry.lock.
         locked: bool,
-        /// The project is a package of its own.
+        /// The project is itself a package.
         package: bool,
     },
     /// pyproject.toml and pdm.lock.
     Pdm {
-        /// The project is a package of its own.
+        /// The project is itself a package.
         package: bool,
     },
     /// Pipfile, and Pipfile.lock where `locked`.
@@ -103,21 +103,21 @@ pub(in crate::builder) struct Uv {
     pub(in crate::builder) runs: bool,
 }
 
-/// What is run once everything is there.
+/// What runs once everything is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Build {
-    /// Django's static files are copied together.
+    /// Collect Django's static files.
     Collect(Collect),
     /// One line for `sh -c`, as the user wrote it.
     Command(String),
 }
 
-/// How static files are copied together.
+/// How static files are collected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) struct Collect {
     /// Where manage.py is; empty: in the directory that is built.
     pub(in crate::builder) directory: String,
-    /// Variables without which the settings cannot be imported, with values that mean nothing.
+    /// Variables without which the settings cannot be imported, with dummy values.
     pub(in crate::builder) environment: BTreeMap<String, String>,
 }
 
@@ -126,7 +126,7 @@ pub(in crate::builder) struct Collect {
 pub(in crate::builder) struct Application {
     /// `module:name`.
     pub(in crate::builder) target: String,
-    /// The name is that of a function which makes it.
+    /// The name is a factory function.
     pub(in crate::builder) factory: bool,
     /// Where its modules are; None: in the directory that is built.
     pub(in crate::builder) directory: Option<String>,
@@ -143,7 +143,7 @@ pub(in crate::builder) enum Start {
     Asgi(Application),
     /// A command.
     Words(Vec<String>),
-    /// Nobody said.
+    /// Unknown.
     Unknown,
 }
 
@@ -172,7 +172,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
         text,
         "FROM {} AS build\n\
          WORKDIR /app\n\
-         # Extra CA certificates of the platform come as a secret over the system's; no layer holds them.\n\
+         # The platform's extra CA certificates come as a secret over the system's; no layer contains them.\n\
          ENV PIP_CERT={SYSTEM_CA} SSL_CERT_FILE={SYSTEM_CA} REQUESTS_CA_BUNDLE={SYSTEM_CA} PIP_DISABLE_PIP_VERSION_CHECK=1\n\
          ENV VIRTUAL_ENV=/app/.venv PATH=/app/.venv/bin:$PATH\n",
         if plan.interpreter.free_threaded { TOOLS.to_owned() } else { plan.interpreter.tag() }
@@ -207,8 +207,8 @@ fn last(plan: &Plan, built: bool) -> String {
         let _ = writeln!(text, "ENV WEB_CONCURRENCY={}", plan.workers);
     }
     let _ = writeln!(text, "WORKDIR {}", directory(plan));
-    // Neither layer depends on the other; where both have a file, the environment's is the right one. Many a program writes
-    // beside its own files: a key, a small database. The directory belongs to whom the last layer with it says.
+    // Neither layer depends on the other; if both have a file, the environment's is the right one. Many programs write
+    // next to their own files: a key, a small database. The last layer with a directory determines its owner.
     text.push_str(match (built, plan.install.member()) {
         (true, _) => "COPY --link --chown=1000:1000 --from=build --exclude=.venv /app/ /app/\n",
         (false, Some(_)) => "COPY --link --chown=1000:1000 . /app/\n",
@@ -244,7 +244,7 @@ impl Install {
     }
 }
 
-/// The steps that need the whole source; empty where there are none.
+/// The steps that need the whole source; empty if there are none.
 fn build(plan: &Plan) -> String {
     let mut text = packages::package(plan);
     if let Some(step) = &plan.build {
@@ -264,7 +264,7 @@ fn build(plan: &Plan) -> String {
     text
 }
 
-/// What the settings need and nothing gives gets a value for this step only.
+/// Missing variables of the settings get a value for this step only.
 fn collect_static(collect: &Collect) -> String {
     let mut command = String::new();
     for (name, value) in &collect.environment {
@@ -281,8 +281,8 @@ fn collect_static(collect: &Collect) -> String {
 
 fn command(plan: &Plan) -> String {
     match &plan.start {
-        // gunicorn listens on 0.0.0.0:$PORT by itself where PORT is set, and has $WEB_CONCURRENCY processes. Threads
-        // let it answer while others wait.
+        // gunicorn listens on 0.0.0.0:$PORT by itself if PORT is set, and runs $WEB_CONCURRENCY processes. Threads let
+        // it answer while others wait.
         Start::Wsgi(application) => {
             let mut words =
                 vec!["gunicorn", "--access-logfile", "-", "--worker-tmp-dir", "/dev/shm", "--threads"];

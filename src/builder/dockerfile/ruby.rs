@@ -1,4 +1,4 @@
-//! Programs in Ruby: gems where the image keeps its own, so that commands find them with and without Bundler.
+//! Programs in Ruby: gems are installed where the image has its own, so commands find them with and without Bundler.
 
 use std::fmt::Write as _;
 
@@ -7,25 +7,25 @@ use super::{SYSTEM_CA, Step, Trust, arguments, debian, exec, header, no_start, r
 /// A program in Ruby.
 #[derive(Clone, Debug)]
 pub(in crate::builder) struct Plan {
-    /// What the first line calls it.
+    /// Its description in the first line.
     pub(in crate::builder) what: &'static str,
     pub(in crate::builder) interpreter: Interpreter,
-    /// The files that Bundler needs; empty where there is no Gemfile.
+    /// The files that Bundler needs; empty without a Gemfile.
     pub(in crate::builder) files: Vec<&'static str>,
     /// Bundler needs the whole source.
     pub(in crate::builder) whole_source: bool,
-    /// The release of Bundler that is installed, where the one of the image does not do.
+    /// The release of Bundler to install, if the one of the image does not fit.
     pub(in crate::builder) bundler: Option<String>,
-    /// Packages of Debian where gems are compiled, and where the program runs.
+    /// Debian packages to compile gems, and to run the program.
     pub(in crate::builder) libraries: (Vec<&'static str>, Vec<&'static str>),
     /// Styles and scripts need Node, or the program does.
     pub(in crate::builder) node: Option<Node>,
-    /// What is run once everything is there.
+    /// What runs once everything is installed.
     pub(in crate::builder) build: Option<Step>,
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,
     pub(in crate::builder) rails: bool,
-    /// How it starts; None: nobody said.
+    /// How it starts; None: unknown.
     pub(in crate::builder) start: Option<Vec<String>>,
 }
 
@@ -98,20 +98,20 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
 /// Directories that Rails writes to.
 const WRITES: [&str; 4] = ["db", "log", "storage", "tmp"];
 
-/// What both stages must agree on.
+/// The environment that both stages share.
 fn environment(plan: &Plan) -> String {
     let mut text = "ENV RACK_ENV=production APP_ENV=production BUNDLE_WITHOUT=development:test".to_owned();
     if plan.rails {
         text.push_str(" RAILS_ENV=production RAILS_LOG_TO_STDOUT=1 RAILS_SERVE_STATIC_FILES=1");
     }
-    // Otherwise Bundler replaces itself by the release that wrote the lock file.
+    // Otherwise Bundler replaces itself with the release that wrote the lock file.
     if plan.bundler.is_none() {
         text.push_str(" BUNDLE_VERSION=system");
     }
     text + "\n"
 }
 
-/// The packages of a Debian that is no longer kept are in its archive.
+/// The packages of an unsupported Debian are in its archive.
 fn archive(plan: &Plan) -> String {
     if plan.interpreter.debian != "buster" {
         return String::new();
@@ -148,7 +148,7 @@ fn gems(plan: &Plan) -> String {
     let _ = writeln!(text, "COPY {files}");
     text.push_str(&run(Trust::System, None, "bundle install && rm -rf /usr/local/bundle/cache"));
     if !plan.whole_source {
-        // The lock file that Bundler completed for this platform is the one to keep.
+        // Keep the lock file that Bundler completed for this platform.
         text.push_str("COPY . .\nRUN bundle lock --local || true\n");
     }
     text
@@ -162,7 +162,7 @@ fn build(plan: &Plan) -> String {
     if let Some(step) = &plan.build {
         text.push_str(&arguments(&plan.arguments));
         let command = match step {
-            // Neither value means anything; the second is for Rails before 7.1.
+            // Both are dummy values; the second is for Rails before 7.1.
             Step::Usual => {
                 "SECRET_KEY_BASE_DUMMY=1 SECRET_KEY_BASE=\"${SECRET_KEY_BASE:-only-while-building}\" \\\n    \
                             bundle exec rails assets:precompile && rm -rf node_modules tmp/cache"

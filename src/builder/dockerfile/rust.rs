@@ -20,7 +20,7 @@ pub(in crate::builder) struct Plan {
     pub(in crate::builder) program: Program,
     /// There is a Cargo.lock.
     pub(in crate::builder) locked: bool,
-    /// How the dependencies are compiled before the source is there.
+    /// How the dependencies are compiled before the source is copied.
     pub(in crate::builder) dependencies: Dependencies,
     /// Packages of Debian that compiling needs.
     pub(in crate::builder) packages: Vec<&'static str>,
@@ -30,9 +30,9 @@ pub(in crate::builder) struct Plan {
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,
     pub(in crate::builder) assets: Assets,
-    /// What must be told where to listen.
+    /// The framework that needs its listen address set.
     pub(in crate::builder) framework: Option<Framework>,
-    /// What stands after the program in the line that starts it.
+    /// The arguments in the line that starts it.
     pub(in crate::builder) start: String,
 }
 
@@ -50,7 +50,7 @@ pub(in crate::builder) struct Toolchain {
 /// How the dependencies of a program are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Dependencies {
-    /// With the program: the source is a workspace, or something else that no empty program stands for.
+    /// With the program: the source is a workspace, or otherwise cannot be replaced by an empty program.
     Together,
     /// With an empty src/main.rs.
     EmptyProgram,
@@ -67,7 +67,7 @@ pub(in crate::builder) struct Program {
     pub(in crate::builder) features: Vec<String>,
 }
 
-/// Frameworks that listen on an address of their own unless they are told.
+/// Frameworks that need their listen address set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Framework {
     Rocket,
@@ -76,7 +76,7 @@ pub(in crate::builder) enum Framework {
 }
 
 impl Framework {
-    /// Variables of the image, the default port, and the line that starts it, with a blank at its end.
+    /// Variables of the image, the default port, and the start line with a trailing blank.
     fn settings(self) -> (&'static str, u16, &'static str, &'static str) {
         match self {
             Self::Rocket => (" ROCKET_ADDRESS=0.0.0.0", 8000, "ROCKET_PORT=${ROCKET_PORT:-$PORT} ", ""),
@@ -114,7 +114,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
     text
 }
 
-/// The toolchain of the image, or the one that is fetched; never one that rustup finds in a file by itself.
+/// The toolchain of the image, or a fetched one; never one that rustup picks from a file by itself.
 fn toolchain(toolchain: &Toolchain) -> String {
     let list = |flag: &str, names: &[String]| {
         names.iter().fold(String::new(), |text, name| format!("{text} --{flag} {name}"))
@@ -125,7 +125,7 @@ fn toolchain(toolchain: &Toolchain) -> String {
         let line = format!("rustup toolchain install {channel} --profile minimal{components}{targets}");
         return run(Trust::System, None, &line) + &format!("ENV RUSTUP_TOOLCHAIN={channel}\n");
     }
-    let mut text = "# The toolchain of the image, whatever a file would have fetched.\n\
+    let mut text = "# Use the toolchain of the image, even if a file names another one.\n\
                     ENV RUSTUP_TOOLCHAIN=$RUST_VERSION\n"
         .to_owned();
     for (what, names) in [("component", &toolchain.components), ("target", &toolchain.targets)] {
@@ -136,7 +136,7 @@ fn toolchain(toolchain: &Toolchain) -> String {
     text
 }
 
-/// The dependencies with an empty program.
+/// Compiles the dependencies with an empty program.
 fn dependencies(plan: &Plan, locked: &str) -> String {
     let lock = if plan.locked { " Cargo.lock" } else { "" };
     let script =
@@ -145,7 +145,7 @@ fn dependencies(plan: &Plan, locked: &str) -> String {
         format!("mkdir src && echo 'fn main() {{}}' > src/main.rs{script} && cargo build --release{locked}");
     format!(
         "COPY Cargo.toml{lock} ./\n\
-         # The dependencies with an empty program: a layer that only a change of them makes anew.\n"
+         # Build the dependencies with an empty program, so that this layer changes only when they do.\n"
     ) + &run(Trust::System, None, &line)
 }
 
@@ -154,7 +154,7 @@ fn compile(plan: &Plan, simple: bool, locked: &str) -> String {
     match &plan.build {
         Step::Command(line) => run(Trust::Beside, None, &shell(line)),
         Step::Usual => {
-            // Cargo goes by the time of a file, and the empty program may be younger than the real one.
+            // Cargo compares file times, and the empty program may be newer than the real one.
             let script = if plan.dependencies == Dependencies::EmptyScript { " build.rs" } else { "" };
             let touch = if simple {
                 format!("find src{script} -type f -exec touch {{}} + && ")
@@ -166,7 +166,7 @@ fn compile(plan: &Plan, simple: bool, locked: &str) -> String {
             } else {
                 format!(" --features {}", features.join(","))
             };
-            // The name of a package may be that of a dependency, too.
+            // A dependency may have the same name as the package.
             let package = if directory.is_empty() {
                 String::new()
             } else {

@@ -9,7 +9,7 @@ use super::{Trust, arguments, debian, exec, header, run, shell};
 pub(in crate::builder) struct Plan {
     /// Packages of Debian that it calls.
     pub(in crate::builder) packages: Vec<&'static str>,
-    /// The user's own step.
+    /// The user's build command.
     pub(in crate::builder) command: Option<String>,
     /// Names of build arguments.
     pub(in crate::builder) arguments: Vec<String>,

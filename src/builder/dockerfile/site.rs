@@ -1,4 +1,4 @@
-//! A static site: nginx without root, on $PORT, ending after the requests in progress.
+//! A static site: nginx without root, on $PORT. It finishes requests in progress before it exits.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ const NGINX: &str = "docker.io/library/nginx:1.28";
 /// Where the files are in the image.
 const ROOT: &str = "/srv/www";
 
-/// Ends of paths that name a file and never a page.
+/// Extensions of files that are never pages.
 const FILES: &str = "js|mjs|cjs|css|map|json|wasm|webmanifest|png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|woff2?|ttf|otf|eot|\
                      mp3|mp4|m4a|m4v|mov|webm|ogg|ogv|wav|flac|pdf|txt|xml|csv|zip|gz|br|zst|tar|bin|glb|gltf|data|dat";
 
@@ -21,27 +21,27 @@ pub(in crate::builder) struct Site {
     pub(in crate::builder) otherwise: Otherwise,
     /// The path that the pages are made for: `/`, or `/game/`.
     pub(in crate::builder) base: String,
-    /// A tool made it, which puts a hash of their content into the names of files.
+    /// A tool built it, which puts content hashes into file names.
     pub(in crate::builder) built: bool,
 }
 
-/// What answers a path that is no file.
+/// What answers a path that is not a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Otherwise {
-    /// Not found; `/404.html` where the site has one.
+    /// Not found; `/404.html` if the site has one.
     NotFound,
     /// A page that routes in the browser.
     Page(String),
 }
 
 impl Site {
-    /// What a tool made, at `/`.
+    /// A built site, at `/`.
     pub(in crate::builder) fn new(output: impl Into<String>, otherwise: Otherwise) -> Self {
         Self { output: output.into(), otherwise, base: "/".to_owned(), built: true }
     }
 }
 
-/// A static site that is there as it is.
+/// A static site without a build.
 pub(in crate::builder) fn files(site: &Site) -> String {
     let from = if site.output.is_empty() { ".".to_owned() } else { format!("{}/", site.output) };
     header("a static site") + &serve(&from, site)
@@ -91,8 +91,8 @@ ENTRYPOINT ["/bin/sh", "-c", "sed \"s/@PORT@/$PORT/\" /etc/nginx/site.conf.in > 
     )
 }
 
-/// How long browsers keep a file: one with a hash in its name for good; any other is asked for again, and is sent again
-/// only when it changed.
+/// How long browsers cache a file: one with a hash in its name permanently; any other is revalidated, and sent again
+/// only if it changed.
 fn caching(built: bool) -> String {
     let for_good = r#""public, max-age=31536000, immutable""#;
     let mut text = "    map $uri $caching {\n        default no-cache;\n".to_owned();
@@ -105,7 +105,7 @@ fn caching(built: bool) -> String {
     text + "    }\n"
 }
 
-/// What answers which path. A file that is not there is never answered with a page: a browser would take it for a script.
+/// Which file answers which path. A missing file is never answered with a page: a browser would read it as a script.
 fn locations(site: &Site) -> String {
     let base = &site.base;
     let below = base.trim_end_matches('/');
@@ -125,7 +125,7 @@ fn locations(site: &Site) -> String {
     if below.is_empty() {
         lines.push(format!("location ~* \\.(?:{FILES})$ {{ try_files $uri =404; }}"));
     } else {
-        // A proxy may take the base away before it asks.
+        // A proxy may strip the base path.
         lines.push(format!("location ~* \\.(?:{FILES})$ {{ try_files $uri {below}$uri =404; }}"));
         lines.push(format!("location = / {{ return 302 {base}$is_args$args; }}"));
         lines.push(format!("location = {below} {{ return 302 {base}$is_args$args; }}"));

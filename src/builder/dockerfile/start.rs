@@ -1,13 +1,13 @@
-//! How a line that starts a program becomes process 1 of an image: the program itself, or a shell that passes signals on.
-//! A package manager or a plain shell as process 1 would lose SIGTERM, and with it every request in progress.
+//! Turns a line that starts a program into process 1 of an image: the program itself, or a shell that passes signals
+//! on. A package manager or a plain shell as process 1 would lose SIGTERM, and with it every request in progress.
 
-/// Runs a list of commands as a shell that passes SIGTERM on to all of them and ends as the last one did.
+/// Runs a list of commands in a shell that passes SIGTERM on to all of them and exits with the code of the last one.
 const FORWARD: &str = "trap 'kill -TERM -1' TERM INT; { %; } & wait $!; code=$?; wait; exit $code";
 
 /// The exec form of a line for the shell, such as a Procfile or the `start` script of a package.json has.
 ///
-/// A line without anything for a shell becomes its words. One with variables alone is replaced by its program
-/// (`exec`), as is the last command of a chain of `&&`. Anything else keeps the shell, which passes SIGTERM on.
+/// A line without shell syntax becomes its words. In a line with variables only, and in a chain of `&&`, the last
+/// command replaces the shell (`exec`). Anything else keeps the shell, which passes SIGTERM on.
 #[must_use]
 pub(in crate::builder) fn command(line: &str) -> Vec<String> {
     let line = line.trim();
@@ -78,13 +78,13 @@ fn is_simple(command: &str) -> bool {
         && !BUILTINS.contains(&first)
 }
 
-/// Braces that only belong to variables such as `${PORT:-3000}`.
+/// Whether all braces belong to variables such as `${PORT:-3000}`.
 fn is_plain_expansion(command: &str) -> bool {
     let without = command.replace("${", "");
     !without.contains(['`', '#', '{', '!'])
 }
 
-/// The commands before the last one of a chain, each of which a shell can run before it is replaced.
+/// The commands before the last one of a chain, which the shell can run before the last one replaces it.
 fn is_list_of_simple(before: &str) -> bool {
     before.split("&&").all(|command| {
         let (_, program) = assignments(command.trim());
@@ -108,7 +108,7 @@ fn split_chain(line: &str) -> (Option<&str>, &str) {
     at.map_or((None, line), |at| (Some(line[..at].trim()), line[at + 2..].trim()))
 }
 
-/// Whether an operator of the shell stands outside quotes.
+/// Whether there is a shell operator outside of quotes.
 fn has_operator(command: &str) -> bool {
     let mut quote = None;
     command.chars().any(|char| match quote {
@@ -134,7 +134,7 @@ fn is_assignment(word: &str) -> bool {
     })
 }
 
-/// Assignments before a program, with a blank at their end, and the rest. `exec` comes after them.
+/// Splits off the assignments before a program, with a trailing blank. `exec` comes after them.
 fn assignments(command: &str) -> (&str, &str) {
     let mut rest = command.trim_start();
     while let Some(end) = rest.find(char::is_whitespace) {

@@ -21,9 +21,8 @@ pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
             format!("{url} redirects to another address, and redirects are not followed; use the final URL");
         (Reason::SourceForbidden, message)
     } else if has(&["Host key verification failed"]) {
-        let message = format!(
-            "the host key of {url} does not match known_hosts in the Secret of spec.source"
-        );
+        let message =
+            format!("the host key of {url} does not match known_hosts in the Secret of spec.source");
         (Reason::SourceAuthFailed, message)
     } else if has(&["Permission denied (", "error in libcrypto", "Too many authentication failures"]) {
         let message = format!(

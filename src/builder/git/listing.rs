@@ -115,7 +115,9 @@ pub(super) fn missing(kind: &str, name: &str, url: &str, all: &Refs) -> String {
         format!("it has {}", near.join(", "))
     };
     match name {
-        "HEAD" => format!("the default branch of {url} does not exist; {there}: push to it, or name a branch"),
+        "HEAD" => {
+            format!("the default branch of {url} does not exist; {there}: push to it, or name a branch")
+        }
         _ => format!("{url} has no {what} {name:?}; {there}"),
     }
 }

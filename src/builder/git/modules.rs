@@ -100,8 +100,10 @@ pub(in super::super) fn join(parent: &str, url: &str) -> Result<String, &'static
     }
     let scheme = parent.find("://").map_or(0, |at| at + 3);
     let separator = if scheme == 0 { ':' } else { '/' };
-    let root =
-        parent[scheme..].find(separator).map(|at| scheme + at + 1).ok_or("is relative to a URL without a path")?;
+    let root = parent[scheme..]
+        .find(separator)
+        .map(|at| scheme + at + 1)
+        .ok_or("is relative to a URL without a path")?;
     let (place, path) = parent.split_at(root);
     let mut parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let mut rest = url;

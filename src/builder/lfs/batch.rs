@@ -41,7 +41,8 @@ impl Error {
         match self {
             Self::Missing(pointer, why) => missing(&place(&pointer), &format!("{url} says {why:?}")),
             Self::Forbidden(pointer, why) => {
-                let message = format!("the Git LFS server at {url} sends the download of {} {why}", place(&pointer));
+                let message =
+                    format!("the Git LFS server at {url} sends the download of {} {why}", place(&pointer));
                 Failure::new(Stage::Fetch, Reason::SourceForbidden, message)
             }
             Self::Unreadable(why) => {

@@ -82,9 +82,7 @@ impl Server {
             ),
             code => (
                 Reason::SourceUnreachable,
-                format!(
-                    "the Git LFS server at {url} answers with status {code}{said}. Check that it works"
-                ),
+                format!("the Git LFS server at {url} answers with status {code}{said}. Check that it works"),
             ),
         };
         Failure::new(Stage::Fetch, reason, message)

@@ -152,7 +152,9 @@ impl Member {
         extensions: Extensions,
     ) -> Result<Self, Error> {
         if extensions.size.is_some_and(|said| said != size) {
-            return Err(Error::Invalid("an entry has two different sizes, which programs read differently".into()));
+            return Err(Error::Invalid(
+                "an entry has two different sizes, which programs read differently".into(),
+            ));
         }
         let name = extensions.path.unwrap_or_else(|| header.path_bytes().into_owned());
         let path = path(&name)?;
@@ -163,8 +165,9 @@ impl Member {
         let content = match kind {
             EntryType::Regular if name.ends_with(b"/") => Content::Directory,
             EntryType::Regular => {
-                let mode =
-                    header.mode().map_err(|_| Error::Invalid("the mode of an entry is not a number".into()))?;
+                let mode = header
+                    .mode()
+                    .map_err(|_| Error::Invalid("the mode of an entry is not a number".into()))?;
                 Content::File { size, executable: mode & 0o111 != 0 }
             }
             EntryType::Directory => Content::Directory,
@@ -181,7 +184,9 @@ impl Member {
             }
         };
         if size > 0 && !matches!(content, Content::File { .. }) {
-            return Err(Error::Invalid("a directory or link has a size, which programs read differently".into()));
+            return Err(Error::Invalid(
+                "a directory or link has a size, which programs read differently".into(),
+            ));
         }
         if path.is_empty() && !matches!(content, Content::Directory) {
             return Err(Error::Unsafe("an entry has no name".into()));

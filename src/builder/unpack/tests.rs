@@ -125,7 +125,12 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
             Unsafe,
             "not a directory of the archive",
         ),
-        ("78 link to an absolute path", plain().link("d", "/var/run/secrets").end(), Unsafe, "a link that leads out"),
+        (
+            "78 link to an absolute path",
+            plain().link("d", "/var/run/secrets").end(),
+            Unsafe,
+            "a link that leads out",
+        ),
         ("78 link that climbs out", plain().link("b/d", "../../x").end(), Unsafe, "a link that leads out"),
         ("78 directory that becomes a link", plain().file("d/x", "").link("d", "e").end(), Invalid, "twice"),
         ("78 link written again as a file", plain().link("l", "a").file("l", "evil").end(), Invalid, "twice"),

@@ -8,9 +8,8 @@ use crate::desired::{names, template};
 use crate::memory::record::{Facts, ImageFact, Record};
 use crate::project::Project;
 
-use super::super::observe::ours;
 use super::super::observed::{Child, Observed, Refusal, RefusalReason};
-use super::{Hand, key};
+use super::Hand;
 use crate::protocol::target::BuildOf;
 
 /// Placeholder digest of the image that is not built yet. If a policy that checks images (signatures, allow-lists)
@@ -39,8 +38,8 @@ pub(super) async fn refusal(
             .find(|record| record.facts.key.as_ref() == Some(key) && record.image.is_none()),
         BuildOf::Lookup(_) => None,
     };
-    let seen = ours(project, &hand.cluster.caches().deployments.of(&key(project)), &project.name);
-    let there = Extras::there(seen.as_ref().and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
+    let seen = observed.objects.deployment.as_ref();
+    let there = Extras::there(seen.and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
     let watch = RolloutTimings::of(project, true);
     let want = deployment::apply(project, &unbuilt(hand, project, recorded), None, project.replicas, watch);
     let Some(mut want) = want else { return Ok(None) };

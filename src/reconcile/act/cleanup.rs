@@ -5,10 +5,10 @@ use crate::desired::names;
 use crate::image_cleanup::job::{self, Attempt};
 use crate::project::Project;
 use crate::protocol::order::cleanup::CleanupOrder;
-use crate::reconcile::observe::ours;
 use crate::reconcile::observed::Observed;
+use crate::reconcile::observed::objects::named;
 
-use super::{Hand, key};
+use super::Hand;
 
 /// Creates the Job for the image of a record that is about to be deleted.
 pub(super) async fn create(
@@ -24,11 +24,15 @@ pub(super) async fn create(
 }
 
 /// Creates the next attempt after the failed Job of that name.
-pub(super) async fn create_next(hand: &Hand<'_>, project: &Project, failed: &str) -> Result<(), Error> {
-    let jobs = hand.cluster.caches().jobs.of(&key(project));
-    let Some(failed) = ours(project, &jobs, failed) else { return Ok(()) };
-    let next = job::next(project, &failed);
-    let order = job::order_again(project, hand.platform, &failed);
+pub(super) async fn create_next(
+    hand: &Hand<'_>,
+    project: &Project,
+    observed: &Observed,
+    failed: &str,
+) -> Result<(), Error> {
+    let Some(failed) = named(&observed.objects.jobs, failed) else { return Ok(()) };
+    let next = job::next(project, failed);
+    let order = job::order_again(project, hand.platform, failed);
     let Some((next, order)) = next.zip(order) else { return Ok(()) };
     create_attempt(hand, project, &next, &order).await
 }

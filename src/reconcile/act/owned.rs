@@ -6,9 +6,8 @@ use crate::memory::ledger::Ledger;
 use crate::memory::revisions;
 use crate::project::Project;
 
-use super::super::observe::ours;
+use super::super::observed::objects::named;
 use super::super::observed::{Child, Observed, Unmarked};
-use super::key;
 
 /// Takes over the ledger of a deleted project of the same name.
 pub(super) async fn inherit(
@@ -17,7 +16,7 @@ pub(super) async fn inherit(
     observed: &Observed,
     ledger: &Ledger,
 ) -> Result<(), Error> {
-    let Some(at) = &observed.ledger_preconditions else { return Ok(()) };
+    let Some(seen) = &observed.objects.ledger else { return Ok(()) };
     cluster.make_sure_of(project).await?;
     tracing::info!(
         namespace = project.namespace,
@@ -25,30 +24,34 @@ pub(super) async fn inherit(
         "taking over the ledger that a deleted project of this name left behind"
     );
     let owned = meta::child(project, &project.name, names::ROLE_LEDGER);
-    cluster.inherit_ledger(project, at, &owned, &revisions::text(ledger)).await
+    cluster.inherit_ledger(seen, &owned, &revisions::text(ledger)).await
 }
 
 /// Restores labels and owner of a child that lost them.
-pub(super) async fn mark(cluster: &Cluster, project: &Project, unmarked: &Unmarked) -> Result<(), Error> {
+pub(super) async fn mark(
+    cluster: &Cluster,
+    project: &Project,
+    observed: &Observed,
+    unmarked: &Unmarked,
+) -> Result<(), Error> {
     cluster.make_sure_of(project).await?;
-    let (caches, name) = (cluster.caches(), &unmarked.name);
+    let (objects, name) = (&observed.objects, &unmarked.name);
     let metadata = |role: &str| meta::child(project, name, role);
-    let revisions = || ours(project, &caches.revisions.of(&key(project)), name);
     match unmarked.child {
-        Child::Memory => match revisions() {
-            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_LEDGER)).await,
+        Child::Memory => match &objects.ledger {
+            Some(seen) => cluster.mark_revision(seen, &metadata(names::ROLE_LEDGER)).await,
             None => Ok(()),
         },
-        Child::Record => match revisions() {
-            Some(seen) => cluster.mark_revision(&seen, &metadata(names::ROLE_RECORD)).await,
+        Child::Record => match named(&objects.records, name) {
+            Some(seen) => cluster.mark_revision(seen, &metadata(names::ROLE_RECORD)).await,
             None => Ok(()),
         },
-        Child::Deployment => match ours(project, &caches.deployments.of(&key(project)), name) {
-            Some(seen) => cluster.mark_deployment(&seen, &metadata(names::ROLE_APP)).await,
+        Child::Deployment => match &objects.deployment {
+            Some(seen) => cluster.mark_deployment(seen, &metadata(names::ROLE_APP)).await,
             None => Ok(()),
         },
-        _ => match ours(project, &caches.jobs.of(&key(project)), name) {
-            Some(seen) => cluster.mark_job(&seen, &metadata(names::role_of_job(&seen))).await,
+        _ => match named(&objects.jobs, name) {
+            Some(seen) => cluster.mark_job(seen, &metadata(names::role_of_job(seen))).await,
             None => Ok(()),
         },
     }

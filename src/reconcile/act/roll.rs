@@ -13,9 +13,8 @@ use crate::project::Project;
 
 use super::super::decide::DesiredDeployment;
 use super::super::facts::rollout::{revision, startup, timings_in_place, version_in_place};
-use super::super::observe::ours;
 use super::super::observed::{Child, Observed};
-use super::{Outcome, altered, key};
+use super::{Outcome, altered};
 
 /// Creates or changes the Deployment.
 pub(super) async fn roll(
@@ -24,7 +23,7 @@ pub(super) async fn roll(
     observed: &Observed,
     desired: &DesiredDeployment,
 ) -> Result<Outcome, Error> {
-    let seen = ours(project, &cluster.caches().deployments.of(&key(project)), &project.name);
+    let seen = observed.objects.deployment.clone();
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
         cluster.make_sure_of(project).await?;
     }
@@ -33,7 +32,7 @@ pub(super) async fn roll(
     let same = observed.rollout.as_ref().is_some_and(|rollout| rollout.stamp.as_deref() == stamp)
         && seen.as_ref().and_then(|seen| version_in_place(seen)) == desired.version.as_deref();
     let there = Extras::there(seen.as_ref().and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
-    let (timings, extras) = match (&seen, kept_set(cluster, project, desired)) {
+    let (timings, extras) = match (&seen, kept_set(observed, desired)) {
         (Some(seen), _) if same => (timings_in_place(seen), there.clone()),
         (_, Some(set)) => {
             let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
@@ -64,8 +63,8 @@ pub(super) async fn roll(
 
 /// The newest ReplicaSet of the desired version and stamp. Its startup budget and extras are part of its template, so
 /// reusing them makes a rollback match it.
-fn kept_set(cluster: &Cluster, project: &Project, desired: &DesiredDeployment) -> Option<Arc<ReplicaSet>> {
-    let same = |set: &Arc<ReplicaSet>| {
+fn kept_set<'a>(observed: &'a Observed, desired: &DesiredDeployment) -> Option<&'a Arc<ReplicaSet>> {
+    let same = |set: &&Arc<ReplicaSet>| {
         let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
         let metadata = template.and_then(|template| template.metadata.as_ref());
         let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
@@ -73,6 +72,5 @@ fn kept_set(cluster: &Cluster, project: &Project, desired: &DesiredDeployment) -
             |name, value: &Option<String>| annotations.and_then(|there| there.get(name)) == value.as_ref();
         is(names::VERSION, &desired.version) && is(names::RESTARTED, &desired.stamp)
     };
-    let sets = cluster.caches().sets.of(&key(project));
-    sets.into_iter().filter(same).max_by_key(|set| revision(set))
+    observed.objects.replica_sets.iter().filter(same).max_by_key(|set| revision(set))
 }

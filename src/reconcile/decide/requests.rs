@@ -165,11 +165,8 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let mut ledger = situation.ledger.clone();
     if let Some(retry) = situation.request(Verb::Retry) {
         let lift = lifted(situation, ledger.clone(), &target, retry);
-        ledger = lift.unwrap_or(ledger).with_handled(
-            Verb::Retry,
-            retry,
-            format!("retrying {}", short(&target)),
-        );
+        ledger =
+            lift.unwrap_or(ledger).with_handled(Verb::Retry, retry, format!("retrying {}", short(&target)));
     } else if situation.failed(&target) || !built && build_failed(situation, &target) {
         let again = format!(
             "set doce.dev/retry=\"@<new>\" together with a new doce.dev/rollback=\"{}@<new>\"",

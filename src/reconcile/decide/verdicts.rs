@@ -191,10 +191,7 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     let mut ledger = situation.ledger.clone();
     ledger.versions.entry(version.to_owned()).or_default().restart = life.good_restart;
     if let Some(seen) = ledger.handled.get_mut(&Verb::Restart) {
-        let why = rollout
-            .trouble
-            .as_ref()
-            .map_or("the deadline passed", |trouble| &trouble.message);
+        let why = rollout.trouble.as_ref().map_or("the deadline passed", |trouble| &trouble.message);
         seen.outcome = format!("reverted: the new pods of {} did not become ready ({why})", short(version));
     }
     situation.note(ledger)

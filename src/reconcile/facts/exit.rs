@@ -72,9 +72,9 @@ fn meaning(ended: &ContainerStateTerminated) -> Option<String> {
                 .to_owned()
         }
         126 => match command(said.lines(), NOT_RUN) {
-            Some(name) => format!(
-                "the command {name:?} cannot be run: not executable, or for another CPU architecture"
-            ),
+            Some(name) => {
+                format!("the command {name:?} cannot be run: not executable, or for another CPU architecture")
+            }
             None => "the command cannot be run: not executable, or for another CPU architecture".to_owned(),
         },
         127 => match command(said.lines(), NOT_FOUND) {

@@ -155,10 +155,7 @@ fn goes_on(view: &View<'_>, rollout: &Rollout, life: &VersionState) -> bool {
 
 fn serving(view: &View<'_>, target: &str) -> Headline {
     if view.target.held {
-        return Headline::ready(
-            Reason::Held,
-            format!("Rolled back to {}. {}", short(target), waits(view)),
-        );
+        return Headline::ready(Reason::Held, format!("Rolled back to {}. {}", short(target), waits(view)));
     }
     if let Pin::Known(_) = view.target.pin {
         return Headline::ready(

@@ -41,6 +41,34 @@ pub(crate) struct Journal {
     died: Arc<Notify>,
     under_way: Arc<watch::Sender<usize>>,
     held: Arc<Mutex<Option<&'static str>>>,
+    paused: Arc<Mutex<Option<Paused>>>,
+}
+
+/// Requests that wait until they are let go.
+#[derive(Clone)]
+struct Paused {
+    part: &'static str,
+    open: watch::Receiver<bool>,
+    waiting: watch::Sender<usize>,
+}
+
+/// Holds requests back until it is released. Dropping it keeps them for good.
+pub(crate) struct Pause {
+    open: watch::Sender<bool>,
+    waiting: watch::Receiver<usize>,
+}
+
+impl Pause {
+    /// Waits until a request is held back.
+    pub(crate) async fn reached(&mut self) {
+        let waited = tokio::time::timeout(super::PATIENCE, self.waiting.wait_for(|number| *number > 0)).await;
+        drop(waited.expect("no request came").expect("the journal is there"));
+    }
+
+    /// Lets them go, and all that follow.
+    pub(crate) fn release(self) {
+        self.open.send_replace(true);
+    }
 }
 
 impl Journal {
@@ -73,6 +101,22 @@ impl Journal {
     /// From now on requests whose path holds this are never sent and never answered.
     pub(crate) fn hold(&self, part: &'static str) {
         *self.held.lock().unwrap() = Some(part);
+    }
+
+    /// From now on requests whose path holds this wait until the pause is released.
+    pub(crate) fn pause(&self, part: &'static str) -> Pause {
+        let ((open, opened), (waiting, waits)) = (watch::channel(false), watch::channel(0));
+        *self.paused.lock().unwrap() = Some(Paused { part, open: opened, waiting });
+        Pause { open, waiting: waits }
+    }
+
+    async fn passes(&self, path: &str) {
+        let paused = self.paused.lock().unwrap().clone().filter(|paused| path.contains(paused.part));
+        let Some(mut paused) = paused else { return };
+        paused.waiting.send_modify(|number| *number += 1);
+        if paused.open.wait_for(|open| *open).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn holds(&self, path: &str) -> bool {
@@ -149,6 +193,7 @@ where
             if journal.is_dead() || journal.holds(uri.path()) {
                 return std::future::pending().await;
             }
+            journal.passes(uri.path()).await;
             let answer = sent.await?;
             let noted = Noted { method, path: uri.path().to_owned(), status: answer.status().as_u16() };
             journal.noted.lock().unwrap().push(noted);

@@ -143,7 +143,7 @@ fn ledger(object: &ControllerRevision) -> Value {
     for part in ["versions", "builds"] {
         for entry in ledger[part].as_object_mut().into_iter().flat_map(|entries| entries.values_mut()) {
             if let Some(life) = entry.as_object_mut() {
-                life.remove("ready"); // A time.
+                life.remove("readyAt"); // A time.
             }
             if let Some(failed) = entry["failed"].as_object_mut() {
                 failed.remove("message"); // A pod's words differ from run to run.

@@ -40,7 +40,10 @@ async fn a_rollback_by_a_prefix_reaches_a_version_that_has_no_replica_set_any_mo
     world.serve("shop", prebuilt(3)).await;
     world.until_sets(2).await;
     let prefix = &first[1..7]; // Without the v, as it may be typed.
-    assert_eq!(world.ask("shop", "rollback", &format!("{prefix}@1")).await, format!("rolling back to {first}"));
+    assert_eq!(
+        world.ask("shop", "rollback", &format!("{prefix}@1")).await,
+        format!("rolling back to {first}")
+    );
     world.until_serving("shop", &first).await;
     world.until_ready("shop", "True", "Held").await;
     assert_eq!(world.ask("shop", "rollback", &format!("{first}@2")).await, format!("{first} already runs"));

@@ -81,7 +81,10 @@ async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_
     world.until_held("shop", &first).await;
     assert_eq!(version_of(&world.get::<Deployment>("shop").await), first);
 
-    assert_eq!(world.ask("shop", "rollback", &format!("{third}@2")).await, format!("rolling back to {third}"));
+    assert_eq!(
+        world.ask("shop", "rollback", &format!("{third}@2")).await,
+        format!("rolling back to {third}")
+    );
     world.until_serving("shop", &third).await;
 }
 

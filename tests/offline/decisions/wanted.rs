@@ -149,7 +149,7 @@ fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_an
     assert_eq!(case.step(), None);
     let headline = headline(&case.project, &case.observed);
     assert_eq!((headline.ready, headline.reason, headline.stalled), (Truth::False, Reason::Altered, true));
-    assert!(headline.message.contains("changes Deployment shop whenever"), "{}", headline.message);
+    assert!(headline.message.contains("changes Deployment shop after every write"), "{}", headline.message);
 }
 
 #[test]

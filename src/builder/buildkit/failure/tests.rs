@@ -115,7 +115,10 @@ fn a_copy_that_finds_nothing_says_what_it_needs_and_why_it_is_not_there() {
     let absent = said("[build 3/6] ADD a/b.txt ./", "a/b.txt", false);
     assert!(absent.starts_with("ADD needs a/b.txt, which is not in the build context"), "{absent}");
     let stage = said("[stage-1 2/3] COPY --from=build /app/dist /srv", "app/dist", false);
-    assert!(stage.starts_with("COPY needs /app/dist of the stage build, which does not exist there"), "{stage}");
+    assert!(
+        stage.starts_with("COPY needs /app/dist of the stage build, which does not exist there"),
+        "{stage}"
+    );
     let outside = Ending {
         said: vec![format!("{FINAL}failed to calculate checksum of ref a::b: \"/../etc/passwd\": not found")],
         ..Ending::default()

@@ -6,13 +6,13 @@ use super::super::tree::Tree;
 use super::super::xml::{all, parse};
 use crate::builder::outcome::Failure;
 
-/// What a *.csproj and its like say.
+/// The content of a *.csproj or a similar file.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of the file")]
 pub(super) struct Project {
     /// The file, below the directory that is built.
     pub(super) file: String,
-    /// The name of what it makes.
+    /// The name of its output.
     pub(super) assembly: String,
     pub(super) targets: Vec<String>,
     /// It has more than one target.
@@ -21,7 +21,7 @@ pub(super) struct Project {
     pub(super) program: bool,
     pub(super) test: bool,
     pub(super) blazor: bool,
-    /// It asks for a program of machine code, or one without a runtime beside it.
+    /// It requests native code, or a program that brings its own runtime.
     pub(super) native: bool,
     /// It runs npm.
     pub(super) node: bool,
@@ -29,7 +29,7 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Reads one; None where there is no such file.
+    /// Reads one; None if the file does not exist.
     pub(super) fn read(tree: Tree<'_>, file: &str) -> Result<Option<Self>, Failure> {
         let Some(content) = tree.text(file)? else { return Ok(None) };
         let document = parse(file, &content)?;

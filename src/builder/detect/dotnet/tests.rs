@@ -83,7 +83,7 @@ fn versions_come_from_the_project_its_props_and_global_json() {
     assert!(plan(&[("a.csproj", &several)], "").text.contains("--framework net9.0"));
     assert!(message(&[("a.csproj", bare)]).contains("TargetFramework"));
     let future = ("global.json", "{\"sdk\":{\"version\":\"99.0.100\"}}");
-    assert!(message(&[("a.csproj", API), future]).contains("global.json asks for the SDK 99"));
+    assert!(message(&[("a.csproj", API), future]).contains("global.json requires SDK 99"));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn every_target_leads_to_images_that_exist_or_to_a_refusal() {
 
 #[test]
 fn hostile_names_are_refused() {
-    assert!(message(&[("a;evil.csproj", API)]).contains("other characters"));
+    assert!(message(&[("a;evil.csproj", API)]).contains("characters other than"));
     let beside = plan(&[("a.csproj", API), ("b c/d;evil.csproj", CLI)], "").text;
     assert!(
         !beside.contains("evil") && beside.find("COPY . /src/") < beside.find("dotnet restore"),

@@ -1,11 +1,11 @@
-//! Whether a module needs a C compiler, and which packages of Debian its C code needs.
+//! Whether a module needs a C compiler, and which Debian packages its C code needs.
 
 use super::super::tree::Tree;
 use super::module::Module;
 use super::programs::{directories, files, imports};
 use crate::builder::outcome::Failure;
 
-/// Modules that do nothing, or something else, without C; and what Debian's packages for compiling them are called.
+/// Modules that do nothing, or something else, without C, and the Debian packages to compile them.
 const MODULES: [(&str, &[&str]); 24] = [
     ("github.com/mattn/go-sqlite3", &[]),
     ("gorm.io/driver/sqlite", &[]),
@@ -33,16 +33,16 @@ const MODULES: [(&str, &[&str]); 24] = [
     ("gopkg.in/hraban/opus.v2", &["libopus-dev", "libopusfile-dev"]),
 ];
 
-/// C in a module.
+/// The C code of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct C {
-    /// Where it is: a file's import or a module.
+    /// Why: an import of a file, or a module.
     pub(super) because: String,
     /// Debian's packages that compiling it needs.
     pub(super) packages: Vec<&'static str>,
 }
 
-/// What of C the modules at `bases` (each empty, or with a slash at its end) need; None: they are Go alone.
+/// What the modules need for C; None if they are pure Go.
 pub(super) fn needed(tree: Tree<'_>, modules: &[(String, Module)]) -> Result<Option<C>, Failure> {
     let known = MODULES.iter().filter(|(path, _)| modules.iter().any(|(_, module)| module.has(path)));
     let known: Vec<_> = known.collect();

@@ -1,4 +1,4 @@
-//! Whether a file of Go belongs to a program for Linux: its name and its `//go:build` line, read as Go reads them.
+//! Whether a Go file belongs to a program for Linux, by its name and its `//go:build` line, read as Go reads them.
 
 /// Operating systems and architectures that a name may end in (`go tool dist list`).
 const OTHER_SYSTEMS: [&str; 18] = [
@@ -21,7 +21,7 @@ const OTHER_SYSTEMS: [&str; 18] = [
     "zos",
     "wasm",
 ];
-/// An image may be built on either of them.
+/// The architectures that images are built for.
 const OWN_ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 const OTHER_ARCHITECTURES: [&str; 12] = [
     "386", "arm", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x",
@@ -37,7 +37,7 @@ pub(super) fn is_compiled(name: &str, text: &str) -> bool {
     !excluded && !stem.ends_with("_test") && build_line(text).is_none_or(evaluate)
 }
 
-/// The expression of the `//go:build` line, which stands before the package clause.
+/// The expression of the `//go:build` line, which comes before the package clause.
 fn build_line(text: &str) -> Option<&str> {
     text.lines()
         .map(str::trim)
@@ -45,7 +45,7 @@ fn build_line(text: &str) -> Option<&str> {
         .find_map(|line| line.strip_prefix("//go:build "))
 }
 
-/// The value of an expression; one that cannot be read is true, and the compiler will say so.
+/// The value of an expression. An unreadable one counts as true; the compiler reports it.
 fn evaluate(line: &str) -> bool {
     let mut tokens = tokens(line);
     tokens.reverse();
@@ -61,7 +61,7 @@ fn tokens(line: &str) -> Vec<&str> {
             .unwrap_or(rest.len());
         let operator = if rest.starts_with("&&") || rest.starts_with("||") { 2 } else { 1 };
         let end = if word > 0 { word } else { operator };
-        // A character of several bytes is no operator.
+        // A multi-byte character is not an operator.
         let Some((token, after)) = rest.split_at_checked(end) else { break };
         tokens.push(token);
         rest = after.trim_start();
@@ -69,7 +69,7 @@ fn tokens(line: &str) -> Vec<&str> {
     tokens
 }
 
-/// Deeper ones are no expression that a person wrote.
+/// Deeper expressions are not written by people.
 const MAX_DEPTH: usize = 50;
 
 fn any(tokens: &mut Vec<&str>, depth: usize) -> Option<bool> {

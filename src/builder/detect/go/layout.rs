@@ -1,4 +1,4 @@
-//! Where the modules of a program are: one by itself, one with others beside it, or the members of a go.work.
+//! Where the modules of a program are: a single one, one with local replacements, or the members of a go.work.
 
 use super::super::findings::Findings;
 use super::super::names::slashed;
@@ -22,9 +22,9 @@ pub(super) struct Layout<'a> {
     pub(super) directory: String,
     /// The modules of the program with the directory of each below the context (empty, or with a slash at its end).
     pub(super) modules: Vec<(String, Module)>,
-    /// What downloading needs, below the context; empty where the modules are in the source.
+    /// The files that downloading modules needs, below the context; empty if the modules are in the source.
     pub(super) manifests: Vec<String>,
-    /// There is no module: one is made up.
+    /// There is no go.mod, so the build creates one.
     pub(super) init: bool,
     /// The member of the workspace that is built (empty, or with a slash at its end); none: any of them.
     pub(super) member: Option<String>,
@@ -43,7 +43,7 @@ impl Layout<'_> {
     }
 }
 
-/// Reads what is there of go.work and go.mod.
+/// Reads go.work or go.mod, whichever exists.
 pub(super) fn read<'a>(tree: Tree<'a>, findings: &mut Findings) -> Result<Layout<'a>, Failure> {
     if let Some(layout) = workspace(tree)? {
         return Ok(layout);
@@ -60,8 +60,8 @@ pub(super) fn read<'a>(tree: Tree<'a>, findings: &mut Findings) -> Result<Layout
             resolve(&directory, target).filter(|place| root.has(&format!("{}go.mod", slashed(place))));
         local.push(slashed(&place.ok_or_else(|| {
             no_builder(format!(
-                "go.mod replaces {name:?} by {target:?}, but the source has no go.mod there; commit it, or remove the line \
-                 (go mod edit -dropreplace)"
+                "go.mod replaces {name:?} with {target:?}, but the source has no go.mod there; commit it, or remove \
+                 the line (go mod edit -dropreplace)"
             ))
         })?));
     }
@@ -155,12 +155,12 @@ fn without_module<'a>(tree: Tree<'a>, findings: &mut Findings) -> Result<Layout<
             .find(|path| path.split('/').next().is_some_and(|first| first.contains('.')));
         if let Some(path) = other {
             return Err(no_builder(format!(
-                "there is main.go but no go.mod, and it imports {path:?}: run go mod init and go mod tidy, and commit go.mod \
+                "main.go imports {path:?}, but there is no go.mod; run go mod init and go mod tidy, and commit go.mod \
                  and go.sum"
             )));
         }
     }
-    findings.assume("there is no go.mod: one is made up for the build; run go mod init and commit it");
+    findings.assume("there is no go.mod, so the build creates one; run go mod init and commit it");
     let module = Module { path: Some("app".to_owned()), ..Module::default() };
     Ok(Layout {
         tree,
@@ -198,7 +198,7 @@ fn check_sums(tree: Tree<'_>, modules: &[(String, Module)], extra: &[String]) ->
         let needs = module.requires.iter().any(|path| !local(path));
         if needs && !summed && !tree.has(&format!("{base}go.sum")) && !tree.has("vendor/modules.txt") {
             return Err(no_builder(format!(
-                "{base}go.sum is missing beside {base}go.mod: run go mod tidy and commit it"
+                "{base}go.sum is missing next to {base}go.mod; run go mod tidy and commit it"
             )));
         }
     }

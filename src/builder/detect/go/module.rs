@@ -11,7 +11,7 @@ pub(super) struct Module {
     pub(super) go: Option<Version>,
     pub(super) toolchain: Option<Version>,
     pub(super) requires: Vec<String>,
-    /// Modules that are replaced by a directory, and the directory.
+    /// Modules that a directory replaces, and the directory.
     pub(super) replaced: Vec<(String, String)>,
 }
 
@@ -42,7 +42,7 @@ impl std::fmt::Display for Version {
 }
 
 impl Module {
-    /// Reads a go.mod, whose name is for the sentence of a failure.
+    /// Reads a go.mod; `file` is its name in errors.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, Failure> {
         let mut module = Self::default();
         for (line, verb, rest) in directives(text) {
@@ -89,7 +89,7 @@ impl Module {
     }
 }
 
-/// The directories that a go.work uses, and the version that it asks for.
+/// The directories that a go.work uses, and the version that it requires.
 pub(super) fn workspace(file: &str, text: &str) -> Result<(Vec<String>, Module), Failure> {
     let uses = directives(text).into_iter().filter(|(_, verb, _)| *verb == "use");
     Ok((uses.map(|(_, _, rest)| unquoted(rest).to_owned()).collect(), Module::parse(file, text)?))

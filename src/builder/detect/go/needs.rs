@@ -10,7 +10,7 @@ use super::module::{self, Module};
 use super::resolve;
 use crate::builder::outcome::Failure;
 
-/// Most directories of a module that are looked at.
+/// Most directories of a module that are searched.
 const MAX_DIRECTORIES: usize = 5_000;
 
 /// What the module of a directory needs, if there is one.
@@ -25,7 +25,7 @@ pub(in super::super) fn needs(tree: Tree<'_>, needs: &mut Needs) -> Result<(), F
     needs.root(&layout.directory);
     needs.path(own.trim_end_matches('/'));
     needs.path(format!("{}vendor", slashed(&layout.directory)));
-    // The versions that all members ask for together are those that each one is built with.
+    // Members are built with the versions that all of them require together.
     for file in &layout.manifests {
         needs.path(file.clone());
     }

@@ -5,13 +5,13 @@ use super::super::tree::Tree;
 use super::constraint::is_compiled;
 use crate::builder::outcome::Failure;
 
-/// Most files of a directory, and most directories, that are looked at.
+/// Limits of the search: files of a directory, and directories.
 const MAX_FILES: usize = 200;
 const MAX_DIRECTORIES: usize = 500;
 /// How deep below the module a program is looked for.
 const DEPTH: usize = 4;
 
-/// Directories that hold no program to serve, whatever they hold.
+/// Directories that are never searched for a program.
 const APART: [&str; 12] = [
     "vendor",
     "testdata",

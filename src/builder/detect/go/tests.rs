@@ -59,9 +59,9 @@ fn a_file_for_version_managers_names_the_very_version() {
 #[test]
 fn a_version_that_no_image_has_is_refused_in_true_words() {
     let future = message(&[("go.mod", "module m\n\ngo 1.99\n"), ("main.go", MAIN)]);
-    assert!(future.contains("go in go.mod asks for Go 1.99") && future.contains("1.26"), "{future}");
+    assert!(future.contains("go in go.mod requires Go 1.99") && future.contains("1.26"), "{future}");
     let future = message(&[MOD, ("main.go", MAIN), (".tool-versions", "go 1.99.1")]);
-    assert!(future.contains(".tool-versions, line 1 asks for Go 1.99.1"), "{future}");
+    assert!(future.contains(".tool-versions, line 1 requires Go 1.99.1"), "{future}");
     assert!(
         message(&[MOD, ("main.go", MAIN), (".go-version", "$(evil)")])
             .contains(".go-version names no version")
@@ -97,18 +97,18 @@ fn the_program_is_the_root_or_the_one_below_cmd() {
     let server = [MOD, ("cmd/server/main.go", MAIN), ("cmd/tool/main.go", MAIN)];
     let made = plan(&server, "");
     assert!(
-        made.text.contains("./cmd/server\n") && made.findings.assumed[0].contains("server is taken"),
+        made.text.contains("./cmd/server\n") && made.findings.assumed[0].contains("picks server by its name"),
         "{made:?}"
     );
     let failure = message(&[MOD, ("cmd/a/main.go", MAIN), ("cmd/b/main.go", MAIN)]);
     for part in ["./cmd/a, ./cmd/b", "spec.build.command", "go build -o /out/app ./cmd/a"] {
         assert!(failure.contains(part), "{failure}");
     }
-    assert!(message(&[MOD, ("shop.go", "package shop")]).contains("no program"));
-    assert!(message(&[MOD, ("gen.go", "//go:build ignore\n\npackage main\n")]).contains("no program"));
+    assert!(message(&[MOD, ("shop.go", "package shop")]).contains("no Go program"));
+    assert!(message(&[MOD, ("gen.go", "//go:build ignore\n\npackage main\n")]).contains("no Go program"));
     let settings = Settings { command: Some("go build -o /out/app ./x".into()), ..Settings::default() };
     assert!(found(&[MOD], &settings).is_ok(), "a command needs no program to be found");
-    assert!(message(&[MOD, ("cmd/a;evil/main.go", MAIN)]).contains("no program"));
+    assert!(message(&[MOD, ("cmd/a;evil/main.go", MAIN)]).contains("no Go program"));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_module_replaced_by_a_directory_beside_it_widens_the_context() {
         plan(&[("go.mod", "module m\nreplace x.y/l => ./l"), ("l/go.mod", ""), ("main.go", MAIN)], "");
     assert_eq!(inside.context, Context::Directory);
     let gone = message(&[("go.mod", "module m\nreplace x.y/l => ./l"), ("main.go", MAIN)]);
-    assert!(gone.contains("go.mod replaces \"x.y/l\" by \"./l\""), "{gone}");
+    assert!(gone.contains("go.mod replaces \"x.y/l\" with \"./l\""), "{gone}");
     let above = message(&[("go.mod", "module m\nreplace x.y/l => ../../etc"), ("main.go", MAIN)]);
     assert!(above.contains("../../etc"), "{above}");
 }

@@ -1,4 +1,4 @@
-//! Which Go builds a module: go.mod names the oldest one that will do, a file for version managers the very one.
+//! Which Go builds a module: go.mod names a minimum, a version manager file the exact version.
 
 use super::super::findings::Findings;
 use super::super::tools;
@@ -9,7 +9,7 @@ use super::no_builder;
 use crate::builder::dockerfile::{go, images};
 use crate::builder::outcome::Failure;
 
-/// The image of Go, and the toolchain that it fetches where an exact one is asked for.
+/// The image of Go, and the toolchain that it fetches if the source names an exact version.
 pub(super) fn choose(
     tree: Tree<'_>,
     layout: &Layout<'_>,
@@ -21,21 +21,21 @@ pub(super) fn choose(
         least.as_ref().filter(|(version, _)| version.major != 1 || version.minor > newest)
     {
         return Err(no_builder(format!(
-            "{file} asks for Go {version}, and the newest that this operator knows is 1.{newest}; lower it (go mod edit \
-             -go=1.{newest} -toolchain=none), or add a Dockerfile"
+            "{file} requires Go {version}, but the newest that this operator knows is 1.{newest}; lower it (go mod \
+             edit -go=1.{newest} -toolchain=none), or add a Dockerfile"
         )));
     }
     let Some((wanted, file)) = wanted(tree)? else {
         let because = match least {
-            Some((version, file)) => format!("the newest; {file} asks for {version} or later"),
-            None => "the newest; nothing asks for a version".to_owned(),
+            Some((version, file)) => format!("the newest; {file} requires {version} or later"),
+            None => "the newest; the source names no version".to_owned(),
         };
         findings.choose("Go", format!("1.{newest}"), because);
         return Ok(go::Version { minor: newest, exact: None });
     };
     if wanted.major != 1 || wanted.minor > newest {
         return Err(no_builder(format!(
-            "{file} asks for Go {wanted}, and the newest that this operator knows is 1.{newest}; lower it, or add a \
+            "{file} requires Go {wanted}, but the newest that this operator knows is 1.{newest}; lower it, or add a \
              Dockerfile"
         )));
     }
@@ -43,23 +43,23 @@ pub(super) fn choose(
         (version.minor, version.patch) > (wanted.minor, wanted.patch.or(Some(u32::MAX)))
     }) {
         findings.warn(format!(
-            "{file} asks for Go {wanted}, but {module} for {version} or later: 1.{newest} is taken"
+            "{file} names Go {wanted}, but {module} requires {version} or later, so the build uses 1.{newest}"
         ));
         findings.choose(
             "Go",
             format!("1.{newest}"),
-            format!("the newest; {module} asks for {version} or later"),
+            format!("the newest; {module} requires {version} or later"),
         );
         return Ok(go::Version { minor: newest, exact: None });
     }
     findings.choose("Go", wanted.to_string(), file);
-    // Below the oldest image, and for every exact version, the image fetches what its own Go is not.
+    // The image fetches the toolchain for exact versions, and for those older than the oldest image.
     let exact = (wanted.patch.is_some() || wanted.minor < oldest).then(|| wanted.to_string());
     let minor = if wanted.minor < oldest { newest } else { wanted.minor };
     Ok(go::Version { minor, exact })
 }
 
-/// The highest version that a module asks for, and the line that does.
+/// The highest version that a module requires, and the line that requires it.
 fn minimum(layout: &Layout<'_>) -> Option<(Version, String)> {
     let versions = layout.modules.iter().flat_map(|(base, module)| {
         let named = |word: &str, version: Option<Version>| {
@@ -70,7 +70,7 @@ fn minimum(layout: &Layout<'_>) -> Option<(Version, String)> {
     versions.flatten().max_by_key(|(version, _)| *version)
 }
 
-/// What .tool-versions, mise.toml or .go-version ask for; `latest` asks for nothing.
+/// The version in .tool-versions, mise.toml or .go-version; `latest` counts as none.
 fn wanted(tree: Tree<'_>) -> Result<Option<(Version, String)>, Failure> {
     let found = tools::wanted(tree, &["go", "golang"])?.map(|wanted| (wanted.version, wanted.file));
     let found = match found {

@@ -1,4 +1,4 @@
-//! The lines of a .dockerignore, with the meaning that Docker gives them.
+//! The lines of a .dockerignore, interpreted as Docker does.
 
 /// The lines that are patterns.
 pub(super) struct Patterns {
@@ -6,7 +6,7 @@ pub(super) struct Patterns {
 }
 
 struct Line {
-    /// Its number in the file, from 1 on.
+    /// Its line number, from 1.
     number: usize,
     /// Without `!`, without slashes around it.
     text: String,
@@ -14,7 +14,7 @@ struct Line {
     brings_back: bool,
 }
 
-/// How much work one match may be.
+/// Limit of the work of one match.
 const STEPS: usize = 20_000;
 
 impl Patterns {
@@ -32,12 +32,13 @@ impl Patterns {
         Self { lines: lines.collect() }
     }
 
-    /// The number of the line that keeps a path out; None: it comes in. A line is about what lies below its matches too.
+    /// The number of the line that excludes a path; None: it is included. A line also applies to everything below its
+    /// matches.
     pub(super) fn ignored(&self, path: &str) -> Option<usize> {
         let path: Vec<&str> = path.split('/').collect();
         let mut found = None;
         for line in &self.lines {
-            // A line that would change nothing need not be tried.
+            // Skip a line that would change nothing.
             if found.is_some() != line.brings_back {
                 continue;
             }

@@ -65,7 +65,7 @@ fn a_file_that_the_build_needs_comes_in_against_one_line_and_the_others_stay_in_
     }
     assert!(patterns.ignored("fixtures/x").is_some() && patterns.ignored(".env").is_some());
     assert!(said[0].contains("package-lock.json, src"), "{said:?}");
-    assert!(said[1].contains("left out of the build: .env"), "{said:?}");
+    assert!(said[1].contains("excluded from the build: .env"), "{said:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A project of Gradle: its subprojects, and which one is the program. Its files are read as text, and never run.
+//! Gradle: the subprojects, and which one is the program. Detection reads build files as text and never runs them.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ pub(super) fn read(tree: Tree<'_>, build: &Step, findings: &mut Findings) -> Res
         findings.choose(
             "Gradle",
             major.to_string(),
-            "the default; commit the wrapper (gradle wrapper) for an exact one",
+            "the default; commit the wrapper (gradle wrapper) for an exact version",
         );
         Tool::Gradle { major }
     };
@@ -201,7 +201,7 @@ fn choose(
         let names: Vec<&str> = found.iter().map(|candidate| candidate.name.as_str()).collect();
         let chosen = choice::choose(tree, &names, None, findings)?.ok_or_else(|| {
             no_builder(format!(
-                "there are several programs: the subprojects {}; say which one by the path of the source, such as {}",
+                "there are several programs: the subprojects {}; choose one with the path of the source, such as {}",
                 names.join(", "),
                 found[0].directory
             ))
@@ -210,13 +210,13 @@ fn choose(
     }
     found.pop().ok_or_else(|| {
         no_builder(
-            "there is a build of Gradle, but nothing says what starts: apply the plugin application with a mainClass, or that \
-             of Spring Boot, Quarkus, Ktor, Micronaut or Shadow, to the project that is the program",
+            "the Gradle build does not say what to start; apply the plugin application with a mainClass, or the plugin \
+             of Spring Boot, Quarkus, Ktor, Micronaut or Shadow, to the project to run",
         )
     })
 }
 
-/// A project as a program, by its plugins; None where it is none.
+/// A project as a program, by its plugins; None if it is not a program.
 fn candidate(project: &str, text: &str, plugins: &BTreeSet<String>) -> Option<Candidate> {
     let has = |id: &str| plugins.contains(id);
     let starts = |start: &str| plugins.iter().any(|id| id.starts_with(start));
@@ -231,7 +231,7 @@ fn candidate(project: &str, text: &str, plugins: &BTreeSet<String>) -> Option<Ca
     } else {
         Listens::Itself
     };
-    // Conventions of a build's own, in buildSrc, are named after what they apply.
+    // Convention plugins in buildSrc are named after what they apply.
     let application = plugins.iter().any(|id| {
         id == "application" || id.contains("java-application") || id.contains("kotlin-application")
     });
@@ -259,7 +259,7 @@ fn candidate(project: &str, text: &str, plugins: &BTreeSet<String>) -> Option<Ca
     Some(Candidate { directory: project.to_owned(), name, made, listens })
 }
 
-/// The version of Gradle that the wrapper fetches; None where there is no wrapper that could.
+/// The version of Gradle that the wrapper fetches; None without a usable wrapper.
 fn wrapper(root: Tree<'_>, base: &str) -> Result<Option<(u32, u32)>, Failure> {
     let file = format!("{base}gradle/wrapper/gradle-wrapper.properties");
     let Some(text) = root.text(&file)? else { return Ok(None) };
@@ -271,7 +271,7 @@ fn wrapper(root: Tree<'_>, base: &str) -> Result<Option<(u32, u32)>, Failure> {
     Ok(numbers.next().map(|major| (major, numbers.next().unwrap_or(0))).filter(|_| complete))
 }
 
-/// The version of Java: what a file or the build asks for, on which the wrapper's Gradle must run.
+/// The version of Java: the one that a file or the build names. The wrapper's Gradle must run on it.
 fn java(
     tree: Tree<'_>,
     root: Tree<'_>,
@@ -291,8 +291,8 @@ fn java(
     }
     for text in &texts {
         if wanted.is_none() {
-            wanted = written(text)
-                .map(|version| Wanted { version, because: "the build file of Gradle".to_owned() });
+            wanted =
+                written(text).map(|version| Wanted { version, because: "the Gradle build file".to_owned() });
         }
     }
     let newest = wrapper.map(|version| {
@@ -310,8 +310,8 @@ fn java(
     let wanted = at_least(wanted, oldest);
     if wanted.version > newest {
         return Err(no_builder(format!(
-            "{} asks for Java {}, on which the Gradle of gradle/wrapper/gradle-wrapper.properties does not run (up to \
-             {newest}): raise it (gradle wrapper --gradle-version 9.1), or lower the version of Java",
+            "{} requires Java {}, but the Gradle of gradle/wrapper/gradle-wrapper.properties runs on Java {newest} at \
+             most; raise it (gradle wrapper --gradle-version 9.1), or lower the version of Java",
             wanted.because, wanted.version
         )));
     }
@@ -345,7 +345,7 @@ fn written(text: &str) -> Option<u32> {
     None
 }
 
-/// The files that decide what is downloaded.
+/// The files that determine the downloads.
 fn manifests(root: Tree<'_>, base: &str, projects: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for name in SETTINGS.iter().chain(&["gradle.properties", "gradlew"]) {

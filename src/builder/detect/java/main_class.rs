@@ -42,7 +42,7 @@ pub(super) fn find(tree: Tree<'_>, base: &str) -> Result<Vec<String>, Failure> {
                     continue;
                 }
                 files += 1;
-                // A file that cannot be read as text starts nothing that is known.
+                // A file that is not text counts as no program.
                 let text = tree.text(&path).ok().flatten().unwrap_or_default();
                 if let Some(class) = class(stem, extension, &text) {
                     if text.contains("@SpringBootApplication") { &mut spring } else { &mut found }
@@ -89,7 +89,7 @@ fn named(text: &str) -> Option<String> {
     rest.split('"').next().map(str::to_owned)
 }
 
-/// The one that is meant: the only one, else the only one with a usual name.
+/// The class to start: the only one, else the only one with a usual name.
 pub(super) fn choose(classes: &[String]) -> Option<&String> {
     if let [only] = classes {
         return Some(only);

@@ -1,4 +1,4 @@
-//! A project of Maven: its modules, and which one is the program.
+//! Maven: the modules, and which one is the program.
 
 use super::super::choice;
 use super::super::findings::Findings;
@@ -80,7 +80,7 @@ fn root(tree: Tree<'_>) -> Result<(Tree<'_>, String), Failure> {
             }
         }
     }
-    // A member is built with what it needs from beside it.
+    // A member is built together with the modules that it needs.
     Ok(highest.map_or((tree, String::new()), |directory| (tree.source(), directory)))
 }
 
@@ -143,7 +143,7 @@ fn choose(
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let chosen = choice::choose(tree, &names, None, findings)?.ok_or_else(|| {
             no_builder(format!(
-                "there are several programs: the modules {}; say which one by the path of the source, such as {}",
+                "there are several programs: the modules {}; choose one with the path of the source, such as {}",
                 names.join(", "),
                 found[0].directory
             ))
@@ -152,14 +152,14 @@ fn choose(
     }
     found.pop().ok_or_else(|| {
         no_builder(
-            "pom.xml is there, but nothing says what starts: no plugin that makes a jar with everything (Spring Boot, Quarkus, \
-             shade, assembly), no mainClass, and not exactly one class with a main method below src/main; name the class with a \
-             property exec.mainClass in pom.xml",
+            "pom.xml does not say what to start: it has no mainClass and no plugin that makes a self-contained jar \
+             (Spring Boot, Quarkus, shade, assembly), and src/main does not have exactly one class with a main method; \
+             name the class with a property exec.mainClass in pom.xml",
         )
     })
 }
 
-/// A module as a program; None where it is none.
+/// A module as a program; None if it is not a program.
 fn candidate(root: Tree<'_>, base: &str, module: &str) -> Result<Option<Candidate>, Failure> {
     let directory = format!("{base}{module}");
     let poms = poms(root, directory.trim_end_matches('/'))?;
@@ -178,8 +178,8 @@ fn candidate(root: Tree<'_>, base: &str, module: &str) -> Result<Option<Candidat
         if packaging == "war" { Made::War } else { Made::Jar }
     } else if packaging == "war" {
         return Err(no_builder(format!(
-            "{} has the packaging war, which an application server starts: make it a jar, let Spring Boot make it one that \
-             starts by itself, or add a Dockerfile",
+            "{} has the packaging war, which needs an application server; change it to jar, make it executable with \
+             Spring Boot, or add a Dockerfile",
             own.artifact
         )));
     } else if runs("maven-shade-plugin")
@@ -196,7 +196,7 @@ fn candidate(root: Tree<'_>, base: &str, module: &str) -> Result<Option<Candidat
     Ok(Some(Candidate { directory: module.to_owned(), poms, made }))
 }
 
-/// The version of Java: of a file for version managers, else the one that the compiler is to write for.
+/// The version of Java: from a version manager file, else the target of the compiler.
 fn java(tree: Tree<'_>, poms: &[Pom]) -> Result<Option<Wanted>, Failure> {
     if let Some(wanted) = version::of_files(tree)? {
         return Ok(Some(wanted));
@@ -213,7 +213,7 @@ fn java(tree: Tree<'_>, poms: &[Pom]) -> Result<Option<Wanted>, Failure> {
             poms.iter().find_map(|pom| pom.configured(compiler, setting).or_else(|| pom.property(property)));
         let version =
             named.and_then(|value| pom::resolved(value, poms)).and_then(|value| version::parse(&value));
-        // Only from 9 on a compiler knows --release.
+        // Compilers support --release since Java 9.
         let lowest = if setting == "release" { 9 } else { 1 };
         if let Some(version) = version {
             let because = format!("{property} in pom.xml");
@@ -227,7 +227,7 @@ fn java(tree: Tree<'_>, poms: &[Pom]) -> Result<Option<Wanted>, Failure> {
     let major = parent.and_then(|(_, version)| version.split('.').next()?.parse::<u32>().ok());
     Ok(major
         .filter(|major| *major >= 3)
-        .map(|major| Wanted { version: 17, because: format!("the least that Spring Boot {major} runs on") }))
+        .map(|major| Wanted { version: 17, because: format!("the minimum for Spring Boot {major}") }))
 }
 
 fn listens(poms: &[Pom]) -> Listens {
@@ -244,7 +244,7 @@ fn listens(poms: &[Pom]) -> Listens {
     }
 }
 
-/// Spring Boot's own parent has its plugin make the jar; without it nothing does unless an execution says so.
+/// Spring Boot's parent runs the plugin that makes the jar. Without that parent an execution must do so.
 fn needs_repackaging(poms: &[Pom]) -> bool {
     let starter = has_parent(poms, "spring-boot-starter-parent");
     poms.iter().any(|pom| pom.runs(BOOT)) && !starter && !poms.iter().any(|pom| pom.executes(BOOT))

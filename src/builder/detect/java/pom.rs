@@ -14,7 +14,7 @@ pub(super) struct Pom {
     pub(super) artifact: String,
     pub(super) packaging: String,
     pub(super) modules: Vec<String>,
-    /// The artifact and the version of its parent, and where that is; none where the parent comes from a repository.
+    /// The artifact and the version of its parent, and the parent's path; no path if it comes from a repository.
     pub(super) parent: Option<(String, String)>,
     pub(super) parent_path: Option<String>,
     properties: BTreeMap<String, String>,
@@ -30,12 +30,12 @@ struct Plugin {
     executions: bool,
     /// Elements of its configuration that hold a text alone.
     configuration: BTreeMap<String, String>,
-    /// It stands below `pluginManagement`, so it need not be run.
+    /// It is below `pluginManagement`, so the build may not run it.
     managed: bool,
 }
 
 impl Pom {
-    /// Reads a pom.xml, whose name is for the sentence of a failure.
+    /// Reads a pom.xml; `file` is its name in errors.
     pub(super) fn parse(file: &str, content: &str) -> Result<Self, Failure> {
         let document = parse(file, content)?;
         let root = document.root_element();
@@ -53,7 +53,7 @@ impl Pom {
         if let Some(parent) = all(root, &["parent"]).first() {
             let part = |name| text(*parent, &[name]).unwrap_or_default().to_owned();
             pom.parent = Some((part("artifactId"), part("version")));
-            // An empty element says that it comes from a repository.
+            // An empty element means that the parent comes from a repository.
             pom.parent_path = match children(*parent, "relativePath").next() {
                 Some(path) => path.text().map(|path| path.trim().to_owned()).filter(|path| !path.is_empty()),
                 None => Some("../pom.xml".to_owned()),

@@ -32,7 +32,7 @@ fn a_plain_project_of_maven_starts_its_class_with_the_jars_it_needs() {
     let named = PLAIN.replace("<properties>", "<properties><exec.mainClass>shop.Other</exec.mainClass>");
     assert!(plan(&[("pom.xml", &named)], "").text.contains("shop.Other\"]"));
     let hostile = PLAIN.replace("<properties>", "<properties><exec.mainClass>a; evil</exec.mainClass>");
-    assert!(message(&[("pom.xml", &hostile)]).contains("nothing says what starts"));
+    assert!(message(&[("pom.xml", &hostile)]).contains("does not say what to start"));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn gradle_with_its_wrapper_installs_what_the_application_plugin_makes() {
     assert_eq!(plan(&files, "app").context, Context::Source);
     let old = files.map(|(name, text)| (name, text.replace("gradle-8.13", "gradle-7.0")));
     let old: Vec<(&str, &str)> = old.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    assert!(message(&old).contains("does not run (up to 15)"), "{}", message(&old));
+    assert!(message(&old).contains("runs on Java 15 at most"), "{}", message(&old));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn gradle_without_a_wrapper_is_that_of_an_image() {
     ] {
         assert!(made.text.contains(part), "{part}: {}", made.text);
     }
-    assert!(message(&[("build.gradle", "plugins { id 'java' }")]).contains("nothing says what starts"));
+    assert!(message(&[("build.gradle", "plugins { id 'java' }")]).contains("does not say what to start"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which Java builds and runs a program: those that live long, of which one has images.
+//! Which Java builds and runs a program: a release with long-term support that has images.
 
 use super::super::findings::Findings;
 use super::super::tools;
@@ -9,10 +9,10 @@ use crate::builder::outcome::Failure;
 /// The versions with images of Maven, Gradle and the runtime.
 pub(super) const IMAGES: [u32; 5] = [8, 11, 17, 21, 25];
 
-/// What is taken where nothing says anything.
+/// The default if no file names a version.
 pub(super) const DEFAULT: u32 = 21;
 
-/// A version, and the file that says so.
+/// A version, and the file that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) version: u32,
@@ -23,14 +23,14 @@ pub(super) struct Wanted {
 pub(super) fn parse(text: &str) -> Option<u32> {
     let text = text.trim().trim_matches(['"', '\'']);
     let digits = text.find(|char: char| char.is_ascii_digit())?;
-    // Only a name may stand before the number.
+    // Only a name may come before the number.
     text[..digits].bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte)).then_some(())?;
     let text = text[digits..].strip_prefix("1.").unwrap_or(&text[digits..]);
     let end = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok().filter(|version| (1..1000).contains(version))
 }
 
-/// What a file for version managers asks for.
+/// The version in a version manager file.
 pub(super) fn of_files(tree: Tree<'_>) -> Result<Option<Wanted>, Failure> {
     let mut found = tools::wanted(tree, &["java"])?.map(|wanted| (wanted.version, wanted.file));
     for tree in [tree, tree.source()] {
@@ -65,22 +65,23 @@ pub(super) fn property(text: &str, key: &str) -> Option<String> {
     })
 }
 
-/// The image for a version: itself, or the next that lives long.
+/// The image for a version: that version, or the next one with long-term support.
 pub(super) fn image(wanted: Option<Wanted>, findings: &mut Findings) -> Result<u32, Failure> {
     let Some(Wanted { version, because }) = wanted else {
-        findings.choose("Java", DEFAULT.to_string(), "the default; nothing asks for a version");
+        findings.choose("Java", DEFAULT.to_string(), "the default; the source names no version");
         return Ok(DEFAULT);
     };
     let Some(image) = IMAGES.into_iter().find(|image| *image >= version) else {
         return Err(no_builder(format!(
-            "{because} asks for Java {version}, and the newest that this operator knows is {}; lower it, or add a Dockerfile",
+            "{because} requires Java {version}, but the newest that this operator knows is {}; lower it, or add a \
+            Dockerfile",
             IMAGES[IMAGES.len() - 1]
         )));
     };
     let because = if image == version {
         because
     } else {
-        format!("the next with long support after {version}: {because}")
+        format!("the next release with long-term support after {version}: {because}")
     };
     findings.choose("Java", image.to_string(), because);
     Ok(image)
@@ -117,7 +118,7 @@ mod tests {
         for (version, image) in [(5, 8), (8, 8), (9, 11), (17, 17), (18, 21), (22, 25), (25, 25)] {
             assert_eq!(of(version), Ok(image));
         }
-        assert!(of(26).unwrap_err().message.contains("pom.xml asks for Java 26"));
+        assert!(of(26).unwrap_err().message.contains("pom.xml requires Java 26"));
         assert_eq!(image(None, &mut Findings::default()), Ok(DEFAULT));
     }
 }

@@ -1,4 +1,4 @@
-//! Angular: what angular.json says of its application, files or a server.
+//! Angular: static files or a server, as angular.json defines its application.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let base = path.and_then(|path| path.get("base")).or(path).and_then(Value::as_str).map(str::to_owned);
     let output = said.or(base).unwrap_or_else(|| format!("dist/{name}"));
     let output = paths::output(source, "", &output, "outputPath in angular.json")?;
-    // The older builders write the files there, the newer ones below it.
+    // Older builders write the files to the output path, newer ones below it.
     let builder = target.get("builder").and_then(Value::as_str).unwrap_or_default();
     let newer = builder.ends_with(":application");
     let browser = path.and_then(|path| path.get("browser")).and_then(Value::as_str).unwrap_or("browser");

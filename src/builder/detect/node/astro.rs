@@ -8,7 +8,7 @@ use super::{Source, Way, frameworks, paths, site};
 use crate::builder::dockerfile::site::{Otherwise, Site};
 use crate::builder::outcome::Failure;
 
-/// Adapters whose result runs nowhere but with one host.
+/// Adapters whose output runs only on one hosting platform.
 const HOSTED: [&str; 5] =
     ["@astrojs/vercel", "@astrojs/netlify", "@astrojs/cloudflare", "@astrojs/deno", "@deno/astro-adapter"];
 
@@ -26,8 +26,8 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
             == Some("middleware")
         {
             return Err(no_builder(
-                "astro.config gives @astrojs/node mode: \"middleware\", which starts no server; write mode: \"standalone\", or \
-                 add a \"start\" script of your own server",
+                "astro.config gives @astrojs/node mode: \"middleware\", which starts no server; set mode: \
+                 \"standalone\", or add a \"start\" script for your own server",
             ));
         }
         let file = format!("{output}/server/entry.mjs");
@@ -36,14 +36,14 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let hosted = HOSTED.iter().find(|name| source.package.has(name) && config.get("adapter").is_some());
     if let Some(adapter) = hosted {
         return Err(no_builder(format!(
-            "astro.config has an adapter of {adapter}, whose result runs nowhere but there; take @astrojs/node instead (npx \
-             astro add node), or take the adapter out"
+            "astro.config uses the adapter {adapter}, whose output runs only on that platform; use @astrojs/node \
+             instead (npx astro add node), or remove the adapter"
         )));
     }
     if matches!(config.get("output").and_then(Value::text), Some("server" | "hybrid")) {
         return Err(no_builder(
-            "astro.config asks for a server, and package.json has no @astrojs/node; add it (npx astro add node), or take \
-             output: \"server\" out",
+            "astro.config requires a server, but package.json has no @astrojs/node; add it (npx astro add node), or \
+             remove output: \"server\"",
         ));
     }
     let mut made = Site::new(output, Otherwise::NotFound);

@@ -1,4 +1,4 @@
-//! The configuration of a tool: the first of its files that is there, as syntax.
+//! The configuration of a tool: its first existing file, read as syntax.
 
 use super::super::findings::Findings;
 use super::Source;
@@ -9,13 +9,13 @@ const EXTENSIONS: [&str; 6] = ["ts", "mts", "cts", "js", "mjs", "cjs"];
 
 /// What a tool is configured with.
 pub(super) struct Config {
-    /// The file; empty where there is none.
+    /// The file; empty if there is none.
     pub(super) file: String,
     value: Value,
 }
 
 impl Config {
-    /// The first of these files, named without their ends, such as `vite.config`.
+    /// Reads the first of these files, named without extension, such as `vite.config`.
     pub(super) fn read(source: &Source<'_>, names: &[&str]) -> Result<Self, Failure> {
         for name in names {
             for extension in EXTENSIONS {
@@ -34,14 +34,14 @@ impl Config {
         self.value.get(path)
     }
 
-    /// A text below keys. One that only running the file would tell is said to be taken for its default.
+    /// The text below keys. If only running the file would tell it, adds a warning that the default is assumed.
     pub(super) fn text(&self, path: &str, findings: &mut Findings) -> Option<String> {
         match self.get(path)? {
             Value::Text(text) => Some(text.clone()),
             Value::Computed | Value::Call(..) => {
                 findings.warn(format!(
-                    "{path} in {} is computed when the file runs, and its default is taken here: where that is wrong, write \
-                     a plain text, or set spec.build.outputDirectory for a directory",
+                    "{path} in {} is computed when the file runs, so the build assumes its default; if that is wrong, \
+                     write a plain text, or set spec.build.outputDirectory for a directory",
                     self.file
                 ));
                 None
@@ -57,7 +57,7 @@ impl Config {
         }
     }
 
-    /// The object that a function of one of these names is given, wherever in the configuration that is.
+    /// The object that a function of one of these names receives, anywhere in the configuration.
     pub(super) fn given(&self, functions: &[&str]) -> Option<&Value> {
         given(&self.value, functions)
     }

@@ -1,4 +1,4 @@
-//! What the configurations of TypeScript in a directory name outside of it.
+//! Files outside of a directory that its TypeScript configurations name.
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ pub(super) fn needs(tree: Tree<'_>, needs: &mut Needs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The names that a configuration gives to files, each with what it stands for, and the directory from which that is written.
+/// The aliases of a configuration, each with its target, and the directory that targets are relative to.
 pub(super) fn aliases(configuration: &Value) -> (&str, Vec<(&str, &str)>) {
     let options = configuration.get("compilerOptions");
     let base = options.and_then(|options| options.get("baseUrl")?.as_str()).unwrap_or(".");
@@ -51,7 +51,8 @@ pub(super) fn aliases(configuration: &Value) -> (&str, Vec<(&str, &str)>) {
     (base, aliases.collect())
 }
 
-/// A configuration that another one extends may extend one beside it: its directory counts, unless this one is in it.
+/// An extended configuration may itself extend a file next to it, so its whole directory counts, unless it contains
+/// this one.
 fn extends(tree: Tree<'_>, path: &str, needs: &mut Needs) {
     for file in [path.to_owned(), format!("{path}.json")] {
         let Some(file) = resolved(tree.path(), &file) else { continue };

@@ -1,4 +1,4 @@
-//! Expo for the web: one page that routes in the browser, or a page for every route.
+//! Expo for the web: one page that routes in the browser, or one page per route.
 
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ pub(super) fn adjust(
     let output = app.as_ref().and_then(|app| app.pointer("/expo/web/output")).and_then(Value::as_str);
     match output {
         Some("server") => Err(no_builder(
-            "expo.web.output in app.json is \"server\", which is not known here; write \"static\" or \"single\", or add a \
-             Dockerfile",
+            "expo.web.output in app.json is \"server\", which is not supported; write \"static\" or \"single\", or add \
+             a Dockerfile",
         )),
         Some("static") => {
             site.otherwise = Otherwise::NotFound;

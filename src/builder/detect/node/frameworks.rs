@@ -1,4 +1,4 @@
-//! The web frameworks on Node: by which package each is known, which file here knows more of it.
+//! The web frameworks on Node: the package that identifies each, and the module that handles it.
 
 use super::super::findings::Findings;
 use super::super::names::is_path;
@@ -20,9 +20,10 @@ use crate::protocol::framework::Framework;
 struct Known {
     framework: Framework,
     packages: &'static [&'static str],
-    /// Programs whose call in the `start` script is the framework's own server, which is known better here.
+    /// Programs whose call in the `start` script is the framework's own server, which the recipe replaces by a better
+    /// command.
     own: &'static [&'static str],
-    /// Parts of a `start` script that starts what the build made.
+    /// Parts of a `start` script that starts the output of the build.
     parts: &'static [&'static str],
     way: fn(&Source<'_>, &mut Findings) -> Result<Way, Failure>,
 }
@@ -107,7 +108,7 @@ static KNOWN: [Known; 11] = [
     },
 ];
 
-/// The framework of a package.json: it counts unless the `start` script is of another program.
+/// The framework of a package.json, unless the `start` script starts another program.
 pub(super) fn framework(source: &Source<'_>) -> Framework {
     let package = &source.package;
     let asks = |known: &&Known| known.packages.iter().any(|name| package.has(name));
@@ -117,7 +118,7 @@ pub(super) fn framework(source: &Source<'_>) -> Framework {
             invocation::of(package, line, known.own).is_some()
                 || known.parts.iter().any(|part| line.contains(part))
         });
-        // Of NestJS, every script starts the program that it is.
+        // With NestJS, every script starts the same program.
         return if own || known.framework == Framework::NestJs { known.framework } else { Framework::Node };
     }
     let Some(builder) = site::builder(package) else { return Framework::Node };
@@ -137,7 +138,7 @@ pub(super) fn framework(source: &Source<'_>) -> Framework {
     }
 }
 
-/// A package without a `start` script whose `main` is there is a program that only uses a builder.
+/// A package without a `start` script whose `main` exists is a program that only uses a builder.
 fn server_is_main(source: &Source<'_>) -> bool {
     let main = source.package.main.as_deref().map(|main| main.trim_start_matches("./"));
     !source.package.scripts.contains_key("start")
@@ -159,7 +160,7 @@ pub(super) fn way(
         (Some(known), ..) => (known.way)(source, findings)?,
         (None, Framework::Vite, _) => vite::way(source, findings)?,
         (None, Framework::Static | Framework::VitePress, _) => site::way(source, findings)?,
-        // Whatever builds it: the directory of its pages is named.
+        // The directory of its pages is set, whatever builds it.
         (None, _, Some(directory)) => any_site(source, directory, findings)?,
         (None, _, None) => return server::way(source, node, &chosen.manager, findings),
     };
@@ -173,7 +174,7 @@ pub(super) fn way(
             _ => Serve::Site(Site::new(output, Otherwise::NotFound)),
         };
     }
-    // A script that starts a program of the project's own is what starts.
+    // A script that starts the project's own program wins.
     if let Serve::Program { command: None, .. } = &way.serve {
         let started = server::way(source, node, &chosen.manager, findings)?;
         way.serve = started.serve;
@@ -181,14 +182,14 @@ pub(super) fn way(
     Ok(way)
 }
 
-/// A site that any `build` script makes.
+/// A site from any `build` script.
 fn any_site(source: &Source<'_>, directory: &str, findings: &mut Findings) -> Result<Way, Failure> {
     let (build, _) = build(source, &[], "build", "", findings)?;
     Ok(Way::site("a static site", build, Site::new(directory, Otherwise::NotFound)))
 }
 
-/// The build, and how it calls the tool: the command of the user, the script `build`, another script that makes the tool
-/// build, or the usual call of the tool itself.
+/// The build, and how it calls the tool: the user's command, the script `build`, another script that builds with the
+/// tool, or the usual call of the tool.
 pub(super) fn build(
     source: &Source<'_>,
     tools: &[&str],
@@ -210,25 +211,25 @@ pub(super) fn build(
     let mut other =
         package.scripts.iter().filter(|(name, _)| is_script(name) && *name != "start" && *name != "dev");
     if let Some((name, call)) = other.find_map(|(name, line)| Some((name, builds(line)?))) {
-        findings.assume(format!("package.json has no \"build\" script: {name} builds it"));
+        findings.assume(format!("package.json has no \"build\" script, so the script {name} builds it"));
         return Ok((Step::Command(format!("npm run {name}")), Some(call)));
     }
     if usual.is_empty() {
         return Err(no_builder(
-            "package.json has no \"build\" script; add one, or set spec.build.command to what builds it",
+            "package.json has no \"build\" script; add one, or set spec.build.command to the command that builds it",
         ));
     }
-    findings.assume(format!("package.json has no \"build\" script: {usual} builds it"));
+    findings.assume(format!("package.json has no \"build\" script, so {usual} builds it"));
     Ok((Step::Command(format!("npx --no -- {usual}")), None))
 }
 
-/// A name of a script that may stand in a line for the shell.
+/// A script name that is safe in a shell line.
 fn is_script(name: &str) -> bool {
     is_path(&name.replace(':', "-"))
 }
 
 impl Way {
-    /// A program with its packages beside it. `command`: None where a script of the project starts it.
+    /// A program with its packages next to it. `command` is None if a script of the project starts it.
     pub(super) fn program(what: &'static str, build: Step, command: Option<&[&str]>) -> Self {
         let command = command.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
         Self { what, build: Some(build), cache: None, serve: Serve::Program { command }, variables: &[] }

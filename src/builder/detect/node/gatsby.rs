@@ -1,4 +1,4 @@
-//! Gatsby: files, below `pathPrefix` where the build is told to.
+//! Gatsby: static files, below `pathPrefix` if the build uses it.
 
 use super::super::findings::Findings;
 use super::config::Config;

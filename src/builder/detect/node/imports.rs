@@ -1,5 +1,5 @@
-//! What the files of a directory import from outside of it, though no package.json says so: other members of the workspace by
-//! their name, files by a path, and what TypeScript's configuration at the root gives a name to.
+//! What the files of a directory import from outside of it without a package.json entry: workspace members by name,
+//! files by path, and aliases of the TypeScript configuration at the root.
 
 use super::super::names::{is_path, resolved, slashed};
 use super::super::tree::Tree;
@@ -8,7 +8,7 @@ use super::configurations;
 use super::workspace::Workspace;
 use crate::builder::outcome::Failure;
 
-/// Most directories that are looked at, and the longest name of an import.
+/// Limits: directories that are searched, and the length of an import.
 const MAX_DIRECTORIES: usize = 5_000;
 const MAX_NAME: usize = 256;
 /// Files that import others.
@@ -16,13 +16,13 @@ const SOURCES: [&str; 17] = [
     "astro", "cjs", "css", "cts", "js", "jsx", "less", "mdx", "mjs", "mts", "sass", "scss", "svelte", "ts",
     "tsx", "vue", "styl",
 ];
-/// What stands before the name of an import.
+/// What precedes the name of an import.
 const BEFORE: [&str; 9] =
     ["from", "import", "import(", "require(", "require.resolve(", "@import", "@use", "@forward", "url("];
-/// Files that an import may leave the end of out of.
+/// Extensions that an import may omit.
 const ENDS: [&str; 10] = [".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".vue", ".css", ".scss"];
 
-/// Another name of files: `@acme/*` and `libs/*/src`.
+/// An alias: `@acme/*` and its target `libs/*/src`.
 struct Alias {
     pattern: String,
     target: String,
@@ -35,7 +35,7 @@ pub(super) struct Imports {
 }
 
 impl Imports {
-    /// The names that the configurations at the root of the source give.
+    /// Reads the aliases of the configurations at the root of the source.
     pub(super) fn read(root: Tree<'_>) -> Result<Self, Failure> {
         let mut aliases = Vec::new();
         for file in ["tsconfig.base.json", "tsconfig.json"] {
@@ -114,8 +114,8 @@ impl Alias {
     }
 }
 
-/// An imported path of the source: the package that it is in; without one the directory of the file, or only the file where
-/// that directory is one that holds the importing directory.
+/// Adds an imported path of the source: its package; without one its directory, or only the file if that directory
+/// contains the importing one.
 fn place(tree: Tree<'_>, path: &str, needs: &mut Needs) {
     let (own, root) = (slashed(tree.path()), tree.source());
     if slashed(path).starts_with(&own) {

@@ -1,4 +1,4 @@
-//! How a script calls a tool: with which arguments and variables, be it through `npm run` and the like.
+//! How a script calls a tool: its arguments and variables, also through `npm run` and the like.
 
 use super::package::Package;
 
@@ -106,7 +106,7 @@ impl Invocation {
         self.words.iter().any(|known| known == word)
     }
 
-    /// The first word that is no option, behind a word such as `build`.
+    /// The first word after a word such as `build` that is not an option.
     pub(super) fn argument(&self, verb: &str) -> Option<&str> {
         let at = self.words.iter().position(|word| word == verb)?;
         self.words.get(at + 1).map(String::as_str).filter(|word| !word.starts_with('-'))

@@ -1,8 +1,8 @@
 //! What a configuration in JavaScript or TypeScript exports, read as syntax and never run.
 //!
-//! Objects, texts, conditions about the mode and the environment, paths joined from `__dirname`, functions that return the
-//! configuration and wrappers such as `defineConfig` are understood. Everything else is [`Value::Computed`]. The work and
-//! the depth are limited, for the text is a stranger's.
+//! The reader understands objects, texts, conditions on the mode and the environment, paths joined from `__dirname`,
+//! functions that return the configuration, and wrappers such as `defineConfig`. Everything else is
+//! [`Value::Computed`]. Work and depth are limited, because the text is untrusted.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use tokens::{Token, tokens};
 mod reader;
 mod tokens;
 
-/// Where a path begins that a configuration makes of its own directory.
+/// The prefix of paths that a configuration builds from its own directory.
 const HERE: &str = "/@here";
 
 /// A value as far as it can be known without running anything.
@@ -24,25 +24,25 @@ pub(super) enum Value {
     Nothing,
     Object(Vec<(String, Value)>),
     List(Vec<Value>),
-    /// A function that is not known, with what it is given.
+    /// A call of an unknown function, with its arguments.
     Call(String, Vec<Value>),
     /// Only running it would tell.
     Computed,
 }
 
-/// The value that a file exports by default; Computed where that is none that can be read. `environment`: what
-/// `process.env` has besides `NODE_ENV=production`.
+/// The default export of a file; Computed if it cannot be read. `environment` is what `process.env` has besides
+/// `NODE_ENV=production`.
 pub(super) fn exported(text: &str, environment: &BTreeMap<String, String>) -> Value {
     let tokens = tokens(text);
     let file = File::new(&tokens, environment);
     file.exports.map_or(Value::Computed, |at| file.read(at))
 }
 
-/// A file in words, and where its names get their values.
+/// A file as tokens, and where its names get their values.
 struct File<'t> {
     tokens: &'t [Token<'t>],
     environment: &'t BTreeMap<String, String>,
-    /// The partner of every bracket; of one without a partner, the end.
+    /// The partner of every bracket; the end for one without a partner.
     pairs: Vec<usize>,
     /// Where the value of a name begins.
     declared: HashMap<&'t str, usize>,
@@ -143,7 +143,7 @@ impl<'t> File<'t> {
         at
     }
 
-    /// Behind the partner of `<`.
+    /// The position after the partner of `<`.
     fn angle_end(&self, at: usize) -> usize {
         let mut open = 0_usize;
         for (index, token) in self.tokens.iter().enumerate().skip(at) {
@@ -177,7 +177,7 @@ fn pairs(tokens: &[Token<'_>]) -> Vec<usize> {
 }
 
 impl Value {
-    /// The value below keys, in the configuration that this is or that a wrapper is given.
+    /// The value below keys, in this configuration or the one that a wrapper receives.
     pub(super) fn get(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self.configuration()?, |value, key| value.key(key))
     }
@@ -187,7 +187,7 @@ impl Value {
         entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// The object itself, or the first one that a wrapper such as `defineConfig` is given.
+    /// The object itself, or the first one that a wrapper such as `defineConfig` receives.
     fn configuration(&self) -> Option<&Value> {
         match self {
             Self::Object(_) => Some(self),
@@ -200,7 +200,7 @@ impl Value {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// Whether it counts as true; None: only running it would tell.
+    /// Whether it is truthy; None: only running it would tell.
     fn truth(&self) -> Option<bool> {
         match self {
             Self::Text(text) => Some(!text.is_empty()),
@@ -212,8 +212,8 @@ impl Value {
     }
 }
 
-/// A path of a configuration, relative to the directory of the source; `root`: what it is relative to otherwise. None: it
-/// leaves the source.
+/// A path of a configuration, relative to the directory of the source. `root` is what other paths are relative to. None
+/// if it leaves the source.
 pub(super) fn directory(root: &str, path: &str) -> Option<String> {
     match path.strip_prefix(HERE) {
         Some(rest) => resolved("", rest),

@@ -1,18 +1,18 @@
-//! What a lock file says besides the versions of packages: whether it fits package.json, and which packages there are.
+//! What a lock file says: whether it matches package.json, and which packages it has.
 
 use serde_json::Value;
 
 use super::package::Package;
 
-/// The packages that package.json asks for and that npm's lock file has otherwise or not at all. A lock file of npm 6 does
-/// not repeat what was asked for.
+/// The packages of package.json that npm's lock file lacks or has with another requirement. A lock file of npm 6 does
+/// not repeat the requirements.
 pub(super) fn missing(lock: &str, package: &Package) -> Vec<String> {
     let Some(root) = root(lock) else { return vec![] };
     let mut missing = Vec::new();
     for (field, packages) in package.locked() {
         for (name, version) in packages {
             let known = root.get(field).and_then(|known| known.get(name));
-            // An optional package may stand in both fields; the lock file keeps one.
+            // An optional package may be in both fields; the lock file keeps one.
             let elsewhere = root.get("optionalDependencies").and_then(|known| known.get(name));
             if known.or(elsewhere) != Some(version) {
                 missing.push(name.chars().filter(|char| !char.is_control()).take(80).collect());
@@ -30,14 +30,14 @@ fn root(lock: &str) -> Option<Value> {
     serde_json::Deserializer::from_str(entry).into_iter::<Value>().next()?.ok()
 }
 
-/// Whether a lock file of any package manager has a package; one that is only mentioned by another does not count.
+/// Whether a lock file of any package manager has a package. A mere mention by another package does not count.
 pub(super) fn has(lock: &str, name: &str) -> bool {
-    // Where npm lists packages by directory, `"a": {` is what another package says of one that it can do without.
+    // If npm lists packages by directory, `"a": {` is another package's entry for an optional one.
     let by_directory = lock.contains("\"node_modules/");
     lock.lines().any(|line| is_entry(line, name, by_directory))
 }
 
-/// Whether a line begins the entry of a package: `"node_modules/a": {`, `a@1:`, `/a@1:`, `/a/1:`, `"a": ["a@1", …`, and
+/// Whether a line starts the entry of a package: `"node_modules/a": {`, `a@1:`, `/a@1:`, `/a/1:`, `"a": ["a@1", …`, and
 /// `"a": {` of npm 6.
 fn is_entry(line: &str, name: &str, by_directory: bool) -> bool {
     let Some(at) = line.find(name) else { return false };

@@ -1,4 +1,4 @@
-//! What a package of a workspace needs of the others, and of what lies beside them.
+//! What a package of a workspace needs of the other packages and files of the source.
 
 use serde_json::Value;
 
@@ -49,14 +49,14 @@ impl Members {
         for directory in package_manager::directories(root) {
             needs.path(directory);
         }
-        // What the root asks for is installed where every member finds it.
+        // Packages of the root are installed where every member finds them.
         if let Some(package) = &self.root {
             self.asked(package, "", needs);
         }
         monorepo::needs(tree, workspace, needs)
     }
 
-    /// The packages of the source among those that one asks for, by name or by directory.
+    /// The packages of the source that a package requires, by name or by directory.
     fn asked(&self, package: &Package, directory: &str, needs: &mut Needs) {
         for (name, version) in package.asked() {
             let version = version.as_str().unwrap_or_default();
@@ -77,12 +77,12 @@ impl Members {
     }
 }
 
-/// Files that a script of package.json names outside of its directory: `node ../../scripts/build.mjs`.
+/// Files outside of its directory that a script of package.json names: `node ../../scripts/build.mjs`.
 fn scripts(tree: Tree<'_>, line: &str, needs: &mut Needs) {
     let words = line.split(|char: char| char.is_whitespace() || "\"'=;&|()".contains(char));
     let named = words.filter(|word| word.starts_with("../") || word.starts_with("./../"));
     for path in named.filter_map(|word| resolved(tree.path(), fixed(word))) {
-        // A script that goes up to call a tool there reads no more for that.
+        // A script that changes to a parent directory to call a tool reads nothing else there.
         if !slashed(tree.path()).starts_with(&slashed(&path)) {
             needs.path(path);
         }

@@ -1,4 +1,4 @@
-//! What Turborepo and Nx say that a package needs, besides what its package.json asks for.
+//! What a package needs according to Turborepo and Nx, besides its package.json.
 
 use std::collections::BTreeSet;
 
@@ -80,7 +80,7 @@ fn inputs(configuration: &Value, needs: &mut Needs) {
                 text.strip_prefix("{workspaceRoot}/").into_iter().for_each(|pattern| below(pattern, needs));
             }
             Value::Array(list) => open.extend(list),
-            // What a target makes is no input of it.
+            // The outputs of a target are not its inputs.
             Value::Object(table) => {
                 open.extend(table.iter().filter(|(key, _)| *key != "outputs").map(|(_, value)| value));
             }
@@ -89,17 +89,17 @@ fn inputs(configuration: &Value, needs: &mut Needs) {
     }
 }
 
-/// A pattern of the root. What may be in any directory is not looked for outside of those that are needed.
+/// Adds a pattern of the root. A pattern for any directory applies only to the needed ones.
 fn below(pattern: &str, needs: &mut Needs) {
     let path = fixed(pattern);
     if !path.is_empty() {
         needs.beside("", path);
     } else if ["**", "**/*"].contains(&pattern) {
-        needs.everything(format!("all files of the repository are inputs ({pattern}) for its tools"));
+        needs.everything(format!("its tools take all files of the repository as inputs ({pattern})"));
     }
 }
 
-/// The projects that a project of Nx needs though nothing imports them.
+/// The projects that an Nx project needs without importing them.
 fn implicit(
     root: Tree<'_>,
     project: &Value,
@@ -112,8 +112,10 @@ fn implicit(
         }
         match named(root, name, workspace)? {
             Some(path) => needs.path(path),
-            None => needs
-                .everything(format!("implicitDependencies of Nx name {name:?}, which is no package here")),
+            None => needs.everything(format!(
+                "implicitDependencies of Nx names {name:?}, which is not a package of the \
+                    repository"
+            )),
         }
     }
     Ok(())

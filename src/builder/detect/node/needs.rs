@@ -1,4 +1,4 @@
-//! What packages need besides themselves: programs and libraries of Debian, a step before the build, variables.
+//! What packages need besides themselves: Debian programs and libraries, a step before the build, variables.
 
 use super::super::findings::Findings;
 use super::super::names::is_path;
@@ -6,7 +6,7 @@ use super::package::Package;
 use super::{Source, lock};
 use crate::builder::dockerfile::node::{Needs, Tool};
 
-/// Packages that are compiled while they are installed, always or where nothing ready is published for a version of Node.
+/// Packages that are compiled during installation, always or if no binary is published for a version of Node.
 const COMPILED: [&str; 31] = [
     "argon2",
     "bcrypt",
@@ -58,7 +58,7 @@ pub(super) fn of(source: &Source<'_>, lock: &str, findings: &mut Findings) -> Ne
     let compiled: Vec<&str> = COMPILED.into_iter().filter(|name| there(name)).collect();
     if !compiled.is_empty() {
         findings.assume(format!(
-            "the build stage gets a compiler for {}, which may be compiled while packages are installed",
+            "the build stage installs a compiler for {}, which may be compiled while packages are installed",
             compiled.join(", ")
         ));
         needs.build.extend(["python3", "make", "g++"]);
@@ -76,18 +76,20 @@ pub(super) fn of(source: &Source<'_>, lock: &str, findings: &mut Findings) -> Ne
         needs.generate = prisma(source);
     }
     if kept("puppeteer") || kept("puppeteer-core") {
-        findings
-            .assume("the image gets Debian's chromium for puppeteer, and PUPPETEER_EXECUTABLE_PATH names it");
+        findings.assume(
+            "the image contains Debian's chromium for puppeteer, and PUPPETEER_EXECUTABLE_PATH points to it",
+        );
         needs.run.extend(["chromium", "fonts-liberation"]);
         needs.tool = Some(Tool::Puppeteer);
     } else if kept("playwright") {
-        findings.assume("the image gets the chromium of playwright and what it needs of Debian");
+        findings
+            .assume("the image contains the chromium of playwright and the Debian packages that it needs");
         needs.tool = Some(Tool::Playwright);
     }
     needs
 }
 
-/// The schema that Prisma's client is generated from, where no script does it.
+/// The schema to generate Prisma's client from, if no script does it.
 fn prisma(source: &Source<'_>) -> Option<String> {
     let named = source.package.prisma_schema().map(|path| path.trim_start_matches("./"));
     let schema = named
@@ -98,7 +100,7 @@ fn prisma(source: &Source<'_>) -> Option<String> {
         .filter_map(|name| source.package.scripts.get(*name))
         .any(|script| script.contains("generate"));
     let configured = ["prisma.config.ts", "prisma.config.js", "prisma.config.mjs"];
-    // A configuration may ask for variables that only the running program has.
+    // A configuration may read variables that only the running program has.
     (!generates && source.package.has("prisma") && source.tree.first(&configured).is_none())
         .then(|| schema.to_owned())
 }

@@ -1,4 +1,4 @@
-//! NestJS: the program that its build leaves in `dist`.
+//! NestJS: the program that its build writes to `dist`.
 
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let (build, _) = frameworks::build(source, &["nest"], "build", "nest build", findings)?;
     let scripts = &source.package.scripts;
     let start = scripts.get("start");
-    // `nest start` builds again when it starts: what it would start is named below.
+    // `nest start` builds again at start, so the recipe starts its output instead.
     if start.is_some_and(|line| invocation::of(&source.package, line, &["nest"]).is_none()) {
         return Ok(Way::program("NestJS", build, None));
     }

@@ -1,4 +1,4 @@
-//! Nuxt: a server of Nitro, or generated files.
+//! Nuxt: a Nitro server, or static files.
 
 use super::super::findings::Findings;
 use super::super::no_builder;
@@ -7,7 +7,7 @@ use super::{Source, Way, frameworks, site};
 use crate::builder::dockerfile::site::{Otherwise, Site};
 use crate::builder::outcome::Failure;
 
-/// What Nitro makes for a server of one's own.
+/// The Nitro presets for self-hosted servers.
 const SERVERS: [&str; 4] = ["node-server", "node_server", "node-cluster", "node_cluster"];
 
 pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, Failure> {
@@ -28,7 +28,8 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     }
     if let Some(preset) = preset.filter(|preset| !SERVERS.contains(&preset.as_str())) {
         return Err(no_builder(format!(
-            "nitro.preset in {} is {preset:?}, whose result runs nowhere but there; take it out, or write \"node-server\"",
+            "nitro.preset in {} is {preset:?}, whose output runs only on that platform; remove it, or write \
+            \"node-server\"",
             config.file
         )));
     }

@@ -1,4 +1,4 @@
-//! A package.json, as far as it matters. Fields of another shape than usual count as absent where they can.
+//! A package.json, as far as it matters. Fields with an unexpected type count as absent where possible.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::super::tree::Tree;
 use crate::builder::outcome::Failure;
 use crate::protocol::order::Settings;
 
-/// What is read of it.
+/// The fields that are read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Package {
@@ -37,7 +37,7 @@ pub(super) struct Package {
     workspaces: Option<Value>,
 }
 
-/// Only what is text: some tools keep objects among their scripts.
+/// Only texts: some tools keep objects among the scripts.
 fn texts<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<String, String>, D::Error> {
     let all = BTreeMap::<String, Value>::deserialize(input)?;
     Ok(all.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect())
@@ -62,17 +62,17 @@ impl Package {
         json5::from_str(&text).map(Some).map_err(|error| wrong(&error))
     }
 
-    /// Whether it asks for a package, at run time or for the build.
+    /// Whether it requires a package, at run time or for the build.
     pub(super) fn has(&self, name: &str) -> bool {
         self.keeps(name) || self.dev_dependencies.contains_key(name)
     }
 
-    /// Whether it asks for a package at run time.
+    /// Whether it requires a package at run time.
     pub(super) fn keeps(&self, name: &str) -> bool {
         self.dependencies.contains_key(name) || self.optional_dependencies.contains_key(name)
     }
 
-    /// The names of the packages that it asks for: at run time, and only for the build.
+    /// The names of the packages that it requires: at run time, and only for the build.
     pub(super) fn names(&self) -> (impl Iterator<Item = &str>, impl Iterator<Item = &str>) {
         let kept = self.dependencies.keys().chain(self.optional_dependencies.keys());
         let dev = self.dev_dependencies.keys().filter(|name| !self.keeps(name));
@@ -88,7 +88,7 @@ impl Package {
         ]
     }
 
-    /// Everything that it asks for, also of the package that it is installed in, with the version as it is written.
+    /// All of its requirements, peer dependencies included, with the version as written.
     pub(super) fn asked(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.locked().into_iter().flat_map(|(_, packages)| packages).chain(&self.peer_dependencies)
     }
@@ -138,7 +138,7 @@ impl Package {
         self.locked().iter().flat_map(|(_, packages)| packages.values()).filter_map(Value::as_str).any(is_git)
     }
 
-    /// Whether it asks for any package.
+    /// Whether it requires any package.
     pub(super) fn asks_for_packages(&self) -> bool {
         !self.peer_dependencies.is_empty() || self.locked().iter().any(|(_, packages)| !packages.is_empty())
     }

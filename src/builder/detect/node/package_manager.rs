@@ -1,5 +1,5 @@
-//! Which package manager: the one whose lock file is there, else the one that the project names. Its version is the one
-//! that the project names, else the one that wrote the lock file.
+//! Chooses the package manager: the one whose lock file exists, else the one that the project names. Its version is the
+//! one that the project names, else the one that wrote the lock file.
 
 use nodejs_semver::Range;
 use serde_json::Value;
@@ -29,7 +29,7 @@ const LOCKS: [(&str, &str); 6] = [
 pub(super) struct Chosen {
     pub(super) manager: Manager,
     pub(super) lock: Option<&'static str>,
-    /// The lock file is there and holds what package.json asks for.
+    /// The lock file exists and matches package.json.
     pub(super) locked: bool,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn choose(source: &Source<'_>, node: &Node, findings: &mut Findings) 
             let (file, name) = chosen.ok_or_else(|| {
                 let files: Vec<&str> = several.iter().map(|(file, _)| *file).collect();
                 no_builder(format!(
-                    "there are {}: remove all but one, or name the package manager in package.json, such as \
+                    "the source has {}; remove all but one, or name the package manager in package.json, such as \
                      \"packageManager\": \"{}@<version>\"",
                     files.join(" and "),
                     several[0].1
@@ -70,14 +70,14 @@ pub(super) fn choose(source: &Source<'_>, node: &Node, findings: &mut Findings) 
         let file = LOCKS.iter().find(|(_, whose)| *whose == name).map_or("a lock file", |(file, _)| file);
         let file = if name == "npm" { "package-lock.json" } else { file };
         findings.assume(format!(
-            "{file} is missing: other versions of the packages may be taken every time; commit the lock file"
+            "{file} is missing, so each build may install different versions; commit the lock file"
         ));
     }
     let locked = lock.is_some() && is_in_step(source, tree, lock, findings);
     Ok(Chosen { manager, lock, locked })
 }
 
-/// Everything that names a package manager, the plainest word first.
+/// Everything that names a package manager, the most explicit one first.
 fn wanted(source: &Source<'_>, tree: Tree<'_>) -> Result<Vec<Wanted>, Failure> {
     let mut found = Vec::new();
     let mut add = |name: &str, version: Option<&str>, file: String| {
@@ -119,12 +119,12 @@ fn wanted(source: &Source<'_>, tree: Tree<'_>) -> Result<Vec<Wanted>, Failure> {
     }
     let starts = source.package.scripts.get("start").map_or("", String::as_str);
     if starts.starts_with("bun ") || tree.has("bunfig.toml") {
-        add("bun", None, "what the project starts with".to_owned());
+        add("bun", None, "the \"start\" script or bunfig.toml".to_owned());
     }
     Ok(found)
 }
 
-/// A version, a range of them or `latest`, which npm can be asked for in single quotes.
+/// Whether it is a version, a range or `latest` that is safe for npm in single quotes.
 pub(in crate::builder::detect) fn is_range(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".^~<>=|*- ".contains(&byte);
     text == "latest"
@@ -172,7 +172,7 @@ fn manager(
                 findings.choose(
                     "npm",
                     version,
-                    because.unwrap_or_else(|| "Node brings another one".to_owned()),
+                    because.unwrap_or_else(|| "Node ships another version".to_owned()),
                 );
             }
             Manager::Npm(version)
@@ -180,7 +180,7 @@ fn manager(
     })
 }
 
-/// The npm that must replace the one that Node brings, where that one would refuse the project.
+/// The npm to install, if the one that Node ships would reject the project.
 fn npm(source: &Source<'_>, node: &Node, lock: &str, named: Option<&str>) -> Option<String> {
     let brought = match node.major {
         ..15 => 6,
@@ -246,15 +246,15 @@ fn yarn(
     Ok(Manager::Yarn(version))
 }
 
-/// The pnpm that wrote a lock file, or that a project without one can be installed with.
+/// The pnpm that wrote a lock file, or one that can install a project without one.
 fn pnpm(head: &str, locked: bool, source: &Source<'_>, node: &Node) -> &'static str {
     let format = head.lines().find_map(|line| line.strip_prefix("lockfileVersion:"));
     let format = format.map_or("", |text| text.trim().trim_matches(['\'', '"']));
     match format.split('.').next() {
         Some("5") => "7.33.7",
         Some("6") => "8.15.9",
-        // 9 and 10 write the same, and 10 runs no scripts of packages unless it is told which: it is taken for those
-        // that know it.
+        // 9 and 10 write the same format, but 10 runs package scripts only if a setting allows them. So use 10 for
+        // projects with its settings.
         _ if node.major < 16 => "7.33.7",
         _ if node.major < 18 => "8.15.9",
         _ if !locked || knows_pnpm_10(source) => "10.34.9",
@@ -262,10 +262,10 @@ fn pnpm(head: &str, locked: bool, source: &Source<'_>, node: &Node) -> &'static 
     }
 }
 
-/// The last releases of pnpm's major versions that get no more of them.
+/// The last releases of pnpm's finished major versions.
 const LAST_PNPM: [&str; 4] = ["10.34.9", "9.15.9", "8.15.9", "7.33.7"];
 
-/// The last release that a range allows: the same every time, and known to programs that ask.
+/// The last release that a range allows: reproducible, and usable in the user agent.
 fn last_pnpm(range: &str) -> Option<String> {
     let range = Range::parse(range).ok()?;
     let allowed = |release: &&&str| release.parse().is_ok_and(|version| range.satisfies(&version));
@@ -290,7 +290,7 @@ pub(super) fn yaml(tree: Tree<'_>, file: &str) -> Result<Value, Failure> {
         .map_err(|error| no_builder(format!("{file} cannot be read: {error}; correct it")))
 }
 
-/// Whether npm's lock file holds what package.json asks for: `npm ci` refuses to install otherwise.
+/// Whether npm's lock file matches package.json; otherwise `npm ci` refuses to install.
 fn is_in_step(source: &Source<'_>, tree: Tree<'_>, lock: Option<&str>, findings: &mut Findings) -> bool {
     let Some(file) = lock.filter(|file| file.contains("package-lock") || file.contains("shrinkwrap")) else {
         return true;
@@ -302,8 +302,8 @@ fn is_in_step(source: &Source<'_>, tree: Tree<'_>, lock: Option<&str>, findings:
     }
     let names: Vec<&str> = missing.iter().map(String::as_str).take(5).collect();
     findings.warn(format!(
-        "{file} does not hold what package.json asks for ({}): npm install is run in place of npm ci, and takes the versions \
-         of the day for it; run npm install and commit {file}",
+        "{file} does not match package.json ({}), so the build runs npm install instead of npm ci, and each build may \
+         install different versions; run npm install and commit {file}",
         names.join(", ")
     ));
     false

@@ -1,4 +1,4 @@
-//! Directories and base paths of sites, as tools say them; what stands in a Dockerfile is plain.
+//! Directories and base paths of sites, as tools name them. Only plain ones get into a Dockerfile.
 
 use super::super::findings::Findings;
 use super::super::names::is_path;
@@ -9,9 +9,9 @@ use super::javascript::directory;
 use crate::builder::dockerfile::site::{Otherwise, Site};
 use crate::builder::outcome::Failure;
 
-/// A directory that a tool writes, relative to `root`, below the project; `said`: where it is said.
+/// A directory that a tool writes, relative to `root`, inside of the project; `said` names the setting in errors.
 pub(super) fn output(source: &Source<'_>, root: &str, path: &str, said: &str) -> Result<String, Failure> {
-    // Of a workspace, the whole source is there: a package may write outside its own directory.
+    // In a workspace the whole source is present, so a package may write outside of its own directory.
     let here = source.directory();
     let depth = if here.is_empty() { 0 } else { here.split('/').count() };
     let plain = |text: String| (text.is_empty() || is_path(&text)).then_some(text);
@@ -22,7 +22,8 @@ pub(super) fn output(source: &Source<'_>, root: &str, path: &str, said: &str) ->
     };
     inside.or_else(|| above().filter(|_| depth > 0)).ok_or_else(|| {
         no_builder(format!(
-            "{said} is no plain directory inside the source; write one such as \"dist\", or set spec.build.outputDirectory"
+            "{said} is not a plain directory inside the source; write one such as \"dist\", or set \
+            spec.build.outputDirectory"
         ))
     })
 }
@@ -31,12 +32,12 @@ pub(super) fn output(source: &Source<'_>, root: &str, path: &str, said: &str) ->
 pub(in super::super) fn plain(path: &str) -> Result<String, Failure> {
     directory("", path).filter(|path| path.is_empty() || is_path(path)).ok_or_else(|| {
         no_builder(
-            "spec.build.outputDirectory is no plain directory inside the source; write one such as dist",
+            "spec.build.outputDirectory is not a plain directory inside the source; write one such as dist",
         )
     })
 }
 
-/// The path below which a site answers: `/`, or `/game/`. None: it is no plain path.
+/// The base path of a site: `/`, or `/game/`. None if it is not plain.
 pub(super) fn base(text: &str) -> Option<String> {
     let path = match text.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
@@ -49,7 +50,7 @@ pub(super) fn base(text: &str) -> Option<String> {
     is_path(path).then(|| format!("/{path}/"))
 }
 
-/// What the files of other hosts say about a site: a Staticfile is read, the others are named.
+/// Files of other hosting platforms: reads a Staticfile, and warns about the others.
 pub(in super::super) fn hosted(
     tree: Tree<'_>,
     site: &mut Site,
@@ -67,8 +68,8 @@ pub(in super::super) fn hosted(
     for name in ["Caddyfile", "nginx.conf", "_redirects", "netlify.toml", "vercel.json", "firebase.json"] {
         if tree.has(name) {
             findings.warn(format!(
-                "{name} is not read: nginx serves the files as docs/frameworks.md says; to serve them otherwise, add a \
-                 Dockerfile"
+                "{name} is not read: nginx serves the files as docs/frameworks.md describes; to serve them \
+                 differently, add a Dockerfile"
             ));
         }
     }
@@ -95,7 +96,7 @@ fn staticfile(tree: Tree<'_>) -> Result<Staticfile, Failure> {
             "root" => {
                 let root = directory("", value).filter(|root| root.is_empty() || is_path(root));
                 let wrong =
-                    "root in Staticfile is no plain directory inside the source; write one such as dist";
+                    "root in Staticfile is not a plain directory inside the source; write one such as dist";
                 file.root = Some(root.ok_or_else(|| no_builder(wrong))?);
             }
             "index_fallback" | "pushstate" => file.router = Some(yes()),

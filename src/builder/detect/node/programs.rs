@@ -1,4 +1,4 @@
-//! Whether what starts comes from a package that only the build would need.
+//! Whether the start command needs a devDependency.
 
 use super::Source;
 
@@ -45,7 +45,7 @@ const SYSTEM: [&str; 28] = [
     "true",
 ];
 
-/// The package that the command needs and that would be pruned, with the word that says so; what the command runs as.
+/// The package that the command needs and that pruning would remove, after the word of the command that needs it.
 pub(super) fn pruned(source: &Source<'_>, command: &[String]) -> Option<(String, String)> {
     let dev: Vec<String> = source
         .packages()
@@ -92,7 +92,7 @@ fn imported(source: &Source<'_>, command: &[String], dev: &[String]) -> Option<(
         .map(|name| (file.to_owned(), name.clone()))
 }
 
-/// A program that is of no package which is kept, as far as names say.
+/// A program that, by its name, belongs to no kept package.
 fn unknown(source: &Source<'_>, command: &[String]) -> Option<(String, String)> {
     let first = command.iter().find(|word| *word != "env" && !word.contains('='))?;
     let program = first.as_str();
@@ -102,7 +102,7 @@ fn unknown(source: &Source<'_>, command: &[String]) -> Option<(String, String)> 
             || PROGRAMS.iter().any(|(known, name)| *known == program && package.keeps(name))
     });
     let known = program.contains('/') || SYSTEM.contains(&program) || is_kept;
-    (!known).then(|| (program.to_owned(), "a package whose name is not that of its program".to_owned()))
+    (!known).then(|| (program.to_owned(), "a package with another name".to_owned()))
 }
 
 /// The package that a word names: a program of it, a file in it, or itself.

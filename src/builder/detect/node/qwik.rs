@@ -1,4 +1,4 @@
-//! Qwik City: what its adapter makes, a server for Node or files.
+//! Qwik City: a server for Node or static files, by its adapter.
 
 use super::super::findings::Findings;
 use super::super::no_builder;
@@ -6,7 +6,7 @@ use super::{Source, Way, frameworks};
 use crate::builder::dockerfile::site::{Otherwise, Site};
 use crate::builder::outcome::Failure;
 
-/// Adapters for Node: their directory, and what they make.
+/// Adapters for Node: their directory and their output.
 const SERVERS: [(&str, &str); 3] = [
     ("express", "server/entry.express"),
     ("fastify", "server/entry.fastify"),
@@ -23,7 +23,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
         return Ok(Way::site("Qwik City", build, Site::new("dist", Otherwise::NotFound)));
     }
     Err(no_builder(
-        "adapters/ has no adapter that is known here: add a server with `npm run qwik add express`, or files with `npm run \
-         qwik add static`",
+        "adapters/ has no supported adapter; add a server with `npm run qwik add express`, or static files with `npm \
+         run qwik add static`",
     ))
 }

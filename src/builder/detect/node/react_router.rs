@@ -1,4 +1,4 @@
-//! React Router as a framework, and Remix, from which it comes: a server, or with `ssr: false` files.
+//! React Router as a framework, and its predecessor Remix: a server, or static files with `ssr: false`.
 
 use super::super::findings::Findings;
 use super::config::Config;
@@ -17,7 +17,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let (build, _) = frameworks::build(source, &[tool], "build", usual, findings)?;
     let config = Config::read(source, &["react-router.config"])?;
     let vite = Config::read(source, &["vite.config"])?;
-    // Remix is told in the plugin of Vite.
+    // Remix has its options in the Vite plugin.
     let plugin = vite.given(&["remix", "vitePlugin"]);
     let said = |key: &str| config.get(key).or_else(|| plugin.and_then(|options| options.get(key)));
     let text = |key: &str| said(key).and_then(Value::text).map(str::to_owned);
@@ -30,7 +30,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
         }
         return Ok(Way::site(what, build, made));
     }
-    // What the script starts may have arguments of its own.
+    // The script may pass its own arguments.
     if source.package.scripts.contains_key("start") {
         return Ok(Way::program(what, build, None));
     }

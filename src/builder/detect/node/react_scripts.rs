@@ -20,7 +20,7 @@ pub(super) fn adjust(
     if let Some(path) = variables[0] {
         site.output = paths::output(source, "", path, "BUILD_PATH")?;
     }
-    // Of a whole address, the path is what counts.
+    // Of a full URL only the path counts.
     let address = variables[1].map(str::to_owned).or_else(|| source.package.homepage.clone());
     if let Some(path) = address.as_deref().and_then(paths::base) {
         site::answer_at(&path, site, findings);

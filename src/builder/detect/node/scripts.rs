@@ -1,5 +1,5 @@
-//! What a script of package.json comes to, with the package managers in it resolved: as process 1, each of them would lose
-//! SIGTERM, and with it every request in progress.
+//! Resolves the package managers in a script of package.json: as process 1, each of them would lose SIGTERM, and with
+//! it every request in progress.
 
 use super::super::names::{is_path, resolved};
 use super::super::tree::Tree;
@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 8;
 /// The longest line that is taken.
 const MAX_LINE: usize = 4000;
 
-/// Options that change nothing for a program that is started.
+/// Options that do not affect the started program.
 const QUIET: [&str; 6] = ["--silent", "-s", "--quiet", "-q", "--if-present", "--bun"];
 
 /// What follows scripts, from the root of the packages on.
@@ -30,14 +30,14 @@ struct Call {
 }
 
 impl Scripts<'_> {
-    /// The line that a script of the package in `directory` comes to; None where it has none, or one that no Dockerfile
-    /// should hold.
+    /// The resolved script of the package in `directory`; None if it has none, or if its line is not fit for a
+    /// Dockerfile.
     pub(super) fn line(&self, directory: &str, script: &str) -> Option<String> {
         let line = self.script(directory, script, MAX_DEPTH)?;
         is_plain(&line).then_some(line)
     }
 
-    /// The same for a line that is no script, such as one of a Procfile.
+    /// Resolves a line that is not a script, such as one of a Procfile.
     pub(super) fn expand(&self, directory: &str, line: &str) -> String {
         let expanded = self.commands(directory, line, MAX_DEPTH);
         if is_plain(&expanded) { expanded } else { line.to_owned() }
@@ -68,7 +68,7 @@ impl Scripts<'_> {
         self.root.json(&file).ok().flatten()
     }
 
-    /// A list of commands with each command resolved. Where more than `&&` joins them, the line stays as it is.
+    /// Resolves each command of a list. If more than `&&` joins them, the line stays unchanged.
     fn commands(&self, directory: &str, line: &str, depth: usize) -> String {
         let Some(commands) = chain(line) else { return line.trim().to_owned() };
         let mut here = directory.to_owned();
@@ -87,7 +87,7 @@ impl Scripts<'_> {
         resolved.join(" && ")
     }
 
-    /// A single command: the script that it runs, or itself without what only starts it.
+    /// Resolves a single command: the script that it runs, or the command without its launcher.
     fn command(&self, here: &str, command: &str, depth: usize, last: bool) -> String {
         let words: Vec<&str> = command.split_whitespace().collect();
         let is_variable = |word: &&&str| {
@@ -136,7 +136,7 @@ impl Scripts<'_> {
         let (runner, words) = words.split_first()?;
         let known = ["npm", "pnpm", "yarn", "bun", "node", "turbo", "nx", "yarnpkg"];
         if !known.contains(runner) {
-            // What only finds one of them.
+            // Launchers that only find one of them.
             let found =
                 ["npx", "bunx"].contains(runner) && words.first().is_some_and(|word| known.contains(word));
             return if found { self.call(here, words) } else { None };
@@ -217,20 +217,20 @@ impl Scripts<'_> {
     }
 }
 
-/// A program without what only finds it: everything that packages bring is on the PATH.
+/// A program without its launcher: the programs of packages are on the PATH.
 fn program(words: &[&str]) -> String {
     let rest = match words {
         ["npx" | "bunx", rest @ ..]
         | ["pnpm" | "yarn" | "npm", "exec", rest @ ..]
         | ["bun", "x", rest @ ..] => rest,
         ["pm2", "start", rest @ ..] => {
-            // pm2 leaves its program in the background, and the container would end.
+            // pm2 starts its program in the background, and the container would end.
             return format!("pm2-runtime start {}", rest.join(" "));
         }
         _ => words,
     };
     let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
-    // With an option before the program, or a version behind it, it may be downloaded: that stays with its runner.
+    // With an option before the program or a version after it, the runner may download it, so the runner stays.
     let named = rest
         .first()
         .is_some_and(|word| !word.starts_with('-') && !word.trim_start_matches('@').contains('@'));
@@ -246,7 +246,7 @@ fn group(line: &str) -> String {
     }
 }
 
-/// The commands of a line that only `&&` joins; None where the shell does more.
+/// The commands of a line that only `&&` joins; None if it uses other shell syntax.
 fn chain(line: &str) -> Option<Vec<&str>> {
     let bytes = line.as_bytes();
     let mut quote = None;
@@ -269,7 +269,7 @@ fn chain(line: &str) -> Option<Vec<&str>> {
     (quote.is_none() && !commands.iter().any(|command| command.is_empty())).then_some(commands)
 }
 
-/// A path seen from a directory, both relative to the root; None where it leaves the root.
+/// A path from a directory, both relative to the root; None if it leaves the root.
 fn below(here: &str, path: &str) -> Option<String> {
     let path = path.trim_matches(['"', '\'']);
     let found = match path.strip_prefix("/app") {
@@ -280,12 +280,12 @@ fn below(here: &str, path: &str) -> Option<String> {
     found.filter(|path| path.is_empty() || is_path(path))
 }
 
-/// One line of a length that a person would write.
+/// Whether it is one line of reasonable length.
 fn is_plain(line: &str) -> bool {
     !line.is_empty() && line.len() <= MAX_LINE && !line.chars().any(char::is_control)
 }
 
-/// The directories below the root that a command changes to, whose programs must be found, too.
+/// The directories below the root that a command changes to. Their programs must be found, too.
 pub(super) fn directories(command: &[String], directory: &str) -> Vec<String> {
     let mut found = vec![directory.to_owned()];
     let mut here = directory.to_owned();

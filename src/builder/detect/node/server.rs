@@ -1,4 +1,4 @@
-//! A program of its own for Node or Bun: what its Procfile, its `start` script or its main file starts.
+//! A program for Node or Bun: its Procfile, its `start` script or its main file starts it.
 
 use super::super::findings::Findings;
 use super::super::names::is_path;
@@ -13,7 +13,7 @@ use crate::builder::dockerfile::start;
 use crate::builder::outcome::Failure;
 use crate::protocol::framework::Framework;
 
-/// Where a program begins when nothing says so.
+/// Usual main files of a program.
 const FILES: [&str; 4] = ["server", "index", "app", "main"];
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "cjs", "ts", "mts"];
 
@@ -56,7 +56,7 @@ pub(super) fn way(
     let command = match line(source, findings)? {
         Some(line) => Some(start::command(&with_environment_files(&line, source.tree, node))),
         None if source.package.scripts.contains_key("start") => {
-            // A script that no Dockerfile should hold is left to npm, which is in the image.
+            // A script that is not fit for a Dockerfile is left to npm, which is in the image.
             Some(vec!["npm".to_owned(), "start".to_owned()])
         }
         None => match file(source.tree, &source.package) {
@@ -67,13 +67,14 @@ pub(super) fn way(
     if command.is_none() {
         if source.settings.framework.is_none() {
             return Err(no_builder(
-                "package.json is there, but it has no \"start\" script, its \"main\" is no file, there is no server.js, \
-                 index.js, app.js or main.js (nor one below src/, nor in TypeScript), and no framework and builder of static \
-                 sites is known in it; add a \"start\" script or a Dockerfile",
+                "package.json does not say what to start: it has no \"start\" script, no known framework and no known \
+                 static site builder, its \"main\" is not a file, and there is no server.js, index.js, app.js or \
+                 main.js (nor one in src/, nor in TypeScript); add a \"start\" script or a Dockerfile",
             ));
         }
-        findings
-            .assume("nothing says how it starts: set spec.run.command, such as [node, app.js]".to_owned());
+        findings.assume(
+            "no file says how the program starts: set spec.run.command, such as [node, app.js]".to_owned(),
+        );
     }
     if let Some(command) = &command {
         worker(source, command, findings);
@@ -87,7 +88,7 @@ pub(super) fn way(
     Ok(Way { what, build, cache: None, serve, variables: &[] })
 }
 
-/// What starts, as one line for the shell.
+/// The start command as one shell line.
 fn line(source: &Source<'_>, findings: &mut Findings) -> Result<Option<String>, Failure> {
     let scripts = source.scripts();
     let directory = source.directory();
@@ -96,12 +97,12 @@ fn line(source: &Source<'_>, findings: &mut Findings) -> Result<Option<String>, 
         return Ok(Some(scripts.expand(directory, &main.command)));
     }
     if source.package.scripts.contains_key("poststart") {
-        findings.assume("the script \"poststart\" is not run: the program ends with its container");
+        findings.assume("the script \"poststart\" does not run, because the container ends with the program");
     }
     Ok(scripts.line(directory, "start"))
 }
 
-/// A file of variables that stays out of the image must not stop the program.
+/// Makes `--env-file` optional: an environment file that is not in the image must not stop the program.
 fn with_environment_files(line: &str, tree: Tree<'_>, node: &Node) -> String {
     let Some(at) = line.find("--env-file=") else { return line.to_owned() };
     let rest = &line[at + "--env-file=".len()..];
@@ -117,7 +118,7 @@ fn with_environment_files(line: &str, tree: Tree<'_>, node: &Node) -> String {
     }
 }
 
-/// The file to start, as far as the source has it; what a build makes is there only if `main` names it.
+/// The file to start: one of the source, or an output of the build if `main` names it.
 pub(super) fn file(tree: Tree<'_>, package: &Package) -> Option<String> {
     let main = [package.main.as_deref(), package.module.as_deref()].into_iter().flatten();
     let named =
@@ -133,7 +134,7 @@ pub(super) fn file(tree: Tree<'_>, package: &Package) -> Option<String> {
             paths.find(|path| tree.has(path))
         })
     };
-    // A build makes `main` of what is there only in another form.
+    // The build creates `main` from other files.
     let built = package.main.as_deref().map(|path| path.trim_start_matches("./"));
     let built = built.filter(|path| {
         package.scripts.contains_key("build") && is_path(path) && path.contains('/') && path.ends_with("js")
@@ -165,17 +166,17 @@ fn runner(
     }
     let release = (node.release.0, node.release.1);
     if release >= (23, 6) || ((22, 18)..(23, 0)).contains(&release) {
-        findings.assume(format!("Node runs {file} as it is, without its types"));
+        findings.assume(format!("Node runs {file} directly and ignores its types"));
         return Ok(words(&["node", file]));
     }
     Err(no_builder(format!(
-        "{file} is TypeScript, which Node {} does not run: ask for Node 22 or later, add tsx to the dependencies, or add a \
-         \"start\" script",
+        "{file} is TypeScript, which Node {} does not run; require Node 22 or later, add tsx to the dependencies, or \
+         add a \"start\" script",
         node.tag.split('-').next().unwrap_or_default()
     )))
 }
 
-/// A program that answers nothing is not asked whether it is healthy.
+/// Warns about a program that answers no requests, because its health check would fail.
 fn worker(source: &Source<'_>, command: &[String], findings: &mut Findings) {
     let serves = |package: &Package| SERVERS.iter().any(|name| package.has(name));
     if source.packages().any(serves) {
@@ -185,12 +186,12 @@ fn worker(source: &Source<'_>, command: &[String], findings: &mut Findings) {
     let file = words.map(|word| word.trim_start_matches("./")).find(|word| source.tree.has(word));
     let Some(text) = file.and_then(|file| source.tree.text(file).ok().flatten()) else { return };
     let listens = ["listen", "serve(", "createServer"].iter().any(|sign| text.contains(sign));
-    // What it imports may listen.
+    // Its imports may listen.
     let imports =
         text.contains("'./") || text.contains("\"./") || text.contains("'../") || text.contains("\"../");
     if !listens && !imports {
         findings.warn(
-            "nothing in it seems to listen on a port: for a program that answers no requests, such as a bot, set \
+            "the program does not seem to listen on a port; if it answers no requests, as a bot does, set \
              spec.run.health.type: None",
         );
     }

@@ -1,4 +1,4 @@
-//! Builders of static sites: what each of them writes, where its configuration says so, how its pages are found.
+//! Builders of static sites: what each of them writes, where its configuration says so, and how its pages are served.
 
 use super::super::findings::Findings;
 use super::super::no_builder;
@@ -14,12 +14,12 @@ use crate::builder::outcome::Failure;
 /// What builds a static site.
 #[derive(Clone, Copy)]
 pub(super) struct Builder {
-    /// The package that is asked for.
+    /// The package that identifies it.
     pub(super) package: &'static str,
     what: &'static str,
     /// The programs that it is called by.
     pub(super) tools: &'static [&'static str],
-    /// The word that makes it build; empty: it needs none.
+    /// The subcommand that builds; empty if it needs none.
     pub(super) verb: &'static str,
     /// The directory that it writes.
     output: &'static str,
@@ -31,7 +31,7 @@ pub(super) struct Builder {
     config: (&'static [&'static str], &'static str, &'static str),
     /// Its options for directory and base path.
     options: (&'static [&'static str], &'static [&'static str]),
-    /// What else there is to know of it.
+    /// Further adjustments.
     adjust: Option<Adjust>,
 }
 
@@ -50,7 +50,7 @@ const NONE: Builder = Builder {
     adjust: None,
 };
 
-/// Builders, the ones that use others before those.
+/// Builders, each before those that it uses.
 static BUILDERS: [Builder; 20] = [
     Builder {
         package: "vitepress",
@@ -260,7 +260,7 @@ impl Builder {
     }
 }
 
-/// The builder that a package.json asks for: the one that its `build` script calls, else the first whose package is there.
+/// The builder of a package.json: the one that its `build` script calls, else the first whose package is present.
 pub(super) fn builder(package: &Package) -> Option<Builder> {
     let there = || BUILDERS.iter().filter(|builder| package.has(builder.package));
     let line = package.scripts.get("build").map_or("", String::as_str);
@@ -276,8 +276,8 @@ pub(super) fn builder(package: &Package) -> Option<Builder> {
 pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, Failure> {
     let builder = builder(&source.package).ok_or_else(|| {
         no_builder(
-            "package.json asks for no builder of static sites that is known (such as vite); add a \"start\" script, set \
-             spec.build.outputDirectory to the directory of the finished pages, or add a Dockerfile",
+            "package.json has no known static site builder (such as vite); add a \"start\" script, set \
+             spec.build.outputDirectory to the directory of the built pages, or add a Dockerfile",
         )
     })?;
     way_of(source, &builder, findings)
@@ -327,22 +327,25 @@ fn called_root(call: Option<&Invocation>, builder: &Builder) -> Option<String> {
 
 /// Serves a site below the path that its pages are made for.
 pub(super) fn answer_at(path: &str, site: &mut Site, findings: &mut Findings) {
-    // A whole address is that of another host, which the files of this one may come from.
+    // A full URL is that of another host, such as a CDN.
     if path.contains("://") || path.starts_with("//") {
         return;
     }
     match paths::base(path) {
         Some(base) if base == "/" => {}
         Some(base) => {
-            findings.assume(format!("the site answers at {base}, as its configuration says; / leads there"));
+            findings.assume(format!(
+                "the site is served at {base}, as its configuration says; / redirects there"
+            ));
             site.base = base;
         }
-        None => findings.warn("the base path of the site is no plain path: it is served at /".to_owned()),
+        None => findings
+            .warn("the base path of the site is not a plain path, so the site is served at /".to_owned()),
     }
 }
 
 impl Way {
-    /// A site, and what is always the same for one.
+    /// A site with its constant parts.
     pub(super) fn site(what: &'static str, build: crate::builder::dockerfile::Step, site: Site) -> Self {
         Self { what, build: Some(build), cache: None, serve: Serve::Site(site), variables: &[] }
     }

@@ -1,4 +1,4 @@
-//! SolidStart: the server of Nitro that Vinxi or Vite makes, or files.
+//! SolidStart: the Nitro server that Vinxi or Vite builds, or static files.
 
 use super::super::findings::Findings;
 use super::super::no_builder;
@@ -24,7 +24,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let second = config.file.starts_with("vite.config") && !source.package.has("vinxi");
     if second && !config.calls(&["nitro", "nitroV2Plugin"]) && !start.contains(".output/server") {
         return Err(no_builder(format!(
-            "{} has no nitro(), and without it SolidStart 2 makes no server: add the package nitro and its plugin",
+            "{} has no nitro(), without which SolidStart 2 builds no server; add the package nitro and its plugin",
             config.file
         )));
     }

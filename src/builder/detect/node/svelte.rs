@@ -1,4 +1,4 @@
-//! SvelteKit: what its adapter makes, a server for Node or files.
+//! SvelteKit: a server for Node or static files, by its adapter.
 
 use super::super::findings::Findings;
 use super::super::names::is_path;
@@ -10,7 +10,7 @@ use crate::builder::dockerfile::Step;
 use crate::builder::dockerfile::site::{Otherwise, Site};
 use crate::builder::outcome::Failure;
 
-/// What makes adapter-auto take the adapter for Node: the variable of the only host among those it knows that runs one.
+/// The variable that makes adapter-auto use the Node adapter: it belongs to the only host known to it that runs Node.
 const AUTO: [(&str, &str); 1] = [("GCP_BUILDPACKS", "1")];
 
 /// How SvelteKit is built and served.
@@ -18,7 +18,7 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
     let (build, _) = frameworks::build(source, &["vite"], "build", "vite build", findings)?;
     let config = Config::read(source, &["svelte.config"])?;
     let has = |adapter: &str| source.package.has(&format!("@sveltejs/adapter-{adapter}"));
-    // A project may keep adapters that it does not use: the one that its configuration imports counts.
+    // A project may have unused adapters; the one that its configuration imports counts.
     let text = if config.file.is_empty() {
         String::new()
     } else {
@@ -50,8 +50,8 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
         }
         Some(_) => {
             findings.warn(
-                "@sveltejs/adapter-auto installs the adapter for Node in every build, in a version that no lock file has; name \
-                 @sveltejs/adapter-node in svelte.config.js",
+                "@sveltejs/adapter-auto installs the adapter for Node in every build, in a version that no lock file \
+                 pins; name @sveltejs/adapter-node in svelte.config.js",
             );
             Ok(Way { variables: &AUTO, ..server(source, build, "build", findings)? })
         }
@@ -64,7 +64,8 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
 
 fn server(source: &Source<'_>, build: Step, output: &str, findings: &mut Findings) -> Result<Way, Failure> {
     findings.assume(
-        "forms are refused unless ORIGIN is the public address: set it in spec.run.env, such as https://shop.example.com",
+        "SvelteKit rejects forms unless ORIGIN is the public address; set it in spec.run.env, such as \
+        https://shop.example.com",
     );
     let output = paths::output(source, "", output, "out in svelte.config")?;
     Ok(Way::program("SvelteKit", build, Some(&["node", &output])))

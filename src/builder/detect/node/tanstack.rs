@@ -1,4 +1,4 @@
-//! TanStack Start: the server of Nitro, or of Vinxi before it; without one, what Vite has to look at a build.
+//! TanStack Start: the Nitro server, or formerly Vinxi's; without one, Vite's preview server.
 
 use super::super::findings::Findings;
 use super::config::Config;
@@ -15,8 +15,8 @@ pub(super) fn way(source: &Source<'_>, findings: &mut Findings) -> Result<Way, F
         return Ok(Way::program("TanStack Start", build, Some(&["node", ".output/server/index.mjs"])));
     }
     findings.warn(
-        "vite.config has no nitro(), so that Vite's preview serves the build; add the package nitro and its plugin for a \
-         server that is made to serve",
+        "vite.config has no nitro(), so Vite's preview server serves the build; add the package nitro and its plugin \
+         for a production server",
     );
     let command = "vite preview --host 0.0.0.0 --port $PORT --strictPort";
     let way = Way::program("TanStack Start", build, Some(&["/bin/sh", "-c", &format!("exec {command}")]));

@@ -64,7 +64,7 @@ fn the_version_of_node_is_that_of_the_project() {
     let engines = ("package.json", r#"{"scripts":{"start":"x"},"engines":{"node":"^24.1"}}"#);
     assert!(generated(&[engines, LOCK]).1.contains("node:24-bookworm-slim"));
     assert!(generated(&[engines, LOCK, (".nvmrc", "v20.11.1")]).1.contains("node:20.11.1-bookworm-slim"));
-    assert!(message(&[engines, LOCK, (".nvmrc", "$(evil)")]).contains(".nvmrc asks for Node"));
+    assert!(message(&[engines, LOCK, (".nvmrc", "$(evil)")]).contains(".nvmrc names Node"));
     let wrong = ("package.json", r#"{"scripts":{"start":"x"},"engines":{"node":"twenty"}}"#);
     assert!(message(&[wrong, LOCK]).contains("\"engines\""));
 }
@@ -307,7 +307,7 @@ fn a_token_that_nothing_gives_is_named_with_its_line() {
     let files = [("package.json", package), LOCK, (".npmrc", "a=b\n//r.example/:_authToken=${NPM_TOKEN}\n")];
     let said = |settings: &Settings| match found(&files, settings) {
         Ok(Recipe::Generated(made)) => {
-            made.findings.warnings.iter().any(|text| text.contains(".npmrc, line 2, asks for NPM_TOKEN"))
+            made.findings.warnings.iter().any(|text| text.contains(".npmrc, line 2, uses NPM_TOKEN"))
         }
         other => panic!("{other:?}"),
     };
@@ -389,7 +389,7 @@ fn the_root_of_a_workspace_is_its_only_program_or_names_them() {
     let made = made_at("", &WORKSPACE).unwrap();
     assert!(
         made.text.contains("WORKDIR /app/apps/web")
-            && made.findings.assumed.iter().any(|note| note.contains("apps/web is the only"))
+            && made.findings.assumed.iter().any(|note| note.contains("only program, apps/web"))
     );
     let mut two = WORKSPACE.to_vec();
     two.push(("apps/api/package.json", r#"{"name":"api","scripts":{"start":"node ."}}"#));

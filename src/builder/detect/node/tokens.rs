@@ -1,4 +1,4 @@
-//! Variables that the configuration of a package manager asks for, such as `${NPM_TOKEN}`.
+//! Variables that the configuration of a package manager uses, such as `${NPM_TOKEN}`.
 
 use super::super::findings::Findings;
 use super::super::names::is_identifier;
@@ -7,14 +7,14 @@ use super::Source;
 /// The files that package managers replace variables in.
 const FILES: [&str; 4] = [".npmrc", ".yarnrc.yml", ".yarnrc", "bunfig.toml"];
 
-/// A variable, and where it is asked for.
+/// A variable, and where it is used.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     name: String,
     line: usize,
 }
 
-/// Says which variables nothing gives a value to.
+/// Warns about variables without a value.
 pub(super) fn warn(source: &Source<'_>, findings: &mut Findings) {
     let given =
         |name: &str| source.settings.args.contains_key(name) || source.settings.secrets.contains(name);
@@ -24,7 +24,7 @@ pub(super) fn warn(source: &Source<'_>, findings: &mut Findings) {
         for Asked { name, line } in asked(&tree.head(file)) {
             if !given(&name) {
                 findings.warn(format!(
-                    "{file}, line {line}, asks for {name}, which has no value while packages are installed: name a Secret \
+                    "{file}, line {line}, uses {name}, which has no value while packages are installed; name a Secret \
                      in spec.build.secrets under {name}"
                 ));
             }

@@ -1,6 +1,7 @@
 //! Which Node: what a version file, a tool's configuration or package.json names, else the default.
 //!
-//! The moving tag of a major version is taken where whatever it may hold is allowed; else the newest release that is.
+//! The image is the moving tag of a major version if the source allows every release of it, else the newest allowed
+//! release.
 
 use nodejs_semver::{Range, Version};
 
@@ -10,10 +11,10 @@ use super::Source;
 use crate::builder::dockerfile::node::releases::{self, Release};
 use crate::builder::outcome::Failure;
 
-/// The majors that are taken where a source leaves a choice, the best one first.
+/// The major versions to choose from, the best one first.
 const PREFERRED: [u32; 13] = [22, 24, 26, 20, 18, 25, 23, 21, 16, 19, 17, 14, 12];
 
-/// Releases with long support, by the names that .nvmrc may hold.
+/// Releases with long-term support, by the names that .nvmrc may contain.
 const NAMES: [(&str, u32); 8] = [
     ("erbium", 12),
     ("fermium", 14),
@@ -25,7 +26,7 @@ const NAMES: [(&str, u32); 8] = [
     ("argon", 4),
 ];
 
-/// The newest major version with long support, which `lts/*` means, and the newest one.
+/// The newest major version with long-term support, which `lts/*` means, and the newest one.
 const LTS: u32 = 24;
 const CURRENT: u32 = 26;
 
@@ -34,7 +35,7 @@ const CURRENT: u32 = 26;
 pub(super) struct Node {
     pub(super) tag: String,
     pub(super) major: u32,
-    /// The newest release that the tag is known to hold.
+    /// The newest release that the tag is known to contain.
     pub(super) release: Release,
 }
 
@@ -44,13 +45,14 @@ struct Named {
     file: String,
 }
 
-/// The base image, by what the source says first.
+/// The base image, by the first file that names a version.
 pub(super) fn choose(source: &Source<'_>, findings: &mut Findings) -> Result<Node, Failure> {
     let Some(named) = named(source)? else {
-        let node = moving(PREFERRED[0]).ok_or_else(|| no_builder("there is no Node"))?;
+        let node = moving(PREFERRED[0]).ok_or_else(|| no_builder("no image of Node is known"))?;
         findings.choose("Node", node.major.to_string(), "no file names a version");
         findings.assume(format!(
-            "no file names a version of Node: {} is taken; add \"engines\": {{\"node\": \"{0}.x\"}} to package.json",
+            "no file names a version of Node, so the build uses {}; add \"engines\": {{\"node\": \"{0}.x\"}} to \
+            package.json",
             node.major
         ));
         return Ok(node);
@@ -59,19 +61,20 @@ pub(super) fn choose(source: &Source<'_>, findings: &mut Findings) -> Result<Nod
     let plain = clean(text);
     let node = resolve(plain).map_err(|why| {
         let shown: String = plain.chars().filter(|char| !char.is_control()).take(40).collect();
-        no_builder(format!("{file} asks for Node {shown:?}, {why}; write one such as 22 there"))
+        no_builder(format!("{file} names Node {shown:?}, {why}; write one such as 22"))
     })?;
     let version = node.tag.split('-').next().unwrap_or_default();
     findings.choose("Node", version, file.clone());
     if version.contains('.') {
         findings.assume(format!(
-            "{file} holds Node at {version}, which gets no fixes: {} would be the newest release of that major version",
+            "{file} pins Node to {version}, which gets no fixes; {} would be the newest release of that major version",
             node.major
         ));
     }
     if node.tag.contains("bullseye") {
         findings.warn(format!(
-            "Node {version} is too old for an image on Debian 12: it runs on Debian 11, and neither gets security fixes"
+            "Node {version} is too old for an image on Debian 12, so it runs on Debian 11, and neither gets security \
+            fixes"
         ));
     }
     Ok(node)
@@ -104,7 +107,7 @@ fn named(source: &Source<'_>) -> Result<Option<Named>, Failure> {
     Ok(None)
 }
 
-/// The version of a file: its first line that is none of comment, without what version managers put before it.
+/// The version in a file: its first line that is not a comment, without the prefixes of version managers.
 fn clean(text: &str) -> &str {
     let mut lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
@@ -115,10 +118,10 @@ fn clean(text: &str) -> &str {
     line.strip_prefix('v').unwrap_or(line)
 }
 
-/// What a version, a range or the name of a release leads to.
+/// Resolves a version, a range or the name of a release.
 fn resolve(text: &str) -> Result<Node, &'static str> {
-    const NONE: &str = "which is no version of Node";
-    const UNKNOWN: &str = "which no official image is known of";
+    const NONE: &str = "which is not a version of Node";
+    const UNKNOWN: &str = "for which no official image is known";
     let name = text.to_ascii_lowercase();
     let name = name.strip_prefix("lts/").or_else(|| name.strip_prefix("lts-")).unwrap_or(&name);
     let alias = match name {
@@ -152,7 +155,7 @@ fn allowed(range: &Range) -> Option<Node> {
         let version = Version::from((u64::from(release.0), u64::from(release.1), u64::from(release.2)));
         range.satisfies(&version)
     };
-    // Debian 12 comes first in the table: an older Debian is for what is nowhere else.
+    // Debian 12 comes first in the table; an older Debian is the fallback.
     let fits: Vec<Release> = releases::all().filter(satisfies).collect();
     let best = fits.iter().max_by_key(|release| {
         (releases::tag(**release).is_some_and(|tag| tag.contains("bookworm")), **release)
@@ -160,7 +163,7 @@ fn allowed(range: &Range) -> Option<Node> {
     if let Some(release) = best {
         return Some(Node { tag: releases::tag(*release)?, major: release.0, release: *release });
     }
-    // Newer than the table: the moving tag is the only one that may have it.
+    // Newer than the table: only the moving tag may have it.
     let least = range.min_version()?;
     let major = u32::try_from(least.major()).ok()?;
     let node = moving(major)?;

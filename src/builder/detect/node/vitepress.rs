@@ -1,4 +1,4 @@
-//! VitePress and VuePress: the finished pages are beside the configuration, in the directory of the documents.
+//! VitePress and VuePress: the built pages are next to the configuration, in the directory of the documents.
 
 use super::super::findings::Findings;
 use super::Source;
@@ -17,7 +17,7 @@ pub(super) fn adjust(
 ) -> Result<(), Failure> {
     let tool = if source.package.has("vitepress") { ".vitepress" } else { ".vuepress" };
     let called = call.and_then(|call| call.argument("build")).map(str::to_owned);
-    // Without a word, it is the directory that has the configuration.
+    // By default it is the directory with the configuration.
     let has = |root: &&str| source.tree.has_directory(format!("{root}/{tool}").trim_start_matches('/'));
     let found = || ["", "docs", "doc", "src"].into_iter().find(has);
     let called = called.unwrap_or_else(|| found().unwrap_or_default().to_owned());
@@ -27,7 +27,7 @@ pub(super) fn adjust(
     let said = call.and_then(|call| call.option(&["--outDir", "--dest", "-d"])).map(str::to_owned);
     let key = if tool == ".vitepress" { "outDir" } else { "dest" };
     site.output = match said.or_else(|| config.text(key, findings)) {
-        // VuePress counts from where it is called.
+        // VuePress resolves it from its working directory.
         Some(path) if tool == ".vuepress" => paths::output(source, "", &path, "dest")?,
         Some(path) => paths::output(source, &root, &path, &format!("outDir in {}", config.file))?,
         None => below(&format!("{tool}/dist")),

@@ -1,4 +1,4 @@
-//! A workspace: several packages below one lock file, whether npm, pnpm, Yarn or Bun installs them.
+//! A workspace: several packages with one lock file, for npm, pnpm, Yarn and Bun.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::package::Package;
 use super::package_manager::yaml;
 use crate::builder::outcome::Failure;
 
-/// Most directories that are looked at, and how deep.
+/// Limits of the search: directories and depth.
 const MAX_DIRECTORIES: usize = 2_000;
 const MAX_DEPTH: usize = 5;
 
@@ -28,7 +28,7 @@ pub(super) struct Workspace {
     pub(super) members: Vec<Member>,
 }
 
-/// Files that only a program or a site has, not a library.
+/// Files that identify a program or a site, as opposed to a library.
 const PROGRAMS: [&str; 14] = [
     "next.config.js",
     "next.config.mjs",
@@ -47,7 +47,7 @@ const PROGRAMS: [&str; 14] = [
 ];
 
 impl Workspace {
-    /// The workspace whose root is this directory; None where it is no root of one.
+    /// The workspace whose root is this directory; None if it is not the root of one.
     pub(super) fn read(tree: Tree<'_>) -> Result<Option<Self>, Failure> {
         let settings = yaml(tree, "pnpm-workspace.yaml")?;
         let listed = settings.get("packages").and_then(serde_json::Value::as_array);
@@ -82,7 +82,7 @@ impl Workspace {
         self.members.iter().find(|member| member.package.name.as_deref() == Some(name))
     }
 
-    /// The members that one needs, itself last, each after those that it needs.
+    /// The members that one needs, in build order: each after those that it needs, itself last.
     pub(super) fn needed_by<'m>(&'m self, member: &'m Member) -> Vec<&'m Member> {
         let mut found = Vec::new();
         self.collect(member, &mut BTreeSet::new(), &mut found);
@@ -103,7 +103,7 @@ impl Workspace {
         found.push(member);
     }
 
-    /// The only member that is a program, for a root that starts nothing itself.
+    /// The only member that is a program, for a root that starts nothing.
     pub(super) fn program(&self, root: Tree<'_>, findings: &mut Findings) -> Result<&Member, Failure> {
         let is_program = |member: &&Member| {
             member.package.scripts.contains_key("start")
@@ -117,8 +117,8 @@ impl Workspace {
         match programs.as_slice() {
             [only] => {
                 findings.assume(format!(
-                    "the root of this workspace starts nothing: {} is the only program in it; the path of the source can \
-                     name it",
+                    "the root of this workspace starts nothing, so the build picks its only program, {}; set the path \
+                     of the source to name it",
                     only.path
                 ));
                 Ok(only)
@@ -133,8 +133,8 @@ impl Workspace {
                 names(&mut self.members.iter())
             ))),
             several => Err(no_builder(format!(
-                "package.json is the root of a workspace with several programs: set the path of the source to one of {}; or \
-                 add a \"start\" script to the root",
+                "package.json is the root of a workspace with several programs; set the path of the source to one of \
+                 {}, or add a \"start\" script to the root",
                 names(&mut several.iter().copied())
             ))),
         }
@@ -184,7 +184,7 @@ fn leads_to(pattern: &str, path: &str) -> bool {
         && parts.iter().zip(&path).all(|(part, name)| name_matches(part, name))
 }
 
-/// Whether a path is among the patterns; one with `!` takes away.
+/// Whether a path matches the patterns; a pattern with `!` excludes.
 fn is_member(path: &str, patterns: &[String]) -> bool {
     let matches = |pattern: &str| {
         let pattern = pattern.trim_start_matches("./").trim_end_matches('/');

@@ -1,15 +1,15 @@
-//! Whether Composer has anything to do. A composer.json that only says which PHP it wants installs nothing, and Composer needs
-//! a network for that.
+//! Whether Composer has anything to do. A composer.json that only names a version of PHP installs nothing, and running
+//! Composer would need the network.
 
 use super::super::tree::Tree;
 use super::{Composer, Lock, Requires};
 
-/// What Composer makes and programs load.
+/// The file that Composer generates and programs load.
 const AUTOLOAD: &str = "vendor/autoload";
-/// Most files that are looked through for it; Composer is run where there are more.
+/// Most files that are searched for it. If there are more, Composer runs.
 const MOST: usize = 200;
 
-/// Whether it installs a package, runs a script or makes what the program loads.
+/// Whether it installs a package, runs a script or generates what the program loads.
 pub(super) fn is_needed(tree: Tree<'_>, composer: &Composer, lock: &Lock) -> bool {
     let packages = composer.require.as_object().is_some_and(|map| map.keys().any(|name| !is_platform(name)));
     packages
@@ -31,7 +31,7 @@ fn holds(value: &Requires) -> bool {
     value.as_object().is_some_and(|map| !map.is_empty())
 }
 
-/// Whether a file below the directory loads what Composer makes; none where it is not known.
+/// Whether a file below the directory loads what Composer generates; None if unknown.
 fn loads_it(tree: Tree<'_>, directory: &str, left: &mut usize) -> Option<bool> {
     for name in tree.names(directory).ok()? {
         let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };

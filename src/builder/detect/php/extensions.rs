@@ -1,4 +1,4 @@
-//! Extensions of PHP: which are in the base image, and what the others need of Debian 12.
+//! Extensions of PHP: which ones the base image has, and which Debian 12 packages the others need.
 
 use std::collections::BTreeSet;
 
@@ -89,7 +89,7 @@ const TABLE: [Extension; 29] = [
     pecl("redis", &[], &[]),
 ];
 
-/// The extensions to install. One that is not known is left to Composer, which names it where it is missing.
+/// The extensions to install. Composer reports an unknown one if it is missing.
 pub(super) fn of(names: &BTreeSet<String>, findings: &mut Findings) -> Vec<Extension> {
     let mut found = Vec::new();
     for name in names {
@@ -103,7 +103,7 @@ pub(super) fn of(names: &BTreeSet<String>, findings: &mut Findings) -> Vec<Exten
             let plain = |char: &char| char.is_ascii_alphanumeric() || *char == '_';
             let name: String = name.chars().filter(plain).take(40).collect();
             findings.warn(format!(
-                "the extension {name} of PHP is not known here and not installed; where the program needs it, add a Dockerfile"
+                "the PHP extension {name} is not known and not installed; if the program needs it, add a Dockerfile"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! Which PHP: what files for version managers name, else what composer.json allows, else a default.
+//! Which PHP: from a version manager file, else what composer.json allows, else a default.
 
 use super::super::findings::Findings;
 use super::super::names::leading;
@@ -22,7 +22,7 @@ pub(super) fn choose(
         (None, None, None) => {
             let version = format!("8.{}", PREFERRED[0]);
             findings.assume(format!(
-                "no file names a version of PHP: {version} is taken; name one in composer.json"
+                "no file names a version of PHP, so the build uses {version}; name one in composer.json"
             ));
             findings.choose("PHP", version.clone(), "the default");
             return Ok(version);
@@ -37,7 +37,7 @@ pub(super) fn choose(
     let minor = minor.ok_or_else(|| {
         let text: String = text.chars().filter(|char| !char.is_control()).take(40).collect();
         no_builder(format!(
-            "{place} asks for PHP {text:?}, and 8.1 to 8.5 have images here; ask for one of them, or add a Dockerfile"
+            "{place} requires PHP {text:?}, but only 8.1 to 8.5 have images; require one of them, or add a Dockerfile"
         ))
     })?;
     findings.choose("PHP", format!("8.{minor}"), place);
@@ -70,7 +70,7 @@ fn part_allows(part: &str, minor: u32) -> bool {
     match sign {
         "~" if numbers.len() > 2 => ours == floor,
         "^" | "~" => ours >= floor && major == 8,
-        // The newest release of the minor version is above the first one.
+        // The newest release of a minor version is newer than its first one.
         ">=" | ">" => ours >= floor,
         "<" => ours < floor,
         "<=" => ours <= floor,

@@ -1,4 +1,4 @@
-//! Where the application object of a Python program is: `module:name`, read from the syntax of its modules.
+//! Finds the application object of a Python program, `module:name`, from the syntax of its modules.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::syntax::{self, Statement};
 use crate::builder::dockerfile::python::Application;
 use crate::builder::outcome::Failure;
 
-/// Modules that usually hold it, in the order in which they are looked at.
+/// Modules that usually contain it, in search order.
 const USUAL: [&str; 10] =
     ["wsgi", "asgi", "app", "main", "server", "application", "run", "api", "index", "web"];
 /// The same inside a package; `__init__` is the package itself.
@@ -57,7 +57,7 @@ struct Module {
     file: String,
     /// `shop.web`.
     name: String,
-    /// The directory that must be on the path of Python for that: `src`; empty: the root.
+    /// The directory that must be on Python's path for it: `src`; empty: the root.
     root: &'static str,
     statements: Vec<Statement>,
 }
@@ -105,7 +105,7 @@ impl Module {
         self.application(name, false)
     }
 
-    /// `app = create_app()`: the call of whatever makes one. Any call does in a module that is there for nothing else.
+    /// `app = create_app()`: a call of a factory. Any call counts in a module that exists only for this.
     fn produced(&self, purpose: bool) -> Option<Application> {
         let imported = self.statements.iter().filter(|statement| statement.imported);
         let name = imported.filter_map(Statement::assignment).find_map(|found| {
@@ -136,7 +136,7 @@ impl Module {
     }
 }
 
-/// The application that one of the classes makes; None where there is none.
+/// The application that one of the classes creates; None if there is none.
 pub(super) fn find(
     tree: Tree<'_>,
     classes: &[&str],
@@ -154,7 +154,7 @@ pub(super) fn find(
     let found = by_purpose
         .or_else(|| modules.iter().find_map(|module| module.made(classes)))
         .or_else(|| modules.iter().find_map(|module| module.produced(false)))
-        // A class of the program's own, in a module where an application usually is.
+        // A class of the program itself, in a module where an application usually is.
         .or_else(|| {
             let mut usual = modules.iter().filter(|module| USUAL.contains(&module.name.as_str()));
             usual.find_map(|module| module.produced(true))
@@ -178,7 +178,7 @@ pub(super) fn find(
     unfit.map_or(Ok(None), |message| Err(no_builder(message)))
 }
 
-/// The sentence where there is no application.
+/// The error if there is no application.
 pub(super) fn absent(class: &str, interface: Interface) -> Failure {
     let file = if interface == Interface::Wsgi { "wsgi.py" } else { "asgi.py" };
     no_builder(format!(
@@ -211,7 +211,7 @@ fn modules(tree: Tree<'_>) -> Result<Vec<Module>, Failure> {
         })
     });
     files.extend(rest.map(|name| (name.clone(), "")));
-    // Whatever else a package holds, and what is one level below it.
+    // Everything else in a package, and one level below it.
     for package in packages("")?.into_iter().chain(packages("src")?) {
         let root = if package.starts_with("src/") || package == "src" { "src" } else { "" };
         let python =
@@ -229,11 +229,11 @@ fn modules(tree: Tree<'_>) -> Result<Vec<Module>, Failure> {
     Ok(found.take(MAX_MODULES).filter_map(|(file, root)| module(tree, &file, root)).collect())
 }
 
-/// A file as a module; None where its name is no name of a module or it is no text.
+/// A file as a module; None if its name is not a module name or it is not text.
 fn module(tree: Tree<'_>, file: &str, root: &'static str) -> Option<Module> {
     let text = tree.text(file).ok().flatten()?;
     let statements = syntax::statements(&text);
-    // Below src, a program imports itself with or without that name.
+    // Below src, a program may import itself with or without `src`.
     let itself = statements.iter().filter_map(Statement::import_from).any(|(from, _)| {
         from.split('.').next() == Some("src") || (file.matches('/').count() == 1 && from.starts_with('.'))
     });

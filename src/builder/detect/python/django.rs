@@ -1,5 +1,4 @@
-//! Where a Django project is: its manage.py, its settings, the module that a server loads, and what its settings need to
-//! be imported.
+//! Django: manage.py, the settings, the module that a server loads, and what the settings need to be imported.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +11,17 @@ use super::syntax::{self, Statement, Token};
 use crate::builder::dockerfile::python::{Application, Collect, Start};
 use crate::builder::outcome::Failure;
 
-/// Directories that are looked at for manage.py, besides all others of the source.
+/// Directories that are searched for manage.py before all others of the source.
 const USUAL: [&str; 5] = ["src", "backend", "app", "server", "django"];
 
 /// A Django project.
 pub(super) struct Project {
     pub(super) start: Start,
-    /// What copies the static files together, where something serves them.
+    /// How static files are collected, if something serves them.
     pub(super) collect: Option<Collect>,
 }
 
-/// The directory of manage.py, empty for the one that is built; None where there is none.
+/// The directory of manage.py; empty: the directory that is built; None if there is not exactly one.
 pub(super) fn directory(tree: Tree<'_>) -> Result<Option<String>, Failure> {
     if tree.has("manage.py") {
         return Ok(Some(String::new()));
@@ -61,7 +60,7 @@ pub(super) fn read(
     let settings = settings(tree, base, &module, &servers);
     let start = start(&servers, packages, &settings, base).ok_or_else(|| {
         no_builder(format!(
-            "{} is there, but no wsgi.py or asgi.py of its project; add one (django-admin startproject writes both), or a \
+            "the project of {} has no wsgi.py and no asgi.py; add one (django-admin startproject writes both), or a \
              Dockerfile",
             at("manage.py")
         ))
@@ -142,7 +141,7 @@ fn settings(tree: Tree<'_>, base: &str, module: &str, servers: &[Server]) -> Vec
         let path = at(&module.replace('.', "/"));
         files.push(format!("{path}.py"));
         files.push(format!("{path}/__init__.py"));
-        // A package of settings: what one file of it has, the others take over.
+        // In a settings package, the files import each other.
         let package = if tree.has_directory(&path) {
             Some(path.as_str())
         } else {
@@ -161,7 +160,7 @@ fn settings(tree: Tree<'_>, base: &str, module: &str, servers: &[Server]) -> Vec
     files.into_iter().map(|file| Settings { statements: statements(tree, &file), file }).collect()
 }
 
-/// How it is served: by asgi.py where it uses channels or has nothing else.
+/// How it is served: by asgi.py if it uses channels or has nothing else.
 fn start(servers: &[Server], packages: &Packages, settings: &[Settings], base: &str) -> Option<Start> {
     let sets = |name: &str| assigned(settings, name).is_some();
     let channels = ["channels", "daphne"].iter().any(|name| packages.installs(name))
@@ -183,13 +182,13 @@ fn assigned<'s>(settings: &'s [Settings], name: &str) -> Option<&'s [Token]> {
     all.filter_map(Statement::assignment).find(|found| found.names.contains(&name)).map(|found| found.value)
 }
 
-/// The kubelet asks by the address of the pod, which only a `*` admits.
+/// Notes a restricted `ALLOWED_HOSTS`: the kubelet probes the address of the pod, which only `*` allows.
 fn warn_of_hosts(settings: &[Settings], findings: &mut Findings) {
     let all = assigned(settings, "ALLOWED_HOSTS")
         .is_some_and(|value| value.iter().any(|token| token.text() == Some("*")));
     if !all {
         findings.assume(
-            "ALLOWED_HOSTS must admit the address of the pod, or its health cannot be asked: take it from an environment \
+            "ALLOWED_HOSTS must allow the address of the pod, or its health probe fails; take it from an environment \
              variable, or set spec.run.health.type: TCP",
         );
     }
@@ -238,7 +237,7 @@ fn variables(tokens: &[Token]) -> Vec<&str> {
     found
 }
 
-/// A value that lets the settings be imported while static files are collected, and means nothing.
+/// A dummy value with which the settings can be imported while static files are collected.
 fn throw_away(name: &str) -> &'static str {
     let name = name.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
@@ -269,8 +268,8 @@ fn collect(
     });
     if !stored && !packages.installs("whitenoise") {
         findings.warn(
-            "nothing serves the static files of the admin and of the site in production: add whitenoise to the packages and \
-             its middleware to MIDDLEWARE",
+            "nothing serves the static files of the admin and of the site in production; add whitenoise to the \
+             packages and its middleware to MIDDLEWARE",
         );
         return None;
     }

@@ -1,5 +1,5 @@
-//! Debian's packages that Python packages need: a compiler and headers where they may be compiled, shared libraries and
-//! programs where they run. Names are those of Debian 12.
+//! Debian packages that Python packages need: a compiler and headers to compile them, shared libraries and programs to
+//! run them. Names are those of Debian 12.
 
 use super::super::debian::{Need, Needs, need};
 use super::packages::Packages;

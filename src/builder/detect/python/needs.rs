@@ -1,5 +1,5 @@
-//! Which other packages of the source a package needs: those that its workspace of uv has under a name that it asks for, and
-//! those that it names by a path.
+//! Which other packages of the source a package needs: members of its uv workspace that it requires by name, and those
+//! that it names by path.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(in super::super) fn needs(tree: Tree<'_>, needs: &mut Needs) -> Result<(), F
     let outer: Pyproject = root.toml("pyproject.toml")?.unwrap_or_default();
     let asked = asked(&own);
     needs.root("");
-    // What the root says about where a package is counts for every member.
+    // The package sources of the root apply to every member.
     paths(&outer, Some(&asked), "", needs);
     if name(&outer).is_some_and(|name| asked.contains(&name)) {
         needs.everything(format!("{} needs the package at the root of its workspace", tree.path()));
@@ -45,7 +45,7 @@ fn members(root: Tree<'_>, outer: &Pyproject, needs: &mut Needs) -> Result<Vec<S
     for pattern in list("members").filter_map(Value::as_str) {
         if pattern.contains("**") || pattern.contains('[') {
             needs.everything(format!(
-                "the members of the workspace are not known: {pattern:?} in pyproject.toml"
+                "the members of the workspace cannot be listed: {pattern:?} in pyproject.toml"
             ));
         }
         found.extend(glob::directories(root, "", pattern, "pyproject.toml")?);
@@ -53,7 +53,7 @@ fn members(root: Tree<'_>, outer: &Pyproject, needs: &mut Needs) -> Result<Vec<S
     Ok(found)
 }
 
-/// The names of everything that a package asks for, also for its build and for other occasions.
+/// The names of all requirements of a package, also those for its build and in groups.
 fn asked(own: &Pyproject) -> BTreeSet<String> {
     let project = own.project.as_ref();
     let mut found: BTreeSet<String> =
@@ -75,7 +75,7 @@ fn asked(own: &Pyproject) -> BTreeSet<String> {
     found
 }
 
-/// The directories and files of `tool.uv.sources`, as they are written in a pyproject.toml of `directory`. With `of`, only those
+/// The directories and files of `tool.uv.sources`, as written in a pyproject.toml of `directory`. With `of`, only those
 /// of these packages.
 fn paths(pyproject: &Pyproject, of: Option<&BTreeSet<String>>, directory: &str, needs: &mut Needs) {
     let uv = pyproject.tool.uv.as_ref();

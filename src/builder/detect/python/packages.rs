@@ -1,4 +1,4 @@
-//! Which packages a Python program asks for, and by which tool they are installed.
+//! Which packages a Python program requires, and which tool installs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +23,11 @@ const REQUIREMENTS: [&str; 6] = [
     "requirements/requirements.txt",
 ];
 
-/// What is asked for.
+/// The requirements of a source.
 #[derive(Debug)]
 pub(super) struct Packages {
     pub(super) install: Install,
-    /// Installing needs more than the files that list packages.
+    /// Installation needs more than the files that list packages.
     pub(super) whole_source: bool,
     /// What the project says of the version of Python, and where.
     pub(super) requires: Vec<Requirement>,
@@ -51,12 +51,13 @@ pub(super) struct Requirement {
 }
 
 impl Packages {
-    /// Whether a package is asked for by name.
+    /// Whether a package is required by name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
-    /// Whether a package is installed, also where it comes with others; of a source without a lock that is not known.
+    /// Whether a package is installed, also as a dependency of others; without a lock file only direct requirements are
+    /// known.
     pub(super) fn installs(&self, name: &str) -> bool {
         self.names.contains(name) || self.locked.contains(name)
     }
@@ -86,7 +87,7 @@ pub(super) struct Pyproject {
 }
 
 impl Pyproject {
-    /// Whether Poetry installs it: because it wrote the lock file, or because only Poetry reads these dependencies.
+    /// Whether Poetry installs it: it wrote the lock file, or only Poetry reads these dependencies.
     fn is_of_poetry(&self, tree: Tree<'_>) -> bool {
         let poetry = self.tool.poetry.is_some();
         tree.has("poetry.lock") && (poetry || self.project.is_some()) || poetry && self.project.is_none()
@@ -138,8 +139,8 @@ struct Pipfile {
     requires: BTreeMap<String, toml::Value>,
 }
 
-/// The packages of uv.lock, requirements.txt, poetry.lock, pdm.lock, Pipfile, pyproject.toml, setup.py: the first that is
-/// there.
+/// The packages of uv.lock, requirements.txt, poetry.lock, pdm.lock, Pipfile, pyproject.toml or setup.py: the first
+/// that exists.
 pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Packages, Failure> {
     let pyproject: Pyproject = tree.toml("pyproject.toml")?.unwrap_or_default();
     let mut packages = nothing(&pyproject);
@@ -161,22 +162,24 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Packages, 
     } else if let Some(file) = tree.first(&["setup.py", "setup.cfg"]) {
         packages.install = Install::Setup;
         packages.whole_source = true;
-        // Names in quotes or on lines of their own, as `install_requires` has them.
+        // Names in quotes or on separate lines, as in `install_requires`.
         let text = tree.text(file)?.unwrap_or_default();
         packages.names = text.split(['"', '\'', '\n']).flat_map(names).collect();
     } else if let Some(file) = tree.first(&["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"]) {
         let of = if file == "Pipfile.lock" { "Pipfile" } else { "pyproject.toml" };
-        return Err(no_builder(format!("{file} is there without {of}, which it belongs to; commit {of}")));
+        return Err(no_builder(format!(
+            "the source has {file} but no {of}, which it belongs to; commit {of}"
+        )));
     } else if let Some(file) = tree.first(&["environment.yml", "environment.yaml"]) {
         return Err(no_builder(format!(
-            "{file} lists packages of conda, which cannot be installed from here; add a requirements.txt with those that \
-             the program imports, or a Dockerfile"
+            "{file} lists conda packages, which a generated Dockerfile cannot install; add a requirements.txt with the \
+             packages that the program imports, or a Dockerfile"
         )));
     }
     Ok(packages)
 }
 
-/// What pyproject.toml says whatever installs it.
+/// What pyproject.toml says, independent of the tool that installs it.
 fn nothing(pyproject: &Pyproject) -> Packages {
     let project = pyproject.project.as_ref();
     let poetry = pyproject.tool.poetry.as_ref();
@@ -242,12 +245,13 @@ fn uv(
     let lock = if member.is_some() { tree.source() } else { tree };
     if pyproject.project.is_none() {
         return Err(no_builder(
-            "uv.lock is there without a pyproject.toml with a [project] table, which it belongs to; commit that",
+            "the source has uv.lock but no pyproject.toml with a [project] table, which it belongs to; commit that",
         ));
     }
     if !lock.has("uv.lock") {
-        findings
-            .assume("uv.lock is missing: other versions may be taken every time; run uv lock and commit it");
+        findings.assume(
+            "uv.lock is missing, so each build may install different versions; run uv lock and commit it",
+        );
     }
     packages.locked = locked(lock, "uv.lock");
     let uv = pyproject.tool.uv.as_ref();
@@ -275,13 +279,13 @@ fn poetry(tree: Tree<'_>, pyproject: &Pyproject, packages: &mut Packages, findin
     let locked_here = tree.has("poetry.lock");
     if !locked_here {
         findings.assume(
-            "poetry.lock is missing: other versions may be taken every time; run poetry lock and commit it",
+            "poetry.lock is missing, so each build may install different versions; run poetry lock and commit it",
         );
     }
     packages.locked = locked(tree, "poetry.lock");
     packages.take(&poetry.dependencies);
     packages.names.remove("python");
-    // A project with modules of its own that are named, or a program of its own, is installed; any other is only started.
+    // A project that declares its modules or a script is installed; any other is only started.
     let package =
         poetry.package_mode != Some(false) && (poetry.packages.is_some() || packages.script.is_some());
     packages.install = Install::Poetry { locked: locked_here, package };
@@ -292,7 +296,7 @@ fn pipenv(tree: Tree<'_>, packages: &mut Packages, findings: &mut Findings) -> R
     let locked_here = tree.has("Pipfile.lock");
     if !locked_here {
         findings.assume(
-            "Pipfile.lock is missing: other versions may be taken every time; run pipenv lock and commit it",
+            "Pipfile.lock is missing, so each build may install different versions; run pipenv lock and commit it",
         );
     }
     packages.take(&pipfile.packages);
@@ -311,7 +315,7 @@ fn pipenv(tree: Tree<'_>, packages: &mut Packages, findings: &mut Findings) -> R
 
 /// The names in a lock file with `[[package]]` tables.
 fn locked(tree: Tree<'_>, file: &str) -> BTreeSet<String> {
-    // Lock files can be large; one that is too large says nothing here, and the tool that installs reads it anyway.
+    // A lock file that is too large counts as empty; the tool that installs reads it anyway.
     let Ok(Some(text)) = tree.text(file) else { return BTreeSet::new() };
     let mut found = BTreeSet::new();
     let mut package = false;
@@ -329,7 +333,7 @@ fn locked(tree: Tree<'_>, file: &str) -> BTreeSet<String> {
     found
 }
 
-/// The packages of a file of requirements and of the files that it refers to, and whether installing needs other files.
+/// The packages of a requirements file and of those that it refers to, and whether installation needs other files.
 fn from_requirements(tree: Tree<'_>, first: &str, packages: &mut Packages) -> Result<(), Failure> {
     let (mut open, mut seen) = (vec![first.to_owned()], BTreeSet::new());
     while let Some(file) = open.pop() {

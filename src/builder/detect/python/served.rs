@@ -30,7 +30,7 @@ const fn served(
     Served { package, framework, what, classes, interface }
 }
 
-/// In the order in which they are tried: what builds on another one comes before it.
+/// In search order: a framework comes before the one that it builds on.
 pub(super) const FRAMEWORKS: [Served; 13] = [
     served(
         "python-fasthtml",
@@ -60,7 +60,7 @@ pub(super) const FRAMEWORKS: [Served; 13] = [
 ];
 
 impl Served {
-    /// How its application is served; None where no module has one.
+    /// How its application is served; None if no module has one.
     pub(super) fn start(&self, tree: Tree<'_>) -> Result<Option<Start>, Failure> {
         let found = application::find(tree, self.classes, self.interface)?;
         Ok(found.map(|application| match self.interface {

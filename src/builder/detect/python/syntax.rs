@@ -1,14 +1,14 @@
-//! Python as far as detection needs it: the statements of a module, with what is a string, a comment or a bracket known
-//! for what it is. It reads and runs nothing.
+//! Reads Python as far as detection needs it: the statements of a module, with strings, comments and brackets
+//! recognized. It runs nothing.
 
-/// Most statements of a file that are looked at.
+/// Most statements of a file that are read.
 const MAX_STATEMENTS: usize = 20_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// A name, a keyword or a number.
     Word(String),
-    /// The content of a string without anything to fill in.
+    /// The content of a string without interpolation.
     Text(String),
     /// Any other character.
     Sign(char),
@@ -38,12 +38,12 @@ impl Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {
     pub(super) line: usize,
-    /// It runs when the module is imported: it is in no function, no class and not below `if __name__ == …`.
+    /// It runs when the module is imported: it is not in a function, in a class or below `if __name__ == …`.
     pub(super) imported: bool,
     pub(super) tokens: Vec<Token>,
 }
 
-/// A call of a name at the right of `=`, or whatever else stands there.
+/// An assignment, with the called name or other value at its right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment<'s> {
     /// The names that get a value: `app` of `app: Flask = …`, both of `app, rt = …`.
@@ -83,7 +83,7 @@ impl Statement {
         for end in signs {
             let target = &tokens[from..end];
             let target = target.split(|token| token.is(':')).next().unwrap_or_default();
-            // A name alone, or names with commas between them: `a.b` and `a[0]` are none.
+            // A name, or names separated by commas; not `a.b` or `a[0]`.
             let plain = target.iter().enumerate().all(|(at, token)| match token {
                 Token::Word(_) => at % 2 == 0,
                 token => at % 2 == 1 && token.is(','),
@@ -151,7 +151,7 @@ fn called(value: &[Token]) -> Option<&str> {
     value[..at].last().filter(|_| before)?.word().filter(|word| *word != "lambda")
 }
 
-/// What stands between the first bracket and its end.
+/// The tokens inside of the first bracket.
 fn inside(tokens: &[Token]) -> &[Token] {
     if !tokens.first().is_some_and(|token| token.is('(')) {
         return &[];
@@ -170,7 +170,7 @@ fn inside(tokens: &[Token]) -> &[Token] {
     &[]
 }
 
-/// The parts between commas that stand in no bracket.
+/// The parts between commas outside of brackets.
 fn split(tokens: &[Token]) -> Vec<&[Token]> {
     let (mut depth, mut from) = (0_usize, 0);
     let mut parts = Vec::new();
@@ -189,7 +189,7 @@ fn split(tokens: &[Token]) -> Vec<&[Token]> {
     parts
 }
 
-/// The statements of a module in their order. What is no Python becomes statements that mean nothing.
+/// The statements of a module in their order. Text that is not Python becomes meaningless statements.
 pub(super) fn statements(text: &str) -> Vec<Statement> {
     let mut reader =
         Reader { chars: text.chars().collect(), at: 0, line: 1, found: Vec::new(), blocks: Vec::new() };
@@ -204,7 +204,7 @@ struct Reader {
     at: usize,
     line: usize,
     found: Vec<Statement>,
-    /// The blocks that are open: their indentation, and whether what they hold runs at import.
+    /// The open blocks: their indentation, and whether their content runs at import.
     blocks: Vec<(usize, bool)>,
 }
 
@@ -287,7 +287,7 @@ impl Reader {
         if prefix && matches!(self.peek(), Some('"' | '\'')) {
             let lower = word.to_ascii_lowercase();
             let text = self.string();
-            // What is filled in is not known.
+            // Interpolated values are unknown.
             return if lower.contains(['f', 't']) { Token::Sign('"') } else { text };
         }
         Token::Word(word)

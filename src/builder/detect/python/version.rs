@@ -1,4 +1,4 @@
-//! Which Python: what files for version managers name, else what the project requires, else a default.
+//! Which Python: from a version manager file, else what the project requires, else a default.
 
 use std::str::FromStr as _;
 
@@ -14,12 +14,12 @@ use crate::builder::dockerfile::images;
 use crate::builder::dockerfile::python::Interpreter;
 use crate::builder::outcome::Failure;
 
-/// The minor versions that are taken where a source leaves a choice, the best one first.
+/// The minor versions to choose from, the best one first.
 const PREFERRED: [u32; 8] = [13, 12, 14, 11, 10, 9, 8, 7];
 /// The newest one that has an image.
 const NEWEST: u32 = 14;
 
-/// What a file names: `3`, `3.12`, `3.12.4`, with `t` behind it for one without a global lock.
+/// A version as a file names it: `3`, `3.12`, `3.12.4`, with a `t` suffix for a free-threaded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Named {
     text: String,
@@ -40,16 +40,17 @@ pub(super) fn choose(
     };
     chosen.free_threaded |= free_threaded;
     if chosen.free_threaded {
-        // There is no official image of it: uv installs one.
+        // It has no official image, so uv installs it.
         chosen.patch = None;
         if chosen.minor < 13 {
             return Err(no_builder(format!(
-                "{because} asks for a free-threaded Python 3.{}, and the first one is 3.13; ask for 3.13t or newer",
+                "{because} requires a free-threaded Python 3.{}, but the first one is 3.13; require 3.13t or newer",
                 chosen.minor
             )));
         }
-        findings
-            .warn("a free-threaded Python has no official image: uv downloads it while the image is built");
+        findings.warn(
+            "a free-threaded Python has no official image, so uv downloads it while the image is built",
+        );
     }
     let tag = chosen.tag();
     if let Some(patch) = chosen.patch
@@ -57,13 +58,14 @@ pub(super) fn choose(
     {
         chosen.patch = None;
         findings.warn(format!(
-            "{because} names Python 3.{}.{patch}, which is not known to have an image: the newest 3.{} is taken",
+            "{because} names Python 3.{}.{patch}, for which no image is known, so the build uses the newest 3.{}",
             chosen.minor, chosen.minor
         ));
     }
     if !images::is_known(&chosen.tag()) {
         return Err(no_builder(format!(
-            "{because} asks for Python 3.{}, which has no image on Debian 12; ask for 3.7 to 3.{NEWEST}, or add a Dockerfile",
+            "{because} requires Python 3.{}, which has no image on Debian 12; require 3.7 to 3.{NEWEST}, or add a \
+            Dockerfile",
             chosen.minor
         )));
     }
@@ -72,7 +74,7 @@ pub(super) fn choose(
     Ok(chosen)
 }
 
-/// A version that the project itself does not take makes uv and Poetry refuse to install.
+/// Warns about a version that the project does not allow: uv and Poetry would refuse to install.
 fn check(chosen: Interpreter, requires: &[Requirement], because: &str, findings: &mut Findings) {
     let version = Version::from_str(&format!("3.{}.{}", chosen.minor, chosen.patch.unwrap_or(99)));
     for requirement in requires.iter().filter(|requirement| requirement.place != because) {
@@ -81,7 +83,7 @@ fn check(chosen: Interpreter, requires: &[Requirement], because: &str, findings:
             .map(|(all, version)| all.contains(version));
         if allowed == Some(false) {
             findings.warn(format!(
-                "{because} names Python {}, which {} does not allow: make them agree",
+                "{because} names Python {}, which {} does not allow; make them agree",
                 chosen.name(),
                 requirement.place
             ));
@@ -89,7 +91,7 @@ fn check(chosen: Interpreter, requires: &[Requirement], because: &str, findings:
     }
 }
 
-/// What the files for version managers say, the first one that says something.
+/// The version in the first version manager file that names one.
 fn named(tree: Tree<'_>) -> Result<Option<Named>, Failure> {
     for tree in [tree, tree.source()] {
         for file in [".python-version", "runtime.txt"] {
@@ -104,7 +106,7 @@ fn named(tree: Tree<'_>) -> Result<Option<Named>, Failure> {
     Ok(wanted.map(|wanted| Named { text: wanted.version, place: wanted.file }))
 }
 
-/// mise builds Python without its global lock where this is set.
+/// Whether mise is configured for a free-threaded Python.
 fn frees_threads(tree: Tree<'_>) -> Result<bool, Failure> {
     for file in ["mise.toml", ".mise.toml"] {
         let configuration: toml::Table = tree.toml(file)?.unwrap_or_default();
@@ -131,13 +133,15 @@ fn read(named: &Named) -> Result<Interpreter, Failure> {
     {
         if text.starts_with(other) {
             return Err(no_builder(format!(
-                "{place} asks for {other}, which has no base image here; name a version of CPython such as 3.13, or add a \
-                 Dockerfile"
+                "{place} requires {other}, which has no supported base image; name a version of CPython such as 3.13, \
+                 or add a Dockerfile"
             )));
         }
     }
     let unread = || {
-        no_builder(format!("{place} holds no version of Python such as 3.13; write one, or remove the file"))
+        no_builder(format!(
+            "{place} does not contain a version of Python such as 3.13; write one, or remove the file"
+        ))
     };
     if ["latest", "3", "3.x", "python3", "default", "lts"].contains(&text.as_str()) {
         return Ok(Interpreter { minor: NEWEST, patch: None, free_threaded: false });
@@ -153,7 +157,7 @@ fn read(named: &Named) -> Result<Interpreter, Failure> {
     let numbers = version.trim_end_matches(".x").trim_end_matches(".*").trim_end_matches("-dev");
     let numbers = numbers.strip_prefix('v').unwrap_or(numbers);
     if !is_version(numbers) {
-        // What follows a plain version, as in `3.12.4 extra` or `3.14rc1`, says nothing more.
+        // A suffix of a plain version, as in `3.12.4 extra` or `3.14rc1`, is ignored.
         let minor = super::super::names::leading(numbers, 2);
         return match (minor.as_deref().and_then(minor_of), specifiers(version)) {
             (Some(minor), None) => Ok(Interpreter { minor, patch: None, free_threaded }),
@@ -162,7 +166,10 @@ fn read(named: &Named) -> Result<Interpreter, Failure> {
         };
     }
     let minor = minor_of(numbers).ok_or_else(|| {
-        no_builder(format!("{place} asks for Python {numbers}; only Python 3 has images that are kept: name a version such as 3.13"))
+        no_builder(format!(
+            "{place} requires Python {numbers}, but only Python 3 has maintained images; name a version \
+            such as 3.13"
+        ))
     })?;
     let patch = numbers.split('.').nth(2).and_then(|patch| patch.parse().ok());
     Ok(Interpreter { minor, patch, free_threaded })
@@ -179,7 +186,7 @@ fn required(requires: &[Requirement], findings: &mut Findings) -> Result<(Interp
     let Some(requirement) = requires.iter().max_by_key(|requirement| requirement.place.contains("Pipfile"))
     else {
         findings.assume(format!(
-            "no file names a version of Python: 3.{} is taken; add .python-version",
+            "no file names a version of Python, so the build uses 3.{}; add .python-version",
             PREFERRED[0]
         ));
         let default = Interpreter { minor: PREFERRED[0], patch: None, free_threaded: false };
@@ -196,7 +203,7 @@ fn required(requires: &[Requirement], findings: &mut Findings) -> Result<(Interp
     Ok((found, place.to_owned()))
 }
 
-/// The best minor version whose newest release is allowed, else the exact release that is.
+/// The best minor version whose newest release is allowed, else an exact release.
 fn fitting(all: &VersionSpecifiers) -> Option<Interpreter> {
     let allows = |text: String| Version::from_str(&text).is_ok_and(|version| all.contains(&version));
     let newest = PREFERRED.iter().find(|minor| allows(format!("3.{minor}.99")));
@@ -289,7 +296,7 @@ mod tests {
             ("pypy3.10-7.3", "pypy"),
             ("2.7.18", "only Python 3"),
             ("3.6.5", "3.7 to 3.14"),
-            ("x", "no version"),
+            ("x", "does not contain a version"),
             ("3.12t", "3.13t"),
         ] {
             let failure = chosen(&[(".python-version", text)], "").unwrap_err();

@@ -1,4 +1,4 @@
-//! Which gems a program asks for, read from Gemfile and Gemfile.lock as lines, and what they need of Debian.
+//! Which gems a program requires, from the lines of Gemfile and Gemfile.lock, and which Debian packages they need.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use super::super::tree::Tree;
 use crate::builder::dockerfile::ruby::Interpreter;
 use crate::builder::outcome::Failure;
 
-/// What is asked for.
+/// The requirements of a source.
 #[derive(Debug, Default)]
 pub(super) struct Gems {
-    /// The files that Bundler reads; empty where there is no Gemfile.
+    /// The files that Bundler reads; empty without a Gemfile.
     pub(super) files: Vec<&'static str>,
     /// Gems are in the source itself.
     pub(super) whole_source: bool,
@@ -51,7 +51,7 @@ impl Gems {
         self.names.contains(name)
     }
 
-    /// The Bundler to install: where the image's own is too old for the lock file.
+    /// The Bundler to install, if the one of the image is too old for the lock file.
     pub(super) fn bundler(&self, interpreter: &Interpreter) -> Option<String> {
         let number =
             |text: &str, at: usize| text.split('.').nth(at).and_then(|number| number.parse::<u32>().ok());
@@ -62,14 +62,14 @@ impl Gems {
         (old || newer).then(|| wrote.clone())
     }
 
-    /// Packages of Debian for the build stage and for the last one.
+    /// Debian packages for the build stage and for the last stage.
     pub(super) fn libraries(&self, debian: &str) -> (Vec<&'static str>, Vec<&'static str>) {
         let mut needs = Needs::default();
         needs.add(&TABLE, |name| self.has(name));
         for name in &mut needs.run {
             *name = in_debian(name, debian);
         }
-        // Memory of a program that runs for long stays smaller with jemalloc.
+        // jemalloc keeps the memory of a long-running program smaller.
         needs.run.push("libjemalloc2");
         if !self.names.is_empty() {
             needs.build.extend(["build-essential", "pkg-config"]);
@@ -105,13 +105,13 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Gems, Fail
             let absent: Vec<&String> = asked.iter().filter(|name| !locked.contains(*name)).collect();
             if let Some(name) = absent.first() {
                 findings.warn(format!(
-                    "Gemfile.lock does not hold {name}, which the Gemfile names: another version of it may be taken every \
-                     time; run bundle install and commit Gemfile.lock"
+                    "Gemfile.lock does not list {name}, which the Gemfile names, so each build may install a different \
+                     version of it; run bundle install and commit Gemfile.lock"
                 ));
             }
         }
         None => findings.assume(
-            "Gemfile.lock is missing: other versions may be taken every time; run bundle install and commit it",
+            "Gemfile.lock is missing, so each build may install different versions; run bundle install and commit it",
         ),
     }
     gems.names.extend(asked);
@@ -123,7 +123,7 @@ pub(super) fn read(tree: Tree<'_>, findings: &mut Findings) -> Result<Gems, Fail
     let specification = tree.names("")?.iter().any(|name| name.ends_with(".gemspec"));
     gems.whole_source |= specification || tree.has_directory("vendor/cache");
     if gems.names.is_empty() && !gems.whole_source {
-        // Nothing to install, and nothing for which another Bundler would be fetched.
+        // There is nothing to install, and so no reason to fetch another Bundler.
         gems.files.clear();
     }
     Ok(gems)

@@ -95,7 +95,7 @@ fn gems_of_the_source_and_a_lock_file_that_lags_are_seen() {
     assert!(made.text.contains(r#"CMD ["bundle", "exec", "ruby", "app.rb"]"#), "{}", made.text);
     assert!(
         made.text.contains("node:22-bookworm-slim")
-            && made.findings.warnings[0].contains("Gemfile.lock does not hold")
+            && made.findings.warnings[0].contains("Gemfile.lock does not list")
     );
 }
 

@@ -1,4 +1,4 @@
-//! Which Ruby: Gemfile, Gemfile.lock, the files for version managers, else a default.
+//! Which Ruby: from Gemfile, Gemfile.lock or a version manager file, else a default.
 
 use super::super::findings::Findings;
 use super::super::names::{is_version, leading};
@@ -9,12 +9,12 @@ use crate::builder::dockerfile::images;
 use crate::builder::dockerfile::ruby::Interpreter;
 use crate::builder::outcome::Failure;
 
-/// Taken where no file names one.
+/// The version if no file names one.
 const DEFAULT: &str = "3.4";
 const NEWEST: &str = "4.0";
-/// What a range is answered from, the first that it allows; of versions before 3.1 the last release.
+/// Candidates for a range; the first allowed one wins. For versions before 3.1: the last release.
 const CANDIDATES: [&str; 8] = [DEFAULT, "3.3", "3.2", "3.1", NEWEST, "3.0.7", "2.7.8", "2.6.10"];
-/// Debian's releases, of which the first with an image is taken.
+/// Debian releases; the first one with an image is used.
 const DEBIANS: [&str; 3] = ["bookworm", "bullseye", "buster"];
 
 /// The Ruby of a source.
@@ -23,8 +23,9 @@ pub(super) fn choose(tree: Tree<'_>, gems: &Gems, findings: &mut Findings) -> Re
         Some(named) => named,
         None if gems.requirements.iter().any(|clause| allows(clause, DEFAULT).is_some()) => allowed(gems)?,
         None => {
-            findings
-                .assume(format!("no file names a version of Ruby: {DEFAULT} is taken; add .ruby-version"));
+            findings.assume(format!(
+                "no file names a version of Ruby, so the build uses {DEFAULT}; add .ruby-version"
+            ));
             (DEFAULT.to_owned(), "the default".to_owned())
         }
     };
@@ -37,7 +38,8 @@ pub(super) fn choose(tree: Tree<'_>, gems: &Gems, findings: &mut Findings) -> Re
     if !is_version(plain) {
         let text: String = text.chars().filter(|char| !char.is_control()).take(40).collect();
         return Err(no_builder(format!(
-            "{place} asks for Ruby {text:?}, which has no base image here; name a version such as 3.4, or add a Dockerfile"
+            "{place} requires Ruby {text:?}, which has no supported base image; name a version such as 3.4, or add a \
+            Dockerfile"
         )));
     }
     let exact = DEBIANS
@@ -47,8 +49,8 @@ pub(super) fn choose(tree: Tree<'_>, gems: &Gems, findings: &mut Findings) -> Re
     if let Some(interpreter) = exact {
         if interpreter.debian != DEBIANS[0] {
             findings.warn(format!(
-                "{place} asks for Ruby {plain}, whose images are of an older Debian ({}) and get no more fixes; move to a newer \
-                 Ruby",
+                "{place} requires Ruby {plain}, whose images use an older Debian ({}) and get no more fixes; move to a \
+                 newer Ruby",
                 interpreter.debian
             ));
         }
@@ -59,15 +61,15 @@ pub(super) fn choose(tree: Tree<'_>, gems: &Gems, findings: &mut Findings) -> Re
     match minor.filter(|interpreter| images::is_known(&interpreter.tag())) {
         Some(interpreter) => {
             findings.warn(format!(
-                "{place} asks for Ruby {plain}, which is not known to have an image: the newest {} is taken",
+                "{place} requires Ruby {plain}, for which no image is known, so the build uses the newest {}",
                 interpreter.version
             ));
             findings.choose("Ruby", interpreter.version.clone(), place);
             Ok(interpreter)
         }
         None => Err(no_builder(format!(
-            "{place} asks for Ruby {plain}, which is not known to have an image; ask for another release, such as 3.4, or add \
-             a Dockerfile"
+            "{place} requires Ruby {plain}, for which no image is known; name another release, such as 3.4, or add a \
+             Dockerfile"
         ))),
     }
 }
@@ -79,13 +81,14 @@ fn allowed(gems: &Gems) -> Result<(String, String), Failure> {
     match CANDIDATES.iter().find(fits) {
         Some(version) => Ok(((*version).to_owned(), "ruby in Gemfile".to_owned())),
         None => Err(no_builder(
-            "ruby in Gemfile allows no version that has an image here: there are 2.6 to 3.4 and 4.0; change it, or add a \
+            "ruby in Gemfile allows no version that has an image (there are 2.6 to 3.4 and 4.0); change it, or add a \
              Dockerfile",
         )),
     }
 }
 
-/// Whether a clause such as `~> 3.3.0` allows a version; one of two numbers is its newest release. None: it is no clause.
+/// Whether a clause such as `~> 3.3.0` allows a version; one of two numbers means its newest release. None if it is not
+/// a clause.
 fn allows(clause: &str, candidate: &str) -> Option<bool> {
     let numbers =
         |text: &str| text.split('.').map(|number| number.parse::<u32>().ok()).collect::<Option<Vec<_>>>();
@@ -103,7 +106,7 @@ fn allows(clause: &str, candidate: &str) -> Option<bool> {
     })
 }
 
-/// The first file that names a version. The Gemfile comes first, because Bundler insists on what stands there.
+/// The first file that names a version. The Gemfile comes first, because Bundler enforces it.
 fn named(tree: Tree<'_>, gems: &Gems) -> Result<Option<(String, String)>, Failure> {
     if let Some((version, place)) = gems.ruby.as_ref().filter(|(_, place)| place.contains("in Gemfile")) {
         return Ok(Some((version.clone(), (*place).to_owned())));

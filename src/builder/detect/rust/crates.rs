@@ -1,4 +1,4 @@
-//! What the crates of a program ask of its image: packages of Debian to compile with, and how frameworks listen.
+//! What the crates of a program need from its image: Debian packages to compile with, and how frameworks listen.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::super::tree::Tree;
 use super::manifest::Manifest;
 use crate::builder::dockerfile::rust::Framework;
 
-/// Crates that need more than the image of Rust has (a C compiler, and the headers of `OpenSSL`, `SQLite`, `PostgreSQL`, `MySQL`,
-/// curl, zlib and their like), and Debian's packages for it.
+/// Crates that need more than the image of Rust has, and the Debian packages for them. The image has a C compiler, and
+/// the headers of `OpenSSL`, `SQLite`, `PostgreSQL`, `MySQL`, curl, zlib and the like.
 const PACKAGES: [(&str, &[&str]); 27] = [
     ("clang-sys", &["clang", "libclang-dev"]),
     ("bindgen", &["clang", "libclang-dev"]),
@@ -42,7 +42,7 @@ const PACKAGES: [(&str, &[&str]); 27] = [
     ("libvips", &["libvips-dev"]),
 ];
 
-/// Crates that bring what others would ask Debian for.
+/// Crates that bring their own copy of a Debian package.
 const BROUGHT: [(&str, &str); 3] = [
     ("protoc-bin-vendored", "protobuf-compiler"),
     ("protobuf-src", "protobuf-compiler"),
@@ -62,7 +62,7 @@ pub(super) struct Used {
 
 /// The crates of the lock file below the root (`directory` empty, or with a slash at its end) and of the manifest.
 pub(super) fn used(root: Tree<'_>, directory: &str, manifest: &Manifest) -> Used {
-    // A lock file that is too large to read is none to fail for.
+    // A lock file that is too large must not fail the build.
     let lock = root.text(&format!("{directory}Cargo.lock")).ok().flatten().unwrap_or_default();
     let locked = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     let named: BTreeSet<String> = manifest.named().map(str::to_owned).collect();
@@ -83,17 +83,17 @@ impl Used {
         packages
     }
 
-    /// The framework that must be told where to listen.
+    /// The framework that needs its listen address set.
     pub(super) fn framework(&self, findings: &mut Findings) -> Option<Framework> {
         if self.leptos {
             findings.warn(
-                "Cargo.toml has settings for cargo-leptos, which is not run: the server is built, what runs in the browser is \
-                 not; add a Dockerfile for both",
+                "Cargo.toml has settings for cargo-leptos, which the build does not run: it builds the server but not \
+                 the browser part; add a Dockerfile for both",
             );
         }
         if self.named.contains("sqlx") {
             findings.assume(
-                "queries that sqlx checks while it compiles need .sqlx (cargo sqlx prepare) in the source",
+                "queries that sqlx checks at compile time need .sqlx (cargo sqlx prepare) in the source",
             );
         }
         [("rocket", Framework::Rocket), ("leptos", Framework::Leptos), ("loco-rs", Framework::Loco)]

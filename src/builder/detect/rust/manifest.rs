@@ -20,7 +20,7 @@ pub(super) struct Manifest {
     dependencies: BTreeMap<String, Value>,
     build_dependencies: BTreeMap<String, Value>,
     dev_dependencies: BTreeMap<String, Value>,
-    /// What is only asked for on some machines.
+    /// Dependencies of some platforms only.
     target: Option<Value>,
     patch: Option<Value>,
     replace: Option<Value>,
@@ -70,7 +70,7 @@ impl Manifest {
         tables.into_iter().flat_map(BTreeMap::values).filter_map(|value| value.get("path")?.as_str())
     }
 
-    /// Everything that it asks for, whatever for and on whatever machine, with what is written about it.
+    /// All of its dependencies, of every kind and platform, with their entries.
     pub(super) fn asked(&self) -> impl Iterator<Item = (&String, &Value)> {
         let tables =
             [&self.dependencies, &self.build_dependencies, &self.dev_dependencies].into_iter().flatten();
@@ -81,7 +81,7 @@ impl Manifest {
         )
     }
 
-    /// The directories of crates that take the place of others, as they are written.
+    /// The directories of crates that replace others, as written.
     pub(super) fn replacements(&self) -> impl Iterator<Item = &str> {
         let patched = entries(self.patch.as_ref()).flat_map(|(_, of_registry)| entries(Some(of_registry)));
         patched.chain(entries(self.replace.as_ref())).filter_map(|(_, crate_)| crate_.get("path")?.as_str())
@@ -94,7 +94,7 @@ impl Manifest {
     }
 }
 
-/// The entries of a table; of anything else there are none.
+/// The entries of a table; empty for any other value.
 fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_table).into_iter().flatten()
 }
@@ -108,7 +108,7 @@ pub(super) fn is_simple(tree: Tree<'_>, manifest: &Manifest) -> bool {
         && manifest.patch.is_none()
         && package.build.is_none()
         && package.autobins != Some(false)
-        // Cargo reads no manifest whose default is a program that is not there.
+        // Cargo rejects a manifest whose `default-run` does not exist.
         && package.default_run.as_ref().is_none_or(|name| *name == package.name)
         && !tree.has_directory(".cargo")
         && manifest.bin.is_empty()

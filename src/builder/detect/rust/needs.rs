@@ -1,4 +1,4 @@
-//! Which other crates of the source a crate needs: those that it, or its workspace for it, names by a path.
+//! Which other crates of the source a crate needs: those that it, or its workspace, names by path.
 
 use super::super::Context;
 use super::super::names::slashed;
@@ -8,7 +8,7 @@ use super::manifest::Manifest;
 use super::workspace;
 use crate::builder::outcome::Failure;
 
-/// Directories beside a workspace's Cargo.toml that Cargo or its crates read.
+/// Directories next to a workspace's Cargo.toml that Cargo or its crates read.
 const DIRECTORIES: [&str; 3] = [".cargo", ".sqlx", "vendor"];
 
 /// What the crate of a directory needs, if there is one.

@@ -48,8 +48,8 @@ pub(super) fn choose(
         channel => {
             let toolchain = of_channel(channel).ok_or_else(|| {
                 no_builder(format!(
-                    "{file} asks for the toolchain {channel:?}, which is no version and no channel of Rust; write one such \
-                     as 1.92, stable or nightly-2026-01-31, or add a Dockerfile"
+                    "{file} names the toolchain {channel:?}, which is neither a version nor a channel of Rust; write \
+                     one such as 1.92, stable or nightly-2026-01-31, or add a Dockerfile"
                 ))
             })?;
             findings.choose("Rust", channel, file.clone());
@@ -58,7 +58,7 @@ pub(super) fn choose(
     };
     warn(&toolchain, &file, findings);
     toolchain.targets = plain(section.targets);
-    // Others, such as rustfmt, are for people.
+    // Others, such as rustfmt, are for developers.
     toolchain.components = plain(section.components);
     toolchain
         .components
@@ -71,7 +71,7 @@ fn written(tree: Tree<'_>) -> Result<Option<(Section, String)>, Failure> {
     for tree in [tree, tree.source()] {
         for name in ["rust-toolchain.toml", "rust-toolchain"] {
             let Some(text) = tree.text(name)? else { continue };
-            // The older form of the file is the channel alone.
+            // The older format has only the channel.
             let section = if text.contains('[') {
                 tree.toml::<File>(name)?.unwrap_or_default().toolchain
             } else {
@@ -87,8 +87,8 @@ fn newest(manifest: &Manifest, file: &str) -> String {
     let least = manifest.package.as_ref().and_then(|package| package.rust_version.as_ref()?.as_str());
     match (least.filter(|version| is_version(version)), file) {
         (_, file) if !file.is_empty() => format!("the newest; {file}"),
-        (Some(version), _) => format!("the newest; rust-version in Cargo.toml asks for {version} or later"),
-        (None, _) => "the newest; nothing asks for a version".to_owned(),
+        (Some(version), _) => format!("the newest; rust-version in Cargo.toml requires {version} or later"),
+        (None, _) => "the newest; the source names no version".to_owned(),
     }
 }
 
@@ -118,12 +118,12 @@ fn warn(toolchain: &Toolchain, file: &str, findings: &mut Findings) {
     let number = channel.strip_prefix("1.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
     if number.is_some_and(|number| number > last) {
         findings.warn(format!(
-            "{file} asks for Rust {channel}, which is newer than any that this operator knows (1.{last}): rustup fetches it, \
-             and the build fails where there is no such release"
+            "{file} names Rust {channel}, which is newer than any that this operator knows (1.{last}); rustup fetches \
+             it, and the build fails if there is no such release"
         ));
     } else if channel == "nightly" || channel == "beta" {
         findings.warn(format!(
-            "{file} asks for the {channel} of the day: the same source may fail tomorrow; write a date, such as \
+            "{file} names the latest {channel}, so the same source may fail tomorrow; write a date, such as \
              {channel}-2026-01-31"
         ));
     }

@@ -5,7 +5,7 @@ use super::super::{Context, glob};
 use super::manifest::{Manifest, Members};
 use crate::builder::outcome::Failure;
 
-/// Most members that are looked at.
+/// Most members that are read.
 const MAX_MEMBERS: usize = 200;
 
 /// Where Cargo is run.

@@ -1,9 +1,9 @@
-//! The words of npm, pnpm, Yarn and Bun for the same few things.
+//! The commands of npm, pnpm, Yarn and Bun for the same tasks.
 
 /// A package manager, with the version, or the range of versions, that is installed of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builder) enum Manager {
-    /// The one that comes with Node, unless another is named.
+    /// The npm of Node, unless a version is given.
     Npm(Option<String>),
     /// pnpm.
     Pnpm(String),
@@ -29,7 +29,7 @@ impl Manager {
         }
     }
 
-    /// What npm is asked for to have it, as a word of the shell.
+    /// Its npm package, as a shell word.
     pub(super) fn package(&self) -> Option<String> {
         match self {
             Self::Npm(None) => None,
@@ -41,15 +41,15 @@ impl Manager {
         }
     }
 
-    /// The newest of the same major version, for a release that npm may not have: of Yarn 2 and later some are published
-    /// elsewhere only.
+    /// The newest release of the same major version, in case npm lacks the exact one: some releases of Yarn 2 and later
+    /// are published elsewhere only.
     pub(super) fn package_of_major(&self) -> Option<String> {
         let Self::Yarn(version) = self else { return None };
         let (major, _) = version.split_once('.')?;
         major.parse::<u32>().ok().map(|major| word("@yarnpkg/cli-dist", &major.to_string()))
     }
 
-    /// What programs find in `npm_config_user_agent`, where the version is known.
+    /// The value of `npm_config_user_agent`, if the version is known.
     pub(super) fn user_agent(&self) -> Option<String> {
         let version = match self {
             Self::Npm(version) => version.as_deref()?,
@@ -66,14 +66,13 @@ impl Manager {
     pub(super) fn environment(&self) -> &'static str {
         match self {
             Self::Npm(_) => "",
-            // Whatever calls pnpm again while the program is built finds the store of the installation; pnpm 11 reads the
-            // second name.
+            // Later calls of pnpm in the build use the same store; pnpm 11 reads the second name.
             Self::Pnpm(_) => {
                 " CI=true npm_config_store_dir=/root/.pnpm-store pnpm_config_store_dir=/root/.pnpm-store"
             }
             Self::YarnClassic(_) => " YARN_CACHE_FOLDER=/root/.cache/yarn",
-            // Packages as directories: what runs them needs no Yarn. The version that is installed is the one that yarnPath
-            // names, whose file may be missing.
+            // Install packages as directories, so that running them needs no Yarn. The installed version is the one of
+            // yarnPath, whose file may be missing.
             Self::Yarn(_) => {
                 " YARN_NODE_LINKER=node-modules YARN_IGNORE_PATH=1 YARN_ENABLE_GLOBAL_CACHE=true YARN_ENABLE_TELEMETRY=false"
             }
@@ -81,7 +80,7 @@ impl Manager {
         }
     }
 
-    /// The directory of what it downloads.
+    /// Its download cache.
     pub(super) fn cache(&self) -> &'static str {
         match self {
             Self::Npm(_) => "/root/.npm",
@@ -92,7 +91,7 @@ impl Manager {
         }
     }
 
-    /// Installs the packages, `all` of them or those that are needed at run time.
+    /// Installs the packages: `all` of them, or only those for run time.
     pub(super) fn install(&self, locked: bool, all: bool) -> String {
         let pick = |with_lock: &'static str, without| if locked { with_lock } else { without };
         match self {
@@ -117,8 +116,8 @@ impl Manager {
         }
     }
 
-    /// Removes the packages that only a build needs, where `install` has not left them out. No script of the project runs
-    /// again: it may need what was just removed.
+    /// Removes the packages that only the build needs, if `install` installed them. No script of the project runs
+    /// again: it may need a removed package.
     pub(super) fn prune(&self, locked: bool, all: bool) -> Option<String> {
         match self {
             Self::Npm(_) => {
@@ -130,7 +129,7 @@ impl Manager {
                 let words = "--production --ignore-scripts --prefer-offline --non-interactive";
                 all.then(|| format!("yarn install{frozen} {words}"))
             }
-            // Yarn 2 and 3 know it only with a plugin; 4 runs the project's own scripts again.
+            // Yarn 2 and 3 need a plugin for it; 4 runs the project's scripts again.
             Self::Yarn(version) => {
                 let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
                 major.is_some_and(|major| major >= 4).then(|| {
@@ -140,13 +139,13 @@ impl Manager {
                     )
                 })
             }
-            // Without a lock file of its own kind it would choose anew.
+            // Without its own lock file Bun would resolve versions again.
             Self::Bun(_) => None,
         }
     }
 }
 
-/// A package of npm with its version, in quotes where the shell would read more into it.
+/// An npm package with its version, quoted for the shell if needed.
 fn word(package: &str, version: &str) -> String {
     let plain = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
     if plain { format!("{package}@{version}") } else { format!("'{package}@{version}'") }

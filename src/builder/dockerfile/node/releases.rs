@@ -50,7 +50,7 @@ pub(in crate::builder) fn all() -> impl Iterator<Item = Release> {
     })
 }
 
-/// The tag of a major version, which moves on with its releases.
+/// The moving tag of a major version.
 pub(in crate::builder) fn moving(major: u32) -> Option<String> {
     debian(major).map(|debian| format!("{major}-{debian}-slim"))
 }

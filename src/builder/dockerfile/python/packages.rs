@@ -1,11 +1,11 @@
-//! How packages get into the virtual environment: by pip, uv, Poetry, PDM or Pipenv, each of them outside of it.
+//! Installs packages into the virtual environment with pip, uv, Poetry, PDM or Pipenv, each of them outside of it.
 
 use std::fmt::Write as _;
 
 use super::super::{Trust, run};
 use super::{Install, Plan};
 
-/// The uv that is installed where no file names one: it is young, and a minor version of it may change what it means.
+/// The uv to install if no file names one: a minor version, because even minor versions may change its behavior.
 const UV: &str = "0.13.*";
 const PIP: Option<&str> = Some("/root/.cache/pip");
 const UV_CACHE: Option<&str> = Some("/root/.cache/uv");
@@ -36,7 +36,7 @@ pub(super) fn packages(plan: &Plan) -> String {
     text
 }
 
-/// A tool in an environment of its own, so that its packages and those of the program are two things.
+/// Installs a tool in its own environment, to separate its packages from those of the program.
 fn tool(name: &str, packages: &str) -> String {
     let packages: Vec<String> = packages.split(' ').map(|package| format!("\"{package}\"")).collect();
     let packages = packages.join(" ");
@@ -45,7 +45,7 @@ fn tool(name: &str, packages: &str) -> String {
 
 fn install(plan: &Plan) -> String {
     let old = plan.interpreter.minor < 9;
-    // pip wants all hashes or none, and what comes from Git or a directory has none.
+    // pip requires all hashes or none, and packages from Git or a directory have none.
     let hashes = !plan.whole_source && !plan.libraries.0.contains(&"git");
     let mut text = String::new();
     let copy = |files: &str, text: &mut String| {
@@ -71,7 +71,7 @@ fn install(plan: &Plan) -> String {
                 Some((_, name)) => format!("--no-editable --package {name}"),
                 None => "--no-install-project".to_owned(),
             };
-            // What was in the environment before is left alone.
+            // Packages that are already in the environment stay.
             let sync = format!("/uv/bin/uv sync{locked} --no-dev --inexact {which}");
             text.push_str(&run(Trust::System, UV_CACHE, &sync));
         }
@@ -114,17 +114,16 @@ fn install(plan: &Plan) -> String {
     text
 }
 
-/// Has a tool write down what its lock file says, and pip install that: pip is what indexes, certificates and caches are
-/// set up for.
+/// Lets a tool export its lock file and pip install it: indexes, certificates and caches are set up for pip.
 fn exported(command: &str) -> String {
     let file = "/tmp/requirements.txt";
     run(Trust::System, PIP, &format!("{command} > {file} && pip install --requirement {file}"))
 }
 
-/// The step that installs the program itself, where it is a package; empty where it is none.
+/// The step that installs the program itself; empty if it is not a package.
 pub(super) fn package(plan: &Plan) -> String {
     match plan.install {
-        // Installed, not linked: the last stage gets the environment and need not have the sources where they were.
+        // Installed, not linked: the last stage gets the environment, and the sources need not be at the same place.
         Install::Uv { locked, package: true, .. } => {
             let locked = if locked { " --locked" } else { "" };
             let sync = format!("/uv/bin/uv sync{locked} --no-dev --inexact --no-editable");

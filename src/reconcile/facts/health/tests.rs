@@ -36,11 +36,7 @@ fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serv
             "GET / redirects to https://10.42.0.7/",
             "type: TCP",
         ),
-        (
-            "Startup probe failed: Get \"/\": stopped after 10 redirects",
-            "GET / redirects in a loop",
-            "path",
-        ),
+        ("Startup probe failed: Get \"/\": stopped after 10 redirects", "GET / redirects in a loop", "path"),
         (
             "Startup probe failed: Get \"http://10.42.0.7:3000/\": dial tcp 10.42.0.7:3000: connect: connection refused",
             "connection refused on port 3000",

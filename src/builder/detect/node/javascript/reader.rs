@@ -1,8 +1,8 @@
-//! Reads values out of the words of a file.
+//! Reads values from the tokens of a file.
 
 use super::{File, HERE, Token, Value};
 
-/// How deep values may stand in each other, and how many are looked at in all.
+/// Limits: nesting of values, and values in all.
 const DEPTH: usize = 48;
 const VALUES: usize = 50_000;
 
@@ -21,7 +21,7 @@ impl File<'_> {
     }
 }
 
-/// Operators by how tightly they bind; what is not here ends an expression or makes it Computed.
+/// Operators by precedence. Any other operator ends an expression or makes it Computed.
 fn strength(sign: &str) -> Option<u8> {
     match sign {
         "||" | "??" => Some(1),
@@ -69,7 +69,7 @@ impl Reader<'_> {
         self.peek() == Some(&Token::Sign(sign))
     }
 
-    /// Behind the partner of the bracket at a place.
+    /// The position after the partner of a bracket.
     fn behind(&self, at: usize) -> usize {
         self.file.pairs.get(at).map_or(self.file.tokens.len(), |partner| partner + 1)
     }
@@ -137,7 +137,7 @@ impl Reader<'_> {
             }
             Some(Token::Word(word)) => self.word(word),
             Some(Token::Other) => Value::Computed,
-            // The end of what this stands in.
+            // The end of the enclosing value.
             Some(Token::Sign(_)) | None => {
                 self.at = start;
                 return Value::Computed;
@@ -195,7 +195,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What may stand behind a value: members, calls, types.
+    /// What may follow a value: members, calls, types.
     fn behind_value(&mut self, mut value: Value) -> Value {
         loop {
             match self.peek() {
@@ -210,7 +210,7 @@ impl Reader<'_> {
                 Some(Token::Sign("(")) => {
                     let given = self.list(self.at);
                     value = match (value, given) {
-                        // A wrapper that was made by a call: what it is given is what counts.
+                        // A wrapper that a call returned: its arguments count.
                         (Value::Call(name, _), Value::List(given)) => Value::Call(name, given),
                         _ => Value::Computed,
                     };
@@ -259,7 +259,7 @@ impl Reader<'_> {
         self.returned(self.at)
     }
 
-    /// The value of the last `return` of a block, of those that no condition guards where there is one.
+    /// The value of the last unconditional `return` of a block, else of the last one.
     fn returned(&mut self, open: usize) -> Value {
         let end = self.behind(open);
         let (mut plain, mut guarded) = (None, None);
@@ -316,7 +316,7 @@ impl Reader<'_> {
         Value::List(values)
     }
 
-    /// Behind the next comma of this bracket.
+    /// The position after the next comma of this bracket.
     fn skip_to_comma(&mut self, behind: usize) {
         while self.at + 1 < behind && !self.is(",") {
             let opens = matches!(self.peek(), Some(Token::Sign("(" | "[" | "{")));
@@ -435,7 +435,7 @@ impl Reader<'_> {
     }
 }
 
-/// Sets what stands below keys of an object.
+/// Sets the value below keys of an object.
 fn set(value: &mut Value, path: &[&str], to: Value) {
     let Value::Object(entries) = value else { return };
     match path {

@@ -1,11 +1,11 @@
-//! The words of a file in JavaScript or TypeScript: comments, texts, templates and regular expressions are told apart.
+//! The tokens of a JavaScript or TypeScript file. It distinguishes comments, texts, templates and regular expressions.
 
 /// One word of the language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     /// A name or a keyword.
     Word(&'t str),
-    /// What stands in quotes, or in a template without substitutions.
+    /// A text in quotes, or a template without substitutions.
     Text(String),
     /// A number, a regular expression, a template with substitutions.
     Other,
@@ -21,10 +21,10 @@ const SIGNS: [&str; 15] =
 const BEFORE_VALUES: [&str; 11] =
     ["return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "await", "default"];
 
-/// How deep templates may stand in each other.
+/// Limit of nested templates.
 const DEPTH: usize = 32;
 
-/// The words of a text. One that ends in the middle of something ends there.
+/// The tokens of a text. A text that ends inside of a token ends there.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -81,7 +81,7 @@ fn is_value(before: Option<&Token<'_>>) -> bool {
     }
 }
 
-/// A text in quotes ends with them or with its line.
+/// A text in quotes ends with its quote or its line.
 fn quoted(rest: &str, quote: char) -> (Token<'static>, usize) {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1);
@@ -101,7 +101,7 @@ fn unescape(escaped: char) -> char {
         'n' => '\n',
         't' => '\t',
         'r' => '\r',
-        // A text with such a character is no name of anything that is looked for.
+        // A text with such a character is not a name that the reader looks for.
         'u' | 'x' => '\0',
         other => other,
     }
@@ -129,7 +129,7 @@ fn template_end(rest: &str, depth: usize) -> usize {
     rest.len()
 }
 
-/// The length of a substitution `${…}`, in which templates may stand again.
+/// The length of a substitution `${…}`, which may contain templates.
 fn substitution_end(rest: &str, depth: usize) -> usize {
     let bytes = rest.as_bytes();
     let (mut at, mut open) = (2, 1);
