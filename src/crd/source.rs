@@ -34,7 +34,7 @@ pub struct Source {
 /// A Git repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.secretRef) || self.url.startsWith('http://') || self.url.startsWith('https://')").message("spec.source.git.secretRef must name a Secret with identity and known_hosts if the URL uses ssh"), validation = Rule::new("!has(self.watch) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.watch is for branches and tags: the operator always builds the commit in spec.source.git.ref.commit"), validation = Rule::new("!has(self.interval) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.interval is for branches and tags: a commit never changes"))]
+#[x_kube(validation = Rule::new("has(self.secretRef) || !(self.url.startsWith('ssh://') || self.url.matches('^[^/:@]+@[^/:@]+:'))").message("spec.source.git.secretRef must name a Secret with identity and known_hosts if the URL uses ssh"), validation = Rule::new("!has(self.watch) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.watch is for branches and tags: the operator always builds the commit in spec.source.git.ref.commit"), validation = Rule::new("!has(self.interval) || !has(self.ref) || !has(self.ref.commit)").message("spec.source.git.interval is for branches and tags: a commit never changes"))]
 pub struct Git {
     /// URL of the repository: https://github.com/you/shop.git, ssh://git@github.com/you/shop.git or
     /// git@github.com:you/shop.git. Do not put a password in it: use secretRef.

@@ -171,7 +171,9 @@ pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
         return (!observed.refused(Child::Memory)).then(|| memory::inherit(project, ledger));
     }
     let situation = Situation { project, observed, ledger, target: target(project, observed) };
-    ROWS.iter().find_map(|(_, row)| row(&situation))
+    let (row, step) = ROWS.iter().find_map(|(row, of)| Some((row, of(&situation)?)))?;
+    tracing::debug!(namespace = project.namespace, name = project.name, row, "row matches");
+    Some(step)
 }
 
 impl Situation<'_> {
