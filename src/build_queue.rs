@@ -2,9 +2,9 @@
 //! limit for the cluster and one for each namespace.
 
 pub mod admit;
-mod owned;
+mod ownership;
 pub mod positions;
 pub mod run;
 pub mod schedule;
 
-pub use owned::owned;
+pub use ownership::owned;

@@ -5,18 +5,18 @@ mod body;
 pub mod cache;
 pub mod caches;
 pub mod config_maps;
-mod doubts;
+mod freshness;
 pub mod error;
 pub mod events;
 pub mod fence;
 mod fields;
 pub mod inventory;
 pub mod leases;
-pub mod living;
-mod marks;
+pub mod live_projects;
+mod repair_metadata;
 mod reads;
-pub mod sightings;
-pub mod whose;
+pub mod probe_events;
+pub mod ownership;
 pub mod writes;
 
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::{Client, ResourceExt as _};
 
-use crate::crd::{ProjectDeployment, authors};
+use crate::crd::{ProjectDeployment, field_managers};
 pub use cache::Cache;
 pub use caches::Caches;
 pub use error::{Error, Refused};
@@ -67,7 +67,7 @@ impl Cluster {
 
     /// Stores the object that a status write returned.
     pub fn remember(&self, mut written: ProjectDeployment) {
-        authors::thin(written.metadata.managed_fields.as_mut());
+        field_managers::thin(written.metadata.managed_fields.as_mut());
         let Some(uid) = written.uid() else { return };
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, written);
     }

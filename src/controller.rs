@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::build_queue::admit::limits;
 use crate::build_queue::run::{self, Queue};
 use crate::cluster::cache::Key;
-use crate::crd::{ProjectDeployment, authors};
+use crate::crd::{ProjectDeployment, field_managers};
 use crate::election::Leadership;
 use crate::reconcile::{Error, Requeue, Shared, reconcile};
 use crate::text::with_causes;
@@ -128,7 +128,7 @@ fn projects(
     let shared = context.clone();
     let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
     let events = events
-        .modify(|object| authors::thin(object.metadata.managed_fields.as_mut()))
+        .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()))
         .reflect(writer)
         .inspect(move |event| {
             let Ok(event) = event else { return };

@@ -9,7 +9,7 @@
 )]
 
 pub mod annotations;
-pub mod authors;
+pub mod field_managers;
 pub mod build;
 pub mod conditions;
 pub mod health;

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
 use crate::crd::annotations::{self, Verb};
-use crate::crd::authors::Authors;
+use crate::crd::field_managers::FieldManagers;
 use crate::crd::pods::Copied;
 use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
 use crate::crd::{ProjectDeployment, spec::Source};
@@ -63,7 +63,7 @@ pub struct Project {
     /// Labels and annotations of the object to copy to the children, as the platform chooses them.
     pub copied: Copied,
     /// The field managers that wrote the spec and the requests.
-    pub authors: Authors,
+    pub field_managers: FieldManagers,
 }
 
 /// How the operator gets the digest of the source.
@@ -112,7 +112,7 @@ impl Project {
             requests: annotations::requests(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),
             unknown: annotations::unknown(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),
             copied: Copied::default(),
-            authors: Authors::read(meta.managed_fields.as_ref()),
+            field_managers: FieldManagers::read(meta.managed_fields.as_ref()),
         })
     }
 

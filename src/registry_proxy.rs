@@ -3,7 +3,7 @@
 //! whole cluster may reach, and on the loopback address of every node, where container runtimes accept plain HTTP
 //! without configuration. It stores nothing and streams every answer.
 
-mod places;
+mod connection_limit;
 mod request;
 
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
-use places::{Place, Places};
+use connection_limit::{Slot, ConnectionLimit};
 use request::{Answer, read};
 
 /// Time in which a client must send its request.
@@ -91,14 +91,14 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
         .build()?;
     let relay = Arc::new(Relay { client, registry: arguments.registry });
-    let places = Places::new();
+    let limit = ConnectionLimit::new();
     tracing::info!(%address, registry = relay.registry, "registry proxy is listening");
     let mut ended = std::pin::pin!(ended);
     loop {
         let accepted = async {
-            let free = places.free().await?;
+            let free = limit.free().await?;
             match listener.accept().await {
-                Ok((stream, peer)) => Some((stream, places.take(free, peer.ip())?)),
+                Ok((stream, peer)) => Some((stream, limit.take(free, peer.ip())?)),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(PAUSE).await; // Too many open files, for example: no event reports the end.
@@ -108,19 +108,19 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         };
         tokio::select! {
             accepted = accepted => {
-                let Some((stream, place)) = accepted else { continue };
-                tokio::spawn(serve(relay.clone(), stream, place));
+                let Some((stream, slot)) = accepted else { continue };
+                tokio::spawn(serve(relay.clone(), stream, slot));
             }
             () = &mut ended => break,
         }
     }
     drop(listener);
-    let _ = tokio::time::timeout(LAST_ANSWERS, places.empty()).await;
+    let _ = tokio::time::timeout(LAST_ANSWERS, limit.empty()).await;
     Ok(())
 }
 
 /// Serves one request per connection: connections to a loopback address are cheap, and an idle one would occupy a slot.
-async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Place) {
+async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Slot) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(UNREAD));
     let service = service_fn(move |request| {

@@ -7,11 +7,11 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(super) use hidden::shortened;
+pub(super) use redact::shortened;
 pub(super) use lines::each_line;
 pub(super) use printable::printable;
 
-mod hidden;
+mod redact;
 mod lines;
 mod printable;
 mod tail;
@@ -62,7 +62,7 @@ impl Log {
         let shown = secrets
             .iter()
             .map(|secret| printable(secret))
-            .filter(|shown| shown.len() >= hidden::HIDDEN.len());
+            .filter(|shown| shown.len() >= redact::HIDDEN.len());
         let mut all: Vec<String> = shown.chain(secrets.iter().cloned()).collect();
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         all.dedup();
@@ -71,7 +71,7 @@ impl Log {
 
     /// Replaces every secret in the text, and the rest of a secret where the text was cut.
     pub(super) fn hide(&self, text: &str) -> String {
-        hidden::hide(text, &self.secrets)
+        redact::hide(text, &self.secrets)
     }
 
     /// Announces a stage, `==> fetch    https://… @ 1a2b3c4`, and ends the one before.

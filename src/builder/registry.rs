@@ -17,7 +17,7 @@ pub(super) use error::{Advice, Error};
 
 mod artifact;
 mod error;
-pub(super) mod room;
+pub(super) mod quota;
 
 const TIME: Duration = Duration::from_mins(1);
 

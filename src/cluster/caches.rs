@@ -16,8 +16,8 @@ use tokio::sync::{Notify, mpsc};
 
 use super::cache::{Cache, Key};
 use super::config_maps::ConfigMaps;
-use super::living::Living;
-use super::sightings::{self, Sightings};
+use super::live_projects::LiveProjects;
+use super::probe_events::{self, ProbeEvents};
 use crate::desired::names;
 
 /// The caches, one per kind.
@@ -36,11 +36,11 @@ pub struct Caches {
     /// Pods of apps and builds.
     pub pods: Cache<Pod>,
     /// Failed health checks that kubelets reported. Nothing waits for this list: it only improves messages.
-    pub sightings: Sightings,
+    pub probe_events: ProbeEvents,
     /// Digests of ConfigMaps that are a source.
     pub config_maps: ConfigMaps,
     /// The existing projects.
-    pub projects: Living,
+    pub projects: LiveProjects,
     /// Notified whenever a list is complete.
     pub listed: Notify,
     /// Notified whenever a Job changes, for the build queue.
@@ -103,7 +103,7 @@ impl Caches {
         );
         let unhealthy = events(
             Api::<Event>::all_or(&client, namespace),
-            watcher::Config::default().fields(&sightings::selector()),
+            watcher::Config::default().fields(&probe_events::selector()),
         );
         tokio::join!(
             self.feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
@@ -112,7 +112,7 @@ impl Caches {
             self.feed(children(&client, namespace), |event| self.services.heard(event), &changed),
             self.feed(children(&client, namespace), jobs_heard, &changed),
             self.feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
-            self.feed(unhealthy, |event| self.sightings.heard(event), &changed),
+            self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
             self.feed(maps, |event| self.config_maps.heard(event), &changed),
         );
     }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::body::body;
-use super::whose::is_ours;
+use super::ownership::is_ours;
 use super::{Cache, Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;

@@ -4,14 +4,14 @@
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::contest::{Contest, Wish};
+use super::lease_loop::{LeaseLoop, Intent};
 use super::{Leadership, Standing, Times};
 use crate::cluster::fence::Fence;
 use crate::cluster::leases::Leases;
 
 /// One operator among several. If dropped, it does not release the Lease, like a process that is killed.
 pub struct Candidate {
-    wish: watch::Sender<Wish>,
+    intent: watch::Sender<Intent>,
     standing: watch::Receiver<Standing>,
     task: JoinHandle<()>,
 }
@@ -20,10 +20,10 @@ impl Candidate {
     /// Starts to watch the Lease, under the identity `me`, which no other operator may have at the same time.
     #[must_use]
     pub fn start(leases: Leases, fence: Fence, me: String, times: Times) -> Self {
-        let (wish, wished) = watch::channel(Wish::Look);
+        let (intent, intents) = watch::channel(Intent::Look);
         let (told, standing) = watch::channel(Standing::Standby);
-        let contest = Contest::new(leases, fence, me, times, wished, told);
-        Self { wish, standing, task: tokio::spawn(contest.run()) }
+        let lease_loop = LeaseLoop::new(leases, fence, me, times, intents, told);
+        Self { intent, standing, task: tokio::spawn(lease_loop.run()) }
     }
 
     /// Its state, for the health endpoints.
@@ -35,7 +35,7 @@ impl Candidate {
 
 impl Leadership for Candidate {
     async fn mine(&mut self) {
-        self.wish.send_replace(Wish::Lead);
+        self.intent.send_replace(Intent::Lead);
         if self.standing.wait_for(|standing| *standing == Standing::Leading).await.is_err() {
             std::future::pending::<()>().await; // The election has ended, with the process.
         }
@@ -46,7 +46,7 @@ impl Leadership for Candidate {
     }
 
     async fn release(mut self) {
-        self.wish.send_replace(Wish::End);
+        self.intent.send_replace(Intent::End);
         let _ = (&mut self.task).await;
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::crd::ProjectDeployment;
 use crate::crd::spec::Cleanup;
-use crate::desired::{names, told};
+use crate::desired::{names, job_env};
 use crate::memory::revisions;
 
 /// What must not be deleted. Repositories are paths without the registry's host.
@@ -41,7 +41,7 @@ impl Named {
         let mut named = Self::default();
         for build in builds {
             let namespace = build.namespace().unwrap_or_default();
-            match told::repository(build).as_deref().and_then(path) {
+            match job_env::repository(build).as_deref().and_then(path) {
                 Some(repository) if is_below(&repository, &namespace) => drop(named.busy.insert(repository)),
                 Some(_) => {}
                 None => drop(named.unclear.insert(namespace)),

@@ -1,11 +1,11 @@
 //! Third step of the loop (I/O): performs the one write that `decide` returned. It chooses nothing but a free port.
 
 mod altered;
-mod ask_first;
+mod dry_run;
 mod cleanup;
 mod init;
-mod owned;
-mod roll;
+mod ownership;
+mod deployment;
 
 use std::collections::HashSet;
 
@@ -64,7 +64,7 @@ pub async fn act(
             (Child::Memory, write_ledger(hand.cluster, project, observed, &ledger).await)
         }
         Step::AdoptLedger(ledger) => {
-            (Child::Memory, owned::inherit(hand.cluster, project, observed, &ledger).await)
+            (Child::Memory, ownership::inherit(hand.cluster, project, observed, &ledger).await)
         }
         Step::CreateRecord { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
@@ -91,7 +91,7 @@ pub async fn act(
                     message,
                 }));
             }
-            if let Some(refusal) = ask_first::refusal(hand, project, observed, &of, reason).await? {
+            if let Some(refusal) = dry_run::refusal(hand, project, observed, &of, reason).await? {
                 return Ok(Outcome::Refused(refusal));
             }
             let request = BuildRequest { of: &of, attempt, digest: digest.as_deref(), reason };
@@ -106,12 +106,12 @@ pub async fn act(
         Step::RecreateCleanupJob { job } => {
             (Child::Cleanup, cleanup::create_next(hand, project, observed, &job).await)
         }
-        Step::ApplyDeployment(target) => match roll::roll(hand.cluster, project, observed, &target).await {
+        Step::ApplyDeployment(target) => match deployment::apply(hand.cluster, project, observed, &target).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => (Child::Deployment, Err(error)),
         },
         Step::RepairMetadata(unmarked) => {
-            (unmarked.child, owned::mark(hand.cluster, project, observed, &unmarked).await)
+            (unmarked.child, ownership::repair(hand.cluster, project, observed, &unmarked).await)
         }
         Step::ApplyService { port } => return serve(hand, project, observed, port).await,
         Step::DeleteBuildJob { .. }

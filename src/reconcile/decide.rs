@@ -226,7 +226,7 @@ impl Situation<'_> {
 
     /// The trigger that a request is recorded as.
     fn trigger(&self, verb: Verb, cause: TriggerKind) -> Trigger {
-        Trigger { cause, by: self.project.authors.requests.get(&verb).cloned() }
+        Trigger { cause, by: self.project.field_managers.requests.get(&verb).cloned() }
     }
 
     fn key_of(&self, version: &str) -> Option<&str> {

@@ -19,9 +19,9 @@ use super::observed::{BuildJob, Child, ConfigMap, JobState, Objects, Observed, R
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
-use crate::cluster::whose::{is_left_behind, is_ours};
+use crate::cluster::ownership::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
-use crate::desired::{meta, names, service, settled::settled};
+use crate::desired::{meta, names, service, drift::as_desired};
 use crate::image_cleanup::facts as cleanup;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::Ledger;
@@ -79,8 +79,8 @@ pub async fn observe(
     let ledger = ours(project, &revisions, &project.name);
     let memory = ledger.as_ref().and_then(|ledger| revisions::read_ledger(ledger));
     let now = Timestamp::now();
-    let sightings = sightings(cluster, &pods);
-    let looked = Looked { now, sightings: &sightings };
+    let probe_events = probe_events(cluster, &pods);
+    let looked = Looked { now, probe_events: &probe_events };
     let rollout = deployment.as_ref().map(|deployment| {
         let record = facts::rollout::version_in_place(deployment).and_then(|version| records.get(version));
         facts::rollout::rollout(project, deployment, record, &sets, &pods, looked)
@@ -130,10 +130,10 @@ pub async fn observe(
 }
 
 /// The last failed health check that kubelets reported for each of these pods.
-fn sightings(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, Sighting> {
+fn probe_events(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, Sighting> {
     let of = |pod: &Arc<Pod>| {
         let uid = pod.uid()?;
-        let (said, at) = cluster.caches().sightings.of(&uid)?;
+        let (said, at) = cluster.caches().probe_events.of(&uid)?;
         Some((uid, Sighting { said, at }))
     };
     pods.iter().filter_map(of).collect()
@@ -284,7 +284,7 @@ fn read_service(project: &Project, object: &Service) -> observed::Service {
     observed::Service {
         port: service::node_port(object),
         faithful: meta::same_copied(project, object)
-            && serde_json::to_value(object).is_ok_and(|live| settled(&live, &want)),
+            && serde_json::to_value(object).is_ok_and(|live| as_desired(&live, &want)),
     }
 }
 

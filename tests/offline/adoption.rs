@@ -1,6 +1,6 @@
 //! Whose a child is: ours, left behind by a project of this name, or a stranger's.
 
-use doce_operator::cluster::whose::{is_left_behind, is_ours};
+use doce_operator::cluster::ownership::{is_left_behind, is_ours};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
 use k8s_openapi::api::apps::v1::Deployment;

@@ -5,8 +5,8 @@ use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::spec::{HealthType, Takeover};
 use doce_operator::desired::build_job::{self, BuildRequest};
 use doce_operator::desired::deployment::{RolloutTimings, apply};
-use doce_operator::desired::settled::{difference, settled};
-use doce_operator::desired::told::told;
+use doce_operator::desired::drift::{as_desired, difference};
+use doce_operator::desired::job_env::told;
 use doce_operator::desired::{meta, names, service, template};
 use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::memory::revisions;
@@ -583,7 +583,7 @@ fn what_the_api_server_writes_back_counts_as_settled() {
         { "name": "app", "imagePullPolicy": "IfNotPresent", "env": [{ "name": "A" }, { "name": "OTHER" }],
           "resources": { "requests": { "cpu": "1", "memory": "512Mi" } } },
     ] } } });
-    assert!(settled(&live, &want));
+    assert!(as_desired(&live, &want));
 }
 
 #[test]
@@ -631,7 +631,7 @@ fn each_type_of_health_makes_both_probes_with_its_own_port_headers_and_timeout()
     ] {
         let made = container(&json!({ "health": health }));
         for probe in ["startupProbe", "readinessProbe"] {
-            assert!(settled(&made[probe], &action), "{health}: {}", made[probe]);
+            assert!(as_desired(&made[probe], &action), "{health}: {}", made[probe]);
             assert_eq!(made[probe]["timeoutSeconds"], timeout, "{health}");
         }
     }
@@ -665,8 +665,8 @@ fn a_pod_has_its_drain_before_sigterm_and_all_of_its_grace_after_it() {
 
 #[test]
 fn a_deployment_that_nobody_paused_is_settled() {
-    assert!(settled(&json!({ "spec": {} }), &json!({ "spec": { "paused": false } })));
-    assert!(!settled(&json!({ "spec": { "paused": true } }), &json!({ "spec": { "paused": false } })));
+    assert!(as_desired(&json!({ "spec": {} }), &json!({ "spec": { "paused": false } })));
+    assert!(!as_desired(&json!({ "spec": { "paused": true } }), &json!({ "spec": { "paused": false } })));
 }
 
 #[test]
@@ -682,13 +682,13 @@ fn quantities_are_compared_by_value_and_rounded_up_as_the_api_server_does() {
         ("5e3", "5k"),
         ("0", "0"),
     ] {
-        assert!(settled(&one("requests", live), &one("requests", want)), "{live} {want}");
-        assert!(settled(&one("limits", live), &one("limits", want)), "{live} {want}");
-        assert!(settled(&divisor(live), &divisor(want)), "{live} {want}");
+        assert!(as_desired(&one("requests", live), &one("requests", want)), "{live} {want}");
+        assert!(as_desired(&one("limits", live), &one("limits", want)), "{live} {want}");
+        assert!(as_desired(&divisor(live), &divisor(want)), "{live} {want}");
     }
     for (live, want) in [("1m", "1.5m"), ("2m", "2.1m"), ("1Gi", "1G"), ("0", "1n")] {
-        assert!(!settled(&one("requests", live), &one("requests", want)), "{live} {want}");
-        assert!(!settled(&divisor(live), &divisor(want)), "{live} {want}");
+        assert!(!as_desired(&one("requests", live), &one("requests", want)), "{live} {want}");
+        assert!(!as_desired(&divisor(live), &divisor(want)), "{live} {want}");
     }
 }
 
@@ -732,7 +732,7 @@ fn what_somebody_changed_does_not_count_as_settled() {
         json!({ "replicas": 2, "cpu": { "requests": { "cpu": "500m" } }, "args": ["b", "a"], "labels": { "x": "y" } }),
         json!({ "replicas": 2, "cpu": { "requests": { "cpu": "500m" } }, "args": ["a", "b"], "labels": {} }),
     ] {
-        assert!(!settled(&other, &want), "{other}");
+        assert!(!as_desired(&other, &want), "{other}");
     }
 }
 

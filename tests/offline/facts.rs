@@ -41,8 +41,8 @@ fn completed(in_place: &str) -> bool {
         "status": { "observedGeneration": 3, "conditions": [condition] },
     }))
     .unwrap();
-    let sightings = std::collections::BTreeMap::new();
-    let looked = Looked { now: jiff::Timestamp::UNIX_EPOCH, sightings: &sightings };
+    let probe_events = std::collections::BTreeMap::new();
+    let looked = Looked { now: jiff::Timestamp::UNIX_EPOCH, probe_events: &probe_events };
     rollout(&project, &deployment, None, &[set("shop-old", "old")], &[], looked).completed
 }
 

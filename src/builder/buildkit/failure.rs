@@ -6,7 +6,7 @@ mod copy;
 use super::super::disk;
 use super::super::log::shortened;
 use super::super::outcome::Failure;
-use super::super::registry::{Advice, room};
+use super::super::registry::{Advice, quota};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 use crate::text::not_found;
@@ -143,7 +143,7 @@ fn push(error: &str, words: &str, advice: &Advice) -> Failure {
     let status = status(error);
     let said = if words.is_empty() { String::new() } else { format!(": {}", short(words)) };
     let why = format!("{}{said}", short(error));
-    if room::is_full(status, words) {
+    if quota::is_full(status, words) {
         let message = format!("the image is built, but the registry is full: {why}; {}", advice.full);
         return Failure::new(Stage::Push, Reason::RegistryFull, message);
     }

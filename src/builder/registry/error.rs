@@ -4,7 +4,7 @@ use oci_client::Reference;
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 
 use super::super::outcome::Failure;
-use super::{chain, room};
+use super::{chain, quota};
 use crate::protocol::reason::Reason;
 use crate::protocol::report::Stage;
 
@@ -75,7 +75,7 @@ pub(super) fn explain(reference: &Reference, error: &OciDistributionError) -> Er
     use OciDistributionError as E;
 
     let image = reference.to_string();
-    if let Some(why) = room::refusal(error) {
+    if let Some(why) = quota::refusal(error) {
         return Error::Full { image, why };
     }
     match error {

@@ -7,7 +7,7 @@ use super::super::decide::Step;
 use super::super::observed::{Child, Refusal, RefusalReason};
 use super::Outcome;
 use crate::desired::names;
-use crate::desired::settled::difference;
+use crate::desired::drift::difference;
 use crate::project::Project;
 
 /// Compares `want` with the API server's answer to that write, which contains no later edits.

@@ -67,7 +67,7 @@ pub(super) fn inherit(project: &Project, ledger: &Ledger) -> Step {
 
 /// The trigger of a changed spec.
 fn applied(project: &Project) -> Trigger {
-    Trigger { cause: TriggerKind::Apply, by: project.authors.spec.clone() }
+    Trigger { cause: TriggerKind::Apply, by: project.field_managers.spec.clone() }
 }
 
 /// A lookup number that no existing Job has, so no old answer counts as new.

@@ -30,12 +30,12 @@ pub struct Looked<'a> {
     /// When the pass started.
     pub now: Timestamp,
     /// The kubelet's last message about a failed check, by the uid of the pod.
-    pub sightings: &'a BTreeMap<String, Sighting>,
+    pub probe_events: &'a BTreeMap<String, Sighting>,
 }
 
 impl<'a> Looked<'a> {
     fn of(self, pod: &Pod) -> Option<&'a Sighting> {
-        self.sightings.get(&pod.uid()?)
+        self.probe_events.get(&pod.uid()?)
     }
 
     /// A container that has run since then has only just started.

@@ -15,7 +15,7 @@ use super::pod::{self, Looked, given_up, hopeless, is_new, is_ready, not_ready, 
 use super::security::explained;
 use super::{listening, pull};
 use crate::desired::deployment::{RolloutTimings, apply};
-use crate::desired::settled::settled;
+use crate::desired::drift::as_desired;
 use crate::desired::template;
 use crate::desired::{meta, names};
 use crate::memory::record::Record;
@@ -123,7 +123,7 @@ fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, rep
     let want = record.and_then(|record| apply(project, record, stamp, replicas, timings_in_place(object)));
     want.is_none_or(|want| {
         meta::same_copied(project, object)
-            && serde_json::to_value(object).is_ok_and(|live| settled(&live, &without_kind(want)))
+            && serde_json::to_value(object).is_ok_and(|live| as_desired(&live, &without_kind(want)))
     })
 }
 
@@ -152,7 +152,7 @@ pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, 
         name: object.name_any(),
         pods: desired.max(there),
         current: deployment.is_none_or(|deployment| is_current(deployment, object)),
-        faithful: want.is_none_or(|want| settled(&live, &want)),
+        faithful: want.is_none_or(|want| as_desired(&live, &want)),
         revision: revision(object),
         version,
         stamp,

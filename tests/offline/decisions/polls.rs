@@ -109,7 +109,7 @@ fn what_a_look_found_is_told_of_its_first_version_and_not_of_what_the_spec_makes
     assert_eq!(trigger(&look(polled(2).live(1, 1).in_place(1))).cause, TriggerKind::Poll);
     let mut case = look(polled(1).live(1, 1).in_place(1));
     case.project.run.port = 3001;
-    case.project.authors.spec = Some("helm".to_owned());
+    case.project.field_managers.spec = Some("helm".to_owned());
     assert_eq!(trigger(&case), Trigger { cause: TriggerKind::Apply, by: Some("helm".to_owned()) });
 }
 

@@ -31,8 +31,8 @@ fn at(second: i64) -> Timestamp {
 fn trouble(status: &Value, said: Option<(&str, i64)>, now: i64) -> Trouble {
     let sighting =
         said.map(|(said, second)| ("u".to_owned(), Sighting { said: said.to_owned(), at: at(second) }));
-    let sightings = sighting.into_iter().collect();
-    let looked = Looked { now: at(now), sightings: &sightings };
+    let probe_events = sighting.into_iter().collect();
+    let looked = Looked { now: at(now), probe_events: &probe_events };
     let (pod, check) = (pod(status), check());
     given_up(&pod, Some(&check), looked)
         .or_else(|| waiting(&pod))

@@ -11,7 +11,7 @@ use crate::crd::ProjectDeployment;
 
 /// The projects that the watch reported and that are not being deleted.
 #[derive(Debug, Default)]
-pub struct Living {
+pub struct LiveProjects {
     inner: Mutex<Inner>,
 }
 
@@ -23,7 +23,7 @@ struct Inner {
     listed: Option<HashMap<String, String>>,
 }
 
-impl Living {
+impl LiveProjects {
     /// Applies a watch event. Returns whether it completed a list.
     pub fn heard(&self, event: &Event<ProjectDeployment>) -> bool {
         let mut inner = self.lock();
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_project_lives_in_its_own_namespace_until_it_is_being_deleted() {
-        let living = Living::default();
+        let living = LiveProjects::default();
         living.heard(&Event::Init);
         living.heard(&Event::InitApply(project("n", "u", false)));
         living.heard(&Event::InitApply(project("n", "going", true)));

@@ -20,7 +20,7 @@ const SENTENCE: usize = 512;
 
 /// The last sentence of each pod, by its uid.
 #[derive(Debug, Default)]
-pub struct Sightings {
+pub struct ProbeEvents {
     inner: Mutex<Inner>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn selector() -> String {
     )
 }
 
-impl Sightings {
+impl ProbeEvents {
     /// The last sentence about a pod and when the kubelet last reported it.
     #[must_use]
     pub fn of(&self, pod: &str) -> Option<(String, Timestamp)> {
@@ -151,46 +151,46 @@ mod tests {
 
     #[test]
     fn the_newest_sentence_of_a_pod_is_kept_and_only_another_one_is_news() {
-        let sightings = Sightings::default();
+        let probe_events = ProbeEvents::default();
         let hear = |sentence, second| {
-            sightings.heard(watcher::Event::Apply(event("my-shop-5d4f9-x2x9q", "u", sentence, second)))
+            probe_events.heard(watcher::Event::Apply(event("my-shop-5d4f9-x2x9q", "u", sentence, second)))
         };
         assert_eq!(hear("refused", 1), [key("my-shop")]);
         assert!(hear("refused", 2).is_empty(), "it was only counted up");
         assert_eq!(hear("401", 3), [key("my-shop")]);
         assert!(hear("refused", 2).is_empty(), "it is older");
-        let (sentence, at) = sightings.of("u").unwrap();
+        let (sentence, at) = probe_events.of("u").unwrap();
         assert_eq!((sentence.as_str(), at.to_string().as_str()), ("401", "2026-11-28T18:00:03Z"));
-        sightings.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "refused", 2)));
-        assert!(sightings.of("u").is_some(), "the Event before it expired");
-        sightings.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "401", 3)));
-        assert_eq!(sightings.of("u"), None);
+        probe_events.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "refused", 2)));
+        assert!(probe_events.of("u").is_some(), "the Event before it expired");
+        probe_events.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "401", 3)));
+        assert_eq!(probe_events.of("u"), None);
     }
 
     #[test]
     fn a_list_replaces_what_was_there_and_tells_of_what_is_new() {
-        let sightings = Sightings::default();
+        let probe_events = ProbeEvents::default();
         for (uid, sentence) in [("a", "same"), ("b", "old"), ("c", "gone")] {
-            sightings.heard(watcher::Event::Apply(event(&format!("{uid}-1-2"), uid, sentence, 1)));
+            probe_events.heard(watcher::Event::Apply(event(&format!("{uid}-1-2"), uid, sentence, 1)));
         }
-        sightings.heard(watcher::Event::Init);
+        probe_events.heard(watcher::Event::Init);
         for (uid, sentence) in [("a", "same"), ("b", "new")] {
-            sightings.heard(watcher::Event::InitApply(event(&format!("{uid}-1-2"), uid, sentence, 2)));
+            probe_events.heard(watcher::Event::InitApply(event(&format!("{uid}-1-2"), uid, sentence, 2)));
         }
-        assert_eq!(sightings.heard(watcher::Event::InitDone), [key("b")]);
-        assert_eq!(sightings.of("c"), None);
+        assert_eq!(probe_events.heard(watcher::Event::InitDone), [key("b")]);
+        assert_eq!(probe_events.of("c"), None);
     }
 
     #[test]
     fn the_memory_is_bounded_and_the_oldest_goes_first() {
-        let sightings = Sightings::default();
+        let probe_events = ProbeEvents::default();
         for pod in 0..=PODS {
             let second = u8::from(pod > 0);
             let long = "x".repeat(5000);
-            sightings.heard(watcher::Event::Apply(event("p-1-2", &pod.to_string(), &long, second)));
+            probe_events.heard(watcher::Event::Apply(event("p-1-2", &pod.to_string(), &long, second)));
         }
-        assert_eq!(sightings.lock().said.len(), PODS);
-        assert_eq!(sightings.of("0"), None);
-        assert!(sightings.of("1").unwrap().0.len() <= SENTENCE);
+        assert_eq!(probe_events.lock().said.len(), PODS);
+        assert_eq!(probe_events.of("0"), None);
+        assert!(probe_events.of("1").unwrap().0.len() <= SENTENCE);
     }
 }

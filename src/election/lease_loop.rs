@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::view::{Free, View};
+use super::lease::{Free, ObservedLease};
 use super::{Standing, Times};
 use crate::cluster::Error;
 use crate::cluster::fence::Fence;
@@ -18,7 +18,7 @@ use crate::text::with_causes;
 
 /// What the operator wants from the election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Intent {
     /// Only observe: it cannot work yet. The waiting time for other holders already runs.
     Look,
     /// Lead.
@@ -40,13 +40,13 @@ enum Trouble {
 }
 
 /// One candidate in the contest.
-pub(super) struct Contest {
+pub(super) struct LeaseLoop {
     leases: Leases,
     fence: Fence,
     me: String,
     times: Times,
-    view: View,
-    wished: watch::Receiver<Wish>,
+    view: ObservedLease,
+    intents: watch::Receiver<Intent>,
     told: watch::Sender<Standing>,
     /// The last problem; it is logged once.
     trouble: Option<String>,
@@ -54,18 +54,18 @@ pub(super) struct Contest {
     holder: String,
 }
 
-impl Contest {
+impl LeaseLoop {
     /// A candidate that has not read the Lease yet.
     pub(super) fn new(
         leases: Leases,
         fence: Fence,
         me: String,
         times: Times,
-        wished: watch::Receiver<Wish>,
+        intents: watch::Receiver<Intent>,
         told: watch::Sender<Standing>,
     ) -> Self {
-        let view = View::new(me.clone(), times);
-        Self { leases, fence, me, times, view, wished, told, trouble: None, holder: String::new() }
+        let view = ObservedLease::new(me.clone(), times);
+        Self { leases, fence, me, times, view, intents, told, trouble: None, holder: String::new() }
     }
 
     /// Takes part in the election until the process ends.
@@ -92,31 +92,31 @@ impl Contest {
     async fn stand_by(&mut self) -> Option<(Lease, Instant)> {
         self.holder.clear();
         loop {
-            let wish = *self.wished.borrow_and_update();
-            if wish == Wish::End {
+            let intent = *self.intents.borrow_and_update();
+            if intent == Intent::End {
                 return None;
             }
-            match self.try_to_take(wish).await {
+            match self.try_to_take(intent).await {
                 Ok(Some(taken)) => return Some(taken),
                 Ok(None) => self.well(),
                 Err(trouble) => self.say(trouble),
             }
             tokio::select! {
                 () = tokio::time::sleep(self.times.pause()) => {}
-                changed = self.wished.changed() => if changed.is_err() { return None },
+                changed = self.intents.changed() => if changed.is_err() { return None },
             }
         }
     }
 
     /// Acquires the Lease, if it is free and wanted.
-    async fn try_to_take(&mut self, wish: Wish) -> Result<Option<(Lease, Instant)>, Trouble> {
+    async fn try_to_take(&mut self, intent: Intent) -> Result<Option<(Lease, Instant)>, Trouble> {
         let lease = self.ask(self.leases.read()).await?;
         let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
         if let Free::In(left) = self.view.look(spec.as_ref(), Instant::now()) {
             self.say_holder(spec.as_ref(), left);
             return Ok(None);
         }
-        if wish != Wish::Lead {
+        if intent != Intent::Lead {
             return Ok(None);
         }
         let sent = Instant::now(); // Before the request: our time must end before others may acquire the Lease.
@@ -135,7 +135,7 @@ impl Contest {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause.min(left(end))) => {}
-                () = ended(&mut self.wished) => return Ok(held),
+                () = ended(&mut self.intents) => return Ok(held),
             }
             let sent = Instant::now();
             if sent >= end {
@@ -181,7 +181,7 @@ impl Contest {
     }
 
     async fn give_back(self, held: &Lease) {
-        let spec = View::released(&held.spec.clone().unwrap_or_default());
+        let spec = ObservedLease::released(&held.spec.clone().unwrap_or_default());
         match self.ask(self.leases.replace(held, spec)).await {
             Ok(_) => tracing::info!(lease = %self.leases, identity = self.me, "released the lease"),
             Err(Trouble::Changed) => {} // It was no longer ours.
@@ -240,8 +240,8 @@ impl Contest {
     }
 }
 
-async fn ended(wished: &mut watch::Receiver<Wish>) {
-    let _ = wished.wait_for(|wish| *wish == Wish::End).await;
+async fn ended(intents: &mut watch::Receiver<Intent>) {
+    let _ = intents.wait_for(|intent| *intent == Intent::End).await;
 }
 
 fn left(end: Instant) -> Duration {

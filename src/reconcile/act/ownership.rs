@@ -28,7 +28,7 @@ pub(super) async fn inherit(
 }
 
 /// Restores labels and owner of a child that lost them.
-pub(super) async fn mark(
+pub(super) async fn repair(
     cluster: &Cluster,
     project: &Project,
     observed: &Observed,

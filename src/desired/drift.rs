@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 /// Whether `live` has every field of `want`. Fields that `want` omits or leaves empty are not compared, so others may
 /// set them.
 #[must_use]
-pub fn settled(live: &Value, want: &Value) -> bool {
+pub fn as_desired(live: &Value, want: &Value) -> bool {
     difference(live, want).is_none()
 }
 
 /// Path of the first field of `want` that differs in `live`, such as `spec.template.spec.containers[app].image`; `None`
-/// if all is [`settled`]. It contains no value, because values may be confidential.
+/// if all is [`as_desired`]. It contains no value, because values may be confidential.
 #[must_use]
 pub fn difference(live: &Value, want: &Value) -> Option<String> {
     match (live, want) {

@@ -17,7 +17,7 @@ use super::super::observed::{Child, Observed};
 use super::{Outcome, altered};
 
 /// Creates or changes the Deployment.
-pub(super) async fn roll(
+pub(super) async fn apply(
     cluster: &Cluster,
     project: &Project,
     observed: &Observed,

@@ -14,19 +14,19 @@ const OF_ONE: usize = 64;
 
 /// The connection slots of a proxy.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct ConnectionLimit {
     free: Arc<Semaphore>,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// The slot of one connection; dropped, it is free again.
-pub(super) struct Place {
+pub(super) struct Slot {
     peer: IpAddr,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
     _one: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl ConnectionLimit {
     pub(super) fn new() -> Self {
         Self { free: Arc::new(Semaphore::new(ALL as usize)), taken: Arc::default() }
     }
@@ -37,14 +37,14 @@ impl Places {
     }
 
     /// The slot of a connection; `None` if its address has reached its limit.
-    pub(super) fn take(&self, one: OwnedSemaphorePermit, peer: IpAddr) -> Option<Place> {
+    pub(super) fn take(&self, one: OwnedSemaphorePermit, peer: IpAddr) -> Option<Slot> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(peer).or_default();
         if *count >= OF_ONE {
             return None;
         }
         *count += 1;
-        Some(Place { peer, taken: self.taken.clone(), _one: one })
+        Some(Slot { peer, taken: self.taken.clone(), _one: one })
     }
 
     /// Waits until no client is connected.
@@ -53,7 +53,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.peer) {
@@ -71,19 +71,19 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_cannot_take_the_places_of_all() {
-        let places = Places::new();
+        let limit = ConnectionLimit::new();
         let (greedy, modest) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let mut held = vec![];
         for _ in 0..OF_ONE {
-            held.extend(places.take(places.free().await.unwrap(), greedy));
+            held.extend(limit.take(limit.free().await.unwrap(), greedy));
         }
         assert_eq!(held.len(), OF_ONE);
-        assert!(places.take(places.free().await.unwrap(), greedy).is_none());
-        assert!(places.take(places.free().await.unwrap(), modest).is_some());
+        assert!(limit.take(limit.free().await.unwrap(), greedy).is_none());
+        assert!(limit.take(limit.free().await.unwrap(), modest).is_some());
         held.pop();
-        assert!(places.take(places.free().await.unwrap(), greedy).is_some());
+        assert!(limit.take(limit.free().await.unwrap(), greedy).is_some());
         held.clear();
-        places.empty().await;
-        assert!(places.taken.lock().unwrap().is_empty());
+        limit.empty().await;
+        assert!(limit.taken.lock().unwrap().is_empty());
     }
 }

@@ -13,14 +13,14 @@ const MAX_NAME: usize = 128;
 
 /// The field managers that wrote the spec and the requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Authors {
+pub struct FieldManagers {
     /// The manager that changed the spec last.
     pub spec: Option<String>,
     /// The manager that wrote each request.
     pub requests: BTreeMap<Verb, String>,
 }
 
-/// Reduces managed fields to what [`Authors::read`] needs, because in full they are larger than the object.
+/// Reduces managed fields to what [`FieldManagers::read`] needs, because in full they are larger than the object.
 pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
     let Some(entries) = entries else { return };
     entries.retain_mut(|entry| {
@@ -40,25 +40,25 @@ pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
     });
 }
 
-impl Authors {
+impl FieldManagers {
     /// Reads managed fields. If two managers own a field, the later one counts.
     #[must_use]
     pub fn read(entries: Option<&Vec<ManagedFieldsEntry>>) -> Self {
         let mut entries: Vec<&ManagedFieldsEntry> = entries.into_iter().flatten().collect();
         entries.retain(|entry| entry.subresource.is_none());
         entries.sort_by_key(|entry| entry.time.as_ref().map(|time| time.0));
-        let mut authors = Self::default();
+        let mut field_managers = Self::default();
         for entry in entries {
             let (Some(fields), Some(manager)) = (&entry.fields_v1, &entry.manager) else { continue };
             let manager: String = manager.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
             for verb in Verb::ALL.into_iter().filter(|verb| owns(&fields.0, *verb)) {
-                authors.requests.insert(verb, manager.clone());
+                field_managers.requests.insert(verb, manager.clone());
             }
             if fields.0.get("f:spec").is_some() {
-                authors.spec = Some(manager);
+                field_managers.spec = Some(manager);
             }
         }
-        authors
+        field_managers
     }
 }
 
@@ -93,11 +93,11 @@ mod tests {
         let mut status = entry("doce-operator", 50, &json!({ "f:spec": {} }));
         status.subresource = Some("status".to_owned());
         entries.push(status);
-        let authors = Authors::read(Some(&entries));
-        assert_eq!(authors.spec.as_deref(), Some("kubectl-edit"));
-        assert_eq!(authors.requests, BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())]));
+        let field_managers = FieldManagers::read(Some(&entries));
+        assert_eq!(field_managers.spec.as_deref(), Some("kubectl-edit"));
+        assert_eq!(field_managers.requests, BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())]));
         thin(Some(&mut entries));
-        assert_eq!(Authors::read(Some(&entries)), authors);
+        assert_eq!(FieldManagers::read(Some(&entries)), field_managers);
         assert_eq!(entries.len(), 3, "a manager that owns neither spec nor requests is dropped");
         assert_eq!(entries[1].fields_v1, Some(FieldsV1(json!({ "f:spec": {} }))));
     }

@@ -11,7 +11,7 @@ use super::times::{LONGEST, Times};
 
 /// The Lease as one process has observed it.
 #[derive(Clone, Debug)]
-pub struct View {
+pub struct ObservedLease {
     me: String,
     times: Times,
     seen: Option<Seen>,
@@ -33,7 +33,7 @@ pub enum Free {
     In(Duration),
 }
 
-impl View {
+impl ObservedLease {
     /// A view that has observed nothing yet.
     #[must_use]
     pub fn new(me: String, times: Times) -> Self {
@@ -112,8 +112,8 @@ mod tests {
 
     const LEASE: u64 = 15;
 
-    fn view(me: &str) -> View {
-        View::new(me.to_owned(), Times::of(15))
+    fn view(me: &str) -> ObservedLease {
+        ObservedLease::new(me.to_owned(), Times::of(15))
     }
 
     fn at(second: i64) -> MicroTime {
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(view("a").look(Some(&LeaseSpec::default()), now), Free::Now);
         let mut stands_by = view("a");
         assert_eq!(stands_by.look(Some(&held("b", 0)), now), in_seconds(LEASE));
-        assert_eq!(stands_by.look(Some(&View::released(&held("b", 0))), now), Free::Now);
+        assert_eq!(stands_by.look(Some(&ObservedLease::released(&held("b", 0))), now), Free::Now);
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn taking_counts_a_transition_only_from_another_holder() {
         let view = view("a");
-        let from_nobody = view.taken(Some(&View::released(&held("b", 0))), at(1));
+        let from_nobody = view.taken(Some(&ObservedLease::released(&held("b", 0))), at(1));
         assert_eq!(from_nobody.lease_transitions, Some(1));
         assert_eq!(view.taken(Some(&from_nobody), at(2)).lease_transitions, Some(1));
         let renewed = view.renewed(&from_nobody, at(3));
