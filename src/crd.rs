@@ -9,9 +9,9 @@
 )]
 
 pub mod annotations;
-pub mod field_managers;
 pub mod build;
 pub mod conditions;
+pub mod field_managers;
 pub mod health;
 pub mod init_command;
 pub mod output;

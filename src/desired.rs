@@ -3,15 +3,15 @@
 pub mod build_job;
 pub mod build_profile;
 pub mod deployment;
+pub mod drift;
 pub mod extras;
 pub mod init_job;
+pub mod job_env;
 pub mod meta;
 pub mod names;
 mod probe;
 pub mod secret_mount;
 pub mod security;
 pub mod service;
-pub mod drift;
 pub mod template;
-pub mod job_env;
 mod volumes;

@@ -1,9 +1,9 @@
 //! Leader election: the operator that holds the Lease writes. The others stand by with warm caches.
 
 pub mod candidate;
+pub mod lease;
 mod lease_loop;
 pub mod times;
-pub mod lease;
 
 use tokio::sync::watch;
 

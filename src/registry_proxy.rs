@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
-use connection_limit::{Slot, ConnectionLimit};
+use connection_limit::{ConnectionLimit, Slot};
 use request::{Answer, read};
 
 /// Time in which a client must send its request.

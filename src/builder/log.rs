@@ -7,13 +7,13 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(super) use redact::shortened;
 pub(super) use lines::each_line;
 pub(super) use printable::printable;
+pub(super) use redact::shortened;
 
-mod redact;
 mod lines;
 mod printable;
+mod redact;
 mod tail;
 
 /// Longest line in bytes; the rest of a longer one is dropped.

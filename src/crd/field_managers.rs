@@ -95,7 +95,10 @@ mod tests {
         entries.push(status);
         let field_managers = FieldManagers::read(Some(&entries));
         assert_eq!(field_managers.spec.as_deref(), Some("kubectl-edit"));
-        assert_eq!(field_managers.requests, BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())]));
+        assert_eq!(
+            field_managers.requests,
+            BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())])
+        );
         thin(Some(&mut entries));
         assert_eq!(FieldManagers::read(Some(&entries)), field_managers);
         assert_eq!(entries.len(), 3, "a manager that owns neither spec nor requests is dropped");

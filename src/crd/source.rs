@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "kubectl explain prints the descriptions and shows no Markdown")]
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
+use jiff::SignedDuration;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -232,24 +233,10 @@ impl Source {
     }
 }
 
-/// Seconds of a duration such as `1h30m`, at least 60; none if the text is not a duration.
+/// Seconds of a duration such as `1h30m`, at least 60; `None` if the text is not a duration.
 fn seconds(duration: &str) -> Option<i64> {
-    let (mut sum, mut digits) = (0_i64, String::new());
-    for c in duration.chars() {
-        let unit = match c {
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            digit => {
-                digits.push(digit);
-                continue;
-            }
-        };
-        let number: i64 = digits.parse().ok()?;
-        sum = sum.checked_add(number.checked_mul(unit)?)?;
-        digits.clear();
-    }
-    (digits.is_empty() && sum > 0).then_some(sum.max(60))
+    let seconds = duration.parse::<SignedDuration>().ok()?.as_secs();
+    (seconds > 0).then_some(seconds.max(60))
 }
 
 #[cfg(test)]

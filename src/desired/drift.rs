@@ -1,13 +1,26 @@
 //! Compares a live object with its desired shape. A server-side apply that changes nothing still costs the API server
 //! work and can wake every watcher, so the operator sends none.
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Map, Value};
+
+use crate::quantity::nanos;
 
 /// Whether `live` has every field of `want`. Fields that `want` omits or leaves empty are not compared, so others may
 /// set them.
 #[must_use]
 pub fn as_desired(live: &Value, want: &Value) -> bool {
     difference(live, want).is_none()
+}
+
+/// A shape as it is compared: without version and kind, which not every typed object writes.
+#[must_use]
+pub fn without_kind(mut want: Value) -> Value {
+    if let Some(fields) = want.as_object_mut() {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    want
 }
 
 /// Path of the first field of `want` that differs in `live`, such as `spec.template.spec.containers[app].image`; `None`
@@ -85,39 +98,14 @@ fn quantities(live: &Value, want: &Value) -> Option<String> {
 
 fn same_quantity(live: &Value, want: &Value) -> bool {
     match (live.as_str(), want.as_str()) {
-        (Some(live), Some(want)) => live == want || amount(live).is_some() && amount(live) == amount(want),
+        (Some(live), Some(want)) => {
+            live == want || thousandths(live).is_some() && thousandths(live) == thousandths(want)
+        }
         _ => is_nothing(want),
     }
 }
 
-/// A quantity in thousandths, rounded up as the API server rounds (`1.5m` is stored as `2m`); `None` if `text` is not a
-/// quantity or does not fit.
-fn amount(text: &str) -> Option<i128> {
-    let digits =
-        text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(digits);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let (unit, tens): (i128, i32) = match suffix {
-        "n" => (1, -9),
-        "u" => (1, -6),
-        "m" => (1, -3),
-        "" => (1, 0),
-        "k" => (1, 3),
-        "M" => (1, 6),
-        "G" => (1, 9),
-        "T" => (1, 12),
-        "P" => (1, 15),
-        "E" => (1, 18),
-        "Ki" => (1 << 10, 0),
-        "Mi" => (1 << 20, 0),
-        "Gi" => (1 << 30, 0),
-        "Ti" => (1 << 40, 0),
-        "Pi" => (1 << 50, 0),
-        "Ei" => (1 << 60, 0),
-        exponent => (1, exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
-    };
-    let written = format!("{whole}{fraction}").parse::<i128>().ok()?.checked_mul(unit)?;
-    let tens = tens.checked_add(3)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
-    let power = 10_i128.checked_pow(tens.unsigned_abs())?;
-    if tens < 0 { Some(-(-written).div_euclid(power)) } else { written.checked_mul(power) }
+/// A quantity in thousandths, rounded up as the API server rounds: `1.5m` is stored as `2m`.
+fn thousandths(text: &str) -> Option<u128> {
+    nanos(&Quantity(text.to_owned())).map(|nanos| nanos.div_ceil(1_000_000))
 }

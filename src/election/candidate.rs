@@ -4,7 +4,7 @@
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::lease_loop::{LeaseLoop, Intent};
+use super::lease_loop::{Intent, LeaseLoop};
 use super::{Leadership, Standing, Times};
 use crate::cluster::fence::Fence;
 use crate::cluster::leases::Leases;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::crd::ProjectDeployment;
 use crate::crd::spec::Cleanup;
-use crate::desired::{names, job_env};
+use crate::desired::{job_env, names};
 use crate::memory::revisions;
 
 /// What must not be deleted. Repositories are paths without the registry's host.

@@ -8,8 +8,8 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::desired::secret_mount::secret_mount;
 use crate::desired::job_env::told;
+use crate::desired::secret_mount::secret_mount;
 use crate::desired::{build_profile, meta, names};
 use crate::memory::record::Record;
 use crate::platform::Platform;

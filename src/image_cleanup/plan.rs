@@ -14,8 +14,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use crate::desired::names;
 use crate::desired::job_env::repository;
+use crate::desired::names;
 use crate::image_cleanup::facts::names_image;
 use crate::image_cleanup::job::{self, order_of};
 use crate::protocol::order::cleanup::CleanupOrder;

@@ -1,11 +1,11 @@
 //! Third step of the loop (I/O): performs the one write that `decide` returned. It chooses nothing but a free port.
 
 mod altered;
-mod dry_run;
 mod cleanup;
+mod deployment;
+mod dry_run;
 mod init;
 mod ownership;
-mod deployment;
 
 use std::collections::HashSet;
 
@@ -106,10 +106,12 @@ pub async fn act(
         Step::RecreateCleanupJob { job } => {
             (Child::Cleanup, cleanup::create_next(hand, project, observed, &job).await)
         }
-        Step::ApplyDeployment(target) => match deployment::apply(hand.cluster, project, observed, &target).await {
-            Ok(outcome) => return Ok(outcome),
-            Err(error) => (Child::Deployment, Err(error)),
-        },
+        Step::ApplyDeployment(target) => {
+            match deployment::apply(hand.cluster, project, observed, &target).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => (Child::Deployment, Err(error)),
+            }
+        }
         Step::RepairMetadata(unmarked) => {
             (unmarked.child, ownership::repair(hand.cluster, project, observed, &unmarked).await)
         }

@@ -11,12 +11,12 @@ mod run;
 mod verdicts;
 
 use crate::crd::annotations::Verb;
-use crate::memory::ledger::{Attempts, Ledger, VersionState};
+use crate::memory::ledger::{Attempts, Ledger, Lookup, VersionState};
 use crate::memory::record::{Facts, ImageFact, SourceFact, Trigger, TriggerKind};
 use crate::project::Project;
 
 use super::observed::{Child, Observed, Unmarked};
-use super::target::{Target, forbidden, initialized, target};
+use super::target::{Target, forbidden, initialized, open_lookup, target};
 use crate::protocol::target::BuildOf;
 
 /// One write.
@@ -258,14 +258,7 @@ impl Situation<'_> {
     }
 
     /// The lookup that has no answer yet.
-    fn pending(&self) -> Option<&crate::memory::ledger::Lookup> {
-        let crate::project::Origin::LookedUp(of) = self.project.origin() else { return None };
-        if matches!(self.target.pin, super::target::Pin::Known(_)) {
-            return None; // A pin needs no lookup.
-        }
-        let open = |lookup: &&crate::memory::ledger::Lookup| {
-            lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
-        };
-        self.ledger.lookup.as_ref().filter(open)
+    fn pending(&self) -> Option<&Lookup> {
+        open_lookup(self.project, self.ledger, &self.target)
     }
 }

@@ -21,7 +21,8 @@ use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
 use crate::cluster::ownership::{is_left_behind, is_ours};
 use crate::cluster::{Cluster, Error};
-use crate::desired::{meta, names, service, drift::as_desired};
+use crate::desired::drift::{as_desired, without_kind};
+use crate::desired::{meta, names, service};
 use crate::image_cleanup::facts as cleanup;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::Ledger;
@@ -276,11 +277,7 @@ fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc
 }
 
 fn read_service(project: &Project, object: &Service) -> observed::Service {
-    let mut want = service::apply(project, None);
-    if let Some(want) = want.as_object_mut() {
-        want.remove("apiVersion");
-        want.remove("kind");
-    }
+    let want = without_kind(service::apply(project, None));
     observed::Service {
         port: service::node_port(object),
         faithful: meta::same_copied(project, object)

@@ -1,7 +1,7 @@
 //! The version that the spec yields, and the target once pin and hold count. Pure: derived from the project and the
 //! observed state. `decide` and `status` share it, so the two cannot disagree.
 
-use crate::memory::ledger::{Answer, Ledger};
+use crate::memory::ledger::{Answer, Ledger, Lookup};
 use crate::memory::record::{ImageFact, Record, SourceFact};
 use crate::project::{Origin, Project};
 use crate::version;
@@ -188,17 +188,27 @@ pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool 
 #[must_use]
 pub fn previous(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
     let built = |version: &str| observed.records.get(version).is_some_and(|record| record.image.is_some());
-    live_last(ledger, |version| Some(version) != but && built(version))
+    last_live(ledger, |version| Some(version) != but && built(version)).map(str::to_owned)
 }
 
 /// The version that went live last and has not failed, even if its record is gone.
 #[must_use]
 pub fn newest_live(ledger: &Ledger) -> Option<String> {
-    live_last(ledger, |_| true)
+    last_live(ledger, |_| true).map(str::to_owned)
 }
 
-fn live_last(ledger: &Ledger, among: impl Fn(&str) -> bool) -> Option<String> {
-    let good = ledger.versions.iter().filter(|(_, life)| life.failed.is_none());
-    let live = good.filter_map(|(version, life)| Some((life.live?, version)));
-    live.filter(|(_, version)| among(version)).max().map(|(_, version)| version.clone())
+/// The version that went live last, has not failed, and is `among` those that count.
+pub(super) fn last_live(ledger: &Ledger, among: impl Fn(&str) -> bool) -> Option<&str> {
+    let good = ledger.versions.iter().filter(|(_, state)| state.failed.is_none());
+    let live = good.filter_map(|(version, state)| Some((state.live?, version.as_str())));
+    live.filter(|(_, version)| among(version)).max().map(|(_, version)| version)
+}
+
+/// The lookup that has no answer yet. A pin needs none.
+pub(super) fn open_lookup<'a>(project: &Project, ledger: &'a Ledger, target: &Target) -> Option<&'a Lookup> {
+    let Origin::LookedUp(of) = project.origin() else { return None };
+    let is_open = |lookup: &&Lookup| {
+        lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
+    };
+    ledger.lookup.as_ref().filter(is_open).filter(|_| !matches!(target.pin, Pin::Known(_)))
 }

@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("desired", &["crd", "project", "platform", "memory", "version", "protocol"]),
+    ("desired", &["crd", "project", "platform", "memory", "quantity", "version", "protocol"]),
     ("memory::revisions", &["memory", "project", "desired::meta", "desired::names"]),
     // The door to the API server.
     ("cluster", &["crd", "project", "desired::names", "version", "text"]),

@@ -122,19 +122,10 @@ pub(super) fn missing(kind: &str, name: &str, url: &str, all: &Refs) -> String {
     }
 }
 
-/// Edit distance of two names (Levenshtein), ignoring case.
+/// Edit distance of two names, ignoring case. Long names count up to a limit: the time grows with its square.
 fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.to_lowercase().chars().take(250).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, char) in one.to_lowercase().chars().take(250).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
-        for (column, &wanted) in other.iter().enumerate() {
-            let change = diagonal + usize::from(char != wanted);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
+    let start = |name: &str| name.to_lowercase().chars().take(250).collect::<String>();
+    strsim::levenshtein(&start(one), &start(other))
 }
 
 #[cfg(test)]

@@ -6,15 +6,13 @@ use serde_json::Value;
 use super::super::decide::Step;
 use super::super::observed::{Child, Refusal, RefusalReason};
 use super::Outcome;
+use crate::desired::drift::{difference, without_kind};
 use crate::desired::names;
-use crate::desired::drift::difference;
 use crate::project::Project;
 
 /// Compares `want` with the API server's answer to that write, which contains no later edits.
-pub(super) fn kept(child: Child, project: &Project, answer: &impl Serialize, mut want: Value) -> Outcome {
-    if let Some(want) = want.as_object_mut() {
-        want.retain(|field, _| field != "apiVersion" && field != "kind");
-    }
+pub(super) fn kept(child: Child, project: &Project, answer: &impl Serialize, want: Value) -> Outcome {
+    let want = without_kind(want);
     let field = serde_json::to_value(answer).ok().and_then(|live| difference(&live, &want));
     field.map_or(Outcome::Done, |field| Outcome::Refused(refusal(child, project, &format!("{field} of "))))
 }

@@ -3,7 +3,7 @@
 use crate::memory::ledger::Ledger;
 
 use super::super::observed::{Child, Set};
-use super::super::target::previous;
+use super::super::target::{last_live, previous};
 use super::requests::stamp;
 use super::{DesiredDeployment, Situation, Step};
 
@@ -27,15 +27,7 @@ pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let built = target.filter(|target| situation.startable(target) && situation.initialized(target));
     let good = built.filter(|target| !situation.failed(target));
     let stays = in_place.filter(|version| !situation.failed(version) || !situation.project.returns());
-    let lives = situation
-        .ledger
-        .versions
-        .iter()
-        .filter(|(version, life)| life.failed.is_none() && situation.built(version));
-    let last_live = lives
-        .filter_map(|(version, life)| Some((life.live?, version.as_str())))
-        .max()
-        .map(|(_, version)| version);
+    let last_live = last_live(situation.ledger, |version| situation.built(version));
     // A first version that failed stays; if it was deleted, it comes back.
     good.or(stays).or(last_live).or(in_place).or(built)
 }

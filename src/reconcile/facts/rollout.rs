@@ -15,7 +15,7 @@ use super::pod::{self, Looked, given_up, hopeless, is_new, is_ready, not_ready, 
 use super::security::explained;
 use super::{listening, pull};
 use crate::desired::deployment::{RolloutTimings, apply};
-use crate::desired::drift::as_desired;
+use crate::desired::drift::{as_desired, without_kind};
 use crate::desired::template;
 use crate::desired::{meta, names};
 use crate::memory::record::Record;
@@ -125,15 +125,6 @@ fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, rep
         meta::same_copied(project, object)
             && serde_json::to_value(object).is_ok_and(|live| as_desired(&live, &without_kind(want)))
     })
-}
-
-/// Removes kind and version: not every typed object serializes them.
-pub(super) fn without_kind(mut want: Value) -> Value {
-    if let Some(map) = want.as_object_mut() {
-        map.remove("apiVersion");
-        map.remove("kind");
-    }
-    want
 }
 
 /// Reads a ReplicaSet. `records` are those of the project.

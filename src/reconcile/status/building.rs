@@ -3,29 +3,25 @@
 use super::ready::{Headline, annotate, stays};
 use super::{View, failure};
 use crate::crd::conditions::Reason;
-use crate::memory::ledger::{Attempts, Failure, Fault};
+use crate::memory::ledger::{Attempts, Failure, Fault, Lookup};
 use crate::version::short;
 
 use super::super::observed::{BuildJob, JobState, Trouble};
-use super::super::target::Pin;
+use super::super::target::open_lookup;
 use crate::protocol::target::BuildOf;
 
 /// A lookup that is not a poll has no answer yet.
 pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
-    open_lookup(view).is_some_and(|lookup| !lookup.polls())
+    pending(view).is_some_and(|lookup| !lookup.polls())
 }
 
-fn open_lookup<'a>(view: &'a View<'_>) -> Option<&'a crate::memory::ledger::Lookup> {
-    let crate::project::Origin::LookedUp(of) = view.project.origin() else { return None };
-    let open = |lookup: &&crate::memory::ledger::Lookup| {
-        lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
-    };
-    view.ledger.lookup.as_ref().filter(open).filter(|_| !matches!(view.target.pin, Pin::Known(_)))
+fn pending<'a>(view: &'a View<'_>) -> Option<&'a Lookup> {
+    open_lookup(view.project, view.ledger, &view.target)
 }
 
 /// Why a poll failed. It does not affect the version that serves.
 pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
-    let fault = open_lookup(view).filter(|lookup| lookup.polls())?.attempts.fault.as_ref()?;
+    let fault = pending(view).filter(|lookup| lookup.polls())?.attempts.fault.as_ref()?;
     Some(format!(
         "; polling {} failed: {}. Retrying with backoff",
         view.project.reference(),
@@ -37,7 +33,7 @@ pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
 /// runs instead makes the headline.
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
     let left = view.target.held && view.target.desired.is_none();
-    let lookup = open_lookup(view).filter(|lookup| !lookup.polls() && !left)?;
+    let lookup = pending(view).filter(|lookup| !lookup.polls() && !left)?;
     let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
 }
