@@ -46,25 +46,27 @@ async fn main() {
     println!("both run; {PATCHES} rollbacks back and forth");
     let patched = time_patches(&world).await;
     println!("{ROUNDS} ways back of each kind, in turns");
-    let (mut undone, mut rolled_back) = (vec![], vec![]);
+    let (mut reverted_at_once, mut rolled_back) = (vec![], vec![]);
     for round in 0..ROUNDS {
         let to = WORDS[round % 2];
-        undone.push(undo(&world, plain, to).await);
+        reverted_at_once.push(undo(&world, plain, to).await);
         rolled_back.push(roll_back(&world, ours, to, round).await);
-        println!("  to {to}: rollout undo {:?}, rollback {:?}", undone[round], rolled_back[round]);
+        println!("  to {to}: rollout undo {:?}, rollback {:?}", reverted_at_once[round], rolled_back[round]);
     }
     println!();
     println!("| what | n | median ms | least ms | most ms |");
     println!("|---|---:|---:|---:|---:|");
     let patched = Figures::of("annotation sent → changed Deployment seen", patched);
-    let undone =
-        Figures::of("`kubectl rollout undo` → first answer of the old version, plain Deployment", undone);
+    let reverted_at_once = Figures::of(
+        "`kubectl rollout undo` → first answer of the old version, plain Deployment",
+        reverted_at_once,
+    );
     let rolled_back =
         Figures::of("`kubectl annotate … rollback` → first answer of the old version", rolled_back);
-    for figures in [&patched, &undone, &rolled_back] {
+    for figures in [&patched, &reverted_at_once, &rolled_back] {
         println!("{}", figures.row());
     }
-    println!("| ratio of the two medians | | {:.2} | | |", rolled_back.median() / undone.median());
+    println!("| ratio of the two medians | | {:.2} | | |", rolled_back.median() / reverted_at_once.median());
 }
 
 /// Times of one kind, in ascending order.

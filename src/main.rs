@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use doce_operator::backoff::Backoff;
-use doce_operator::build_queue::admit::Starts;
+use doce_operator::build_queue::admit::BuildStarter;
 use doce_operator::build_queue::positions::Positions;
 use doce_operator::builder;
 use doce_operator::cluster::Cluster;
@@ -123,7 +123,7 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         platform: platform(&config)?,
         config,
         backoff: Backoff::default(),
-        starts: Starts::default(),
+        starts: BuildStarter::default(),
         positions: Positions::default(),
         announcements: Announcements::default(),
     });

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
-use crate::build_queue::admit::{Starts, limits};
+use crate::build_queue::admit::{BuildStarter, limits};
 use crate::build_queue::positions::Positions;
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
@@ -23,9 +23,9 @@ use crate::platform::Platform;
 use crate::project::{Incomplete, Project};
 use crate::status_debounce::Announcements;
 
-use act::{Hand, Outcome, act, undone};
+use act::{ActContext, Outcome, act, reverted_at_once};
 use decide::decide;
-use observe::{Surroundings, observe};
+use observe::{ObserveContext, observe};
 use observed::{Child, Observed, Refusal};
 use report::report;
 use status::{announces, summarize};
@@ -41,7 +41,7 @@ pub struct Context {
     /// How many times in a row each project failed.
     pub backoff: Backoff,
     /// Serializes the starts of builds.
-    pub starts: Starts,
+    pub starts: BuildStarter,
     /// Positions in the build queue.
     pub positions: Positions,
     /// Projects with work in progress that no status shows yet.
@@ -96,7 +96,7 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     if project.deleting {
         return Ok(Requeue::AwaitChange); // Owner references make Kubernetes delete the children.
     }
-    let (observed, next) = Box::pin(settle(&project, context)).await?;
+    let (observed, next) = Box::pin(run_steps(&project, context)).await?;
     let status =
         summarize(object.status.as_ref(), &project, &observed, context.config.node_address.as_deref());
     let held =
@@ -111,8 +111,8 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     Ok(next)
 }
 
-async fn settle(project: &Project, context: &Context) -> Result<(Observed, Requeue), Error> {
-    let hand = Hand {
+async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Requeue), Error> {
+    let hand = ActContext {
         cluster: &context.cluster,
         platform: &context.platform,
         config: &context.config,
@@ -120,7 +120,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(Observed, Reque
     };
     let (mut refusals, mut last): (Vec<Refusal>, Option<decide::Step>) = (vec![], None);
     for _ in 0..MAX_STEPS {
-        let around = Surroundings {
+        let around = ObserveContext {
             platform: &context.platform,
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
@@ -141,7 +141,7 @@ async fn settle(project: &Project, context: &Context) -> Result<(Observed, Reque
             }));
         }
         tracing::debug!(namespace = project.namespace, name = project.name, ?step, "next step");
-        if let Some(refusal) = undone(project, &step, last.as_ref()) {
+        if let Some(refusal) = reverted_at_once(project, &step, last.as_ref()) {
             refusals.push(refusal);
             continue;
         }

@@ -18,9 +18,9 @@ use crate::image_cleanup::plan::{self, Seen};
 
 /// Serializes the starts of builds, so that two do not take the same free slot.
 #[derive(Debug, Default)]
-pub struct Starts(Mutex<()>);
+pub struct BuildStarter(Mutex<()>);
 
-impl Starts {
+impl BuildStarter {
     /// Creates a build Job: running if there is a free slot, else suspended.
     pub async fn create(
         &self,

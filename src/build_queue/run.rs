@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::admit::Starts;
+use super::admit::BuildStarter;
 use super::schedule::Limits;
 use crate::cluster::Cluster;
 
@@ -15,7 +15,7 @@ pub struct Queue<'a> {
     /// Access to the API server.
     pub cluster: &'a Cluster,
     /// Serializes the starts of builds.
-    pub starts: &'a Starts,
+    pub starts: &'a BuildStarter,
     /// How many builds may run at a time.
     pub limits: Limits,
     /// Cleanups start too.

@@ -300,7 +300,7 @@ impl VersionState {
 impl Ledger {
     /// State of `version`; the default if there is none.
     #[must_use]
-    pub fn life(&self, version: &str) -> VersionState {
+    pub fn state(&self, version: &str) -> VersionState {
         self.versions.get(version).cloned().unwrap_or_default()
     }
 

@@ -25,8 +25,8 @@ use crate::version;
 use super::decide::Step;
 use super::observed::objects::named;
 use super::observed::{Child, Observed, Refusal, RefusalReason};
-use crate::build_queue::admit::{Starts, limits};
-pub use altered::undone;
+use crate::build_queue::admit::{BuildStarter, limits};
+pub use altered::reverted_at_once;
 
 /// Result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Outcome {
 const MAX_PORTS_TRIED: usize = 64;
 
 /// What a write needs besides the project.
-pub struct Hand<'a> {
+pub struct ActContext<'a> {
     /// Access to the API server.
     pub cluster: &'a Cluster,
     /// Addresses and images of the platform.
@@ -49,22 +49,22 @@ pub struct Hand<'a> {
     /// Settings of the operator.
     pub config: &'a Config,
     /// Serializes the starts of builds.
-    pub starts: &'a Starts,
+    pub starts: &'a BuildStarter,
 }
 
 /// Performs `step`.
 pub async fn act(
-    hand: &Hand<'_>,
+    hand: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     step: Step,
 ) -> Result<Outcome, Error> {
     let (child, done) = match step {
         Step::WriteLedger(ledger) => {
-            (Child::Memory, write_ledger(hand.cluster, project, observed, &ledger).await)
+            (Child::Ledger, write_ledger(hand.cluster, project, observed, &ledger).await)
         }
         Step::AdoptLedger(ledger) => {
-            (Child::Memory, ownership::inherit(hand.cluster, project, observed, &ledger).await)
+            (Child::Ledger, ownership::inherit(hand.cluster, project, observed, &ledger).await)
         }
         Step::CreateRecord { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
@@ -81,7 +81,7 @@ pub async fn act(
             let name = names::record(&project.name, &version);
             let Some(seen) = named(&observed.objects.records, &name) else { return Ok(Outcome::Done) };
             let text = revisions::text(&image);
-            (Child::Memory, hand.cluster.note_image(seen, &text).await)
+            (Child::Ledger, hand.cluster.note_image(seen, &text).await)
         }
         Step::CreateBuildJob { of, attempt, digest, reason } => {
             if let Some(message) = hand.platform.refusal(project) {
@@ -153,7 +153,11 @@ async fn write_ledger(
     }
 }
 
-async fn create_job(hand: &Hand<'_>, project: &Project, request: &BuildRequest<'_>) -> Result<(), Error> {
+async fn create_job(
+    hand: &ActContext<'_>,
+    project: &Project,
+    request: &BuildRequest<'_>,
+) -> Result<(), Error> {
     let job = build_job::create(project, hand.platform, request)
         .map_err(|error| Error::malformed("build Job", &error))?;
     Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
@@ -162,7 +166,7 @@ async fn create_job(hand: &Hand<'_>, project: &Project, request: &BuildRequest<'
 /// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, starting
 /// at the project's own candidate. The API server is the arbiter; ports of our own Services are skipped.
 async fn serve(
-    hand: &Hand<'_>,
+    hand: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     port: Option<u16>,

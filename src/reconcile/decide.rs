@@ -7,7 +7,7 @@ mod init;
 mod memory;
 pub mod poll;
 mod requests;
-mod run;
+mod rollout;
 mod verdicts;
 
 use crate::crd::annotations::Verb;
@@ -15,7 +15,7 @@ use crate::memory::ledger::{Attempts, Ledger, Lookup, VersionState};
 use crate::memory::record::{Facts, ImageFact, SourceFact, Trigger, TriggerKind};
 use crate::project::Project;
 
-use super::observed::{Child, Observed, Unmarked};
+use super::observed::{Child, LostMetadata, Observed};
 use super::target::{Target, forbidden, initialized, open_lookup, target};
 use crate::protocol::target::BuildOf;
 
@@ -97,7 +97,7 @@ pub enum Step {
         name: String,
     },
     /// Restore labels and owner of a child.
-    RepairMetadata(Unmarked),
+    RepairMetadata(LostMetadata),
     /// Delete a record.
     DeleteRecord {
         /// Its version.
@@ -149,13 +149,13 @@ const ROWS: [(&str, Row); 25] = [
     ("11: a build Job is no longer needed", builds::unneeded),
     ("12: a build is due", builds::due),
     ("12: an init command is due", init::due),
-    ("13, 14: Deployment and Service differ", run::roll_or_serve),
-    ("a child lost a label or its owner", memory::mark),
-    ("15: a ReplicaSet is not kept", run::forget_set),
+    ("13, 14: Deployment and Service differ", rollout::deployment_and_service),
+    ("a child lost a label or its owner", memory::repair_metadata),
+    ("15: a ReplicaSet is not kept", rollout::delete_replica_set),
     ("a cleanup whose image must stay", cleanup::unneeded),
     ("a cleanup failed", cleanup::again),
     ("16: more records than the limit: the image of the oldest", cleanup::due),
-    ("16: more records than the limit", memory::forget_record),
+    ("16: more records than the limit", memory::delete_record),
 ];
 
 /// The next step. `None` if the project is settled or waits for a watch event.
@@ -165,10 +165,10 @@ pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
         return None;
     }
     let Some(ledger) = &observed.ledger else {
-        return (!observed.refused(Child::Memory)).then(|| memory::first_ledger(project, observed));
+        return (!observed.refused(Child::Ledger)).then(|| memory::first_ledger(project, observed));
     };
     if observed.inherits {
-        return (!observed.refused(Child::Memory)).then(|| memory::inherit(project, ledger));
+        return (!observed.refused(Child::Ledger)).then(|| memory::inherit(project, ledger));
     }
     let situation = Situation { project, observed, ledger, target: target(project, observed) };
     let (row, step) = ROWS.iter().find_map(|(row, of)| Some((row, of(&situation)?)))?;
@@ -180,7 +180,7 @@ impl Situation<'_> {
     /// A step that writes `ledger`, adds facts learned meanwhile, and drops entries that nothing needs. `None` once a
     /// write of the ledger was rejected: the operator does not act on what it cannot remember.
     fn note(&self, mut ledger: Ledger) -> Option<Step> {
-        if self.observed.refused(Child::Memory) {
+        if self.observed.refused(Child::Ledger) {
             return None;
         }
         ledger.object = ledger.object.max(self.project.resource_version);
@@ -254,7 +254,7 @@ impl Situation<'_> {
 
     /// A verdict is in force against the version.
     fn failed(&self, version: &str) -> bool {
-        self.ledger.life(version).failed.is_some()
+        self.ledger.state(version).failed.is_some()
     }
 
     /// The lookup that has no answer yet.

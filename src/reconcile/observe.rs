@@ -15,7 +15,7 @@ use super::facts::health::Sighting;
 use super::facts::pod::Looked;
 use super::observed;
 use super::observed::init::InitJob;
-use super::observed::{BuildJob, Child, ConfigMap, JobState, Objects, Observed, Refusal, Unmarked};
+use super::observed::{BuildJob, Child, ConfigMap, JobState, LostMetadata, Objects, Observed, Refusal};
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
@@ -33,7 +33,7 @@ use crate::project::{Origin, Project};
 
 /// Inputs that do not come from the children.
 #[derive(Clone, Debug)]
-pub struct Surroundings<'a> {
+pub struct ObserveContext<'a> {
     /// Addresses and images of the platform.
     pub platform: &'a Platform,
     /// First retry delay after a fault, in seconds.
@@ -50,7 +50,7 @@ pub struct Surroundings<'a> {
 pub async fn observe(
     cluster: &Cluster,
     project: &Project,
-    around: &Surroundings<'_>,
+    around: &ObserveContext<'_>,
 ) -> Result<Observed, Error> {
     let key = (project.namespace.clone(), project.name.clone());
     let caches = cluster.caches();
@@ -180,22 +180,23 @@ fn unmarked(
     revisions: &[Arc<ControllerRevision>],
     jobs: &[Arc<Job>],
     deployment: Option<&Deployment>,
-) -> Vec<Unmarked> {
+) -> Vec<LostMetadata> {
     let ledger_or_record = |object: &Arc<ControllerRevision>| {
         let (child, role) = if object.name_any() == project.name {
-            (Child::Memory, names::ROLE_LEDGER)
+            (Child::Ledger, names::ROLE_LEDGER)
         } else {
             (Child::Record, names::ROLE_RECORD)
         };
-        lost_marks(project, &**object, role).then(|| Unmarked { child, name: object.name_any() })
+        lost_marks(project, &**object, role).then(|| LostMetadata { child, name: object.name_any() })
     };
     let job = |object: &Arc<Job>| {
         lost_marks(project, &**object, names::role_of_job(object))
-            .then(|| Unmarked { child: Child::Job, name: object.name_any() })
+            .then(|| LostMetadata { child: Child::Job, name: object.name_any() })
     };
     // If replicas are desired, the next write of the Deployment restores the marks anyway.
     let deployment = deployment.filter(|object| lost_marks(project, *object, names::ROLE_APP));
-    let deployment = deployment.map(|object| Unmarked { child: Child::Deployment, name: object.name_any() });
+    let deployment =
+        deployment.map(|object| LostMetadata { child: Child::Deployment, name: object.name_any() });
     revisions
         .iter()
         .filter_map(ledger_or_record)

@@ -51,7 +51,7 @@ pub struct Observed {
     /// Children of a deleted project of the same name, `kind/name`: the operator waits until they are gone.
     pub predecessors: Vec<String>,
     /// Ledger, records, Jobs and Deployment that lost a label or the owner.
-    pub unmarked: Vec<Unmarked>,
+    pub unmarked: Vec<LostMetadata>,
     /// Writes that were rejected in this pass.
     pub refusals: Vec<Refusal>,
     /// First retry delay after a fault, in seconds.
@@ -62,7 +62,7 @@ pub struct Observed {
 
 /// A child that lost a label or its owner: without the owner, it would outlive the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unmarked {
+pub struct LostMetadata {
     /// The ledger, a record, a build Job or the Deployment.
     pub child: Child,
     /// Its name.

@@ -3,11 +3,11 @@
 
 mod building;
 mod events;
+mod headline;
 mod history;
 mod init;
 mod phase;
-mod ready;
-mod running;
+mod rollout;
 mod steady;
 
 use jiff::Timestamp;
@@ -26,8 +26,8 @@ use super::observed::{BuildJob, Child, JobState, Observed, RefusalReason};
 use super::target::{Target, newest_live, previous, target};
 
 pub use events::{happenings, left_behind};
+pub use headline::{Headline, headline};
 pub use phase::announces;
-pub use ready::{Headline, headline};
 
 /// Everything that the status is derived from.
 struct View<'a> {
@@ -89,7 +89,7 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 fn serving(view: &View<'_>) -> Option<String> {
     let in_place = view.target.in_place.clone();
     let proven = |version: &String| {
-        view.ledger.life(version).live == Some(view.ledger.last_live)
+        view.ledger.state(version).live == Some(view.ledger.last_live)
             || view.observed.rollout.as_ref().is_some_and(|rollout| rollout.available)
     };
     in_place.filter(proven).or_else(|| newest_live(view.ledger))
@@ -217,7 +217,7 @@ fn rollback(view: &View<'_>) -> ConditionUpdate {
             format!("Rollback to {} is possible once the source resolves", short(&version)),
         ),
         Some(version) => {
-            let command = ready::annotate(view.project, "rollback", "previous@$(date +%s)");
+            let command = headline::annotate(view.project, "rollback", "previous@$(date +%s)");
             update(
                 Truth::True,
                 Reason::VersionKept,

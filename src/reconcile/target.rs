@@ -178,7 +178,7 @@ pub fn forbidden(observed: &Observed, version: &str) -> Option<&'static str> {
 /// live started after its init command, even if the ledger was lost since.
 #[must_use]
 pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool {
-    let life = ledger.life(version);
+    let life = ledger.state(version);
     let has = observed.records.get(version).is_some_and(|record| record.facts.init_command.is_some());
     !has || life.initialized || life.live.is_some()
 }

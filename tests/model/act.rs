@@ -73,7 +73,7 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
         Step::AdoptLedger(ledger) => {
             remember(cluster, ledger);
             cluster.inherits = false;
-            cluster.unmarked.retain(|unmarked| unmarked.child != Child::Memory);
+            cluster.unmarked.retain(|unmarked| unmarked.child != Child::Ledger);
         }
         Step::CreateRecord { version, key, source, image, .. } => {
             let run = u8::try_from(project.run.port - 3000).expect("the model's ports are small");

@@ -116,7 +116,7 @@ fn nature() -> impl Strategy<Value = Event> {
 
 fn server() -> impl Strategy<Value = Event> {
     let child = prop_oneof![
-        2 => Just(Child::Memory),
+        2 => Just(Child::Ledger),
         3 => Just(Child::Record),
         2 => Just(Child::Job),
         2 => Just(Child::Deployment),

@@ -9,7 +9,7 @@ use doce_operator::memory::record::Record;
 use doce_operator::project::Project;
 use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::observed::init::InitState;
-use doce_operator::reconcile::observed::{Child, JobState, Unmarked};
+use doce_operator::reconcile::observed::{Child, JobState, LostMetadata};
 use jiff::Timestamp;
 
 use super::nature::{Health, Nature};
@@ -52,7 +52,7 @@ pub(crate) struct Cluster {
     /// The project before left its children to this one.
     pub(crate) heir: bool,
     /// Children that somebody took a label or the owner from.
-    pub(crate) unmarked: Vec<Unmarked>,
+    pub(crate) unmarked: Vec<LostMetadata>,
     /// What deleted namesakes left, by kind and name.
     pub(crate) ghosts: Vec<(Child, String)>,
     /// How many projects had this name before.

@@ -37,7 +37,7 @@ impl Demand {
             Event::Restart => {
                 let version = cluster.in_place()?;
                 let recorded = cluster.records.get(version).is_some_and(|record| record.image.is_some());
-                let live = recorded && cluster.memory().life(version).live.is_some();
+                let live = recorded && cluster.memory().state(version).live.is_some();
                 let can = live && cluster.complete() && cluster.nature.is_good(version);
                 can.then(|| {
                     Self::Restarted(
@@ -76,7 +76,7 @@ impl Demand {
             Which::InPlace => cluster.in_place().map(str::to_owned),
             Which::Own => now.from_spec.as_ref().map(|from_spec| from_spec.version.clone()),
             Which::Failed => {
-                cluster.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned()
+                cluster.records.keys().find(|version| ledger.state(version).failed.is_some()).cloned()
             }
             Which::Unknown => None,
         };
@@ -86,7 +86,7 @@ impl Demand {
             return None; // It ends the hold, and then it is built or not.
         }
         let Some(target) = target.filter(built) else { return Some(unmoved()) };
-        if ledger.life(&target).failed.is_some() {
+        if ledger.state(&target).failed.is_some() {
             return Some(unmoved());
         }
         if matches!(now.pin, Pin::Unknown(_)) || now.left.is_none() {
@@ -98,7 +98,7 @@ impl Demand {
     fn of_retry(cluster: &Cluster) -> Option<Self> {
         let target = target(&cluster.project, &observe(cluster)).version?;
         let (ledger, record) = (cluster.memory(), cluster.records.get(&target)?);
-        if ledger.life(&target).failed.is_none() || record.image.is_none() {
+        if ledger.state(&target).failed.is_none() || record.image.is_none() {
             return None;
         }
         if cluster.nature.is_good(&target) {

@@ -190,7 +190,7 @@ impl Cluster {
             Which::Own => target(&self.project, &observe(self)).from_spec.map(|from_spec| from_spec.version),
             Which::InPlace => self.in_place().map(str::to_owned),
             Which::Failed => {
-                self.records.keys().find(|version| ledger.life(version).failed.is_some()).cloned()
+                self.records.keys().find(|version| ledger.state(version).failed.is_some()).cloned()
             }
         };
         Some(version.map_or_else(unknown, |version| short(&version)))

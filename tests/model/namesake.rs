@@ -3,7 +3,7 @@
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
-use doce_operator::reconcile::observed::{Child, Unmarked};
+use doce_operator::reconcile::observed::{Child, LostMetadata};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::cluster::{Cluster, timestamp};
@@ -30,13 +30,13 @@ impl Cluster {
         }
         let name = || NAME.to_owned();
         let mut left = vec![];
-        left.extend(self.ledger.as_ref().map(|_| (Child::Memory, name())));
+        left.extend(self.ledger.as_ref().map(|_| (Child::Ledger, name())));
         left.extend(self.records.keys().map(|version| (Child::Record, version.clone())));
         left.extend(self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone())));
         left.extend(self.deployment.as_ref().map(|_| (Child::Deployment, name())));
         let forgotten = self.forgotten;
         self.born_again();
-        self.unmarked = left.into_iter().map(|(child, name)| Unmarked { child, name }).collect();
+        self.unmarked = left.into_iter().map(|(child, name)| LostMetadata { child, name }).collect();
         self.inherits = self.ledger.is_some();
         self.deployment.iter_mut().for_each(|deployment| deployment.unowned = true);
         self.service.iter_mut().for_each(|service| service.edited = true);
@@ -56,7 +56,7 @@ impl Cluster {
     /// Takes over what `from` knows of one kind of child.
     pub(crate) fn take(&mut self, child: Child, from: &Self) {
         match child {
-            Child::Memory => {
+            Child::Ledger => {
                 self.ledger.clone_from(&from.ledger);
                 self.inherits = from.inherits;
             }
@@ -96,7 +96,7 @@ impl Cluster {
     fn bury(&mut self) {
         let name = || NAME.to_owned();
         let mut ghosts = vec![];
-        ghosts.extend(self.ledger.take().map(|_| (Child::Memory, name())));
+        ghosts.extend(self.ledger.take().map(|_| (Child::Ledger, name())));
         ghosts.extend(self.records.keys().map(|version| (Child::Record, version.clone())));
         ghosts.extend(self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone())));
         ghosts.extend(self.deployment.take().map(|_| (Child::Deployment, name())));

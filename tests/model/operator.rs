@@ -120,7 +120,7 @@ impl Past<'_> {
         seen.object.clone_from(&object.object);
         seen.project.clone_from(&object.project);
         let rollout = view(any());
-        for child in [Child::Memory, Child::Record, Child::Job, Child::Service] {
+        for child in [Child::Ledger, Child::Record, Child::Job, Child::Service] {
             seen.take(child, &view(any()));
         }
         seen.take(Child::Deployment, &rollout);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use doce_operator::reconcile::observed::init::InitState;
-use doce_operator::reconcile::observed::{Child, Unmarked};
+use doce_operator::reconcile::observed::{Child, LostMetadata};
 
 use super::cluster::Cluster;
 use super::event::Event;
@@ -69,7 +69,7 @@ impl Cluster {
         let (jobs, inits) = (&self.jobs, &self.inits);
         self.inherits &= ledger.is_some();
         self.unmarked.retain(|unmarked| match unmarked.child {
-            Child::Memory => ledger.is_some(),
+            Child::Ledger => ledger.is_some(),
             Child::Record => records.contains_key(&unmarked.name),
             Child::Deployment => deployment.is_some(),
             _ => jobs.contains_key(&unmarked.name) || inits.contains_key(&unmarked.name),
@@ -86,11 +86,11 @@ impl Cluster {
     }
 
     fn strip_marks(&mut self, nth: usize) {
-        let ledger = self.ledger.iter().map(|_| (Child::Memory, NAME.to_owned()));
+        let ledger = self.ledger.iter().map(|_| (Child::Ledger, NAME.to_owned()));
         let records = self.records.keys().map(|version| (Child::Record, version.clone()));
         let jobs = self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone()));
         let stripped = ledger.chain(records).chain(jobs).nth(nth);
-        self.unmarked.extend(stripped.map(|(child, name)| Unmarked { child, name }));
+        self.unmarked.extend(stripped.map(|(child, name)| LostMetadata { child, name }));
     }
 
     fn suffer_in_deployment(&mut self, event: Event) {

@@ -36,7 +36,7 @@ impl Server {
 /// The child that a step writes to; none where it deletes.
 pub(crate) fn child(step: &Step) -> Option<Child> {
     match step {
-        Step::WriteLedger(_) | Step::AdoptLedger(_) | Step::WriteImage { .. } => Some(Child::Memory),
+        Step::WriteLedger(_) | Step::AdoptLedger(_) | Step::WriteImage { .. } => Some(Child::Ledger),
         Step::CreateRecord { .. } => Some(Child::Record),
         Step::CreateBuildJob { .. } => Some(Child::Job),
         Step::CreateInitJob { .. } => Some(Child::Init),

@@ -23,53 +23,53 @@ const ORACLES: [(&str, &[Child], Oracle); 16] = [
     ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
     (
         "every_child_has_its_marks",
-        &[Child::Memory, Child::Record, Child::Job, Child::Deployment],
+        &[Child::Ledger, Child::Record, Child::Job, Child::Deployment],
         every_child_has_its_marks,
     ),
-    ("the_service_is_what_was_recorded", &[Child::Memory, Child::Service], the_service_is_what_was_recorded),
+    ("the_service_is_what_was_recorded", &[Child::Ledger, Child::Service], the_service_is_what_was_recorded),
     (
         "the_deployment_is_what_was_recorded",
-        &[Child::Memory, Child::Deployment],
+        &[Child::Ledger, Child::Deployment],
         the_deployment_is_what_was_recorded,
     ),
-    ("every_request_is_seen", &[Child::Memory], every_request_is_seen),
-    ("a_lookup_is_answered_or_has_failed", &[Child::Memory, Child::Job], a_lookup_is_answered_or_has_failed),
+    ("every_request_is_seen", &[Child::Ledger], every_request_is_seen),
+    ("a_lookup_is_answered_or_has_failed", &[Child::Ledger, Child::Job], a_lookup_is_answered_or_has_failed),
     (
         "what_is_wanted_is_built_or_has_a_verdict",
-        &[Child::Memory, Child::Record, Child::Job],
+        &[Child::Ledger, Child::Record, Child::Job],
         what_is_wanted_is_built_or_has_a_verdict,
     ),
     (
         "what_is_wanted_and_good_serves",
-        &[Child::Memory, Child::Deployment, Child::Init],
+        &[Child::Ledger, Child::Deployment, Child::Init],
         running::what_is_wanted_and_good_serves,
     ),
     (
         "nothing_is_on_trial_for_ever",
-        &[Child::Memory, Child::Deployment],
+        &[Child::Ledger, Child::Deployment],
         running::nothing_is_on_trial_for_ever,
     ),
-    ("what_failed_is_left", &[Child::Memory, Child::Deployment], running::what_failed_is_left),
+    ("what_failed_is_left", &[Child::Ledger, Child::Deployment], running::what_failed_is_left),
     (
         "what_failed_for_a_cause_outside_was_tried_again",
-        &[Child::Memory, Child::Deployment, Child::Init],
+        &[Child::Ledger, Child::Deployment, Child::Init],
         running::what_failed_for_a_cause_outside_was_tried_again,
     ),
-    ("a_restart_is_over", &[Child::Memory, Child::Deployment], running::a_restart_is_over),
+    ("a_restart_is_over", &[Child::Ledger, Child::Deployment], running::a_restart_is_over),
     (
         "at_most_two_sets_and_the_other_is_usable",
-        &[Child::Memory, Child::Deployment],
+        &[Child::Ledger, Child::Deployment],
         running::at_most_two_sets_and_the_other_is_usable,
     ),
     ("no_build_goes_on", &[], no_build_goes_on),
     (
         "an_init_command_that_was_begun_has_ended",
-        &[Child::Memory, Child::Record, Child::Init],
+        &[Child::Ledger, Child::Record, Child::Init],
         an_init_command_that_was_begun_has_ended,
     ),
     (
         "status_offers_what_would_be_granted",
-        &[Child::Memory, Child::Record],
+        &[Child::Ledger, Child::Record],
         running::status_offers_what_would_be_granted,
     ),
 ];
@@ -82,12 +82,12 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
             look(cluster, &target).map_err(|what| Violation { oracle, what })?;
         }
     }
-    let refused = [Child::Deployment, Child::Memory, Child::Init];
+    let refused = [Child::Deployment, Child::Ledger, Child::Init];
     if !refused.iter().any(|child| cluster.server.refuses(*child)) {
         a_rollback_that_was_granted_arrives(cluster, &target, watch)
             .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
     }
-    if !cluster.server.refuses(Child::Memory) {
+    if !cluster.server.refuses(Child::Ledger) {
         // Whatever a request was to cause has happened by now.
         watch.spent.extend(cluster.project.requests.clone());
     }

@@ -132,7 +132,7 @@ impl Tally {
 
     fn roll(&mut self, before: &Cluster, after: &Cluster) {
         let ledger = after.memory();
-        let failed = before.in_place().is_some_and(|version| ledger.life(version).failed.is_some());
+        let failed = before.in_place().is_some_and(|version| ledger.state(version).failed.is_some());
         if failed && before.in_place() != after.in_place() {
             self.count("a return to the version before");
         }
@@ -144,7 +144,7 @@ impl Tally {
             self.count("a hold begins");
         }
         for (version, life) in &after.versions {
-            let was = before.life(version);
+            let was = before.state(version);
             if life.failed.is_some() && was.failed.is_none() {
                 self.count("a verdict");
             }
@@ -178,7 +178,7 @@ impl Tally {
             if scaled && !after.complete() {
                 self.count("the autoscaler moves during a rollout");
             }
-            let live = after.in_place().is_some_and(|version| after.memory().life(version).live.is_some());
+            let live = after.in_place().is_some_and(|version| after.memory().state(version).live.is_some());
             if live && before.complete() && !after.complete() && before.ready() > after.ready() {
                 self.count("a version that was live falls ill");
             }

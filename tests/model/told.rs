@@ -65,7 +65,7 @@ fn kubectl_restarts_the_pods(when: u8) -> Life {
 /// Nothing can be remembered for a while, and the spec asks for another version meanwhile.
 fn the_memory_is_refused() -> Life {
     let events = vec![
-        (Event::Refuse(Child::Memory, RefusalReason::Invalid), Gap::Settle),
+        (Event::Refuse(Child::Ledger, RefusalReason::Invalid), Gap::Settle),
         (Event::Source(Source::Commit(1)), Gap::Settle),
         (Event::Rollback(Which::Usual), Gap::Settle),
         (Event::Admit, Gap::Settle),

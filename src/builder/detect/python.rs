@@ -10,16 +10,16 @@ use crate::builder::dockerfile::python::{self, Build, Install, Interpreter, Plan
 use crate::builder::outcome::Failure;
 use crate::protocol::framework::Framework;
 use crate::protocol::order::Settings;
+use frameworks::FRAMEWORKS;
 pub(super) use needs::needs;
 use packages::Packages;
-use served::FRAMEWORKS;
 
 mod application;
 mod django;
+mod frameworks;
 mod libraries;
 mod needs;
 mod packages;
-mod served;
 mod syntax;
 mod version;
 
@@ -182,7 +182,7 @@ fn by_files(
             Err(failure) => absent.insert(failure),
         };
     }
-    if let Some((what, start)) = served::tool(tree, packages)? {
+    if let Some((what, start)) = frameworks::tool(tree, packages)? {
         return Ok(Program { framework: Framework::Python, what, start, collect: None });
     }
     if let Some(failure) = absent.take_if(|_| asked.is_some()) {

@@ -19,7 +19,7 @@ pub(super) fn kept(child: Child, project: &Project, answer: &impl Serialize, wan
 
 /// The refusal that ends a series of writes if `step` equals the last one: something else reverts it at once.
 #[must_use]
-pub fn undone(project: &Project, step: &Step, last: Option<&Step>) -> Option<Refusal> {
+pub fn reverted_at_once(project: &Project, step: &Step, last: Option<&Step>) -> Option<Refusal> {
     let child = match step {
         Step::ApplyDeployment(_) => Child::Deployment,
         Step::ApplyService { .. } => Child::Service,

@@ -8,11 +8,11 @@ use crate::protocol::order::cleanup::CleanupOrder;
 use crate::reconcile::observed::Observed;
 use crate::reconcile::observed::objects::named;
 
-use super::Hand;
+use super::ActContext;
 
 /// Creates the Job for the image of a record that is about to be deleted.
 pub(super) async fn create(
-    hand: &Hand<'_>,
+    hand: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     version: &str,
@@ -25,7 +25,7 @@ pub(super) async fn create(
 
 /// Creates the next attempt after the failed Job of that name.
 pub(super) async fn create_next(
-    hand: &Hand<'_>,
+    hand: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     failed: &str,
@@ -38,7 +38,7 @@ pub(super) async fn create_next(
 }
 
 async fn create_attempt(
-    hand: &Hand<'_>,
+    hand: &ActContext<'_>,
     project: &Project,
     attempt: &Attempt,
     order: &CleanupOrder,

@@ -9,7 +9,7 @@ use crate::memory::record::{Facts, ImageFact, Record};
 use crate::project::Project;
 
 use super::super::observed::{Child, Observed, Refusal, RefusalReason};
-use super::Hand;
+use super::ActContext;
 use crate::protocol::target::BuildOf;
 
 /// Placeholder digest of the image that is not built yet. If a policy that checks images (signatures, allow-lists)
@@ -22,7 +22,7 @@ const USER: i64 = 65_532;
 /// Why the API server would reject the Deployment of the pending build. `None` if it would accept it, or if that cannot
 /// be known. Polls build nothing and are not delayed.
 pub(super) async fn refusal(
-    hand: &Hand<'_>,
+    hand: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     of: &BuildOf,
@@ -63,7 +63,7 @@ fn is_meant(code: u16, message: &str) -> bool {
     matches!(code, 403 | 422) && !message.contains(UNBUILT)
 }
 
-fn unbuilt(hand: &Hand<'_>, project: &Project, recorded: Option<&Record>) -> Record {
+fn unbuilt(hand: &ActContext<'_>, project: &Project, recorded: Option<&Record>) -> Record {
     let version = "0".repeat(64);
     let facts = recorded.map_or_else(
         || Facts {

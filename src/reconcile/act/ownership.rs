@@ -7,7 +7,7 @@ use crate::memory::revisions;
 use crate::project::Project;
 
 use super::super::observed::objects::named;
-use super::super::observed::{Child, Observed, Unmarked};
+use super::super::observed::{Child, LostMetadata, Observed};
 
 /// Takes over the ledger of a deleted project of the same name.
 pub(super) async fn inherit(
@@ -32,13 +32,13 @@ pub(super) async fn repair(
     cluster: &Cluster,
     project: &Project,
     observed: &Observed,
-    unmarked: &Unmarked,
+    unmarked: &LostMetadata,
 ) -> Result<(), Error> {
     cluster.make_sure_of(project).await?;
     let (objects, name) = (&observed.objects, &unmarked.name);
     let metadata = |role: &str| meta::child(project, name, role);
     match unmarked.child {
-        Child::Memory => match &objects.ledger {
+        Child::Ledger => match &objects.ledger {
             Some(seen) => cluster.mark_revision(seen, &metadata(names::ROLE_LEDGER)).await,
             None => Ok(()),
         },

@@ -93,7 +93,7 @@ fn failed(failure: &InitFailure) -> Failure {
 /// with backoff. It takes no pod from the live version, so this needs no live version.
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let target = situation.target.version.as_deref().filter(|_| !situation.project.stopped())?;
-    let at = situation.ledger.life(target).tried_again_at(situation.observed.retry_base)?;
+    let at = situation.ledger.state(target).tried_again_at(situation.observed.retry_base)?;
     if situation.initialized(target) || !situation.startable(target) || situation.observed.now < at {
         return None;
     }

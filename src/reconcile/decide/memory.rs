@@ -127,13 +127,13 @@ fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
 
 /// Restores labels and owner. A child without owner would outlive the project, and watches do not see one without
 /// labels.
-pub(super) fn mark(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn repair_metadata(situation: &Situation<'_>) -> Option<Step> {
     let mut unmarked = situation.observed.unmarked.iter();
     unmarked.find(|unmarked| !situation.observed.refused(unmarked.child)).cloned().map(Step::RepairMetadata)
 }
 
 /// Row 16: deletes the record that exceeds the limit.
-pub(super) fn forget_record(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn delete_record(situation: &Situation<'_>) -> Option<Step> {
     falls_out(situation).map(|version| Step::DeleteRecord { version: version.to_owned() })
 }
 
@@ -144,7 +144,7 @@ pub(super) fn falls_out<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
         return None;
     }
     let unprotected = records.values().filter(|record| !is_protected(situation, &record.facts.version));
-    let age = |version: &str| (situation.ledger.life(version).live.unwrap_or(0), records[version].created);
+    let age = |version: &str| (situation.ledger.state(version).live.unwrap_or(0), records[version].created);
     unprotected.map(|record| record.facts.version.as_str()).min_by_key(|version| age(version))
 }
 

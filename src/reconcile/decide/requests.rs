@@ -246,7 +246,7 @@ pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(Verb::Restart)?;
     let mut ledger = situation.ledger.clone();
     let in_place = situation.target.in_place.as_deref();
-    let can = |version: &&str| ledger.life(version).live.is_some() && situation.built(version);
+    let can = |version: &&str| ledger.state(version).live.is_some() && situation.built(version);
     let live = in_place.filter(can).filter(|_| !situation.project.stopped());
     let outcome = match live {
         Some(version) => {

@@ -11,7 +11,7 @@ use crate::version::short;
 use super::super::observed::{BuildJob, Child, JobState, Rollout};
 use super::super::target::{from_spec, previous};
 use super::requests::stamp;
-use super::run::runs;
+use super::rollout::runs;
 use super::{Situation, Step};
 use crate::protocol::target::BuildOf;
 
@@ -21,7 +21,7 @@ pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
 }
 
 fn image(situation: &Situation<'_>) -> Option<Step> {
-    if situation.observed.refused(Child::Memory) {
+    if situation.observed.refused(Child::Ledger) {
         return None;
     }
     situation.observed.records.values().filter(|record| record.image.is_none()).find_map(|record| {
@@ -150,7 +150,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     // it.
     let (rollout, version) =
         judged(situation).filter(|(rollout, _)| rollout.available || rollout.completed)?;
-    let life = situation.ledger.life(version);
+    let life = situation.ledger.state(version);
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last_live);
     let alone = previous(situation.ledger, situation.observed, Some(version)).is_none();
     let goes_live = if life.failed.is_some() { alone } else { !on_top };
@@ -183,7 +183,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
 pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) =
         judged(situation).filter(|(rollout, _)| !rollout.available && rollout.deadline_over)?;
-    let life = situation.ledger.life(version);
+    let life = situation.ledger.state(version);
     let under_way = life.live.is_some() && life.restarting() && rollout.stamp == life.restart;
     if !under_way {
         return None;
@@ -202,7 +202,7 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
 /// newer version has no image yet, and that one may never have one.
 pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available)?;
-    let life = situation.ledger.life(version);
+    let life = situation.ledger.state(version);
     let on_trial = runs(situation) == Some(version) && life.live.is_none() && life.failed.is_none();
     let hopeless = rollout.hopeless.as_ref();
     let about_to_start_anew = rollout.stamp != life.restart; // The old pods say nothing about the retry.
@@ -229,7 +229,7 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
     let returns = situation.project.returns()
         && previous(situation.ledger, situation.observed, Some(version)).is_some();
     let at = rollout.deadline_at.filter(|_| rollout.outside && rollout.hopeless.is_none() && returns)?;
-    let before = situation.ledger.life(version).outside.map_or(0, |outside| outside.count);
+    let before = situation.ledger.state(version).outside.map_or(0, |outside| outside.count);
     Some(Outside { count: before + 1, at })
 }
 
@@ -238,9 +238,9 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
 pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
     let target = situation.target.version.as_deref().filter(|target| *target != in_place)?;
-    let at = situation.ledger.life(target).tried_again_at(situation.observed.retry_base)?;
+    let at = situation.ledger.state(target).tried_again_at(situation.observed.retry_base)?;
     let started = situation.initialized(target);
-    let serves = situation.ledger.life(in_place);
+    let serves = situation.ledger.state(in_place);
     let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good_restart;
     let can = started && situation.startable(target) && situation.project.trial_takes_nothing();
     if !at_rest || !can || situation.observed.now < at {

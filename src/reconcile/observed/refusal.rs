@@ -15,7 +15,7 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Child {
     /// The ledger, or the image in a record: without them the operator can remember nothing.
-    Memory,
+    Ledger,
     /// A new record.
     Record,
     /// A build Job.

@@ -1,6 +1,6 @@
 //! The part of the headline about builds: queued, running, failed, cancelled, or waiting for a retry.
 
-use super::ready::{Headline, annotate, stays};
+use super::headline::{Headline, annotate, stays};
 use super::{View, failure};
 use crate::crd::conditions::Reason;
 use crate::memory::ledger::{Attempts, Failure, Fault, Lookup};

@@ -20,7 +20,7 @@ pub(super) fn history(view: &View<'_>) -> Vec<HistoryEntry> {
 
 fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     let version = &record.facts.version;
-    let life = view.ledger.life(version);
+    let life = view.ledger.state(version);
     let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
     let serves = view.target.in_place.is_some() && super::serving(view).as_ref() == Some(version);
     let no_image = record.image.is_none();

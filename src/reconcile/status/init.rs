@@ -1,7 +1,7 @@
 //! The part of the headline about an init command that has not ended yet.
 
 use super::View;
-use super::ready::{Headline, stays};
+use super::headline::{Headline, stays};
 use crate::crd::conditions::Reason;
 use crate::version::short;
 

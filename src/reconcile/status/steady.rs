@@ -2,7 +2,7 @@
 //! removed or replaced, or they are down.
 
 use super::View;
-use super::ready::Headline;
+use super::headline::Headline;
 use crate::crd::conditions::Reason;
 use crate::crd::spec::Takeover;
 use crate::reconcile::observed::Rollout;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use doce_operator::backoff::Backoff;
-use doce_operator::build_queue::admit::Starts;
+use doce_operator::build_queue::admit::BuildStarter;
 use doce_operator::build_queue::positions::Positions;
 use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
@@ -190,7 +190,7 @@ fn context(cluster: Cluster, config: Config, options: &Options) -> Shared {
         platform: Platform { sees_all: options.sees_all, ..platform(&config) },
         config,
         backoff: Backoff::default(),
-        starts: Starts::default(),
+        starts: BuildStarter::default(),
         positions: Positions::default(),
         announcements: Announcements::default(),
     })

@@ -77,7 +77,7 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
         Step::DeleteReplicaSet { name } => {
             let pods = write.observed.sets.iter().any(|set| set.name == *name && set.pods > 0);
             let set = write.before.sets.keys().find(|template| set_name(template) == *name);
-            let good = |version: &str| ledger.life(version).good_restart;
+            let good = |version: &str| ledger.state(version).good_restart;
             // `kubectl rollout restart` makes a newer one, which goes back as well.
             let newer = |template: &Template| {
                 let revision = write.before.sets[template].revision;
@@ -115,7 +115,7 @@ pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watc
         after.versions.iter().any(|(version, life)| {
             // An init command that was begun goes on, and how it ends is noted.
             let failed = life.failed.as_ref().is_some_and(|failed| !is_of_init(failed));
-            life.live != before.life(version).live || failed && before.life(version).failed.is_none()
+            life.live != before.state(version).live || failed && before.state(version).failed.is_none()
         })
     });
     match write.step {

@@ -40,7 +40,7 @@ pub(super) fn an_init_command_runs_once(write: &Write<'_>, _: &mut Watch) -> Res
 
 pub(super) fn a_cause_outside_is_given_its_pause(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let Step::CreateInitJob { version, .. } = write.step else { return Ok(()) };
-    let outside = write.seen.memory().life(version).outside;
+    let outside = write.seen.memory().state(version).outside;
     let next = outside.map(|outside| outside.next(PAUSE));
     match next.filter(|next| *next > timestamp(write.after.clock)) {
         Some(next) => Err(format!("{version} is tried again before {next}")),

@@ -36,7 +36,7 @@ pub(super) fn the_memory_forgets_nothing(write: &Write<'_>, _: &mut Watch) -> Re
 pub(super) fn live_is_only_what_was_ready(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let (before, after) = (write.before.memory(), write.after.memory());
     for (version, life) in &after.versions {
-        if life.live != before.life(version).live && !watch.complete.contains(version) {
+        if life.live != before.state(version).live && !watch.complete.contains(version) {
             return Err(format!("{version} was never complete"));
         }
     }
@@ -46,7 +46,7 @@ pub(super) fn live_is_only_what_was_ready(write: &Write<'_>, watch: &mut Watch) 
 pub(super) fn a_return_is_never_judged(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let Some((before, after)) = ledgers(write) else { return Ok(()) };
     for (version, life) in &after.versions {
-        let was = before.life(version);
+        let was = before.state(version);
         if life.failed.is_none() || was.failed.is_some() {
             continue;
         }
@@ -123,7 +123,7 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
         return Err("the hold changed without a rollback".to_owned());
     }
     for (version, life) in &after.versions {
-        let was = before.life(version);
+        let was = before.state(version);
         let went_live = life.live != was.live;
         let over = was.tried_again_at(PAUSE).is_some_and(|at| timestamp(write.before.clock) >= at);
         // What was seen must have served then: a trial takes nothing from it.

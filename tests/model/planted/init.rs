@@ -74,7 +74,7 @@ fn tries_at_once(project: &Project, observed: &Observed) -> Option<Step> {
 fn with_the_time_it_ended(mut step: Step, observed: &Observed) -> Step {
     if let (Step::WriteLedger(after), Some(before)) = (&mut step, &observed.ledger) {
         for (version, life) in &mut after.versions {
-            if let (Some(outside), Some(was)) = (&mut life.outside, before.life(version).outside) {
+            if let (Some(outside), Some(was)) = (&mut life.outside, before.state(version).outside) {
                 outside.at = outside.at.max(was.at);
             }
         }

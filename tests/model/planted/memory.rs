@@ -78,7 +78,7 @@ fn judged_return(project: &Project, observed: &Observed) -> Option<Step> {
         let back = target(project, observed).version.as_ref() != Some(version);
         let ill = rollout.current && rollout.replicas > 0 && !rollout.available;
         back && ill
-            && ledger.life(version).failed.is_none()
+            && ledger.state(version).failed.is_none()
             && observed.predecessors.is_empty()
             && !project.deleting
     });

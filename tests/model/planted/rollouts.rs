@@ -83,7 +83,7 @@ fn restart_stays(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
     let Some(Step::WriteLedger(after)) = &step else { return step };
     let taken_back = after.versions.iter().any(|(version, life)| {
-        let was = before.life(version);
+        let was = before.state(version);
         was.restarting() && life.restart == life.good_restart && life.good_restart == was.good_restart
     });
     if taken_back { None } else { step }

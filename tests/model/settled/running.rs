@@ -12,13 +12,13 @@ use super::super::observe::observe;
 fn due<'a>(cluster: &Cluster, target: &'a Target) -> Option<&'a str> {
     let target = target.version.as_deref().filter(|_| !cluster.project.stopped())?;
     let built = cluster.records.get(target).is_some_and(|record| record.image.is_some());
-    (built && cluster.memory().life(target).failed.is_none()).then_some(target)
+    (built && cluster.memory().state(target).failed.is_none()).then_some(target)
 }
 
 pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let Some(due) = due(cluster, target) else { return Ok(()) };
     let ledger = cluster.memory();
-    let life = ledger.life(due);
+    let life = ledger.state(due);
     if cluster.in_place() != Some(due) {
         return Err(format!("{due} is not in place"));
     }
@@ -37,7 +37,7 @@ pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Target) -> Res
     let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
     let runs = cluster.in_place().filter(built).filter(|_| !cluster.project.stopped() && !cluster.forgotten);
     let Some(version) = runs else { return Ok(()) };
-    let life = cluster.memory().life(version);
+    let life = cluster.memory().state(version);
     if life.live.is_none() && life.failed.is_none() {
         Err(format!("{version} is on trial for ever"))
     } else {
@@ -47,7 +47,7 @@ pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Target) -> Res
 
 pub(super) fn what_failed_is_left(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let ledger = cluster.memory();
-    let failed = target.version.as_deref().filter(|target| ledger.life(target).failed.is_some());
+    let failed = target.version.as_deref().filter(|target| ledger.state(target).failed.is_some());
     let last = previous(&ledger, &observe(cluster), None);
     let (Some(failed), Some(last)) = (failed, last) else { return Ok(()) };
     let stays = cluster.project.stopped() || !cluster.project.returns();
@@ -64,17 +64,17 @@ pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
     target: &Target,
 ) -> Result<(), String> {
     let ledger = cluster.memory();
-    let waits = |target: &&str| ledger.life(target).tried_again_at(PAUSE).is_some();
+    let waits = |target: &&str| ledger.state(target).tried_again_at(PAUSE).is_some();
     let Some(target) = target.version.as_deref().filter(waits) else { return Ok(()) };
     let kept = cluster.in_place().is_some_and(|version| {
-        let life = ledger.life(version);
+        let life = ledger.state(version);
         let whole =
             cluster.deployment.as_ref().is_some_and(|there| there.template.stamp == life.good_restart);
         version != target && life.live.is_some() && whole && cluster.built(version)
     });
     let surges = cluster.project.rollout.strategy == doce_operator::crd::spec::Takeover::Surge;
     let commands =
-        ledger.life(target).failed.is_some_and(|failed| failed.stage == "Init") && cluster.built(target);
+        ledger.state(target).failed.is_some_and(|failed| failed.stage == "Init") && cluster.built(target);
     if commands && !cluster.project.stopped() {
         return Err(format!("the init command of {target} could be tried again and is not"));
     }
@@ -86,7 +86,7 @@ pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Target) -> Result<(), Str
     let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
     let recorded = |version: &&str| built(version) && !cluster.project.stopped();
     let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
-    let life = cluster.memory().life(version);
+    let life = cluster.memory().state(version);
     if life.live.is_some() && life.failed.is_none() && life.restarting() {
         Err(format!("{version}: {life:?}"))
     } else {
@@ -103,14 +103,14 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Ta
     if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
         return Ok(()); // Somebody deleted its record: nobody knows how it should be.
     }
-    if ledger.life(version).live != Some(ledger.last_live) || ledger.life(version).failed.is_some() {
+    if ledger.state(version).live != Some(ledger.last_live) || ledger.state(version).failed.is_some() {
         return Ok(()); // It serves against a verdict: nothing is thrown away before that is resolved.
     }
     let place = cluster.deployment.as_ref().map(|deployment| &deployment.template);
     let others: Vec<_> = cluster.sets.keys().filter(|template| Some(*template) != place).collect();
     let usable = |template: &&&Template| {
         let Some(other) = template.version.as_deref() else { return false };
-        let life = ledger.life(other);
+        let life = ledger.state(other);
         template.edit == 0
             && life.live.is_some()
             && life.failed.is_none()

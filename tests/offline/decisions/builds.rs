@@ -38,11 +38,11 @@ fn a_project_without_memory_begins_one_in_which_old_requests_count_as_seen() {
 fn a_memory_that_is_lost_learns_what_serves_as_live_and_nothing_else() {
     let mut case = Case::serving(1);
     case.observed.ledger = None;
-    assert_eq!(case.remembers().life(&v(1)).live, Some(1));
+    assert_eq!(case.remembers().state(&v(1)).live, Some(1));
     let mut case = Case::serving(1).on_trial(2).rollout(|rollout| rollout.serving = 1);
     case.observed.ledger = None;
     assert_eq!(
-        case.remembers().life(&v(2)).live,
+        case.remembers().state(&v(2)).live,
         None,
         "the pods that serve are those of the version before"
     );

@@ -66,7 +66,7 @@ fn what_was_left_and_becomes_available_in_that_moment_does_not_end_the_hold() {
     let hold = Hold { left: v(2), target: v(1), since: 1 };
     let case = Case::new(2).live(1, 1).built(2).in_place(2).ledger(|ledger| ledger.hold = Some(hold));
     let after = case.remembers();
-    assert_eq!(after.life(&v(2)).live, Some(2));
+    assert_eq!(after.state(&v(2)).live, Some(2));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(1)));
 }
 
@@ -76,7 +76,7 @@ fn another_version_that_was_still_in_place_does_not_end_the_hold_either() {
     let case =
         Case::new(3).live(1, 1).recorded(3).built(2).in_place(2).ledger(|ledger| ledger.hold = Some(hold));
     let after = case.remembers();
-    assert_eq!(after.life(&v(2)).live, Some(2));
+    assert_eq!(after.state(&v(2)).live, Some(2));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(1)));
 }
 

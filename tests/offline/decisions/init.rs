@@ -43,7 +43,7 @@ fn a_run_is_remembered_before_its_job_is_made_and_the_version_starts_when_it_has
     assert_eq!(case.step(), None, "what serves goes on serving");
     let done = job(begun(with_command(Case::serving(1).spec(2), 2), 1, 2), 1, 2, InitState::Done);
     let after = done.remembers();
-    assert!(after.life(&v(2)).initialized && after.init.expect("the run").ended);
+    assert!(after.state(&v(2)).initialized && after.init.expect("the run").ended);
     let done = with_command(Case::serving(1).spec(2), 2).ledger(|ledger| {
         ledger.versions.insert(v(2), VersionState { initialized: true, ..VersionState::default() });
     });
@@ -54,9 +54,9 @@ fn a_run_is_remembered_before_its_job_is_made_and_the_version_starts_when_it_has
 fn a_failure_is_a_verdict_of_stage_init_and_a_first_version_is_not_started_by_it() {
     let case = job(begun(with_command(Case::new(1), 1), 1, 1), 1, 1, failure(false));
     let after = case.remembers();
-    let failed = after.life(&v(1)).failed.expect("a verdict");
+    let failed = after.state(&v(1)).failed.expect("a verdict");
     assert_eq!((failed.stage.as_str(), failed.log.as_str()), ("Init", "last words"));
-    assert!(after.life(&v(1)).outside.is_none() && after.init.expect("the run").ended);
+    assert!(after.state(&v(1)).outside.is_none() && after.init.expect("the run").ended);
     let case = with_command(Case::new(1), 1).failed(1);
     let case = with_command(case, 1);
     assert!(!matches!(case.step(), Some(Step::ApplyDeployment(_))), "{:?}", case.step());
@@ -72,14 +72,14 @@ fn a_retry_begins_another_run_and_a_cause_outside_does_so_after_its_pause() {
     assert_eq!(failed(false).step(), None);
     let lifted = failed(false).asks(Verb::Retry, "@1");
     let after = lifted.remembers();
-    assert!(after.life(&v(2)).failed.is_none());
+    assert!(after.state(&v(2)).failed.is_none());
     assert_eq!(lifted.ledger(|ledger| *ledger = after).remembers().init.expect("a run").number, 2);
     let mut outside = failed(true);
     assert_eq!(outside.step(), None);
     outside.observed.now = at(10);
     let after = outside.remembers();
-    assert!(after.life(&v(2)).failed.is_none());
-    assert_eq!(after.life(&v(2)).outside.expect("how often").count, 1);
+    assert!(after.state(&v(2)).failed.is_none());
+    assert_eq!(after.state(&v(2)).outside.expect("how often").count, 1);
 }
 
 #[test]

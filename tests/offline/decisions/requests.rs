@@ -69,31 +69,31 @@ fn a_retry_leaves_alone_the_attempt_after_a_fault_that_runs_already() {
 
 #[test]
 fn a_retry_lifts_the_verdict_on_a_version_and_gives_it_new_pods_in_place_or_not() {
-    let left = Case::serving(1).spec(2).failed(2).asks(Verb::Retry, "@1").remembers().life(&v(2));
+    let left = Case::serving(1).spec(2).failed(2).asks(Verb::Retry, "@1").remembers().state(&v(2));
     assert!(left.failed.is_none() && left.restart.is_some());
-    let in_place = Case::new(1).failed(1).on_trial(1).asks(Verb::Retry, "@1").remembers().life(&v(1));
+    let in_place = Case::new(1).failed(1).on_trial(1).asks(Verb::Retry, "@1").remembers().state(&v(1));
     assert!(in_place.failed.is_none() && in_place.restart.is_some());
 }
 
 #[test]
 fn a_retry_of_what_has_not_failed_starts_pods_that_are_not_ready_anew() {
     let case = Case::serving(1).rollout(|rollout| rollout.available = false).asks(Verb::Retry, "@1");
-    assert!(case.remembers().life(&v(1)).restarting());
+    assert!(case.remembers().state(&v(1)).restarting());
 }
 
 #[test]
 fn a_retry_of_what_is_well_changes_nothing_and_says_so() {
     let case = Case::serving(1).asks(Verb::Retry, "@1");
     assert!(case.says(Verb::Retry).contains("nothing has failed"));
-    assert!(!case.remembers().life(&v(1)).restarting());
+    assert!(!case.remembers().state(&v(1)).restarting());
 }
 
 #[test]
 fn a_restart_stamps_the_live_version_once() {
     let case = Case::serving(1).asks(Verb::Restart, "@1");
     let after = case.remembers();
-    assert!(after.life(&v(1)).restarting());
-    let stamp = after.life(&v(1)).restart;
+    assert!(after.state(&v(1)).restarting());
+    let stamp = after.state(&v(1)).restart;
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().stamp, stamp);
 }
 
@@ -149,7 +149,7 @@ fn a_rollback_to_a_failed_version_beside_a_retry_is_granted() {
         .asks(Verb::Rollback, &format!("{}@1", short(&v(2))))
         .asks(Verb::Retry, "@1");
     let after = case.remembers();
-    assert_eq!((after.hold.clone().unwrap().target, after.life(&v(2)).failed.clone()), (v(2), None));
+    assert_eq!((after.hold.clone().unwrap().target, after.state(&v(2)).failed.clone()), (v(2), None));
     assert!(
         !after.is_new(Verb::Retry, "@1") && !after.is_new(Verb::Rollback, &format!("{}@1", short(&v(2))))
     );

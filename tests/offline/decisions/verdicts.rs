@@ -14,13 +14,13 @@ use super::case::{Case, at, key, v};
 fn a_version_that_is_available_is_live() {
     let case = Case::serving(1).spec(2).built(2).in_place(2);
     let after = case.remembers();
-    assert_eq!((after.life(&v(2)).live, after.last_live), (Some(2), 2));
+    assert_eq!((after.state(&v(2)).live, after.last_live), (Some(2), 2));
 }
 
 #[test]
 fn a_version_that_is_live_again_goes_to_the_top() {
     let case = Case::new(1).live(1, 1).live(2, 2).in_place(1);
-    assert_eq!(case.remembers().life(&v(1)).live, Some(3));
+    assert_eq!(case.remembers().state(&v(1)).live, Some(3));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_template_that_somebody_edited_is_not_judged_but_mended() {
 fn a_version_that_is_not_available_by_its_deadline_fails_and_is_left_for_the_last_good_one() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
     let after = case.remembers();
-    assert_eq!(after.life(&v(2)).failed.clone().unwrap().reason, "ProgressDeadlineExceeded");
+    assert_eq!(after.state(&v(2)).failed.clone().unwrap().reason, "ProgressDeadlineExceeded");
     let target = case.ledger(|ledger| *ledger = after).rolls();
     assert_eq!((target.version, target.trial), (Some(v(1)), false));
 }
@@ -50,7 +50,7 @@ fn a_version_that_is_not_available_by_its_deadline_fails_and_is_left_for_the_las
 fn a_version_that_is_hopeless_fails_before_its_deadline_with_kubernetes_own_word() {
     let trouble = Trouble { reason: "InvalidImageName".into(), message: "no such name".into() };
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.hopeless = Some(trouble));
-    assert_eq!(case.remembers().life(&v(2)).failed.clone().unwrap().reason, "InvalidImageName");
+    assert_eq!(case.remembers().state(&v(2)).failed.clone().unwrap().reason, "InvalidImageName");
 }
 
 /// Version 2 failed for a cause outside of it, once, when its deadline was over at 100 s; version 1 serves again.
@@ -60,7 +60,7 @@ fn failed_outside() -> Case {
         rollout.deadline_at = Some(at(100));
     });
     let after = case.remembers();
-    let outside = after.life(&v(2)).outside.unwrap();
+    let outside = after.state(&v(2)).outside.unwrap();
     assert_eq!((outside.count, outside.at), (1, at(100)));
     let back = case.ledger(|ledger| *ledger = after);
     assert_eq!(back.rolls().version, Some(v(1)), "what served goes on serving");
@@ -76,7 +76,7 @@ fn a_version_that_failed_for_a_cause_outside_of_it_is_tried_again_after_a_pause(
     };
     assert_eq!(now(109).step(), None);
     let again = now(110).remembers();
-    let life = again.life(&v(2));
+    let life = again.state(&v(2));
     assert!(life.failed.is_none() && life.restart.is_some(), "{life:?}");
     let target = now(110).ledger(|ledger| *ledger = again.clone()).rolls();
     assert_eq!((target.version, target.trial), (Some(v(2)), true));
@@ -105,10 +105,10 @@ fn a_first_version_and_one_that_stays_are_not_tried_again_for_kubernetes_goes_on
         rollout.deadline_at = Some(at(100));
     };
     let first = Case::new(1).built(1).on_trial(1).rollout(fails);
-    assert_eq!(first.remembers().life(&v(1)).outside, None);
+    assert_eq!(first.remembers().state(&v(1)).outside, None);
     let mut stays = Case::serving(1).spec(2).on_trial(2).rollout(fails);
     stays.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
-    assert_eq!(stays.remembers().life(&v(2)).outside, None);
+    assert_eq!(stays.remembers().state(&v(2)).outside, None);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_verdict_keeps_what_the_app_said_last() {
         rollout.deadline_over = true;
         rollout.log = "Error: no\n    at x".into();
     });
-    assert_eq!(case.remembers().life(&v(2)).failed.clone().unwrap().log, "Error: no\n    at x");
+    assert_eq!(case.remembers().state(&v(2)).failed.clone().unwrap().log, "Error: no\n    at x");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_live_version_that_falls_later_is_neither_judged_nor_moved() {
 #[test]
 fn a_version_that_was_available_and_fell_while_nobody_looked_was_live() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.completed = true);
-    assert_eq!(case.remembers().life(&v(2)).live, Some(2));
+    assert_eq!(case.remembers().state(&v(2)).live, Some(2));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_first_version_that_fails_stays_in_place_and_is_live_if_it_recovers() {
     let case = Case::new(1).failed(1).on_trial(1).rollout(|rollout| rollout.deadline_over = true);
     assert_eq!(case.step(), None);
     let after = case.rollout(|rollout| rollout.available = true).remembers();
-    assert_eq!((after.life(&v(1)).live, after.life(&v(1)).failed.clone()), (Some(1), None));
+    assert_eq!((after.state(&v(1)).live, after.state(&v(1)).failed.clone()), (Some(1), None));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_restart_that_becomes_available_is_the_good_one() {
     let target = case.rolls();
     assert_eq!(target.stamp, stamp);
     let after = case.rollout(|rollout| rollout.stamp = Some("stamp".into())).remembers();
-    assert_eq!((after.life(&v(1)).good_restart, after.life(&v(1)).live), (stamp, Some(1)));
+    assert_eq!((after.state(&v(1)).good_restart, after.state(&v(1)).live), (stamp, Some(1)));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_restart_that_is_not_available_by_the_deadline_is_taken_back_without_a_verdi
             (rollout.available, rollout.completed, rollout.deadline_over) = (false, false, true);
         });
     let after = case.remembers();
-    assert_eq!((after.life(&v(1)).restart, after.life(&v(1)).failed.clone()), (None, None));
+    assert_eq!((after.state(&v(1)).restart, after.state(&v(1)).failed.clone()), (None, None));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().stamp, None);
 }
 
@@ -214,7 +214,7 @@ fn superseded_on_trial() -> Case {
 fn a_trial_is_judged_though_a_newer_version_is_asked_for_while_that_has_no_image() {
     let ill = |rollout: &mut Rollout| rollout.deadline_over = true;
     let after = superseded_on_trial().rollout(ill).remembers();
-    assert!(after.life(&v(2)).failed.is_some());
+    assert!(after.state(&v(2)).failed.is_some());
     let case = superseded_on_trial().rollout(ill).ledger(|ledger| *ledger = after);
     assert_eq!(case.rolls().version, Some(v(1)), "the version that was live last comes back");
     assert_eq!(superseded_on_trial().step(), None, "before its deadline it stays");

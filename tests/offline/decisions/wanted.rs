@@ -1,7 +1,7 @@
 //! Rows 13 and 14: what runs, what is pinned, what is stopped, and the port.
 
 use doce_operator::crd::conditions::{Reason, Truth};
-use doce_operator::reconcile::act::undone;
+use doce_operator::reconcile::act::reverted_at_once;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason};
 use doce_operator::reconcile::status::headline;
@@ -35,7 +35,7 @@ fn what_runs_stays_while_the_next_version_is_built() {
 fn a_restart_that_is_under_way_is_taken_back_before_a_switch() {
     let case = Case::serving(1).spec(2).built(2);
     let case = case.ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
-    assert_eq!(case.remembers().life(&v(1)).restart, None);
+    assert_eq!(case.remembers().state(&v(1)).restart, None);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn starting_what_was_live_is_no_trial() {
 fn starting_what_was_stopped_on_trial_changes_its_template_so_that_its_deadline_counts() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.replicas = 0);
     let after = case.remembers();
-    assert!(after.life(&v(2)).restart.is_some());
+    assert!(after.state(&v(2)).restart.is_some());
     let target = case.ledger(|ledger| *ledger = after).rolls();
     assert_eq!((target.version, target.replicas, target.stamp.is_some()), (Some(v(2)), 1, true));
 }
@@ -143,8 +143,8 @@ fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_an
     let mut case = Case::serving(1).rollout(|rollout| rollout.faithful = false);
     let Some(step) = case.step() else { panic!("it is put right") };
     assert!(matches!(step, Step::ApplyDeployment(_)), "{step:?}");
-    assert_eq!(undone(&case.project, &step, None), None);
-    let refusal = undone(&case.project, &step, Some(&step)).expect("it was done just now");
+    assert_eq!(reverted_at_once(&case.project, &step, None), None);
+    let refusal = reverted_at_once(&case.project, &step, Some(&step)).expect("it was done just now");
     case.observed.refusals = vec![refusal];
     assert_eq!(case.step(), None);
     let headline = headline(&case.project, &case.observed);

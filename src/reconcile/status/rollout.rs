@@ -1,7 +1,7 @@
 //! The part of the headline about a version with an image: starting, serving, held, failed, or not started at all.
 
 use super::building::poll_fails;
-use super::ready::{Headline, annotate, stays};
+use super::headline::{Headline, annotate, stays};
 use super::{View, failure, init, steady};
 use crate::crd::conditions::Reason;
 use crate::crd::status::FailureStatus;
@@ -18,7 +18,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
     if let Some(why) = forbidden(view.observed, target) {
         return Some(not_started(view, target, why));
     }
-    let life = view.ledger.life(target);
+    let life = view.ledger.state(target);
     if let Some(failed) = &life.failed {
         let of_init = failed.is_of_init();
         let reason = if of_init { Reason::InitFailed } else { Reason::RolloutFailed };
@@ -117,7 +117,7 @@ fn way_back(view: &View<'_>, target: &str) -> String {
     let late = view.observed.rollout.as_ref().is_some_and(|rollout| {
         rollout.version.as_deref() == Some(target) && (rollout.deadline_over || rollout.hopeless.is_some())
     });
-    if !late || view.ledger.life(target).live.is_none() {
+    if !late || view.ledger.state(target).live.is_none() {
         return String::new();
     }
     let Some(other) = previous(view.ledger, view.observed, Some(target)) else { return String::new() };

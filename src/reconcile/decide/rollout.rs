@@ -9,7 +9,7 @@ use super::{DesiredDeployment, Situation, Step};
 
 /// Rows 13 and 14: Deployment and Service follow the version to run. A restart in progress is reverted before the
 /// switch, so that a later rollback matches a ReplicaSet that is known to be good.
-pub(super) fn roll_or_serve(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn deployment_and_service(situation: &Situation<'_>) -> Option<Step> {
     restart_back(situation)
         .or_else(|| start_anew(situation))
         .or_else(|| roll(situation))
@@ -34,7 +34,7 @@ pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
 
 fn restart_back(situation: &Situation<'_>) -> Option<Step> {
     let in_place = situation.target.in_place.as_deref()?;
-    let life = situation.ledger.life(in_place);
+    let life = situation.ledger.state(in_place);
     if runs(situation) == Some(in_place) || !life.restarting() {
         return None;
     }
@@ -53,7 +53,7 @@ fn start_anew(situation: &Situation<'_>) -> Option<Step> {
         .filter(|rollout| rollout.replicas == 0 && !situation.project.stopped())?;
     let version = runs(situation)
         .filter(|version| rollout.version.as_deref() == Some(version) && situation.built(version))?;
-    let life = situation.ledger.life(version);
+    let life = situation.ledger.state(version);
     let proven = life.live.is_some() && !life.restarting();
     if proven || rollout.stamp != life.restart {
         return None;
@@ -84,7 +84,7 @@ fn desired(situation: &Situation<'_>) -> Option<DesiredDeployment> {
         return Some(DesiredDeployment { version: None, stamp: there.stamp.clone(), replicas, trial: false });
     }
     let version = runs(situation)?;
-    let life = situation.ledger.life(version);
+    let life = situation.ledger.state(version);
     let in_place = situation.target.in_place.as_deref() == Some(version);
     let trial = life.live.is_none(); // A retry has its own stamp: the old pods and deadline must not count.
     let stamp = if in_place || trial { life.restart } else { life.good_restart };
@@ -115,13 +115,13 @@ fn remember_port(situation: &Situation<'_>) -> Option<Step> {
 
 /// Row 15: a ReplicaSet without pods that no rollback needs. The kept one belongs to the version that went live last
 /// before the one in place, with its good restart stamp.
-pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn delete_replica_set(situation: &Situation<'_>) -> Option<Step> {
     let rollout = situation.observed.rollout.as_ref().filter(|rollout| rollout.current)?;
     if situation.project.stopped() || rollout.replicas == 0 {
         return None;
     }
     let in_place = situation.target.in_place.as_deref()?;
-    let life = situation.ledger.life(in_place);
+    let life = situation.ledger.state(in_place);
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last_live) && life.failed.is_none();
     let settled = on_top
         && rollout.available
@@ -129,7 +129,7 @@ pub(super) fn forget_set(situation: &Situation<'_>) -> Option<Step> {
         && !life.restarting()
         && runs(situation) == Some(in_place);
     let kept = previous(situation.ledger, situation.observed, Some(in_place));
-    let good = situation.ledger.life(kept.as_deref().unwrap_or_default()).good_restart;
+    let good = situation.ledger.state(kept.as_deref().unwrap_or_default()).good_restart;
     let fits = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
     // `kubectl rollout restart` creates another one with the same version and stamp: a rollback matches the newest.
     let newest = situation.observed.sets.iter().filter(|set| fits(set)).map(|set| set.revision).max();

@@ -3,7 +3,7 @@
 
 use super::View;
 use super::building::{image, looked_up, lookup_is_open};
-use super::running::running;
+use super::rollout::running;
 use crate::crd::conditions::{Reason, Truth};
 use crate::crd::status::FailureStatus;
 use crate::memory::ledger::Ledger;
