@@ -3,49 +3,65 @@
 //! # The loop
 //!
 //! ```text
-//!            watches                                                     a person
-//!               │                                                            │ kubectl apply, annotate
-//!               ▼                                                            ▼
-//!    cluster::caches ──► controller ──► reconcile ◄───────────── crd (ProjectDeployment)
+//!          watches                                      you: kubectl apply, annotate
+//!             │                                                     │
+//!             ▼                                                     ▼
+//!    cluster::caches ──► controller ──► reconcile ◄──── crd (ProjectDeployment)
 //!                                           │
-//!        ┌──────────────────────────────────┴───────────────────────────────────────┐
-//!        │  observe ──► World ──► decide ──► Step ──► act ──┐                       │
-//!        │     ▲      (facts)    (a table)      (one write) │  until no step is left│
-//!        │     └────────────────────────────────────────────┘                       │
-//!        │  then: status, events ──► report                                         │
-//!        └──────────────────────────────────────────────────────────────────────────┘
+//!        ┌──────────────────────────────────┴──────────────────────────────────┐
+//!        │  observe ──► Observed ──► target ──► decide ──► Step ──► act ──┐     │
+//!        │     ▲        (facts)                (a table)       (one write) │     │
+//!        │     └───────────────── until no step is left ───────────────────┘     │
+//!        │  then: status, events ──► report                                      │
+//!        └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! I/O: `reconcile::{observe, act, report}`, `build_queue::{admit, positions, run}`, `cluster`, `election`, `controller`, `probes`,
-//! `gc`, `registry_proxy`, `builder`. Everything else is pure: no client, no clock, the same answer for the same input.
+//! # The words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | project | one ProjectDeployment |
+//! | version, build key | a hash of what makes the image and of `spec.run`; a hash of what makes the image |
+//! | record, ledger | ControllerRevisions: one remembered version; all memory of a project that changes |
+//! | lookup | a build Job that only resolves a branch, a tag or a digest |
+//! | target | the version that the operator moves towards: a hold's target, else the pin, else what the spec yields |
+//! | on trial, guard, live | never live before; `rollout.minReadySeconds`; available for the guard |
+//! | verdict, fault | "this version failed", until a retry; a failure outside the version, retried with backoff |
+//! | hold, pin, request | what a rollback leaves in force; `spec.pinnedVersion`; a one-off annotation |
+//! | stamp | an annotation of the pod template that replaces the pods |
+//! | child, drift | an object that the operator creates; its difference from the desired shape |
+//! | predecessor | a child of a deleted project of the same name |
+//! | position | where a build waits in the build queue |
 //!
 //! # The modules
 //!
-//! From the ground up; a module uses only what stands above it.
-//!
 //! | module | what it is |
 //! |---|---|
-//! | [`text`], [`quantity`] | texts for people, bounded; amounts of CPU and memory |
+//! | [`text`], [`quantity`] | bounded texts for people; amounts of CPU and memory |
 //! | [`protocol`] | what operator and build pod tell each other: order, target, report, reason |
 //! | [`crd`] | what a person writes and reads |
 //! | [`version`] | build keys and version hashes |
 //! | [`project`] | one object, parsed |
-//! | [`platform`] | what the platform owner has set: registries, build pods, what children get besides |
+//! | [`platform`] | what the platform owner sets: registries, build pods, extra metadata of children |
 //! | [`memory`] | ledger and records, and their form as `ControllerRevision`s |
-//! | [`desired`] | shapes and names of the children |
+//! | [`desired`] | shapes, names and drift of the children |
 //! | [`cluster`] | the only door to the API server |
-//! | [`reconcile`] | the loop: `observe` (with `facts`, what is read off the children) → `observed` → `target` → `decide` → `act`, then `status` → `report` |
-//! | [`build_queue`] | which build starts when |
-//! | [`image_cleanup`] | which image in a registry outside the platform's goes, and when |
+//! | [`reconcile`] | the loop: `observe` (with `facts`, read from the children) → `observed` → `target` → `decide` → `act`, then `status` → `report` |
+//! | [`build_queue`] | which build starts next |
+//! | [`image_cleanup`] | the Jobs that delete images in a registry of your own; `reconcile::decide` decides which image goes |
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
-//! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints; settings |
+//! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
 //! | [`builder`] | what happens inside the pod of a build |
-//! | [`gc`] | what no record names goes from the embedded registry; a process of its own |
-//! | [`registry_proxy`] | what nodes pull from the embedded registry through; a process of its own |
+//! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
+//! | [`registry_proxy`] | the read-only proxy through which nodes pull; a process of its own |
 //!
-//! Four rules follow: only `cluster` writes; people write only the resource and the operator only children and status;
-//! nothing reads `status` to decide; Kubernetes keeps the clocks. `tests/offline/architecture.rs` keeps them, and has the table of
-//! who may use whom.
+//! # The rules
+//!
+//! * Imports go one way. `tests/offline/architecture.rs` has the table, and the list of modules without I/O: they have no
+//!   client and no clock, and give the same answer for the same input.
+//! * Only `cluster` writes. People write only the resource; the operator writes only children and status.
+//! * Nothing reads `status` to decide.
+//! * Kubernetes keeps the clocks: deadlines come from timestamps of objects.
 
 pub mod backoff;
 pub mod build_queue;

@@ -36,7 +36,7 @@ pub struct Context {
     pub cluster: Cluster,
     /// Settings of the operator.
     pub config: Config,
-    /// What the platform adds to the children.
+    /// Settings of the platform owner.
     pub platform: Platform,
     /// How many times in a row each project failed.
     pub backoff: Backoff,
@@ -86,7 +86,7 @@ impl Requeue {
     }
 }
 
-/// A pass ends after this many writes. This only bounds a defect; a watch event starts the next pass.
+/// A pass ends after this many rounds and is repeated with backoff. This only bounds a defect.
 const MAX_STEPS: usize = 64;
 
 /// Moves the cluster as far towards the spec of `object` as is possible now.
@@ -158,8 +158,9 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
 /// bounds the writes of a long queue (docs/decisions/0024).
 const LONGEST_WAIT: i64 = 300;
 
-/// When to reconcile again without a watch event. Timers: backoff after a fault, and the time limit of a build whose
-/// pod does not run. No watch event reports that the build queue moves. A watch event reports everything else.
+/// When to reconcile again without a watch event: after the backoff of a fault or of a version to retry, for a poll, when
+/// a build or init pod that does not run reaches its limit, when more can be said of a new pod, and for the position in
+/// the build queue. Watch events report everything else.
 fn next(observed: &Observed, project: &Project) -> Requeue {
     if observed.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
         return Requeue::WithBackoff;

@@ -46,7 +46,7 @@ pub enum Step {
         /// The image.
         image: ImageFact,
     },
-    /// Create a build Job, suspended.
+    /// Create a build Job. It starts at once if the queue has a free slot, else it waits, suspended.
     CreateBuildJob {
         /// What to build.
         of: BuildOf,
@@ -129,7 +129,7 @@ struct Situation<'a> {
 /// One row: returns a step if it matches.
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
-/// The rows, top down (docs/design.md, section 3). Rows 7 and 8, and 13 and 14, share a function each.
+/// The rows, top down (docs/design.md: section 2 has the words, section 3 the table). Rows 7 and 8, and 13 and 14, share a function each.
 const ROWS: [(&str, Row); 25] = [
     ("the spec names another branch or tag than the last lookup", memory::lookup_changed),
     ("1: the version of the pin or the spec has no record", memory::record),
@@ -149,7 +149,7 @@ const ROWS: [(&str, Row); 25] = [
     ("11: a build Job is no longer needed", builds::unneeded),
     ("12: a build is due", builds::due),
     ("12: an init command is due", init::due),
-    ("13, 14: Deployment and Service differ", rollout::deployment_and_service),
+    ("13, 14: Deployment or Service differs, or a restart or the port must be noted first", rollout::deployment_and_service),
     ("a child lost a label or its owner", memory::repair_metadata),
     ("15: a ReplicaSet is not kept", rollout::delete_replica_set),
     ("a cleanup whose image must stay", cleanup::unneeded),
@@ -158,7 +158,7 @@ const ROWS: [(&str, Row); 25] = [
     ("16: more records than the limit", memory::delete_record),
 ];
 
-/// The next step. `None` if the project is settled or waits for a watch event.
+/// The next step. `None` if the project is settled, waits for a watch event or a timer, or a rejected write blocks it.
 #[must_use]
 pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
     if project.deleting || !observed.predecessors.is_empty() {

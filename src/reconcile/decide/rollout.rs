@@ -13,7 +13,7 @@ pub(super) fn deployment_and_service(situation: &Situation<'_>) -> Option<Step> 
     restart_back(situation)
         .or_else(|| start_anew(situation))
         .or_else(|| roll(situation))
-        .or_else(|| serve(situation))
+        .or_else(|| service(situation))
         .or_else(|| remember_port(situation))
 }
 
@@ -92,7 +92,7 @@ fn desired(situation: &Situation<'_>) -> Option<DesiredDeployment> {
     Some(DesiredDeployment { version: known.then(|| version.to_owned()), stamp, replicas, trial })
 }
 
-fn serve(situation: &Situation<'_>) -> Option<Step> {
+fn service(situation: &Situation<'_>) -> Option<Step> {
     if situation.observed.refused(Child::Service) {
         return None;
     }
