@@ -1,8 +1,8 @@
-//! How long going back to a kept version takes, beside `kubectl rollout undo` on a plain Deployment of the same pods, in
-//! the same run on the same node, in turns. It prints figures and judges none.
-//! Started by `make bench-rollback`.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
-#![allow(unreachable_pub, dead_code, reason = "it borrows from the node tests")]
+//! Measures how long a rollback to the kept ReplicaSet takes, compared with `kubectl rollout undo` on a plain Deployment
+//! of the same pods. Both run in turns on the same node. It prints figures and fails on none of them. Run it with
+//! `make bench-rollback`.
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics")]
+#![allow(unreachable_pub, dead_code, reason = "it shares modules with the node tests")]
 
 #[path = "../tests/node/administrator.rs"]
 mod administrator;
@@ -28,9 +28,9 @@ use administrator::kubectl;
 use client::until_answer;
 use harness::{World, ready};
 
-/// Rollbacks of which the change of the Deployment is timed.
+/// Rollbacks whose change of the Deployment is timed.
 const PATCHES: usize = 20;
-/// Ways back of each kind of which the first answer is timed.
+/// Rollbacks of each kind whose first answer is timed.
 const ROUNDS: usize = 8;
 const WORDS: [&str; 2] = ["one", "two"];
 const SERVER: &str = "\
@@ -43,9 +43,9 @@ async fn main() {
     let world = World::new("bench-rollback").await;
     let ours = deploy_ours(&world).await;
     let plain = deploy_plain(&world).await;
-    println!("both run; {PATCHES} rollbacks back and forth");
+    println!("both apps run; {PATCHES} rollbacks back and forth");
     let patched = time_patches(&world).await;
-    println!("{ROUNDS} ways back of each kind, in turns");
+    println!("{ROUNDS} rollbacks of each kind, in turns");
     let (mut reverted_at_once, mut rolled_back) = (vec![], vec![]);
     for round in 0..ROUNDS {
         let to = WORDS[round % 2];
@@ -93,7 +93,7 @@ impl Figures {
     }
 }
 
-/// A project that has served both words; the second one serves. Returns its port.
+/// Deploys a project whose two versions answer with the two words; the second version serves. Returns its port.
 async fn deploy_ours(world: &World) -> i32 {
     let mut port = 0;
     for words in WORDS {
@@ -113,7 +113,7 @@ async fn deploy_ours(world: &World) -> i32 {
     port
 }
 
-/// A plain Deployment with the very same pods, but for labels, and a NodePort Service. Returns its port.
+/// Creates a plain Deployment with the same pods except for their labels, and a NodePort Service. Returns its port.
 async fn deploy_plain(world: &World) -> i32 {
     let labels = json!({ "app": "plain" });
     let service = json!({ "spec": {
@@ -138,8 +138,7 @@ async fn deploy_plain(world: &World) -> i32 {
     port
 }
 
-/// From the moment in which the annotation is sent to the one in which a watch tells the Deployment with the other
-/// version.
+/// Times from sending the annotation until a watch reports the Deployment with the other version.
 async fn time_patches(world: &World) -> Vec<Duration> {
     let mut seen = std::pin::pin!(versions_of_deployment(world));
     let mut version = seen.next().await.unwrap();
@@ -167,7 +166,7 @@ fn versions_of_deployment(world: &World) -> impl Stream<Item = String> + use<> {
     })
 }
 
-/// Waits until that version serves and is Ready: what `previous` means is known then.
+/// Waits until that version serves and is Ready: only then is it known which version is `previous`.
 async fn settled(world: &World, version: &str) {
     world
         .until_status("ours", "the rollback is done", |status| {
@@ -198,7 +197,7 @@ async fn undo(world: &World, port: i32, to: &str) -> Duration {
     took
 }
 
-/// Waits until one pod is left, so that no measurement pays for the one before.
+/// Waits until one pod is left, so that pods of the previous measurement do not slow the next one.
 async fn drained(world: &World, selector: &str) {
     let mut left = std::collections::BTreeSet::new();
     let mut events = std::pin::pin!(watcher(world.api::<Pod>(), watcher::Config::default().labels(selector)));

@@ -20,9 +20,9 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | project | one ProjectDeployment |
+//! | project | one `ProjectDeployment` |
 //! | version, build key | a hash of what makes the image and of `spec.run`; a hash of what makes the image |
-//! | record, ledger | ControllerRevisions: one remembered version; all memory of a project that changes |
+//! | record, ledger | `ControllerRevision`s: one remembered version; all memory of a project that changes |
 //! | lookup | a build Job that only resolves a branch, a tag or a digest |
 //! | target | the version that the operator moves towards: a hold's target, else the pin, else what the spec yields |
 //! | on trial, guard, live | never live before; `rollout.minReadySeconds`; available for the guard |

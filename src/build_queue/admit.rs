@@ -91,7 +91,7 @@ async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
 /// The Jobs of existing projects. Other Jobs neither start nor block anything.
 pub(super) fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
     let caches = cluster.caches();
-    super::ownership(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
+    super::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
 }
 
 /// The limits that the platform owner configured.

@@ -1,4 +1,4 @@
-//! Which build is next. Pure: it reads the Jobs of the whole cluster that [`super::ownership()`] selects, and starts
+//! Which build is next. Pure: it reads the Jobs of the whole cluster that [`super::owned()`] selects, and starts
 //! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -103,7 +103,7 @@ impl Search {
             }
         }
         let failed_after = RefCell::new(None);
-        let outcome = runner.run(&self.state(), |life| {
+        let outcome = runner.run(&self.life(), |life| {
             let result = self.play(&life, program, &mut tally.borrow_mut());
             result.map_err(|violation| {
                 failed_after.borrow_mut().get_or_insert(tally.borrow().lives);
