@@ -73,7 +73,6 @@ impl Cluster {
     }
 
     /// The newer of the watched object and the one that our own last status write returned.
-    #[must_use]
     pub fn newest(&self, told: &Arc<ProjectDeployment>) -> Arc<ProjectDeployment> {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let uid = told.uid().unwrap_or_default();

@@ -39,7 +39,6 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
 
 /// The CustomResourceDefinition with what the derive macro cannot express. `status` has a default with
 /// `observedGeneration: -1`, so that clients do not mistake a new object for a ready one.
-#[must_use]
 pub fn definition()
 -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
     let mut crd = ProjectDeployment::crd();

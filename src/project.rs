@@ -194,7 +194,6 @@ impl Project {
     }
 
     /// The source for the order to a build pod. `digest` is what the content must have, if it is known.
-    #[must_use]
     pub fn order_source(&self, digest: Option<&str>) -> order::Source {
         if let Some(git) = &self.source.git {
             let commit = digest.map(|digest| order::Reference::Commit(revision(digest).to_owned()));

@@ -17,7 +17,6 @@ pub fn bounded(text: &str, bytes: usize) -> String {
 }
 
 /// An error with its causes, for a log or a terminal.
-#[must_use]
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let all = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     all.collect::<Vec<_>>().join(": ")

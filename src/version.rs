@@ -34,7 +34,6 @@ pub fn revision(source_digest: &str) -> &str {
 }
 
 /// The hash of a version: 64 hex digits over the build key (or the image digest of a prebuilt image) and all of `run`.
-#[must_use]
 pub fn version<R: Serialize>(image_key: &str, run: &R) -> String {
     digest("version", &[("image", Value::from(image_key)), ("run", value(run))])
 }

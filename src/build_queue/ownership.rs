@@ -10,7 +10,6 @@ use crate::desired::names;
 
 /// The Jobs that belong to an existing project (`lives`, by namespace and uid) in their own namespace. Only these wait,
 /// run and make a repository busy.
-#[must_use]
 pub fn owned(mut jobs: Vec<Arc<Job>>, lives: impl Fn(&str, &str) -> bool) -> Vec<Arc<Job>> {
     jobs.retain(|job| {
         let namespace = job.metadata.namespace.as_deref().unwrap_or_default();

@@ -24,7 +24,6 @@ pub struct Limits {
 /// The Jobs to release now. Polls come after all other builds. The namespace with the fewest running builds comes
 /// first; among equals, the one whose last build started longest ago; within it, the oldest Job. Limits hold, and no
 /// Job is released that `may_start` denies.
-#[must_use]
 pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
     let (mut running, mut served) = (running(jobs), served(jobs));
     let mut queued: Vec<&Arc<Job>> = waiting(jobs).filter(|job| may_start(job)).collect();
@@ -47,7 +46,6 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
 
 /// All queued Jobs, by namespace and name, in the order of their release if no other build is requested: the order of
 /// [`next`], with namespaces at their limit last. Takes time `n log n`.
-#[must_use]
 pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<(String, String)> {
     let (running, served) = (running(jobs), served(jobs));
     let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
@@ -76,7 +74,6 @@ pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool
 }
 
 /// Whether a new build in this namespace may start at once: there is a free slot that no queued build needs.
-#[must_use]
 pub fn has_slot(
     jobs: &[Arc<Job>],
     limits: Limits,

@@ -48,19 +48,16 @@ impl<K> Default for Cache<K> {
 
 impl<K: Resource<DynamicType = ()>> Cache<K> {
     /// The objects of one project, ordered by name.
-    #[must_use]
     pub fn of(&self, key: &Key) -> Vec<Arc<K>> {
         self.lock().objects.get(key).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
     }
 
     /// Every object.
-    #[must_use]
     pub fn all(&self) -> Vec<Arc<K>> {
         self.lock().objects.values().flat_map(|objects| objects.values().cloned()).collect()
     }
 
     /// The first list is complete.
-    #[must_use]
     pub fn synced(&self) -> bool {
         self.lock().synced
     }

@@ -52,7 +52,6 @@ const WATCH_SECONDS: u32 = 60;
 
 impl Caches {
     /// Every first list is complete.
-    #[must_use]
     pub fn synced(&self) -> bool {
         self.revisions.synced()
             && self.deployments.synced()

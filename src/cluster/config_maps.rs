@@ -41,13 +41,11 @@ pub enum Known {
 
 impl ConfigMaps {
     /// The first list is complete.
-    #[must_use]
     pub fn synced(&self) -> bool {
         self.lock().synced
     }
 
     /// What is known about `map`. From now on a change of it concerns `project`.
-    #[must_use]
     pub fn known(&self, map: &Key, project: &Key) -> Known {
         let mut inner = self.lock();
         inner.named_by.entry(map.clone()).or_default().insert(project.clone());

@@ -56,13 +56,11 @@ impl LiveProjects {
     }
 
     /// Whether a project with that uid exists.
-    #[must_use]
     pub fn has(&self, uid: &str) -> bool {
         self.lock().namespaces.contains_key(uid)
     }
 
     /// Whether a project with that uid exists in this namespace.
-    #[must_use]
     pub fn has_in(&self, namespace: &str, uid: &str) -> bool {
         self.lock().namespaces.get(uid).is_some_and(|there| there == namespace)
     }

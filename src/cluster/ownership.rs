@@ -8,7 +8,6 @@ use crate::project::Project;
 
 /// Whether an object belongs to exactly this project: by its controller, by our label if it has none, or because a
 /// deleted project of this name left it behind.
-#[must_use]
 pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
     match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
         Some(owner) => owner.uid == project.uid,
@@ -18,7 +17,6 @@ pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
 
 /// Whether an object without owner is the child of an earlier project of this name: that project was deleted with
 /// `--cascade=orphan`, or a backup was restored without owner references.
-#[must_use]
 pub fn is_left_behind<K: Resource>(project: &Project, object: &K) -> bool {
     let label = |key: &str| object.labels().get(key).map(String::as_str);
     object.owner_references().is_empty()

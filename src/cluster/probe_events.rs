@@ -48,7 +48,6 @@ pub(super) fn selector() -> String {
 
 impl ProbeEvents {
     /// The last sentence about a pod and when the kubelet last reported it.
-    #[must_use]
     pub fn of(&self, pod: &str) -> Option<(String, Timestamp)> {
         self.lock().said.get(pod).map(|said| (said.sentence.clone(), said.at))
     }

@@ -51,7 +51,6 @@ macro_rules! reasons {
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// Its `reason` in status.
-            #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
             }

@@ -217,7 +217,6 @@ impl Source {
     }
 
     /// Seconds between lookups of the source; none if it is not polled.
-    #[must_use]
     pub fn interval(&self) -> Option<i64> {
         let git = self.git.as_ref().and_then(|git| git.interval.as_deref());
         let archive = self.archive.as_ref().and_then(|archive| archive.interval.as_deref());

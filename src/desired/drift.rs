@@ -25,7 +25,6 @@ pub fn without_kind(mut want: Value) -> Value {
 
 /// Path of the first field of `want` that differs in `live`, such as `spec.template.spec.containers[app].image`; `None`
 /// if all is [`as_desired`]. It contains no value, because values may be confidential.
-#[must_use]
 pub fn difference(live: &Value, want: &Value) -> Option<String> {
     match (live, want) {
         (_, want) if is_nothing(want) => None,

@@ -14,7 +14,6 @@ pub fn told<'a>(job: &'a Job, variable: &str) -> Option<&'a str> {
 }
 
 /// The repository that a build Job pushes to, with its registry; `None` if it cannot be read.
-#[must_use]
 pub fn repository(build: &Job) -> Option<String> {
     // Not parsed as an `Order`: older and newer releases have other fields.
     let order: Value = serde_json::from_str(told(build, ORDER_ENV)?).ok()?;

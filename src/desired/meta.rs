@@ -22,7 +22,6 @@ pub fn child(project: &Project, name: &str, role: &str) -> ObjectMeta {
 
 /// Metadata of a child that people and policies read: with the metadata copied from the project and `more` labels. Our
 /// labels win.
-#[must_use]
 pub fn dressed(project: &Project, name: &str, role: &str, more: BTreeMap<String, String>) -> ObjectMeta {
     let mut metadata = child(project, name, role);
     let copied = &project.copied;
@@ -41,7 +40,6 @@ pub fn dressed(project: &Project, name: &str, role: &str, more: BTreeMap<String,
 
 /// Whether the keys copied to a child are those that would be copied now. A key removed from the project is not part of
 /// the desired shape, and still must be removed.
-#[must_use]
 pub fn same_copied<K: Resource>(project: &Project, object: &K) -> bool {
     let want = dressed(project, "", "", BTreeMap::new()).annotations.unwrap_or_default();
     object.annotations().get(names::COPIED) == want.get(names::COPIED)
@@ -61,7 +59,6 @@ pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
 }
 
 /// Whether labels and owner are as they should be. Others may exist besides them.
-#[must_use]
 pub fn is_marked<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
     let owned = object
         .owner_references()

@@ -130,7 +130,6 @@ pub fn build_of(of: &BuildOf) -> String {
 }
 
 /// Parses the text of [`build_of`].
-#[must_use]
 pub fn parse_build_of(text: &str) -> Option<BuildOf> {
     match text.split_once('/')? {
         ("key", key) => Some(BuildOf::Key(key.to_owned())),

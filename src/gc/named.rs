@@ -32,7 +32,6 @@ pub struct Named {
 
 impl Named {
     /// Reads the lists. `builds` must be listed before `revisions`: if a Job is gone by then, a record names its image.
-    #[must_use]
     pub fn read(
         builds: &[Job],
         revisions: &[PartialObjectMeta<ControllerRevision>],

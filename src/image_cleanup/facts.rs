@@ -18,7 +18,6 @@ use crate::protocol::order::cleanup::CleanupOrder;
 use crate::reconcile::facts::build::{has_failed, waits};
 
 /// Reads a cleanup Job; `None` if it is a Job of another kind. Calls `revisions` only if it failed.
-#[must_use]
 pub fn job(
     project: &Project,
     platform: &Platform,

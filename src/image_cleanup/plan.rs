@@ -68,7 +68,6 @@ pub fn lets_build(under_way: &BTreeSet<String>, build: &Job) -> bool {
 }
 
 /// Plans the waiting cleanups; `pods` returns the pods of a Job's project.
-#[must_use]
 pub fn plan(seen: &Seen<'_>, pods: impl Fn(&Job) -> Vec<Arc<Pod>>) -> Plan {
     let mut plan = Plan::default();
     let mut places = MOST.saturating_sub(running(seen.jobs, seen.now).count());

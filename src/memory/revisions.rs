@@ -65,7 +65,6 @@ pub fn digests(object: &impl Resource) -> impl Iterator<Item = &str> {
 }
 
 /// The text of an annotation.
-#[must_use]
 pub fn text<T: serde::Serialize>(value: &T) -> String {
     json!(value).to_string()
 }

@@ -149,7 +149,10 @@ const ROWS: [(&str, Row); 25] = [
     ("11: a build Job is no longer needed", builds::unneeded),
     ("12: a build is due", builds::due),
     ("12: an init command is due", init::due),
-    ("13, 14: Deployment or Service differs, or a restart or the port must be noted first", rollout::deployment_and_service),
+    (
+        "13, 14: Deployment or Service differs, or a restart or the port must be noted first",
+        rollout::deployment_and_service,
+    ),
     ("a child lost a label or its owner", memory::repair_metadata),
     ("15: a ReplicaSet is not kept", rollout::delete_replica_set),
     ("a cleanup whose image must stay", cleanup::unneeded),
@@ -159,7 +162,6 @@ const ROWS: [(&str, Row); 25] = [
 ];
 
 /// The next step. `None` if the project is settled, waits for a watch event or a timer, or a rejected write blocks it.
-#[must_use]
 pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
     if project.deleting || !observed.predecessors.is_empty() {
         return None;

@@ -38,7 +38,6 @@ struct View<'a> {
 }
 
 /// Derives the status from the observed facts. Only the transition times come from `old`.
-#[must_use]
 pub fn summarize(
     old: Option<&ProjectDeploymentStatus>,
     project: &Project,

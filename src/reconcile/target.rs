@@ -185,14 +185,12 @@ pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool 
 
 /// The version that `rollback=previous` selects: the one that went live last, other than `but`, not failed, with a
 /// record and an image.
-#[must_use]
 pub fn previous(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
     let built = |version: &str| observed.records.get(version).is_some_and(|record| record.image.is_some());
     last_live(ledger, |version| Some(version) != but && built(version)).map(str::to_owned)
 }
 
 /// The version that went live last and has not failed, even if its record is gone.
-#[must_use]
 pub fn newest_live(ledger: &Ledger) -> Option<String> {
     last_live(ledger, |_| true).map(str::to_owned)
 }

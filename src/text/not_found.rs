@@ -16,7 +16,6 @@ pub const NOT_RUN: &[&str] = &[
 
 /// The command in the last line that ends with one of `ends`: `sh: 1: foo: not found`, `bash: line 1: foo: command not
 /// found`.
-#[must_use]
 pub fn command<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, ends: &[&str]) -> Option<&'a str> {
     lines.rev().find_map(|line| {
         let before = ends.iter().find_map(|end| line.trim_end().strip_suffix(end))?;
@@ -27,7 +26,6 @@ pub fn command<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, ends: &[&str
 
 /// The shared library that a program did not find, from the message of the dynamic linker. The exit code is the same as
 /// for a command that does not exist.
-#[must_use]
 pub fn library<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> Option<&'a str> {
     lines.rev().find_map(|line| {
         let (_, rest) = line.split_once("error while loading shared libraries: ")?;

@@ -8,7 +8,6 @@ const FORWARD: &str = "trap 'kill -TERM -1' TERM INT; { %; } & wait $!; code=$?;
 ///
 /// A line without shell syntax becomes its words. In a line with variables only, and in a chain of `&&`, the last
 /// command replaces the shell (`exec`). Anything else keeps the shell, which passes SIGTERM on.
-#[must_use]
 pub(in crate::builder) fn command(line: &str) -> Vec<String> {
     let line = line.trim();
     if let Some(words) = words(line) {

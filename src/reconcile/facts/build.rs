@@ -21,7 +21,6 @@ mod trouble;
 const CANCELLED: &str = "Cancelled";
 
 /// Reads a Job; none if the annotations that say what it builds are gone.
-#[must_use]
 pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let annotation = |name: &str| job.annotations().get(name).map(String::as_str);
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();

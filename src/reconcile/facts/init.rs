@@ -27,7 +27,6 @@ const LAST_WORDS_SECONDS: i64 = 20;
 const DEADLINE: &str = "DeadlineExceeded";
 
 /// Reads a Job; none if it runs no init command. `record` belongs to its version.
-#[must_use]
 pub fn job(job: &Job, pods: &[Arc<Pod>], record: Option<&Record>, now: Timestamp) -> Option<InitJob> {
     let annotation = |name: &str| job.annotations().get(name);
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();
@@ -114,7 +113,6 @@ fn last(pods: &[&Pod]) -> Option<ContainerStateTerminated> {
 }
 
 /// The Job failed, its known pods do not say why, and the ledger still waits for the result.
-#[must_use]
 pub fn is_unheard(ledger: Option<&Ledger>, seen: &InitJob, pods: &[Arc<Pod>], job: &Job) -> bool {
     let waits = |run: &InitRun| !run.ended && run.number == seen.number;
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();

@@ -10,7 +10,6 @@ type Shape = fn(&[&str]) -> Option<String>;
 const LONGEST: usize = 400;
 
 /// The line with the cause, else the last line; none if there is no output.
-#[must_use]
 pub(super) fn cause(said: &str) -> Option<String> {
     let lines: Vec<String> = said.lines().map(plain).collect();
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();

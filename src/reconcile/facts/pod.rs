@@ -51,7 +51,6 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 }
 
 /// Why a container of the pod waits, except for its creation, or why the pod has no node.
-#[must_use]
 pub(super) fn waiting(pod: &Pod) -> Option<Trouble> {
     let container = statuses(pod).find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
@@ -119,14 +118,12 @@ pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> 
 }
 
 /// The kubelet reports the pod as ready.
-#[must_use]
 pub(super) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// The pod starts for the first time and without trouble: no container has started, ended or waits.
-#[must_use]
 pub(super) fn is_new(pod: &Pod) -> bool {
     let began = |status: &ContainerStatus| {
         status.restart_count > 0

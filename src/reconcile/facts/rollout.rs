@@ -26,7 +26,6 @@ use crate::text::bounded;
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Reads the Deployment. `record` belongs to the version in its template.
-#[must_use]
 pub fn rollout(
     project: &Project,
     object: &Deployment,

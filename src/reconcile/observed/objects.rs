@@ -26,7 +26,6 @@ pub struct Objects {
 }
 
 /// The object of that name.
-#[must_use]
 pub fn named<'a, K: Resource>(objects: &'a [Arc<K>], name: &str) -> Option<&'a Arc<K>> {
     objects.iter().find(|object| object.name_any() == name)
 }

@@ -19,7 +19,6 @@ fn trouble(reason: Reason, message: String) -> Trouble {
 }
 
 /// Why the started build does not run, if Kubernetes gives a reason or never created its pod.
-#[must_use]
 pub(super) fn of_running(job: &Job, pods: &[&Pod]) -> Option<Trouble> {
     if pods.is_empty() {
         return never_made(job).then(|| forbidden(job));
@@ -34,7 +33,6 @@ pub(super) fn of_running(job: &Job, pods: &[&Pod]) -> Option<Trouble> {
 }
 
 /// Why the build ended without a report.
-#[must_use]
 pub(super) fn of_ended(
     job: &Job,
     pods: &[&Pod],
@@ -69,7 +67,6 @@ pub(super) fn of_ended(
 }
 
 /// The deadline of the Job is over. `stage` is the stage of the build at that time; empty if unknown.
-#[must_use]
 pub(super) fn timeout(job: &Job, stage: &str) -> Trouble {
     let seconds = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or_default();
     let at = if stage.is_empty() { String::new() } else { format!(" at stage {stage}") };
@@ -84,7 +81,6 @@ pub(super) fn timeout(job: &Job, stage: &str) -> Trouble {
 
 /// The deadline of the Job is near, and its pod does not run because of `why`. The reason stays the same, and the
 /// message outlives the pod.
-#[must_use]
 pub(super) fn over(job: &Job, why: Trouble) -> Trouble {
     let seconds = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or_default();
     let message = format!(
