@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The operator's image: one static binary and the certificates of public authorities, on nothing. The test cluster makes
-# the same image without a container engine (tests/cluster/src/node/images/operator.rs).
+# The operator's image: one static binary and the certificates of public authorities, without a base image. The test
+# cluster makes the same image without a container engine (tests/cluster/src/node/images/operator.rs).
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .

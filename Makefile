@@ -1,4 +1,4 @@
-# One program call a line. `make` alone says what there is.
+# Each target calls one program per line. `make` alone prints the targets.
 
 CARGO ?= cargo
 ENGINE ?= docker
@@ -13,25 +13,25 @@ CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 .PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench-rollback generate \
 	verify cluster cluster-down demo demo-down clean
 
-help: ## Say what there is
+help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
-demo: ## From nothing to a URL: a cluster, the operator, a sample that answers (as root, on Debian 12)
+demo: ## Start a cluster, install the operator, deploy a sample, print its URL (as root, on Debian 12)
 	$(CLUSTER) demo
 
-demo-down: ## Undo make demo
+demo-down: ## Take the demo down
 	$(CLUSTER) demo --down
 
-test: test-offline test-control-plane test-chaos test-node ## All tests: unit, model, control plane, a sample of chaos, node (as root, on Debian 12)
+test: test-offline test-control-plane test-chaos test-node ## Run all tests: unit, model, control plane, a sample of chaos, node (as root, on Debian 12)
 
-test-offline: ## Unit tests, model, packaging, architecture: no cluster, no network
+test-offline: ## Run unit, model, packaging and architecture tests; no cluster, no network
 	$(CARGO) test --workspace --locked
 
 test-control-plane: export KUBECONFIG := $(KUBECONFIG)
-test-control-plane: ## Tests on a real control plane with played pods (KUBECONFIG=… on another one), and of the cleanup on a real registry
+test-control-plane: ## Run tests on a real control plane with simulated pods (KUBECONFIG=…: on another one), and cleanup tests on a real registry
 	$(CARGO) test --locked --test control_plane --no-run
 ifeq ($(origin KUBECONFIG),command line)
-	@echo "skipped, because they read the audit log: at_rest, several_operators"
+	@echo "skipping at_rest and several_operators, because they read the audit log"
 	$(CARGO) test --locked --test control_plane -- --include-ignored --test-threads=4 --skip at_rest --skip several_operators
 else
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test control_plane -- --include-ignored --test-threads=4
@@ -40,16 +40,16 @@ endif
 
 test-chaos: export CHAOS_SAMPLE := $(or $(CHAOS_SAMPLE),40)
 test-chaos: export CHAOS_MINUTES := $(or $(CHAOS_MINUTES),8)
-test-chaos: ## A sample of make chaos, the same one every time (CHAOS_SAMPLE=40, CHAOS_SEED=…)
+test-chaos: ## Run a sample of make chaos, the same one every time (CHAOS_SAMPLE=40, CHAOS_SEED=…)
 	$(CARGO) test --locked --test chaos --no-run
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test chaos -- --ignored --nocapture
 
-chaos: ## Every fault at every request of every life; CHAOS_PLAN='…' one of them (CHAOS_ONLY=…, CHAOS_LANES=8)
+chaos: ## Run every fault at every request of every life; CHAOS_PLAN='…' runs one (CHAOS_ONLY=…, CHAOS_LANES=8)
 	$(CARGO) test --locked --test chaos --no-run
 	$(CLUSTER) with control-plane -- $(CARGO) test --locked --test chaos -- --ignored --nocapture
 
 test-node: export SAMPLES := $(SAMPLES)
-test-node: ## Tests on a real node: real builds, real requests; SAMPLES=all builds more samples
+test-node: ## Run tests on a real node with real builds and requests; SAMPLES=all builds more samples
 	$(CARGO) test --locked --test node --no-run
 	$(CLUSTER) with node -- $(CARGO) test --locked --test node -- --include-ignored --test-threads=3
 
@@ -58,50 +58,50 @@ test-suite: export ONLY := $(ONLY)
 test-suite: export RUN := $(RUN)
 test-suite: export TABLE := $(TABLE)
 test-suite: export LOGS := $(LOGS)
-test-suite: ## Plans for every example of a suite, SUITE=DIR; RUN=1 builds and runs them on a real node (ONLY=…, TABLE=FILE.md)
+test-suite: ## Plan every example of a suite (SUITE=DIR); RUN=1 builds and runs them on a real node (ONLY=…, TABLE=FILE.md, LOGS=DIR)
 	$(CARGO) test --locked --test suite --no-run
 	$(if $(RUN),$(CLUSTER) with node --) $(CARGO) test --locked --test suite -- --ignored --nocapture
 
-bench-rollback: ## How long going back takes, beside kubectl rollout undo, on a real node; prints figures
+bench-rollback: ## Measure a rollback and kubectl rollout undo on a real node; print the times
 	$(CARGO) bench --profile dev --locked --bench rollback --no-run
 	$(CLUSTER) with node -- $(CARGO) bench --profile dev --locked --bench rollback
 
-check-fast: ## Format and lints, warnings are errors
+check-fast: ## Check formatting and lints; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 
 check: export RUSTDOCFLAGS = --deny warnings
-check: check-fast verify $(DENY) ## check-fast, documentation, licences and sources of dependencies, generated files
+check: check-fast verify $(DENY) ## Run check-fast; check documentation, generated files, licences and sources of dependencies
 	$(CARGO) doc --workspace --no-deps --locked --quiet
 	$(DENY) --workspace --locked check bans licenses sources
 
 $(DENY):
 	$(CARGO) install --quiet --locked --version $(DENY_VERSION) --root $(@D)/.. cargo-deny
 
-build: ## The operator and the cluster launcher, for this machine
+build: ## Build the operator and the cluster launcher for this machine
 	$(CARGO) build --workspace --locked
 
 binary: export RUSTFLAGS = -C target-feature=+crt-static
-binary: ## The operator as a static release binary
+binary: ## Build the operator as a static release binary
 	$(CARGO) build --release --locked --package doce-operator --bin doce-operator --target $(HOST)
 
-image: ## The operator's image, with a container engine (ENGINE=podman, IMAGE=…)
+image: ## Build the operator's image with a container engine (ENGINE=podman, IMAGE=…)
 	$(ENGINE) build --tag $(IMAGE) .
 
 generate: export BLESS = 1
-generate: ## Write anew what is generated: the definition, its copy in the chart, manifests/install.yaml
+generate: ## Regenerate the CRD, its copy in the chart, and manifests/install.yaml
 	$(CARGO) test --quiet --locked --test offline the_definition_is_as_the_code_says
 	$(CLUSTER) render --output manifests/install.yaml
 
-verify: ## Prove that what is generated is fresh
+verify: ## Check that generated files are up to date
 	$(CARGO) test --quiet --locked --test offline
 	$(CLUSTER) render --output manifests/install.yaml --check
 
-cluster: ## A real node for work by hand (as root, on Debian 12); prints the KUBECONFIG line
+cluster: ## Start a real node for manual work (as root, on Debian 12); print the KUBECONFIG line
 	$(CLUSTER) up --mode node
 
-cluster-down: ## Take it down
+cluster-down: ## Take that cluster down
 	$(CLUSTER) down
 
-clean: ## Remove what was compiled; tools and images stay in the cache
+clean: ## Remove compiled files; tools and images stay in the cache
 	$(CARGO) clean

@@ -1,5 +1,5 @@
 //! Measures how long a rollback to the kept ReplicaSet takes, compared with `kubectl rollout undo` on a plain Deployment
-//! of the same pods. Both run in turns on the same node. It prints figures and fails on none of them. Run it with
+//! of the same pods. Both run alternately on the same node. It prints figures and fails on none of them. Run it with
 //! `make bench-rollback`.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics")]
 #![allow(unreachable_pub, dead_code, reason = "it shares modules with the node tests")]
@@ -43,9 +43,9 @@ async fn main() {
     let world = World::new("bench-rollback").await;
     let ours = deploy_ours(&world).await;
     let plain = deploy_plain(&world).await;
-    println!("both apps run; {PATCHES} rollbacks back and forth");
+    println!("both apps are running; {PATCHES} rollbacks back and forth");
     let patched = time_patches(&world).await;
-    println!("{ROUNDS} rollbacks of each kind, in turns");
+    println!("{ROUNDS} rollbacks of each kind, alternating");
     let (mut reverted_at_once, mut rolled_back) = (vec![], vec![]);
     for round in 0..ROUNDS {
         let to = WORDS[round % 2];
@@ -166,7 +166,7 @@ fn versions_of_deployment(world: &World) -> impl Stream<Item = String> + use<> {
     })
 }
 
-/// Waits until that version serves and is Ready: only then is it known which version is `previous`.
+/// Waits until that version serves and is Ready. Before that, it is not certain which version is `previous`.
 async fn settled(world: &World, version: &str) {
     world
         .until_status("ours", "the rollback is done", |status| {

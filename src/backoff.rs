@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_is_looked_at_again_sooner_and_a_row_of_them_later_and_later() {
+    fn a_conflict_is_retried_sooner_and_repeated_conflicts_back_off() {
         let backoff = Backoff::default();
         let pauses: Vec<Duration> = (0..20).map(|_| backoff.conflicted("a")).collect();
         assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");

@@ -84,7 +84,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn the_installed_program_is_executable_and_the_same() {
+    fn install_copies_the_program_and_makes_it_executable() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("doce-operator");
         super::install(&target).unwrap();

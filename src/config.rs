@@ -215,12 +215,12 @@ mod tests {
     }
 
     #[test]
-    fn by_hand_nobody_is_elected() {
+    fn leader_election_is_off_by_default() {
         assert_eq!(config(&[]).candidacy().unwrap(), None);
     }
 
     #[test]
-    fn an_election_needs_a_name_and_a_namespace_and_says_where_they_come_from() {
+    fn leader_election_requires_a_pod_name_and_a_namespace() {
         let on = ["--leader-election", "true"];
         for more in
             [&["--pod-name", "a"][..], &["--pod-namespace", "b"], &["--pod-name", "", "--pod-namespace", "b"]]
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn remote_builds_need_the_address_of_a_daemon_and_the_other_profiles_none() {
+    fn only_the_remote_profile_needs_a_daemon_address() {
         let remote = ["--build-profile", "remote"];
         for more in
             [&[][..], &["--build-remote-address", ""], &["--build-remote-address", "unix:///run/b.sock"]]
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_of_other_namespaces_are_no_rivals() {
+    fn operators_of_different_namespaces_use_different_leases() {
         let on = ["--leader-election", "true", "--pod-name", "a", "--pod-namespace", "doce-system"];
         let lease = |more: &[&str]| config(&[&on[..], more].concat()).candidacy().unwrap().unwrap().lease;
         assert_eq!(lease(&[]), "doce-operator");

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn one_amount_has_many_spellings() {
+    fn the_same_amount_in_different_notations_is_equal() {
         for same in [
             &["1", "1000m", "1.0", "1e0", "+1", "1000000u"][..],
             &["1Gi", "1024Mi", "1073741824", "1.0Gi"],
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_no_amount() {
+    fn invalid_amounts_are_rejected() {
         for text in
             ["", "-1", "Gi", "1gb", "1.2.3", "1 Gi", "e3", "1ee3", "99999999999999999999999999999999999E"]
         {

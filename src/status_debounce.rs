@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_announcement_is_held_back_for_a_second_and_no_longer_whatever_comes_in_between() {
+    fn an_announcement_waits_for_one_second_and_no_longer() {
         let (announcements, begun) = (Announcements::default(), Instant::now());
         let after = |millis| begun + Duration::from_millis(millis);
         assert_eq!(announcements.hold("a", begun), Some(PAUSE));

@@ -1,13 +1,13 @@
 //! Chaos tests: lives of a project on a real control plane, each with one fault (some with two or three) between the
-//! operator and the API server. A life without faults is the measure; every version of every object is recorded, and
-//! the invariants are checked over the whole of it. Nothing is played here but the faults, and nobody looks into the
-//! operator's memory. Started by `make chaos`; docs/chaos.md says what is done and what is not.
+//! operator and the API server. A life without faults is the reference. The test records every version of every object
+//! and checks the invariants over the whole record. Only the faults are simulated, and the test never reads the
+//! operator's memory. Start them with `make chaos`; docs/chaos.md describes what they cover and what not.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot have ends it")]
-#![allow(clippy::large_futures, reason = "a life is one future, polled in one place")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::large_futures, reason = "each life is one future")]
 
 #[path = "control_plane/harness.rs"]
-#[allow(dead_code, reason = "the control-plane tests use the rest of it")]
+#[allow(dead_code, reason = "the control-plane tests use the rest")]
 mod harness;
 
 #[path = "chaos/call.rs"]
@@ -39,6 +39,6 @@ mod workloads;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn every_life_with_a_fault_ends_as_the_one_without_and_breaks_no_invariant_on_the_way() {
+async fn every_life_with_faults_ends_like_one_without_and_violates_no_invariant() {
     campaign::run().await;
 }

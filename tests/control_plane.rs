@@ -1,12 +1,12 @@
-//! Control-plane tests: a real API server, controller manager and scheduler, pods played by kwok. They may talk to that
-//! API server and run the operator in their own process; they must not reach into the operator's memory, and each has
-//! a namespace of its own. Started by `doce-cluster with control-plane -- cargo test --test control_plane`.
+//! Control-plane tests run a real API server, controller manager and scheduler; kwok simulates the pods. They may talk
+//! to that API server and run the operator in their own process. They must not read the operator's memory, and each has
+//! its own namespace. Start them with `doce-cluster with control-plane -- cargo test --test control_plane`.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot have ends it")]
-#![allow(clippy::large_futures, reason = "a test is one future, polled in one place")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::large_futures, reason = "each test is one future")]
 
 #[path = "control_plane/harness.rs"]
-#[allow(dead_code, reason = "the chaos tests use the rest of it")]
+#[allow(dead_code, reason = "the chaos tests use the rest")]
 mod harness;
 
 #[path = "control_plane/apply.rs"]

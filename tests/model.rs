@@ -1,8 +1,8 @@
-//! The model test: random lives of a project, played by the real decision against a small model of the cluster. No
-//! cluster, no network and no clock; what it assumes of Kubernetes is in `model/`, what it demands in `model/oracles`.
+//! The model test: the real decision plays random lives of a project against a small model of the cluster. It needs no
+//! cluster, network or clock. Assumptions about Kubernetes are in `model/`, demands in `model/oracles`.
 //!
-//! `MODEL_SEQUENCES` sets how many lives are played, `MODEL_SEED` which ones; a failure prints the seed, the shortest
-//! life that still fails and every write of it.
+//! `MODEL_SEQUENCES` sets how many lives the test plays, `MODEL_SEED` which ones. A failure prints the seed, the
+//! shortest life that still fails, and every write of it.
 
 mod model {
     pub(crate) mod act;

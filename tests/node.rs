@@ -1,8 +1,8 @@
-//! Node tests: a real node with kubelet, containerd and kube-proxy, a real registry, real builds, Git over HTTP and real
-//! requests through the node port. The operator runs as users run it: installed by Helm from the chart. They must not
-//! run anything of the operator in their own process. Started by `doce-cluster with node -- cargo test --test node`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
-#![allow(unreachable_pub, reason = "a test binary has no one to be reached by")]
+//! Node tests run a real node with kubelet, containerd and kube-proxy, a real registry, real builds, Git over HTTP and
+//! real requests through the node port. Helm installs the operator from the chart, as users do. The tests must not run
+//! any part of the operator in their own process. Start them with `doce-cluster with node -- cargo test --test node`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 #[path = "node/administrator.rs"]
 mod administrator;

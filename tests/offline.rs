@@ -1,7 +1,7 @@
-//! What can be said of the project without a cluster: its packaging and its architecture. No network, no cluster, no
-//! clock; what is generated is compared with what is committed (`BLESS=1` writes it anew).
+//! Tests without a cluster, a network or a clock: decisions, children, packaging and architecture. They compare
+//! generated files with the committed ones (`BLESS=1` rewrites those).
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
 mod offline {
     mod architecture;

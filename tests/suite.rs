@@ -1,8 +1,8 @@
-//! Every example of a suite in Railpack's format: has it a plan, can that be built, and does it do what the example
-//! expects? `make test-suite SUITE=DIR` prints the plans; with `RUN=1` they are built and run on a real node. The suite is
-//! not part of this project: it is whatever directory is named.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
-#![allow(unreachable_pub, reason = "a test binary has no one to be reached by")]
+//! Checks every example of a suite in Railpack's format: does it have a plan, does the plan build, and does it do what
+//! the example expects? `make test-suite SUITE=DIR` prints the plans. With `RUN=1` it builds and runs them on a real
+//! node. The suite is not part of this project: `SUITE` names any directory.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ mod suite {
     pub mod table;
     pub mod trial;
 }
-// Of these, other tests need more.
+// Other tests use the rest of these modules.
 #[allow(dead_code, reason = "shared with the node tests")]
 #[path = "node/authority.rs"]
 mod authority;
@@ -33,19 +33,19 @@ use suite::example::Example;
 use suite::outcome::{Outcome, Planned, Verdict};
 use suite::{plan, table, trial};
 
-/// One example more than are built at a time, which is the chart's `build.limit`: no builder waits while one is looked at.
+/// One more than the chart's `build.limit`, so that all builders work while the test checks an example.
 const AT_A_TIME: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a suite: make test-suite SUITE=DIR"]
-async fn every_example_has_a_plan_or_a_reason_and_what_is_run_does_what_it_should() {
+async fn every_example_has_a_plan_or_a_reason_and_works_when_run() {
     let directory = setting("SUITE").expect("SUITE names the directory of the examples");
     let only = setting("ONLY");
     let chosen = |example: &Example| {
         only.as_ref().is_none_or(|only| only.split(',').any(|word| example.name.contains(word)))
     };
     let examples: Vec<Example> = Example::all(&PathBuf::from(directory)).into_iter().filter(chosen).collect();
-    assert!(!examples.is_empty(), "no example has such a name");
+    assert!(!examples.is_empty(), "no example has this name");
     let mut outcomes: Vec<Outcome> = examples.iter().map(|it| Outcome::new(it, plan::of(it))).collect();
     if setting("RUN").is_some() {
         let world = World::new(&format!("suite-{}", std::process::id())).await;
@@ -65,13 +65,13 @@ async fn every_example_has_a_plan_or_a_reason_and_what_is_run_does_what_it_shoul
     assert!(broken.is_empty(), "not as expected: {}", broken.join(", "));
 }
 
-/// What the variable of that name says, where it says something.
+/// The value of an environment variable, if it is not empty.
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[test]
-fn a_case_with_comments_and_commas_is_read() {
+fn a_case_with_comments_and_trailing_commas_is_parsed() {
     let text = r#"[
         // comment
         { "expectedOutput": ["a // b", "c",], "envs": { "X": "1" } },
@@ -84,7 +84,7 @@ fn a_case_with_comments_and_commas_is_read() {
 }
 
 #[test]
-fn what_failed_for_want_of_a_host_is_told_from_what_failed() {
+fn a_missing_host_is_recognized_in_the_output() {
     let log = "npm error code ENOTFOUND\nnpm error request to https://cdn.example.org/x failed, reason: getaddrinfo ENOTFOUND cdn.example.org";
     assert_eq!(suite::needs::missing_host(log).as_deref(), Some("cdn.example.org"));
     assert_eq!(
@@ -101,7 +101,7 @@ fn what_failed_for_want_of_a_host_is_told_from_what_failed() {
 }
 
 #[test]
-fn what_failed_for_want_of_an_image_or_of_the_very_version_is_told_from_what_failed() {
+fn a_missing_image_or_version_is_recognized() {
     let images = vec!["docker.io/library/rust:1.89-bookworm".to_owned()];
     let found = &images[0];
     let message = format!("the base image {found} does not exist");
@@ -113,11 +113,11 @@ fn what_failed_for_want_of_an_image_or_of_the_very_version_is_told_from_what_fai
     assert!(!other("made by rustc 1.89.0", "made by gcc 1.89.0") && !other("Hello", "Good day"));
     let image = |wanted: &str| suite::needs::image_of_version(&[&wanted.to_owned()], &images);
     assert_eq!(image("made by rustc 1.89.0").as_ref(), Some(found));
-    assert_eq!(image("made by rustc 1.88.0"), None, "the plan asks for another one");
+    assert_eq!(image("made by rustc 1.88.0"), None, "the plan names another image");
 }
 
 #[test]
-fn another_version_is_told_apart_where_the_source_leaves_it_to_the_builder() {
+fn another_default_version_is_recognized() {
     let verdict = |reason: &str| {
         let example = Example::read(tempfile::tempdir().unwrap().path());
         let versions = vec![format!("Rust 1: {reason}")];
@@ -131,7 +131,7 @@ fn another_version_is_told_apart_where_the_source_leaves_it_to_the_builder() {
 }
 
 #[test]
-fn what_variables_of_another_builder_set_up_is_run_without_them() {
+fn variables_of_the_other_builder_are_left_out() {
     let cases =
         suite::example::cases(r#"[{ "envs": { "RAILPACK_PRUNE_DEPS": "true", "A": "1" } }]"#).unwrap();
     assert!(cases[0].is_set_up() && cases[0].foreign().is_none());
@@ -139,7 +139,7 @@ fn what_variables_of_another_builder_set_up_is_run_without_them() {
 }
 
 #[test]
-fn the_table_counts_by_family_and_says_why() {
+fn the_table_counts_by_family_and_gives_reasons() {
     let (dir, mut outcomes) = (tempfile::tempdir().unwrap(), vec![]);
     for (name, planned) in [
         ("node-a", Planned::Yes { framework: "Node".into(), images: vec![], versions: vec![] }),

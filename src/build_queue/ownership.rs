@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_a_project_that_lives_counts_until_it_is_gone() {
+    fn a_job_of_an_existing_project_counts_until_it_is_gone() {
         let label = json!({ "doce.dev/uid": "u" });
         assert!(counts("n", &owner("u", true), &label, false));
         assert!(counts("n", &owner("u", true), &label, true), "its pods may still run");
@@ -58,12 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_nobody_or_of_a_project_that_is_gone_or_of_another_namespace_does_not_count() {
+    fn a_job_without_an_owning_project_in_its_namespace_does_not_count() {
         let project = json!({ "doce.dev/project": "shop" });
         let label = json!({ "doce.dev/project": "shop", "doce.dev/uid": "u" });
-        assert!(!counts("n", &json!([]), &project, false), "nobody owns it");
+        assert!(!counts("n", &json!([]), &project, false), "it has no owner");
         assert!(!counts("n", &owner("gone", true), &label, false), "its owner decides, not its label");
-        assert!(!counts("n", &owner("u", false), &project, false), "that is not its controller");
+        assert!(!counts("n", &owner("u", false), &project, false), "that owner is not its controller");
         assert!(!counts("elsewhere", &owner("u", true), &label, false));
         assert!(!counts("elsewhere", &json!([]), &label, false));
     }

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_builds_start_first_and_no_more_than_the_limit_run() {
+    fn the_oldest_builds_start_first_up_to_the_limit() {
         let jobs = [
             job("n", "young", "waits", 30),
             job("n", "old", "waits", 10),
@@ -174,13 +174,13 @@ mod tests {
         assert_eq!(released(&jobs, limits(1, 9)), Vec::<String>::new());
         assert_eq!(released(&jobs, limits(2, 9)), ["old"]);
         assert_eq!(released(&jobs, limits(5, 9)), ["old", "young"]);
-        assert_eq!(released(&jobs, limits(5, 2)), ["old"], "the namespace has a limit of its own");
+        assert_eq!(released(&jobs, limits(5, 2)), ["old"], "the namespace has its own limit");
         let of_a_project = next(&jobs, limits(5, 9), |job| job.name_any() != "old");
         assert_eq!(of_a_project.iter().map(|job| job.name_any()).collect::<Vec<_>>(), ["young"]);
     }
 
     #[test]
-    fn a_namespace_that_asks_for_many_builds_does_not_make_the_others_wait_for_all_of_them() {
+    fn a_namespace_with_many_builds_does_not_block_the_others() {
         let mut jobs: Vec<_> = (0..10).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
         jobs.push(job("modest", "modest-0", "waits", 100));
         jobs.push(job("modest", "modest-1", "waits", 101));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_take_turns_however_many_builds_each_of_them_asked_for_first() {
+    fn namespaces_take_turns_regardless_of_how_many_builds_they_queued() {
         let mut jobs: Vec<_> = ["a", "b", "c"]
             .iter()
             .zip([0, 100, 200])
@@ -199,7 +199,7 @@ mod tests {
         let mut order = vec![];
         for second in 1000.. {
             let Some(name) = released(&jobs, limits(1, 9)).pop() else { break };
-            // It has run and ended before the next one is chosen.
+            // This build runs and ends before the next one is chosen.
             let at = jobs.iter().position(|job| job.name_any() == name).unwrap();
             jobs[at] = job(&name[..1], &name, "done", second);
             order.push(name);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_by_the_clock_wait_behind_everything_that_somebody_waits_for() {
+    fn lookups_from_polling_wait_behind_all_other_builds() {
         let mut poll = Job::clone(&job("idle", "poll", "waits", 1));
         poll.annotations_mut().insert(names::BUILD_REASON.to_owned(), names::POLLED.to_owned());
         let jobs = [Arc::new(poll), job("busy", "a", "waits", 10), job("busy", "b", "waits", 11)];
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_that_is_told_is_the_order_of_release() {
+    fn the_reported_order_is_the_order_of_release() {
         let mut jobs: Vec<_> = (0..7).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
         jobs.extend((0..3).map(|n| job("modest", &format!("modest-{n}"), "waits", 100 + n)));
         jobs.push(job("greedy", "runs", "runs", 0));
@@ -231,21 +231,21 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_is_being_deleted_keeps_its_place_until_its_pods_are_gone() {
+    fn a_terminating_build_keeps_its_slot_until_its_pods_are_gone() {
         let jobs = [job("n", "leaves", "ending", 1), job("n", "next", "waits", 2)];
         assert_eq!(released(&jobs, limits(1, 9)), Vec::<String>::new());
         assert_eq!(released(&jobs[1..], limits(1, 9)), ["next"]);
     }
 
     #[test]
-    fn a_new_build_has_a_place_only_where_nobody_waits_for_it() {
+    fn a_new_build_gets_a_slot_only_if_no_other_build_waits_for_it() {
         let place = |jobs: &[Arc<Job>], limits| has_slot(jobs, limits, "n", |_| true);
         let (runs, waits) = (job("n", "runs", "runs", 1), job("m", "waits", "waits", 2));
         assert!(place(&[], limits(1, 1)));
         assert!(!place(std::slice::from_ref(&runs), limits(1, 9)));
         assert!(!place(std::slice::from_ref(&runs), limits(9, 1)), "its namespace is full");
         assert!(place(std::slice::from_ref(&runs), limits(2, 9)));
-        assert!(!place(&[runs.clone(), waits.clone()], limits(2, 9)), "the place is another's");
+        assert!(!place(&[runs.clone(), waits.clone()], limits(2, 9)), "the slot belongs to another build");
         assert!(place(&[runs, waits], limits(3, 9)));
     }
 }

@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_daemon_lets_steps_have_more_than_usual() {
+    fn no_daemon_grants_entitlements_to_steps() {
         for profile in [Profile::Rootless, Profile::Userns, Profile::Privileged] {
             let command = daemon(profile);
             let arguments: Vec<_> =

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_known_by_the_words_of_every_program() {
+    fn a_full_disk_is_detected_in_the_message_of_every_program() {
         for error in [
             &std::io::Error::from_raw_os_error(28).to_string(),
             &std::io::Error::from_raw_os_error(122).to_string(),

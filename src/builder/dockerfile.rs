@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_of_a_user_is_one_quoted_word_of_one_line() {
+    fn a_user_command_is_one_quoted_word_on_one_line() {
         let text = shell("a \"b\" && c <<EOF $HOME \\");
         assert_eq!(text, r#"["/bin/sh", "-c", "a \"b\" && c \u003c\u003cEOF \u0024HOME \\"]"#);
         let back: Vec<String> = serde_json::from_str(&text).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_come_as_a_secret_and_stay_in_no_layer() {
+    fn certificates_are_mounted_as_a_secret_and_never_stored_in_a_layer() {
         let beside = run(Trust::Beside, None, "npm ci");
         assert_eq!(beside, "RUN --mount=type=secret,id=doce-ca,required=false \\\n    npm ci\n");
         let system = run(Trust::System, Some("/root/.cache/pip"), "pip install .");

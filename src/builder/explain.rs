@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_written_is_a_dockerfile_with_comments() {
+    fn explain_prints_a_dockerfile_with_comments() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("package.json"), r#"{"scripts":{"start":"node a"}}"#).unwrap();
         let explain = || text(&recipe(dir.path(), &Settings::default()).unwrap());
@@ -145,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_named() {
+    fn a_missing_directory_is_named() {
         let failure = recipe(Path::new("/nowhere/at-all"), &Settings::default()).unwrap_err();
         assert!(failure.message.contains("/nowhere/at-all"), "{}", failure.message);
     }
 
     #[test]
-    fn programs_read_the_same_as_json() {
+    fn explain_prints_the_same_facts_as_json() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("index.html"), "x").unwrap();
         let explained = |path: Option<&str>| {

@@ -181,7 +181,7 @@ mod tests {
 
     // Bad input 106: secret in the log, also across the end of a cut line
     #[test]
-    fn secrets_are_hidden_wherever_they_stand() {
+    fn secrets_are_hidden_anywhere_in_the_log() {
         let secrets = ["hunter2", "hunter2-longer", "odd\"\\ p\u{1b}[1mä$'ss", "a\tb-c"];
         let log = Log::hiding(Instant::now(), &secrets.map(str::to_owned));
         log.line(&("x".repeat(MAX_LINE - 3) + "hunter2"));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_is_told_at_its_beginning_and_at_its_end_and_all_of_them_are_summed_up() {
+    fn each_stage_logs_its_start_and_end_and_the_last_line_sums_them_up() {
         let log = Log::new(Instant::now());
         log.stage("fetch", "https://git.test/x @ 1a2b3c4");
         log.stage("build", "Node");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_carries_what_the_failed_step_said_and_not_what_was_said_around_it() {
+    fn a_report_carries_only_the_output_of_the_failed_step() {
         let log = Log::hiding(Instant::now(), &["hunter2".to_owned()]);
         log.line("#9 1.0 npm error code ENOTFOUND");
         log.line("Dockerfile:8");
@@ -220,11 +220,11 @@ mod tests {
             ["npm error code ENOTFOUND", "npm notice New major version of npm", "npm error of hunter2"];
         log.last_words(&words.map(str::to_owned));
         assert_eq!(log.tail(), "npm error code ENOTFOUND\nnpm error of ***");
-        assert!(log.text().contains("Dockerfile:8"), "the whole log is as it was");
+        assert!(log.text().contains("Dockerfile:8"), "the whole log is unchanged");
     }
 
     #[test]
-    fn of_a_log_that_is_too_long_the_end_is_kept() {
+    fn a_log_that_is_too_long_keeps_its_end() {
         let log = Log::new(Instant::now());
         log.line("the first");
         assert_eq!(log.text(), "the first\n");

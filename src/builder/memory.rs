@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counters_of_both_versions_are_read() {
+    fn the_counters_of_both_cgroup_versions_are_read() {
         assert_eq!(kills("low 0\nhigh 0\nmax 31\noom 2\noom_kill 1\noom_group_kill 0\n"), 1);
         assert_eq!(kills("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), 3);
         assert_eq!(kills("oom_kill_disable 1\nunder_oom 0\n"), 0);

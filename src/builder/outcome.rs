@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn small_reports_are_untouched() {
+    fn small_reports_are_unchanged() {
         let report = failed(Stage::Build, Reason::BuildFailed, "step 3", "a\nb");
         assert_eq!(serde_json::from_str::<Report>(&encode(report.clone())).unwrap(), report);
     }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_other_faults_of_the_pod_at_every_stage() {
+    fn a_full_disk_has_its_own_reason_at_every_stage() {
         for stage in [Stage::Resolve, Stage::Fetch, Stage::Verify] {
             let full = Failure::workspace(
                 stage,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_tell_faults_from_verdicts() {
+    fn exit_codes_distinguish_faults_from_verdicts() {
         for (stage, reason, code) in [
             (Stage::Build, Reason::BuildFailed, 1),
             (Stage::Build, Reason::BuildTimeout, 1),

@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn endless_output_is_cut() {
+    async fn endless_output_is_cut_off() {
         let output = output(Command::new("yes").arg("no"), 1000, Duration::from_secs(20)).await.unwrap();
         assert!(output.cut && !output.success);
         assert_eq!(output.stdout.len(), 1000);
     }
 
     #[tokio::test]
-    async fn a_program_that_hangs_is_ended() {
+    async fn a_hanging_program_is_killed() {
         let error = output(Command::new("sleep").arg("600"), 10, Duration::from_millis(50)).await;
         assert!(matches!(error, Err(Error::Timeout { .. })));
     }

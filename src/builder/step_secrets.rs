@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_has_no_line_break_at_its_end_and_a_file_is_as_it_is() {
+    fn a_variable_loses_its_trailing_line_break_and_a_file_is_unchanged() {
         let (mount, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(mount.path().join("NPM_TOKEN"), "npm_0123456789\n").unwrap();
         std::fs::write(mount.path().join(".npmrc"), "//r.example/:_authToken=npm_abcdef\n").unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_not_there_is_named_with_the_command_that_makes_it() {
+    fn a_missing_secret_is_named_with_the_command_that_creates_it() {
         let mount = tempfile::tempdir().unwrap();
         std::fs::write(mount.path().join("LARGE"), "x".repeat(600 << 10)).unwrap();
         let read = |id| StepSecrets::read(&[wanted(id)], mount.path(), mount.path()).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_secret_inside_a_secret_is_hidden_too() {
+    fn passwords_inside_a_secret_file_are_hidden_too() {
         for (value, secret) in [
             ("machine git.example login ada password hunter2222", "hunter2222"),
             ("machine git.example\n  login ada\n  password hunter2222\n", "hunter2222"),

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_that_go_escapes_are_sent_as_escapes_and_mean_the_same() {
+    fn html_characters_are_escaped_as_in_go_and_decode_to_the_same_text() {
         let object = serde_json::json!({ "author": "Ann <ann@example.org>", "url": "db?a=1&b=2", "line": "\u{2028}ü\n" });
         let sent = String::from_utf8(body(&object).unwrap()).unwrap();
         assert!(!sent.contains(['<', '>', '&', '\u{2028}']), "{sent}");

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_is_sent_only_while_the_fence_is_open_and_a_read_always() {
+    async fn writes_pass_only_while_the_fence_is_open_and_reads_always_pass() {
         let (client, asked) = server();
         let fence = Fence::default();
         let guarded = fence.guard(client);
@@ -108,7 +108,7 @@ mod tests {
         maps.get("site").await.unwrap();
         let refused = write(&guarded).await.unwrap_err();
         assert!(refused.to_string().contains("does not hold the lease"), "{refused}");
-        assert_eq!(asked.load(Ordering::Relaxed), 1, "only the read has left");
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "only the read was sent");
 
         fence.open_until(Instant::now() + Duration::from_hours(1));
         write(&guarded).await.unwrap();
@@ -120,11 +120,11 @@ mod tests {
         fence.close();
         write(&guarded).await.unwrap_err();
         maps.get("site").await.unwrap();
-        assert_eq!(asked.load(Ordering::Relaxed), 3, "only the read has left");
+        assert_eq!(asked.load(Ordering::Relaxed), 3, "only the read was sent");
     }
 
     #[tokio::test]
-    async fn a_write_that_waits_for_its_way_out_when_the_fence_closes_is_dropped() {
+    async fn a_write_waiting_for_a_connection_is_dropped_when_the_fence_closes() {
         let (way, begun) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
         let asked = Arc::new(AtomicUsize::new(0));
         let (opened, told, counted) = (way.clone(), begun.clone(), asked.clone());

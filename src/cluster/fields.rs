@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_taken_over_is_noted_of_us_alone_and_all_else_stays() {
+    fn a_field_taken_over_is_owned_only_by_the_operator_and_the_rest_stays() {
         let annotations =
             |of: Value| json!({ "f:spec": { "f:template": { "f:metadata": { "f:annotations": of } } } });
         let restarted = "f:kubectl.kubernetes.io/restartedAt";

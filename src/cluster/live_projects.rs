@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_lives_in_its_own_namespace_until_it_is_being_deleted() {
+    fn a_project_exists_in_its_namespace_until_it_is_being_deleted() {
         let living = LiveProjects::default();
         living.heard(&Event::Init);
         living.heard(&Event::InitApply(project("n", "u", false)));

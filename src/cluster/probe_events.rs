@@ -149,15 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_sentence_of_a_pod_is_kept_and_only_another_one_is_news() {
+    fn the_newest_message_of_a_pod_is_kept_and_only_a_new_message_is_announced() {
         let probe_events = ProbeEvents::default();
         let hear = |sentence, second| {
             probe_events.heard(watcher::Event::Apply(event("my-shop-5d4f9-x2x9q", "u", sentence, second)))
         };
         assert_eq!(hear("refused", 1), [key("my-shop")]);
-        assert!(hear("refused", 2).is_empty(), "it was only counted up");
+        assert!(hear("refused", 2).is_empty(), "only its count increased");
         assert_eq!(hear("401", 3), [key("my-shop")]);
-        assert!(hear("refused", 2).is_empty(), "it is older");
+        assert!(hear("refused", 2).is_empty(), "it is older than the kept message");
         let (sentence, at) = probe_events.of("u").unwrap();
         assert_eq!((sentence.as_str(), at.to_string().as_str()), ("401", "2026-11-28T18:00:03Z"));
         probe_events.heard(watcher::Event::Delete(event("my-shop-5d4f9-x2x9q", "u", "refused", 2)));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_replaces_what_was_there_and_tells_of_what_is_new() {
+    fn a_relist_replaces_all_messages_and_announces_the_new_ones() {
         let probe_events = ProbeEvents::default();
         for (uid, sentence) in [("a", "same"), ("b", "old"), ("c", "gone")] {
             probe_events.heard(watcher::Event::Apply(event(&format!("{uid}-1-2"), uid, sentence, 1)));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded_and_the_oldest_goes_first() {
+    fn the_memory_is_bounded_and_drops_the_oldest_first() {
         let probe_events = ProbeEvents::default();
         for pod in 0..=PODS {
             let second = u8::from(pod > 0);

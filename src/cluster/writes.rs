@@ -6,6 +6,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::request::Request;
 use kube::{Api, Resource, ResourceExt as _};
@@ -212,8 +213,12 @@ impl Cluster {
             want["metadata"]["resourceVersion"] = json!(seen.resource_version());
         } else {
             if let Some(there) = self.refuse_stranger::<K>(project, &project.name, &what).await? {
-                // It was created since the cache was read, perhaps by a write of ours whose answer was lost.
-                cache.wrote(thin(there));
+                // It was created since the cache was read, perhaps by a write of ours whose answer was lost, or it lost the
+                // label that watches select by. The next pass knows it.
+                let metadata = serde_json::from_value::<ObjectMeta>(want["metadata"].take());
+                let metadata = metadata.map_err(|error| Error::malformed("metadata", &error))?;
+                cache.wrote(thin(there.clone()));
+                self.mark_unseen(&there, &metadata, cache).await?;
                 return Err(Error::Conflict { what });
             }
             // A busy API server may have answered late: the project may have been deleted since.

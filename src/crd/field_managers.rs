@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_manager_of_a_field_is_its_author_also_once_the_notes_are_thinned() {
+    fn the_last_manager_of_a_field_is_its_author_even_after_pruning() {
         let annotations =
             json!({ "f:metadata": { "f:annotations": { "f:doce.dev/rollback": {}, "f:note": {} } } });
         let helm = json!({ "f:spec": { "f:source": { "f:git": {} } }, "f:metadata": { "f:labels": {} } });

@@ -243,7 +243,7 @@ mod tests {
     use super::seconds;
 
     #[test]
-    fn an_interval_is_read_as_it_is_written() {
+    fn an_interval_is_parsed() {
         let read = ["1m", "5m", "1h30m", "90s", "2h"].map(seconds);
         assert_eq!(read, [Some(60), Some(300), Some(5400), Some(90), Some(7200)]);
         assert_eq!(["", "5", "m", "0m", "1d"].map(seconds), [None; 5]);

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pods_were_started_with_is_read_back_and_nothing_that_others_added() {
+    fn metadata_set_at_pod_start_is_read_back_without_additions_of_others() {
         let fresh = Extras::fresh(&copied(&[("owner", "ann"), ("team", "blue")]), &Extras::default());
         let mut whole = deployment();
         fresh.add_to(&mut whole);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_runs_in_the_image_with_the_environment_and_volumes_of_the_version() {
+    fn the_init_command_runs_with_the_image_environment_and_volumes_of_the_version() {
         let job = job(1000);
         let pod = &job["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
@@ -113,12 +113,12 @@ mod tests {
         assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "data");
         assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
         for field in ["args", "ports", "startupProbe", "readinessProbe", "lifecycle"] {
-            assert_eq!(container[field], Value::Null, "{field} is for what serves");
+            assert_eq!(container[field], Value::Null, "{field} is only for serving pods");
         }
     }
 
     #[test]
-    fn its_pod_is_no_pod_of_the_service_and_is_started_once() {
+    fn the_init_pod_is_not_selected_by_the_service_and_starts_once() {
         let job = job(1000);
         let labels = &job["spec"]["template"]["metadata"]["labels"];
         assert_eq!((&labels["doce.dev/role"], &labels["team"]), (&json!("init"), &json!("blue")));

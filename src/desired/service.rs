@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_of_a_service_is_the_one_that_the_api_server_gave() {
+    fn the_node_port_is_read_from_the_service() {
         let service =
             |spec| serde_json::from_value(json!({ "metadata": { "name": "shop" }, "spec": spec })).unwrap();
         assert_eq!(node_port(&service(json!({ "ports": [{ "port": 80, "nodePort": 31214 }] }))), Some(31214));

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_not_there_or_given_back_is_free_at_once() {
+    fn a_missing_or_released_lease_is_free_at_once() {
         let now = Instant::now();
         assert_eq!(view("a").look(None, now), Free::Now);
         assert_eq!(view("a").look(Some(&LeaseSpec::default()), now), Free::Now);
@@ -139,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_lease_that_did_not_change_for_its_whole_length_before_these_eyes_is_free() {
+    fn a_lease_is_free_only_after_it_is_observed_unchanged_for_its_duration() {
         let begun = Instant::now();
         let second = |seconds| begun + Duration::from_secs(seconds);
         let mut view = view("a");
-        // Renewed long ago by a foreign clock: that means nothing.
+        // The renew time comes from another clock, so it is ignored.
         assert_eq!(view.look(Some(&held("b", -9_999_999)), second(0)), in_seconds(15));
         assert_eq!(view.look(Some(&held("b", -9_999_999)), second(14)), in_seconds(1));
         assert_eq!(view.look(Some(&held("b", 9_999_999)), second(14)), in_seconds(15));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_of_both_lengths_counts_and_a_senseless_one_is_bounded() {
+    fn the_longer_of_both_lease_durations_counts_and_invalid_ones_are_bounded() {
         let now = Instant::now();
         for (theirs, waits) in
             [(Some(60), 60), (Some(5), 15), (None, 15), (Some(-1), 15), (Some(i32::MAX), 300)]
@@ -163,12 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_starts_again_under_its_name_goes_on() {
+    fn an_operator_restarted_under_the_same_name_keeps_its_lease() {
         assert_eq!(view("a").look(Some(&held("a", 0)), Instant::now()), Free::Now);
     }
 
     #[test]
-    fn a_lease_that_a_person_deletes_or_edits_is_free_only_when_its_holder_must_have_noticed() {
+    fn a_deleted_or_edited_lease_is_free_only_after_its_holder_must_have_noticed() {
         let begun = Instant::now();
         let second = |seconds| begun + Duration::from_secs(seconds);
         let mut emptied = held("b", 0);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn taking_counts_a_transition_only_from_another_holder() {
+    fn only_taking_over_from_another_holder_counts_as_a_transition() {
         let view = view("a");
         let from_nobody = view.taken(Some(&ObservedLease::released(&held("b", 0))), at(1));
         assert_eq!(from_nobody.lease_transitions, Some(1));

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_holder_can_miss_one_renewal_and_stops_writing_before_another_one_may_take_over() {
+    fn the_leader_may_miss_one_renewal_and_stops_writing_before_a_takeover() {
         for seconds in [0, SHORTEST, 15, LONGEST, u16::MAX] {
             let times = Times::of(seconds);
             assert!(times.renew() + times.answer() * 2 <= times.writes() + times.pause(), "{times:?}");

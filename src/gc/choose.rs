@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_record_of_any_namespace_names_stays_and_the_rest_of_its_repository_goes() {
+    fn images_named_by_any_record_stay_and_unnamed_images_are_deleted() {
         let named = Named::read(&[], &[record('a')], &[]);
         let all = [image('a'), image('b'), tagged("cache", 'c'), tagged(LOG, 'd')];
         assert_eq!(tags(&doomed("n/shop", &all, &named)), [image('b').tag]);
     }
 
     #[test]
-    fn a_repository_that_nothing_names_goes_whole_but_for_what_we_did_not_push() {
+    fn an_unused_repository_is_deleted_except_for_foreign_tags() {
         let named = Named::read(&[], &[record('a')], &[]);
         let all = [
             image('b'),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_with_a_tag_of_somebody_else_stays_with_all_its_tags() {
+    fn a_manifest_with_a_foreign_tag_keeps_all_its_tags() {
         for other in ["keep-this", "log-viewer"] {
             let all = [image('b'), tagged(other, 'b')];
             assert_eq!(doomed("n/gone", &all, &Named::default()), [], "{other}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_while_a_build_of_the_repository_is_there() {
+    fn nothing_is_deleted_while_a_build_uses_the_repository() {
         let named = Named::read(&[job(&json!("registry.test:5000/n/shop"))], &[], &[]);
         assert_eq!(doomed("n/shop", &[image('b')], &named), []);
         assert_eq!(doomed("n/other", &[image('b')], &named).len(), 1);

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_somebody_broke_and_a_ledger_still_name_their_digests() {
+    fn a_broken_record_and_a_ledger_still_name_their_digests() {
         let broken = revision("doce.dev/image", &format!("{{ localhost:30050/n/shop@{}", digest('a')));
         let ledger = revision(
             "doce.dev/ledger",
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_any_age_makes_its_repository_busy_and_one_that_cannot_be_read_those_of_its_namespace() {
+    fn a_job_makes_its_repository_busy_and_an_unreadable_one_its_whole_namespace() {
         let of_another_release = json!({ "repository": "registry.test:5000/n/shop", "somethingNew": 1 });
         let named = Named::read(&[build(&of_another_release)], &[], &[]);
         assert!(named.is_busy("n/shop") && !named.is_busy("n/other"));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_can_have_everything_kept_in_its_repository() {
+    fn a_project_can_keep_everything_in_its_repository() {
         assert!(Named::read(&[], &[], &[project(&json!({ "cleanup": "Keep" }))]).keeps("n/shop"));
         assert!(!Named::read(&[], &[], &[project(&json!({}))]).keeps("n/shop"));
     }

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_any_namespace_names_by_digest_or_by_key_in_whatever_repository_is_none() {
+    fn an_image_named_by_digest_or_key_in_any_namespace_is_not_an_orphan() {
         let project = project(&json!({ "repository": REPOSITORY }));
         let by_digest = revision("elsewhere", "a", "kx", &format!("other.example/x@{}", digest('a')));
         assert_eq!(found(&project, &platform(), &[by_digest]), ["b"]);
@@ -136,16 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_an_orphan_where_it_is_to_be_kept_or_others_cannot_be_seen_or_it_is_the_platforms() {
+    fn no_orphans_with_cleanup_keep_hidden_namespaces_or_the_platform_registry() {
         let kept = project(&json!({ "repository": REPOSITORY, "cleanup": "Keep" }));
         assert_eq!(found(&kept, &platform(), &[]), Vec::<String>::new());
         let named = project(&json!({ "repository": REPOSITORY }));
         let narrow = Platform { sees_all: false, ..platform() };
         assert_eq!(found(&named, &narrow, &[]), Vec::<String>::new());
         let own = Platform { push_registry: "r.example".to_owned(), ..platform() };
-        assert_eq!(found(&named, &own, &[]), Vec::<String>::new(), "that is the sweep's");
+        assert_eq!(found(&named, &own, &[]), Vec::<String>::new(), "the sweep handles it");
         assert_eq!(found(&project(&json!({})), &platform(), &[]), Vec::<String>::new());
         let moved = project(&json!({ "repository": "r.example/you/other" }));
-        assert_eq!(found(&moved, &platform(), &[]), Vec::<String>::new(), "its login is for another place");
+        assert_eq!(found(&moved, &platform(), &[]), Vec::<String>::new(), "its login is for another path");
     }
 }

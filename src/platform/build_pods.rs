@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_takes_the_place_of_the_platforms_amount_and_the_other_one_follows() {
+    fn a_requested_amount_replaces_the_default_and_adjusts_its_counterpart() {
         let given = |wished| serde_json::to_value(pods().resources(Some(&wish(wished)))).unwrap();
         let least = json!({ "cpu": "100m", "memory": "256Mi" });
         assert_eq!(given(json!({})), json!({ "requests": least, "limits": { "memory": "2Gi" } }));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_above_the_ceiling_is_refused_with_the_field_and_the_way_out() {
+    fn an_amount_above_the_maximum_is_rejected_with_the_field_and_the_fix() {
         let refused = |wished| pods().refusal(Some(&wish(wished)));
         assert_eq!(refused(json!({ "limits": { "cpu": "2000m", "memory": "4Gi" } })), None);
         let why = refused(json!({ "requests": { "cpu": "1" }, "limits": { "memory": "5Gi" } })).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_meant_are_refused_at_start() {
+    fn invalid_settings_are_rejected_at_start() {
         for (text, named) in [
             (r#"{"resources": {"limits": {"memory": "4GB"}}}"#, "\"4GB\" is not an amount"),
             (r#"{"maxResources": {"cpu": "many"}}"#, "\"many\" is not an amount"),

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_without_a_prefix_are_copied_unless_something_selects_pods_by_them() {
+    fn labels_without_a_prefix_are_copied_unless_they_select_pods() {
         let keys = ["team", "cost-center", "app", "example.com/owner", "app.kubernetes.io/instance"];
         assert_eq!(copied("{}", &keys), ["cost-center", "team"]);
         assert_eq!(copied(r#"{"labels": []}"#, &keys), [""; 0]);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_tracks_its_objects_by_is_never_copied_even_where_somebody_asks_for_it() {
+    fn tracking_labels_of_tools_are_never_copied_even_if_configured() {
         let rules = r#"{"labels": ["*", "argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "app.kubernetes.io/", "doce.dev/", "helm.sh/"]}"#;
         for key in [
             "argocd.argoproj.io/instance",
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_meant_are_refused_at_start() {
+    fn invalid_settings_are_rejected_at_start() {
         assert!(r#"{"label": ["*"]}"#.parse::<Copy>().unwrap_err().contains("unknown field `label`"));
     }
 }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_address_cannot_take_the_places_of_all() {
+    async fn one_address_cannot_use_all_connections() {
         let limit = ConnectionLimit::new();
         let (greedy, modest) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let mut held = vec![];

@@ -55,7 +55,7 @@ mod tests {
     const DIGEST: &str = "sha256:0123456789012345678901234567890123456789012345678901234567890123";
 
     #[test]
-    fn what_a_container_runtime_asks_for_passes() {
+    fn requests_of_a_container_runtime_pass() {
         for path in [
             "/v2/".to_owned(),
             "/v2/tenant/shop/manifests/latest".to_owned(),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_writes_passes() {
+    fn write_requests_are_rejected() {
         for method in [Method::PUT, Method::POST, Method::PATCH, Method::DELETE, Method::CONNECT] {
             let answer = read(&method, "/v2/tenant/shop/manifests/latest");
             assert!(matches!(answer, Answer::Refused(StatusCode::METHOD_NOT_ALLOWED, ..)), "{method}");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_read() {
+    fn other_reads_are_rejected() {
         for path in [
             "/",
             "/v2/_catalog",

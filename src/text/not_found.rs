@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_library_is_no_missing_command() {
+    fn a_missing_library_is_not_a_missing_command() {
         let said = "0.1 node: error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such \
                     file or directory";
         assert_eq!(library(said.lines()), Some("libatomic.so.1"));
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_is_found_in_what_each_shell_says() {
+    fn the_missing_command_is_found_in_the_message_of_each_shell() {
         for (said, name) in [
             ("sh: 1: foo: not found", Some("foo")),
             ("0.512 /bin/sh: 1: tsc: not found", Some("tsc")),

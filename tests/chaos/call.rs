@@ -1,4 +1,4 @@
-//! The kind of a request: verb and resource, as plans name it. It reads method and address and nothing else.
+//! The kind of a request, as plans name it: verb and resource. This module reads only method and address.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The kind of a request.
+    /// Returns the kind of a request.
     pub(crate) fn of(method: &Method, uri: &Uri) -> Self {
         let parts: Vec<&str> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
         let cluster_wide = if parts.first() == Some(&"apis") { 3 } else { 2 };
@@ -29,7 +29,7 @@ impl Call {
         };
         let watched = uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
         let verb = match *method {
-            _ if uri.query().is_some_and(|query| query.contains("dryRun=All")) => "DRYRUN", // It keeps nothing.
+            _ if uri.query().is_some_and(|query| query.contains("dryRun=All")) => "DRYRUN", // It stores nothing.
             Method::GET if watched => "WATCH",
             Method::GET if named => "GET",
             Method::GET => "LIST",
@@ -38,17 +38,17 @@ impl Call {
         Self { verb: verb.to_owned(), resource }
     }
 
-    /// It changes something.
+    /// True if it changes something.
     pub(crate) fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "GET" | "LIST" | "WATCH" | "DRYRUN")
     }
 
-    /// It is about Events, which nobody decides by.
+    /// True if it is about Events, on which nothing depends.
     pub(crate) fn is_event(&self) -> bool {
         self.resource == "events"
     }
 
-    /// Whether a request of the kind `other` is meant; `WRITE *` is any write but those of Events, `LIST *` any list.
+    /// True if this pattern matches the kind `other`. `WRITE *` is any write except those of Events, `LIST *` any list.
     pub(crate) fn matches(&self, other: &Self) -> bool {
         match (self.verb.as_str(), self.resource.as_str()) {
             ("WRITE", "*") => other.is_write() && !other.is_event(),
@@ -69,7 +69,7 @@ impl FromStr for Call {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (verb, resource) =
-            text.split_once(' ').ok_or_else(|| format!("{text:?} is no request: VERB resource"))?;
+            text.split_once(' ').ok_or_else(|| format!("{text:?} is not a request: VERB resource"))?;
         Ok(Self { verb: verb.to_owned(), resource: resource.to_owned() })
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_means_every_resource_but_no_event_is_a_write_that_counts() {
+    fn a_star_matches_every_resource_except_writes_of_events() {
         let call = |text: &str| text.parse::<Call>().unwrap();
         assert!(call("LIST *").matches(&call("LIST jobs")) && !call("LIST *").matches(&call("GET jobs")));
         assert!(call("WRITE *").matches(&call("DELETE jobs")));

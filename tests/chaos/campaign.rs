@@ -1,6 +1,6 @@
-//! The whole of it: lives without faults teach where faults can strike, the plans are lived through in lanes, and the
-//! table is printed. Set by the environment: `CHAOS_PLAN` (one plan), `CHAOS_SAMPLE` (so many, drawn by `CHAOS_SEED`),
-//! `CHAOS_ONLY` (workloads, by comma), `CHAOS_LANES`, `CHAOS_MINUTES` (after them no life is begun).
+//! The campaign: lives without faults show where faults can strike, the plans run in parallel lanes, and the test
+//! prints the table. Environment variables: `CHAOS_PLAN` (one plan), `CHAOS_SAMPLE` (this many, drawn by `CHAOS_SEED`),
+//! `CHAOS_ONLY` (workloads, comma-separated), `CHAOS_LANES`, `CHAOS_MINUTES` (no life starts afterwards).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,14 +20,14 @@ use crate::recorder::Recorder;
 use crate::table::Table;
 use crate::workloads::{self, Workload};
 
-/// Lives at the same time.
+/// Concurrent lives.
 const LANES: usize = 8;
-/// Lives at the same time that do little but wait for a silent watch.
+/// Concurrent lives that mostly wait for a silent watch.
 const SILENT_LANES: usize = 6;
-/// Seed of a sample where none is given.
+/// Default seed of a sample.
 const SEED: u64 = 20_261_121;
 
-/// What the environment asks for.
+/// Settings from the environment.
 struct Wish {
     plan: Option<Plan>,
     sample: Option<usize>,
@@ -42,7 +42,7 @@ impl Wish {
         let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let number = |name: &str| {
             let text = text(name)?;
-            Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+            Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
         };
         Self {
             plan: text("CHAOS_PLAN")
@@ -63,12 +63,12 @@ impl Wish {
         };
         let wanted: Vec<Workload> = workloads::all().into_iter().filter(wanted).collect();
         let names: Vec<&str> = workloads::all().iter().map(|workload| workload.name).collect();
-        assert!(!wanted.is_empty(), "there is no such workload; there are {names:?}");
+        assert!(!wanted.is_empty(), "unknown workload; known: {names:?}");
         wanted
     }
 }
 
-/// Where the lives of a campaign meet.
+/// Shared state of the lives of a campaign.
 struct Campaign {
     recorder: Recorder,
     table: Mutex<Table>,
@@ -78,7 +78,7 @@ struct Campaign {
     time: Duration,
 }
 
-/// Runs what the environment asks for; panics with one line for every plan that broke something.
+/// Runs the campaign of the environment. Panics with one line for every plan that violated an invariant.
 pub(crate) async fn run() {
     let wish = Wish::read();
     let panics = hear_panics();
@@ -104,16 +104,16 @@ pub(crate) async fn run() {
     campaign.table.lock().unwrap().took = campaign.begun.elapsed();
     println!("{}", campaign.table.lock().unwrap());
     let broken = campaign.broken.lock().unwrap();
-    assert!(broken.is_empty(), "{} lives broke something:\n{}", broken.len(), broken.join("\n"));
+    assert!(broken.is_empty(), "{} lives with violations:\n{}", broken.len(), broken.join("\n"));
 }
 
 impl Campaign {
-    /// Lives through every workload without a fault.
+    /// Runs every workload without a fault.
     async fn learn(&self, workloads: &[Workload], lanes: usize) -> BTreeMap<&'static str, Whole> {
         let lives = stream::iter(workloads).map(|workload| async move {
             let lived = live(workload, None, None, &self.recorder).await;
             let whole = self.judge(workload, None, lived);
-            (workload.name, whole.unwrap_or_else(|| panic!("{} fails without any fault", workload.name)))
+            (workload.name, whole.unwrap_or_else(|| panic!("{} fails without a fault", workload.name)))
         });
         lives.buffer_unordered(lanes).collect().await
     }
@@ -126,7 +126,7 @@ impl Campaign {
             workloads.iter().flat_map(|workload| plans::of(workload, &learned[workload.name])).collect();
         let number = wish.sample.unwrap_or(all.len());
         println!("{number} of {} plans, CHAOS_SEED={}", all.len(), wish.seed);
-        // Drawn even when all are meant: so lives of all workloads go on beside each other.
+        // Shuffled even if all plans run, so that lives of all workloads run at the same time.
         plans::sample(all, number, wish.seed)
     }
 
@@ -149,7 +149,7 @@ impl Campaign {
         lives.buffer_unordered(lanes).collect::<Vec<()>>().await;
     }
 
-    /// Counts a life and notes what it broke.
+    /// Counts a life and records its violations.
     fn judge(&self, workload: &Workload, plan: Option<&Plan>, mut lived: Lived) -> Option<Whole> {
         let panics = std::mem::take(&mut *self.panics.lock().unwrap());
         lived.evidence.fell = lived.evidence.fell.or((!panics.is_empty()).then(|| panics.join("; ")));
@@ -168,7 +168,8 @@ impl Campaign {
     }
 }
 
-/// The garbage collector hears of a new kind of owner only after a while: before that, what a life deletes would stay.
+/// The garbage collector learns a new kind of owner only after a while. Before that, the children of a deleted project
+/// stay.
 async fn until_children_are_collected(world: &World) {
     let owner = world.apply("owner", prebuilt(1)).await;
     let mut child = ConfigMap::default();
@@ -180,7 +181,7 @@ async fn until_children_are_collected(world: &World) {
     world.until_list::<ConfigMap>("the child of a deleted project is gone", collected).await;
 }
 
-/// Panics in the operator's own code, wherever they are caught. What a life waited for in vain is told with its plan.
+/// Records panics in the operator's own code, wherever they are caught. A timeout of a life is reported with its plan.
 fn hear_panics() -> Arc<Mutex<Vec<String>>> {
     let heard = Arc::<Mutex<Vec<String>>>::default();
     let told = heard.clone();

@@ -1,11 +1,11 @@
-//! What one life left behind, and what was found in it.
+//! The record of one life and the findings in it.
 
 use std::collections::BTreeMap;
 
 use crate::history::{History, Version};
 use crate::wire::Asked;
 
-/// What the invariants look at.
+/// The input of the invariants.
 pub(crate) struct Evidence {
     /// Every version of every object.
     pub history: History,
@@ -13,27 +13,27 @@ pub(crate) struct Evidence {
     pub asked: Vec<Asked>,
     /// Namespace of the life.
     pub namespace: String,
-    /// How many requests there had been when the project was settled; none where it never was.
+    /// Number of requests until the project was settled; none if it never was.
     pub settled: Option<usize>,
-    /// Objects made by kind in the life without faults; none where the moment of the fault decides how many.
+    /// Objects created by kind in the life without faults; none if the moment of the fault decides their number.
     pub made: Option<BTreeMap<String, usize>>,
-    /// In which way the end differs from that of the life without faults; none where it does not.
+    /// How the end differs from that of the life without faults; none if it does not.
     pub otherwise: Option<String>,
-    /// The operator ended by itself, or something of it panicked.
+    /// The operator ended by itself, or it panicked.
     pub fell: Option<String>,
 }
 
-/// What looking for breaches of one invariant came to.
+/// Result of the checks of one invariant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Finding {
-    /// How often it was looked at.
+    /// Number of checks.
     pub checks: usize,
-    /// Each breach in a sentence.
+    /// Each violation in one sentence.
     pub breaches: Vec<String>,
 }
 
 impl Finding {
-    /// One look.
+    /// Records one check.
     pub(crate) fn check(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         self.checks += 1;
         if !holds {
@@ -42,7 +42,7 @@ impl Finding {
     }
 }
 
-/// The project of the lives.
+/// The project of every life.
 pub(crate) const PROJECT: &str = "shop";
 
 impl Evidence {
@@ -57,19 +57,19 @@ impl Evidence {
     }
 }
 
-/// A version that is stopped, as a person wishes, or on its way out.
+/// True if a user stopped the project or scaled it to 0, or if it is being deleted.
 pub(crate) fn is_to_have_no_pods(project: &Version) -> bool {
     let spec = &project.object["spec"];
     project.is_ending() || spec["state"] == "Stopped" || spec["replicas"] == 0
 }
 
-/// It serves, and pods are being added, taken away or replaced.
+/// True if it serves while Kubernetes adds, removes or replaces pods.
 pub(crate) fn is_changing(project: &Version) -> bool {
     let ready = project.condition("Ready");
     ready["reason"] == "Scaling" || ready["reason"] == "Restarting"
 }
 
-/// Ready because it serves, not because it is stopped as asked.
+/// True if it is Ready because it serves, not because it is stopped on request.
 pub(crate) fn is_serving(project: &Version) -> bool {
     project.says("Ready", "True") && project.condition("Ready")["reason"] != "Stopped"
 }

@@ -1,4 +1,4 @@
-//! The faults, by name, and what the API server would say.
+//! The faults by name, and the API server's answers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,38 +7,38 @@ use serde_json::{Value, json};
 
 use crate::call::Call;
 
-/// What befalls one request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Fault {
     /// The process dies; the request is never sent.
     DieBefore,
-    /// The process dies once the API server has answered; the answer is never seen.
+    /// The process dies after the API server has answered. It never sees the answer.
     DieAfter,
-    /// 409, not sent: somebody else was faster.
+    /// 409, not sent: another writer was faster.
     Conflict,
-    /// 422, not sent: the API server does not take it.
+    /// 422, not sent: the API server rejects it.
     Invalid,
     /// 429 with Retry-After, not sent.
     TooMany,
     /// 500, not sent.
     Internal,
-    /// 504: the API server has done it, its answer is lost.
+    /// 504: the API server has done it, but its answer is lost.
     TimeoutAfter,
-    /// The connection is cut before anything is sent.
+    /// The connection is cut before the request is sent.
     CutBefore,
-    /// The connection is cut once the API server has done it.
+    /// The connection is cut after the API server has done it.
     CutAfter,
-    /// The stream of a watch is cut after so many events.
+    /// The stream of a watch is cut after this many events.
     CutAt(usize),
-    /// The stream of a watch falls silent after so many events, for good.
+    /// The stream of a watch sends nothing more after this many events.
     SilentAt(usize),
-    /// The stream of a watch says 410 Expired after so many events, and ends.
+    /// The stream of a watch says 410 Expired after this many events, and ends.
     ExpiredAt(usize),
-    /// A list or a watch is answered with 410 Expired.
+    /// A list or a watch returns 410 Expired.
     Expired,
-    /// What the same list said at the beginning is said again: an API server that lags.
+    /// A list returns its first answer again, like an API server that lags.
     StaleList,
-    /// What was read at the same address first is said again.
+    /// A read returns its first answer from the same address again.
     StaleGet,
 }
 
@@ -58,7 +58,7 @@ const NAMES: [(Fault, &str); 12] = [
 ];
 
 impl Fault {
-    /// The name without the place in a stream.
+    /// The name without the position in a stream.
     pub(crate) fn family(self) -> &'static str {
         match self {
             Self::CutAt(_) => "cut-stream",
@@ -68,12 +68,12 @@ impl Fault {
         }
     }
 
-    /// The process is gone afterwards.
+    /// True if the process is dead afterwards.
     pub(crate) fn kills(self) -> bool {
         matches!(self, Self::DieBefore | Self::DieAfter)
     }
 
-    /// It happens in the stream of a watch.
+    /// True if it happens in the stream of a watch.
     pub(crate) fn in_stream(self) -> Option<usize> {
         match self {
             Self::CutAt(at) | Self::SilentAt(at) | Self::ExpiredAt(at) => Some(at),
@@ -81,7 +81,7 @@ impl Fault {
         }
     }
 
-    /// The answer that the operator gets instead of the API server's: code and `Status`; none where it gets no answer.
+    /// The answer that the operator gets in place of the API server's: code and `Status`; none if it gets no answer.
     pub(crate) fn answer(self, call: &Call, name: &str) -> Option<(u16, Value)> {
         let resource = call.resource.as_str();
         let (code, reason, message) = match self {

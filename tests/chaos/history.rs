@@ -1,5 +1,5 @@
-//! Every version of every object of a namespace, in the order in which the store took them: resource versions count
-//! across kinds. It only tells; what may not be is said in `invariants`.
+//! Every version of every object of a namespace, in the order of the store: resource versions count across kinds. This
+//! module only records; `invariants` decides what is wrong.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ pub(crate) struct Version {
     pub name: String,
     /// Its uid.
     pub uid: String,
-    /// Place in the order of everything.
+    /// Position in the order of all versions.
     pub at: u64,
-    /// It is deleted with this version.
+    /// True if this version deletes it.
     pub gone: bool,
     /// The object, without managed fields.
     pub object: Value,
 }
 
 impl Version {
-    /// A version as a watch tells of it.
+    /// Reads a version from a watch event.
     pub(crate) fn new(resource: &str, mut object: Value, gone: bool) -> Self {
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("managedFields");
@@ -39,23 +39,23 @@ impl Version {
         }
     }
 
-    /// A label; empty where there is none.
+    /// A label; empty if there is none.
     pub(crate) fn label(&self, name: &str) -> &str {
         self.object["metadata"]["labels"][name].as_str().unwrap_or_default()
     }
 
-    /// An annotation that holds JSON; null where there is none.
+    /// An annotation that contains JSON; null if there is none.
     pub(crate) fn annotation(&self, name: &str) -> Value {
         let text = self.object["metadata"]["annotations"][name].as_str();
         text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
-    /// It is on its way out.
+    /// True if it is being deleted.
     pub(crate) fn is_ending(&self) -> bool {
         self.gone || self.object["metadata"]["deletionTimestamp"].is_string()
     }
 
-    /// A condition of the status; null where there is none.
+    /// A condition of the status; null if there is none.
     pub(crate) fn condition(&self, kind: &str) -> &Value {
         let conditions = self.object["status"]["conditions"].as_array();
         conditions
@@ -63,7 +63,7 @@ impl Version {
             .unwrap_or(&Value::Null)
     }
 
-    /// Whether a condition has this status.
+    /// True if a condition has this status.
     pub(crate) fn says(&self, kind: &str, status: &str) -> bool {
         self.condition(kind)["status"] == status
     }
@@ -81,11 +81,11 @@ pub(crate) struct History {
     versions: Vec<Version>,
 }
 
-/// What is there at one moment, by resource and name.
+/// The objects at one moment, by resource and name.
 pub(crate) type Moment<'a> = BTreeMap<(&'a str, &'a str), &'a Version>;
 
 impl History {
-    /// From versions in any order.
+    /// Sorts versions of any order.
     pub(crate) fn new(mut versions: Vec<Version>) -> Self {
         versions.sort_by_key(|version| version.at);
         Self { versions }
@@ -101,7 +101,7 @@ impl History {
         &self.versions
     }
 
-    /// Lives through it: after each version, what is there then, and the version.
+    /// Replays the history: calls the function after each version, with all objects at that moment and the version.
     pub(crate) fn replay<'a>(&'a self, mut look: impl FnMut(&Moment<'a>, &'a Version)) {
         let mut moment = Moment::new();
         for version in &self.versions {
@@ -115,14 +115,14 @@ impl History {
         }
     }
 
-    /// What is there at the end.
+    /// The objects at the end.
     pub(crate) fn end(&self) -> Moment<'_> {
         let mut last = Moment::new();
         self.replay(|moment, _| last.clone_from(moment));
         last
     }
 
-    /// How many objects of each kind were made, those of other projects and without project left out.
+    /// Number of created objects by kind, without those of other projects or of no project.
     pub(crate) fn made(&self, project: &str) -> BTreeMap<String, usize> {
         let mut made: BTreeMap<String, std::collections::BTreeSet<&str>> = BTreeMap::new();
         let of_project =

@@ -1,5 +1,5 @@
-//! One life: a namespace, operators that follow each other, the workload, and what is looked at when it is over. A
-//! life that does not come to its end is looked at all the same.
+//! One life: a namespace, consecutive operators, the workload, and the final checks. A life that does not reach its end
+//! is checked too.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -19,23 +19,23 @@ use crate::recorder::Recorder;
 use crate::wire::{Log, Wire};
 use crate::workloads::Workload;
 
-/// Longest wait for what must come: a watch that is silent is given up after 65 s, then there is work left, and a machine
-/// may stand still for a while.
+/// Longest wait for an expected event. The operator gives up a silent watch after 65 s, then has work left, and a
+/// machine may stall for a while.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// How a life without faults went.
+/// Result of a life without faults.
 pub(crate) struct Whole {
-    /// What it came to.
+    /// Its end.
     pub picture: Picture,
-    /// Objects made, by kind.
+    /// Objects created by kind.
     pub made: BTreeMap<String, usize>,
-    /// How often each kind of request was asked until it was settled.
+    /// Number of requests of each kind until it was settled.
     pub calls: BTreeMap<Call, usize>,
-    /// How many events the first watch of each kind told until then.
+    /// Number of events of the first watch of each kind until then.
     pub events: BTreeMap<Call, usize>,
 }
 
-/// How far the operators had come when everything was settled. What they did after it, nothing could befall.
+/// How far the operators were when everything was settled. No fault can hit anything later.
 struct Mark {
     requests: usize,
     calls: BTreeMap<Call, usize>,
@@ -48,13 +48,13 @@ impl Mark {
     }
 }
 
-/// How a life went.
+/// Result of a life.
 pub(crate) struct Lived {
-    /// What it left behind.
+    /// Its record.
     pub evidence: Evidence,
     /// The faults that struck.
     pub struck: Vec<Fault>,
-    /// What it teaches the others; of a life without faults that came to its end.
+    /// What it teaches the others; only of a complete life without faults.
     pub whole: Option<Whole>,
 }
 
@@ -67,7 +67,7 @@ struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Starts one after the other, whenever one dies, for ever.
+    /// Starts the next operator whenever one dies, without end.
     async fn work(&self) {
         for number in 0.. {
             let wire =
@@ -81,7 +81,7 @@ impl Crew<'_> {
         }
     }
 
-    /// Waits until everything that was asked has been answered.
+    /// Waits until every request has an answer.
     async fn at_rest(&self) {
         let journal = self.at_work.lock().unwrap().as_ref().map(|operator| operator.journal.clone());
         if let Some(journal) = journal.filter(|journal| !journal.is_dead()) {
@@ -90,7 +90,7 @@ impl Crew<'_> {
     }
 }
 
-/// Lives once; `whole` is the measure, and without it this life becomes one.
+/// Runs one life. `whole` is the reference; without it, this life becomes one.
 pub(crate) async fn live(
     workload: &Workload,
     plan: Option<&Plan>,
@@ -106,8 +106,7 @@ pub(crate) async fn live(
     let course = AssertUnwindSafe(course(workload, whole, &crew, &mut settled)).catch_unwind();
     let ended = course.await;
     let operator = crew.at_work.lock().unwrap().take();
-    let fell =
-        operator.filter(|operator| !operator.runs()).map(|_| "the operator's loop has ended".to_owned());
+    let fell = operator.filter(|operator| !operator.runs()).map(|_| "the operator's loop ended".to_owned());
     let history = recorder.take(&world).await;
     let (picture, otherwise) = match ended {
         Ok(picture) => (Some(picture), None),
@@ -148,7 +147,7 @@ async fn course(
     }
     tokio::select! {
         picture = watched(workload, whole, crew, settled) => picture,
-        () = crew.work() => unreachable!("operators follow each other for ever"),
+        () = crew.work() => unreachable!("the crew never ends"),
     }
 }
 
@@ -183,13 +182,13 @@ async fn watched(
     crew.at_rest().await;
     let mark = Mark::of(log);
     world.with_canary().await;
-    world.until_picture(PROJECT, &picture, "looked at again").await;
+    world.until_picture(PROJECT, &picture, "reconciled again").await;
     crew.at_rest().await;
     *settled = Some(mark);
     picture
 }
 
-/// What a panic said.
+/// Message of a panic.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()

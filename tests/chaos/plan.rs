@@ -1,4 +1,4 @@
-//! A plan: which fault befalls which request of which life. Its text replays it.
+//! A plan: which fault hits which request of which life. Its text repeats it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use crate::call::Call;
 use crate::fault::Fault;
 
-/// One fault and its place.
+/// One fault and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Step {
-    /// Which requests are counted.
+    /// The requests to count.
     pub call: Call,
-    /// The how manieth of them, from 1 on.
+    /// The number of the request among them, from 1.
     pub number: usize,
     /// What befalls it.
     pub fault: Fault,
@@ -22,25 +22,25 @@ pub(crate) struct Step {
 pub(crate) struct Plan {
     /// Name of the workload.
     pub workload: String,
-    /// The faults. Those behind a death befall the operator that is started then.
+    /// The faults. Those after a death hit the next operator.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// With one fault.
+    /// Creates a plan with one fault.
     pub(crate) fn new(workload: &str, call: &Call, number: usize, fault: Fault) -> Self {
         let step = Step { call: call.clone(), number, fault };
         Self { workload: workload.to_owned(), steps: vec![step] }
     }
 
-    /// And another fault.
+    /// Adds a fault.
     pub(crate) fn then(mut self, call: &str, number: usize, fault: Fault) -> Self {
         let call = call.parse().expect("a request");
         self.steps.push(Step { call, number, fault });
         self
     }
 
-    /// The faults that befall the n-th operator of the life, from 0 on, each with its place in the plan.
+    /// The faults that hit the n-th operator of the life (from 0), each with its position in the plan.
     pub(crate) fn of_operator(&self, number: usize) -> Vec<(usize, Step)> {
         let mut operator = 0;
         let mut found = vec![];
@@ -53,7 +53,7 @@ impl Plan {
         found
     }
 
-    /// It waits for a watch to be given up.
+    /// True if it waits until the operator gives up a watch.
     pub(crate) fn is_silent(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.fault, Fault::SilentAt(_)))
     }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_read_back_from_what_a_failure_prints() {
+    fn the_printed_text_of_a_plan_parses_back() {
         for text in [
             "rollback:PATCH deployments:2:409",
             "first-deploy:PUT projectdeployments/status:1:die-after+LIST *:1:stale-list",
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_a_death_befalls_the_next_operator() {
+    fn faults_after_a_death_hit_the_next_operator() {
         let plan: Plan = "a:POST jobs:1:die-after+LIST *:1:stale-list+WRITE *:1:die-before+LIST jobs:1:500"
             .parse()
             .unwrap();

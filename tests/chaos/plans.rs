@@ -1,5 +1,5 @@
-//! Which plans there are: every fault at every request where it can happen, as the life without faults teaches, less
-//! what would be the same again (docs/chaos.md has the list); and how a sample is drawn from them.
+//! All plans: every fault at every request where it can happen, learned from the life without faults, except
+//! repetitions (docs/chaos.md lists them). A sample is drawn from these.
 
 use std::collections::BTreeMap;
 
@@ -19,24 +19,24 @@ const WRITE: [Fault; 7] = [
     Fault::TimeoutAfter,
     Fault::CutAfter,
 ];
-/// Faults of the first write of a kind only: the client's own retries hide the one, and to the operator the other is
-/// an answer of 500.
+/// Faults of only the first write of each kind. The client's own retries hide the one from the operator, and the other
+/// looks like an answer of 500.
 const FIRST_WRITE: [Fault; 2] = [Fault::TooMany, Fault::CutBefore];
-/// Faults of Events, on which nothing rests.
+/// Faults of Events, on which nothing depends.
 const EVENT: [Fault; 3] = [Fault::DieBefore, Fault::Internal, Fault::CutAfter];
 /// Faults of reads of one object.
 const GET: [Fault; 5] = [Fault::DieBefore, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::StaleGet];
-/// Faults of the lists that an operator begins with.
+/// Faults of an operator's initial lists.
 const LIST: [Fault; 6] =
     [Fault::DieBefore, Fault::DieAfter, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::Expired];
 /// Faults of the opening of a watch.
 const WATCH: [Fault; 5] =
     [Fault::DieBefore, Fault::TooMany, Fault::Internal, Fault::CutBefore, Fault::Expired];
 
-/// Workloads whose operators' beginnings are disturbed: one without and one with something there. All begin alike.
+/// Workloads that disturb the start of operators: one starts with nothing, one with objects. All operators start alike.
 const BEGINNINGS: [&str; 2] = ["first-deploy", "rollback"];
 
-/// Watches that fall silent, each after the first event that the life without faults heard on it.
+/// Watches that fall silent, each after its first event in the life without faults.
 const SILENT: [(&str, &str); 8] = [
     ("first-deploy", "jobs"),
     ("first-deploy", "pods"),
@@ -48,11 +48,11 @@ const SILENT: [(&str, &str); 8] = [
     ("recreate", "services"),
 ];
 
-/// What ends otherwise on purpose: a cleanup Job that is refused is not asked for again, and its image stays
+/// Exception that ends differently on purpose: the operator does not retry a rejected cleanup Job, and its image stays
 /// (`control_plane/cleanups.rs`).
 const OTHERWISE: [&str; 1] = ["image-goes:POST jobs:2:422"];
 
-/// Every plan of a workload.
+/// All plans of a workload.
 pub(crate) fn of(workload: &Workload, whole: &Whole) -> Vec<Plan> {
     let mut plans = all(workload.name, whole);
     plans.retain(|plan| !OTHERWISE.contains(&plan.to_string().as_str()));
@@ -101,8 +101,8 @@ fn streams(name: &str, call: &Call, events: usize) -> Vec<Plan> {
     broken.map(|fault| Plan::new(name, call, 1, fault)).chain(silent).collect()
 }
 
-/// A death after a write, and what befalls the next operator: it dies too, or what it lists is as it was when its
-/// predecessor began, of the kind that was written or of all; then what it reads of one object is old as well.
+/// A death after a write, and a fault of the next operator. Either it dies too, or it gets lists from the start of its
+/// predecessor: of the written kind or of all kinds. With these lists, its reads of single objects are stale too.
 fn successors(name: &str, call: &Call, number: usize) -> Vec<Plan> {
     let died = || Plan::new(name, call, number, Fault::DieAfter);
     let kind = call.resource.split('/').next().unwrap_or_default();
@@ -113,7 +113,7 @@ fn successors(name: &str, call: &Call, number: usize) -> Vec<Plan> {
     ]
 }
 
-/// `number` plans, drawn by `seed`: of every fault in turn, so that the rare ones are among them.
+/// `number` plans, drawn by `seed`. Each fault gets its turn, so that rare ones are included.
 pub(crate) fn sample(plans: Vec<Plan>, number: usize, seed: u64) -> Vec<Plan> {
     let mut dice = seed;
     let mut heaps: BTreeMap<String, Vec<(u64, Plan)>> = BTreeMap::new();
@@ -137,7 +137,7 @@ pub(crate) fn family(plan: &Plan) -> String {
     plan.steps.iter().map(|step| step.fault.family()).collect::<Vec<_>>().join(", then ")
 }
 
-/// The next throw (splitmix64).
+/// The next random number (splitmix64).
 fn thrown(dice: &mut u64) -> u64 {
     *dice = dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *dice;
@@ -157,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_plans_and_another_seed_others() {
+    fn the_same_seed_draws_the_same_plans_and_another_seed_draws_others() {
         assert_eq!(sample(plans(), 10, 7), sample(plans(), 10, 7));
         assert_ne!(sample(plans(), 10, 7), sample(plans(), 10, 8));
     }
 
     #[test]
-    fn a_sample_holds_a_rare_fault_too_and_no_plan_twice() {
+    fn a_sample_contains_rare_faults_and_no_plan_twice() {
         let drawn = sample(plans(), 10, 7);
         assert!(drawn.iter().any(Plan::is_silent));
         assert!(drawn.iter().enumerate().all(|(place, plan)| !drawn[..place].contains(plan)));

@@ -1,5 +1,5 @@
-//! Watches every kind in the whole cluster with an administrator's client that nothing befalls, and keeps every version
-//! in the namespaces that it is told to follow. A hole in what it heard ends the campaign.
+//! Watches every kind in the whole cluster with an undisturbed administrator's client, and keeps every version in the
+//! namespaces that it follows. A gap in its record ends the campaign.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ use crate::history::{History, Version};
 pub(crate) struct Recorder {
     client: Client,
     followed: Arc<Followed>,
-    /// Ends with the recorder.
+    /// The tasks end with the recorder.
     _watches: JoinSet<()>,
 }
 
@@ -47,7 +47,7 @@ fn kinds() -> [ApiResource; 7] {
 }
 
 impl Recorder {
-    /// Starts listening.
+    /// Starts the watches.
     pub(crate) async fn start(client: Client) -> Self {
         let followed = Arc::<Followed>::default();
         let mut watches = JoinSet::new();
@@ -60,12 +60,12 @@ impl Recorder {
         Self { client, followed, _watches: watches }
     }
 
-    /// From now on, everything in that namespace is kept.
+    /// Keeps everything in this namespace from now on.
     pub(crate) fn follow(&self, namespace: &str) {
         self.followed.versions.lock().unwrap().insert(namespace.to_owned(), vec![]);
     }
 
-    /// Everything that was kept of a namespace, once the recorder has heard all of it; it is forgotten here.
+    /// Returns the whole record of a namespace once the recorder is up to date, and forgets it.
     pub(crate) async fn take(&self, world: &World) -> History {
         let mut heard = self.followed.heard.subscribe();
         for kind in kinds() {
@@ -83,10 +83,10 @@ impl Recorder {
             let complete =
                 heard.wait_for(|_| self.followed.has_heard(&world.namespace, &kind.plural, &there));
             let waited = tokio::time::timeout(world.patience, complete).await;
-            waited.expect("the recorder is behind").expect("the recorder is there");
+            waited.expect("the recorder lags").expect("the recorder runs");
         }
         let holes = self.followed.holes.lock().unwrap();
-        assert!(holes.is_empty(), "the record has holes: {holes:?}");
+        assert!(holes.is_empty(), "the record has gaps: {holes:?}");
         let versions = self.followed.versions.lock().unwrap().remove(&world.namespace);
         History::new(versions.unwrap_or_default())
     }
@@ -101,7 +101,7 @@ impl Followed {
         self.heard.send_modify(|number| *number += 1);
     }
 
-    /// Every object of a list, in that version or a newer one, and the end of every other object.
+    /// Records every object of a list, in this version or a newer one, and the end of every other object.
     fn has_heard(&self, namespace: &str, resource: &str, there: &BTreeMap<String, u64>) -> bool {
         let versions = self.versions.lock().unwrap();
         let mut last: BTreeMap<&str, &Version> = BTreeMap::new();
@@ -114,11 +114,11 @@ impl Followed {
     }
 }
 
-/// Hears every event of a kind from `from` on. A watch that ends is begun anew where it ended.
+/// Records every event of a kind after version `from`. It continues an ended watch where it ended.
 async fn listen(api: Api<DynamicObject>, resource: String, mut from: String, followed: Arc<Followed>) {
     loop {
         let Ok(events) = api.watch(&WatchParams::default(), &from).await else {
-            tokio::time::sleep(Duration::from_millis(200)).await; // The API server is busy: nothing to wait for.
+            tokio::time::sleep(Duration::from_millis(200)).await; // The API server is busy.
             continue;
         };
         let mut events = events.boxed();

@@ -1,4 +1,4 @@
-//! The figures of a campaign: plans, faults, checks, breaches.
+//! The figures of a campaign: plans, faults, checks, violations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,17 +15,17 @@ pub(crate) struct Table {
     lives: usize,
     plans: usize,
     never_struck: usize,
-    /// Plans for which there was no time.
+    /// Plans without time left to run.
     pub not_begun: usize,
     struck: BTreeMap<&'static str, usize>,
     checks: BTreeMap<u8, usize>,
     breaches: BTreeMap<u8, usize>,
-    /// How long it took.
+    /// Duration of the campaign.
     pub took: Duration,
 }
 
 impl Table {
-    /// Counts a life; the sentences of its breaches, and whether its plan happened at all.
+    /// Counts a life: the sentences of its violations, and whether its plan struck at all.
     pub(crate) fn count(
         &mut self,
         plan: Option<&Plan>,
@@ -62,17 +62,17 @@ impl fmt::Display for Table {
         let breaches: usize = self.breaches.values().sum();
         writeln!(out, "| | |\n|---|---:|")?;
         writeln!(out, "| plans run | {} |", self.plans)?;
-        writeln!(out, "| plans whose fault never came, not counted above | {} |", self.never_struck)?;
+        writeln!(out, "| plans whose fault never occurred, not counted above | {} |", self.never_struck)?;
         if self.not_begun > 0 {
-            writeln!(out, "| plans not begun, for want of time | {} |", self.not_begun)?;
+            writeln!(out, "| plans not started, out of time | {} |", self.not_begun)?;
         }
-        writeln!(out, "| lives without faults, the measure | {} |", self.lives)?;
+        writeln!(out, "| lives without faults, the reference | {} |", self.lives)?;
         writeln!(out, "| faults injected | {faults} |")?;
         for (fault, number) in &self.struck {
             writeln!(out, "| … {fault} | {number} |")?;
         }
         writeln!(out, "| invariants | {} |", ALL.len())?;
-        writeln!(out, "| checks of them | {checks} |")?;
+        writeln!(out, "| checks | {checks} |")?;
         writeln!(out, "| violations | {breaches} |")?;
         writeln!(out, "| minutes | {:.1} |\n", self.took.as_secs_f64() / 60.0)?;
         writeln!(out, "| invariant | checks | violations |\n|---|---:|---:|")?;

@@ -1,5 +1,5 @@
-//! The layer between the operator under test and the real API server, beneath the client's own retries: it numbers
-//! requests by kind, writes down what was asked, and does what the plan says. It knows nothing of what is asked.
+//! The layer between the operator under test and the real API server, below the client's own retries. It numbers
+//! requests by kind, records them, and carries out the plan. It does not know what they mean.
 
 #[path = "wire/log.rs"]
 mod log;
@@ -32,7 +32,7 @@ pub(crate) use log::{Asked, Log};
 /// Body of an answer.
 type Answer = UnsyncBoxBody<Bytes, BoxError>;
 
-/// The way of one operator to the API server.
+/// The connection of one operator to the API server.
 #[derive(Clone)]
 pub(crate) struct Wire {
     log: Arc<Log>,
@@ -50,7 +50,7 @@ struct Armed {
 }
 
 impl Wire {
-    /// The way of the n-th operator of a life, from 0 on.
+    /// The connection of the n-th operator of a life, from 0.
     pub(crate) fn new(log: &Arc<Log>, plan: Option<&Plan>, operator: usize, journal: &Journal) -> Self {
         let steps = plan.map(|plan| plan.of_operator(operator)).unwrap_or_default();
         let steps = steps.into_iter().map(|(place, step)| Armed { place, step, seen: 0 }).collect();
@@ -63,7 +63,7 @@ impl Wire {
         }
     }
 
-    /// A client with the stack that the operator's own has: retries above this layer, TLS and address beneath it.
+    /// A client with the same stack as the operator's own: retries above this layer, TLS and address below it.
     pub(crate) fn client(&self, mut config: Config) -> Client {
         config.default_retry = false;
         ClientBuilder::try_from(config)
@@ -74,7 +74,7 @@ impl Wire {
             .build()
     }
 
-    /// Counts a request and says what befalls it, with its place in the plan.
+    /// Counts a request and returns its fault with its position in the plan.
     fn count(&self, call: &Call) -> (usize, Option<(usize, Fault)>) {
         let mut counts = self.counts.lock().unwrap();
         let count = counts.entry(call.clone()).or_default();
@@ -152,7 +152,7 @@ where
     }
 }
 
-/// One request on its way.
+/// One request in flight.
 struct Entry {
     wire: Wire,
     call: Call,
@@ -173,7 +173,7 @@ impl Entry {
         if self.wire.journal.is_dead() { pending().await } else { answer }
     }
 
-    /// What happens instead of sending.
+    /// What happens instead of sending the request.
     async fn instead(&self) -> Option<Result<Response<Answer>, BoxError>> {
         let (_, fault) = self.befalls?;
         match fault {
@@ -200,7 +200,7 @@ impl Entry {
         }
     }
 
-    /// What happens once the API server has answered.
+    /// What happens after the API server has answered.
     async fn answered(self, answer: Response<Answer>) -> Result<Response<Answer>, BoxError> {
         let (parts, body) = answer.into_parts();
         let code = parts.status.as_u16();

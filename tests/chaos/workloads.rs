@@ -1,4 +1,4 @@
-//! The lives that faults befall: those of the harness, and those that only faults make interesting.
+//! The lives that faults hit: the stories of the harness, and those that only faults make interesting.
 
 use doce_operator::crd::ProjectDeployment;
 use futures::FutureExt as _;
@@ -14,17 +14,17 @@ use crate::harness::{Built, World, behaving, prebuilt};
 /// A life of the project `shop`.
 #[derive(Clone, Copy)]
 pub(crate) struct Workload {
-    /// As plans name it.
+    /// Its name in plans.
     pub name: &'static str,
-    /// What happened before, with an operator that nothing befell.
+    /// The beginning, with an undisturbed operator.
     pub before: Option<Part>,
-    /// What happens while faults strike.
+    /// The part that faults disturb.
     pub then: Part,
-    /// A person deletes the project the moment that a fault strikes, or at the end.
+    /// True if a user deletes the project when a fault strikes, or at the end.
     pub deleted_when_struck: bool,
 }
 
-/// All of them.
+/// All workloads.
 pub(crate) fn all() -> Vec<Workload> {
     let told = |story: &Story| Workload {
         name: story.name,
@@ -91,7 +91,7 @@ const STOP_AND_START: Story = Story {
             world.apply("shop", stopped).await;
             world.until_ready("shop", "True", "Stopped").await;
             let pods = "doce.dev/project=shop";
-            world.until_labelled::<Pod>(pods, "no pod", <[_]>::is_empty).await;
+            world.until_labelled::<Pod>(pods, "no pods", <[_]>::is_empty).await;
             serves(world, 1, 1).await;
         }
         .boxed()
@@ -110,7 +110,7 @@ const DELETE: Story = Story {
     },
 };
 
-/// Another project gets the name of one that is being taken apart still.
+/// A new project gets the name of one that is still being deleted.
 const RECREATE: Story = Story {
     name: "recreate",
     before: Some(|world| {
@@ -129,7 +129,7 @@ const RECREATE: Story = Story {
     },
 };
 
-/// A third version is built, and the first one's image goes from a registry of somebody else.
+/// The operator builds a third version and deletes the first image from a registry of your own.
 const IMAGE_GOES: Story = Story {
     name: "image-goes",
     before: Some(|world| {
@@ -140,7 +140,7 @@ const IMAGE_GOES: Story = Story {
             world.apply("shop", outside(2)).await;
             world.finish_build(Built::default()).await;
             world.settled_as("True", "Serving", 2, 2).await;
-            world.delete::<Job>(&first).await; // As its time would: as long as it is there, a record may be made from it.
+            world.delete::<Job>(&first).await; // Like its TTL: a record may be created from an existing Job.
         }
         .boxed()
     }),
@@ -148,7 +148,7 @@ const IMAGE_GOES: Story = Story {
         async {
             world.apply("shop", outside(3)).await;
             world.finish_build(Built::default()).await;
-            world.until_cleanup("it was started", |job| !suspended(job)).await;
+            world.until_cleanup("the Job has started", |job| !suspended(job)).await;
             world.end_cleanup("Succeeded").await;
             world.settled_as("True", "Serving", 2, 3).await;
         }

@@ -1,4 +1,4 @@
-//! What is refused at apply, and the sentence that a person reads then: it names the field and the way out.
+//! Validation at apply: the API server rejects the spec with a message that names the field and the fix.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::{World, commit, prebuilt};
 #[path = "apply/output.rs"]
 mod output;
 
-/// A spec that would be accepted, with `value` at `pointer`; parents are made.
+/// A valid spec with `value` at `pointer`; missing parents are created.
 fn with(mut spec: Value, pointer: &str, value: Value) -> Value {
     let mut place = &mut spec;
     for step in pointer.split('/').skip(1) {
@@ -32,17 +32,17 @@ fn url(url: &str) -> Value {
 async fn refusal(world: &World, name: &str, spec: &Value) -> String {
     match world.try_apply(name, spec.clone()).await {
         Err(kube::Error::Api(status)) => status.message,
-        other => panic!("{name} was not refused: {spec}; {other:?}"),
+        other => panic!("{name} was not rejected: {spec}; {other:?}"),
     }
 }
 
-/// Every one of them is refused with a sentence that holds all of these words.
+/// Checks that every spec is rejected with a message that contains all of these words.
 async fn refused(test: &str, specs: Vec<(Value, &[&str])>) {
     let world = World::new(test).await;
     for (spec, words) in specs {
         let said = refusal(&world, "shop", &spec).await;
         for word in words {
-            assert!(said.contains(word), "{spec}\nis refused, without saying {word:?}:\n{said}");
+            assert!(said.contains(word), "{spec}\nis rejected without {word:?}:\n{said}");
         }
     }
 }
@@ -57,7 +57,7 @@ const IMAGE: &[&str] =
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_source_that_is_none_or_two_is_refused() {
+async fn a_spec_without_exactly_one_source_is_rejected() {
     let two = json!({ "source": { "image": { "reference": "app:1" }, "configMap": { "name": "site" } } });
     let no_ref: &[&str] = &["spec.source.git.ref needs exactly one of branch, tag or commit"];
     let two_refs = json!({ "source": { "git": { "url": "https://git.test/app.git", "ref": { "branch": "main", "tag": "v1" } } } });
@@ -75,7 +75,7 @@ async fn a_source_that_is_none_or_two_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_url_that_no_repository_has_is_refused() {
+async fn an_invalid_repository_url_is_rejected() {
     // Bad input 65: ext:: transport, at apply
     // Bad input 66: option as URL, at apply
     // Bad input 66: option as host of ssh, at apply
@@ -113,7 +113,7 @@ async fn a_repository_over_ssh_needs_its_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_archive_or_artifact_that_cannot_be_one_is_refused() {
+async fn an_invalid_archive_or_artifact_is_rejected() {
     let archive = |key: &str, value: &str| {
         let good = json!({ "source": { "archive": { "url": "https://example.org/shop.tar.gz" } } });
         with(good, &format!("/source/archive/{key}"), json!(value))
@@ -150,7 +150,7 @@ async fn an_archive_or_artifact_that_cannot_be_one_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_ref_or_path_that_could_be_an_option_or_leave_the_source_is_refused() {
+async fn a_ref_or_path_that_is_an_option_or_leaves_the_source_is_rejected() {
     let commit_words: &[&str] = &[
         "spec.source.git.ref.commit must be all 40 lower-case hex digits (64 of a SHA-256 repository), as git rev-parse HEAD prints them",
     ];
@@ -183,7 +183,7 @@ async fn a_ref_or_path_that_could_be_an_option_or_leave_the_source_is_refused() 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_malformed_image_is_refused() {
+async fn a_malformed_image_is_rejected() {
     let images = [
         "my app",
         "App:1",
@@ -200,7 +200,7 @@ async fn a_malformed_image_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
+async fn a_number_out_of_bounds_is_rejected_with_its_bounds() {
     let port: &[&str] = &["spec.run.port must be between 1 and 65535: the port that the app listens on"];
     let fixed: &[&str] =
         &["spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"];
@@ -253,7 +253,7 @@ async fn a_number_out_of_bounds_is_refused_with_its_bounds() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
+async fn a_health_field_of_another_type_is_rejected() {
     let health = |health: Value| with(prebuilt(1), "/run/health", health);
     let header = |name: &str, value: &str| json!({ "httpHeaders": [{ "name": name, "value": value }] });
     let command: &[&str] =
@@ -283,7 +283,7 @@ async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
             health(header("X Y", "1")),
             &["spec.run.health.httpHeaders: a name must contain only letters, digits and '-'"],
         ),
-        (health(header("X", "a\nb")), &["spec.run.health.httpHeaders: a value is one line"]),
+        (health(header("X", "a\nb")), &["spec.run.health.httpHeaders: a value must be one line"]),
         (health(json!({ "type": "HTTPS" })), &["spec.run.health.type", "HTTP", "TCP", "Command", "None"]),
     ];
     refused("refused-health", specs).await;
@@ -295,7 +295,7 @@ async fn a_field_of_health_that_does_not_go_with_its_type_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_name_that_cannot_name_a_service_is_refused() {
+async fn a_name_that_is_no_service_name_is_rejected() {
     let world = World::new("refused-name").await;
     for name in ["1shop", "my.shop", "a123456789b123456789c123456789d123456789e"] {
         let said = refusal(&world, name, &prebuilt(1)).await;
@@ -309,7 +309,7 @@ async fn a_name_that_cannot_name_a_service_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn kubectl_shows_the_sentence_and_refuses_unknown_fields() {
+async fn kubectl_shows_the_message_and_rejects_unknown_fields() {
     let world = World::new("refused-kubectl").await;
     let manifest = |spec: &str| {
         format!(
@@ -345,7 +345,7 @@ async fn kubectl_shows_the_sentence_and_refuses_unknown_fields() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_command_of_several_lines_and_an_unknown_framework_are_refused() {
+async fn a_multiline_build_command_and_an_unknown_framework_are_rejected() {
     let one_line: &[&str] = &["spec.build.command must be one line", "join commands with &&"];
     let dockerfile = with(commit(1), "/build/strategy", json!("Dockerfile"));
     let unused: &[&str] =

@@ -1,5 +1,4 @@
-//! What the operator asks of the API server, counted by the API server: nothing at all while nothing happens, and few
-//! writes when something does.
+//! The operator's requests, counted by the API server: none while nothing happens, and few writes when something does.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,15 +14,15 @@ use serde_json::json;
 use crate::harness::audit::{Asked, Audit, tally};
 use crate::harness::{Built, Operator, PATIENCE, World, commit, prebuilt};
 
-/// How many projects are settled.
+/// Number of settled projects.
 const PROJECTS: usize = 200;
 
-/// Every watch of the operator ends and begins again this often while they are observed.
+/// Every watch of the operator ends and restarts this often during the observation.
 const RENEWALS: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn two_hundred_settled_projects_cause_no_write_and_no_list_or_get_while_every_watch_is_renewed_twice() {
+async fn two_hundred_settled_projects_cause_no_write_list_or_get() {
     let world = World::new("quiet").await;
     let mut audit = Audit::begin();
     let operator = Operator::start(&world).await;
@@ -40,12 +39,12 @@ async fn two_hundred_settled_projects_cause_no_write_and_no_list_or_get_while_ev
             )
             .await;
     }
-    // The last thing that a deploy causes is the event that says so.
+    // A deploy ends with this event.
     let said = |events: &[Event], reason: &str| {
         events.iter().filter(|event| event.reason.as_deref() == Some(reason)).count()
     };
     world
-        .until_list("every project has been told of", |events: &[Event]| said(events, "Serving") >= PROJECTS)
+        .until_list("every project has its event", |events: &[Event]| said(events, "Serving") >= PROJECTS)
         .await;
     let begun = Instant::now();
     let lists = audit.asked_by(&operator.user).into_iter().filter(|asked| asked.verb == "list");
@@ -62,23 +61,23 @@ async fn two_hundred_settled_projects_cause_no_write_and_no_list_or_get_while_ev
     assert!(loud.is_empty(), "{:#?}", tally(loud));
 }
 
-/// Watches of `resource` that ended; the audit log has each when it ends.
+/// Watches of `resource` that ended. The audit log records a watch when it ends.
 fn renewals(asked: &[Asked], resource: &str) -> usize {
     asked.iter().filter(|asked| asked.verb == "watch" && asked.resource == resource).count()
 }
 
-/// Writes since the last look; what is counted beside them is printed.
+/// Writes since the last call. It prints the requests that it counts separately.
 async fn writes(audit: &mut Audit, operator: &Operator, of: &str) -> Vec<Asked> {
     operator.journal.at_rest().await;
     let asked = audit.asked_by(&operator.user);
     let writes: Vec<Asked> = asked.into_iter().filter(Asked::is_write).collect();
-    assert!(writes.iter().all(|write| write.code < 300), "{of}: refused: {:#?}", tally(&writes));
+    assert!(writes.iter().all(|write| write.code < 300), "{of}: rejected: {:#?}", tally(&writes));
     let (beside, counted): (Vec<Asked>, Vec<Asked>) = writes.into_iter().partition(Asked::is_beside);
-    println!("{of}: {} writes {:?}, beside them {:?}", counted.len(), tally(&counted), tally(&beside));
+    println!("{of}: {} writes {:?}, not counted {:?}", counted.len(), tally(&counted), tally(&beside));
     counted
 }
 
-/// A part of a life: what it is, how many writes it may cost, how many there were, and how long it took.
+/// One operation: its name, the writes it may cost, the writes it made, and its duration.
 struct Part {
     of: &'static str,
     cost: Cost,
@@ -86,18 +85,18 @@ struct Part {
     took: Duration,
 }
 
-/// Writes that a part of a life may cost.
+/// The writes that an operation may cost.
 #[derive(Clone, Copy)]
 struct Cost {
-    /// In all, where no work takes longer than a second.
+    /// In total, if no work takes longer than a second.
     most: usize,
-    /// Of these, statuses.
+    /// Of these, status writes.
     statuses: usize,
 }
 
 impl Part {
-    /// Work that takes longer is told of once a second (docs/decisions/0015): that many statuses come on top, and nothing
-    /// else. Where there is nothing to do, there is nothing to tell of.
+    /// Longer work updates the status once a second (docs/decisions/0015). Only these extra status writes are allowed,
+    /// and none if there is no work to do.
     fn costs_no_more(&self) {
         let Cost { most, statuses } = self.cost;
         let works = most > 1;
@@ -119,8 +118,8 @@ impl Part {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-// The limits of docs/design.md, section 9, are 6, 5, 2, 1 and 0; what is asked here is what it costs.
-async fn a_deploy_a_commit_a_rollback_an_edit_and_a_delete_cost_few_writes_and_none_is_refused() {
+// docs/design.md, section 9, limits these to 6, 5, 2, 1 and 0. This test checks the actual costs.
+async fn each_operation_costs_few_writes_and_none_is_rejected() {
     let world = World::new("writes").await;
     let operator = Operator::start(&world).await;
     let user = operator.user.clone();
@@ -162,16 +161,16 @@ async fn a_deploy_a_commit_a_rollback_an_edit_and_a_delete_cost_few_writes_and_n
     world.kubectl(&["delete", "pd/shop", "--timeout=10m"]).await.well();
     world.until_list("no Deployment", |there: &[Deployment]| there.is_empty()).await;
     let mut late = writes(&mut audit, &operator, "delete").await;
-    late.retain(|asked| !asked.is_accepted_status()); // A status that was taken came before the delete.
+    late.retain(|asked| !asked.is_accepted_status()); // An accepted status write happened before the deletion.
     assert!(late.is_empty(), "delete: {:#?}", tally(&late));
     operator.stop().await;
     let late = audit.asked_by(&user).into_iter().filter(Asked::is_write).count();
-    assert_eq!(late, 0, "nothing comes late");
+    assert_eq!(late, 0, "no late requests");
     parts.iter().for_each(Part::costs_no_more);
 }
 
 impl World {
-    /// Waits until the pods of the version before are gone, and the Deployment says so.
+    /// Waits until the pods of the previous version are gone and the Deployment reports it.
     async fn settled(&self) {
         self.until_list("one pod", |pods: &[Pod]| {
             pods.iter()

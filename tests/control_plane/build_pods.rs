@@ -1,5 +1,5 @@
-//! Build pods: what the platform owner and the project say of them, and what is told of those that cannot speak for
-//! themselves. Scheduler, Job controller and Pod Security are the real ones; the kubelet's words are written by the test.
+//! Build pods: settings of the platform owner and the project, and errors that a build pod cannot report itself.
+//! Scheduler, Job controller and Pod Security are real; the test writes the kubelet's messages.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::reading::message;
 use crate::harness::{Built, Operator, Options, World, commit, condition, is};
 
-/// A pause that lasts while the test looks.
+/// A retry delay that outlasts the test.
 const PATIENT: u32 = 300;
 
 fn wishing(n: u8, resources: &Value) -> Value {
@@ -30,14 +30,14 @@ async fn end(world: &World, pod: &Pod, status: Value) {
     world.api::<Pod>().patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.unwrap();
 }
 
-/// A Job may take so many seconds, counted from its start.
+/// Sets the deadline of a Job in seconds from its start.
 async fn may_take(world: &World, job: &str, seconds: u32) {
     world.patch::<Job>(job, json!({ "spec": { "activeDeadlineSeconds": seconds } })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_wish_above_the_ceiling_builds_nothing_and_says_so_and_what_serves_goes_on() {
+async fn resources_above_the_maximum_stall_and_the_live_version_serves() {
     let world = World::new("ceiling").await;
     let _operator = operator(&world, r#"{"maxResources": {"memory": "3Gi"}}"#).await;
     world.apply("shop", commit(1)).await;
@@ -66,19 +66,19 @@ async fn a_wish_above_the_ceiling_builds_nothing_and_says_so_and_what_serves_goe
     let jobs = world.list::<Job>().await.len();
     let applied = world.apply("shop", wishing(2, &json!({ "limits": { "memory": "1Gi" } }))).await;
     let same = world
-        .until("shop", "the edit was seen", move |object: Option<&ProjectDeployment>| {
+        .until("shop", "the edit is observed", move |object: Option<&ProjectDeployment>| {
             let seen =
                 object.and_then(|object| object.status.as_ref()).map(|status| status.observed_generation);
             seen == applied.metadata.generation
         })
         .await;
-    assert_eq!(same.status.unwrap().version, second, "how much a build may use is no part of the version");
+    assert_eq!(same.status.unwrap().version, second, "build resources are not part of the version");
     assert_eq!(world.list::<Job>().await.len(), jobs);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn amounts_that_cannot_be_meant_are_refused_at_apply() {
+async fn invalid_amounts_are_rejected_at_apply() {
     let world = World::new("amounts").await;
     for (resources, says) in [
         (json!({ "limits": { "memory": "4GB" } }), "memory must be an amount above 0 such as 512Mi or 4Gi"),
@@ -96,7 +96,7 @@ async fn amounts_that_cannot_be_meant_are_refused_at_apply() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
+async fn a_namespace_that_forbids_build_pods_is_reported_with_the_label_that_admits_them() {
     let world = World::new("forbidden").await;
     world.enforces("restricted").await;
     let _operator = operator(&world, "{}").await;
@@ -120,7 +120,7 @@ async fn a_namespace_that_lets_no_build_pod_in_is_told_which_label_would() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_restricted_namespace_lets_in_the_build_pod_whose_daemon_is_elsewhere() {
+async fn a_restricted_namespace_admits_the_build_pod_of_a_remote_daemon() {
     let world = World::new("remote-builds").await;
     world.enforces("restricted").await;
     let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
@@ -132,7 +132,7 @@ async fn a_restricted_namespace_lets_in_the_build_pod_whose_daemon_is_elsewhere(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no_label() {
+async fn a_full_quota_in_a_restricted_namespace_is_reported_without_a_label() {
     let world = World::new("remote-quota").await;
     world.enforces("restricted").await;
     let quota = json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } });
@@ -150,7 +150,7 @@ async fn a_restricted_namespace_with_a_full_quota_is_told_of_the_quota_and_of_no
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_after_its_deadline() {
+async fn an_unschedulable_build_shows_the_schedulers_message() {
     let world = World::new("unschedulable").await;
     let _operator = operator(&world, r#"{"nodeSelector": {"pool": "nowhere"}}"#).await;
     let waits = world.fail("shop", commit(1), "Unschedulable").await;
@@ -158,16 +158,16 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_afte
     assert!(says.contains("nodes are available") && says.contains("build.nodeSelector"), "{says}");
     let job = waits.status.unwrap().build.unwrap().id;
 
-    may_take(&world, &job, 33).await; // Three, and thirty for last words.
+    may_take(&world, &job, 33).await; // 3 s plus 30 s to report the result.
     let ended = world.until_says("shop", &["did not run within its 33 s"]).await;
     let says = message(&ended, "Ready");
     assert!(says.contains("nodes are available") && says.contains("spec.build.timeoutSeconds"), "{says}");
-    assert!(is(&ended, "Reconciling", "True", "Unschedulable"), "a fault, and no verdict");
+    assert!(is(&ended, "Reconciling", "True", "Unschedulable"), "a fault, not a verdict");
     let failure = ended.status.unwrap().failure.unwrap();
     assert_eq!((failure.stage.as_str(), failure.reason.as_str()), ("Build", "Unschedulable"));
 
     let over = world
-        .until("shop", "the Job is seen to have ended", |object: Option<&ProjectDeployment>| {
+        .until("shop", "the end of the Job is observed", |object: Option<&ProjectDeployment>| {
             let build = object.and_then(|object| object.status.as_ref()?.build.as_ref());
             build.is_some_and(|build| build.finished_at.is_some())
         })
@@ -176,7 +176,7 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_afte
     assert_eq!(
         message(&over, "Ready"),
         says,
-        "Kubernetes has taken the pod away, and the cause is still told"
+        "Kubernetes has deleted the pod, but the cause is still reported"
     );
     world.ask("shop", "retry", "@1").await;
     world
@@ -189,7 +189,7 @@ async fn a_build_that_no_node_takes_says_what_the_scheduler_says_before_and_afte
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_that_its_deadline_ends_without_a_word_says_how_it_can_have_longer() {
+async fn a_build_timeout_names_the_field_that_extends_it() {
     let world = World::new("silent").await;
     let _operator = operator(&world, "{}").await;
     world.apply("shop", commit(1)).await;
@@ -198,12 +198,12 @@ async fn a_build_that_its_deadline_ends_without_a_word_says_how_it_can_have_long
     let ended = world.until_ready("shop", "False", "BuildTimeout").await;
     let says = message(&ended, "Ready");
     assert!(says.contains("after 1 s") && says.contains("spec.build.timeoutSeconds"), "{says}");
-    assert!(is(&ended, "Reconciling", "True", "BuildTimeout"), "a fault, and no verdict");
+    assert!(is(&ended, "Reconciling", "True", "BuildTimeout"), "a fault, not a verdict");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_of_the_build_pod_that_cannot_be_pulled_is_told_apart() {
+async fn a_build_pod_image_that_cannot_be_pulled_has_its_own_reason() {
     let world = World::new("builder-image").await;
     let _operator = operator(&world, "{}").await;
     world.apply("shop", commit(1)).await;
@@ -217,7 +217,7 @@ async fn an_image_of_the_build_pod_that_cannot_be_pulled_is_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_that_ran_out_of_memory_names_its_limit_and_the_next_attempt_has_the_new_one() {
+async fn a_build_out_of_memory_names_its_limit_and_a_retry_uses_the_new_one() {
     let world = World::new("memory").await;
     let _operator = operator(&world, "{}").await;
     world.apply("shop", wishing(1, &json!({ "limits": { "memory": "640Mi" } }))).await;
@@ -247,7 +247,7 @@ async fn a_build_that_ran_out_of_memory_names_its_limit_and_the_next_attempt_has
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_evicted_build_says_what_the_node_said_and_a_disruption_is_the_jobs_own_business() {
+async fn an_evicted_build_shows_the_nodes_message_and_the_job_replaces_a_disrupted_pod() {
     let world = World::new("evicted").await;
     let _operator = operator(&world, "{}").await;
     world.apply("shop", commit(1)).await;

@@ -1,5 +1,5 @@
-//! Images in registries outside the platform's, once their record falls out: the Job that deletes them, when it starts,
-//! and when there is none. The registry itself is played; what the Job does there, unit tests show against a real one.
+//! Image cleanup in a registry of your own after a record is deleted: the Job that deletes the image, when it starts,
+//! and when there is none. The registry is simulated; unit tests run the Job against a real one.
 
 use doce_operator::protocol::order::cleanup::CleanupOrder;
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -25,7 +25,7 @@ fn ordered(job: &Job) -> CleanupOrder {
 }
 
 impl World {
-    /// Builds and serves one version; the Job that built it, and its image.
+    /// Builds and deploys one version. Returns its build Job and its image.
     async fn build(&self, name: &str, spec: Value) -> (String, String) {
         self.apply(name, spec).await;
         let job = self.finish_build(Built::default()).await;
@@ -33,7 +33,7 @@ impl World {
         (job, served.status.unwrap().image.unwrap())
     }
 
-    /// Three versions, of which the first is only held by the Job that built it, as long as that is there.
+    /// Deploys three versions. Only the build Job of the first one still keeps its record.
     async fn three(&self, with: impl Fn(Value) -> Value) -> (String, String) {
         let first = self.build("shop", with(outside(1))).await;
         for n in [2, 3] {
@@ -54,7 +54,7 @@ impl World {
         jobs.filter(|job| job.labels().get("doce.dev/role").is_some_and(|role| role == "cleanup")).collect()
     }
 
-    /// Somebody who may create Jobs makes one that runs, with the label that Jobs of ours are watched by.
+    /// Creates a running Job with the label of the operator's Jobs, as a user who may create Jobs.
     async fn forge(&self, name: &str, variable: &str, order: &str, annotations: Value) {
         let env = json!([{ "name": variable, "value": order }]);
         let container = json!({ "name": "build", "image": "forger.test/x:1", "env": env });
@@ -74,7 +74,7 @@ impl World {
         self.until(name, "it runs", runs).await;
     }
 
-    /// The operator looks at the project again and has nothing to do.
+    /// Makes the operator reconcile the project again, with nothing to do.
     async fn writes_nothing_more(&self, operator: &Operator) {
         operator.journal.at_rest().await;
         let before = operator.journal.writes().len();
@@ -89,16 +89,16 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_nothing_is_written() {
+async fn the_job_is_created_before_the_record_is_deleted_and_starts_afterwards() {
     let world = World::new("cleanup").await;
     let operator = operator(&world).await;
     let (built, image) = world.three(|spec| spec).await;
-    assert!(world.cleanups().await.is_empty(), "its own build may still be read");
+    assert!(world.cleanups().await.is_empty(), "its build Job still exists");
     world.enforces("restricted").await;
     operator.journal.at_rest().await;
     let before = operator.journal.writes().len();
     world.delete::<Job>(&built).await;
-    let job = world.until_cleanup("it was started", |job| !suspended(job)).await;
+    let job = world.until_cleanup("the Job has started", |job| !suspended(job)).await;
     world.until_records("shop", 2).await;
     let order = ordered(&job);
     assert_eq!(format!("{}@{}", order.repository, order.digest), image);
@@ -107,7 +107,7 @@ async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_no
 
     world.end_cleanup("Succeeded").await;
     let ended = |job: &Job| job.status.as_ref().and_then(|status| status.succeeded) == Some(1);
-    world.until_cleanup("it has ended", ended).await;
+    world.until_cleanup("the Job has ended", ended).await;
     operator.journal.at_rest().await;
     let acts: Vec<String> = operator.journal.writes()[before..]
         .iter()
@@ -122,18 +122,18 @@ async fn the_job_is_made_before_the_record_goes_and_started_after_it_and_then_no
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_job_that_failed_is_followed_by_one_that_waits_and_its_own_log_stays() {
+async fn a_failed_cleanup_job_stays_and_a_second_one_waits() {
     let world = World::new("cleanup-again").await;
     let operator = operator(&world).await;
     let (built, image) = world.three(|spec| spec).await;
     world.delete::<Job>(&built).await;
-    let first = world.until_cleanup("it was started", |job| !suspended(job)).await;
+    let first = world.until_cleanup("the Job has started", |job| !suspended(job)).await;
     world.end_cleanup("Failed").await;
-    let jobs = world.until_labelled::<Job>(CLEANUPS, "another follows", |all| all.len() == 2).await;
+    let jobs = world.until_labelled::<Job>(CLEANUPS, "a second Job exists", |all| all.len() == 2).await;
     let (tried, next): (Vec<&Job>, Vec<&Job>) =
         jobs.iter().partition(|job| job.metadata.uid == first.metadata.uid);
     assert_eq!(tried[0].status.as_ref().and_then(|status| status.failed), Some(1));
-    assert!(suspended(next[0]), "the registry is given time");
+    assert!(suspended(next[0]), "the retry waits");
     assert_eq!(next[0].annotations()["doce.dev/attempt"], "2");
     let order = ordered(next[0]);
     assert_eq!(format!("{}@{}", order.repository, order.digest), image);
@@ -142,7 +142,7 @@ async fn a_job_that_failed_is_followed_by_one_that_waits_and_its_own_log_stays()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_that_another_project_names_makes_no_job() {
+async fn an_image_that_another_project_uses_is_not_cleaned_up() {
     let world = World::new("cleanup-shared").await;
     let _operator = operator(&world).await;
     let (built, image) = world.three(|spec| spec).await;
@@ -156,7 +156,7 @@ async fn an_image_that_another_project_names_makes_no_job() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn nothing_is_deleted_with_keep_or_by_an_operator_that_sees_one_namespace_only() {
+async fn keep_or_an_operator_for_one_namespace_deletes_no_image() {
     for (name, sees_all, cleanup) in [("keep", true, "Keep"), ("narrow", false, "Delete")] {
         let world = World::new(&format!("cleanup-{name}")).await;
         let _operator = Operator::start_with(&world, Options { sees_all, ..Options::default() }).await;
@@ -181,11 +181,11 @@ async fn builds_and_cleanups_of_one_repository_wait_for_each_other() {
     world.running_build().await;
     world.delete::<Job>(&built).await;
     world.until_records("shop", 2).await;
-    let waits = world.until_cleanup("it is there", |_| true).await;
-    assert!(suspended(&waits), "the build may find the image");
+    let waits = world.until_cleanup("the Job exists", |_| true).await;
+    assert!(suspended(&waits), "the build may reuse the image");
 
     world.finish_build(Built::default()).await;
-    world.until_cleanup("it was started", |job| !suspended(job)).await;
+    world.until_cleanup("the Job has started", |job| !suspended(job)).await;
     world.until_ready("other", "True", "Serving").await;
     world.apply("third", outside(9)).await;
     world.until_ready("third", "False", "Queued").await;
@@ -196,7 +196,7 @@ async fn builds_and_cleanups_of_one_repository_wait_for_each_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn jobs_that_look_like_ours_and_belong_to_no_project_hold_up_neither_a_build_nor_a_cleanup() {
+async fn forged_jobs_without_a_project_block_neither_builds_nor_cleanups() {
     let world = World::new("cleanup-forged").await;
     let image = json!({ "repository": "r.example/you/shop", "digest": "sha256:0", "key": "k" }).to_string();
     let push = json!({ "repository": "r.example/you/shop" }).to_string();
@@ -210,7 +210,7 @@ async fn jobs_that_look_like_ours_and_belong_to_no_project_hold_up_neither_a_bui
     let _operator = Operator::start_with(&world, options).await;
     let (built, _) = world.three(|spec| spec).await;
     world.delete::<Job>(&built).await;
-    world.until_cleanup("it was started", |job| !suspended(job)).await;
+    world.until_cleanup("the Job has started", |job| !suspended(job)).await;
     for name in ["cleans", "cleans-too", "builds", "unclear"] {
         let forged = world.get::<Job>(name).await;
         let ended = forged.status.and_then(|status| status.conditions).is_some();
@@ -220,7 +220,7 @@ async fn jobs_that_look_like_ours_and_belong_to_no_project_hold_up_neither_a_bui
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_job_that_is_refused_keeps_no_record_and_an_event_says_what_stays() {
+async fn a_rejected_cleanup_job_keeps_no_record_and_is_reported() {
     let world = World::new("cleanup-quota").await;
     let operator = operator(&world).await;
     let (built, _) = world.three(|spec| spec).await;
@@ -231,7 +231,7 @@ async fn a_job_that_is_refused_keeps_no_record_and_an_event_says_what_stays() {
     let quota: ResourceQuota = serde_json::from_value(quota).unwrap();
     world.api::<ResourceQuota>().create(&PostParams::default(), &quota).await.unwrap();
     world
-        .until("no-more", "it is in force", |quota: Option<&ResourceQuota>| {
+        .until("no-more", "the quota is active", |quota: Option<&ResourceQuota>| {
             quota.and_then(|quota| quota.status.as_ref()).is_some_and(|status| status.used.is_some())
         })
         .await;
@@ -245,7 +245,7 @@ async fn a_job_that_is_refused_keeps_no_record_and_an_event_says_what_stays() {
                 })
         })
     };
-    world.until_list("an event tells it", told).await;
+    world.until_list("an event reports it", told).await;
     assert!(world.cleanups().await.is_empty());
     world.until_ready("shop", "True", "Serving").await;
     world.writes_nothing_more(&operator).await;
@@ -253,14 +253,14 @@ async fn a_job_that_is_refused_keeps_no_record_and_an_event_says_what_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn killed_between_job_and_record_the_next_operator_goes_on_or_takes_the_job_back() {
+async fn an_interrupted_cleanup_is_continued_or_withdrawn_by_the_next_operator() {
     for (name, limit) in [("goes", 2), ("stays", 5)] {
         let world = World::new(&format!("cleanup-{name}")).await;
         let first = operator(&world).await;
         let (built, _) = world.three(|spec| spec).await;
         first.journal.hold("/controllerrevisions/");
         world.delete::<Job>(&built).await;
-        world.until_cleanup("it was made and waits for the record", suspended).await;
+        world.until_cleanup("the Job exists and waits for the record", suspended).await;
         drop(first);
         let mut spec = outside(3);
         spec["history"] = json!({ "limit": limit });
@@ -268,10 +268,10 @@ async fn killed_between_job_and_record_the_next_operator_goes_on_or_takes_the_jo
 
         let _second = operator(&world).await;
         if limit == 2 {
-            world.until_cleanup("it was started", |job| !suspended(job)).await;
+            world.until_cleanup("the Job has started", |job| !suspended(job)).await;
             world.until_records("shop", 2).await;
         } else {
-            world.until_labelled::<Job>(CLEANUPS, "it was taken back", <[_]>::is_empty).await;
+            world.until_labelled::<Job>(CLEANUPS, "the Job is withdrawn", <[_]>::is_empty).await;
             world.until_records("shop", 3).await;
         }
     }

@@ -1,5 +1,5 @@
-//! The condition table of docs/design.md (section 6), a test a row, read as its readers do: by the rules of kstatus (Flux, Argo CD,
-//! Helm) and by `kubectl wait`.
+//! The condition table of docs/design.md (section 6), one test per row. The tests read the conditions by the rules of
+//! kstatus (Flux, Argo CD, Helm) and with `kubectl wait`.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::protocol::report::{Failed, Stage};
@@ -9,7 +9,7 @@ use crate::harness::builds::failed;
 use crate::harness::reading::message;
 use crate::harness::{Built, Operator, Options, World, behaving, commit, condition, prebuilt};
 
-/// What kstatus makes of an object.
+/// The kstatus result of an object.
 #[derive(Debug, PartialEq, Eq)]
 enum Read {
     InProgress,
@@ -18,7 +18,7 @@ enum Read {
     Terminating,
 }
 
-/// The rules of sigs.k8s.io/cli-utils/pkg/kstatus for a kind that it does not know.
+/// The rules of sigs.k8s.io/cli-utils/pkg/kstatus for an unknown kind.
 fn kstatus(object: &ProjectDeployment) -> Read {
     let seen = object.status.as_ref().map(|status| status.observed_generation);
     let is_true = |kind| condition(object, kind).is_some_and(|condition| condition.status == "True");
@@ -32,7 +32,8 @@ fn kstatus(object: &ProjectDeployment) -> Read {
     }
 }
 
-/// A row: Ready, Available, Reconciling, Stalled, each `status/reason` or `-` where it must not be there.
+/// Checks a row: Ready, Available, Reconciling and Stalled, each as `status/reason`, or `-` if the condition must be
+/// absent.
 #[track_caller]
 fn row(object: &ProjectDeployment, expected: [&str; 4]) {
     let said = ["Ready", "Available", "Reconciling", "Stalled"].map(|kind| {
@@ -40,7 +41,7 @@ fn row(object: &ProjectDeployment, expected: [&str; 4]) {
         if let Some(found) = &found {
             assert_eq!(
                 found.observed_generation, object.metadata.generation,
-                "{kind} is about another generation"
+                "{kind} has another observedGeneration"
             );
         }
         found.map_or("-".to_owned(), |found| format!("{}/{}", found.status, found.reason))
@@ -63,7 +64,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_fresh_object_is_never_taken_for_ready() {
+async fn a_new_object_is_never_reported_ready() {
     let world = World::new("row-new").await;
     let fresh = world.apply("shop", prebuilt(1)).await;
     assert_eq!(fresh.status.as_ref().unwrap().observed_generation, -1);
@@ -78,7 +79,7 @@ async fn a_fresh_object_is_never_taken_for_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn while_the_next_version_is_built_the_old_one_is_available() {
+async fn the_old_version_is_available_while_the_next_one_is_built() {
     let world = World::new("row-building").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", commit(1)).await;
@@ -96,7 +97,7 @@ async fn while_the_next_version_is_built_the_old_one_is_available() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn while_the_next_version_is_started_the_old_one_is_available() {
+async fn the_old_version_is_available_while_the_next_one_starts() {
     let world = World::new("row-starting").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -112,7 +113,7 @@ async fn while_the_next_version_is_started_the_old_one_is_available() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works() {
+async fn a_failed_build_stalls_with_a_retry_command_that_works() {
     let world = World::new("row-failed").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -137,7 +138,7 @@ async fn a_version_that_failed_for_good_stalls_with_a_retry_command_that_works()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_refused_login_and_a_full_registry_are_told_from_what_does_not_answer() {
+async fn source_and_registry_faults_each_have_their_own_reason() {
     let world = World::new("row-refused").await;
     let _operator = Operator::start_with(&world, Options { retry_seconds: 300, ..Options::default() }).await;
     world.serve("shop", prebuilt(1)).await;
@@ -164,7 +165,7 @@ async fn a_refused_login_and_a_full_registry_are_told_from_what_does_not_answer(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_version_that_does_not_run_stalls_and_the_old_one_is_available() {
+async fn a_version_that_does_not_run_stalls_and_the_old_one_stays_available() {
     let world = World::new("row-crash").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -180,7 +181,7 @@ async fn a_version_that_does_not_run_stalls_and_the_old_one_is_available() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_hold_is_ready_and_says_what_waits_and_how_to_end_it() {
+async fn a_hold_is_ready_and_names_the_waiting_version_and_the_command_to_end_it() {
     let world = World::new("row-held").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -199,7 +200,7 @@ async fn a_hold_is_ready_and_says_what_waits_and_how_to_end_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_pin_is_ready_and_says_what_is_not_looked_at() {
+async fn a_pin_is_ready_and_names_the_fields_it_ignores() {
     let world = World::new("row-pinned").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -215,7 +216,7 @@ async fn a_pin_is_ready_and_says_what_is_not_looked_at() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn stopped_or_scaled_to_zero_is_ready_and_not_available() {
+async fn a_project_stopped_or_scaled_to_zero_is_ready_and_not_available() {
     let world = World::new("row-stopped").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -235,7 +236,7 @@ async fn stopped_or_scaled_to_zero_is_ready_and_not_available() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_full_port_range_is_said_and_stops_nothing_else() {
+async fn a_full_port_range_is_reported_and_the_pods_run() {
     let world = World::new("row-ports").await;
     let port = world.take_ports(32668, &["holder"]).await;
     let _operator = Operator::start_with(&world, Options { ports: (port, port), ..Options::default() }).await;

@@ -1,4 +1,4 @@
-//! From apply to serving, and on to the next version.
+//! From apply to a live version, and on to the next version.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -34,7 +34,7 @@ async fn a_commit_is_built_and_serves_on_a_port_that_the_next_commit_keeps() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollback_goes_to_the_kept_version_without_a_job() {
+async fn a_rollback_to_the_kept_version_needs_no_job() {
     let world = World::new("rollback").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;

@@ -1,5 +1,5 @@
-//! What every control-plane test works with: a namespace, an operator with the chart's own rights, waiting, and builds
-//! that end as the test says, by the status that a kubelet would write.
+//! Shared by all control-plane tests: a namespace, an operator with the rights of the chart, waits, and builds that end
+//! as the test says. The test writes the pod status in place of a kubelet.
 
 #[path = "harness/audit.rs"]
 pub(crate) mod audit;
@@ -10,7 +10,7 @@ pub(crate) mod cleanups;
 #[path = "harness/door.rs"]
 pub(crate) mod door;
 #[path = "harness/inits.rs"]
-#[allow(dead_code, reason = "some of it is for one test binary only")]
+#[allow(dead_code, reason = "only one test binary uses some of it")]
 pub(crate) mod inits;
 #[path = "harness/operator.rs"]
 pub(crate) mod operator;
@@ -25,7 +25,7 @@ pub(crate) mod reading;
 #[path = "harness/setup.rs"]
 mod setup;
 #[path = "harness/stories.rs"]
-#[allow(dead_code, reason = "some are told in one test binary only")]
+#[allow(dead_code, reason = "only one test binary uses some of them")]
 pub(crate) mod stories;
 #[path = "harness/watch.rs"]
 mod watch;
@@ -48,15 +48,14 @@ pub(crate) use builds::Built;
 pub(crate) use operator::{Operator, Options};
 pub(crate) use picture::Picture;
 
-/// Longest wait for anything that should come by itself, where nothing disturbs it. It costs time only where a test fails,
-/// and a machine may stand still for a while.
+/// Longest wait for any expected event. Only a failing test waits that long, and a machine may stall for a while.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
-/// What a good version gets, in seconds: a machine that stands still for a while must not make it a bad one.
+/// Deadline of a good version in seconds. It must survive a stall of the machine.
 const DEADLINE: u32 = 600;
-/// Longest time of one watch of a test.
+/// Longest duration of one watch of a test.
 const WATCH: Duration = Duration::from_secs(20);
-/// Between a watch that ended with an error and the next one.
+/// Pause between a failed watch and the next one.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A namespaced kind.
@@ -82,19 +81,19 @@ impl<
 {
 }
 
-/// A namespace of one test's own; it is deleted, without waiting, when the test ends well.
+/// The namespace of one test. It is deleted, without waiting, when the test succeeds.
 pub(crate) struct World {
     /// Name of the namespace.
     pub namespace: String,
     /// An administrator's client.
     pub client: Client,
-    /// Longest wait for anything that should come by itself.
+    /// Longest wait for any expected event.
     pub patience: Duration,
     left: bool,
 }
 
 impl World {
-    /// A new namespace; the first caller also installs CRD and rights from the chart.
+    /// Creates a namespace. The first caller also installs the CRD and the rights from the chart.
     pub(crate) async fn new(test: &str) -> Self {
         let client = setup::client().await;
         let random = doce_operator::version::text_digest(&format!(
@@ -109,7 +108,7 @@ impl World {
         Self { namespace, client, patience: PATIENCE, left: false }
     }
 
-    /// Deletes the namespace, without waiting for its end. Where many lives share a thread, a drop must not hold it up.
+    /// Deletes the namespace without waiting for its end. Many lives share a thread, so a drop must not block it.
     pub(crate) async fn leave(mut self) {
         self.left = true;
         let namespaces = Api::<Namespace>::all(self.client.clone());
@@ -118,7 +117,7 @@ impl World {
         let _ = tokio::time::timeout(PATIENCE, deleted).await;
     }
 
-    /// Objects of a kind in this namespace.
+    /// The API of a kind in this namespace.
     pub(crate) fn api<K: Kind>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
@@ -128,52 +127,53 @@ impl World {
         self.try_apply(name, spec).await.unwrap()
     }
 
-    /// The same, with the API server's refusal.
+    /// Like [`World::apply`], but returns the API server's rejection.
     pub(crate) async fn try_apply(&self, name: &str, spec: Value) -> Result<ProjectDeployment, kube::Error> {
         let object = json!({ "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": name }, "spec": spec });
         let params = PatchParams::apply("test").force();
         self.api::<ProjectDeployment>().patch(name, &params, &Patch::Apply(object)).await
     }
 
-    /// Sets an annotation of a `ProjectDeployment`, as `kubectl annotate --overwrite` does.
+    /// Sets an annotation of a `ProjectDeployment`, like `kubectl annotate --overwrite`.
     pub(crate) async fn annotate(&self, name: &str, annotation: &str, value: &str) {
         let patch = json!({ "metadata": { "annotations": { annotation: value } } });
         self.patch::<ProjectDeployment>(name, patch).await;
     }
 
-    /// A merge patch, as a person's hand.
+    /// Applies a merge patch as a user.
     pub(crate) async fn patch<K: Kind>(&self, name: &str, patch: Value) -> K {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
     }
 
-    /// The object of that name.
+    /// Reads the object with this name.
     pub(crate) async fn get<K: Kind>(&self, name: &str) -> K {
         self.api::<K>().get(name).await.unwrap()
     }
 
-    /// All objects of a kind, ordered by name.
+    /// Lists all objects of a kind, ordered by name.
     pub(crate) async fn list<K: Kind>(&self) -> Vec<K> {
         let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
         items.sort_by_key(ResourceExt::name_any);
         items
     }
 
-    /// The time of the version in place is over, whatever its project asked for: it is watched as its Deployment says.
+    /// Expires the deadline of the running version, whatever its project requests: the operator takes it from the
+    /// Deployment.
     pub(crate) async fn time_is_over(&self, name: &str) {
         self.patch::<Deployment>(name, json!({ "spec": { "progressDeadlineSeconds": 2 } })).await;
     }
 
-    /// Deletes an object and does not wait.
+    /// Deletes an object without waiting.
     pub(crate) async fn delete<K: Kind>(&self, name: &str) {
         let _ = self.api::<K>().delete(name, &DeleteParams::background()).await.unwrap();
     }
 
-    /// Waits, by watch, until the object of that name is as `condition` says; panics with what it is instead.
+    /// Waits, by watch, until the object with this name meets `condition`. Panics with the object otherwise.
     pub(crate) async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
         self.until_within(self.patience, name, what, condition).await
     }
 
-    /// The same with another patience. A watch that fails, or that a busy machine leaves hanging, is begun anew.
+    /// Like `until`, with another timeout. It restarts a watch that fails or hangs on a busy machine.
     pub(crate) async fn until_within<K: Kind>(
         &self,
         patience: Duration,
@@ -181,7 +181,7 @@ impl World {
         what: &str,
         condition: impl Condition<K>,
     ) -> K {
-        // An object is to be returned, so its absence is never what was waited for.
+        // The object is returned, so its absence never ends the wait.
         let holds = |object: Option<&K>| object.is_some() && condition.matches_object(object);
         let begun = std::time::Instant::now();
         while let Some(left) = patience.checked_sub(begun.elapsed()) {
@@ -194,13 +194,13 @@ impl World {
         }
         let there = self.api::<K>().get_opt(name).await;
         if let Some(object) = there.as_ref().ok().and_then(Option::as_ref).filter(|it| holds(Some(*it))) {
-            return object.clone(); // The machine stood still until patience was over.
+            return object.clone(); // The machine stalled until the timeout.
         }
         let there = there.map(|object| object.map(|object| serde_json::to_value(&object).unwrap()));
-        panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&()));
+        panic!("timed out waiting for {} {name}: {what}; it is {there:#?}", K::kind(&()));
     }
 
-    /// Waits until Ready is `status` with `reason`, for the newest generation.
+    /// Waits until Ready is `status` with `reason` for the newest generation.
     pub(crate) async fn until_ready(&self, name: &str, status: &str, reason: &str) -> ProjectDeployment {
         let (status, reason) = (status.to_owned(), reason.to_owned());
         let what = format!("Ready={status}/{reason}");
@@ -210,7 +210,7 @@ impl World {
         .await
     }
 
-    /// Waits until that version serves and Ready says so.
+    /// Waits until this version is live and Ready reports it.
     pub(crate) async fn until_serving(&self, name: &str, version: &str) -> ProjectDeployment {
         let version = version.to_owned();
         let what = format!("{version} serves");
@@ -230,7 +230,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if self.left || std::thread::panicking() {
-            return; // What failed may be looked at.
+            return; // Keep the namespace of a failed test for inspection.
         }
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let deleted = async { namespaces.delete(&self.namespace, &DeleteParams::background()).await };
@@ -246,7 +246,7 @@ pub(crate) fn condition(
     object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind).cloned()
 }
 
-/// Whether a condition has this status and reason, for the newest generation.
+/// True if a condition has this status and reason for the newest generation.
 pub(crate) fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &str) -> bool {
     condition(object, kind).is_some_and(|condition| {
         condition.status == status
@@ -255,7 +255,7 @@ pub(crate) fn is(object: &ProjectDeployment, kind: &str, status: &str, reason: &
     })
 }
 
-/// A spec with a prebuilt image by digest: nothing is built. Different `n`, different version.
+/// A spec with a prebuilt image by digest, so nothing is built. Each `n` is another version.
 pub(crate) fn prebuilt(n: u8) -> Value {
     json!({
         "source": { "image": { "reference": format!("registry.test/app@sha256:{}", format!("{n:02x}").repeat(32)) } },
@@ -263,7 +263,7 @@ pub(crate) fn prebuilt(n: u8) -> Value {
     })
 }
 
-/// A spec with a commit: the record is made before the build. Different `n`, different version.
+/// A spec with a commit, whose record exists before the build. Each `n` is another version.
 pub(crate) fn commit(n: u8) -> Value {
     json!({
         "source": { "git": { "url": "https://git.test/app.git", "ref": { "commit": format!("{n:02x}").repeat(20) } } },
@@ -271,7 +271,7 @@ pub(crate) fn commit(n: u8) -> Value {
     })
 }
 
-/// A spec with a branch, which a Job must look up.
+/// A spec with a branch, which needs a lookup Job.
 pub(crate) fn branch(name: &str) -> Value {
     json!({
         "source": { "git": { "url": "https://git.test/app.git", "ref": { "branch": name } } },
@@ -279,8 +279,8 @@ pub(crate) fn branch(name: &str) -> Value {
     })
 }
 
-/// The same spec with an environment variable, by which kwok knows how the pods behave: `crash`, `never-ready`… What
-/// crashes is condemned long before its deadline, and so never by it; nobody waits long for the others.
+/// The same spec with an environment variable that tells kwok how the pods behave: `crash`, `never-ready` and so on. A
+/// crashing version fails long before its deadline, so it gets a long one. The others get a short one.
 pub(crate) fn behaving(mut spec: Value, how: &str) -> Value {
     spec["rollout"]["deadlineSeconds"] = json!(if how.contains("crash") { 3600 } else { 10 });
     spec["run"]["env"] = json!([{ "name": "TEST_POD", "value": how }]);

@@ -1,5 +1,5 @@
-//! Init commands: a version starts after its own has ended well, and what serves goes on serving meanwhile. Their pods are
-//! played: a test writes how they end.
+//! Init commands: a version starts after its init command succeeds, and the live version serves meanwhile. The test
+//! writes how the pods end.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -11,7 +11,7 @@ use crate::harness::{Operator, World, is, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_version_starts_when_its_init_command_has_ended_and_going_back_runs_none() {
+async fn a_version_starts_after_its_init_command_and_a_rollback_runs_none() {
     let world = World::new("init").await;
     let operator = Operator::start(&world).await;
     world.apply("shop", migrating(1)).await;
@@ -20,7 +20,7 @@ async fn a_version_starts_when_its_init_command_has_ended_and_going_back_runs_no
     assert_eq!(spec.containers[0].command, Some(vec!["migrate".to_owned(), "--all".to_owned()]));
     let said = world.until_says("shop", &["The init command of", "runs (kubectl logs -n"]).await;
     assert!(is(&said, "Ready", "False", "Starting"), "{}", message(&said, "Ready"));
-    assert!(world.api::<Deployment>().get_opt("shop").await.unwrap().is_none(), "nothing is started yet");
+    assert!(world.api::<Deployment>().get_opt("shop").await.unwrap().is_none(), "nothing has started yet");
     world.end_init(&pod, 0, "").await;
     world.until_ready("shop", "True", "Serving").await;
     let first = world.api::<ProjectDeployment>().get("shop").await.unwrap().status.unwrap().version.unwrap();
@@ -42,7 +42,7 @@ async fn a_version_starts_when_its_init_command_has_ended_and_going_back_runs_no
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_init_command_that_fails_keeps_its_version_from_starting_until_somebody_retries() {
+async fn a_failed_init_command_blocks_its_version_until_a_retry() {
     let world = World::new("init-fails").await;
     let operator = Operator::start(&world).await;
     let serving = world.serve("shop", prebuilt(1)).await;
@@ -69,7 +69,7 @@ async fn an_init_command_that_fails_keeps_its_version_from_starting_until_somebo
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_init_command_that_runs_is_not_cut_off_by_the_next_version_or_the_death_of_the_operator() {
+async fn a_running_init_command_survives_the_next_version_and_an_operator_restart() {
     let world = World::new("init-goes-on").await;
     let operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -80,7 +80,7 @@ async fn an_init_command_that_runs_is_not_cut_off_by_the_next_version_or_the_dea
     operator.stop().await;
     let operator = Operator::start(&world).await;
     operator.journal.at_rest().await;
-    assert_eq!(world.init_jobs().await, 1, "the next one waits");
+    assert_eq!(world.init_jobs().await, 1, "the next version waits");
     world.end_init(&pod, 0, "").await;
     let next = world.init_pod(&pod.name_any()).await;
     world.end_init(&next, 0, "").await;
@@ -90,7 +90,7 @@ async fn an_init_command_that_runs_is_not_cut_off_by_the_next_version_or_the_dea
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_database_that_comes_late_is_waited_for_without_anybody() {
+async fn an_init_command_is_retried_until_its_database_answers() {
     let world = World::new("init-late").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", migrating(1)).await;

@@ -1,5 +1,5 @@
-//! What becomes of a version whose pods do not come up, come up too late, or fall later: it is named at once, and what
-//! served goes on serving.
+//! Versions whose pods do not start, start too late, or fail later. The operator reports them at once, and the live
+//! version serves.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -12,14 +12,14 @@ use crate::harness::reading::{message, state_of, version_of};
 use crate::harness::{Operator, World, behaving, prebuilt};
 
 impl World {
-    /// The pod of that version of a project, once there is one.
+    /// Waits for the pod of this version of a project.
     async fn pod_of(&self, project: &str, version: &str) -> String {
         let labels = format!("doce.dev/project={project},doce.dev/version={version}");
         let pods = self.until_labelled::<Pod>(&labels, "a pod", |pods| !pods.is_empty()).await;
         pods[0].name_any()
     }
 
-    /// Writes the state of the app's container, as a kubelet would.
+    /// Writes the state of the app's container, like a kubelet.
     async fn app_is(&self, pod: &str, state: Value, last: Option<Value>, restarts: i32) {
         let status = json!({ "status": {
             "phase": "Running",
@@ -34,7 +34,7 @@ impl World {
 }
 
 impl World {
-    /// Applies a version whose pods' status the test writes; its pod and its name.
+    /// Applies a version whose pod status the test writes. Returns its pod and its name.
     async fn trial_by_hand(&self, name: &str, before: &str) -> (String, String) {
         self.apply(name, by_hand(2)).await;
         let desired = |object: Option<&ProjectDeployment>| {
@@ -48,7 +48,7 @@ impl World {
         (self.pod_of(name, &version).await, version)
     }
 
-    /// Publishes what a kubelet says of a failed check.
+    /// Publishes a kubelet event about a failed probe.
     async fn kubelet_says(&self, pod: &str, number: u8, said: &str) {
         let uid = self.get::<Pod>(pod).await.uid();
         let namespace = self.get::<Pod>(pod).await.namespace();
@@ -67,7 +67,7 @@ impl World {
     }
 }
 
-/// A spec whose pods' status the test writes, with a deadline that is far away.
+/// A spec whose pod status the test writes, with a distant deadline.
 fn by_hand(n: u8) -> Value {
     let mut spec = behaving(prebuilt(n), "manual");
     spec["rollout"]["deadlineSeconds"] = json!(600);
@@ -76,7 +76,7 @@ fn by_hand(n: u8) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadline() {
+async fn an_image_that_cannot_be_pulled_is_reported_at_once_and_fails_at_the_deadline() {
     let world = World::new("pull").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -85,7 +85,7 @@ async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadlin
     world.apply("shop", spec).await;
     let named = world.until_says("shop", &["Back-off pulling image"]).await;
     assert!(message(&named, "Ready").contains(&format!("{first} keeps serving")));
-    assert!(named.status.unwrap().failure.is_none(), "it may pass");
+    assert!(named.status.unwrap().failure.is_none(), "the error may pass");
     world.time_is_over("shop").await;
     let failed = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
     assert_eq!(failed.failure.unwrap().reason, "ImagePullBackOff");
@@ -94,8 +94,7 @@ async fn an_image_that_cannot_be_pulled_is_named_at_once_and_left_at_the_deadlin
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn missing_config_an_exit_with_0_and_a_lack_of_memory_are_named_at_once_and_not_judged_before_the_deadline()
- {
+async fn temporary_pod_errors_are_reported_at_once_and_judged_at_the_deadline() {
     let world = World::new("named").await;
     let _operator = Operator::start(&world).await;
     let ended = |code: i32, reason: &str| json!({ "terminated": { "exitCode": code, "reason": reason } });
@@ -124,13 +123,13 @@ async fn missing_config_an_exit_with_0_and_a_lack_of_memory_are_named_at_once_an
         world.app_is(&pod, state, last, 1).await;
         let named = world.until_says(name, &[words]).await;
         assert_eq!(named.status.as_ref().unwrap().version.as_deref(), Some(first.as_str()), "{name}");
-        assert_ne!(state_of(&named, &second), "Failed", "{name}: it may pass");
+        assert_ne!(state_of(&named, &second), "Failed", "{name}: the error may pass");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_app_whose_program_is_not_there_is_left_long_before_its_deadline() {
+async fn an_app_without_its_program_fails_long_before_its_deadline() {
     let world = World::new("hopeless").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -145,7 +144,7 @@ async fn an_app_whose_program_is_not_there_is_left_long_before_its_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_app_that_exits_has_its_whole_deadline_and_its_last_words_are_kept() {
+async fn an_app_that_exits_gets_its_whole_deadline_and_its_log_is_kept() {
     let world = World::new("exits").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -155,7 +154,7 @@ async fn an_app_that_exits_has_its_whole_deadline_and_its_last_words_are_kept() 
     let loops = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container" } });
     world.app_is(&pod, loops, Some(last), 9).await;
     let named = world.until_says("shop", &["exit code 1: TypeError: x is not a function"]).await;
-    assert_ne!(state_of(&named, &second), "Failed", "what it needs may come");
+    assert_ne!(state_of(&named, &second), "Failed", "its dependency may appear");
     world.time_is_over("shop").await;
     let failed = world.until_ready("shop", "False", "RolloutFailed").await;
     let failure = failed.status.as_ref().unwrap().failure.clone().unwrap();
@@ -169,7 +168,7 @@ async fn an_app_that_exits_has_its_whole_deadline_and_its_last_words_are_kept() 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn what_the_kubelet_met_is_said_with_the_line_to_write() {
+async fn probe_failures_are_explained_with_the_line_to_add() {
     let world = World::new("met").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -197,7 +196,7 @@ async fn what_the_kubelet_met_is_said_with_the_line_to_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn what_failed_for_a_cause_outside_of_it_is_tried_again_by_itself() {
+async fn a_version_that_fails_because_of_a_fault_is_retried() {
     let world = World::new("outside").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -214,12 +213,12 @@ async fn what_failed_for_a_cause_outside_of_it_is_tried_again_by_itself() {
     );
     world.until_in_place("shop", &second).await;
     let again = world.get::<ProjectDeployment>("shop").await;
-    assert_eq!(again.status.unwrap().version, Some(first), "what served serves");
+    assert_eq!(again.status.unwrap().version, Some(first), "the live version serves");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_pod_that_fits_on_no_node_and_one_that_a_policy_forbids_are_named() {
+async fn an_unschedulable_pod_and_a_forbidden_pod_are_reported() {
     let world = World::new("no-place").await;
     let _operator = Operator::start(&world).await;
     let mut large = prebuilt(1);
@@ -233,7 +232,7 @@ async fn a_pod_that_fits_on_no_node_and_one_that_a_policy_forbids_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn of_three_replicas_not_one_leaves_for_a_version_that_falls_within_its_guard() {
+async fn all_replicas_stay_while_a_version_fails_within_its_guard() {
     let world = World::new("guard").await;
     let _operator = Operator::start(&world).await;
     let three = |mut spec: Value, guard: u32| {
@@ -245,15 +244,15 @@ async fn of_three_replicas_not_one_leaves_for_a_version_that_falls_within_its_gu
     let names = |pods: Vec<Pod>| pods.iter().map(ResourceExt::name_any).collect::<Vec<_>>();
     let before = names(world.app_pods().await);
     assert_eq!(before.len(), 3);
-    // However long the machine stands still, it falls within its guard.
+    // However long the machine stalls, it fails within its guard.
     world.fail("shop", three(behaving(prebuilt(2), "ready-then-crash"), 600), "RolloutFailed").await;
     world.until_serving_again("shop", &first).await;
-    assert_eq!(names(world.app_pods().await), before, "the pods that served are the same ones");
+    assert_eq!(names(world.app_pods().await), before, "the same pods serve");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_version_of_which_one_of_three_pods_becomes_ready_is_not_live_and_is_left_at_its_deadline() {
+async fn a_version_with_one_of_three_pods_ready_fails_at_its_deadline() {
     let world = World::new("partly").await;
     let _operator = Operator::start(&world).await;
     let three = |mut spec: Value, deadline: u32| {
@@ -290,7 +289,7 @@ async fn a_version_of_which_one_of_three_pods_becomes_ready_is_not_live_and_is_l
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_live_version_that_falls_later_is_named_and_neither_judged_nor_moved() {
+async fn a_live_version_that_fails_later_is_unavailable_and_not_rolled_back() {
     let world = World::new("late").await;
     let operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -311,12 +310,12 @@ async fn a_live_version_that_falls_later_is_named_and_neither_judged_nor_moved()
     world.until_serving("shop", &second).await;
     operator.journal.at_rest().await;
     let other: Vec<_> = operator.journal.writes().split_off(before);
-    assert!(other.iter().all(|write| write.path.ends_with("/status")), "nothing but the status: {other:?}");
+    assert!(other.iter().all(|write| write.path.ends_with("/status")), "only the status: {other:?}");
     assert_eq!(world.list::<ReplicaSet>().await.len(), 2);
 }
 
 impl World {
-    /// Waits until the Deployment is complete in that version.
+    /// Waits until the Deployment is complete with this version.
     async fn until_serving_again(&self, name: &str, version: &str) {
         let version = version.to_owned();
         self.until(name, "complete in the old version", move |deployment: Option<&Deployment>| {

@@ -1,4 +1,4 @@
-//! What a person sees with kubectl and nothing else: apply, get, describe, explain, wait, delete.
+//! What a user sees with kubectl alone: apply, get, describe, explain, wait, delete.
 
 use doce_operator::protocol::report::{Failed, Stage};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
@@ -21,7 +21,7 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn apply_wait_get_apply_again_and_delete_do_what_a_person_expects() {
+async fn apply_wait_get_and_delete_work_as_usual() {
     let world = World::new("kubectl").await;
     let _operator = Operator::start(&world).await;
     let apply = ["apply", "--validate=strict", "-f", "-"];
@@ -60,14 +60,14 @@ async fn apply_wait_get_apply_again_and_delete_do_what_a_person_expects() {
     }
     world.until_list("no Deployment", |there: &[Deployment]| there.is_empty()).await;
     world.until_list("no Service", |there: &[Service]| there.is_empty()).await;
-    world.until_list("no pod", |there: &[Pod]| there.is_empty()).await;
+    world.until_list("no pods", |there: &[Pod]| there.is_empty()).await;
     world.until_list("no Job", |there: &[Job]| there.is_empty()).await;
-    world.until_list("no memory", |there: &[ControllerRevision]| there.is_empty()).await;
+    world.until_list("no ledger or records", |there: &[ControllerRevision]| there.is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn describe_tells_the_story_and_what_to_do() {
+async fn describe_shows_what_happened_and_what_to_do() {
     let world = World::new("describe").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -83,7 +83,7 @@ async fn describe_tells_the_story_and_what_to_do() {
     let told =
         |events: &[Event], reason: &str| events.iter().any(|event| event.reason.as_deref() == Some(reason));
     world
-        .until_list("all has been told", |events: &[Event]| {
+        .until_list("all events exist", |events: &[Event]| {
             told(events, "RollbackRequested") && told(events, "BuildFailed")
         })
         .await;
@@ -133,7 +133,7 @@ async fn explain_describes_every_field() {
     assert!(bare.is_empty(), "without a description: {bare:#?}");
 }
 
-/// Fields below `schema` that say nothing of themselves.
+/// Fields below `schema` without a description.
 fn walk(schema: &Value, path: &str, bare: &mut Vec<String>) {
     if schema["description"].as_str().unwrap_or_default().trim().is_empty() {
         bare.push(path.to_owned());

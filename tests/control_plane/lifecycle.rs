@@ -1,4 +1,4 @@
-//! A project's life besides its versions: who scales it, what history tells of it, and what an upgrade leaves alone.
+//! Other parts of a project's life: scaling, history, and an operator upgrade.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::status::TriggerKind;
@@ -15,7 +15,7 @@ use crate::harness::{Operator, World, behaving, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_autoscaler_on_the_resource_scales_the_pods_and_is_left_alone() {
+async fn an_autoscaler_on_the_project_scales_the_pods_undisturbed() {
     let world = World::new("hpa").await;
     let operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -36,12 +36,12 @@ async fn an_autoscaler_on_the_resource_scales_the_pods_and_is_left_alone() {
     world.until_ready("shop", "True", "Serving").await;
     operator.journal.at_rest().await;
     let to_spec = |path: &str| path.ends_with("/projectdeployments/shop") || path.ends_with("/scale");
-    assert!(operator.journal.writes().iter().all(|write| !to_spec(&write.path)), "spec belongs to others");
+    assert!(operator.journal.writes().iter().all(|write| !to_spec(&write.path)), "users own spec");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn history_says_what_made_each_version_who_asked_when_it_was_ready_and_why_it_failed() {
+async fn history_records_cause_author_time_and_failure_of_each_version() {
     let world = World::new("history").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -68,12 +68,12 @@ async fn history_says_what_made_each_version_who_asked_when_it_was_ready_and_why
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_operator_that_would_render_another_template_restarts_nobodys_app() {
+async fn an_operator_that_renders_another_template_restarts_no_app() {
     let world = World::new("upgrade").await;
     let operator = Operator::start(&world).await;
     let version = world.serve("shop", prebuilt(1)).await;
     operator.stop().await;
-    // What an older operator recorded and rolled out: the same but for one field.
+    // The state that an older operator recorded and rolled out: one field differs.
     let grace = json!({ "terminationGracePeriodSeconds": 77 });
     let mut record = world
         .list::<ControllerRevision>()
@@ -115,7 +115,7 @@ async fn an_operator_that_would_render_another_template_restarts_nobodys_app() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_field_that_another_manager_takes_over_is_taken_back_without_a_quarrel() {
+async fn a_field_that_another_manager_takes_over_is_restored_once() {
     let world = World::new("takeover").await;
     let operator = Operator::start(&world).await;
     let version = world.serve("shop", prebuilt(1)).await;
@@ -128,7 +128,7 @@ async fn a_field_that_another_manager_takes_over_is_taken_back_without_a_quarrel
     let params = PatchParams::apply("somebody-else").force();
     world.api::<Deployment>().patch("shop", &params, &Patch::Apply(theirs)).await.unwrap();
     world
-        .until("shop", "one pod is asked for again", |deployment: Option<&Deployment>| {
+        .until("shop", "replicas is 1 again", |deployment: Option<&Deployment>| {
             deployment.and_then(|it| it.spec.as_ref()).is_some_and(|spec| {
                 let rolling = spec.strategy.as_ref().and_then(|strategy| strategy.rolling_update.clone());
                 let unavailable = rolling.and_then(|rolling| rolling.max_unavailable);
@@ -139,14 +139,14 @@ async fn a_field_that_another_manager_takes_over_is_taken_back_without_a_quarrel
     world.until_serving("shop", &version).await;
     operator.journal.at_rest().await;
     let writes = operator.journal.writes().split_off(before);
-    let accepted = writes.iter().filter(|write| write.status < 300); // A conflict wrote nothing: it was looked again.
+    let accepted = writes.iter().filter(|write| write.status < 300); // A conflict wrote nothing and was retried.
     let to_deployment = accepted.filter(|write| write.path.ends_with("/deployments/shop")).count();
     assert!((1..=2).contains(&to_deployment), "{writes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn pods_that_are_deleted_by_force_come_back_and_nothing_is_judged() {
+async fn force_deleted_pods_come_back_without_a_verdict() {
     let world = World::new("force").await;
     let _operator = Operator::start(&world).await;
     let version = world.serve("shop", prebuilt(1)).await;
@@ -158,7 +158,7 @@ async fn pods_that_are_deleted_by_force_come_back_and_nothing_is_judged() {
 }
 
 impl World {
-    /// Pods of one project's app that are not on their way out.
+    /// App pods of one project that are not being deleted.
     async fn app_pods_of(&self, project: &str) -> Vec<Pod> {
         let pods = self.app_pods().await.into_iter();
         pods.filter(|pod| pod.labels().get(names::PROJECT).is_some_and(|name| name == project)).collect()

@@ -1,5 +1,5 @@
-//! Status and children that somebody deletes or edits come back as they were; what others add stays; and where nothing
-//! is to be mended nothing is written.
+//! Status and children that a user deletes or edits are restored. Fields that others add stay. Without drift, the
+//! operator writes nothing.
 
 #[path = "mending/altered.rs"]
 mod altered;
@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::harness::{Kind, Operator, Picture, World, prebuilt};
 
-/// `shop` serves its second version and could go back to the first. Its pods have been started anew once.
+/// `shop` runs its second version and can roll back to the first. Its pods have been restarted once.
 async fn two_versions(test: &str) -> (World, Operator, Picture) {
     let world = World::new(test).await;
     let operator = Operator::start(&world).await;
@@ -34,7 +34,7 @@ async fn two_versions(test: &str) -> (World, Operator, Picture) {
         world.settled_as("True", "Serving", usize::from(n), 0).await;
     }
     world.annotate("shop", "doce.dev/restart", "@1").await;
-    world.until("shop", "it has been started anew", restarted).await;
+    world.until("shop", "its pods have restarted", restarted).await;
     world.settled_as("True", "Serving", 2, 0).await;
     let picture = world.picture("shop").await;
     assert!(picture.ports_agree, "{picture:#?}");
@@ -50,19 +50,19 @@ fn restarted(object: Option<&ProjectDeployment>) -> bool {
 }
 
 impl World {
-    /// A strategic merge patch, as `kubectl edit` and `kubectl patch` make it.
+    /// Applies a strategic merge patch, like `kubectl edit` and `kubectl patch`.
     async fn edit<K: Kind>(&self, name: &str, patch: Value) -> K {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap()
     }
 
-    /// An operator has looked at everything that changed before this: it answers a request to the canary.
+    /// Waits until an operator has observed all earlier changes: it handles a request to the canary.
     async fn looked(&self) {
         static REQUESTS: AtomicU32 = AtomicU32::new(0);
         let value = format!("@{}", REQUESTS.fetch_add(1, Ordering::Relaxed));
         self.ask("canary", "deploy", &value).await;
     }
 
-    /// Uids of the app's pods.
+    /// Uids of the app pods.
     pub(crate) async fn pod_uids(&self) -> Vec<String> {
         let pods = self.children::<Pod>("shop").await;
         pods.iter()
@@ -72,7 +72,7 @@ impl World {
     }
 }
 
-/// The writes that concern `shop`.
+/// The writes for `shop`.
 fn writes_to_shop(operator: &Operator, after: usize) -> Vec<String> {
     let writes = operator.journal.writes().split_off(after);
     writes

@@ -1,5 +1,5 @@
-//! Objects of other owners under our names, children of a deleted namesake, and deletion: what belongs to somebody else is
-//! never adopted, what nobody owns any more is, and nothing is left.
+//! Foreign objects with the names of children, children of a deleted predecessor, and deletion. The operator never
+//! adopts an object of another owner, adopts orphans, and leaves nothing.
 
 #[path = "other_hands/deletion.rs"]
 mod deletion;

@@ -1,5 +1,5 @@
-//! Namespaces that enforce Pod Security: the API server's own admission judges the app's pods. Builds run before the
-//! label is set, or elsewhere: their pods need more than either level admits.
+//! Namespaces that enforce Pod Security: the API server's own admission decides on the app's pods. Builds run before
+//! the label is set, or elsewhere, because their pods need more than either level admits.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -9,7 +9,8 @@ use crate::harness::reading::message;
 use crate::harness::{Built, Operator, World, commit, prebuilt};
 
 impl World {
-    /// Builds `spec` with an image of that user; the namespace gets its label before the app's pods are made.
+    /// Builds `spec` with an image that runs as this user. The namespace gets its label before the app's pods are
+    /// created.
     async fn build_as(&self, name: &str, spec: Value, uid: i64, level: &str) {
         self.enforces("privileged").await;
         self.apply(name, spec).await;
@@ -27,7 +28,7 @@ fn with(mut spec: Value, run: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_with_a_user_runs_in_a_restricted_namespace_on_a_low_port_too() {
+async fn an_image_with_a_user_runs_in_a_restricted_namespace_even_on_a_low_port() {
     let world = World::new("restricted").await;
     let _operator = Operator::start(&world).await;
     for (n, name, run) in [
@@ -47,7 +48,7 @@ async fn an_image_with_a_user_runs_in_a_restricted_namespace_on_a_low_port_too()
 // Bad input 102: image that runs as root, in a namespace that enforces "baseline"
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_root_image_runs_in_a_baseline_namespace_with_a_warning_and_none_where_it_is_meant() {
+async fn a_root_image_in_a_baseline_namespace_warns_unless_root_is_intended() {
     let world = World::new("baseline").await;
     let _operator = Operator::start(&world).await;
     world.build_as("auto", with(commit(1), &json!({ "port": 80 })), 0, "baseline").await;
@@ -64,7 +65,7 @@ async fn a_root_image_runs_in_a_baseline_namespace_with_a_warning_and_none_where
 // Bad input 102: image that runs as root, in a namespace that enforces "restricted"
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_root_image_in_a_restricted_namespace_is_said_with_the_way_out_and_runs_once_the_label_admits_it() {
+async fn a_root_image_in_a_restricted_namespace_is_reported_with_the_fix() {
     let world = World::new("restricted-root").await;
     let _operator = Operator::start(&world).await;
     world.build_as("shop", with(commit(1), &json!({})), 0, "restricted").await;
@@ -85,7 +86,7 @@ async fn a_root_image_in_a_restricted_namespace_is_said_with_the_way_out_and_run
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_of_unknown_user_is_admitted_by_restricted_once_the_field_that_is_named_is_written() {
+async fn an_image_of_unknown_user_runs_restricted_once_the_named_field_is_set() {
     let world = World::new("restricted-unknown").await;
     let _operator = Operator::start(&world).await;
     world.enforces("restricted").await;
@@ -98,7 +99,7 @@ async fn an_image_of_unknown_user_is_admitted_by_restricted_once_the_field_that_
 // Bad input 102: image that runs as root, where spec.run.security is Restricted
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn restricted_refuses_a_root_image_before_any_pod_and_what_serves_stays() {
+async fn restricted_rejects_a_root_image_before_any_pod_and_the_live_version_serves() {
     let world = World::new("root-refused").await;
     let _operator = Operator::start(&world).await;
     let restricted = json!({ "security": "Restricted" });

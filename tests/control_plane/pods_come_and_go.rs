@@ -1,4 +1,4 @@
-//! Scaling, `kubectl rollout restart` and stopping are called what they are, and none of them is an alarm.
+//! Scaling, `kubectl rollout restart` and stopping have their own reasons and do not raise an alarm.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::reading::message;
 use crate::harness::{Operator, World, is, prebuilt};
 
-/// A good version whose guard is so long that a test sees what Ready says before a new pod counts.
+/// A good version with a guard long enough for the test to read Ready before a new pod counts.
 fn guarded(n: u8) -> Value {
     let mut spec = prebuilt(n);
     spec["rollout"]["minReadySeconds"] = json!(5);
@@ -18,7 +18,7 @@ fn guarded(n: u8) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn kubectl_rollout_restart_leaves_ready_true_and_the_kept_set_still_matches() {
+async fn kubectl_rollout_restart_keeps_ready_true_and_the_kept_replica_set() {
     let world = World::new("rollout-restart").await;
     let operator = Operator::start(&world).await;
     let first = world.serve("shop", guarded(1)).await;
@@ -36,27 +36,27 @@ async fn kubectl_rollout_restart_leaves_ready_true_and_the_kept_set_still_matche
         assert!(is(&restarting, "Reconciling", "True", "Restarting"));
         world.until_ready("shop", "True", "Serving").await;
     }
-    assert_eq!(ready_since(&world).await, since, "Ready was False meanwhile");
+    assert_eq!(ready_since(&world).await, since, "Ready was False in between");
     world.until_sets(2).await;
-    // Back to the set that was kept, which kubectl never touched.
+    // Back to the kept ReplicaSet, which kubectl never changed.
     world.annotate("shop", "doce.dev/rollback", "previous@1").await;
     world.until_serving("shop", &first).await;
     let back = world.until_sets(2).await;
     let kept = |set: &&ReplicaSet| before.iter().any(|old| old.uid() == set.uid());
     assert_eq!(back.iter().filter(kept).count(), 1, "the kept ReplicaSet was not used");
-    // And forward to the one that kubectl made: its annotation is part of it.
+    // Forward to the one that kubectl created: its annotation is part of it.
     world.annotate("shop", "doce.dev/rollback", "previous@2").await;
     world.until_serving("shop", &second).await;
     operator.journal.at_rest().await;
     let forward = world.until_sets(2).await;
     let uids =
         |sets: &[ReplicaSet]| sets.iter().map(ResourceExt::uid).collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(uids(&forward), uids(&back), "a ReplicaSet was made anew");
+    assert_eq!(uids(&forward), uids(&back), "a ReplicaSet was recreated");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollout_restart_whose_pods_do_not_come_up_is_named_with_the_way_back() {
+async fn a_stuck_rollout_restart_is_reported_with_the_undo_command() {
     let world = World::new("rollout-restart-bad").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -73,7 +73,7 @@ async fn a_rollout_restart_whose_pods_do_not_come_up_is_named_with_the_way_back(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn scaling_leaves_ready_true_and_says_how_many_pods_serve() {
+async fn scaling_keeps_ready_true_and_reports_the_number_of_ready_pods() {
     let world = World::new("scaling").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", guarded(1)).await;
@@ -86,12 +86,12 @@ async fn scaling_leaves_ready_true_and_says_how_many_pods_serve() {
     world.until_list("three pods", |pods: &[Pod]| pods.len() == 3).await;
     world.kubectl(&["scale", "pd/shop", "--replicas=1"]).await.well();
     world.until_ready("shop", "True", "Serving").await;
-    assert_eq!(ready_since(&world).await, since, "Ready was False meanwhile");
+    assert_eq!(ready_since(&world).await, since, "Ready was False in between");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_pod_that_cannot_start_makes_no_scaling_of_it() {
+async fn a_pod_that_cannot_start_during_scaling_is_unavailable() {
     let world = World::new("scaling-bad").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -105,7 +105,7 @@ async fn a_pod_that_cannot_start_makes_no_scaling_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn replace_never_has_two_versions_at_once_and_goes_back_without_a_build() {
+async fn replace_never_runs_two_versions_at_once_and_rolls_back_without_a_build() {
     let world = World::new("replace").await;
     let _operator = Operator::start(&world).await;
     let replace = |n| {
@@ -124,13 +124,13 @@ async fn replace_never_has_two_versions_at_once_and_goes_back_without_a_build() 
     world.until_serving("shop", &first).await;
     assert!(
         world.until_sets(2).await.iter().any(|set| set.uid() == sets[0].uid()),
-        "a ReplicaSet was made anew"
+        "a ReplicaSet was recreated"
     );
-    // And back to Surge, without touching a pod.
+    // Back to Surge without changing a pod.
     let pods = world.pod_uids().await;
     world.patch::<ProjectDeployment>("shop", json!({ "spec": { "rollout": { "strategy": "Surge" } } })).await;
     world
-        .until("shop", "it surges", |there: Option<&Deployment>| {
+        .until("shop", "the strategy is Surge", |there: Option<&Deployment>| {
             there.is_some_and(|there| {
                 let strategy = there.spec.as_ref().and_then(|spec| spec.strategy.as_ref());
                 strategy.is_some_and(|strategy| strategy.type_.as_deref() == Some("RollingUpdate"))

@@ -1,4 +1,4 @@
-//! Admission policies: what they ask for can be given, and they are asked before anything is built.
+//! Admission policies: a project can satisfy them, and the operator checks them before it builds.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -15,7 +15,7 @@ use crate::harness::reading::message;
 use crate::harness::{Built, Operator, World, commit, is, prebuilt};
 
 impl World {
-    /// Deployments of this namespace, and their pods, must have the label `team`.
+    /// Requires the label `team` for Deployments of this namespace and their pods.
     async fn wants_a_team(&self) {
         let name = &self.namespace;
         let rules = json!([{ "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"] }]);
@@ -33,7 +33,7 @@ impl World {
         let binding = json!({ "metadata": { "name": name }, "spec": { "policyName": name, "validationActions": ["Deny"] } });
         let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding).unwrap();
         Api::all(self.client.clone()).create(&PostParams::default(), &binding).await.unwrap();
-        // A policy is in force a moment after it is made.
+        // A policy takes effect a moment after its creation.
         let deployment = json!({ "metadata": { "name": "probe" }, "spec": {
             "replicas": 0, "selector": { "matchLabels": { "app": "probe" } },
             "template": { "metadata": { "labels": { "app": "probe" } }, "spec": { "containers": [{ "name": "a", "image": "a" }] } },
@@ -60,7 +60,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_policy_is_asked_before_an_image_is_built_and_a_label_of_the_project_satisfies_it() {
+async fn policies_are_checked_before_the_build_and_a_project_label_satisfies_them() {
     let world = World::new("policy-first").await;
     world.wants_a_team().await;
     let operator = Operator::start(&world).await;
@@ -84,7 +84,7 @@ async fn a_policy_is_asked_before_an_image_is_built_and_a_label_of_the_project_s
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn what_a_policy_refuses_comes_up_by_itself_soon_after_the_policy_goes() {
+async fn a_rejected_version_starts_soon_after_the_policy_is_deleted() {
     let world = World::new("policy-goes").await;
     world.wants_a_team().await;
     let _operator = Operator::start(&world).await;
@@ -101,7 +101,7 @@ async fn what_a_policy_refuses_comes_up_by_itself_soon_after_the_policy_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_changed_label_reaches_the_deployment_at_once_and_pods_with_the_next_version_only() {
+async fn a_changed_label_reaches_the_deployment_at_once_and_pods_with_the_next_version() {
     let world = World::new("copied-labels").await;
     let operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
@@ -114,13 +114,13 @@ async fn a_changed_label_reaches_the_deployment_at_once_and_pods_with_the_next_v
     world.labelled(None).await;
     until_label(&world, None).await;
     operator.journal.at_rest().await;
-    assert_eq!(world.pod_uids().await, pods, "the pods were started anew");
+    assert_eq!(world.pod_uids().await, pods, "the pods were restarted");
     assert_eq!(world.list::<ReplicaSet>().await.len(), 1);
     assert_eq!(world.get::<ProjectDeployment>("shop").await.status.unwrap().version, first);
     world.labelled(Some("green")).await;
     let second = world.serve("shop", prebuilt(2)).await;
     assert_eq!(world.app_pods().await[0].labels()["team"], "green");
-    // Going back still matches the set that was kept, with what its pods had.
+    // A rollback still matches the kept ReplicaSet with the labels of its pods.
     world.annotate("shop", "doce.dev/rollback", "previous@1").await;
     world.until_serving("shop", first.as_deref().unwrap()).await;
     world.until_sets(2).await;

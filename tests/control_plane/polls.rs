@@ -1,4 +1,4 @@
-//! `interval`: a source that is looked at by the clock.
+//! `interval`: polling of a source.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::status::TriggerKind;
@@ -13,7 +13,7 @@ use crate::harness::{Built, Operator, World, branch, is};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
+async fn a_branch_is_polled_and_only_a_new_commit_is_deployed() {
     let world = World::new("polls").await;
     let _operator = Operator::start(&world).await;
     let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)) };
@@ -26,14 +26,14 @@ async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
     let (poll, _) = world.running_build().await;
     assert_eq!(poll.annotations()["doce.dev/build-reason"], "Polled");
     let meanwhile = world.get::<ProjectDeployment>("shop").await;
-    assert!(is(&meanwhile, "Ready", "True", "Serving"), "nothing is known yet");
-    assert_eq!(meanwhile.status.unwrap().build.unwrap().id, first, "no news in status");
+    assert!(is(&meanwhile, "Ready", "True", "Serving"), "the poll has no result yet");
+    assert_eq!(meanwhile.status.unwrap().build.unwrap().id, first, "status is unchanged");
     let unreachable = failed(Stage::Resolve, "SourceUnreachable", "git.test did not answer");
     world.fail_build(unreachable).await;
     let says = |object: Option<&ProjectDeployment>| {
         object.is_some_and(|object| message(object, "Ready").contains("git.test did not answer"))
     };
-    let failing = world.until("shop", "the failed look is told", says).await;
+    let failing = world.until("shop", "the failed poll is reported", says).await;
     assert!(is(&failing, "Ready", "True", "Serving"));
 
     world.finish_build(at(2)).await;
@@ -51,12 +51,12 @@ async fn a_branch_is_looked_at_by_the_clock_and_only_a_new_commit_is_news() {
     assert_eq!(status.history[0].trigger, Some(TriggerKind::Poll));
     let jobs = world.list::<Job>().await;
     let kept: Vec<_> = jobs.iter().filter_map(|job| job.spec.as_ref()?.ttl_seconds_after_finished).collect();
-    assert!(kept.contains(&300), "what the clock asked for is not kept for an hour: {kept:?}");
+    assert!(kept.contains(&300), "Jobs of polls are kept for 300 s: {kept:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_interval_where_nothing_can_change_is_refused_at_apply() {
+async fn an_interval_for_a_fixed_source_is_rejected_at_apply() {
     let world = World::new("intervals").await;
     let git = |interval: &str, reference: serde_json::Value| json!({ "source": { "git": { "url": "https://git.test/app.git", "ref": reference, "interval": interval } } });
     let watched = |watch: serde_json::Value| json!({ "source": { "git": { "url": "https://git.test/app.git", "path": "apps/shop", "watch": watch } } });
@@ -84,7 +84,7 @@ async fn an_interval_where_nothing_can_change_is_refused_at_apply() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_commit_outside_the_watched_paths_makes_no_version() {
+async fn a_commit_outside_the_watched_paths_creates_no_version() {
     let world = World::new("watched").await;
     let _operator = Operator::start(&world).await;
     let at = |n: u8, tree: &str| Built {
@@ -110,7 +110,7 @@ async fn a_commit_outside_the_watched_paths_makes_no_version() {
         })
         .await;
     let status = served.status.unwrap();
-    assert_eq!(status.source.unwrap().digest, "03".repeat(20), "people see the commit alone");
+    assert_eq!(status.source.unwrap().digest, "03".repeat(20), "the status shows only the commit");
     assert_eq!(status.previous_version, first.version);
     assert_eq!(status.history.len(), 2, "{:?}", status.history);
 }

@@ -1,4 +1,4 @@
-//! The queue of builds: suspended Jobs, released oldest first within the limit.
+//! The build queue: suspended Jobs, released oldest first within the limit.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -9,7 +9,7 @@ use crate::harness::{Built, Operator, Options, World, commit};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_beyond_the_limit_waits_for_its_turn_and_says_so() {
+async fn a_build_beyond_the_limit_is_queued_and_reported() {
     let world = World::new("queue").await;
     let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
     world.apply("first", commit(1)).await;
@@ -30,7 +30,7 @@ async fn a_build_beyond_the_limit_waits_for_its_turn_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn builds_that_wait_tell_their_place_and_move_up_when_one_is_done() {
+async fn queued_builds_show_their_position_and_move_up() {
     let world = World::new("places").await;
     let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
     world.apply("first", commit(1)).await;

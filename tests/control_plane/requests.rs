@@ -1,4 +1,4 @@
-//! Requests: what each annotation does, what is refused and with which words, and that nothing is built for going back.
+//! Requests: the effect of each annotation, the messages of rejections, and no build for a rollback.
 
 #[path = "requests/builds.rs"]
 mod builds;

@@ -1,5 +1,5 @@
-//! Several operators at once. With an election only the holder of the Lease writes, whatever happens to it; without one
-//! they lose races to each other and come to the same end.
+//! Several operators at once. With an election, only the holder of the Lease writes. Without one, the operators lose
+//! races to each other and reach the same end.
 
 #[path = "several_operators/elected.rs"]
 mod elected;
@@ -13,10 +13,10 @@ use k8s_openapi::api::coordination::v1::Lease;
 use crate::harness::audit::{Asked, Audit, without_the_lease};
 use crate::harness::{Operator, Options, World};
 
-/// Seconds of a Lease that runs out within a test: longer than the default, for a machine that stands still for a while
-/// must not change who leads.
+/// Lease duration that expires within a test. It is longer than the default, so that a stalled machine does not change
+/// the leader.
 const SHORT: u16 = 60;
-/// Seconds of a Lease that does not.
+/// Lease duration that does not expire within a test.
 const LONG: u16 = 300;
 
 impl World {
@@ -30,16 +30,16 @@ impl World {
         format!("doce-operator-{}", self.namespace)
     }
 
-    /// Waits until that operator holds the Lease.
+    /// Waits until this operator holds the Lease.
     async fn until_held_by(&self, name: &str) -> Lease {
-        let what = format!("{name} holds it");
+        let what = format!("{name} holds the Lease");
         self.until(&self.lease(), &what, |lease: Option<&Lease>| lease.and_then(holder) == Some(name)).await
     }
 
-    /// No operator of this test wrote anything without having written the Lease last; returns what they asked.
+    /// Checks that no operator of this test wrote without being the last to write the Lease. Returns their requests.
     fn nothing_was_written_without_the_lease(&self, audit: &mut Audit) -> Vec<(String, Asked)> {
         let asked = audit.asked_by_any(&self.user(None));
-        assert!(asked.iter().any(|(_, asked)| asked.is_write()), "the audit log speaks of these operators");
+        assert!(asked.iter().any(|(_, asked)| asked.is_write()), "the audit log contains these operators");
         let wrong = without_the_lease(&asked);
         assert!(wrong.is_empty(), "written without the Lease: {wrong:#?}");
         asked
@@ -50,7 +50,7 @@ fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref()
 }
 
-/// `a` leads and `b` stands by, unless the machine stood still for longer than a Lease lasts: then either may lead.
+/// `a` leads and `b` stands by. If the machine stalled for longer than a Lease lasts, either may lead.
 async fn two(test: &str, lease_seconds: u16) -> (World, Audit, Operator, Operator) {
     let world = World::new(test).await;
     let audit = Audit::begin();
@@ -61,7 +61,7 @@ async fn two(test: &str, lease_seconds: u16) -> (World, Audit, Operator, Operato
     (world, audit, a, b)
 }
 
-/// How often the lead went from one to another.
+/// Number of leader changes.
 fn transitions(lease: &Lease) -> i32 {
     lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0)
 }

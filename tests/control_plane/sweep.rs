@@ -1,5 +1,5 @@
-//! The sweep of the registry against a real one (Debian's `docker-registry` in a process of the test's own) and the
-//! records, Jobs and projects of a real API server.
+//! The sweep against a real registry (Debian's `docker-registry` in its own process) and the records, Jobs and projects
+//! of a real API server.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -23,7 +23,7 @@ use crate::harness::World;
 
 const LOG: &str = "log-0123456789abcdef";
 
-/// A registry that ends with this value.
+/// A registry that ends when this value is dropped.
 struct Upstream {
     process: Child,
     directory: PathBuf,
@@ -57,7 +57,7 @@ impl Upstream {
         upstream
     }
 
-    /// Pushes a blob, without which a registry lists no repository.
+    /// Pushes a blob. A registry lists no repository without one.
     async fn push_blob(&self, repository: &str) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let place = format!("http://{}/v2/{repository}/blobs/uploads/", self.host);
@@ -69,7 +69,7 @@ impl Upstream {
         assert_eq!(pushed.unwrap().status().as_u16(), 201);
     }
 
-    /// Pushes an index without images; the digest.
+    /// Pushes an index without images. Returns its digest.
     async fn push(&self, repository: &str, tag: &str) -> String {
         self.push_blob(repository).await;
         let content = json!({
@@ -125,7 +125,7 @@ impl World {
     }
 }
 
-/// A build Job, of which the sweep looks at nothing but the repository.
+/// A build Job. The sweep reads only its repository.
 async fn create_job(jobs: &Api<Job>, name: &str, repository: &str) {
     let order = json!({ "repository": repository }).to_string();
     let container =
@@ -138,7 +138,7 @@ async fn create_job(jobs: &Api<Job>, name: &str, repository: &str) {
     jobs.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }
 
-/// A client through which a build of `repository` begins between the first and the second look at Jobs.
+/// A client that starts a build of `repository` between the sweep's first and second read of Jobs.
 fn overtaken(world: &World, repository: &str) -> Client {
     let (client, looks) = (world.client.clone(), Arc::new(AtomicUsize::new(0)));
     let (jobs, repository) = (world.api::<Job>(), format!("registry.test:5000/{repository}"));
@@ -157,7 +157,7 @@ fn overtaken(world: &World, repository: &str) -> Client {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_that_a_build_found_just_before_it_was_to_go_is_put_back() {
+async fn an_image_that_a_build_finds_just_before_its_deletion_is_restored() {
     let (world, upstream) = (World::new("sweep-race").await, Upstream::start().await);
     let (found, gone) = (format!("{}/found", world.namespace), format!("{}/gone", world.namespace));
     let digest = upstream.push(&found, &key("a")).await;
@@ -173,7 +173,7 @@ async fn an_image_that_a_build_found_just_before_it_was_to_go_is_put_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn what_no_record_names_goes_and_nothing_else() {
+async fn the_sweep_deletes_only_images_that_no_record_names() {
     let (world, upstream) = (World::new("sweep").await, Upstream::start().await);
     let of = |name: &str| format!("{}/{name}", world.namespace);
     let (shop, gone, built, fresh) = (of("shop"), of("gone"), of("built"), of("fresh"));
@@ -198,10 +198,10 @@ async fn what_no_record_names_goes_and_nothing_else() {
     assert_eq!(upstream.tags(&shop).await, of_shop);
     assert_eq!(upstream.tags(&gone).await, ["by-hand"]);
     assert_eq!(upstream.tags(&built).await, [key("a")]);
-    assert_eq!(upstream.tags(&fresh).await, [LOG], "its project is there");
-    assert_eq!(upstream.tags("another-namespace/shop").await, [key("a")], "it is another operator's");
+    assert_eq!(upstream.tags(&fresh).await, [LOG], "its project exists");
+    assert_eq!(upstream.tags("another-namespace/shop").await, [key("a")], "another operator owns it");
     let again = upstream.sweep(&world).await;
-    assert_eq!((again.deleted, again.spared), (0, 0), "nothing is left to do");
+    assert_eq!((again.deleted, again.spared), (0, 0), "nothing left to do");
 
     world.delete::<ControllerRevision>("some-record").await;
     world.delete::<ProjectDeployment>("fresh").await;
@@ -212,10 +212,10 @@ async fn what_no_record_names_goes_and_nothing_else() {
     assert_eq!(world.list::<ControllerRevision>().await.len(), 0);
 }
 
-/// Anybody who may push makes what is in a repository.
+/// Everyone who may push decides on the content of a repository.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_repository_that_cannot_be_looked_through_keeps_no_other_from_being_swept() {
+async fn an_unreadable_repository_does_not_stop_the_sweep_of_the_others() {
     let (world, upstream) = (World::new("sweep-broken").await, Upstream::start().await);
     let of = |name: &str| format!("{}/{name}", world.namespace);
     let (before, broken, after) = (of("a"), of("b"), of("c"));

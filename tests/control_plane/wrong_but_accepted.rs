@@ -1,5 +1,5 @@
-//! What the API server accepts and the world does not: each is a condition that names it, tried again with growing
-//! pauses where it may pass, and what runs stays.
+//! Specs that the API server accepts but that cannot work. Each one sets a condition that names the cause, is retried
+//! with backoff if the cause may pass, and leaves the running version alone.
 
 #[path = "wrong_but_accepted/ports.rs"]
 mod ports;

@@ -1,5 +1,5 @@
-//! What a step writes, as the API server would take it: the ledger by compare-and-swap, creates that find the object
-//! there and deletes that find it gone without effect. It decides nothing.
+//! Performs the writes of a step as the API server would: the ledger with compare-and-swap; creating an existing object
+//! and deleting a missing one have no effect. This module decides nothing.
 
 use doce_operator::crd::spec::Takeover;
 use doce_operator::memory::ledger::Ledger;
@@ -17,18 +17,18 @@ use super::nature;
 use super::observe::set_name;
 use super::server::child;
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// The API server took it.
+    /// The API server accepted it.
     Done,
-    /// Somebody was faster.
+    /// Another writer was faster.
     Conflict,
-    /// The API server, or another owner, has something against it.
+    /// The API server, or another owner of the name, rejects it.
     Refused(Refusal),
 }
 
-/// Performs a step that was decided by this look.
+/// Performs a step that the operator decided with the state `seen`.
 pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
     if seen.project.uid != cluster.project.uid {
         return haunt(cluster, step, seen);
@@ -45,7 +45,8 @@ pub(crate) fn act(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome
     Outcome::Done
 }
 
-/// The project is gone, and its operator does not know: what it makes has no owner, and what it changes is not there.
+/// The project is deleted, and the operator does not know it: a new child has no owner, and a changed one no longer
+/// exists.
 fn haunt(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
     let name = match step {
         Step::WriteLedger(_) if seen.ledger.is_none() && cluster.ledger.is_none() => NAME.to_owned(),
@@ -122,7 +123,7 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 job.since = cluster.clock;
             }
         }
-        // The model's images are in the platform's own registry, which the sweep looks after.
+        // The model's images are in the platform's own registry, which the sweep cleans up.
         Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } | Step::DeleteCleanupJob { .. } => {}
         Step::ApplyDeployment(target) => roll(cluster, target),
         Step::RepairMetadata(unmarked) => {
@@ -159,7 +160,7 @@ fn roll(cluster: &mut Cluster, target: &DesiredDeployment) {
         .as_ref()
         .filter(|version| cluster.records.get(*version).is_some_and(|record| record.image.is_some()));
     if target.version.is_some() && recorded.is_none() {
-        return; // There is no template to write.
+        return; // There is no template.
     }
     let wished = recorded.map(|version| Template {
         version: Some(version.clone()),
@@ -196,7 +197,7 @@ fn roll(cluster: &mut Cluster, target: &DesiredDeployment) {
     }
 }
 
-/// Going back matches the newest ReplicaSet of that version and stamp; where there is none, the annotation stays.
+/// The restart annotation of the newest ReplicaSet with that version and stamp. Without one, the annotation stays.
 fn restarted_by_kubectl(cluster: &Cluster, version: &str, stamp: Option<&String>) -> u8 {
     let is = |template: &Template| {
         template.version.as_deref() == Some(version) && template.stamp.as_ref() == stamp
@@ -233,12 +234,12 @@ fn guard(trial: bool) -> i64 {
     if trial { i64::from(GUARD) } else { 0 }
 }
 
-/// Name of the Job for this attempt: always the same.
+/// The name of the Job for this attempt; always the same.
 pub(crate) fn job_name(of: &BuildOf, attempt: u32) -> String {
     format!("shop-{}", &text_digest(&format!("{of:?} {attempt}"))[..8])
 }
 
-/// Name of the Job that runs the init command of this version: always the same.
+/// The name of the Job that runs the init command of this version; always the same.
 pub(crate) fn init_name(version: &str, number: u64) -> String {
     format!("shop-{}", &text_digest(&format!("init {version} {number}"))[..8])
 }

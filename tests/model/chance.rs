@@ -1,4 +1,4 @@
-//! How likely the events and the pauses between them are. Nothing here knows what they do.
+//! The probabilities of events and of the gaps between them. This module does not know what they do.
 
 use doce_operator::reconcile::observed::{Child, RefusalReason};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::event::{Event, Gap, Source, Which};
 use super::nature::{BAD_EPOCH, Health, RUNS, SOURCES};
 use super::server::STRANGERS_PORT;
 
-/// A gap in which the project comes to rest, except that two events may come at once.
+/// Mostly a gap in which the project settles; sometimes two events come at once.
 pub(crate) fn calm_gap() -> impl Strategy<Value = Gap> {
     prop_oneof![6 => Just(Gap::Settle), 1 => Just(Gap::None)]
 }
@@ -17,7 +17,7 @@ pub(crate) fn hasty_gap() -> impl Strategy<Value = Gap> {
     prop_oneof![2 => Just(Gap::Settle), 1 => Just(Gap::None), 6 => (1..24_u8).prop_map(Gap::Passes)]
 }
 
-/// Any source: the good ones are the likely ones.
+/// Any source; good ones are more likely.
 pub(crate) fn source() -> impl Strategy<Value = Source> {
     prop_oneof![
         8 => number().prop_map(Source::Commit),
@@ -28,7 +28,7 @@ pub(crate) fn source() -> impl Strategy<Value = Source> {
     ]
 }
 
-/// How many pods a project begins with.
+/// The number of pods that a project starts with.
 pub(crate) fn replicas() -> impl Strategy<Value = u8> {
     prop_oneof![3 => Just(1_u8), 2 => 2..4_u8]
 }

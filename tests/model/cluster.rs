@@ -1,5 +1,5 @@
-//! The model of the cluster: one project and its children, as the API server would hold them. It decides nothing; what
-//! moves by itself is in `deployment` and `jobs`.
+//! The model of the cluster: one project and its children, as the API server would store them. It decides nothing. The
+//! controllers are in `deployment` and `jobs`.
 
 use std::collections::BTreeMap;
 
@@ -24,12 +24,12 @@ pub(crate) const GUARD: i32 = 10;
 /// Seconds of the first pause after a fault.
 pub(crate) const PAUSE: u32 = 10;
 
-/// Everything that there is.
+/// The whole state.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
-    /// Seconds since the beginning.
+    /// Seconds since the start.
     pub(crate) clock: i64,
-    /// What the user wrote.
+    /// The object that the user wrote.
     pub(crate) object: ProjectDeployment,
     /// The same, parsed.
     pub(crate) project: Project,
@@ -47,25 +47,25 @@ pub(crate) struct Cluster {
     pub(crate) sets: BTreeMap<Template, Set>,
     /// The Service.
     pub(crate) service: Option<Port>,
-    /// The memory is that of a project of this name which is gone.
+    /// The ledger belongs to a deleted project of the same name.
     pub(crate) inherits: bool,
-    /// The project before left its children to this one.
+    /// The previous project of this name left its children to this one.
     pub(crate) heir: bool,
-    /// Children that somebody took a label or the owner from.
+    /// Children that lost a label or their owner.
     pub(crate) unmarked: Vec<LostMetadata>,
-    /// What deleted namesakes left, by kind and name.
+    /// Children of deleted namesakes, by kind and name.
     pub(crate) ghosts: Vec<(Child, String)>,
-    /// How many projects had this name before.
+    /// The number of earlier projects with this name.
     pub(crate) lives: u32,
-    /// The annotations as they were after the first request: what a tool puts back.
+    /// The annotations after the first request; a tool restores these.
     pub(crate) first_requests: Option<BTreeMap<String, String>>,
-    /// What the API server has against writes.
+    /// The writes that the API server rejects.
     pub(crate) server: Server,
-    /// Somebody deleted the ledger: what is known may be less than what happened.
+    /// A user deleted the ledger, so the operator may know less than what happened.
     pub(crate) forgotten: bool,
-    /// What is outside of the operator's reach.
+    /// The behaviour of sources and versions, which the operator cannot influence.
     pub(crate) nature: Nature,
-    /// Counts changes, so that a resourceVersion can be had and quiet can be told.
+    /// Counts changes; provides resourceVersions and shows when the state is stable.
     pub(crate) changes: u64,
 }
 
@@ -75,9 +75,9 @@ pub(crate) struct Job {
     pub(crate) of: BuildOf,
     pub(crate) attempt: u32,
     pub(crate) state: JobState,
-    /// The project as it was when the Job was made: its order.
+    /// The project at the time the Job was created: its order.
     pub(crate) order: Project,
-    /// Digest of the source, where it was known.
+    /// The digest of the source, if known.
     pub(crate) digest: Option<String>,
     /// Clock at the last change of state.
     pub(crate) since: i64,
@@ -94,24 +94,24 @@ pub(crate) struct Init {
     pub(crate) since: i64,
 }
 
-/// What makes two pod templates differ.
+/// The parts in which two pod templates can differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Template {
     pub(crate) version: Option<String>,
     pub(crate) stamp: Option<String>,
-    /// Changed by hand: 0 is what was recorded.
+    /// Counts manual edits; 0 means the recorded template.
     pub(crate) edit: u8,
-    /// The annotation of `kubectl rollout restart`; 0: none.
+    /// The annotation of `kubectl rollout restart`; 0 means none.
     pub(crate) kubectl: u8,
 }
 
-/// The Deployment, spec and what its controller remembers.
+/// The Deployment: its spec and the state of its controller.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact that the cluster shows")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact of the cluster")]
 pub(crate) struct Deployment {
-    /// It belongs to a project that is gone.
+    /// It belongs to a deleted project.
     pub(crate) unowned: bool,
-    /// All old pods end before a new one starts.
+    /// Strategy Recreate: all old pods end before a new one starts.
     pub(crate) replaces: bool,
     pub(crate) template: Template,
     pub(crate) replicas: usize,
@@ -119,7 +119,7 @@ pub(crate) struct Deployment {
     pub(crate) deadline: i64,
     pub(crate) generation: u64,
     pub(crate) observed: u64,
-    /// Template that the controller saw last.
+    /// The template that the controller saw last.
     pub(crate) rolling: Option<Template>,
     /// Clock at the last progress.
     pub(crate) progressed: i64,
@@ -127,16 +127,16 @@ pub(crate) struct Deployment {
     pub(crate) complete: bool,
     /// Condition Progressing is `ProgressDeadlineExceeded`.
     pub(crate) timed_out: bool,
-    /// Updated, ready and available pods at the last look.
+    /// Updated, ready and available pods at the last sync.
     pub(crate) counts: (usize, usize, usize),
-    /// Available pods of all sets, as status says.
+    /// Available pods of all sets, as in the status.
     pub(crate) available: usize,
 }
 
 /// A `ReplicaSet`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Set {
-    /// Counts the templates that the Deployment has had.
+    /// The Deployment's revision: counts its templates.
     pub(crate) revision: u64,
     pub(crate) desired: usize,
     pub(crate) pods: Vec<Pod>,
@@ -147,7 +147,7 @@ pub(crate) struct Set {
 pub(crate) struct Pod {
     pub(crate) born: i64,
     pub(crate) ready: Option<i64>,
-    /// Sick for life.
+    /// The permanent illness of this pod.
     pub(crate) sick: Option<Health>,
     pub(crate) exits: u32,
 }
@@ -165,12 +165,12 @@ impl Cluster {
         self.ledger.as_ref().map(|(ledger, _)| ledger.clone()).unwrap_or_default()
     }
 
-    /// Version of the Deployment's template.
+    /// The version of the Deployment's template.
     pub(crate) fn in_place(&self) -> Option<&str> {
         self.deployment.as_ref().and_then(|deployment| deployment.template.version.as_deref())
     }
 
-    /// Something changed.
+    /// Notes a change.
     pub(crate) fn touch(&mut self) {
         self.changes += 1;
     }
@@ -180,7 +180,7 @@ impl Cluster {
         self.sets.values().flat_map(|set| &set.pods).filter(|pod| pod.ready.is_some()).count()
     }
 
-    /// The Deployment is what Kubernetes calls complete: every pod is of its template and available.
+    /// The Deployment is complete in the sense of Kubernetes: every pod has its template and is available.
     pub(crate) fn complete(&self) -> bool {
         let Some(deployment) = &self.deployment else { return false };
         let total: usize = self.sets.values().map(|set| set.pods.len()).sum();
@@ -190,7 +190,7 @@ impl Cluster {
         [total, available, updated].iter().all(|count| *count == deployment.replicas)
     }
 
-    /// Passes time: everything that moves by itself moves once.
+    /// Advances time: every controller acts once.
     pub(crate) fn tick(&mut self) {
         self.clock += TICK;
         self.tick_jobs();
@@ -201,7 +201,7 @@ impl Cluster {
         self.tick_autoscaler();
     }
 
-    /// An autoscaler scales the project, not its Deployment, pod by pod, and leaves alone what was scaled to 0.
+    /// The autoscaler scales the project, not its Deployment, one pod at a time. It ignores a project scaled to 0.
     fn tick_autoscaler(&mut self) {
         let (now, Some(load)) = (self.object.spec.replicas, self.nature.load) else { return };
         if self.project.stopped() || self.project.deleting || now == i32::from(load) {
@@ -211,7 +211,7 @@ impl Cluster {
         self.reparse();
     }
 
-    /// The record of this version is there and has an image.
+    /// The record of this version exists and has an image.
     pub(crate) fn built(&self, version: &str) -> bool {
         self.records.get(version).is_some_and(|record| record.image.is_some())
     }

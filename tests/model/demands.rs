@@ -1,5 +1,5 @@
-//! What a single event must lead to when it comes to a project at rest and nothing else comes: requests arrive, refusals
-//! move nothing, a rollback builds nothing. Nothing is demanded of nature.
+//! The effect that a single event must have on a settled project if nothing else happens: requests take effect,
+//! rejections change nothing, a rollback builds nothing. Nature has no demands to meet.
 
 use doce_operator::crd::annotations::{Verb, requests};
 use doce_operator::reconcile::observed::Child;
@@ -10,26 +10,26 @@ use super::event::{Event, Which};
 use super::observe::observe;
 use super::play::Violation;
 
-/// What must be so at the next rest.
+/// A condition that must hold when the project has settled again.
 pub(crate) enum Demand {
-    /// This version is in place, and nothing was built for it.
+    /// This version is in place, without a build.
     GoneBackTo(String),
     /// This version serves.
     Serves(String),
-    /// The pods of the version in place are other ones and serve.
+    /// The version in place has new pods, and they serve.
     Restarted(Option<String>),
-    /// The pods of the version in place are other ones.
+    /// The version in place has new pods.
     TriedAgain(Option<String>),
-    /// The same version is in place, the hold is the same.
+    /// The same version is in place.
     Unmoved(Option<String>),
 }
 
 impl Demand {
-    /// What `event` demands now, if anything.
+    /// The demand of `event` in this state, if any.
     pub(crate) fn of(cluster: &Cluster, event: Event) -> Option<Self> {
         let kept_from = cluster.server.refuses.iter().any(|(child, _)| *child != Child::Service);
         if cluster.project.stopped() || cluster.ledger.is_none() || kept_from {
-            return None; // A Service that is refused keeps nothing else from going on.
+            return None; // Only a rejected Service blocks nothing else.
         }
         match event {
             Event::Rollback(which) => Self::of_rollback(cluster, which),
@@ -83,7 +83,7 @@ impl Demand {
         let built =
             |version: &String| cluster.records.get(version).is_some_and(|record| record.image.is_some());
         if now.held && target.is_some() && target == now.desired && !target.as_ref().is_some_and(built) {
-            return None; // It ends the hold, and then it is built or not.
+            return None; // The rollback ends the hold; the build may succeed or fail.
         }
         let Some(target) = target.filter(built) else { return Some(unmoved()) };
         if ledger.state(&target).failed.is_some() {
@@ -108,7 +108,7 @@ impl Demand {
         (cluster.in_place() == Some(&target)).then_some(Self::TriedAgain(stamp))
     }
 
-    /// Looks at the next rest.
+    /// Checks the settled project.
     pub(crate) fn check(&self, cluster: &Cluster, builds: usize) -> Result<(), Violation> {
         let in_place = cluster.in_place();
         let says = cluster.memory().handled.get(&Verb::Rollback).map(|seen| seen.outcome.clone());
@@ -116,22 +116,22 @@ impl Demand {
         let fails = |oracle: &'static str, what: String| Err(Violation { oracle, what });
         match self {
             Self::GoneBackTo(target) if in_place != Some(target) => {
-                fails("a_rollback_arrives", format!("{in_place:?} is in place, not {target}: {says:?}"))
+                fails("a_rollback_takes_effect", format!("{in_place:?} is in place, not {target}: {says:?}"))
             }
             Self::GoneBackTo(_) if builds > 0 => {
                 fails("a_rollback_builds_nothing", format!("{builds} builds"))
             }
             Self::Serves(version) if in_place != Some(version) || !cluster.complete() => {
-                fails("a_retry_arrives", format!("{in_place:?} is in place, not {version}"))
+                fails("a_retry_takes_effect", format!("{in_place:?} is in place, not {version}"))
             }
             Self::Restarted(before) if stamp == *before || !cluster.complete() => {
-                fails("a_restart_arrives", format!("the stamp is {stamp:?}"))
+                fails("a_restart_takes_effect", format!("the stamp is {stamp:?}"))
             }
             Self::TriedAgain(before) if stamp == *before => {
-                fails("a_retry_arrives", format!("the stamp is {stamp:?}"))
+                fails("a_retry_takes_effect", format!("the stamp is {stamp:?}"))
             }
             Self::Unmoved(before) if in_place != before.as_deref() => fails(
-                "a_refusal_moves_nothing",
+                "a_rejection_changes_nothing",
                 format!("{in_place:?} is in place, not {before:?}: {says:?}"),
             ),
             _ => Ok(()),

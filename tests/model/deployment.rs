@@ -1,11 +1,11 @@
-//! The Deployment controller and the pods, as far as the operator can tell them from the real ones: `maxSurge` 1,
-//! `maxUnavailable` 0, a template that was there before finds its `ReplicaSet` again.
+//! The Deployment controller and the pods, as detailed as the operator can observe them: `maxSurge` 1, `maxUnavailable`
+//! 0, and an earlier template gets its existing `ReplicaSet` back.
 
 use super::cluster::{Cluster, Deployment, Pod, Set, TICK, Template};
 use super::nature::Health;
 
 impl Cluster {
-    /// Pods become ready, or fall.
+    /// Pods become ready or fail.
     pub(crate) fn tick_pods(&mut self) {
         let mut moved = false;
         for (template, set) in &mut self.sets {
@@ -18,7 +18,7 @@ impl Cluster {
                 let well = match health {
                     Health::Good => true,
                     Health::Bad | Health::Hopeless | Health::Away => false,
-                    Health::Crashing => pod.ready.is_none() && pod.exits < 3, // Then the pauses are long.
+                    Health::Crashing => pod.ready.is_none() && pod.exits < 3, // Then the backoff is long.
                     Health::Partial => pod.ready.is_some() || ready_ones == 0,
                 };
                 match (pod.ready.is_some(), well && old_enough) {
@@ -127,7 +127,7 @@ impl Cluster {
         }
     }
 
-    /// Strategy Recreate: no new pod starts while there is an old one.
+    /// Strategy Recreate: no new pod starts while an old one exists.
     fn end_the_old(&mut self, template: &Template) -> bool {
         let old = self.sets.iter_mut().filter(|(of, set)| *of != template && !set.pods.is_empty());
         let mut any = false;
@@ -139,7 +139,7 @@ impl Cluster {
         any
     }
 
-    /// A pod that becomes available changes the status of the Deployment, also where nothing is rolled out.
+    /// A pod that becomes available changes the status of the Deployment, even without a rollout.
     fn show_available(&mut self) {
         let Some(deployment) = &self.deployment else { return };
         let sets = self.sets.values();
@@ -150,7 +150,7 @@ impl Cluster {
         }
     }
 
-    /// Condition Progressing: once complete it says so for ever, until the template changes; scaling starts no clock.
+    /// Condition Progressing: once complete, it stays complete until the template changes. Scaling starts no deadline.
     fn follow_progress(&mut self) {
         self.show_available();
         let complete = self.complete();
@@ -179,7 +179,7 @@ impl Cluster {
     }
 }
 
-/// Takes pods away, those that are not ready first.
+/// Removes pods, unready ones first.
 fn shrink(set: &mut Set, by: usize) {
     set.pods.sort_by_key(|pod| (pod.ready.is_none(), pod.ready, pod.born));
     set.pods.truncate(set.pods.len().saturating_sub(by));

@@ -1,15 +1,15 @@
-//! Dice that say when things happen in a play. They never say what nature does.
+//! Random numbers that decide when things happen in a play. They never decide what nature does.
 
-/// See the module (splitmix64).
+/// The generator (splitmix64).
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// The same seed, the same throws.
+    /// The same seed yields the same numbers.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// From 0 on, less than `bound`.
+    /// A number from 0 to `bound` - 1.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -18,7 +18,7 @@ impl Dice {
         usize::try_from((z ^ (z >> 31)) >> 33).unwrap_or(0) % bound.max(1)
     }
 
-    /// Yes, once in so many times.
+    /// True once in this many calls, on average.
     pub(crate) fn one_in(&mut self, bound: usize) -> bool {
         self.below(bound) == 0
     }

@@ -1,4 +1,4 @@
-//! The state of a project at rest, without what may differ between two plays of one life: times, running numbers and
+//! The state of a settled project, without what may differ between two plays of one life: times, sequence numbers and
 //! resourceVersions.
 
 use doce_operator::memory::ledger::{Attempts, Fault, HandledRequest, Ledger};
@@ -9,13 +9,13 @@ use super::cluster::{Cluster, Set, Template, timestamp};
 use super::observe::observe;
 use super::play::Fate;
 
-/// See the module: one line a fact.
+/// The state, one line per fact.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct End(Vec<String>);
 
 impl End {
-    /// Of this state. After stale reads, or once the ledger was lost, what is remembered beside what runs and what one
-    /// would go back to is a matter of time.
+    /// The end of this state. After stale reads, or once the ledger was lost, timing decides what the ledger stores
+    /// besides the running and the previous version.
     pub(crate) fn of(cluster: &Cluster, fate: Fate) -> Self {
         let place = cluster.deployment.as_ref().map(|deployment| (&deployment.template, deployment.replicas));
         let mut facts =
@@ -53,14 +53,14 @@ impl End {
         Self(facts)
     }
 
-    /// What is so here and not there.
+    /// The facts that only `self` has.
     pub(crate) fn differs_from(&self, other: &Self) -> String {
         let only: Vec<&str> =
             self.0.iter().filter(|fact| !other.0.contains(fact)).map(String::as_str).collect();
         only.join("\n")
     }
 
-    /// Deployment and ReplicaSets on one line, for a person.
+    /// Deployment and ReplicaSets on one line, for people.
     pub(crate) fn line(cluster: &Cluster) -> String {
         let name = |template: &Template| {
             let version = template.version.as_deref().map_or("-", |version| &version[..6]);
@@ -82,7 +82,8 @@ impl End {
     }
 }
 
-/// Where the version in place is not well, whose pods are left and which are ready is a matter of time.
+/// The ReplicaSets and their ready pods. If the version in place is not good, timing decides them, so they are left
+/// out.
 fn sets(cluster: &Cluster) -> String {
     let sets: Vec<_> = cluster.sets.iter().map(|(template, set)| (template, ready(set))).collect();
     let well =
@@ -94,7 +95,7 @@ fn ready(set: &Set) -> usize {
     set.pods.iter().filter(|pod| pod.ready.is_some()).count()
 }
 
-/// Running numbers become places in the order, times become the same.
+/// Replaces sequence numbers by their position in the order, and times by a constant.
 fn masked(mut ledger: Ledger) -> Ledger {
     let mut order: Vec<u64> = ledger.versions.values().filter_map(|life| life.live).collect();
     order.sort_unstable();
@@ -111,7 +112,7 @@ fn masked(mut ledger: Ledger) -> Ledger {
     ledger.builds.values_mut().for_each(timeless);
     if let Some(lookup) = &mut ledger.lookup {
         timeless(&mut lookup.attempts);
-        let number = std::mem::take(&mut lookup.number); // An object that is older may have asked as well.
+        let number = std::mem::take(&mut lookup.number); // An older object may have requested a lookup too.
         lookup.answer.iter_mut().for_each(|answer| answer.number = u64::from(answer.number == number));
     }
     ledger.builds.retain(|_, attempts| *attempts != Attempts::default());

@@ -1,18 +1,18 @@
-//! What can happen to a project from outside: people, nature, other hands. Only the shapes; how likely they are is in
+//! Events that can happen to a project from outside: by people, nature or other actors. Their probabilities are in
 //! `chance`.
 
 use doce_operator::reconcile::observed::{Child, RefusalReason};
 
 use super::nature::Health;
 
-/// Something that happens.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The spec names another source.
     Source(Source),
     /// Branch, tag and `ConfigMap` move to this source.
     Push(u8),
-    /// The same, and a deploy request.
+    /// The same, with a deploy request.
     PushAndDeploy(u8),
     /// `spec.run` changes.
     Run(u8),
@@ -40,42 +40,42 @@ pub(crate) enum Event {
     Restart,
     Cancel,
     CancelNothing,
-    /// Several requests in one write, one bit a verb.
+    /// Several requests in one write, one bit per verb.
     Several(u8),
-    /// The annotations vanish.
+    /// The request annotations disappear.
     RequestsVanish,
-    /// A tool puts back the annotations that its own source has: those of the first request ever made.
+    /// A tool restores the annotations of its own source: those of the first request.
     RequestsPutBack,
-    /// All pods of the version in place fall ill like this, new ones too.
+    /// All pods of the version in place become unhealthy like this, new ones too.
     Break(Health),
-    /// New pods of the version in place fall ill.
+    /// New pods of the version in place become unhealthy.
     BreakNewborn,
-    /// Everything that was ever ill is well.
+    /// Every unhealthy version recovers.
     HealAll,
-    /// What passed once comes again: the next builds and lookups meet the faults of their source anew.
+    /// Passing faults come again: the next builds and lookups meet the faults of their source again.
     FaultsAgain,
-    /// An autoscaler looks after the project, and the load asks for so many pods; none: it is gone.
+    /// An autoscaler manages the project, and the load requires this many pods; `None` removes it.
     Load(Option<u8>),
-    /// The API server refuses writes of this child.
+    /// The API server rejects writes of this child.
     Refuse(Child, RefusalReason),
-    /// It refuses none any more.
+    /// The API server accepts all writes again.
     Admit,
-    /// The object is deleted and made again under its name; true: once its children are gone.
+    /// The object is deleted and created again under its name; true: after its children are deleted.
     Recreate(bool),
-    /// The object is deleted with `--cascade=orphan` and made again.
+    /// The object is deleted with `--cascade=orphan` and created again.
     Orphan,
     /// `kubectl rollout restart` of the Deployment.
     RolloutRestart,
-    /// Somebody deletes or edits a child.
+    /// A user deletes or edits a child.
     LoseLedger,
     LoseDeployment,
-    /// True: and the port goes to somebody else.
+    /// True: another Service takes the port.
     LoseService(bool),
     LoseSet(u8),
     LoseRecord(u8),
     LoseJob(u8),
     SweepJobs,
-    /// Somebody takes the labels of a child: the ledger, a record or a Job.
+    /// A user removes the labels of a child: the ledger, a record or a Job.
     StripMarks(u8),
     EditTemplate,
     EditReplicas(u8),
@@ -83,7 +83,7 @@ pub(crate) enum Event {
     StripVersion,
 }
 
-/// Every kind of event, by the name of its shape.
+/// Every kind of event, by the name of its variant.
 pub(crate) const KINDS: [&str; 44] = [
     "Source",
     "Push",
@@ -131,7 +131,7 @@ pub(crate) const KINDS: [&str; 44] = [
     "StripVersion",
 ];
 
-/// What the spec names as source.
+/// The source in the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Commit(u8),
@@ -146,40 +146,40 @@ pub(crate) enum Source {
 pub(crate) enum Which {
     /// None (pin), or `previous` (rollback).
     Usual,
-    /// One of the records, by its place in the list.
+    /// One of the records, by its position in the list.
     Nth(u8),
-    /// What the spec yields by itself.
+    /// The version that the spec yields.
     Own,
-    /// What runs.
+    /// The version in place.
     InPlace,
     /// A version that failed, if there is one.
     Failed,
-    /// None that there ever was.
+    /// A version that never existed.
     Unknown,
 }
 
-/// How much happens until the next event.
+/// What happens until the next event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    /// Nothing: both are seen at once.
+    /// Nothing: the operator sees both events at once.
     None,
-    /// So many passes of the operator, and a tick after about half of them.
+    /// This many passes of the operator, with a tick after about half of them.
     Passes(u8),
-    /// Until everything is quiet.
+    /// Passes and ticks until the project has settled.
     Settle,
 }
 
 impl Event {
-    /// The name of its shape.
+    /// The name of its variant.
     pub(crate) fn kind(self) -> &'static str {
         let text = format!("{self:?}");
         let name = text.split('(').next().unwrap_or_default();
-        KINDS.into_iter().find(|kind| *kind == name).expect("every shape has a name in the list")
+        KINDS.into_iter().find(|kind| *kind == name).expect("every variant has a name in the list")
     }
 
-    /// People wrote it into the resource, and the operator sees at once all that it means. What takes its time beside
-    /// something else is not of these: a lookup, during which the last answer counts, and new pods.
-    pub(crate) fn is_plain_wish(self) -> bool {
+    /// A user writes the event into the resource, and the operator sees its whole effect at once. Events that take time
+    /// are not included: a lookup, during which the last answer counts, and new pods.
+    pub(crate) fn takes_effect_at_once(self) -> bool {
         use Event::{
             Cancel, CancelNothing, Epoch, FixedPort, Limit, Pin, Replaces, Replicas, RequestsVanish,
             Rollback, Run, Source, Stays, Stopped,

@@ -1,4 +1,4 @@
-//! What people do to the model: they write specs and requests. Nothing here is the operator's doing.
+//! What people do to the model: they write specs and requests. Nothing here is done by the operator.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use super::nature::{self, Nature};
 use super::observe::observe;
 use super::server::Server;
 
-/// A project that has just been applied.
+/// A newly applied project.
 pub(crate) fn applied(source: Source, replicas: u8) -> Cluster {
     let spec: ProjectDeploymentSpec = serde_json::from_value(serde_json::json!({
         "source": {},
@@ -28,7 +28,7 @@ pub(crate) fn applied(source: Source, replicas: u8) -> Cluster {
         "rollout": { "deadlineSeconds": DEADLINE, "minReadySeconds": GUARD },
         "history": { "limit": 4 },
     }))
-    .expect("the model's spec is one");
+    .expect("the model's spec is valid");
     let mut object = ProjectDeployment::new(NAME, spec);
     object.metadata.namespace = Some("test".to_owned());
     object.metadata.uid = Some("uid-0".to_owned());
@@ -86,7 +86,7 @@ fn of(source: Source) -> spec::Source {
 }
 
 impl Cluster {
-    /// The event happens; `token` makes its requests new.
+    /// Applies the event; `token` makes its requests new.
     pub(crate) fn happen(&mut self, event: Event, token: usize) {
         match event {
             Event::Source(source) => self.object.spec.source = of(source),
@@ -122,13 +122,13 @@ impl Cluster {
                 self.object.spec.expose.node_port.mode = mode;
                 self.object.spec.expose.node_port.port = port.map(i32::from);
             }
-            _ => self.wish(event, token),
+            _ => self.request(event, token),
         }
         self.reparse();
     }
 
-    /// What people ask for besides the spec.
-    fn wish(&mut self, event: Event, token: usize) {
+    /// Requests of people besides the spec.
+    fn request(&mut self, event: Event, token: usize) {
         match event {
             Event::Deploy => self.ask(Verb::Deploy, "", token),
             Event::Rollback(which) => self.ask_rollback(which, token),
@@ -169,7 +169,7 @@ impl Cluster {
             match verb {
                 Verb::Cancel => self.ask_cancel(token),
                 Verb::Rollback => self.ask_rollback(Which::Usual, token),
-                _ => self.ask(verb, "", token + bit * 1000), // Not all of one value.
+                _ => self.ask(verb, "", token + bit * 1000), // Requests have different values.
             }
         }
     }
@@ -179,7 +179,7 @@ impl Cluster {
         self.ask(Verb::Rollback, &argument, token);
     }
 
-    /// The version as a person would type it; none for the usual.
+    /// The version as a person would type it; `None` for the default.
     fn name(&self, which: Which) -> Option<String> {
         let ledger = self.memory();
         let unknown = || "vfeedbeef".to_owned();

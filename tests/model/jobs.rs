@@ -1,4 +1,4 @@
-//! The Jobs and what runs in them: builds are released in their turn, and all end as nature says.
+//! The Jobs and what runs in them: the queue releases builds in order, and nature decides how they end.
 
 use doce_operator::protocol::report::{Built, Failed, Stage};
 use doce_operator::protocol::target::BuildOf;
@@ -10,7 +10,7 @@ use super::cluster::{Cluster, Init, Job, TICK, timestamp};
 use super::nature::{self, Building};
 
 impl Cluster {
-    /// Every Job goes one state on.
+    /// Every Job advances one state.
     pub(crate) fn tick_jobs(&mut self) {
         let names: Vec<String> = self.jobs.keys().cloned().collect();
         for name in names {
@@ -35,7 +35,7 @@ impl Cluster {
         }
     }
 
-    /// Every init command goes one state on.
+    /// Every init command advances one state.
     pub(crate) fn tick_inits(&mut self) {
         let running = |job: &Init| job.state == InitState::Running;
         let names: Vec<String> =

@@ -1,5 +1,5 @@
-//! A life: how the project begins and what happens then; and the search for one that an oracle objects to. Nothing here
-//! knows what is right.
+//! A life: how the project starts and which events follow; and the search for a life that violates an oracle. This
+//! module does not know what is right.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -14,54 +14,54 @@ use super::play::{Fate, Play, Violation};
 use super::tally::Tally;
 use super::told::told;
 
-/// See the module.
+/// The start of a project and its events.
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
     pub(crate) source: Source,
     pub(crate) replicas: u8,
     pub(crate) events: Vec<(Event, Gap)>,
-    /// Says when things happen between the events.
+    /// The seed that decides when things happen between the events.
     pub(crate) dice: u64,
 }
 
-/// Whether the project comes to rest between the events.
+/// Whether the project settles between the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// It does, and is then compared with the rest of a smooth play of the same life.
+    /// It does. The test then compares it with a smooth play of the same life.
     Calm,
     /// Events come at any point.
     Hasty,
 }
 
-/// Which lives are played.
+/// Which lives the search plays.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search {
     pub(crate) pace: Pace,
     pub(crate) fate: Fate,
-    /// How many at most.
+    /// The maximum number of lives.
     pub(crate) lives: u32,
     pub(crate) seed: u64,
-    /// How many steps may be spent on making a life that fails shorter.
+    /// The maximum number of steps to shorten a failing life.
     pub(crate) shrink: u32,
 }
 
-/// A life that an oracle objects to.
+/// A life that violates an oracle.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) oracle: &'static str,
     pub(crate) life: Life,
-    /// How many lives were played until it came.
+    /// The number of lives played until this one.
     pub(crate) lives: u64,
     pub(crate) story: String,
 }
 
-/// Lives when nobody says how many.
+/// The default number of lives.
 const LIVES: u32 = 200;
-/// Seed when nobody names one.
+/// The default seed.
 const SEED: u64 = 1;
 
 impl Search {
-    /// As many lives as are asked for.
+    /// The search with the number of lives and the seed from the environment.
     pub(crate) fn asked(pace: Pace, fate: Fate) -> Self {
         let text = |name: &str| std::env::var(name).ok();
         let lives = text("MODEL_SEQUENCES").and_then(|text| text.parse().ok()).unwrap_or(LIVES);
@@ -69,7 +69,8 @@ impl Search {
         Self { pace, fate, lives, seed, shrink: 1000 }
     }
 
-    /// No life may make an oracle object, and in as many as usual everything must happen that can.
+    /// Asserts that no life violates an oracle. With the default number and seed, everything that can happen must
+    /// happen.
     pub(crate) fn finds_nothing(self, program: Program) {
         let Self { pace, fate, lives, seed, .. } = self;
         match self.run(program) {
@@ -77,7 +78,7 @@ impl Search {
                 println!("{lives} lives, {pace:?}, {fate:?}, MODEL_SEED={seed}\n{}", tally.table());
                 let usual = lives >= LIVES && seed == SEED;
                 let missing = if usual { tally.missing(pace, fate) } else { vec![] };
-                assert!(missing.is_empty(), "in {lives} lives there was never: {missing:?}");
+                assert!(missing.is_empty(), "never happened in {lives} lives: {missing:?}");
             }
             Err(found) => {
                 panic!("{} (MODEL_SEED={seed} MODEL_SEQUENCES={lives})\n{}", found.oracle, found.story)
@@ -85,7 +86,7 @@ impl Search {
         }
     }
 
-    /// Looks for a life that an oracle objects to, and shortens it.
+    /// Searches for a life that violates an oracle, and shortens it.
     pub(crate) fn run(self, program: Program) -> Result<Tally, Box<Found>> {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
@@ -115,7 +116,7 @@ impl Search {
             Err(TestError::Fail(_, life)) => {
                 Err(Box::new(self.tell(life, program, failed_after.into_inner().unwrap_or_default())))
             }
-            Err(TestError::Abort(why)) => panic!("the search was given up: {why}"),
+            Err(TestError::Abort(why)) => panic!("the search was aborted: {why}"),
         }
     }
 
@@ -146,8 +147,8 @@ impl Search {
         match ends.iter().zip(&smooth).position(|(end, smooth)| end != smooth) {
             Some(at) => {
                 let (this, that) = (ends[at].differs_from(&smooth[at]), smooth[at].differs_from(&ends[at]));
-                let what = format!("at rest {at}:\n{this}\n--- where nothing goes wrong:\n{that}");
-                Err(Violation { oracle: "the_end_is_the_same", what })
+                let what = format!("settled state {at}:\n{this}\n--- in the smooth play:\n{that}");
+                Err(Violation { oracle: "both_plays_end_the_same", what })
             }
             None => Ok(()),
         }
@@ -170,11 +171,11 @@ impl Search {
     }
 }
 
-/// Anything but a plain wish comes alone: whether it comes before or after another event would be chance.
-/// A stale read may see the one without the other.
+/// Separates events that do not take effect at once: chance would decide whether they come before or after another
+/// event. With stale reads this applies to all events, because a read may see one event without the other.
 fn apart(mut events: Vec<(Event, Gap)>, fate: Fate) -> Vec<(Event, Gap)> {
     for at in 0..events.len() {
-        let plain = |at: usize| events.get(at).is_some_and(|(event, _)| event.is_plain_wish());
+        let plain = |at: usize| events.get(at).is_some_and(|(event, _)| event.takes_effect_at_once());
         if !plain(at) || !plain(at + 1) || fate.reads_are_stale() {
             events[at].1 = Gap::Settle;
         }
@@ -182,8 +183,8 @@ fn apart(mut events: Vec<(Event, Gap)>, fate: Fate) -> Vec<(Event, Gap)> {
     events
 }
 
-/// A known limit: a Service that is lost is made by the memory, and one that is old enough knows no port. Where the first
-/// candidate went to somebody else at that moment, the project would get another.
+/// Works around a known limit: the operator restores a lost Service from the ledger, and a stale ledger may not know
+/// the port. If another Service took the first candidate at that moment, the project would get a different port.
 fn without_thieves(mut events: Vec<(Event, Gap)>) -> Vec<(Event, Gap)> {
     for (event, _) in &mut events {
         if let Event::LoseService(taken) = event {

@@ -1,5 +1,5 @@
-//! A project that is deleted and made again under its name: what the first one leaves is a ghost, until the garbage
-//! collector comes.
+//! A project that is deleted and created again under its name: children of the first one are ghosts until the garbage
+//! collector deletes them.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
@@ -8,12 +8,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::cluster::{Cluster, timestamp};
 
-/// Name of the project, its Deployment, its Service and its ledger.
+/// The name of the project, its Deployment, its Service and its ledger.
 pub(crate) const NAME: &str = "shop";
 
 impl Cluster {
-    /// Somebody deletes the object. With foreground deletion it stays until the children are gone; else a new one of
-    /// its name is there at once, and the children are ghosts.
+    /// A user deletes the object. With foreground deletion it stays until the children are deleted. Otherwise a new
+    /// object with its name exists at once, and the children are ghosts.
     pub(crate) fn recreate(&mut self, foreground: bool) {
         if foreground {
             self.object.metadata.deletion_timestamp = Some(Time(timestamp(self.clock)));
@@ -23,10 +23,10 @@ impl Cluster {
         }
     }
 
-    /// Somebody deletes the object and has its children left, and makes a new one of its name.
+    /// A user deletes the object but not its children, and creates a new one with its name.
     pub(crate) fn orphan(&mut self) {
         if self.project.deleting {
-            return; // Its children are being deleted with it.
+            return; // Kubernetes is already deleting its children.
         }
         let name = || NAME.to_owned();
         let mut left = vec![];
@@ -43,17 +43,17 @@ impl Cluster {
         (self.heir, self.forgotten) = (true, forgotten);
     }
 
-    /// What this state is to somebody who knows the project of `uid`: children of another one are ghosts.
+    /// This state as seen by an operator that knows the project with `uid`: children of another project are ghosts.
     pub(crate) fn seen_by(&self, uid: &str) -> Self {
         let mut seen = self.clone();
         if seen.project.uid != uid {
-            seen.ghosts.clear(); // Some of them may be its own; they go anyway.
+            seen.ghosts.clear(); // Some may belong to it; the collector deletes them anyway.
             seen.bury();
         }
         seen
     }
 
-    /// Takes over what `from` knows of one kind of child.
+    /// Copies one kind of child from `from`.
     pub(crate) fn take(&mut self, child: Child, from: &Self) {
         match child {
             Child::Ledger => {
@@ -69,7 +69,7 @@ impl Cluster {
                 self.deployment.clone_from(&from.deployment);
                 self.sets.clone_from(&from.sets);
             }
-            // Told by the watch of Jobs; the model's images are in the platform's own registry.
+            // The watch of Jobs covers them; the model's images are in the platform's own registry.
             Child::Init | Child::Cleanup => {}
             Child::Service => self.service = from.service,
         }
@@ -115,7 +115,7 @@ impl Cluster {
             self.sets.clear();
             return true;
         }
-        self.nature.initialized.clear(); // The next one of this name is another project.
+        self.nature.initialized.clear(); // The next object with this name is a different project.
         self.jobs.pop_first().is_some()
             || self.inits.pop_first().is_some()
             || self.service.take().is_some()
@@ -137,7 +137,7 @@ impl Cluster {
         self.reparse();
     }
 
-    /// Reads the object again, as the API server gives it.
+    /// Parses the object again, as the API server returns it.
     pub(crate) fn reparse(&mut self) {
         self.touch();
         let metadata = &mut self.object.metadata;

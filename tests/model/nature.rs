@@ -1,22 +1,22 @@
-//! What nature makes of a source: whether it builds, whether it runs. It is the same whenever it is asked, so that two
-//! plays of one life differ only in what the operator does.
+//! The behaviour of each source: whether it builds and whether it runs. It is deterministic, so two plays of one life
+//! differ only in what the operator does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the pods of a version do.
+/// How the pods of a version behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// Ready soon, for good.
+    /// Ready soon, and stays ready.
     Good,
     /// Never ready, and Kubernetes gives no reason.
     Bad,
-    /// Never ready, and Kubernetes says that it cannot be.
+    /// Never ready, and Kubernetes reports that it cannot become ready.
     Hopeless,
-    /// Ready, and gone a moment later, again and again.
+    /// Becomes ready and crashes a moment later, again and again.
     Crashing,
     /// Only the first pod becomes ready.
     Partial,
-    /// Never ready for a cause outside of the version, which is gone at the third try.
+    /// Not ready for an outside cause, which disappears at the third try.
     Away,
 }
 
@@ -27,18 +27,18 @@ pub(crate) enum Building {
     Good,
     /// With a verdict.
     Bad,
-    /// With this many faults first.
+    /// With this many faults first, then with an image.
     Faults(u32),
-    /// Without a report this many times first.
+    /// Without a report this many times first, then with an image.
     Lost(u32),
-    /// The branch cannot be looked up this many times first.
+    /// The lookup of the branch fails this many times first.
     Unresolved(u32),
 }
 
-/// Commits and images that there are: all others behave like the first.
+/// The number of commits and images: all others behave like the first.
 pub(crate) const SOURCES: u8 = 14;
 
-/// Ways to run: the last makes any source bad.
+/// The number of ways to run: the last one makes any source bad.
 pub(crate) const RUNS: u8 = 4;
 
 /// The way to run that has an init command.
@@ -47,11 +47,11 @@ pub(crate) const RUN_WITH_INIT: u8 = 2;
 /// How an init command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
-    /// Well.
+    /// With success.
     Good,
-    /// Never well.
+    /// With a failure, always.
     Bad,
-    /// For a cause outside of the version this many times first.
+    /// With an outside failure this many times first.
     Away(u32),
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn init(source: u8) -> Init {
     }
 }
 
-/// The epoch with which nothing builds.
+/// The epoch in which every build fails.
 pub(crate) const BAD_EPOCH: u8 = 3;
 
 /// How source number `source` builds with the settings of `epoch`.
@@ -97,31 +97,31 @@ pub(crate) fn source(digest: &str) -> u8 {
         .unwrap_or(0)
 }
 
-/// What nature knows.
+/// The state of nature.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nature {
-    /// Source that the branch, the tag and the `ConfigMap` have now.
+    /// The current source of the branch, the tag and the `ConfigMap`.
     pub(crate) tip: u8,
-    /// Source and run of each version that was ever recorded.
+    /// Source and run of each version that ever had a record.
     pub(crate) origins: BTreeMap<String, (u8, u8)>,
-    /// Versions that have become better or worse since.
+    /// Versions that became better or worse later.
     pub(crate) changed: BTreeMap<String, Health>,
-    /// Versions whose new pods are born sick, while the ones that are there go on.
+    /// Versions whose new pods are unhealthy while existing pods keep running.
     pub(crate) sick_newborn: BTreeMap<String, Health>,
-    /// Pods that the load asks for, where an autoscaler looks after them.
+    /// The pods that the load requires, if an autoscaler manages the project.
     pub(crate) load: Option<u8>,
-    /// Faults that have happened, by what was tried.
+    /// Number of faults so far, by operation.
     pub(crate) faults: BTreeMap<String, u32>,
-    /// Versions whose init command ended well.
+    /// Versions whose init command succeeded.
     pub(crate) initialized: BTreeSet<String>,
-    /// Somebody deleted Jobs: what they did may be done again.
+    /// A user deleted Jobs: their work may be done again.
     pub(crate) swept: bool,
-    /// Stamps that each version was rolled out with.
+    /// The stamps that each version was rolled out with.
     pub(crate) tries: BTreeMap<String, BTreeSet<Option<String>>>,
 }
 
 impl Nature {
-    /// How the pods of a version do now.
+    /// How the pods of a version behave now.
     pub(crate) fn health(&self, version: &str) -> Health {
         if let Some(changed) = self.changed.get(version) {
             return *changed;
@@ -133,23 +133,23 @@ impl Nature {
             Some((10, _)) => Health::Partial,
             Some((13, _)) if self.tries.get(version).is_none_or(|tries| tries.len() < 3) => Health::Away,
             Some(_) => Health::Good,
-            None => Health::Bad, // Somebody took the version off the template.
+            None => Health::Bad, // A user removed the version from the template.
         }
     }
 
-    /// A version whose pods, old and new, are well.
+    /// Whether all pods of the version, old and new, are healthy.
     pub(crate) fn is_good(&self, version: &str) -> bool {
         let well = self.health(version) == Health::Good && !self.sick_newborn.contains_key(version);
         well && self.init_of(version) != Some(Init::Bad)
     }
 
-    /// How the init command of a version ends; none where it has none.
+    /// How the init command of a version ends; `None` if it has none.
     pub(crate) fn init_of(&self, version: &str) -> Option<Init> {
         let (source, run) = self.origins.get(version)?;
         (*run == RUN_WITH_INIT).then(|| init(*source))
     }
 
-    /// Whether this try meets one of the first `count` faults.
+    /// Whether this attempt is one of the first `count`, which fail.
     pub(crate) fn faulty(&mut self, what: String, count: u32) -> bool {
         let met = self.faults.entry(what).or_default();
         *met += 1;

@@ -1,4 +1,4 @@
-//! The world as observe would read it off the model. No thought: what the real one reads off objects.
+//! The observed state of the model: the same facts that the real `observe` reads from objects, without decisions.
 
 use doce_operator::crd::spec::Takeover;
 use doce_operator::reconcile::observed::init::InitJob;
@@ -7,7 +7,7 @@ use doce_operator::reconcile::observed::{BuildJob, ConfigMap, Observed, Rollout,
 use super::cluster::{Cluster, PAUSE, Template, timestamp};
 use super::nature::{self, Health};
 
-/// What can be seen now.
+/// The current observed state.
 pub(crate) fn observe(cluster: &Cluster) -> Observed {
     let names_map = cluster.project.source.config_map.is_some();
     Observed {
@@ -119,7 +119,7 @@ fn sets(cluster: &Cluster) -> Vec<Set> {
     cluster.sets.iter().map(set).collect()
 }
 
-/// Name of the `ReplicaSet` of a template.
+/// The name of a template's `ReplicaSet`.
 pub(crate) fn set_name(template: &Template) -> String {
     format!("{template:?}")
 }

@@ -1,5 +1,5 @@
-//! An operator in the model: it looks, decides and writes once, with what it remembers within one pass. What it sees
-//! may be old, each kind of object for itself.
+//! An operator in the model: it observes, decides and writes once, with the state of one pass. Each kind of object that
+//! it sees may be stale on its own.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -16,12 +16,12 @@ use super::tally::Tally;
 
 /// The decision.
 pub(crate) type Decide = fn(&Project, &Observed) -> Option<Step>;
-/// What is read off the cluster.
+/// Reads the observed state from the cluster.
 pub(crate) type Observe = fn(&Cluster) -> Observed;
-/// A write that was decided by a look at the last argument.
+/// Performs a write that was decided with the state in the last argument.
 pub(crate) type Act = fn(&mut Cluster, &Step, &Cluster) -> Outcome;
 
-/// What is under test: the real decision between the model's eyes and hands, or the same with a bug.
+/// The program under test: the real decision between the model's `observe` and `act`, or the same with a bug.
 #[derive(Clone, Copy)]
 pub(crate) struct Program {
     pub(crate) observe: Observe,
@@ -30,38 +30,38 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Without a bug.
+    /// The program without a bug.
     pub(crate) const REAL: Self = Self { observe, decide, act };
 }
 
-/// See the module.
+/// The state of an operator.
 #[derive(Default)]
 pub(crate) struct Operator {
-    /// Writes that were refused in this pass.
+    /// Writes that the API server rejected in this pass.
     pub(crate) refusals: Vec<Refusal>,
-    /// What it has decided and not written yet.
+    /// A decided step that is not written yet.
     pub(crate) decided: Option<Decided>,
-    /// The state in which it found nothing to do: no watch tells it of anything until that changes.
+    /// The state in which it found nothing to do; no watch wakes it until the state changes.
     rests_at: Option<u64>,
 }
 
-/// A step with what it rests on.
+/// A step and the state it is based on.
 pub(crate) struct Decided {
     pub(crate) seen: Cluster,
     pub(crate) observed: Observed,
     pub(crate) step: Step,
-    /// It saw something that was not so any more.
+    /// The seen state was no longer current.
     pub(crate) stale: bool,
 }
 
-/// The states a look may fall on: those that were, oldest first, and the one that is.
+/// The states that a read may return: past states, oldest first, and the current one.
 pub(crate) struct Past<'a> {
     pub(crate) states: &'a VecDeque<Cluster>,
     pub(crate) now: &'a Cluster,
 }
 
 impl Operator {
-    /// Looks, and decides on at most one step.
+    /// Observes the cluster and decides at most one step.
     pub(crate) fn decide(
         &mut self,
         program: &Program,
@@ -89,7 +89,7 @@ impl Operator {
     }
 }
 
-/// Only a pause after a fault ends by the clock.
+/// Whether time alone can create work: only a backoff does.
 fn pauses(seen: &Cluster) -> bool {
     let outside = |life: &doce_operator::memory::ledger::VersionState| {
         life.tried_again_at(super::cluster::PAUSE).is_some()
@@ -107,7 +107,7 @@ impl Past<'_> {
         self.states.get(nth).unwrap_or(self.now)
     }
 
-    /// Each kind of object as it was at a time of its own.
+    /// Reads each kind of object at a different time.
     fn blurred(&self, observe: Observe, dice: &mut Dice) -> (Cluster, Observed) {
         let mut any = || dice.below(self.states.len() + 1);
         let object = self.at(any());

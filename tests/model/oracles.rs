@@ -1,5 +1,5 @@
-//! Oracles that look at every write and every moment. Each is a function with a name; none of them asks the decision.
-//! Those that look at the memory and those that look at the children have files of their own.
+//! Oracles that check every write and every moment. Each is a named function, and none of them uses the decision.
+//! Oracles for the ledger, for children and for init commands have their own files.
 
 mod children;
 mod init;
@@ -15,45 +15,45 @@ use doce_operator::reconcile::observed::Observed;
 use super::cluster::Cluster;
 use super::play::Violation;
 
-/// One write, with what it rested on.
+/// One write and the state it was based on.
 pub(crate) struct Write<'a> {
     pub(crate) before: &'a Cluster,
-    /// What the operator saw: the same as `before` unless its reads were stale.
+    /// The state that the operator saw: the same as `before` unless its reads were stale.
     pub(crate) seen: &'a Cluster,
     pub(crate) observed: &'a Observed,
     pub(crate) step: &'a Step,
     pub(crate) after: &'a Cluster,
 }
 
-/// What the oracles remember.
+/// The memory of the oracles.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// Versions that were seen complete, in any template.
+    /// Versions that were complete at some time, with any template.
     pub(crate) complete: BTreeSet<String>,
-    /// Versions that were ill in place, and when last.
+    /// Versions that were unhealthy in place, with the last time.
     pub(crate) ill: BTreeMap<String, i64>,
-    /// Requests that were acted on or refused.
+    /// Requests that were handled: accepted or rejected.
     pub(crate) spent: BTreeSet<(Verb, String)>,
-    /// The last hold, until somebody wishes for something else.
+    /// The last hold, until another event.
     pub(crate) granted: Option<Hold>,
-    /// The port, once there was one.
+    /// The port, once one is assigned.
     pub(crate) port: Option<u16>,
-    /// The ports that the project has had: the first, and those that its spec asked for.
+    /// The ports that the project has had: the first one and those of its spec.
     pub(crate) ports: BTreeSet<u16>,
-    /// Builds that were started.
+    /// The number of started builds.
     pub(crate) builds: usize,
-    /// Which of the projects of this name is watched.
+    /// The number of the watched project among those of this name.
     lives: u32,
 }
 
 impl Watch {
-    /// Something came from outside: what was granted before may be worth nothing now.
+    /// Notes an event from outside: an earlier accepted request may no longer apply.
     pub(crate) fn event(&mut self, cluster: &Cluster) {
         self.granted = None;
         self.follow(cluster);
     }
 
-    /// A project that is made again under its name is another one.
+    /// Starts over if the project was created again under its name.
     fn follow(&mut self, cluster: &Cluster) {
         if self.lives != cluster.lives {
             let before = std::mem::take(self);
@@ -68,28 +68,28 @@ impl Watch {
 type Oracle = fn(&Write<'_>, &mut Watch) -> Result<(), String>;
 
 const ORACLES: [(&str, Oracle); 16] = [
-    ("a_namesake_is_waited_for", children::a_namesake_is_waited_for),
-    ("the_memory_forgets_nothing", memory::the_memory_forgets_nothing),
-    ("live_is_only_what_was_ready", memory::live_is_only_what_was_ready),
-    ("a_return_is_never_judged", memory::a_return_is_never_judged),
-    ("no_request_is_acted_on_twice", memory::no_request_is_acted_on_twice),
+    ("the_operator_waits_for_a_namesake_to_go", children::the_operator_waits_for_a_namesake_to_go),
+    ("the_ledger_forgets_nothing", memory::the_ledger_forgets_nothing),
+    ("only_a_complete_version_becomes_live", memory::only_a_complete_version_becomes_live),
+    ("only_an_unhealthy_trial_is_judged", memory::only_an_unhealthy_trial_is_judged),
+    ("no_request_is_handled_twice", memory::no_request_is_handled_twice),
     (
         "only_a_request_makes_a_hold_or_lifts_a_verdict",
         memory::only_a_request_makes_a_hold_or_lifts_a_verdict,
     ),
     ("nothing_is_built_twice", children::nothing_is_built_twice),
-    ("what_one_would_go_back_to_is_kept", children::what_one_would_go_back_to_is_kept),
-    ("a_stopped_project_is_left_as_it_is", children::a_stopped_project_is_left_as_it_is),
+    ("the_previous_version_is_kept", children::the_previous_version_is_kept),
+    ("a_stopped_project_is_left_unchanged", children::a_stopped_project_is_left_unchanged),
     ("the_port_never_changes", children::the_port_never_changes),
-    ("a_build_that_is_wanted_goes_on", children::a_build_that_is_wanted_goes_on),
-    ("nothing_starts_before_its_init_command_ended", init::nothing_starts_before_its_init_command_ended),
+    ("a_needed_build_is_not_ended", children::a_needed_build_is_not_ended),
+    ("no_version_starts_before_its_init_command_ends", init::no_version_starts_before_its_init_command_ends),
     ("no_two_init_commands_run_at_once", init::no_two_init_commands_run_at_once),
     ("an_init_command_runs_once", init::an_init_command_runs_once),
-    ("a_cause_outside_is_given_its_pause", init::a_cause_outside_is_given_its_pause),
-    ("what_passes_is_tried_again_after_a_pause", children::what_passes_is_tried_again_after_a_pause),
+    ("an_init_command_is_retried_after_a_pause", init::an_init_command_is_retried_after_a_pause),
+    ("a_fault_is_retried_after_a_pause", children::a_fault_is_retried_after_a_pause),
 ];
 
-/// Looks at a write.
+/// Checks a write.
 pub(crate) fn check(write: &Write<'_>, watch: &mut Watch) -> Result<(), Violation> {
     for (oracle, look) in ORACLES {
         look(write, watch).map_err(|what| Violation { oracle, what })?;
@@ -97,7 +97,7 @@ pub(crate) fn check(write: &Write<'_>, watch: &mut Watch) -> Result<(), Violatio
     moment(write.before, write.after, watch)
 }
 
-/// Looks at any change that is no event.
+/// Checks any change that is not an event.
 pub(crate) fn moment(before: &Cluster, after: &Cluster, watch: &mut Watch) -> Result<(), Violation> {
     watch.follow(after);
     if let Some(version) = after.in_place().map(str::to_owned) {
@@ -111,17 +111,17 @@ pub(crate) fn moment(before: &Cluster, after: &Cluster, watch: &mut Watch) -> Re
             }
         }
     }
-    no_service_is_lost(before, after).map_err(|what| Violation { oracle: "no_service_is_lost", what })
+    no_good_pod_is_lost(before, after).map_err(|what| Violation { oracle: "no_good_pod_is_lost", what })
 }
 
-/// As long as nature keeps a version good, its pods go only when as many others answer.
-fn no_service_is_lost(before: &Cluster, after: &Cluster) -> Result<(), String> {
+/// While a version is good, its pods end only after as many other pods answer.
+fn no_good_pod_is_lost(before: &Cluster, after: &Cluster) -> Result<(), String> {
     if before.project.deleting {
-        return Ok(()); // So somebody wishes.
+        return Ok(()); // The user wants this.
     }
     let replaces = |cluster: &Cluster| cluster.deployment.as_ref().is_some_and(|there| there.replaces);
     if replaces(before) && replaces(after) {
-        return Ok(()); // So somebody wishes.
+        return Ok(()); // The user wants this.
     }
     let good = before.sets.iter().filter(|(template, _)| {
         template
@@ -134,13 +134,13 @@ fn no_service_is_lost(before: &Cluster, after: &Cluster) -> Result<(), String> {
     let wished = usize::try_from(after.project.replicas).unwrap_or(0).min(scaled);
     let (needed, there) = (pods.count().min(wished), after.ready());
     if there < needed {
-        Err(format!("{needed} good pods answered and are asked for, {there} are left"))
+        Err(format!("{needed} good pods answered and are needed, {there} remain"))
     } else {
         Ok(())
     }
 }
 
-/// The ledger before and after, if this write changed it and there was one.
+/// The ledger before and after, if it existed and this write changed it.
 fn ledgers(write: &Write<'_>) -> Option<(Ledger, Ledger)> {
     let ((before, was), (after, is)) = (write.before.ledger.clone()?, write.after.ledger.clone()?);
     (was != is).then_some((before, after))

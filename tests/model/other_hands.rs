@@ -1,5 +1,5 @@
-//! What nature and other hands do to the model: versions fall ill and recover, children are deleted and edited, the API
-//! server refuses. Nothing here is the operator's doing.
+//! What nature and other actors do to the model: versions become unhealthy and recover, users delete and edit children,
+//! the API server rejects writes. Nothing here is done by the operator.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::namesake::NAME;
 use super::nature::Health;
 
 impl Cluster {
-    /// What nature and other hands do.
+    /// Applies an event of nature or of another actor.
     pub(crate) fn suffer(&mut self, event: Event) {
         let in_place = self.in_place().map(str::to_owned);
         match event {

@@ -1,5 +1,5 @@
-//! Bugs on purpose: each is the real program with one thing done wrong, and an oracle must object to it. None of them
-//! is ever reachable from the product. `MODEL_PLANTED` picks those whose name contains it.
+//! Planted bugs: each is the real program with one defect, and an oracle must catch it. The product cannot reach them.
+//! `MODEL_PLANTED` selects the bugs whose name contains it.
 
 mod children;
 mod init;
@@ -19,11 +19,11 @@ use super::operator::{Decide, Program};
 use super::play::Fate;
 use super::tally::Tally;
 
-/// A bug, and the oracles that are meant to see it.
+/// A bug and the oracles that should catch it.
 #[derive(Clone, Copy)]
 struct Planting {
     name: &'static str,
-    /// It does harm only where what is read is old, or where there are two.
+    /// The bug does harm only with stale reads or with two operators.
     stale: bool,
     program: Program,
     by: &'static [&'static str],
@@ -38,7 +38,7 @@ impl Planting {
         Self { stale: true, ..self }
     }
 
-    /// A life that makes an oracle object, and how many were played for it.
+    /// A life that violates an oracle, and the number of lives played for it.
     fn hunt(&self) -> Result<(Search, Box<Found>), u64> {
         let mut lives = 0;
         let calm = [(Pace::Calm, Fate::Smooth), (Pace::Hasty, Fate::Crashes)];
@@ -56,13 +56,13 @@ impl Planting {
         Err(lives)
     }
 
-    /// A line of the table; whether the bug was caught by an oracle that was meant.
+    /// A line of the table, and whether an intended oracle caught the bug.
     fn line(&self) -> (String, bool) {
         let (search, found) = match self.hunt() {
             Ok(found) => found,
             Err(lives) => return (format!("{:<62} NOT CAUGHT in {lives} lives", self.name), false),
         };
-        // What the program without the bug is blamed for in the same life says nothing about the bug.
+        // A violation that the program without the bug also shows in this life says nothing about the bug.
         let false_alarm = search.play(&found.life, Program::REAL, &mut Tally::default()).is_err();
         let meant = self.by.contains(&found.oracle);
         let mut line =
@@ -74,7 +74,7 @@ impl Planting {
     }
 }
 
-/// The decision's step; what it remembers is edited.
+/// The decision's step with an edited ledger.
 fn edited(step: Option<Step>, edit: impl FnOnce(&mut Ledger)) -> Option<Step> {
     match step {
         Some(Step::WriteLedger(mut ledger)) => {
@@ -85,7 +85,7 @@ fn edited(step: Option<Step>, edit: impl FnOnce(&mut Ledger)) -> Option<Step> {
     }
 }
 
-/// The decision for a world whose memory is edited.
+/// The decision for an observed state with an edited ledger.
 fn misremembered(project: &Project, observed: &Observed, edit: impl FnOnce(&mut Ledger)) -> Option<Step> {
     let mut observed = observed.clone();
     if let Some(ledger) = &mut observed.ledger {
@@ -95,7 +95,7 @@ fn misremembered(project: &Project, observed: &Observed, edit: impl FnOnce(&mut 
 }
 
 #[test]
-fn every_planted_bug_is_caught_by_an_oracle_that_is_meant_for_it() {
+fn every_planted_bug_is_caught_by_an_intended_oracle() {
     let all =
         [requests::PLANTED, memory::PLANTED, rollouts::PLANTED, children::PLANTED, init::PLANTED].concat();
     assert!(all.len() >= 24, "only {} bugs are planted", all.len());

@@ -1,5 +1,5 @@
-//! One life, played: events come, the operator passes, time goes by, and every oracle looks on. The dice here only say
-//! when things happen and what goes wrong with the operator, never what nature does.
+//! One play of a life: events happen, the operator makes passes, time advances, and every oracle checks. The dice
+//! decide only when things happen and what goes wrong with the operator, never what nature does.
 
 mod turns;
 
@@ -22,53 +22,53 @@ use super::tally::Tally;
 pub(crate) enum Fate {
     /// Nothing.
     Smooth,
-    /// It is killed after any write, or before it, and stays away for a while.
+    /// It is killed before or after any write, and is down for a while.
     Crashes,
-    /// What it reads may be older than what there is, each kind of object for itself.
+    /// Its reads may be stale, each kind of object on its own.
     StaleReads,
-    /// There are two, each with stale reads of its own; one may stop between look and write, and go on or die.
+    /// There are two, each with its own stale reads. One may stop between read and write, and then continue or crash.
     TwoOperators,
 }
 
 impl Fate {
-    /// What is read may be old.
+    /// Whether reads may be stale.
     pub(crate) fn reads_are_stale(self) -> bool {
         matches!(self, Self::StaleReads | Self::TwoOperators)
     }
 }
 
-/// What came of a pass.
+/// The result of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pass {
-    /// Something was written.
+    /// The operator wrote something.
     Wrote,
-    /// Somebody refused it or was faster.
+    /// The API server rejected the write, or another writer was faster.
     Tried,
-    /// An operator has decided something and not written it yet.
+    /// An operator has decided a step and not written it yet.
     Waits,
     /// There is nothing to do.
     Idle,
 }
 
-/// An oracle has spoken.
+/// A violation of an oracle.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
-    /// Name of the oracle.
+    /// The name of the oracle.
     pub(crate) oracle: &'static str,
     /// What it saw.
     pub(crate) what: String,
 }
 
-/// Ticks without any change after which everything is quiet: longer than the deadline with the guard, and than the
-/// pauses that come up.
+/// Ticks without any change after which a project counts as settled: longer than the deadline with the guard, and
+/// longer than the backoffs that occur.
 const QUIET: u32 = 14;
-/// Writes in which a project must come to rest.
+/// The number of writes within which a project must settle.
 const WRITES: usize = 70;
-/// Writes in a row that may be in vain, for whatever reason, before an operator must rest.
+/// The number of failed writes in a row after which an operator must pause.
 const TRIES: u32 = 40;
-/// Ticks in which a project must come to rest.
+/// The number of ticks within which a project must settle.
 const TICKS: usize = 400;
-/// How many states back a read may lie.
+/// How many states old a read may be.
 const LAG: usize = 5;
 
 /// A play.
@@ -77,18 +77,18 @@ pub(crate) struct Play {
     program: Program,
     operators: Vec<Operator>,
     fate: Fate,
-    /// The fate of the play that this one's rests are compared with, or its own.
+    /// The fate of the play with which this one is compared, or its own.
     compared: Fate,
     dice: Dice,
     past: VecDeque<Cluster>,
     watch: Watch,
     pub(crate) tally: Tally,
-    /// Everything that happened, if somebody wants to read it.
+    /// A log of everything that happened, if requested.
     pub(crate) story: Option<Vec<String>>,
 }
 
 impl Play {
-    /// A project that was applied a moment ago.
+    /// A play with a newly applied project.
     pub(crate) fn new(life: &Life, fate: Fate, compared: Fate, program: Program, tell: bool) -> Self {
         let operators = if fate == Fate::TwoOperators { 2 } else { 1 };
         Self {
@@ -105,7 +105,7 @@ impl Play {
         }
     }
 
-    /// Plays all events; the state at each rest.
+    /// Plays all events; returns the state each time the project has settled.
     pub(crate) fn run(&mut self, events: &[(Event, Gap)]) -> Result<Vec<End>, Violation> {
         self.settle()?;
         let mut ends = vec![End::of(&self.cluster, self.compared)];
@@ -172,8 +172,8 @@ impl Play {
             }
             if writes > WRITES * self.operators.len() || tries > TRIES || ticks > TICKS * self.operators.len()
             {
-                let what = format!("not at rest after {writes} writes, {tries} vain tries and {ticks} ticks");
-                return Err(Violation { oracle: "it_comes_to_rest", what });
+                let what = format!("not settled after {writes} writes, {tries} failures and {ticks} ticks");
+                return Err(Violation { oracle: "the_project_settles", what });
             }
         }
         settled::check(&self.cluster, &mut self.watch)

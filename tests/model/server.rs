@@ -1,5 +1,5 @@
-//! What the API server and its other users have against the operator's writes: quotas, policies, names and ports that
-//! are taken. It refuses, it never does anything.
+//! Reasons why the API server rejects writes of the operator: quotas, policies, and names and ports in use. This module
+//! only rejects; it changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason};
 
 use super::cluster::Cluster;
 
-/// A port that a project may ask for and never get.
+/// A port that a project may request but never get.
 pub(crate) const STRANGERS_PORT: u16 = 30_203;
 
-/// See the module.
+/// The state of the API server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    /// Children of which writes are refused, and why.
+    /// Children whose writes the server rejects, and why.
     pub(crate) refuses: Vec<(Child, RefusalReason)>,
-    /// Node ports that others hold.
+    /// Node ports of other Services.
     pub(crate) taken: BTreeSet<u16>,
 }
 
@@ -27,13 +27,13 @@ impl Default for Server {
 }
 
 impl Server {
-    /// Whether writes to this child are refused.
+    /// Whether the server rejects writes to this child.
     pub(crate) fn refuses(&self, child: Child) -> bool {
         self.refuses.iter().any(|(refused, _)| *refused == child)
     }
 }
 
-/// The child that a step writes to; none where it deletes.
+/// The child that a step writes to; `None` if it deletes.
 pub(crate) fn child(step: &Step) -> Option<Child> {
     match step {
         Step::WriteLedger(_) | Step::AdoptLedger(_) | Step::WriteImage { .. } => Some(Child::Ledger),
@@ -52,7 +52,7 @@ pub(crate) fn child(step: &Step) -> Option<Child> {
 }
 
 impl Cluster {
-    /// Why this step is refused, if it is.
+    /// Why the server rejects this step, if it does.
     pub(crate) fn refusal(&self, step: &Step) -> Option<Refusal> {
         let child = child(step)?;
         let because = |cause| Refusal { child, cause, message: format!("the model says {cause:?}") };
@@ -71,7 +71,7 @@ impl Cluster {
         let refused = self.server.refuses.iter().find(|(refused, _)| *refused == child)?;
         match refused.1 {
             RefusalReason::PortsExhausted | RefusalReason::PortUnavailable => None, // Answered above.
-            RefusalReason::NameTaken if !fresh => None, // The child that is there is ours.
+            RefusalReason::NameTaken if !fresh => None, // The existing child belongs to the project.
             cause => Some(because(cause)),
         }
     }
@@ -88,7 +88,7 @@ impl Cluster {
         }
     }
 
-    /// The step makes an object that is not there yet.
+    /// Whether the step creates an object that does not exist yet.
     fn creates(&self, step: &Step) -> bool {
         match step {
             Step::WriteLedger(_) => self.ledger.is_none(),

@@ -1,5 +1,5 @@
-//! Oracles that look when the project is at rest. Each is a function with a name; what is wanted is derived by `asked`,
-//! which has its own tests, everything else is looked up in the model.
+//! Oracles that check a settled project. Each is a named function. The target comes from `reconcile::target`, which has
+//! its own tests; everything else comes from the model.
 
 mod running;
 
@@ -18,63 +18,59 @@ use super::play::Violation;
 
 type Oracle = fn(&Cluster, &Target) -> Result<(), String>;
 
-/// Each with the children without which it cannot be so: where one of them is refused, it is not demanded.
+/// Each oracle with the children that it depends on. If the API server rejects one of them, the oracle does not apply.
 const ORACLES: [(&str, &[Child], Oracle); 16] = [
-    ("nothing_is_left_of_a_namesake", &[], nothing_is_left_of_a_namesake),
+    ("no_child_of_a_namesake_remains", &[], no_child_of_a_namesake_remains),
     (
-        "every_child_has_its_marks",
+        "every_child_has_its_labels_and_owner",
         &[Child::Ledger, Child::Record, Child::Job, Child::Deployment],
-        every_child_has_its_marks,
+        every_child_has_its_labels_and_owner,
     ),
-    ("the_service_is_what_was_recorded", &[Child::Ledger, Child::Service], the_service_is_what_was_recorded),
+    ("the_service_matches_the_ledger", &[Child::Ledger, Child::Service], the_service_matches_the_ledger),
     (
-        "the_deployment_is_what_was_recorded",
+        "the_deployment_matches_the_record",
         &[Child::Ledger, Child::Deployment],
-        the_deployment_is_what_was_recorded,
+        the_deployment_matches_the_record,
     ),
-    ("every_request_is_seen", &[Child::Ledger], every_request_is_seen),
+    ("every_request_is_handled", &[Child::Ledger], every_request_is_handled),
     ("a_lookup_is_answered_or_has_failed", &[Child::Ledger, Child::Job], a_lookup_is_answered_or_has_failed),
     (
-        "what_is_wanted_is_built_or_has_a_verdict",
+        "the_target_is_built_or_has_a_verdict",
         &[Child::Ledger, Child::Record, Child::Job],
-        what_is_wanted_is_built_or_has_a_verdict,
+        the_target_is_built_or_has_a_verdict,
     ),
+    ("a_good_target_serves", &[Child::Ledger, Child::Deployment, Child::Init], running::a_good_target_serves),
+    ("every_trial_ends", &[Child::Ledger, Child::Deployment], running::every_trial_ends),
     (
-        "what_is_wanted_and_good_serves",
-        &[Child::Ledger, Child::Deployment, Child::Init],
-        running::what_is_wanted_and_good_serves,
-    ),
-    (
-        "nothing_is_on_trial_for_ever",
+        "a_failed_version_is_replaced",
         &[Child::Ledger, Child::Deployment],
-        running::nothing_is_on_trial_for_ever,
+        running::a_failed_version_is_replaced,
     ),
-    ("what_failed_is_left", &[Child::Ledger, Child::Deployment], running::what_failed_is_left),
     (
-        "what_failed_for_a_cause_outside_was_tried_again",
+        "a_failure_with_an_outside_cause_was_retried",
         &[Child::Ledger, Child::Deployment, Child::Init],
-        running::what_failed_for_a_cause_outside_was_tried_again,
+        running::a_failure_with_an_outside_cause_was_retried,
     ),
-    ("a_restart_is_over", &[Child::Ledger, Child::Deployment], running::a_restart_is_over),
+    ("every_restart_ends", &[Child::Ledger, Child::Deployment], running::every_restart_ends),
     (
         "at_most_two_sets_and_the_other_is_usable",
         &[Child::Ledger, Child::Deployment],
         running::at_most_two_sets_and_the_other_is_usable,
     ),
-    ("no_build_goes_on", &[], no_build_goes_on),
+    ("no_build_still_runs", &[], no_build_still_runs),
     (
-        "an_init_command_that_was_begun_has_ended",
+        "every_started_init_command_has_ended",
         &[Child::Ledger, Child::Record, Child::Init],
-        an_init_command_that_was_begun_has_ended,
+        every_started_init_command_has_ended,
     ),
     (
-        "status_offers_what_would_be_granted",
+        "status_offers_what_a_rollback_would_get",
         &[Child::Ledger, Child::Record],
-        running::status_offers_what_would_be_granted,
+        running::status_offers_what_a_rollback_would_get,
     ),
 ];
 
-/// Looks at a project at rest.
+/// Checks a settled project.
 pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violation> {
     let target = target(&cluster.project, &observe(cluster));
     for (oracle, needs, look) in ORACLES {
@@ -84,18 +80,18 @@ pub(crate) fn check(cluster: &Cluster, watch: &mut Watch) -> Result<(), Violatio
     }
     let refused = [Child::Deployment, Child::Ledger, Child::Init];
     if !refused.iter().any(|child| cluster.server.refuses(*child)) {
-        a_rollback_that_was_granted_arrives(cluster, &target, watch)
-            .map_err(|what| Violation { oracle: "a_rollback_that_was_granted_arrives", what })?;
+        an_accepted_rollback_takes_effect(cluster, &target, watch)
+            .map_err(|what| Violation { oracle: "an_accepted_rollback_takes_effect", what })?;
     }
     if !cluster.server.refuses(Child::Ledger) {
-        // Whatever a request was to cause has happened by now.
+        // By now every request has had its effect.
         watch.spent.extend(cluster.project.requests.clone());
     }
     Ok(())
 }
 
-/// Whatever was under way when it was granted, as long as the spec asks for what was left.
-fn a_rollback_that_was_granted_arrives(
+/// Applies whatever was in progress at the time of the rollback, while the spec yields the version that was left.
+fn an_accepted_rollback_takes_effect(
     cluster: &Cluster,
     target: &Target,
     watch: &Watch,
@@ -106,33 +102,33 @@ fn a_rollback_that_was_granted_arrives(
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
 
-fn nothing_is_left_of_a_namesake(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn no_child_of_a_namesake_remains(cluster: &Cluster, _: &Target) -> Result<(), String> {
     if cluster.ghosts.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.ghosts)) }
 }
 
-fn every_child_has_its_marks(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn every_child_has_its_labels_and_owner(cluster: &Cluster, _: &Target) -> Result<(), String> {
     if cluster.unmarked.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.unmarked)) }
 }
 
-fn the_service_is_what_was_recorded(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn the_service_matches_the_ledger(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let remembered = cluster.memory().port;
     let wished = cluster.project.fixed_port.or(remembered);
     let taken = wished.is_some_and(|port| cluster.server.taken.contains(&port));
     match cluster.service {
-        None if taken => Ok(()), // It waits until somebody frees the port, and says so.
-        None => Err("there is no Service".to_owned()),
+        None if taken => Ok(()), // It waits until the port is free, and reports it.
+        None => Err("the Service does not exist".to_owned()),
         Some(service) if remembered != Some(service.port) => {
-            Err(format!("{service:?} is not what is remembered"))
+            Err(format!("{service:?} differs from the ledger"))
         }
-        Some(_) if taken => Ok(()), // It keeps the port that it has.
+        Some(_) if taken => Ok(()), // It keeps its port.
         Some(service) if service.edited || wished != Some(service.port) => {
-            Err(format!("{service:?} is not what is asked for: {wished:?}"))
+            Err(format!("{service:?} does not have the desired port {wished:?}"))
         }
         Some(_) => Ok(()),
     }
 }
 
-fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn the_deployment_matches_the_record(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let Some(deployment) = &cluster.deployment else { return Ok(()) };
     let replicas = usize::try_from(cluster.project.replicas).unwrap_or(0);
     let known = cluster
@@ -140,18 +136,18 @@ fn the_deployment_is_what_was_recorded(cluster: &Cluster, _: &Target) -> Result<
         .is_some_and(|version| cluster.records.get(version).is_some_and(|record| record.image.is_some()));
     let replaces = cluster.project.rollout.strategy == Takeover::Replace;
     if known && replicas > 0 && deployment.replaces != replaces {
-        return Err(format!("{deployment:?} has another strategy"));
+        return Err(format!("{deployment:?} has the wrong strategy"));
     }
     if deployment.replicas != replicas || known && replicas > 0 && deployment.template.edit != 0 {
-        return Err(format!("{deployment:?} stays as somebody left it"));
+        return Err(format!("{deployment:?} still has a manual change"));
     }
     Ok(())
 }
 
-fn every_request_is_seen(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn every_request_is_handled(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let ledger = cluster.memory();
     match cluster.project.requests.iter().find(|(verb, value)| ledger.is_new(**verb, value)) {
-        Some(request) => Err(format!("{request:?} is not")),
+        Some(request) => Err(format!("{request:?} is not handled")),
         None => Ok(()),
     }
 }
@@ -162,12 +158,12 @@ fn a_lookup_is_answered_or_has_failed(cluster: &Cluster, target: &Target) -> Res
         return Ok(());
     }
     let lookup = cluster.memory().lookup.filter(|lookup| lookup.of == of);
-    let Some(lookup) = lookup else { return Err("it is not even asked for".to_owned()) };
+    let Some(lookup) = lookup else { return Err("no lookup was requested".to_owned()) };
     let answered = lookup.answer.is_some_and(|answer| answer.number == lookup.number);
     if answered || lookup.attempts.cancelled { Ok(()) } else { Err(format!("{:?}", lookup.attempts)) }
 }
 
-fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) -> Result<(), String> {
+fn the_target_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let Some(from_spec) =
         target.from_spec.as_ref().filter(|from_spec| target.desired.as_ref() == Some(&from_spec.version))
     else {
@@ -190,14 +186,14 @@ fn what_is_wanted_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) 
     }
 }
 
-fn no_build_goes_on(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn no_build_still_runs(cluster: &Cluster, _: &Target) -> Result<(), String> {
     match cluster.jobs.values().find(|job| job.state.is_active()) {
         Some(job) => Err(format!("{:?} {:?}", job.of, job.state)),
         None => Ok(()),
     }
 }
 
-fn an_init_command_that_was_begun_has_ended(cluster: &Cluster, _: &Target) -> Result<(), String> {
+fn every_started_init_command_has_ended(cluster: &Cluster, _: &Target) -> Result<(), String> {
     if let Some(job) = cluster.inits.values().find(|job| job.state == InitState::Running) {
         return Err(format!("{job:?}"));
     }

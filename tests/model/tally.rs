@@ -1,4 +1,4 @@
-//! Counts what happened in the lives that were played, so that a test can tell what it has seen and what it has not.
+//! Counts what happened in the played lives, so that a test can tell what it covered.
 
 use std::collections::BTreeMap;
 
@@ -11,42 +11,42 @@ use super::life::Pace;
 use super::operator::Decided;
 use super::play::Fate;
 
-/// See the module.
+/// The counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) lives: u64,
     counts: BTreeMap<String, u64>,
 }
 
-/// What happens in lives of any fate, besides the events.
+/// What happens in lives of any fate, in addition to the events.
 const ALWAYS: [&str; 21] = [
-    "a memory taken over",
-    "several new requests at one look",
+    "an adopted ledger",
+    "several new requests in one read",
     "some pods of several ready",
-    "a version that was live falls ill",
+    "a live version becomes unhealthy",
     "a version goes live",
     "a verdict",
-    "a cause outside is tried again",
-    "a return to the version before",
+    "an outside failure retried",
+    "a return to the previous version",
     "a hold begins",
-    "a restart taken back",
-    "a write refused: Memory",
+    "a restart reverted",
+    "a write refused: Ledger",
     "a write refused: Record",
     "a write refused: Job",
     "a write refused: Deployment",
     "a write refused: Service",
-    "an init command ended well",
+    "an init command succeeded",
     "an init command failed",
-    "a look at what a namesake left",
-    "a look at a project that goes",
+    "a read of a namesake's children",
+    "a read of a project being deleted",
     "the autoscaler moves during a rollout",
     "a ReplicaSet deleted",
 ];
 
-/// What happens only where events come at any point.
+/// What happens only if events come at any point.
 const HASTY: [&str; 3] = ["a build ended", "a record deleted", "a write refused: Init"];
 
-/// The same, where reads are stale.
+/// The same, if reads are stale.
 const HASTY_AND_STALE: [&str; 1] = ["an object older than the ledger"];
 
 /// What goes wrong with the operator.
@@ -58,14 +58,14 @@ const OF_FATE: [(Fate, &[&str]); 3] = [
         &[
             "a stale look",
             "a ledger that lost the race",
-            "a write after one of the other operator",
+            "a write after a write of the other operator",
             "killed before a write",
         ],
     ),
 ];
 
 impl Tally {
-    /// Of one life that has not begun.
+    /// The tally of one life that has not started.
     pub(crate) fn of_one() -> Self {
         Self { lives: 1, ..Self::default() }
     }
@@ -84,7 +84,7 @@ impl Tally {
         }
     }
 
-    /// What never happened and should have.
+    /// Everything that should have happened and never did.
     pub(crate) fn missing(&self, pace: Pace, fate: Fate) -> Vec<&'static str> {
         let of_fate =
             OF_FATE.into_iter().filter(|(of, _)| *of == fate).flat_map(|(_, what)| what.iter().copied());
@@ -94,18 +94,18 @@ impl Tally {
         all.filter(|what| !self.counts.contains_key(*what)).collect()
     }
 
-    /// Every count on a line.
+    /// One line per count.
     pub(crate) fn table(&self) -> String {
         let line = |(what, count): (&String, &u64)| format!("{count:>8}  {what}\n");
         self.counts.iter().map(line).collect()
     }
 
-    /// A look of an operator.
+    /// Counts a read of an operator.
     pub(crate) fn look(&mut self, seen: &Cluster, stale: bool) {
         let ledger = seen.memory();
         let new = seen.project.requests.iter().filter(|(verb, value)| ledger.is_new(**verb, value));
         if seen.ledger.is_some() && new.count() > 1 {
-            self.count("several new requests at one look");
+            self.count("several new requests in one read");
         }
         if stale {
             self.count("a stale look");
@@ -115,12 +115,12 @@ impl Tally {
         }
     }
 
-    /// A write that was tried.
+    /// Counts an attempted write.
     pub(crate) fn write(&mut self, decided: &Decided, outcome: &Outcome, before: &Cluster, after: &Cluster) {
         match (outcome, &decided.step) {
             (Outcome::Refused(refusal), _) => self.count(&format!("a write refused: {:?}", refusal.child)),
             (Outcome::Conflict, Step::WriteLedger(_)) => self.count("a ledger that lost the race"),
-            (Outcome::Done, Step::AdoptLedger(_)) => self.count("a memory taken over"),
+            (Outcome::Done, Step::AdoptLedger(_)) => self.count("an adopted ledger"),
             (Outcome::Done, Step::DeleteReplicaSet { .. }) => self.count("a ReplicaSet deleted"),
             (Outcome::Done, Step::DeleteRecord { .. }) => self.count("a record deleted"),
             (Outcome::Done, Step::DeleteBuildJob { .. }) => self.count("a build ended"),
@@ -134,7 +134,7 @@ impl Tally {
         let ledger = after.memory();
         let failed = before.in_place().is_some_and(|version| ledger.state(version).failed.is_some());
         if failed && before.in_place() != after.in_place() {
-            self.count("a return to the version before");
+            self.count("a return to the previous version");
         }
     }
 
@@ -149,24 +149,24 @@ impl Tally {
                 self.count("a verdict");
             }
             if life.initialized && !was.initialized {
-                self.count("an init command ended well");
+                self.count("an init command succeeded");
             }
             if life.failed.as_ref().is_some_and(|failed| failed.stage == "Init") && was.failed.is_none() {
                 self.count("an init command failed");
             }
             if was.failed.is_some() && life.failed.is_none() && life.outside.is_some() {
-                self.count("a cause outside is tried again");
+                self.count("an outside failure retried");
             }
             if life.live.is_some() && life.live != was.live {
                 self.count("a version goes live");
             }
             if was.restarting() && life.restart == was.good_restart && life.good_restart == was.good_restart {
-                self.count("a restart taken back");
+                self.count("a restart reverted");
             }
         }
     }
 
-    /// What there is to see at any moment.
+    /// Counts the facts of a moment.
     pub(crate) fn moment(&mut self, before: &Cluster, after: &Cluster) {
         if let Some(deployment) = &after.deployment {
             let set = after.sets.get(&deployment.template);
@@ -180,14 +180,14 @@ impl Tally {
             }
             let live = after.in_place().is_some_and(|version| after.memory().state(version).live.is_some());
             if live && before.complete() && !after.complete() && before.ready() > after.ready() {
-                self.count("a version that was live falls ill");
+                self.count("a live version becomes unhealthy");
             }
         }
         if !after.ghosts.is_empty() {
-            self.count("a look at what a namesake left");
+            self.count("a read of a namesake's children");
         }
         if after.project.deleting {
-            self.count("a look at a project that goes");
+            self.count("a read of a project being deleted");
         }
     }
 }

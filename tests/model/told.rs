@@ -1,4 +1,4 @@
-//! Lives that are told and not thrown: they lead to what chance seldom leads to, and are played before all others.
+//! Scripted lives: they reach states that random lives rarely reach. The search plays them first.
 
 use doce_operator::reconcile::observed::{Child, RefusalReason};
 
@@ -6,7 +6,7 @@ use super::event::{Event, Gap, Source, Which};
 use super::life::Life;
 use super::nature::RUN_WITH_INIT;
 
-/// Every one of them.
+/// All scripted lives.
 pub(crate) fn told() -> Vec<Life> {
     let cancelled = (4..20).map(a_cancelled_build_is_looked_up_again);
     let lost = (0..4).map(the_previous_version_loses_its_record);
@@ -29,8 +29,8 @@ pub(crate) fn told() -> Vec<Life> {
         .collect()
 }
 
-/// The branch comes to a commit whose build meets a fault; a person cancels the second try and asks for the branch anew,
-/// which meets a fault as well. After how many passes the second try runs is a matter of dice.
+/// The branch resolves to a commit whose build has a fault. A user cancels the second attempt and requests a new
+/// lookup, which has a fault too. The dice decide after how many passes the second attempt runs.
 fn a_cancelled_build_is_looked_up_again(passes: u8) -> Life {
     let events = vec![
         (Event::PushAndDeploy(7), Gap::Passes(passes)),
@@ -40,7 +40,7 @@ fn a_cancelled_build_is_looked_up_again(passes: u8) -> Life {
     Life { source: Source::Branch, replicas: 1, events, dice: u64::from(passes) }
 }
 
-/// Three versions were live, and somebody deletes the record of one of them.
+/// Three versions were live, and a user deletes the record of one of them.
 fn the_previous_version_loses_its_record(nth: u8) -> Life {
     let events = vec![
         (Event::Source(Source::Commit(1)), Gap::Settle),
@@ -51,7 +51,7 @@ fn the_previous_version_loses_its_record(nth: u8) -> Life {
     Life { source: Source::Commit(0), replicas: 1, events, dice: u64::from(nth) }
 }
 
-/// `kubectl rollout restart`, before or after the next version or in the middle of it, and back and forward.
+/// `kubectl rollout restart` before, during or after the rollout of the next version, then a rollback and another one.
 fn kubectl_restarts_the_pods(when: u8) -> Life {
     let mut events = vec![
         (Event::Source(Source::Commit(1)), if when == 2 { Gap::Passes(9) } else { Gap::Settle }),
@@ -62,7 +62,7 @@ fn kubectl_restarts_the_pods(when: u8) -> Life {
     Life { source: Source::Commit(0), replicas: 2, events, dice: u64::from(when) }
 }
 
-/// Nothing can be remembered for a while, and the spec asks for another version meanwhile.
+/// The API server rejects the ledger for a while, and the spec changes to another version meanwhile.
 fn the_memory_is_refused() -> Life {
     let events = vec![
         (Event::Refuse(Child::Ledger, RefusalReason::Invalid), Gap::Settle),
@@ -73,7 +73,7 @@ fn the_memory_is_refused() -> Life {
     Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }
 
-/// A newer version ends a hold; when the spec comes back to the version that was left, that one runs.
+/// A newer version ends a hold. When the spec returns to the version that was left, that version runs.
 fn a_hold_is_over() -> Life {
     let events = vec![
         (Event::Source(Source::Commit(1)), Gap::Settle),
@@ -84,7 +84,7 @@ fn a_hold_is_over() -> Life {
     Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }
 
-/// The next commit comes while one is being built.
+/// The next commit comes during a build.
 fn a_build_is_superseded() -> Life {
     let events = vec![
         (Event::Source(Source::Commit(1)), Gap::Passes(4)),
@@ -93,7 +93,7 @@ fn a_build_is_superseded() -> Life {
     Life { source: Source::Commit(0), replicas: 2, events, dice: 0 }
 }
 
-/// One version after the other is good, and two are kept.
+/// Several good versions in a row, with a history limit of two.
 fn few_records_are_kept() -> Life {
     let commits = [1, 2, 3].map(|commit| (Event::Source(Source::Commit(commit)), Gap::Settle));
     let (few, swept) = ((Event::Limit(2), Gap::Settle), (Event::SweepJobs, Gap::Settle));
@@ -101,14 +101,14 @@ fn few_records_are_kept() -> Life {
     Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }
 
-/// There are more versions than are kept, and the first of them runs when the last one fails.
+/// More versions than the limit, and the oldest one runs when the newest one fails.
 fn the_oldest_record_is_in_place() -> Life {
     let commits = [1, 2, 3, 0, 6];
     let events = commits.map(|commit| (Event::Source(Source::Commit(commit)), Gap::Settle)).to_vec();
     Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }
 
-/// A version with an init command, and another one on its heels.
+/// A version with an init command, closely followed by another version.
 fn the_next_commit_comes_while_an_init_command_runs(passes: u8) -> Life {
     let events = vec![
         (Event::Run(RUN_WITH_INIT), Gap::Passes(passes)),
@@ -119,7 +119,7 @@ fn the_next_commit_comes_while_an_init_command_runs(passes: u8) -> Life {
     Life { source: Source::Digest(0), replicas: 1, events, dice: u64::from(passes) }
 }
 
-/// A migration that never succeeds, with people who try again, and a stop in the middle of the next one.
+/// A migration that never succeeds, with a retry, and a stop during the next one.
 fn an_init_command_fails_and_is_retried() -> Life {
     let events = vec![
         (Event::Run(RUN_WITH_INIT), Gap::Settle),
@@ -132,7 +132,7 @@ fn an_init_command_fails_and_is_retried() -> Life {
     Life { source: Source::Commit(0), replicas: 1, events, dice: 0 }
 }
 
-/// The first version of all needs a database that is there later, and the memory is lost afterwards.
+/// The first version needs a database that comes later, and the ledger is lost afterwards.
 fn a_database_comes_late() -> Life {
     let events = vec![
         (Event::Run(RUN_WITH_INIT), Gap::Settle),
@@ -142,7 +142,7 @@ fn a_database_comes_late() -> Life {
     Life { source: Source::Commit(2), replicas: 2, events, dice: 0 }
 }
 
-/// A quota lets no Job in while the spec moves on.
+/// A quota rejects every Job while the spec changes.
 fn jobs_are_refused_to_an_init_command() -> Life {
     let events = vec![
         (Event::Refuse(Child::Init, RefusalReason::Invalid), Gap::Settle),

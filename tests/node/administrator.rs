@@ -1,4 +1,4 @@
-//! What the administrator of a cluster does, with kubectl as administrators do it.
+//! Tasks of a cluster administrator, with kubectl.
 
 use std::process::{Command, Stdio};
 
@@ -13,10 +13,10 @@ pub async fn restart_operator() {
     kubectl(&[&["rollout", "status", "--timeout=15m"], &operator[..]].concat()).await;
 }
 
-/// Runs kubectl to its end, which has to be a good one.
+/// Runs kubectl, which must succeed.
 pub async fn kubectl(arguments: &[&str]) -> String {
     let output = tokio::process::Command::new("kubectl").args(arguments).kill_on_drop(true).output().await;
-    let output = output.expect("kubectl is among the tools of doce-cluster");
+    let output = output.expect("doce-cluster provides kubectl");
     let words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     assert!(
         output.status.success(),
@@ -26,20 +26,20 @@ pub async fn kubectl(arguments: &[&str]) -> String {
     words
 }
 
-/// The node while it is being drained of the pods of all projects of a name. It takes pods again when this is gone.
+/// A node that is drained of the pods of all projects with a name. It accepts pods again when this is dropped.
 pub struct Drain {
     evicting: tokio::task::JoinHandle<String>,
 }
 
 impl Drain {
-    /// Begins: the node takes no pods any more, and those that are there are evicted, as far and as fast as budgets let.
+    /// Starts the drain: the node accepts no pods, and its pods are evicted as fast as their budgets allow.
     pub fn begin(project: &str) -> Self {
         let pods = format!("--pod-selector=doce.dev/project={project},doce.dev/role=app");
         let evicting = tokio::spawn(async move { kubectl(&["drain", NODE, &pods, "--timeout=15m"]).await });
         Self { evicting }
     }
 
-    /// The node takes pods again while the last of the old ones are still being evicted; waits until they are gone.
+    /// Accepts pods again while the last old ones are still being evicted. Waits until those are gone.
     pub async fn take_pods_again(mut self) {
         kubectl(&["uncordon", NODE]).await;
         println!("{}", (&mut self.evicting).await.unwrap());

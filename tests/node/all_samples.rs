@@ -1,4 +1,5 @@
-//! The samples without a Dockerfile: each is built and answers. `SAMPLES=all` tries those as well that a usual run leaves out.
+//! The samples without a Dockerfile: each is built and answers. `SAMPLES=all` also runs those that a normal run leaves
+//! out.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::harness::{PATIENCE, World};
 use crate::pods::is_ending;
 use crate::repository::Repository;
 
-/// Samples and words of their answers. Those that take long come first, so that none is left alone at the end.
+/// Samples and text of their answers. The slow ones come first, so that none runs alone at the end.
 const SAMPLES: [(&str, &str); 31] = [
     ("nuxt", "Hello from Nuxt"),
     ("kotlin-maven", "Hello from Kotlin"),
@@ -50,7 +51,7 @@ const SAMPLES: [(&str, &str); 31] = [
     ("site", "Hello"),
 ];
 
-/// More of what is built with Vite, for which every run has no minutes: tried where `SAMPLES=all` asks for them.
+/// More Vite samples. Normal runs have no time for them; `SAMPLES=all` includes them.
 const MORE: [(&str, &str); 4] = [
     ("solid-start", "Hello from SolidStart"),
     ("qwik", "Hello from Qwik"),
@@ -58,13 +59,13 @@ const MORE: [(&str, &str); 4] = [
     ("tanstack-start", "Hello from TanStack Start"),
 ];
 
-/// The sample that listens on no port, and what it prints.
+/// The sample that listens on no port, and its output.
 const WORKER: (&str, &str) = ("worker", "Hello from a worker");
 
-/// The sample whose source is a workspace, and the member that runs.
+/// The workspace sample, and the member that runs.
 const WORKSPACE: (&str, &str) = ("workspace", "apps/api");
 
-/// As many at a time as are built at a time.
+/// As many as are built at once.
 const AT_A_TIME: usize = 2;
 
 fn directory() -> PathBuf {
@@ -112,16 +113,16 @@ async fn is_built_and_answers(world: &World, name: &str, git: &Value, words: &st
         until_answer(&world.address, status.node_port.unwrap(), words).await;
     }
     println!("{name}: {:.0} s", begun.elapsed().as_secs_f64());
-    // The memory of the node is for those to come.
+    // The next samples need the memory of the node.
     world.api::<ProjectDeployment>().delete(&project, &DeleteParams::default()).await.unwrap();
 }
 
-/// Follows what the pod of a project prints until it has printed these words.
+/// Follows the log of a project's pod until it contains these words.
 async fn until_printed(world: &World, project: &str, words: &str) {
     let of = |pod: &Pod| {
         pod.labels().get("app.kubernetes.io/name").is_some_and(|name| name == project) && !is_ending(pod)
     };
-    let pods = world.until_pods("its pod is there", |pods| pods.iter().any(of)).await;
+    let pods = world.until_pods("its pod exists", |pods| pods.iter().any(of)).await;
     let name = pods.iter().find(|pod| of(pod)).unwrap().name_any();
     let parameters = LogParams { follow: true, ..LogParams::default() };
     let printed = world.api::<Pod>().log_stream(&name, &parameters).await.unwrap();
@@ -138,7 +139,7 @@ async fn until_printed(world: &World, project: &str, words: &str) {
 }
 
 #[test]
-fn every_sample_is_among_those_that_are_tried() {
+fn the_tests_cover_every_sample() {
     let mut there: Vec<String> = std::fs::read_dir(directory())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

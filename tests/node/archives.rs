@@ -1,4 +1,4 @@
-//! Sources that are no repository: an archive behind a URL, an artifact as Flux pushes it, an archive in a ConfigMap.
+//! Sources without a repository: an archive behind a URL, an artifact in the layout of Flux, an archive in a ConfigMap.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use crate::repository::variable;
 
 const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nUSER 1000\n\
     CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
-/// Host under which build pods push, and which they know to speak plain HTTP.
+/// Host name under which build pods push. They use plain HTTP for it.
 const REGISTRY: &str = "doce-doce-operator-registry.doce-system.svc:5000";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -27,7 +27,7 @@ fn sum(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// A site that says `words`, as a tar.gz of files below `top`.
+/// A site with this text, as a tar.gz of files below `top`.
 fn packed(top: &str, words: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(vec![], flate2::Compression::fast()));
     for (name, text) in [("Dockerfile", DOCKERFILE), ("index.html", words)] {
@@ -39,7 +39,7 @@ fn packed(top: &str, words: &str) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-/// Serves what is in `file` at that moment to the cluster; returns the URL.
+/// Serves the current content of `file` to the cluster. Returns the URL.
 async fn serve(file: Arc<Mutex<Vec<u8>>>) -> String {
     let git = Url::parse(&variable("DOCE_GIT_URL")).unwrap();
     let listener = tokio::net::TcpListener::bind((git.host_str().unwrap(), 0)).await.unwrap();
@@ -53,11 +53,11 @@ async fn serve(file: Arc<Mutex<Vec<u8>>>) -> String {
     url
 }
 
-/// Pushes `layer` as an artifact of the layout that `flux push artifact` writes; returns the digest of its manifest.
+/// Pushes `layer` as an artifact in the layout of `flux push artifact`. Returns the digest of its manifest.
 async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     let client = Client::builder().no_proxy().build().unwrap();
     let address = world.registry("registry").await;
-    // The rules that lead to a Service come a moment after its pod is ready.
+    // The node's rules for a Service follow a moment after its pod is ready.
     let (host, port) = address.rsplit_once(':').unwrap();
     until_answer(host, port.parse().unwrap(), "").await;
     let registry = format!("http://{address}/v2/{path}");
@@ -82,7 +82,7 @@ async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     sum(text.as_bytes())
 }
 
-/// It is built from that source, and answers.
+/// Waits until the project is built from this source and answers.
 async fn answers(world: &World, name: &str, words: &str) -> ProjectDeploymentStatus {
     let status = world.until_ready(name).await;
     until_answer(&world.address, status.node_port.unwrap(), words).await;
@@ -95,9 +95,9 @@ fn digest(status: &ProjectDeploymentStatus) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn an_archive_behind_a_url_an_artifact_and_an_archive_in_a_config_map_are_built_and_answer() {
+async fn archives_from_urls_and_config_maps_and_artifacts_are_built_and_answer() {
     let world = World::new("archives").await;
-    // As hosts make them: all of it in one directory.
+    // Like the archives of Git hosts: everything in one directory.
     let file = Arc::new(Mutex::new(packed("shop-1.4.0/", "the first archive")));
     let url = serve(file.clone()).await;
     let layer = packed("", "an artifact");
@@ -112,11 +112,11 @@ async fn an_archive_behind_a_url_an_artifact_and_an_archive_in_a_config_map_are_
         world.deploy(name, &json!({ "source": source, "rollout": { "minReadySeconds": 0 } })).await;
     }
     let first = answers(&world, "by-url", "the first archive").await;
-    assert_eq!(digest(&first), sum(&file.lock().unwrap()), "nobody wrote its sum, so it is told");
+    assert_eq!(digest(&first), sum(&file.lock().unwrap()), "without sha256 in the spec, status has it");
     assert_eq!(digest(&answers(&world, "by-tag", "an artifact").await), artifact);
     answers(&world, "by-key", "a key of a config map").await;
 
-    // What is there is looked at again only when somebody asks.
+    // The operator reads the URL again only on request.
     *file.lock().unwrap() = packed("shop-1.4.0/", "the second archive");
     world.annotate("by-url", "doce.dev/deploy", "@1").await;
     let sum = sum(&file.lock().unwrap());

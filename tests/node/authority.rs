@@ -1,4 +1,4 @@
-//! A certificate authority of the tests' own, which the platform is told to trust (`build.caBundle` of the chart).
+//! A certificate authority of the tests, which the platform trusts (`build.caBundle` of the chart).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// Extensions by what a certificate is for. The name is given in the environment.
+/// Extensions by purpose of a certificate. The environment contains the name.
 const SETTINGS: &str = "[req]\ndistinguished_name = name\n[name]\n[authority]\nbasicConstraints = critical, CA:TRUE\n\
     [server]\nbasicConstraints = CA:FALSE\nsubjectAltName = $ENV::NAME\n";
 
@@ -17,7 +17,7 @@ pub struct Authority {
     directory: TempDir,
 }
 
-/// The one of this run.
+/// The authority of this run.
 pub fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(|| {
         let authority = Authority { directory: tempfile::tempdir().unwrap() };
@@ -33,7 +33,7 @@ impl Authority {
         self.file("authority.crt")
     }
 
-    /// Certificate and key for a name as `IP:10.0.0.1` or `DNS:builds.example.org`, both PEM.
+    /// Certificate and key for a name such as `IP:10.0.0.1` or `DNS:builds.example.org`, both as PEM.
     pub fn signed(&self, name: &str) -> (String, String) {
         let (certificate, key) = (self.certificate(), self.file("authority.key"));
         self.make("server", name, &[Path::new("-CA"), &certificate, Path::new("-CAkey"), &key]);
@@ -54,7 +54,7 @@ impl Authority {
             .arg("-out")
             .arg(certificate);
         let output = command.args(signed).env("NAME", name).output();
-        let output = output.expect("openssl is among the packages of doce-cluster");
+        let output = output.expect("doce-cluster installs openssl");
         assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     }
 

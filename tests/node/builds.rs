@@ -1,4 +1,4 @@
-//! Builds beside each other and after each other: the cache, and builds that are not wanted any more.
+//! Concurrent and consecutive builds: the cache, and builds that are no longer needed.
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::{World, ready};
 use crate::repository::Repository;
 
-/// A program with packages enough that installing them is most of the work.
+/// A program with enough packages that their installation is most of the work.
 const PACKAGE: &str = r#"{ "name": "shop", "version": "1.0.0", "scripts": { "start": "node server.js" },
     "dependencies": { "express": "4.21.2", "fastify": "5.2.1", "typescript": "5.7.3" } }"#;
 
@@ -20,7 +20,7 @@ fn server(words: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_second_build_takes_what_did_not_change_from_the_cache() {
+async fn a_second_build_reuses_unchanged_layers_from_the_cache() {
     let world = World::new("cache").await;
     let repository = Repository::new("cache");
     let mut took = vec![];
@@ -45,7 +45,7 @@ async fn a_second_build_takes_what_did_not_change_from_the_cache() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_commit_that_one_environment_has_built_is_not_built_for_another_that_names_its_repository() {
+async fn environments_with_the_same_repository_build_a_commit_once() {
     let world = World::new("environments").await;
     let repository = Repository::new("environments");
     let commit = repository.commit("Both", &[("package.json", PACKAGE), ("server.js", &server("both"))]);
@@ -58,14 +58,14 @@ async fn a_commit_that_one_environment_has_built_is_not_built_for_another_that_n
         world.deploy(name, &spec).await;
         world.until_serves(name, "Both").await
     };
-    // The address is the one that `status.image` of any project shows.
+    // Any project shows this address in `status.image`.
     let alone = deploy("alone", json!({}), "trial").await;
     let registry = alone.image.unwrap().split_once('/').unwrap().0.to_owned();
     let shared = json!({ "repository": format!("{registry}/environments/both") });
     let staging = deploy("staging", shared.clone(), "staging").await;
     let production = deploy("production", shared, "production").await;
     assert_eq!(production.image, staging.image);
-    assert_ne!(production.version, staging.version, "it runs otherwise");
+    assert_ne!(production.version, staging.version, "it runs differently");
     for (name, built) in [("alone", true), ("staging", true), ("production", false)] {
         let job = world.build_of(name).await;
         let log = world.log_of(&job).await;
@@ -75,7 +75,7 @@ async fn a_commit_that_one_environment_has_built_is_not_built_for_another_that_n
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_build_that_is_cancelled_or_superseded_leaves_no_pod() {
+async fn a_cancelled_or_superseded_build_leaves_no_pod() {
     let world = World::new("unwanted").await;
     let repository = Repository::new("unwanted");
     let endless = "FROM docker.io/library/busybox:1.37\nRUN sleep 3600\n";
@@ -89,7 +89,7 @@ async fn a_build_that_is_cancelled_or_superseded_leaves_no_pod() {
     deploy(&repository.commit("Endless", &[("Dockerfile", endless)])).await;
     world.until_pods_of("build", "the build runs", runs).await;
     let named = |status: &doce_operator::crd::ProjectDeploymentStatus| status.build.is_some();
-    let build = world.until_status("shop", "the build is named", named).await.build.unwrap();
+    let build = world.until_status("shop", "status names the build", named).await.build.unwrap();
     world.annotate("shop", "doce.dev/cancel", &format!("{}@1", build.id)).await;
     let cancelled = |status: &_| ready(status).is_some_and(|(_, reason)| reason == "Cancelled");
     world.until_status("shop", "it is cancelled", cancelled).await;
@@ -102,20 +102,20 @@ async fn a_build_that_is_cancelled_or_superseded_leaves_no_pod() {
     deploy(&repository.commit("Good", &[("Dockerfile", good)])).await;
     world.until_serves("shop", "Good").await;
     let over = |pods: &[Pod]| pods.iter().all(|pod| phase(pod) == Some("Succeeded"));
-    world.until_pods_of("build", "only what was finished is left", over).await;
+    world.until_pods_of("build", "only finished pods are left", over).await;
 }
 
 fn phase(pod: &Pod) -> Option<&str> {
     pod.status.as_ref()?.phase.as_deref()
 }
 
-/// When the Job of a build started and ended.
+/// Start and end of a build Job.
 pub fn lasted(job: &Job) -> (Timestamp, Timestamp) {
     let status = job.status.as_ref().unwrap();
     (status.start_time.as_ref().unwrap().0, status.completion_time.as_ref().unwrap().0)
 }
 
-/// Name and seconds of the build that started last.
+/// Name and duration in seconds of the newest build.
 fn newest(jobs: &[Job]) -> (String, f64) {
     let job = jobs.iter().max_by_key(|job| lasted(job).0).unwrap();
     let (started, ended) = lasted(job);
@@ -132,7 +132,7 @@ impl World {
         job.name_any()
     }
 
-    /// What the pod of a build wrote.
+    /// Log of a build pod.
     pub async fn log_of(&self, job: &str) -> String {
         let pods = self.list::<Pod>().await;
         let of_job =

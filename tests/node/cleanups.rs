@@ -1,4 +1,4 @@
-//! What goes from a registry outside the platform's, by the Job that deletes it.
+//! Image cleanup in a registry of your own, by its Job.
 
 use http::Method;
 use k8s_openapi::api::batch::v1::Job;
@@ -14,7 +14,7 @@ use crate::private_registry::PASSWORD;
 
 const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
 
-/// Asks the registry for what a tag or digest of a repository is.
+/// Requests a tag or digest of a repository from the registry.
 async fn look(repository: &str, reference: &str) -> Response {
     let ca = Certificate::from_pem(&std::fs::read(authority().certificate()).unwrap()).unwrap();
     let client = Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
@@ -26,7 +26,7 @@ async fn look(repository: &str, reference: &str) -> Response {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn an_image_that_no_record_names_any_more_is_deleted_with_the_secret_that_pushed_it() {
+async fn an_image_without_a_record_is_deleted_with_the_push_secret() {
     let world = World::new("cleanups").await;
     let registry = world.registry_with_login().await;
     world.login("login", &registry, PASSWORD).await;
@@ -54,33 +54,33 @@ async fn an_image_that_no_record_names_any_more_is_deleted_with_the_secret_that_
         let cache = look(&repository, "cache").await;
         caches.push(cache.headers()["docker-content-digest"].to_str().unwrap().to_owned());
     }
-    // A record stays as long as the Job of its build is there, an hour; here somebody tidies up.
+    // A record stays while its build Job exists, for an hour. Here the test deletes the Job.
     world.api::<Job>().delete(&builds[0], &DeleteParams::background()).await.unwrap();
     let jobs = world.until_cleaned().await;
     assert_eq!(jobs, 1, "only the first of three versions is beyond the limit");
     for (image, there) in images.iter().zip([404, 200, 200]) {
         assert_eq!(look(&repository, image).await.status().as_u16(), there, "{images:?}");
     }
-    assert_ne!(caches[0], caches[1], "a change of the source is another cache");
+    assert_ne!(caches[0], caches[1], "a changed source has another cache");
     for (cache, there) in caches.iter().zip([404, 404, 200]) {
         assert_eq!(look(&repository, cache).await.status().as_u16(), there, "{caches:?}");
     }
 }
 
 impl World {
-    /// Name of the build Job that is not among `known`.
+    /// Name of the build Job that is not in `known`.
     async fn newest_build(&self, known: &[String]) -> String {
         let names: Vec<String> = self.list::<Job>().await.iter().map(ResourceExt::name_any).collect();
         let [new] = &names.into_iter().filter(|name| !known.contains(name)).collect::<Vec<_>>()[..] else {
-            panic!("one build a version")
+            panic!("one build per version")
         };
         new.clone()
     }
 
-    /// Waits until a cleanup has succeeded; how many there are.
+    /// Waits until a cleanup has succeeded. Returns the number of cleanups.
     async fn until_cleaned(&self) -> usize {
         let is_cleanup = |job: &Job| job.labels().get("doce.dev/role").is_some_and(|role| role == "cleanup");
-        let made = self.until_any::<Job>("a cleanup is made", is_cleanup).await;
+        let made = self.until_any::<Job>("a cleanup Job exists", is_cleanup).await;
         let succeeded = |job: Option<&Job>| {
             job.and_then(|job| job.status.as_ref()).is_some_and(|status| status.succeeded == Some(1))
         };

@@ -1,4 +1,4 @@
-//! HTTP clients as visitors have them: one connection a request, or connections that are kept and used in turn.
+//! HTTP clients like those of visitors: one connection per request, or kept connections used in turn.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -13,25 +13,25 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::MissedTickBehavior;
 
-/// Longest wait for one answer: browsers wait longer, and a machine may stand still for a while.
+/// Longest wait for one answer: shorter than that of browsers, and a machine may stall for a while.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest wait for another answer: how long it took is for the benchmarks to say.
+/// Longest wait for a changed answer. Benchmarks report how long it takes.
 const PATIENCE: Duration = Duration::from_mins(15);
-/// Connections that are kept, so that each rests for a while between two requests.
+/// Number of kept connections, so that each one is idle between two requests.
 const KEPT: usize = 8;
 
 type Connection = SendRequest<Empty<Bytes>>;
 
-/// A whole answer with status 200.
+/// A complete answer with status 200.
 #[derive(Debug)]
 pub struct Answer {
-    /// The body, without the end of its line.
+    /// The body without its final line break.
     pub text: String,
-    /// It came in reply to the second sending: the connection was closed under the first one.
+    /// True if it answers the second attempt, because the connection closed during the first.
     pub resent: bool,
 }
 
-/// `GET /` on a connection of its own; anything but a whole 200 is an error.
+/// Sends `GET /` on a new connection. Anything but a complete 200 is an error.
 pub async fn get(address: &str) -> Result<Answer, String> {
     let asked = async {
         let mut connection = connect(address).await?;
@@ -42,7 +42,7 @@ pub async fn get(address: &str) -> Result<Answer, String> {
     tokio::time::timeout(TIMEOUT, asked).await.map_err(|_| "no answer in time".to_owned())?
 }
 
-/// Asks until the answer holds `text`; returns how long that took.
+/// Repeats the request until the answer contains `text`. Returns how long that took.
 pub async fn until_answer(address: &str, port: i32, text: &str) -> Duration {
     let (begun, address) = (Instant::now(), format!("{address}:{port}"));
     let mut clock = tokio::time::interval(Duration::from_millis(10));
@@ -55,10 +55,10 @@ pub async fn until_answer(address: &str, port: i32, text: &str) -> Duration {
             return begun.elapsed();
         }
     }
-    panic!("{address} did not answer {text:?} within {PATIENCE:?}, but {last:?}");
+    panic!("{address} did not answer {text:?} within {PATIENCE:?}; last: {last:?}");
 }
 
-/// A client that keeps its connections, as browsers and proxies do.
+/// A client that keeps its connections, like browsers and proxies.
 #[derive(Debug)]
 pub struct Keeping {
     address: String,
@@ -66,14 +66,14 @@ pub struct Keeping {
 }
 
 impl Keeping {
-    /// Nothing is connected yet.
+    /// Creates a client without connections.
     pub fn new(address: &str) -> Self {
         Self { address: address.to_owned(), idle: Mutex::default() }
     }
 
-    /// `GET /` on the connection that has rested longest. A server may close a kept connection at any time, also in
-    /// the moment in which a request is sent on it; where not one byte of an answer has come, the request is sent once
-    /// more on a new connection, as RFC 9112 (9.3.1) says that clients may and as browsers do.
+    /// Sends `GET /` on the connection that was idle longest. A server may close a kept connection at any time, even
+    /// while a request is sent. If no byte of an answer has arrived, the client sends the request once more on a new
+    /// connection, as RFC 9112 (9.3.1) permits and as browsers do.
     pub async fn get(&self) -> Result<Answer, String> {
         let asked = async {
             let mut resent = false;
@@ -81,7 +81,7 @@ impl Keeping {
                 match kept.send_request(request(&self.address, "keep-alive")?).await {
                     Ok(response) => return Ok(Answer { text: self.read(kept, response).await?, resent }),
                     Err(error) if error.is_parse() => return Err(words("answer", &error)),
-                    // Closed before anything was sent is what every client expects of a kept connection.
+                    // Every client expects a kept connection to close before it sends.
                     Err(error) => resent = !error.is_canceled(),
                 }
             }
@@ -113,7 +113,7 @@ async fn connect(address: &str) -> Result<Connection, String> {
     let stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
     let (connection, driver) =
         handshake(TokioIo::new(stream)).await.map_err(|error| words("begin", &error))?;
-    tokio::spawn(driver); // What ends it is told to whoever waits for the answer.
+    tokio::spawn(driver); // The task that waits for the answer gets the error.
     Ok(connection)
 }
 
@@ -126,12 +126,12 @@ async fn whole(response: Response<Incoming>) -> Result<String, String> {
     let status = response.status();
     let body = response.into_body().collect().await.map_err(|error| words("cut off", &error))?.to_bytes();
     if status != 200 {
-        return Err(format!("not a 200: {status}"));
+        return Err(format!("not 200: {status}"));
     }
     Ok(String::from_utf8_lossy(&body).trim().to_owned())
 }
 
-/// What hyper says, with its cause.
+/// hyper's error with its cause.
 fn words(what: &str, error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
     format!("{what}: {error}{cause}")

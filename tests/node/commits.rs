@@ -1,4 +1,4 @@
-//! What a commit is, from the repository to the app that answers: its submodules, and what is told of it.
+//! Commits from the repository to the running app: submodules, and the recorded commit data.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -13,12 +13,12 @@ const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY words /www\n
     RUN mkdir -p /www && ls -A /www && if [ ! -e /www/index.html ]; then echo no words > /www/index.html; fi\n\
     USER 1000\nCMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
 
-/// Commit, first line of the message and author, as Git itself tells them of the newest commit.
+/// Commit, first line of the message and author of the newest commit, as Git prints them.
 fn told_by_git(repository: &Repository) -> [String; 3] {
     ["%H", "%s", "%an <%ae>"].map(|format| repository.log(format))
 }
 
-/// What the record of the version that serves says: commit, message, author, reference.
+/// Commit, message, author and reference in the record of the live version.
 async fn told_by_record(world: &World, status: &ProjectDeploymentStatus) -> [Value; 4] {
     let version = status.version.as_deref().unwrap().trim_start_matches('v').to_owned();
     let revisions = world.list::<ControllerRevision>().await;
@@ -29,13 +29,13 @@ async fn told_by_record(world: &World, status: &ProjectDeploymentStatus) -> [Val
     let record = revisions.iter().find(is_record).unwrap();
     let source = facts(record)["source"].clone();
     let image: Value = serde_json::from_str(&record.annotations()["doce.dev/image"]).unwrap();
-    // Of a commit that was asked for by its number, only the build can tell the rest.
+    // For a commit that the spec names, only the build knows the rest.
     let either =
         |field: &str| if source[field].is_null() { image[field].clone() } else { source[field].clone() };
     [source["digest"].clone(), either("message"), either("author"), source["reference"].clone()]
 }
 
-/// Record, status and history say what Git says.
+/// Checks that record, status and history agree with Git.
 async fn assert_told(world: &World, repository: &Repository, status: &ProjectDeploymentStatus, asked: &str) {
     let [commit, message, author] = told_by_git(repository);
     let told = json!([commit, message, author, asked]);
@@ -50,12 +50,12 @@ async fn assert_told(world: &World, repository: &Repository, status: &ProjectDep
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn submodules_are_built_where_they_are_asked_for_and_of_every_commit_is_told_what_git_log_tells() {
+async fn submodules_are_built_on_request_and_records_match_git_log() {
     let world = World::new("commits").await;
     let (repository, words) = (Repository::new("commits"), Repository::new("commits-words"));
     let inner = words.commit("Words", &[("index.html", "words of a submodule")]);
     repository.submodule("words", "../commits-words.git", &inner);
-    // What is there to be told apart: a message with a body, and an author who has not committed it.
+    // The message has a body, and the author is not the committer, so that the test can tell them apart.
     let message = "Sell words, and Größeres\n\nThis is not the first line.";
     let commit = repository.commit(message, &[("Dockerfile", DOCKERFILE)]);
     assert_ne!(repository.log("%an"), repository.log("%cn"));
@@ -74,6 +74,6 @@ async fn submodules_are_built_where_they_are_asked_for_and_of_every_commit_is_to
     let by_commit = json!({ "url": repository.url, "ref": { "commit": commit }, "submodules": true });
     let with = deploy(by_commit).await;
     answers(&with, "words of a submodule").await;
-    assert_ne!(with.version, without.version, "the same commit, and another build");
+    assert_ne!(with.version, without.version, "the same commit needs another build");
     assert_told(&world, &repository, &with, &format!("commit {commit}")).await;
 }

@@ -1,4 +1,4 @@
-//! Repositories over ssh: a deploy key opens them, and the host proves who it is before anything is asked of it.
+//! Repositories over ssh: a deploy key gives access, and the host must prove its identity first.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::Secret;
@@ -15,7 +15,7 @@ const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY index.html /
     CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
 
 impl World {
-    /// Writes the Secret that the project names.
+    /// Writes the project's Secret.
     async fn key(&self, identity: &str, known_hosts: &str) {
         let data = json!({ "identity": identity, "known_hosts": known_hosts });
         self.apply::<Secret>("shop-key", json!({ "stringData": data })).await;
@@ -29,7 +29,7 @@ fn refused(status: &ProjectDeploymentStatus, words: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_deploy_key_opens_a_repository_over_ssh_whose_host_is_the_known_one_and_no_other() {
+async fn a_deploy_key_works_only_with_the_known_ssh_host() {
     let world = World::new("deploy-key").await;
     let repository = Repository::new("deploy-key");
     let commit = repository.commit("Over ssh", &[("Dockerfile", DOCKERFILE), ("index.html", "over ssh")]);
@@ -42,16 +42,16 @@ async fn a_deploy_key_opens_a_repository_over_ssh_whose_host_is_the_known_one_an
     let git = json!({ "url": server.url, "ref": { "branch": "main" }, "secretRef": { "name": "shop-key" } });
     world.deploy("shop", &json!({ "source": { "git": git }, "rollout": { "minReadySeconds": 0 } })).await;
     let words = "rejected the identity in the Secret of spec.source";
-    world.until_status("shop", "the key is refused", |status| refused(status, words)).await;
+    world.until_status("shop", "the key is rejected", |status| refused(status, words)).await;
 
-    // Somebody else answers at the address of the host that is known.
+    // Another host answers at the address of the known one.
     let (place, _) = known.split_once(' ').unwrap();
     let other = format!("{place} {}\n", stranger.public);
     world.key(&server.identity, &other).await;
     let words = "does not match known_hosts in the Secret of spec.source";
-    let status = world.until_status("shop", "the host is refused", |status| refused(status, words)).await;
+    let status = world.until_status("shop", "the host is rejected", |status| refused(status, words)).await;
     assert_eq!(status.source, None, "{status:?}");
-    assert!(!server.was_entered(), "the key that is right was shown to a host that is not known");
+    assert!(!server.was_entered(), "the right key was shown to an unknown host");
 
     // The Secret is right now, and nothing else changes.
     world.key(&server.identity, known).await;

@@ -1,4 +1,4 @@
-//! What every node test works with: the operator installed by Helm, a namespace of its own, waiting by watch.
+//! Shared by all node tests: the operator installed by Helm, a namespace per test, waits by watch.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -23,14 +23,15 @@ use tokio::sync::{OnceCell, RwLock};
 use crate::authority::authority;
 use crate::repository::variable;
 
-/// Longest wait for anything that involves a build. It costs time only where a test fails, and a machine may stand still
-/// for a while.
+/// Longest wait for anything that includes a build. Only a failing test waits that long, and a machine may stall for a
+/// while.
 pub const PATIENCE: Duration = Duration::from_mins(30);
-/// Longest time of one watch of a test.
+/// Longest duration of one watch of a test.
 const WATCH: Duration = Duration::from_mins(1);
-/// Between a watch that ended with an error and the next one.
+/// Pause between a failed watch and the next one.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Seconds that a version gets where a test does not say: the default may make a slow start of a good one a failure.
+/// Default deadline of a version in these tests, in seconds. With the API's default, a slow start of a good version
+/// could fail.
 const DEADLINE: u32 = 1800;
 
 /// A namespaced kind.
@@ -57,34 +58,34 @@ impl<
 }
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
-/// Held by many tests that leave operator, registry and node as they are, or by one that does not.
+/// Tests that do not change operator, registry or node share it. Other tests hold it alone.
 static CLUSTER: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
-/// A namespace of one test's own.
+/// The namespace of one test.
 pub struct World {
     /// Its name.
     pub namespace: String,
-    /// Address at which node ports answer.
+    /// Address of the node ports.
     pub address: String,
     /// An administrator's client.
     pub client: Client,
-    /// Its hold on the cluster, which all namespaces of a test share.
+    /// Its hold on the cluster, shared by all namespaces of a test.
     hold: Arc<dyn Any + Send + Sync>,
 }
 
 impl World {
-    /// A new namespace for a test that runs beside others; the first caller installs the operator.
+    /// Creates a namespace for a test that runs beside others. The first caller installs the operator.
     pub async fn new(namespace: &str) -> Self {
         Self::held(namespace, Arc::new(CLUSTER.clone().read_owned().await)).await
     }
 
-    /// A new namespace for a test that has the cluster to itself: one that changes the operator, the registry or the node,
-    /// or that counts what happens at a time.
+    /// Creates a namespace for a test that needs the cluster alone: it changes operator, registry or node, or it counts
+    /// concurrent events.
     pub async fn undisturbed(namespace: &str) -> Self {
         Self::held(namespace, Arc::new(CLUSTER.clone().write_owned().await)).await
     }
 
-    /// One more namespace for the same test.
+    /// Creates another namespace for the same test.
     pub async fn another(&self, namespace: &str) -> Self {
         Self::held(namespace, self.hold.clone()).await
     }
@@ -100,7 +101,7 @@ impl World {
         Self { namespace: namespace.to_owned(), address: variable("DOCE_NODE_ADDRESS"), client, hold }
     }
 
-    /// Address of the embedded registry inside the cluster, by the name of the port (registry, read).
+    /// Address of the embedded registry in the cluster, by port name (registry, read).
     pub async fn registry(&self, port: &str) -> String {
         let services = Api::<Service>::namespaced(self.client.clone(), "doce-system");
         let service = services.get("doce-doce-operator-registry").await.unwrap().spec.unwrap();
@@ -114,14 +115,14 @@ impl World {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// All objects of a kind, ordered by name.
+    /// Lists all objects of a kind, ordered by name.
     pub async fn list<K: Kind>(&self) -> Vec<K> {
         let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
         items.sort_by_key(ResourceExt::name_any);
         items
     }
 
-    /// Applies an object of any kind as `kubectl apply --server-side` does.
+    /// Applies an object of any kind, like `kubectl apply --server-side`.
     pub async fn apply<K: Kind>(&self, name: &str, mut object: Value) -> K {
         object["apiVersion"] = json!(K::api_version(&()));
         object["kind"] = json!(K::kind(&()));
@@ -129,7 +130,7 @@ impl World {
         self.api::<K>().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap()
     }
 
-    /// Applies a project; where the spec gives no deadline, it gets one that only a bad version misses.
+    /// Applies a project. If the spec has no deadline, it gets one that only a bad version misses.
     pub async fn deploy(&self, name: &str, spec: &Value) -> ProjectDeployment {
         let mut spec = spec.clone();
         if spec["rollout"]["deadlineSeconds"].is_null() {
@@ -138,7 +139,7 @@ impl World {
         self.apply(name, json!({ "spec": spec })).await
     }
 
-    /// Makes a request, as `kubectl annotate --overwrite` does.
+    /// Makes a request, like `kubectl annotate --overwrite`.
     pub async fn annotate(&self, name: &str, annotation: &str, value: &str) {
         let patch = json!({ "metadata": { "annotations": { annotation: value } } });
         self.api::<ProjectDeployment>()
@@ -149,16 +150,16 @@ impl World {
 
     /// Waits, by watch, for a condition of any object.
     pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        // An object is to be returned, so its absence is never what was waited for.
+        // The object is returned, so its absence never ends the wait.
         let holds = |object: Option<&K>| object.is_some() && condition.matches_object(object);
         match self.watched(name, holds).await {
             Ok(Some(object)) => object,
-            there => panic!("waited in vain for {} {name}: {what}; it is {there:#?}", K::kind(&())),
+            there => panic!("timed out waiting for {} {name}: {what}; it is {there:#?}", K::kind(&())),
         }
     }
 
-    /// Waits for a condition, and begins the watch anew when it fails or hangs; once patience is over, a last look
-    /// counts, and is the error where the condition does not hold.
+    /// Waits for a condition and restarts a watch that fails or hangs. After the timeout, a final read decides and
+    /// becomes the error.
     async fn watched<K: Kind>(
         &self,
         name: &str,
@@ -178,7 +179,7 @@ impl World {
         if holds(there.as_ref()) { Ok(there) } else { Err(serde_json::to_value(&there).unwrap()) }
     }
 
-    /// Waits, by watch, for any object of a kind that is so.
+    /// Waits, by watch, for any object of a kind that meets a condition.
     pub async fn until_any<K: Kind>(&self, what: &str, so: impl Fn(&K) -> bool) -> K {
         let events = watcher(self.api::<K>(), watcher::Config::default()).default_backoff();
         let mut objects = std::pin::pin!(events.applied_objects());
@@ -194,16 +195,16 @@ impl World {
             return object;
         }
         let last = self.list::<K>().await.into_iter().find(|object| so(object));
-        last.unwrap_or_else(|| panic!("waited in vain: {what}"))
+        last.unwrap_or_else(|| panic!("timed out: {what}"))
     }
 
-    /// Waits until there is no object of that name any more.
+    /// Waits until no object has this name.
     pub async fn until_gone<K: Kind>(&self, name: &str) {
         let waited = self.watched(name, |object: Option<&K>| object.is_none()).await;
-        assert!(waited.is_ok(), "waited in vain for {} {name} to be gone: {waited:#?}", K::kind(&()));
+        assert!(waited.is_ok(), "timed out waiting for {} {name} to be deleted: {waited:#?}", K::kind(&()));
     }
 
-    /// Waits until a status of the newest generation is as `test` says.
+    /// Waits until a status of the newest generation passes `test`.
     pub async fn until_status(
         &self,
         name: &str,
@@ -219,7 +220,7 @@ impl World {
         self.until(name, what, current).await.status.unwrap()
     }
 
-    /// Waits until it serves; a failure ends the test at once, with its words.
+    /// Waits until it serves. A failure ends the test at once with its message.
     pub async fn until_ready(&self, name: &str) -> ProjectDeploymentStatus {
         let over = |status: &_| holds(status, "Ready") || holds(status, "Stalled");
         let status = self.until_status(name, "it serves or fails", over).await;
@@ -227,7 +228,7 @@ impl World {
         status
     }
 
-    /// Waits until that commit message is what serves and Ready.
+    /// Waits until the commit with this message serves and Ready is True.
     pub async fn until_serves(&self, name: &str, message: &str) -> ProjectDeploymentStatus {
         self.until_status(name, &format!("{message:?} serves"), |status| {
             let source = status.source.as_ref().and_then(|source| source.message.as_deref());
@@ -243,19 +244,19 @@ pub fn ready(status: &ProjectDeploymentStatus) -> Option<(String, String)> {
     Some((ready.status.clone(), ready.reason.clone()))
 }
 
-/// Whether a condition is True.
+/// True if a condition is True.
 pub fn holds(status: &ProjectDeploymentStatus, kind: &str) -> bool {
     status.conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")
 }
 
-/// Ready is False for this reason, the failure holds these words, and it is tried again.
+/// True if Ready is False for this reason, the failure contains these words, and the operator retries.
 pub fn is_at_fault(status: &ProjectDeploymentStatus, reason: &str, words: &str) -> bool {
     let named = status.failure.as_ref().is_some_and(|failure| failure.message.contains(words));
     ready(status) == Some(("False".into(), reason.into())) && named && holds(status, "Reconciling")
 }
 
-/// As the README says it, with the addresses of this cluster. One process at a time: Helm refuses to work on a release that
-/// another one works on.
+/// Installs the chart as the README says, with the addresses of this cluster. One process at a time: Helm rejects
+/// concurrent operations on a release.
 fn install() {
     let lock = std::fs::File::create(Path::new(&variable("DOCE_CLUSTER_DIR")).join("helm.lock")).unwrap();
     lock.lock().unwrap();
@@ -279,7 +280,7 @@ fn install() {
     helm(&["--install", "--create-namespace", "--values", &file.display().to_string()]);
 }
 
-/// Upgrades the release with these arguments, values that it has been given before stay, and waits until it is ready.
+/// Upgrades the release with these arguments, keeps earlier values, and waits until it is ready.
 pub fn helm(arguments: &[&str]) {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/doce-operator");
     let mut helm = Command::new("helm");
@@ -287,7 +288,7 @@ pub fn helm(arguments: &[&str]) {
         .arg(chart)
         .args(["--namespace", "doce-system", "--wait", "--timeout", "15m", "--reset-then-reuse-values"])
         .args(arguments);
-    let output = helm.output().expect("helm is among the tools of doce-cluster");
+    let output = helm.output().expect("doce-cluster provides helm");
     assert!(
         output.status.success() || std::thread::panicking(),
         "helm: {}{}",

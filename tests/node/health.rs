@@ -1,5 +1,5 @@
-//! What is said of apps that do not become ready, in the words of a real kubelet; and a long request that outlives a
-//! rollout. Every app is one image with another program.
+//! Messages about apps that do not become ready, with a real kubelet; and a long request that survives a rollout. All
+//! apps are one image with different programs.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,7 +11,7 @@ use crate::pods::{is_ending, of_version};
 
 const IMAGE: &str = "docker.io/library/node:22-bookworm-slim";
 
-/// Begins a server that answers as this says.
+/// A server with this request handler.
 fn serves(answer: &str) -> Value {
     let program = format!(
         "const server = require('node:http').createServer((request, response) => {{ {answer} }}); \
@@ -35,7 +35,7 @@ fn says(status: &ProjectDeploymentStatus) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn what_the_kubelet_met_is_in_the_message_of_ready() {
+async fn the_ready_condition_explains_kubelet_errors() {
     let world = World::new("health").await;
     let plain = json!({});
     let own = "response.writeHead(301, { location: `https://${request.socket.localAddress.replace('::ffff:', '')}:3000/` }).end();";
@@ -68,10 +68,10 @@ async fn what_the_kubelet_met_is_in_the_message_of_ready() {
     }
 
     world.deploy("absent", &spec(&json!(["nope", "--port", "3000"]), &plain)).await;
-    let failed = world.until_status("absent", "it is left", |status| holds(status, "Stalled")).await;
+    let failed = world.until_status("absent", "it has failed", |status| holds(status, "Stalled")).await;
     assert!(says(&failed).contains("the command \"nope\" was not found in the image"), "{}", says(&failed));
 
-    // The same app with the line that the words name.
+    // The same app with the line from the message.
     let tcp = json!({ "type": "TCP" });
     world.deploy("login", &spec(&serves("response.writeHead(401).end();"), &tcp)).await;
     world.until_ready("login").await;
@@ -79,7 +79,7 @@ async fn what_the_kubelet_met_is_in_the_message_of_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn an_app_that_sends_http_to_https_serves_without_a_change() {
+async fn an_app_that_redirects_http_to_https_serves_unchanged() {
     let world = World::new("to-https").await;
     let answer =
         "response.writeHead(301, { location: `https://${request.headers.host}${request.url}` }).end();";
@@ -89,7 +89,7 @@ async fn an_app_that_sends_http_to_https_serves_without_a_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_request_of_twenty_seconds_outlives_a_rollout() {
+async fn a_request_of_twenty_seconds_survives_a_rollout() {
     let world = World::new("long").await;
     let answer = |words: &str| {
         serves(&format!(
@@ -113,8 +113,8 @@ async fn a_request_of_twenty_seconds_outlives_a_rollout() {
     world.until_pods("the rollout has begun", |pods| pods.iter().any(is_new)).await;
     let asked = tokio::spawn(async move { get(&address).await });
     world.until_pods("the old pod ends", |pods| pods.iter().any(is_ending)).await;
-    assert!(!asked.is_finished(), "the request goes on while its pod ends");
+    assert!(!asked.is_finished(), "the request continues while its pod ends");
     let answer = asked.await.unwrap().unwrap();
-    assert_eq!(answer.text, "one", "the request was sent to the version before and answered by it");
+    assert_eq!(answer.text, "one", "the previous version answers its request");
     until_answer(&world.address, port, "two").await;
 }

@@ -1,4 +1,4 @@
-//! Init commands under a real kubelet: they run in the image of the version, with its environment, before its pods.
+//! Init commands with a real kubelet: they run in the image of the version, with its environment, before its pods.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Logs of builds whose Jobs are gone, read with the very commands of docs/builds-logs.md.
+//! Logs of builds whose Jobs are deleted, read with the commands of docs/builds-logs.md.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,13 +12,13 @@ use crate::harness::{World, holds};
 use crate::repository::{Repository, variable};
 
 const DOCS: &str = include_str!("../../docs/builds-logs.md");
-/// The tag that stands there.
+/// The tag in that example.
 const TAG: &str = "log-6b14d254bc2e85ad";
 
-/// The commands of the example in which `word` stands, without what they print.
+/// The commands of the example that contains `word`, without their output.
 fn commands(word: &str) -> String {
     let mut examples = DOCS.split("```").skip(1).step_by(2);
-    let example = examples.find(|example| example.contains(word)).expect("the docs have such an example");
+    let example = examples.find(|example| example.contains(word)).expect("the docs contain this example");
     let mut goes_on = false;
     let of_command = |line: &&str| {
         let is = goes_on || line.starts_with("$ ");
@@ -29,7 +29,7 @@ fn commands(word: &str) -> String {
     lines.iter().map(|line| line.trim_start_matches("$ ")).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs them as somebody does who sits at the node.
+/// Runs them like a user on the node.
 fn run(commands: &str, kubeconfig: &Path) -> String {
     let mut shell = Command::new("bash");
     shell.args(["-c", commands]).env("KUBECONFIG", kubeconfig).env("no_proxy", "*");
@@ -39,14 +39,14 @@ fn run(commands: &str, kubeconfig: &Path) -> String {
 }
 
 impl World {
-    /// An administrator's configuration for this namespace.
+    /// An administrator's kubeconfig for this namespace.
     fn configuration(&self, file: &Path) {
         std::fs::copy(variable("KUBECONFIG"), file).unwrap();
         let namespace = &self.namespace;
         run(&format!("kubectl config set-context --current --namespace={namespace}"), file);
     }
 
-    /// Deletes the Jobs; returns when their pods are gone too.
+    /// Deletes the Jobs and waits until their pods are gone.
     async fn delete_jobs(&self) {
         for job in self.list::<Job>().await {
             let _ = self.api::<Job>().delete(&job.name_any(), &DeleteParams::background()).await.unwrap();
@@ -58,8 +58,8 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn the_logs_of_a_good_and_a_bad_build_are_read_as_the_docs_say_when_their_jobs_are_gone() {
-    // The namespace and the name that stand in the docs.
+async fn the_documented_commands_read_build_logs_after_the_jobs_are_gone() {
+    // The namespace and the name in the docs.
     let world = World::new("you").await;
     let repository = Repository::new("kept-logs");
     let deploy = async |message: &str, step: &str| {

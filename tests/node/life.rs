@@ -1,4 +1,4 @@
-//! The life of one project under traffic, as the people who visit it see it.
+//! The life of one project under traffic, from the view of its visitors.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -15,7 +15,7 @@ use crate::traffic::{Traffic, assert_none_lost};
 const PACKAGE: &str =
     r#"{ "name": "shop", "version": "1.0.0", "private": true, "scripts": { "start": "node server.js" } }"#;
 
-/// A server that says `words` and ends politely.
+/// A server that answers `words` and shuts down gracefully.
 fn server(words: &str) -> String {
     format!(
         "const server = require('node:http').createServer((request, response) => response.end('{words}\\n'));\n\
@@ -24,12 +24,12 @@ fn server(words: &str) -> String {
     )
 }
 
-/// Generous, for a good version on a slow node.
+/// Long enough for a good version on a slow node.
 const DEADLINE: i32 = 600;
 
 fn spec(url: &str, deadline: i32) -> Value {
-    // A machine that stands still answers no probe, and the only pod would be taken from its visitors: that is no
-    // rollout's doing. Whether a pod is ready to begin with, the startup probe finds out each second all the same.
+    // A stalled machine answers no probe, and the only pod would lose its visitors without any rollout. The startup
+    // probe still checks every second whether a pod is ready initially.
     json!({
         "source": { "git": { "url": url, "ref": { "branch": "main" } } },
         "run": { "health": { "periodSeconds": 60 } },
@@ -39,7 +39,7 @@ fn spec(url: &str, deadline: i32) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_failed_request() {
+async fn good_and_bad_commits_and_a_rollback_lose_no_request() {
     let world = World::new("life").await;
     let repository = Repository::new("life");
     repository.commit("One", &[("package.json", PACKAGE), ("server.js", &server("one"))]);
@@ -56,7 +56,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     until_answer(&world.address, port, "two").await;
     assert_eq!(second.previous_version, first.version);
 
-    // A commit that does not build leaves it serving, and status says stage, reason and the last words.
+    // A commit that does not build leaves it serving. The status has stage, reason and the end of the log.
     traffic.phase("a commit that does not build");
     let broken = PACKAGE.replace("\"start\"", "\"build\": \"echo no such thing && exit 3\", \"start\"");
     repository.commit("Does not build", &[("package.json", &broken)]);
@@ -73,7 +73,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     assert_eq!(failed.version, second.version);
     assert!(holds(&failed, "Available"));
 
-    // A commit that never becomes healthy is left for the last good one within its deadline.
+    // A commit that never becomes healthy is rolled back to the last good one within its deadline.
     traffic.phase("a commit that never becomes healthy");
     world.deploy("shop", &spec(&repository.url, 20)).await;
     let deaf = "setInterval(() => {}, 1000);\n";
@@ -88,14 +88,14 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     assert_eq!(failure.stage, "Rollout", "{failure:?}");
     let back = second.version.clone();
     world
-        .until_status("shop", "the last good version is all there is", move |status| {
+        .until_status("shop", "only the last good version runs", move |status| {
             status.version == back && status.replicas == Some(1)
         })
         .await;
 
     world.deploy("shop", &spec(&repository.url, DEADLINE)).await;
 
-    // Rollback: served without a Job; how fast is printed, and make bench-rollback measures it.
+    // A rollback needs no Job. The test prints its duration, and make bench-rollback measures it.
     traffic.phase("a rollback");
     let jobs = names(&world.list::<Job>().await);
     world.annotate("shop", "doce.dev/rollback", "previous@back").await;
@@ -109,7 +109,7 @@ async fn a_project_lives_through_good_and_bad_commits_and_a_rollback_without_a_f
     assert_eq!(held.version, first.version);
     assert_eq!(names(&world.list::<Job>().await), jobs);
 
-    // When settled: two ReplicaSets, both usable, and the same spec again makes nothing.
+    // Once settled, there are two usable ReplicaSets, and the same spec creates nothing.
     settled(&world, &first.version.unwrap(), &second.version.unwrap()).await;
     at_rest(&world).await;
     let before = fingerprint(&world).await;
@@ -136,7 +136,7 @@ async fn settled(world: &World, serving: &str, kept: &str) {
     assert_eq!(there, versions);
 }
 
-/// Waits until Kubernetes has nothing more to tell of pods that end.
+/// Waits until Kubernetes has no more news of ending pods.
 async fn at_rest(world: &World) {
     world.until_pods("one pod is left", |pods| pods.len() == 1).await;
     let told = |deployment: &Deployment| {
@@ -161,7 +161,7 @@ async fn at_rest(world: &World) {
     }
 }
 
-/// Names and resource versions of everything that a needless write would change.
+/// Names and resource versions of everything that an unneeded write would change.
 async fn fingerprint(world: &World) -> Vec<String> {
     let mut all = vec![];
     all.extend(marks(&world.list::<Deployment>().await));

@@ -1,4 +1,4 @@
-//! Pods of an app: what they are, and when their containers ended.
+//! Pods of an app: their state, and when their containers ended.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,12 @@ use tokio::task::JoinHandle;
 use crate::harness::{PATIENCE, World};
 
 impl World {
-    /// Waits, by watch, until the pods of the apps in this namespace are as `so` says.
+    /// Waits, by watch, until the app pods in this namespace meet `so`.
     pub async fn until_pods(&self, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         self.until_pods_of("app", what, so).await
     }
 
-    /// Waits, by watch, until the pods of that role (app, build) are as `so` says.
+    /// Waits, by watch, until the pods with this role (app, build) meet `so`.
     pub async fn until_pods_of(&self, role: &str, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         let (reader, writer) = store::<Pod>();
         let labels = watcher::Config::default().labels(&format!("doce.dev/role={role}"));
@@ -41,27 +41,27 @@ impl World {
         }
         let mut pods = self.list::<Pod>().await;
         pods.retain(|pod| pod.labels().get("doce.dev/role").is_some_and(|there| there == role));
-        assert!(so(&pods), "waited in vain: {what}; {pods:#?}");
+        assert!(so(&pods), "timed out: {what}; {pods:#?}");
         pods
     }
 }
 
-/// The pod runs that version (short) and is not told to end.
+/// True if the pod runs this version (short) and is not being deleted.
 pub fn of_version(pod: &Pod, version: &str) -> bool {
     pod.labels().get("doce.dev/version").is_some_and(|label| label == version) && !is_ending(pod)
 }
 
-/// It is told to end.
+/// True if it is being deleted.
 pub fn is_ending(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
-/// It takes requests and is not told to end.
+/// True if it accepts requests and is not being deleted.
 pub fn is_ready(pod: &Pod) -> bool {
     is(pod, "Ready", "True") && !is_ending(pod)
 }
 
-/// No node takes it.
+/// True if it is unschedulable.
 pub fn is_unscheduled(pod: &Pod) -> bool {
     is(pod, "PodScheduled", "False")
 }
@@ -71,14 +71,14 @@ fn is(pod: &Pod, kind: &str, truth: &str) -> bool {
     conditions.into_iter().any(|condition| condition.type_ == kind && condition.status == truth)
 }
 
-/// Notes when containers ended with an exit code, and when that was told.
+/// Records when containers ended with an exit code, and when Kubernetes reported it.
 pub struct Exits {
     seen: Arc<Mutex<BTreeMap<Timestamp, Timestamp>>>,
     task: JoinHandle<()>,
 }
 
 impl Exits {
-    /// Begins to look.
+    /// Starts to record.
     pub fn watch(world: &World, code: i32) -> Self {
         let seen = Arc::new(Mutex::new(BTreeMap::new()));
         let events = watcher(world.api::<Pod>(), watcher::Config::default().labels("doce.dev/role=app"));
@@ -95,7 +95,7 @@ impl Exits {
         Self { seen, task }
     }
 
-    /// The ends so far, in whole seconds, as Kubernetes tells them; each with the time at which its news came.
+    /// The ends so far, in whole seconds as Kubernetes reports them, each with the time of the report.
     pub fn seen(&self) -> BTreeMap<Timestamp, Timestamp> {
         self.seen.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! Registries that want a login: what is said while the Secret is not right, and that putting it right is enough.
+//! Registries that need a login: the message while the Secret is wrong, and success once it is right.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
@@ -13,7 +13,7 @@ use crate::told::Planted;
 
 /// The password of the user ada.
 pub const PASSWORD: &str = "planted-7c21-password";
-/// The user and the bcrypt hash of [`PASSWORD`], as `htpasswd -B` writes them.
+/// User and bcrypt hash of [`PASSWORD`], in the format of `htpasswd -B`.
 const USERS: &str = "ada:$2b$05$Xm0KaFS8AoklurDGa3rM3ekv59hvSFYsofX.GhkyQUW6Rgu0wLUeK\n";
 
 fn refused(status: &ProjectDeploymentStatus, words: &str) -> bool {
@@ -22,7 +22,7 @@ fn refused(status: &ProjectDeploymentStatus, words: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_once_it_is_right() {
+async fn a_missing_or_wrong_push_secret_is_reported_and_used_once_it_is_right() {
     let world = World::new("push-secret").await;
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "pushed" } })).await;
     let spec = json!({
@@ -32,7 +32,7 @@ async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_on
     });
     world.deploy("site", &spec).await;
     let missing = "Secret registry-push, referenced by spec.build.output.pushSecretRef, does not exist";
-    world.until_status("site", "the Secret is missed", |status| refused(status, missing)).await;
+    world.until_status("site", "the missing Secret is reported", |status| refused(status, missing)).await;
 
     let opaque = json!({ "stringData": { "username": "ada", "password": "planted-w0rd" } });
     world.apply::<Secret>("registry-push", opaque).await;
@@ -40,7 +40,7 @@ async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_on
     let status = world.until_status("site", "the type is named", |status| refused(status, wrong)).await;
     assert!(!serde_json::to_string(&status).unwrap().contains("planted"), "{status:?}");
 
-    // The platform's own registry asks nobody for a login; one for another registry does no harm.
+    // The embedded registry needs no login. A login for another registry does no harm.
     let config = r#"{"auths":{"registry.example.org":{"username":"ada","password":"planted-w0rd"}}}"#;
     world.api::<Secret>().delete("registry-push", &kube::api::DeleteParams::default()).await.unwrap();
     let right =
@@ -53,7 +53,7 @@ async fn a_secret_to_push_with_is_named_while_it_is_missing_or_wrong_and_used_on
 }
 
 impl World {
-    /// A registry in this namespace that speaks TLS and wants a login; returns its address.
+    /// Starts a registry in this namespace with TLS and a login. Returns its address.
     pub async fn registry_with_login(&self) -> String {
         let selector = json!({ "app": "registry" });
         let ports = json!([{ "port": 5000 }]);
@@ -83,7 +83,7 @@ impl World {
         format!("{address}:5000")
     }
 
-    /// Makes a Secret with a login for the registry.
+    /// Creates a Secret with a login for the registry.
     pub async fn login(&self, name: &str, registry: &str, password: &str) {
         let config = json!({ "auths": { registry: { "username": "ada", "password": password } } });
         let data = json!({ ".dockerconfigjson": config.to_string() });
@@ -92,7 +92,7 @@ impl World {
     }
 }
 
-/// The node's container runtime is told of the certificate, as administrators of nodes tell it.
+/// Makes the node's container runtime trust the certificate, as node administrators do.
 fn trusted_by_the_node(registry: &str) {
     let directory = std::path::Path::new(&variable("DOCE_RUNTIME_REGISTRIES")).join(registry);
     std::fs::create_dir_all(&directory).unwrap();
@@ -106,7 +106,7 @@ fn trusted_by_the_node(registry: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_registry_with_tls_and_a_login_is_pushed_to_and_pulled_from_with_secrets_that_nobody_tells() {
+async fn a_registry_with_tls_and_login_works_without_leaking_its_secrets() {
     let world = World::new("login").await;
     let registry = world.registry_with_login().await;
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "behind a login" } })).await;
@@ -123,16 +123,16 @@ async fn a_registry_with_tls_and_a_login_is_pushed_to_and_pulled_from_with_secre
     let denied = |status: &ProjectDeploymentStatus| {
         is_at_fault(status, "RegistryDenied", "spec.build.output.pushSecretRef")
     };
-    let status = world.until_status("site", "the password is refused", denied).await;
+    let status = world.until_status("site", "the password is rejected", denied).await;
     assert!(!serde_json::to_string(&status).unwrap().contains("planted"), "{status:?}");
 
-    // Pushed now, but the node has no login yet.
+    // The push works now, but the node has no login yet.
     world.login("push", &registry, PASSWORD).await;
     let unpulled = |status: &ProjectDeploymentStatus| {
         let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
         ready.is_some_and(|ready| ready.message.contains("spec.run.imagePullSecrets"))
     };
-    let status = world.until_status("site", "the node is refused", unpulled).await;
+    let status = world.until_status("site", "the node is rejected", unpulled).await;
     assert!(!serde_json::to_string(&status).unwrap().contains("planted"), "{status:?}");
 
     world.login("pull", &registry, PASSWORD).await;

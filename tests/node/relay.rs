@@ -1,4 +1,4 @@
-//! How nodes reach the embedded registry, and what nobody can do there.
+//! How nodes reach the embedded registry, and what the registry proxy rejects.
 
 use http::Method;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::World;
 
-/// Where container runtimes pull from.
+/// The address from which container runtimes pull.
 const LOOPBACK: &str = "127.0.0.1:30050";
 
 async fn ask(method: Method, address: &str, path: &str) -> Result<u16, reqwest::Error> {
@@ -20,7 +20,7 @@ async fn ask(method: Method, address: &str, path: &str) -> Result<u16, reqwest::
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_node_pulls_from_its_own_loopback_address_and_nobody_can_write_or_list_there() {
+async fn a_node_pulls_from_its_loopback_address_which_rejects_writes_and_listings() {
     let world = World::new("relay").await;
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "pulled" } })).await;
     let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });

@@ -7,14 +7,14 @@ use tempfile::TempDir;
 
 /// A bare repository behind HTTP and a work tree to commit from.
 pub struct Repository {
-    /// URL as build pods reach it.
+    /// URL for build pods.
     pub url: String,
     tree: TempDir,
     bare: PathBuf,
 }
 
 impl Repository {
-    /// An empty repository of that name.
+    /// Creates an empty repository with this name.
     pub fn new(name: &str) -> Self {
         let root = PathBuf::from(variable("DOCE_GIT_ROOT"));
         let bare = root.join(format!("{name}.git"));
@@ -24,14 +24,14 @@ impl Repository {
         Self { url: format!("{}/{name}.git", variable("DOCE_GIT_URL")), tree, bare }
     }
 
-    /// The same, served only to who names user and password.
+    /// The same, but it requires this user and password.
     pub fn private(name: &str, user: &str, password: &str) -> Self {
         let repository = Self::new(name);
         std::fs::write(repository.bare.join("credentials"), format!("{user}:{password}")).unwrap();
         repository
     }
 
-    /// Writes the files, commits and pushes; returns the commit.
+    /// Writes the files, commits and pushes. Returns the commit.
     pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
         for (name, text) in files {
             let path = self.tree.path().join(name);
@@ -44,7 +44,7 @@ impl Repository {
         git(self.tree.path(), &["rev-parse", "HEAD"])
     }
 
-    /// Commits a whole directory as it is.
+    /// Commits a whole directory unchanged.
     pub fn commit_directory(&self, message: &str, directory: &Path) -> String {
         let from = directory.join(".");
         let copied = Command::new("cp").arg("--recursive").arg(from).arg(self.tree.path()).status().unwrap();
@@ -52,9 +52,9 @@ impl Repository {
         self.commit(message, &[])
     }
 
-    /// The next commit has a submodule at `path`: that commit of what is at `url`.
+    /// Gives the next commit a submodule at `path`: this commit of the repository at `url`.
     pub fn submodule(&self, path: &str, url: &str, commit: &str) {
-        // As in a clone without submodules, the directory is there and empty.
+        // As in a clone without submodules, the directory exists and is empty.
         std::fs::create_dir(self.tree.path().join(path)).unwrap();
         let declaration = format!("[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
         std::fs::write(self.tree.path().join(".gitmodules"), declaration).unwrap();
@@ -62,12 +62,12 @@ impl Repository {
         git(self.tree.path(), &["update-index", "--add", "--cacheinfo", &link]);
     }
 
-    /// What `git log` says of the last commit in this format.
+    /// Output of `git log` for the last commit in this format.
     pub fn log(&self, format: &str) -> String {
         git(&self.bare, &["log", "--max-count=1", &format!("--format={format}"), "main"])
     }
 
-    /// Where it is on this machine.
+    /// Its path on this machine.
     pub fn path(&self) -> &Path {
         &self.bare
     }

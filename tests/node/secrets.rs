@@ -1,4 +1,4 @@
-//! Private repositories, and where their passwords must not be found.
+//! Private repositories, and where their passwords must not appear.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Secret;
@@ -18,10 +18,10 @@ const TOKEN: &str = "planted-93ae-token";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_private_repository_is_built_with_a_secret_that_nobody_tells() {
+async fn a_private_repository_is_built_without_leaking_its_secret() {
     let world = World::new("private").await;
     let repository = Repository::private("private", "ann", PASSWORD);
-    // The source itself tries to tell it: its message, and a step that looks for it.
+    // The source itself tries to leak it: in its message, and in a step that searches for it.
     let dockerfile = "FROM docker.io/library/busybox:1.37\nRUN env; ls -R /run/secrets 2>/dev/null; mkdir /www && echo private > /www/index.html\n\
         USER 1000\nCMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
     let message = format!("The password is {PASSWORD}");
@@ -40,7 +40,7 @@ async fn a_private_repository_is_built_with_a_secret_that_nobody_tells() {
     world.deploy("shop", &json!({ "source": { "git": git }, "rollout": { "minReadySeconds": 0 } })).await;
     world.until_ready("shop").await;
 
-    // A token is the password of a user whose name the build knows.
+    // A token is the password of a user name that the build knows.
     let repository = Repository::private("private-token", "x-access-token", TOKEN);
     let message = format!("The token is {TOKEN}");
     let commit = repository.commit(&message, &[("Dockerfile", dockerfile)]);
@@ -71,10 +71,10 @@ async fn a_private_repository_is_built_with_a_secret_that_nobody_tells() {
     for verb in ["get", "list", "watch"] {
         assert!(!operator_may(&world, verb, "", "secrets").await, "{verb}");
     }
-    assert!(operator_may(&world, "list", "doce.dev", "projectdeployments").await, "the question is well put");
+    assert!(operator_may(&world, "list", "doce.dev", "projectdeployments").await, "the check itself works");
 }
 
-/// Whether the operator's `ServiceAccount` may do this in the test's namespace.
+/// True if the operator's `ServiceAccount` may do this in the test's namespace.
 async fn operator_may(world: &World, verb: &str, group: &str, resource: &str) -> bool {
     let attributes = ResourceAttributes {
         namespace: Some(world.namespace.clone()),

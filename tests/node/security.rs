@@ -1,4 +1,4 @@
-//! Images that may not run: what the kubelet refuses, as a person reads it.
+//! Images that may not run: the kubelet's rejection, as a user reads it.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,7 +11,7 @@ fn failed(status: &ProjectDeploymentStatus, reason: &str) -> bool {
     status.failure.as_ref().is_some_and(|failure| failure.reason == reason)
 }
 
-/// An image of docker.io by its digest: nothing looks into such an image before the kubelet does.
+/// A docker.io image by digest. Nothing inspects such an image before the kubelet does.
 async fn by_digest(name: &str, tag: &str) -> String {
     let url = format!("http://{}/v2/library/{name}/manifests/{tag}", variable("DOCE_MIRROR"));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -23,13 +23,13 @@ async fn by_digest(name: &str, tag: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn an_image_that_wants_root_where_root_is_not_let_is_named_and_never_runs() {
+async fn a_root_image_under_restricted_is_reported_and_never_runs() {
     let world = World::new("root").await;
     let source = json!({ "image": { "reference": by_digest("busybox", "1.37").await } });
     let run = json!({ "security": "Restricted", "command": ["sh", "-c", "exec httpd -f -p $PORT"] });
     world.deploy("shop", &json!({ "source": source, "run": run })).await;
     let status =
-        world.until_status("shop", "root is refused", |status| failed(status, "ImageRunsAsRoot")).await;
+        world.until_status("shop", "root is rejected", |status| failed(status, "ImageRunsAsRoot")).await;
     assert_eq!(ready(&status).unwrap().0, "False");
     assert!(status.failure.unwrap().message.contains("spec.run.security"));
     world.never_ran().await;
@@ -37,7 +37,7 @@ async fn an_image_that_wants_root_where_root_is_not_let_is_named_and_never_runs(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn an_image_whose_user_is_a_name_is_told_from_one_that_wants_root() {
+async fn an_image_with_a_user_name_is_reported_differently_from_a_root_image() {
     let world = World::new("named-user").await;
     let repository = Repository::new("named-user");
     let dockerfile = "FROM docker.io/library/busybox:1.37\nRUN mkdir /www && echo named > /www/index.html\nUSER nobody\n\
@@ -54,7 +54,7 @@ async fn an_image_whose_user_is_a_name_is_told_from_one_that_wants_root() {
 }
 
 impl World {
-    /// No container of an app has ever started.
+    /// Checks that no app container has ever started.
     async fn never_ran(&self) {
         let pods = self.list::<Pod>().await;
         let containers = pods.iter().flat_map(|pod| pod.status.iter());

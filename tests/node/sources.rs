@@ -10,7 +10,7 @@ use crate::repository::Repository;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_static_site_in_a_config_map_is_built_and_a_change_of_it_is_a_new_version() {
+async fn a_static_site_in_a_config_map_is_built_and_a_change_is_a_new_version() {
     let world = World::new("config-map").await;
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "first" } })).await;
     let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
@@ -31,7 +31,7 @@ async fn a_static_site_in_a_config_map_is_built_and_a_change_of_it_is_a_new_vers
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_dockerfile_in_a_sub_directory_is_built_once_for_a_commit_and_runs_as_its_own_user() {
+async fn a_dockerfile_in_a_subdirectory_is_built_once_per_commit_and_keeps_its_user() {
     let world = World::new("dockerfile").await;
     let repository = Repository::new("dockerfile");
     let dockerfile = "FROM docker.io/library/busybox:1.37\nARG WORDS=nothing\nCOPY . /www\nRUN echo \"$WORDS\" > /www/index.html\nUSER 1234\n\
@@ -54,7 +54,7 @@ async fn a_dockerfile_in_a_sub_directory_is_built_once_for_a_commit_and_runs_as_
     let context = app.spec.as_ref().unwrap().security_context.clone().unwrap();
     assert_eq!((context.run_as_user, context.run_as_non_root), (Some(1234), Some(true)));
 
-    // A change of how it runs is a new version and no new build.
+    // A change of spec.run is a new version without a build.
     let mut other = spec.clone();
     other["run"] = json!({ "env": [{ "name": "COLOUR", "value": "blue" }] });
     world.deploy("site", &other).await;

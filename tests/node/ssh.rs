@@ -1,4 +1,4 @@
-//! A repository behind OpenSSH's own server, at the address at which pods reach this machine.
+//! A repository behind OpenSSH's own server, at an address of this machine that pods can reach.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -12,16 +12,16 @@ use tempfile::TempDir;
 
 use crate::repository::variable;
 
-/// Longest wait for the server to listen.
+/// Longest wait until the server listens.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Hands one repository out to whoever has one key, and does nothing else. It ends with this value.
+/// Serves one repository to the owner of one key, and nothing else. It ends when this value is dropped.
 pub struct SshServer {
-    /// URL of the repository as build pods reach it.
+    /// URL of the repository for build pods.
     pub url: String,
-    /// The private key that it takes.
+    /// The private key that it accepts.
     pub identity: String,
-    /// The line of its key, as `ssh-keyscan` would print it.
+    /// Its host key, as a line of `ssh-keyscan`.
     pub known_hosts: String,
     server: Child,
     words: Arc<Mutex<String>>,
@@ -36,13 +36,13 @@ impl SshServer {
         let (address, port) = free();
         let key = |name: &str| KeyPair::new(&file(name));
         let (host, client) = (key("host"), key("client"));
-        // Whatever the client asks for, it gets this command.
+        // Whatever command the client requests, it gets this one.
         let command = format!("git-upload-pack '{}'", repository.display());
         fs::write(file("keys"), format!("command=\"{command}\",restrict {}", client.public)).unwrap();
         fs::write(file("settings"), settings(&address, port, directory.path())).unwrap();
         let (server, words) = run(&file("settings"));
         Self {
-            // Tests on a node run as root, and so does this.
+            // Node tests run as root, and so does this server.
             url: format!("ssh://root@{address}:{port}/shop.git"),
             identity: client.private,
             known_hosts: format!("[{address}]:{port} {}\n", host.public),
@@ -52,7 +52,7 @@ impl SshServer {
         }
     }
 
-    /// Whether somebody has logged in so far.
+    /// True if a client has logged in so far.
     pub fn was_entered(&self) -> bool {
         self.words.lock().unwrap().contains("Accepted publickey")
     }
@@ -65,16 +65,16 @@ impl Drop for SshServer {
     }
 }
 
-/// A pair of keys, as `ssh-keygen` makes them.
+/// A key pair, created by `ssh-keygen`.
 pub struct KeyPair {
     /// The private key, without a passphrase.
     pub private: String,
-    /// The public key: its kind and itself.
+    /// The public key: its type and the key itself.
     pub public: String,
 }
 
 impl KeyPair {
-    /// Makes the two files.
+    /// Creates the two files.
     pub fn new(file: &Path) -> Self {
         output(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(file));
         let read = |file: PathBuf| fs::read_to_string(file).unwrap();
@@ -83,7 +83,7 @@ impl KeyPair {
     }
 }
 
-/// The address of the servers of the node, and a port that is free there.
+/// The node's address for servers, and a free port there.
 fn free() -> (String, u16) {
     let url = variable("DOCE_GIT_URL");
     let place = url.trim_start_matches("http://");
@@ -94,7 +94,7 @@ fn free() -> (String, u16) {
 
 fn settings(address: &str, port: u16, directory: &Path) -> String {
     let directory = directory.display();
-    // Directories for temporary files belong to everybody, and what the machine asks of logins is not what is tested.
+    // Temporary directories are world-writable, and the machine's login rules are not under test.
     format!(
         "ListenAddress {address}:{port}\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/keys\nPidFile none\n\
          AuthenticationMethods publickey\nPermitRootLogin forced-commands-only\nAcceptEnv GIT_PROTOCOL\n\
@@ -102,13 +102,14 @@ fn settings(address: &str, port: u16, directory: &Path) -> String {
     )
 }
 
-/// The server, and what it says.
+/// The server and its output.
 fn run(settings: &Path) -> (Child, Arc<Mutex<String>>) {
-    // It locks itself up there while it talks to somebody it does not know; the system makes it for its service.
+    // sshd isolates itself in this directory while a client is unauthenticated. Normally its service unit creates the
+    // directory.
     fs::create_dir_all("/run/sshd").unwrap();
     let mut command = Command::new("/usr/sbin/sshd");
     command.args(["-D", "-e", "-f"]).arg(settings).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut server = command.spawn().expect("openssh-server is among the packages of doce-cluster");
+    let mut server = command.spawn().expect("doce-cluster installs openssh-server");
     let lines = BufReader::new(server.stderr.take().unwrap()).lines();
     let words = Arc::new(Mutex::new(String::new()));
     let (noted, (listens, listening)) = (words.clone(), mpsc::channel());
@@ -126,7 +127,7 @@ fn run(settings: &Path) -> (Child, Arc<Mutex<String>>) {
 }
 
 fn output(command: &mut Command) -> String {
-    let output = command.output().expect("openssh-client comes with openssh-server");
+    let output = command.output().expect("openssh-server includes openssh-client");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -1,4 +1,4 @@
-//! All that a repository of a registry holds, as whoever may pull from it can read it.
+//! The whole content of a registry repository, as readable by anyone who may pull.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -21,14 +21,14 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// A repository of the platform's own registry, which asks nobody who they are.
+    /// A repository of the embedded registry, which needs no login.
     pub async fn embedded(world: &World, path: &str) -> Self {
         let registry = world.registry("registry").await;
         let client = Client::builder().no_proxy().build().unwrap();
         Self { client, url: format!("http://{registry}/v2/{path}"), private: false }
     }
 
-    /// A repository of a registry that [`World::registry_with_login`] has made.
+    /// A repository of a registry from [`World::registry_with_login`].
     pub fn private(registry: &str, path: &str) -> Self {
         let ca = Certificate::from_pem(&std::fs::read(authority().certificate()).unwrap()).unwrap();
         let client = Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
@@ -44,8 +44,7 @@ impl Stored {
         answer.bytes().await.unwrap().to_vec()
     }
 
-    /// Everything that a tag leads to, by the tag that leads there first: manifests, configurations, layers with what is
-    /// compressed in them.
+    /// Everything that the tags refer to, each under its first tag: manifests, configurations, and decompressed layers.
     pub async fn everything(&self) -> Vec<(String, String)> {
         let tags: Value = serde_json::from_slice(&self.get("tags/list").await).unwrap();
         let tags = tags["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned());
@@ -66,7 +65,7 @@ impl Stored {
     }
 }
 
-/// What a manifest or index names.
+/// The digests in a manifest or index.
 fn named(manifest: &Value) -> Vec<String> {
     let digests = |field: &str, kind: &str| {
         let field = &manifest[field];
@@ -80,7 +79,7 @@ fn named(manifest: &Value) -> Vec<String> {
 fn readable(path: &str, bytes: &[u8]) -> String {
     const GZIP: [u8; 2] = [0x1f, 0x8b];
     const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-    assert!(!bytes.starts_with(&ZSTD), "{path} is compressed in another way, so that nothing is found in it");
+    assert!(!bytes.starts_with(&ZSTD), "{path} has an unknown compression, so the search would find nothing");
     if !bytes.starts_with(&GZIP) {
         return String::from_utf8_lossy(bytes).into_owned();
     }

@@ -1,4 +1,4 @@
-//! Secrets that a test planted, and everything in which whoever may look could find them.
+//! Secrets that a test planted, and all places where users could find them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -13,11 +13,11 @@ use crate::administrator::kubectl;
 use crate::harness::{Kind, World};
 use crate::stored::Stored;
 
-/// Shorter parts of a key are found everywhere.
+/// Shorter parts of a key occur everywhere.
 const SHORTEST: usize = 16;
 
-/// What must not be found: secrets as they are, and as they look inside base64, where `user:password`, the configuration
-/// of Docker and the data of Secrets are written in it.
+/// What the search must not find: secrets in plain text and inside base64, which encodes `user:password`, the
+/// configuration of Docker and the data of Secrets.
 pub struct Planted(Vec<String>);
 
 impl Planted {
@@ -26,19 +26,19 @@ impl Planted {
         Self(words.iter().flat_map(|word| forms(word)).collect())
     }
 
-    /// The lines of a private key, but for those that are the same in every key.
+    /// The lines of a private key, except those that are the same in every key.
     pub fn key(key: &str) -> Self {
         let lines = key.lines().filter(|line| !line.starts_with("-----") && line.len() >= SHORTEST);
         Self(lines.flat_map(forms).collect())
     }
 }
 
-/// A text as it is, and within a longer text that was encoded, which it can begin at one of three places of a group.
+/// A text in plain form and inside a longer base64 text, where it can start at three positions of a group.
 fn forms(text: &str) -> Vec<String> {
     let within = |before: usize| {
         let padded = [&[0; 2][..before], text.as_bytes()].concat();
         let encoded = STANDARD_NO_PAD.encode(&padded);
-        // Digits at both ends also hold bits of what stands beside the text.
+        // Digits at both ends also contain bits of the neighbouring text.
         let begin = (before * 8).div_ceil(6);
         let end = padded.len() * 8 / 6;
         encoded[begin..end].to_owned()
@@ -49,18 +49,18 @@ fn forms(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_text_is_found_wherever_it_stands_in_what_was_encoded() {
+fn a_text_is_found_anywhere_in_a_base64_text() {
     for around in ["", "u", "us", "user:"] {
         let encoded = STANDARD_NO_PAD.encode(format!("{around}planted-word{around}"));
         assert!(forms("planted-word").iter().any(|form| encoded.contains(form)), "{encoded}");
     }
 }
 
-/// All that can be read, by what it is.
+/// All readable texts, by name.
 pub struct Told(Vec<(String, String)>);
 
 impl World {
-    /// What is told in this namespace now, by the operator, and by these repositories.
+    /// All texts in this namespace now, of the operator, and of these repositories.
     pub async fn told(&self, repositories: &[Stored]) -> Told {
         let mut told = vec![];
         told.extend(self.texts::<ProjectDeployment>().await);
@@ -90,7 +90,7 @@ impl World {
         self.list::<K>().await.iter().map(|object| (name(object), text(object))).collect()
     }
 
-    /// What every container of a pod that is being made or was made by a project has written.
+    /// Logs of all containers of pods that run or ran for a project.
     async fn logs(&self, pod: &Pod) -> Vec<(String, String)> {
         let status = pod.status.clone().unwrap_or_default();
         let containers = [status.init_container_statuses, status.container_statuses];
@@ -110,18 +110,18 @@ impl World {
 }
 
 impl Told {
-    /// Nothing of it holds anything that was planted.
+    /// Checks that no text contains a planted secret.
     pub fn assert_nothing_of(&self, planted: &Planted) {
         for (name, text) in &self.0 {
             let found = planted.0.iter().find(|secret| text.contains(*secret));
-            assert!(found.is_none(), "{found:?} is told by {name}: {text}");
+            assert!(found.is_none(), "{name} contains {found:?}: {text}");
         }
     }
 
-    /// A text is told by something whose name begins so: what was searched is what was meant.
+    /// Checks that a text with this name prefix contains `text`, so that the search covered the right places.
     pub fn assert_told(&self, name: &str, text: &str) {
         let told = self.0.iter().any(|(of, told)| of.starts_with(name) && told.contains(text));
         let names: Vec<&String> = self.0.iter().map(|(of, _)| of).collect();
-        assert!(told, "{text:?} is not told by {name} among {names:#?}");
+        assert!(told, "{name} does not contain {text:?}; texts: {names:#?}");
     }
 }

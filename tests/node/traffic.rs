@@ -1,5 +1,5 @@
-//! Requests through the node port at a steady rate, every other one on a kept connection, counted by phase. They are
-//! bounded in rate and end with the value.
+//! Requests through the node port at a fixed rate, half of them on kept connections, counted by phase. The rate is
+//! limited, and the requests end when the value is dropped.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,21 +13,21 @@ use tokio::time::MissedTickBehavior;
 
 use crate::client::{Answer, Keeping, get};
 
-/// Requests a second.
+/// Requests per second.
 pub const RATE: u64 = 50;
 
-/// What happened to the requests that were sent during one phase.
+/// Results of the requests that were sent during one phase.
 #[derive(Debug)]
 pub struct Phase {
-    /// What went on meanwhile.
+    /// Name of the phase.
     pub name: &'static str,
-    /// Good answers, by their text.
+    /// Good answers, by text.
     pub answers: BTreeMap<String, u64>,
     /// Requests without a good answer.
     pub failures: Vec<Failure>,
-    /// Requests that were sent once more, because a kept connection was closed under them.
+    /// Requests that were sent twice, because a kept connection closed during the first attempt.
     pub resent: u64,
-    /// The longest that an answer took.
+    /// Longest time of an answer.
     pub slowest: Duration,
     begun: Instant,
     took: Duration,
@@ -40,11 +40,11 @@ pub struct Failure {
     pub sent: Timestamp,
     /// When it failed.
     pub at: Timestamp,
-    /// What the client saw.
+    /// The client's error.
     pub words: String,
 }
 
-/// A crowd that asks all the time.
+/// Visitors that send requests all the time.
 pub struct Traffic {
     phases: Arc<Mutex<Vec<Phase>>>,
     enough: Option<oneshot::Sender<()>>,
@@ -58,14 +58,14 @@ impl fmt::Display for Failure {
 }
 
 impl Traffic {
-    /// Begins to ask.
+    /// Starts the requests.
     pub fn start(address: &str, port: i32, phase: &'static str) -> Self {
         let phases = Arc::new(Mutex::new(vec![Phase::new(phase)]));
         let (enough, mut told) = oneshot::channel::<()>();
         let (address, noted) = (format!("{address}:{port}"), phases.clone());
         let crowd = tokio::spawn(async move {
             let mut clock = tokio::time::interval(Duration::from_millis(1000 / RATE));
-            // A machine that stood still does not owe the requests of that time, least of all all at once.
+            // After a stall of the machine, the missed requests are not made up, especially not all at once.
             clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
             let keeping = Arc::new(Keeping::new(&address));
             let mut under_way = JoinSet::new();
@@ -88,14 +88,14 @@ impl Traffic {
         Self { phases, enough: Some(enough), crowd }
     }
 
-    /// From now on something else goes on.
+    /// Starts the next phase.
     pub fn phase(&self, name: &'static str) {
         let mut phases = lock(&self.phases);
         close(&mut phases);
         phases.push(Phase::new(name));
     }
 
-    /// Asks no more; returns what happened once every answer is there.
+    /// Stops the requests. Returns the results once every answer has arrived.
     pub async fn end(mut self) -> Vec<Phase> {
         drop(self.enough.take());
         (&mut self.crowd).await.unwrap();
@@ -120,10 +120,10 @@ fn close(phases: &mut [Phase]) {
     }
 }
 
-/// Asserts that every request of every phase was answered, and that there were some.
+/// Asserts that every request of every phase was answered, and that every phase had requests.
 pub fn assert_none_lost(phases: &[Phase]) {
     for phase in phases {
-        assert!(phase.answered() > 0, "nobody asked: {phase}");
+        assert!(phase.answered() > 0, "no requests: {phase}");
         let failures: Vec<String> = phase.failures.iter().map(ToString::to_string).collect();
         assert!(failures.is_empty(), "{phase}: {failures:#?}");
     }
@@ -157,7 +157,7 @@ impl Phase {
         }
     }
 
-    /// How many requests got a good answer.
+    /// Number of requests with a good answer.
     pub fn answered(&self) -> u64 {
         self.answers.values().sum()
     }

@@ -1,5 +1,5 @@
-//! Tests that have the cluster to themselves: they change the operator, the registry or the node, or count what happens
-//! at a time. In the order of names they come late, so that few others wait for them.
+//! Tests that need the cluster alone: they change operator, registry or node, or count concurrent events. Their name
+//! sorts late, so that few other tests wait for them.
 
 #[path = "undisturbed/profiles.rs"]
 mod profiles;

@@ -1,4 +1,4 @@
-//! Builds that fail on the node in ways that no played pod shows.
+//! Build failures on a real node that a simulated pod cannot show.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use serde_json::json;
@@ -8,10 +8,10 @@ use crate::repository::Repository;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_build_that_needs_more_memory_than_it_may_have_is_told_from_one_that_fails() {
+async fn a_build_out_of_memory_has_its_own_reason() {
     let world = World::new("memory").await;
     let repository = Repository::new("memory");
-    // Its buffer grows with a line that never ends.
+    // A line without an end grows its buffer.
     let dockerfile = "FROM docker.io/library/busybox:1.37\nRUN tail -n 1 /dev/zero\n";
     let commit = repository.commit("Greedy", &[("Dockerfile", dockerfile)]);
     let source = json!({ "git": { "url": repository.url, "ref": { "commit": commit } } });
@@ -20,6 +20,6 @@ async fn a_build_that_needs_more_memory_than_it_may_have_is_told_from_one_that_f
     let short = |status: &ProjectDeploymentStatus| {
         is_at_fault(status, "OutOfMemory", "spec.build.resources.limits.memory")
     };
-    let status = world.until_status("shop", "memory is named", short).await;
+    let status = world.until_status("shop", "memory is reported", short).await;
     assert_eq!(status.failure.unwrap().reason, "OutOfMemory");
 }

@@ -1,4 +1,5 @@
-//! Sources that the API server takes and the world does not have: named, tried again, nothing else disturbed.
+//! Sources that the API server accepts but that do not exist. The operator reports and retries them; nothing else is
+//! affected.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use serde_json::json;
@@ -12,16 +13,16 @@ fn unavailable(status: &ProjectDeploymentStatus, word: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_branch_that_is_not_there_is_named_and_found_once_it_is_pushed() {
+async fn a_missing_branch_is_reported_and_deployed_once_it_is_pushed() {
     let world = World::new("branch").await;
     let repository = Repository::new("branch");
     repository.commit("Main", &[("index.html", "main")]);
     let source = json!({ "git": { "url": repository.url, "ref": { "branch": "mian" } } });
     world.deploy("site", &json!({ "source": source, "rollout": { "minReadySeconds": 1 } })).await;
     let status =
-        world.until_status("site", "the branch is missed", |status| unavailable(status, "mian")).await;
+        world.until_status("site", "the branch is missing", |status| unavailable(status, "mian")).await;
     let message = status.failure.unwrap().message;
-    assert!(message.contains("main"), "it names what there is: {message}");
+    assert!(message.contains("main"), "it names the existing branches: {message}");
 
     let right = json!({ "git": { "url": repository.url, "ref": { "branch": "main" } } });
     world.deploy("site", &json!({ "source": right, "rollout": { "minReadySeconds": 1 } })).await;
@@ -30,9 +31,9 @@ async fn a_branch_that_is_not_there_is_named_and_found_once_it_is_pushed() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_host_that_does_not_exist_is_named() {
+async fn a_host_that_does_not_exist_is_reported() {
     let world = World::new("host").await;
     let source = json!({ "git": { "url": "http://nowhere.invalid/shop.git" } });
     world.deploy("site", &json!({ "source": source })).await;
-    world.until_status("site", "the host is named", |status| unavailable(status, "nowhere.invalid")).await;
+    world.until_status("site", "the host is reported", |status| unavailable(status, "nowhere.invalid")).await;
 }

@@ -1,4 +1,4 @@
-//! Whose a child is: ours, left behind by a project of this name, or a stranger's.
+//! Who owns a child: this project, an earlier project of the same name that left it behind, or someone else.
 
 use doce_operator::cluster::ownership::{is_left_behind, is_ours};
 use doce_operator::crd::ProjectDeployment;
@@ -35,17 +35,17 @@ fn owner(uid: &str, controller: bool) -> Value {
 }
 
 #[test]
-fn what_nobody_owns_and_carries_all_our_labels_for_this_very_name_is_taken_over() {
+fn an_unowned_child_with_all_labels_of_this_project_name_is_adopted() {
     assert_eq!(whose(&labels(|_| {}), &json!([])), (true, true));
 }
 
 #[test]
-fn what_somebody_owns_or_lacks_a_label_stays_a_stranger() {
+fn an_owned_or_partly_labelled_child_is_not_adopted() {
     assert_eq!(whose(&labels(|_| {}), &owner("other", true)), (false, false));
     assert_eq!(
         whose(&labels(|_| {}), &owner("other", false)),
         (false, false),
-        "it is garbage once that one goes"
+        "Kubernetes deletes it with that owner"
     );
     for key in ["app.kubernetes.io/managed-by", "doce.dev/project", "doce.dev/role", "doce.dev/uid"] {
         let without = labels(|labels| drop(labels.as_object_mut().unwrap().remove(key)));
@@ -58,7 +58,7 @@ fn what_somebody_owns_or_lacks_a_label_stays_a_stranger() {
 }
 
 #[test]
-fn what_is_ours_is_not_left_behind() {
+fn a_child_of_this_project_does_not_count_as_left_behind() {
     assert_eq!(whose(&labels(|labels| labels["doce.dev/uid"] = json!("new")), &json!([])), (true, false));
     assert_eq!(whose(&labels(|_| {}), &owner("new", true)), (true, false));
 }

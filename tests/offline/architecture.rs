@@ -1,14 +1,14 @@
-//! The import rule: who may use whom, which files are pure, and what no file may be. It reads text, tests apart, and knows no
-//! more of Rust than paths.
+//! The import rules: which modules may use which, which modules are pure, and how files must look. The tests read the
+//! text of `src/` without its tests, and understand only paths of Rust.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a module may use of ours besides itself and what is below it: the only place where this is written. The longest
-/// matching name counts. No two rows may use each other, not even by way of others, and what is granted is used.
+/// The modules of this crate that a module may use besides itself and its submodules; this is the only place that
+/// defines it. The longest matching name counts. Rows must not form a cycle, and every grant must be used.
 const MAY_USE: &[(&str, &[&str])] = &[
-    // Ground.
+    // Base.
     ("text", &[]),
     ("quantity", &[]),
     ("protocol", &[]),
@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("version", &["protocol::order"]),
     ("project", &["crd", "version", "protocol::order"]),
     ("platform", &["crd", "project", "quantity", "protocol::order"]),
-    // What is remembered, and what is made.
+    // Memory and desired objects.
     (
         "memory",
         &[
@@ -31,10 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("desired", &["crd", "project", "platform", "memory", "quantity", "version", "protocol"]),
     ("memory::revisions", &["memory", "project", "desired::meta", "desired::names"]),
-    // The door to the API server.
+    // Access to the API server.
     ("cluster", &["crd", "project", "desired::names", "version", "text"]),
     ("cluster::events", &["cluster", "crd", "desired::names", "text"]),
-    // The loop, in its order; the I/O of it reaches the door.
+    // The loop, in its order. Its I/O goes through `cluster`.
     ("reconcile::observed", &["crd", "image_cleanup::observed", "memory", "protocol", "text"]),
     (
         "reconcile::facts",
@@ -90,7 +90,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "protocol",
         ],
     ),
-    // An event as data; who publishes it is `reconcile::report`.
+    // An event as data. `reconcile::report` publishes it.
     (
         "reconcile::status",
         &[
@@ -170,7 +170,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("election::times", &[]),
     ("controller", &["reconcile", "build_queue", "cluster", "crd", "election", "text"]),
     ("probes", &["reconcile", "election"]),
-    // Processes of their own.
+    // Separate processes.
     ("builder", &["protocol", "version", "text"]),
     ("gc", &["cluster", "gc::named", "gc::choose", "gc::registry"]),
     ("gc::named", &["crd", "desired::names", "desired::job_env", "memory::revisions"]),
@@ -180,7 +180,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("registry_proxy::request", &[]),
 ];
 
-/// Modules that answer the same for the same input.
+/// Pure modules: the same input yields the same output.
 const NO_IO: &[&str] = &[
     "text",
     "quantity",
@@ -224,11 +224,12 @@ const IO: &[&str] = &[
     "std::net",
 ];
 
-/// Longest file in lines, unit tests apart. Most are under 300; one that holds a single idea is not split to please a number.
+/// Longest file in lines, without unit tests. Most have under 300. A file with a single idea is not split to meet a
+/// number.
 const LONGEST: usize = 460;
 
 struct Module {
-    /// `reconcile::decide`, empty for the root.
+    /// `reconcile::decide`; empty for the root.
     name: String,
     path: PathBuf,
     /// The text without comments and unit tests.
@@ -270,7 +271,7 @@ fn below(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Every path of ours that a module names, from the root on: `build::order::Order`.
+/// Every path of this crate that a module names, from the root on: `build::order::Order`.
 fn uses(module: &Module) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut rest = module.code.as_str();
@@ -298,7 +299,7 @@ fn uses(module: &Module) -> BTreeSet<String> {
         }
         expand(&base.join("::"), tree, &mut found);
     }
-    // What a module uses of those that it declares needs no `crate`.
+    // A module names the modules that it declares without `crate`.
     for line in module.code.lines() {
         let words = line.strip_prefix("pub ").unwrap_or(line);
         let tree = words.strip_prefix("use ").filter(|tree| !tree.starts_with("crate::"));
@@ -314,7 +315,7 @@ fn uses(module: &Module) -> BTreeSet<String> {
     found
 }
 
-/// `a::{b, c::{d}}` behind `base`; returns what follows the tree.
+/// Expands `a::{b, c::{d}}` after `base`; returns the text after the tree.
 fn expand<'a>(base: &str, tree: &'a str, found: &mut BTreeSet<String>) -> &'a str {
     let end = tree.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tree.len());
     let (word, mut rest) = tree.split_at(end);
@@ -339,7 +340,7 @@ fn expand<'a>(base: &str, tree: &'a str, found: &mut BTreeSet<String>) -> &'a st
             let before = rest.len();
             rest = expand(&path, rest, found);
             rest = rest.trim_start_matches(|c: char| !matches!(c, ',' | '}'));
-            assert!(rest.len() < before, "cannot read the use of {path}");
+            assert!(rest.len() < before, "cannot parse the use of {path}");
         }
     }
     if let Some(after) =
@@ -351,15 +352,15 @@ fn expand<'a>(base: &str, tree: &'a str, found: &mut BTreeSet<String>) -> &'a st
     rest
 }
 
-/// The row of the table that a module belongs to.
+/// The table row of a module.
 fn row(name: &str) -> Option<&'static (&'static str, &'static [&'static str])> {
     MAY_USE.iter().filter(|(subject, _)| below(name, subject)).max_by_key(|(subject, _)| subject.len())
 }
 
-/// What a module uses of others, by the row of each.
+/// The paths of other rows that a module uses, each with its row.
 fn uses_of_others(module: &Module) -> Vec<(String, &'static str)> {
     let subject = row(&module.name).map(|(subject, _)| *subject);
-    // What a parent declares of itself is no use of a neighbour, and neither is its own path.
+    // A module's own path and its parents do not count as other modules.
     let own = |used: &String| below(&module.name, used);
     let used = uses(module).into_iter().filter(|used| !own(used));
     let of = used.filter_map(|used| {
@@ -378,7 +379,7 @@ fn modules_use_only_what_the_table_allows() {
             continue;
         };
         for (used, of) in uses_of_others(module) {
-            // A grant counts for its own row, not for one below it.
+            // A grant applies to its own row, not to a row below it.
             let may = |grant: &&&str| below(&used, grant) && row(grant).is_some_and(|(row, _)| *row == of);
             if !allowed.iter().any(|grant| may(&grant)) {
                 wrong.push(format!("{} uses {used}", module.name));
@@ -389,7 +390,7 @@ fn modules_use_only_what_the_table_allows() {
 }
 
 #[test]
-fn what_is_granted_is_used() {
+fn every_grant_in_the_table_is_used() {
     let modules = modules();
     let mut unused = Vec::new();
     for (subject, allowed) in MAY_USE {
@@ -398,12 +399,12 @@ fn what_is_granted_is_used() {
         let used: Vec<String> = of_row().flat_map(uses_of_others).map(|(used, _)| used).collect();
         let idle = allowed.iter().filter(|grant| !used.iter().any(|used| below(used, grant)));
         unused.extend(idle.map(|grant| format!("{subject} does not use {grant}")));
-        // A module that only declares others uses nothing, and neither does one without a row's worth of text.
-        assert!(of_row().next().is_some(), "there is no module {subject}");
+        // A row whose module no longer exists is stale.
+        assert!(of_row().next().is_some(), "the table has a row for {subject}, which does not exist");
     }
     assert!(
         unused.is_empty(),
-        "these grants are not used; take them from the table:\n  {}",
+        "these grants are unused; remove them from the table:\n  {}",
         unused.join("\n  ")
     );
 }
@@ -417,16 +418,16 @@ fn no_two_modules_use_each_other() {
             edges.entry(subject).or_default().extend(uses_of_others(module).iter().map(|(_, of)| *of));
         }
     }
-    assert_eq!(circle(&edges), None, "modules that use each other");
+    assert_eq!(circle(&edges), None, "modules form a cycle");
     let two = BTreeMap::from([
         ("a", BTreeSet::from(["b"])),
         ("b", BTreeSet::from(["c"])),
         ("c", BTreeSet::from(["b"])),
     ]);
-    assert_eq!(circle(&two).as_deref(), Some("b → c → b"), "a circle is found");
+    assert_eq!(circle(&two).as_deref(), Some("b → c → b"), "the search finds a cycle");
 }
 
-/// The first circle among the edges.
+/// The first cycle among the edges.
 fn circle(edges: &BTreeMap<&str, BTreeSet<&str>>) -> Option<String> {
     fn walk<'a>(
         at: &'a str,
@@ -467,30 +468,30 @@ fn pure_modules_name_no_client_no_runtime_and_no_clock() {
 }
 
 #[test]
-fn only_the_door_reaches_the_api_server() {
+fn only_the_cluster_module_reaches_the_api_server() {
     let mut wrong = Vec::new();
     for module in modules() {
         let api = ["kube::Api", "Api<", "Api::"].iter().any(|word| module.code.contains(word));
-        // The controller hands the client to one watch and asks for nothing with it.
+        // The controller passes the client to one watch and sends no requests itself.
         if api && !below(&module.name, "cluster") && module.name != "controller" {
             wrong.push(format!("{} names kube's Api", module.name));
         }
         let build_knows = below(&module.name, "builder")
             && ["kube::", "k8s_openapi", "crate::crd"].iter().any(|word| module.code.contains(word));
         if build_knows {
-            wrong.push(format!("{} knows Kubernetes: it runs in a pod without rights", module.name));
+            wrong.push(format!("{} uses Kubernetes, but it runs in a pod without permissions", module.name));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every program that is started. What ssh is to run is for the host of the repository.
+/// Every program that the code starts. The command that ssh gets runs on the host of the repository.
 const PROGRAMS: [&str; 5] = ["buildctl", "buildkitd", "git", "rootlesskit", "ssh"];
 
-/// How a shell would be named.
+/// Names of shells.
 const SHELLS: [&str; 6] = ["\"sh\"", "\"bash\"", "\"ash\"", "\"dash\"", "/bin/sh", "/bin/bash"];
 
-/// Variables whose value Git gives to a shell.
+/// Variables whose value Git passes to a shell.
 const READ_BY_A_SHELL: [&str; 7] = [
     "GIT_SSH_COMMAND",
     "GIT_ASKPASS",
@@ -502,7 +503,7 @@ const READ_BY_A_SHELL: [&str; 7] = [
 ];
 
 #[test]
-fn what_people_write_reaches_no_shell_of_ours() {
+fn user_input_never_reaches_a_shell_of_the_operator() {
     let mut wrong = Vec::new();
     let mut started = BTreeSet::new();
     for module in modules() {
@@ -510,15 +511,15 @@ fn what_people_write_reaches_no_shell_of_ours() {
             let program = call.split(')').next().unwrap_or_default().trim();
             match program.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
                 Some(name) => drop(started.insert(name.to_owned())),
-                None => wrong.push(format!("{} starts {program}, which is no fixed name", module.name)),
+                None => wrong.push(format!("{} starts {program}, which is not a fixed name", module.name)),
             }
         }
         let has = |words: &[&str]| words.iter().any(|word| module.code.contains(word));
         if has(&["Command as ", "process::exec", "libc::"]) {
-            wrong.push(format!("{} could start programs unseen", module.name));
+            wrong.push(format!("{} could start programs that this test does not see", module.name));
         }
-        // The texts of Dockerfiles: there a line for the shell is what was asked for, and it runs in a step of the build or
-        // as the program. What chooses them starts nothing itself.
+        // These modules write Dockerfiles, which contain shell lines on purpose. Those lines run in a build step or in
+        // the app. The modules must not start a program themselves.
         let writes = ["builder::dockerfile", "builder::detect"].iter().any(|room| below(&module.name, room));
         if writes && has(&["Command::new("]) {
             wrong.push(format!("{} starts a program", module.name));
@@ -526,17 +527,17 @@ fn what_people_write_reaches_no_shell_of_ours() {
         if has(&SHELLS) && !writes {
             wrong.push(format!("{} names a shell", module.name));
         }
-        // Its value there is the place of a file that this program chose (`builder::git::tests`).
+        // There the value is the path of a file that this program chose (`builder::git::tests`).
         if has(&READ_BY_A_SHELL) && module.name != "builder::git::access" {
-            wrong.push(format!("{} gives Git a command", module.name));
+            wrong.push(format!("{} passes a command to Git", module.name));
         }
     }
-    assert_eq!(started, BTreeSet::from(PROGRAMS.map(str::to_owned)), "the programs that are started");
+    assert_eq!(started, BTreeSet::from(PROGRAMS.map(str::to_owned)), "the programs that the code starts");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn files_can_be_read_in_one_go() {
+fn source_files_are_short_well_named_and_documented() {
     let mut wrong = Vec::new();
     for module in modules() {
         if module.lines > LONGEST {
@@ -547,17 +548,17 @@ fn files_can_be_read_in_one_go() {
         }
         let vague = ["utils", "util", "manager", "helpers", "helper", "common", "misc"];
         if module.name.rsplit("::").next().is_some_and(|last| vague.contains(&last)) {
-            wrong.push(format!("{}: the name says nothing", module.path.display()));
+            wrong.push(format!("{}: the name is too vague", module.path.display()));
         }
         if !module.name.is_empty() && !fs::read_to_string(&module.path).unwrap().starts_with("//! ") {
-            wrong.push(format!("{} does not say what it is", module.path.display()));
+            wrong.push(format!("{} has no `//!` header", module.path.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn paths_are_read_as_rust_reads_them() {
+fn use_paths_are_parsed_as_rust_parses_them() {
     let module = |name: &str, code: &str| Module {
         name: name.to_owned(),
         path: PathBuf::new(),

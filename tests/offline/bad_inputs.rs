@@ -1,4 +1,4 @@
-//! `docs/bad-inputs.md` and the tests agree: every row is a case, and every case is a row.
+//! `docs/bad-inputs.md` and the tests agree: every row has a case, and every case has a row.
 //!
 //! A case is a string that begins with its number in one of the [`TABLES`], or a comment `// Bad input 72: …` anywhere.
 
@@ -22,7 +22,7 @@ fn root() -> &'static Path {
 /// Numbers of the cases.
 const NUMBERS: RangeInclusive<u16> = 45..=106;
 
-/// What errors in the same files count: `64 KiB` is no case.
+/// Words after numbers in error messages of the same files: `64 KiB` is not a case.
 const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "bytes", "parts", "times"];
 
 fn is_numbered(text: &str) -> bool {
@@ -36,7 +36,7 @@ fn is_numbered(text: &str) -> bool {
 fn cases() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut add = |case: &str, place: &str| {
-        assert!(found.insert(case.to_owned()), "{place}: {case:?} is there twice");
+        assert!(found.insert(case.to_owned()), "{place}: {case:?} occurs twice");
     };
     for table in TABLES {
         let text = fs::read_to_string(root().join(table)).unwrap();
@@ -65,7 +65,7 @@ fn comments(dir: &Path, add: &mut impl FnMut(&str, &str)) {
     }
 }
 
-/// The first two cells of every row, and the third one, which says what comes of it.
+/// The first two cells of every row, and the third one, which states the outcome.
 fn rows() -> Vec<(String, String)> {
     let text = fs::read_to_string(root().join("docs/bad-inputs.md")).unwrap();
     let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
@@ -78,19 +78,19 @@ fn rows() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_table_of_bad_inputs_is_what_the_tests_try() {
+fn the_table_of_bad_inputs_matches_the_tests() {
     let rows = rows();
     let written: BTreeSet<String> = rows.iter().map(|(case, _)| case.clone()).collect();
-    assert_eq!(written.len(), rows.len(), "a row is there twice");
+    assert_eq!(written.len(), rows.len(), "a row occurs twice");
     let cases = cases();
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
         one.difference(other).cloned().collect::<Vec<_>>().join("\n  ")
     };
     let (untried, unwritten) = (only(&written, &cases), only(&cases, &written));
-    assert!(untried.is_empty(), "in docs/bad-inputs.md and in no test:\n  {untried}");
-    assert!(unwritten.is_empty(), "tried and not in docs/bad-inputs.md:\n  {unwritten}");
-    assert!(cases.len() >= 60, "only {} bad inputs are tried", cases.len());
+    assert!(untried.is_empty(), "in docs/bad-inputs.md but in no test:\n  {untried}");
+    assert!(unwritten.is_empty(), "tested but not in docs/bad-inputs.md:\n  {unwritten}");
+    assert!(cases.len() >= 60, "only {} bad inputs are tested", cases.len());
     for (case, outcome) in rows {
-        assert!(outcome.len() > 5, "{case}: the row does not say what comes of it");
+        assert!(outcome.len() > 5, "{case}: the row does not state the outcome");
     }
 }

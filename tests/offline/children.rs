@@ -1,5 +1,5 @@
-//! The shapes of the children, whole: project.yaml → children. `INSTA_UPDATE=always cargo test --test offline` writes
-//! them anew; read the difference.
+//! Snapshots and details of the children that a project yields. `INSTA_UPDATE=always cargo test --test offline`
+//! rewrites the snapshots; review the diff.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::crd::spec::{HealthType, Takeover};
@@ -30,7 +30,7 @@ fn project(spec: &Value) -> Project {
 }
 
 #[test]
-fn a_repository_is_watched_only_where_its_owner_says_so() {
+fn a_repository_is_watched_only_if_the_spec_sets_watch() {
     let watch = |git: Value| project(&json!({ "source": { "git": git } })).settings.watch;
     let with =
         |watch: Value| json!({ "url": "https://git.test/shop.git", "path": "apps/shop", "watch": watch });
@@ -78,7 +78,7 @@ fn recorded(project: &Project, uid: i64) -> Record {
 }
 
 #[test]
-fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
+fn the_deployment_keeps_every_pod_available_and_meets_restricted_pod_security() {
     let project = full();
     let deployment =
         apply(&project, &recorded(&project, 1000), Some("stamp"), 2, RolloutTimings::of(&project, true))
@@ -87,7 +87,7 @@ fn the_deployment_never_lacks_a_pod_and_meets_restricted_pod_security() {
 }
 
 #[test]
-fn volumes_of_claims_secrets_and_config_maps_are_mounted_and_a_claim_is_writable_for_the_images_user() {
+fn claims_secrets_and_config_maps_are_mounted_and_the_image_user_can_write_to_claims() {
     let claim = json!({ "name": "data", "mountPath": "/data", "subPath": "shop", "persistentVolumeClaim": { "name": "shop-data" } });
     let secret = json!({ "name": "tls", "mountPath": "/tls", "secret": { "name": "shop-tls" } });
     let map = json!({ "name": "conf", "mountPath": "/conf", "configMap": { "name": "shop-conf" } });
@@ -119,11 +119,11 @@ fn volumes_of_claims_secrets_and_config_maps_are_mounted_and_a_claim_is_writable
     assert!(as_root["spec"]["securityContext"]["fsGroup"].is_null());
     let read = with(&[&secret]);
     let read = template::complete(&recorded(&read, 1000), None, None).unwrap();
-    assert!(read["spec"]["securityContext"]["fsGroup"].is_null(), "nothing is written there");
+    assert!(read["spec"]["securityContext"]["fsGroup"].is_null(), "a secret is read-only");
 }
 
 #[test]
-fn replace_ends_the_old_pods_first_and_gives_them_time_for_it() {
+fn replace_stops_old_pods_first_and_extends_the_deadline_by_their_termination_time() {
     let mut project = full();
     let deployment = |project: &Project| {
         let whole =
@@ -138,12 +138,12 @@ fn replace_ends_the_old_pods_first_and_gives_them_time_for_it() {
     project.rollout.strategy = Takeover::Replace;
     let (strategy, replace, same) = deployment(&project);
     assert_eq!(strategy, json!({ "type": "Recreate", "rollingUpdate": null }));
-    assert_eq!(replace.as_i64().unwrap() - surge.as_i64().unwrap(), 35, "grace and drain");
-    assert_eq!(template, same, "how a version takes over is no part of it");
+    assert_eq!(replace.as_i64().unwrap() - surge.as_i64().unwrap(), 35, "grace plus drain seconds");
+    assert_eq!(template, same, "the strategy is not part of a version");
 }
 
 #[test]
-fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
+fn copied_labels_and_pod_labels_reach_the_children_and_operator_labels_win() {
     let mut project = full();
     project.run.pod_labels =
         serde_json::from_value(json!({ "cost": "web", "team": "of the version" })).unwrap();
@@ -155,7 +155,7 @@ fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
     assert_eq!((&labels["team"], &labels["cost"]), (&json!("blue"), &json!("web")));
     assert_eq!(labels["doce.dev/project"], "shop");
     let pods = &whole["spec"]["template"]["metadata"];
-    assert_eq!(pods["labels"]["team"], "of the version", "what is copied is added when pods are started");
+    assert_eq!(pods["labels"]["team"], "of the version", "copied labels are added only when pods start");
     assert_eq!(pods["annotations"]["prometheus.io/scrape"], "true");
     assert_eq!(pods["labels"]["doce.dev/role"], "app");
     assert_eq!(service::apply(&project, None)["metadata"]["labels"]["team"], "blue");
@@ -165,7 +165,7 @@ fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
     assert_eq!(job["metadata"]["labels"]["team"], "blue");
     assert_eq!(job["spec"]["template"]["metadata"]["labels"]["team"], "blue");
     assert_eq!(job["metadata"]["annotations"]["doce.dev/attempt"], "0");
-    // A key that is gone from the project is noticed, though nothing that is wanted names it.
+    // The operator notices a label that the project no longer has, although no desired field names it.
     let live: Deployment = serde_json::from_value(whole).unwrap();
     assert!(meta::same_copied(&project, &live));
     project.copied.labels.clear();
@@ -173,7 +173,7 @@ fn copied_and_pod_labels_reach_deployment_service_and_build_and_ours_win() {
 }
 
 #[test]
-fn an_image_that_wants_root_gets_baseline_pod_security() {
+fn an_image_that_runs_as_root_gets_baseline_pod_security() {
     let project = full();
     let complete = template::complete(&recorded(&project, 0), None, None).unwrap();
     assert_eq!(complete["spec"]["securityContext"]["seccompProfile"], json!({ "type": "RuntimeDefault" }));
@@ -184,7 +184,7 @@ fn an_image_that_wants_root_gets_baseline_pod_security() {
     assert_eq!(*container, json!({ "allowPrivilegeEscalation": false }));
 }
 
-/// Security contexts of pod and container for `run.security`, `run.port` and the user of the image.
+/// The security contexts of pod and container for this `run.security`, `run.port` and image user.
 fn contexts(security: Option<&str>, port: u16, uid: Option<i64>) -> (Value, Value) {
     let mut run = json!({ "port": port });
     if let Some(security) = security {
@@ -200,7 +200,7 @@ fn contexts(security: Option<&str>, port: u16, uid: Option<i64>) -> (Value, Valu
 }
 
 #[test]
-fn security_and_the_user_of_the_image_make_the_contexts() {
+fn security_contexts_follow_run_security_and_the_image_user() {
     let seccomp = json!({ "type": "RuntimeDefault" });
     let user = json!({ "seccompProfile": seccomp, "runAsUser": 1000, "runAsNonRoot": true });
     let not_root = json!({ "seccompProfile": seccomp, "runAsNonRoot": true });
@@ -222,7 +222,7 @@ fn security_and_the_user_of_the_image_make_the_contexts() {
 }
 
 #[test]
-fn only_a_port_below_1024_needs_the_sysctl_whatever_the_user() {
+fn only_a_port_below_1024_sets_the_sysctl_for_every_user() {
     let sysctls = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
     for security in [None, Some("Restricted"), Some("Baseline")] {
         for uid in [None, Some(0), Some(1000)] {
@@ -233,7 +233,7 @@ fn only_a_port_below_1024_needs_the_sysctl_whatever_the_user() {
 }
 
 #[test]
-fn a_template_that_the_first_release_recorded_is_completed_as_it_was_then() {
+fn a_template_recorded_by_the_first_release_renders_unchanged() {
     let project = full();
     let complete = |uid| {
         let mut record = recorded(&project, uid);
@@ -249,7 +249,7 @@ fn a_template_that_the_first_release_recorded_is_completed_as_it_was_then() {
 }
 
 #[test]
-fn the_service_targets_the_port_by_name_and_has_port_80_for_ever() {
+fn the_service_targets_the_port_by_name_and_always_has_port_80() {
     insta::assert_yaml_snapshot!(service::apply(&full(), Some(31000)));
 }
 
@@ -271,7 +271,7 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
 }
 
 #[test]
-fn builds_are_told_where_sources_may_be() {
+fn the_build_order_says_whether_sources_must_have_public_addresses() {
     for public_sources in [true, false] {
         let platform = Platform { public_sources, ..Platform::default() };
         let request =
@@ -282,7 +282,7 @@ fn builds_are_told_where_sources_may_be() {
     }
 }
 
-/// The pod of a build, for a platform with this profile.
+/// The build pod on a platform with this profile.
 fn build_pod(profile: Profile) -> Value {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
@@ -297,7 +297,7 @@ fn build_pod(profile: Profile) -> Value {
 }
 
 #[test]
-fn only_the_profiles_that_need_it_are_privileged_and_userns_is_so_in_a_user_namespace_of_its_own() {
+fn only_userns_and_privileged_builds_are_privileged_and_userns_has_its_own_user_namespace() {
     let root = json!({ "runAsUser": 0, "runAsGroup": 0, "privileged": true });
     let user = json!({
         "runAsUser": 1000, "runAsGroup": 1000,
@@ -324,7 +324,7 @@ fn only_the_profiles_that_need_it_are_privileged_and_userns_is_so_in_a_user_name
 }
 
 #[test]
-fn the_pod_is_told_its_profile_and_an_order_of_before_means_rootless() {
+fn the_build_order_carries_the_profile_and_an_order_without_one_means_rootless() {
     let order = |profile| {
         let text = build_pod(profile)["containers"][0]["env"][0]["value"].as_str().unwrap().to_owned();
         serde_json::from_str::<Value>(&text).unwrap()
@@ -337,7 +337,7 @@ fn the_pod_is_told_its_profile_and_an_order_of_before_means_rootless() {
 }
 
 #[test]
-fn a_pod_whose_daemon_is_elsewhere_meets_restricted_pod_security_and_alone_holds_the_certificates() {
+fn with_a_remote_daemon_the_build_pod_is_restricted_and_only_it_holds_the_certificates() {
     let remote = |secret: Option<&str>| Remote {
         address: "tcp://buildkitd.builds.svc:1234".to_owned(),
         secret: secret.map(str::to_owned),
@@ -358,7 +358,7 @@ fn a_pod_whose_daemon_is_elsewhere_meets_restricted_pod_security_and_alone_holds
     insta::assert_yaml_snapshot!(job.spec.as_ref().unwrap().template.spec);
     let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
     assert!(!pod["initContainers"].to_string().contains("buildkit-secret"), "{pod}");
-    assert!(!template::render(&full(), VERSION).to_string().contains("buildkit"), "the app never gets it");
+    assert!(!template::render(&full(), VERSION).to_string().contains("buildkit"), "the app must not get it");
 
     let plain = build_job::create(&full(), &platform(None), &request).unwrap();
     let told: Order = serde_json::from_value(order_of(&plain)).unwrap();
@@ -367,7 +367,7 @@ fn a_pod_whose_daemon_is_elsewhere_meets_restricted_pod_security_and_alone_holds
 }
 
 #[test]
-fn build_pods_are_where_the_platform_owner_wants_them_and_our_labels_win() {
+fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
         "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
     let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
@@ -383,7 +383,7 @@ fn build_pods_are_where_the_platform_owner_wants_them_and_our_labels_win() {
     assert_eq!(template["spec"]["tolerations"], json!([{ "key": "builds", "operator": "Exists" }]));
     for container in [&template["spec"]["containers"][0], &template["spec"]["initContainers"][0]] {
         let limits = json!({ "cpu": "2", "memory": "3Gi" });
-        assert_eq!(container["resources"]["limits"], limits, "quotas ask for them on every container");
+        assert_eq!(container["resources"]["limits"], limits, "a quota requires limits on every container");
     }
     assert!(!job["spec"]["template"]["spec"]["containers"][0]["env"].to_string().contains("3Gi"));
 }
@@ -394,7 +394,7 @@ fn order_of(job: &k8s_openapi::api::batch::v1::Job) -> Value {
 }
 
 #[test]
-fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named() {
+fn an_image_is_pushed_to_the_configured_repository_with_the_configured_secret() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         push_insecure: true,
@@ -412,16 +412,16 @@ fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named()
     let mount = json!({ "name": "push-secret", "mountPath": "/secrets/push", "readOnly": true });
     assert!(pod["containers"][0]["volumeMounts"].as_array().unwrap().contains(&mount), "{pod}");
     assert!(!pod["initContainers"].to_string().contains("push-secret"), "{pod}");
-    assert!(!template::render(&named, VERSION).to_string().contains("push"), "the app never gets it");
+    assert!(!template::render(&named, VERSION).to_string().contains("push"), "the app must not get it");
     let order = order_of(&job);
     assert_eq!(order["repository"], "r.example:5000/you/shop");
     assert_eq!((&order["insecure"], &order["pushSecret"]), (&json!(false), &json!("push")));
-    // Nodes pull it from there, and the platform's registry stays the default.
+    // Nodes pull from the configured repository. The platform's registry stays the default.
     assert_eq!(platform.pulled_from(&named), "r.example:5000/you/shop");
     let plain = project(&json!({ "source": source }));
     assert_eq!(platform.pulled_from(&plain), "localhost:30050/tenant/shop");
     assert_eq!(order_of(&build_job::create(&plain, &platform, &request).unwrap())["insecure"], true);
-    // In the platform's registry, either of its addresses means both; what it speaks, it speaks for whoever names it.
+    // Both addresses of the platform's registry name the same registry, with the same `insecure` setting.
     for named in ["registry.doce-system.svc:5000/tenant/both", "localhost:30050/tenant/both"] {
         let shared = project(&json!({ "source": source, "build": { "output": { "repository": named } } }));
         let order = order_of(&build_job::create(&shared, &platform, &request).unwrap());
@@ -433,7 +433,7 @@ fn an_image_goes_to_the_repository_that_is_named_with_the_secret_that_is_named()
 }
 
 #[test]
-fn a_repository_of_another_namespace_is_refused_in_the_registry_that_asks_nobody_for_a_password() {
+fn a_repository_of_another_namespace_is_rejected_in_the_platform_registry() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         pull_registry: "localhost:30050".to_owned(),
@@ -456,11 +456,11 @@ fn a_repository_of_another_namespace_is_refused_in_the_registry_that_asks_nobody
         );
     }
     assert_eq!(refusal("localhost:30050/tenant/x"), None);
-    assert_eq!(refusal("r.example/other/shop"), None, "there its own login decides");
+    assert_eq!(refusal("r.example/other/shop"), None, "the login of that registry decides");
 }
 
 #[test]
-fn secrets_of_steps_are_single_keys_that_only_the_build_mounts_and_their_ids_alone_enter_the_key() {
+fn build_secrets_are_single_keys_mounted_only_into_the_build_and_only_ids_enter_the_key() {
     let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let source = json!({ "git": { "url": "https://h/x" } });
     let secrets = |secrets: Value| project(&json!({ "source": source, "build": { "secrets": secrets } }));
@@ -478,19 +478,19 @@ fn secrets_of_steps_are_single_keys_that_only_the_build_mounts_and_their_ids_alo
     let mount = json!({ "name": "build-secrets", "mountPath": "/secrets/build", "readOnly": true });
     assert!(pod["containers"][0]["volumeMounts"].as_array().unwrap().contains(&mount), "{pod}");
     assert!(!pod["initContainers"].to_string().contains("build-secrets"), "{pod}");
-    assert!(!template::render(&named, VERSION).to_string().contains("npm"), "the app never gets it");
+    assert!(!template::render(&named, VERSION).to_string().contains("npm"), "the app must not get it");
     assert_eq!(order_of(&job)["settings"], json!({ "secrets": [".netrc", "NPM_TOKEN"] }));
     let renewed = secrets(json!([
         { "id": ".netrc", "secretRef": { "name": "hosts" } },
         { "id": "NPM_TOKEN", "secretRef": { "name": "npm-2", "key": "renewed" } },
     ]));
-    assert_eq!(named.settings, renewed.settings, "neither order nor place of a secret makes another image");
+    assert_eq!(named.settings, renewed.settings, "order and source of secrets do not change the image");
     let without = build_job::create(&secrets(json!([])), &Platform::default(), &request).unwrap();
     assert!(!json!(without).to_string().contains("build-secrets"));
 }
 
 #[test]
-fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
+fn the_source_secret_is_mounted_into_the_build_and_referenced_nowhere_else() {
     let platform = Platform {
         push_registry: "registry.doce-system.svc:5000".to_owned(),
         push_insecure: true,
@@ -524,7 +524,7 @@ fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
         assert!(!pod["initContainers"].to_string().contains("source-secret"), "{pod}");
         assert!(container["env"].as_array().unwrap().iter().all(|env| env["valueFrom"].is_null()), "{pod}");
         let template = template::render(&project, VERSION);
-        assert!(!template.to_string().contains("source-secret"), "the app never gets it: {template}");
+        assert!(!template.to_string().contains("source-secret"), "the app must not get it: {template}");
         if wanted.is_some() {
             let order = container["env"][0]["value"].as_str().unwrap();
             assert!(order.contains(&format!("ghcr.io/you/shop@{digest}")), "{order}");
@@ -533,7 +533,7 @@ fn the_secret_of_a_source_is_mounted_into_the_build_and_named_nowhere_else() {
 }
 
 #[test]
-fn a_source_is_known_at_once_where_the_spec_says_all_of_it() {
+fn a_fully_specified_source_needs_no_lookup() {
     let sum = "ab".repeat(32);
     let archive = |more: Value| {
         let mut archive = json!({ "url": "https://h/x.tar.gz" });
@@ -553,11 +553,11 @@ fn a_source_is_known_at_once_where_the_spec_says_all_of_it() {
 }
 
 #[test]
-fn submodules_are_part_of_the_build_only_where_they_are_asked_for() {
+fn submodules_enter_the_build_settings_only_if_the_spec_enables_them() {
     let settings = |git: Value| project(&json!({ "source": { "git": git } })).settings;
     let plain = settings(json!({ "url": "https://h/x" }));
     assert_eq!(plain, settings(json!({ "url": "https://h/x", "submodules": false })));
-    assert_eq!(json!(plain), json!({}), "no build of before has another key");
+    assert_eq!(json!(plain), json!({}), "existing builds keep their keys");
     assert_eq!(
         json!(settings(json!({ "url": "https://h/x", "submodules": true }))),
         json!({ "submodules": true })
@@ -573,7 +573,7 @@ fn a_record_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn what_the_api_server_writes_back_counts_as_settled() {
+fn what_the_api_server_normalizes_is_not_drift() {
     let want = json!({ "spec": { "minReadySeconds": 0, "template": { "containers": [{
         "name": "app", "env": [{ "name": "A", "value": "" }], "args": [],
         "resources": { "requests": { "cpu": "1000m", "memory": "0.5Gi" } },
@@ -587,7 +587,7 @@ fn what_the_api_server_writes_back_counts_as_settled() {
 }
 
 #[test]
-fn a_version_that_is_tried_anew_may_take_as_long_to_start_as_the_deadline_says_now() {
+fn the_startup_budget_of_a_retry_follows_the_current_deadline() {
     let mut project = full();
     let record = recorded(&project, 1000);
     let budget = |project: &Project| {
@@ -602,17 +602,17 @@ fn a_version_that_is_tried_anew_may_take_as_long_to_start_as_the_deadline_says_n
     project.run.health.kind = HealthType::None;
     let none = recorded(&project, 1000);
     let complete = template::complete(&none, None, Some(9)).unwrap();
-    assert!(complete["spec"]["containers"][0]["startupProbe"].is_null(), "no probe is made up");
+    assert!(complete["spec"]["containers"][0]["startupProbe"].is_null(), "no probe is added");
 }
 
-/// The app's container for this `run`.
+/// The app container for this `run`.
 fn container(run: &Value) -> Value {
     let project = project(&json!({ "source": { "configMap": { "name": "site" } }, "run": run }));
     template::complete(&recorded(&project, 1000), None, None).unwrap()["spec"]["containers"][0].clone()
 }
 
 #[test]
-fn each_type_of_health_makes_both_probes_with_its_own_port_headers_and_timeout() {
+fn each_health_type_sets_both_probes_with_port_headers_and_timeout() {
     let localhost = json!([{ "name": "Host", "value": "localhost" }]);
     let get = |path: &str, port: Value, headers: &Value| json!({ "httpGet": { "path": path, "port": port, "scheme": "HTTP", "httpHeaders": headers } });
     let own = json!([{ "name": "host", "value": "shop.example" }]);
@@ -640,7 +640,7 @@ fn each_type_of_health_makes_both_probes_with_its_own_port_headers_and_timeout()
 }
 
 #[test]
-fn a_header_beside_the_host_keeps_the_host() {
+fn an_extra_http_header_keeps_the_host_header() {
     let https = json!({ "name": "X-Forwarded-Proto", "value": "https" });
     let made = container(&json!({ "health": { "httpHeaders": [https] } }));
     let headers = &made["readinessProbe"]["httpGet"]["httpHeaders"];
@@ -648,7 +648,7 @@ fn a_header_beside_the_host_keeps_the_host() {
 }
 
 #[test]
-fn a_pod_has_its_drain_before_sigterm_and_all_of_its_grace_after_it() {
+fn a_pod_drains_before_sigterm_and_keeps_its_full_grace_period_after_it() {
     for (stop, seconds, drain) in [
         (json!({}), 35, json!({ "preStop": { "sleep": { "seconds": 5 } } })),
         (json!({ "graceSeconds": 600 }), 605, json!({ "preStop": { "sleep": { "seconds": 5 } } })),
@@ -664,7 +664,7 @@ fn a_pod_has_its_drain_before_sigterm_and_all_of_its_grace_after_it() {
 }
 
 #[test]
-fn a_deployment_that_nobody_paused_is_settled() {
+fn a_missing_paused_field_is_not_drift() {
     assert!(as_desired(&json!({ "spec": {} }), &json!({ "spec": { "paused": false } })));
     assert!(!as_desired(&json!({ "spec": { "paused": true } }), &json!({ "spec": { "paused": false } })));
 }
@@ -693,7 +693,7 @@ fn quantities_are_compared_by_value_and_rounded_up_as_the_api_server_does() {
 }
 
 #[test]
-fn a_difference_is_named_by_its_path_and_without_values() {
+fn drift_is_reported_by_path_without_values() {
     let want = json!({ "spec": { "replicas": 1, "template": { "containers": [
         { "name": "app", "image": "a", "resources": { "limits": { "cpu": "1" } }, "env": [{ "name": "KEY", "value": "secret" }] },
     ] } } });
@@ -724,7 +724,7 @@ fn a_difference_is_named_by_its_path_and_without_values() {
 }
 
 #[test]
-fn what_somebody_changed_does_not_count_as_settled() {
+fn a_changed_field_is_drift() {
     let want = json!({ "replicas": 2, "cpu": { "requests": { "cpu": "500m" } }, "args": ["a", "b"], "labels": { "x": "y" } });
     for other in [
         json!({ "replicas": 3, "cpu": { "requests": { "cpu": "500m" } }, "args": ["a", "b"], "labels": { "x": "y" } }),

@@ -1,4 +1,4 @@
-//! The shape of the Job that deletes an image from a registry outside the platform's.
+//! The Job that deletes an image from a registry other than the platform's.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::names;
@@ -36,7 +36,7 @@ fn record(repository: &str, key: Option<&str>) -> Record {
 }
 
 #[test]
-fn the_cleanup_job_waits_is_restricted_and_holds_no_token_and_of_secrets_only_a_name() {
+fn the_cleanup_job_is_suspended_restricted_and_holds_no_token_and_only_a_secret_name() {
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
     let (project, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));
@@ -46,7 +46,7 @@ fn the_cleanup_job_waits_is_restricted_and_holds_no_token_and_of_secrets_only_a_
 }
 
 #[test]
-fn only_what_a_build_left_in_the_repository_that_is_named_now_is_deleted() {
+fn only_images_that_a_build_pushed_to_the_current_repository_are_deleted() {
     let key = "a".repeat(64);
     let named = project(&json!({ "repository": "r.example/you/shop" }));
     let of = |project: &Project, record: &Record| job::order(project, &platform(), record);
@@ -54,12 +54,12 @@ fn only_what_a_build_left_in_the_repository_that_is_named_now_is_deleted() {
     assert_eq!(of(&named, &record("r.example/you/shop", None)), None, "a prebuilt image");
     assert_eq!(of(&named, &record("r.example/you/earlier", Some(&key))), None);
     let own = project(&json!({ "repository": "localhost:30050/tenant/shop" }));
-    assert_eq!(of(&own, &record("localhost:30050/tenant/shop", Some(&key))), None, "that is the sweep's");
+    assert_eq!(of(&own, &record("localhost:30050/tenant/shop", Some(&key))), None, "the sweep deletes it");
     assert_eq!(of(&project(&json!({})), &record("localhost:30050/tenant/shop", Some(&key))), None);
 }
 
 #[test]
-fn a_job_that_failed_is_followed_by_one_that_is_told_the_same_and_waits_longer_until_the_last() {
+fn a_failed_cleanup_job_is_retried_with_the_same_order_and_growing_pauses_up_to_a_limit() {
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
     let (project, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));
@@ -75,7 +75,7 @@ fn a_job_that_failed_is_followed_by_one_that_is_told_the_same_and_waits_longer_u
         pauses.push(job::pause_seconds(attempt.number));
         seen.push(attempt.name);
         let Some(next) = job::next(&project, &job) else {
-            assert_eq!(job::order_again(&project, &platform, &job), None, "that was the last");
+            assert_eq!(job::order_again(&project, &platform, &job), None, "that was the last attempt");
             break;
         };
         assert_eq!(job::order_again(&project, &platform, &job).as_ref(), Some(&order));
@@ -85,11 +85,11 @@ fn a_job_that_failed_is_followed_by_one_that_is_told_the_same_and_waits_longer_u
     assert_eq!(pauses, [0, 60, 300, 1500, 7500]);
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), pauses.len(), "each has a name of its own");
+    assert_eq!(seen.len(), pauses.len(), "each attempt has its own name");
 }
 
 #[test]
-fn nothing_is_tried_again_where_the_project_names_another_repository_or_secret_or_keeps_its_images() {
+fn a_cleanup_is_not_retried_once_the_repository_secret_or_cleanup_setting_changes() {
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
     let (named, platform) = (project(&output), platform());
     let record = record("r.example/you/shop", Some(&"a".repeat(64)));

@@ -1,5 +1,5 @@
-//! The table of docs/design.md (section 3), row by row: a world in, one step out. No model of the cluster here (that is the model test),
-//! and nothing that a row does not look at.
+//! The decision table of docs/design.md (section 3), row by row: an observed state in, one step out. The cases contain
+//! only what a row looks at; the model test has a model of the cluster.
 
 mod builds;
 mod case;

@@ -1,4 +1,4 @@
-//! What is read off a Deployment where Kubernetes is between two states.
+//! Facts read from a Deployment while Kubernetes is between two states.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
@@ -47,7 +47,7 @@ fn completed(in_place: &str) -> bool {
 }
 
 #[test]
-fn what_is_said_of_the_set_before_says_nothing_of_a_version_whose_set_is_not_there_yet() {
+fn conditions_of_the_previous_replica_set_do_not_complete_a_new_version() {
     assert!(completed("old"));
-    assert!(!completed("new"), "the old pods are ending, and the revision is still theirs");
+    assert!(!completed("new"), "the old pods are terminating, and the revision is still theirs");
 }

@@ -1,5 +1,5 @@
-//! The Dockerfiles that are written for the samples, whole, as `doce-operator build --explain` prints them.
-//! `INSTA_UPDATE=always cargo test --test offline` writes them anew; read the difference.
+//! Snapshots of the Dockerfiles for the samples, as `doce-operator build --explain` prints them.
+//! `INSTA_UPDATE=always cargo test --test offline` rewrites them; review the diff.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -30,7 +30,7 @@ fn every_sample_gets_its_dockerfile() {
 }
 
 #[test]
-fn a_command_and_another_framework_are_explained_too() {
+fn explain_uses_the_given_command_and_framework() {
     let options = ["--framework", "Node", "--build-command", "npm run build:prod", "--build-arg", "MODE"];
     let output = explain(&repositories().join("vite"), &options);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -42,7 +42,7 @@ fn a_command_and_another_framework_are_explained_too() {
 }
 
 #[test]
-fn what_cannot_be_built_ends_with_1_and_says_why() {
+fn explain_exits_with_1_and_the_reason_if_nothing_can_be_built() {
     let empty = tempfile::tempdir().unwrap();
     let output = explain(empty.path(), &[]);
     let error = String::from_utf8(output.stderr).unwrap();
@@ -76,5 +76,5 @@ fn lock_files_of_samples_name_public_registries_only() {
             }
         }
     }
-    assert!(seen >= 8, "{seen} lock files");
+    assert!(seen >= 8, "only {seen} lock files");
 }

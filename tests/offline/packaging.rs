@@ -1,5 +1,5 @@
-//! What is generated is fresh, samples are valid, and the operator may not do more than it says. It renders nothing:
-//! `make verify` compares the rendered chart.
+//! Generated files are current, samples are valid, and the operator has no more permissions than documented. These
+//! tests render nothing: `make verify` compares the rendered chart.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -49,7 +49,7 @@ fn the_definition_is_as_the_code_says() {
             fs::create_dir_all(root().join(path).parent().unwrap()).unwrap();
             fs::write(root().join(path), &text).unwrap();
         }
-        assert!(read(path) == text, "{path} is not what src/crd says: run make generate");
+        assert!(read(path) == text, "{path} differs from src/crd: run make generate");
     }
 }
 
@@ -61,15 +61,15 @@ fn the_manifest_installs_this_definition() {
         all.iter().find(|object| object["kind"] == "CustomResourceDefinition").expect("the definition");
     assert!(
         installed["spec"] == code["spec"],
-        "manifests/install.yaml has another definition: run make generate"
+        "manifests/install.yaml contains a different CRD: run make generate"
     );
 }
 
 #[test]
-fn every_sample_is_a_project_and_every_kind_of_source_has_one() {
+fn every_sample_is_a_project_and_every_source_kind_has_a_sample() {
     let (mut names, mut sources) = (BTreeSet::new(), BTreeSet::new());
     let samples = root().join("manifests/samples");
-    // What is in repositories is a source, with the files of its own tools.
+    // Files in repositories/ belong to sources and their tools.
     let all =
         files(&samples, "yaml").into_iter().filter(|path| !path.starts_with(samples.join("repositories")));
     for path in all {
@@ -78,7 +78,7 @@ fn every_sample_is_a_project_and_every_kind_of_source_has_one() {
         for document in documents(&text) {
             assert!(
                 document["metadata"]["namespace"].is_null(),
-                "{}: the namespace is the reader's",
+                "{}: a sample must not set a namespace",
                 path.display()
             );
             if document["kind"] != "ProjectDeployment" {
@@ -86,9 +86,9 @@ fn every_sample_is_a_project_and_every_kind_of_source_has_one() {
             }
             projects += 1;
             let project: ProjectDeployment = serde_yaml::from_value(document.clone())
-                .unwrap_or_else(|error| panic!("{} is no ProjectDeployment: {error}", path.display()));
+                .unwrap_or_else(|error| panic!("{} is not a ProjectDeployment: {error}", path.display()));
             let name = project.metadata.name.clone().unwrap();
-            assert!(names.insert(name.clone()), "{}: there is another sample {name}", path.display());
+            assert!(names.insert(name.clone()), "{}: another sample is also named {name}", path.display());
             let source = document["spec"]["source"].as_mapping().unwrap();
             sources.extend(source.keys().map(|kind| kind.as_str().unwrap().to_owned()));
             let again = serde_yaml::to_value(&project).unwrap();
@@ -97,10 +97,10 @@ fn every_sample_is_a_project_and_every_kind_of_source_has_one() {
         assert_eq!(projects, 1, "{} should hold one ProjectDeployment", path.display());
     }
     let all = ["archive", "configMap", "git", "image", "oci"].map(str::to_owned);
-    assert_eq!(sources, BTreeSet::from(all), "README says that each source has a sample");
+    assert_eq!(sources, BTreeSet::from(all), "the README says that each kind of source has a sample");
 }
 
-/// All that `written` says is in `understood`: no field of a sample is ignored.
+/// Asserts that `understood` contains everything in `written`: the CRD ignores no field of a sample.
 fn assert_within(written: &Value, understood: &Value, place: &str) {
     match written {
         Value::Mapping(fields) => {
@@ -114,12 +114,12 @@ fn assert_within(written: &Value, understood: &Value, place: &str) {
                 assert_within(item, &understood[index], &format!("{place}[{index}]"));
             }
         }
-        other => assert_eq!(other, understood, "{place} is not understood"),
+        other => assert_eq!(other, understood, "{place} is ignored or read differently"),
     }
 }
 
 #[test]
-fn the_sample_of_the_demo_has_one_url_to_put_in_place() {
+fn the_demo_sample_has_exactly_one_url_to_replace() {
     assert_eq!(
         read("manifests/samples/hello-git.yaml").matches("https://git.example.com/hello.git").count(),
         1
@@ -149,14 +149,14 @@ fn rights(role: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_operator_may_do_little() {
+fn the_operator_has_only_the_expected_permissions() {
     let all = documents(&read("manifests/install.yaml"));
     let roles =
         all.iter().filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Role")));
     for role in roles.clone() {
         for right in rights(role) {
-            assert!(!right.contains('*'), "{right}: no wildcard");
-            assert!(!right.starts_with("/secrets"), "{right}: nothing on Secrets");
+            assert!(!right.contains('*'), "{right}: wildcards are not allowed");
+            assert!(!right.starts_with("/secrets"), "{right}: Secrets are not allowed");
             let (resource, verb) = right.split_once(' ').unwrap();
             assert!(!["escalate", "bind", "impersonate", "approve"].contains(&verb), "{right}");
             assert!(!resource.starts_with("/pods/") && !resource.starts_with("rbac"), "{right}");
@@ -178,7 +178,7 @@ fn the_operator_may_do_little() {
         "doce.dev/projectdeployments/status",
         "events.k8s.io/events",
     ];
-    assert_eq!(resources, BTreeSet::from(expected), "what the operator may write to");
+    assert_eq!(resources, BTreeSet::from(expected), "the resources that the operator may write");
     assert!(!rights.contains("doce.dev/projectdeployments update"), "the operator never writes spec");
 }
 
@@ -205,7 +205,7 @@ fn the_operator_may_write_one_lease_in_its_own_namespace() {
 }
 
 #[test]
-fn the_sweep_may_only_list_what_tells_it_what_is_named() {
+fn the_sweep_may_only_list_the_objects_that_reference_images() {
     let all = documents(&read("manifests/install.yaml"));
     let of = |kind: &str| {
         all.iter()
@@ -219,7 +219,7 @@ fn the_sweep_may_only_list_what_tells_it_what_is_named() {
 }
 
 #[test]
-fn nobody_outside_of_the_cluster_reaches_the_registry_and_only_builds_and_the_sweep_push() {
+fn the_registry_is_unreachable_from_outside_and_only_builds_and_the_sweep_push() {
     let all = documents(&read("manifests/install.yaml"));
     let of = |kind: &str, name: &str| {
         let found = all.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
@@ -234,7 +234,7 @@ fn nobody_outside_of_the_cluster_reaches_the_registry_and_only_builds_and_the_sw
     let env = relay["containers"][0]["env"].as_sequence().unwrap();
     let set =
         |name: &str| env.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"]);
-    assert!(set("DOCE_RELAY_ADDRESS").is_none(), "it listens on loopback unless told otherwise");
+    assert!(set("DOCE_RELAY_ADDRESS").is_none(), "it listens on loopback by default");
     assert!(set("DOCE_RELAY_REGISTRY").unwrap().as_str().unwrap().ends_with(":5001"));
 
     let rules = of("NetworkPolicy", "doce-operator-registry")["spec"]["ingress"].as_sequence().unwrap();
@@ -261,7 +261,7 @@ fn no_template_names_secrets_or_a_wildcard() {
 }
 
 #[test]
-fn every_value_is_explained_and_in_the_schema() {
+fn every_chart_value_is_in_the_schema() {
     let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
     let schema: Value = serde_yaml::from_str(&read("charts/doce-operator/values.schema.json")).unwrap();
     for (name, value) in values.as_mapping().unwrap() {
@@ -281,7 +281,7 @@ fn every_value_is_explained_and_in_the_schema() {
 }
 
 #[test]
-fn build_pods_are_by_default_what_the_chart_says() {
+fn build_pod_defaults_match_the_chart() {
     let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
     let template = read("charts/doce-operator/templates/deployment.yaml");
     let told = template.lines().find(|line| line.contains("pick .Values.build ")).unwrap();
@@ -293,7 +293,7 @@ fn build_pods_are_by_default_what_the_chart_says() {
 }
 
 #[test]
-fn every_setting_of_the_operator_can_be_reached_from_the_chart() {
+fn the_chart_sets_every_operator_setting() {
     let deployment = read("charts/doce-operator/templates/deployment.yaml");
     let config = read("src/config.rs");
     let main = read("src/main.rs");
@@ -312,7 +312,7 @@ fn every_setting_of_the_operator_can_be_reached_from_the_chart() {
 }
 
 #[test]
-fn one_version_everywhere() {
+fn crate_chart_and_changelog_have_the_same_version() {
     let chart: Value = serde_yaml::from_str(&read("charts/doce-operator/Chart.yaml")).unwrap();
     assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
@@ -320,7 +320,7 @@ fn one_version_everywhere() {
 }
 
 #[test]
-fn what_the_cluster_is_built_from_and_what_the_chart_names_is_the_same() {
+fn test_cluster_images_match_the_images_in_the_chart() {
     let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
     let recipe = |name: &str| read(&format!("tests/cluster/images/{name}.toml"));
     for (image, name) in [
@@ -330,7 +330,7 @@ fn what_the_cluster_is_built_from_and_what_the_chart_names_is_the_same() {
         let reference = format!("references = [\"{}\"]", image.as_str().unwrap());
         assert!(
             recipe(name).contains(&reference),
-            "tests/cluster/images/{name}.toml makes another image than {reference}"
+            "tests/cluster/images/{name}.toml builds a different image than {reference}"
         );
     }
     assert!(read("src/config.rs").contains(values["build"]["buildkitImage"].as_str().unwrap()));

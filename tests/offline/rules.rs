@@ -1,9 +1,9 @@
-//! The rules of the definition (CEL), as an API server applies them: what is taken, and what is refused with which words.
+//! The CEL rules of the CRD, as an API server applies them: which specs it accepts, and which message a rejection has.
 
 use doce_operator::crd::ProjectDeployment;
 use serde_json::{Value, json};
 
-/// What the rules say to a spec; none where they let it in.
+/// The errors of the rules for a spec; `None` if they accept it.
 fn refusal(spec: &Value) -> Option<String> {
     let object = json!({
         "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": "shop" }, "spec": spec,
@@ -21,7 +21,7 @@ fn of_run(run: &Value) -> Option<String> {
 }
 
 #[test]
-fn branches_are_named_as_git_allows_it() {
+fn branch_names_follow_the_rules_of_git() {
     for name in [
         "main",
         "fix/#42-totals",
@@ -56,7 +56,7 @@ fn branches_are_named_as_git_allows_it() {
         "a.lock",
         "ümlaut",
     ] {
-        let said = of_branch(name).unwrap_or_else(|| panic!("{name} is taken"));
+        let said = of_branch(name).unwrap_or_else(|| panic!("{name} is accepted"));
         assert!(said.contains("spec.source.git.ref.branch must be a branch name"), "{said}");
     }
 }
@@ -72,7 +72,7 @@ fn a_volume_is_one_of_three_kinds_and_mounted_at_a_path() {
     assert_eq!(with(&|_| {}), None);
     assert_eq!(with(&|volume| volume["subPath"] = json!("shop/uploads")), None);
     let refused = |edit: &dyn Fn(&mut Value), words: &str| {
-        let said = with(edit).unwrap_or_else(|| panic!("{words}: it is taken"));
+        let said = with(edit).unwrap_or_else(|| panic!("{words}: it is accepted"));
         assert!(said.contains(words), "{said}");
     };
     refused(
@@ -95,7 +95,7 @@ fn a_volume_is_one_of_three_kinds_and_mounted_at_a_path() {
 }
 
 #[test]
-fn labels_of_pods_are_labels_and_none_of_ours() {
+fn pod_labels_and_annotations_must_be_valid_and_not_reserved() {
     let label = |key: &str, value: &str| of_run(&json!({ "podLabels": { key: value } }));
     assert_eq!(label("example.com/cost-center", "web_1.2"), None);
     assert_eq!(label("team", ""), None);

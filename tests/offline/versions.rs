@@ -1,5 +1,5 @@
-//! Golden hashes: what a released operator called a version, every later one must call so too, or an upgrade would
-//! rebuild and restart everybody.
+//! Golden hashes: every later release must compute the same version as a released operator. Otherwise an upgrade would
+//! rebuild and restart every project.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn full_run() -> Run {
 }
 
 #[test]
-fn format_1_has_the_hashes_that_release_0_1_gave() {
+fn format_1_keeps_the_hashes_of_release_0_1() {
     let plain = build_key(COMMIT, &Settings::default());
     let full = build_key(COMMIT, &all_settings());
     assert_eq!(plain, "98982402fc3d9227070db19fabad70ed9c13db3b3dcb2e7621a0cad9ae515b22");
@@ -96,13 +96,13 @@ fn every_setting_and_every_field_of_run_makes_another_version() {
     assert_eq!(keys.len(), count);
     assert_ne!(version("k", &Run::default()), version("k", &full_run()));
     let with = |security| version("k", &Run { security, ..Run::default() });
-    assert_eq!(with(Security::Auto), version("k", &Run::default()), "what is left out means Auto");
+    assert_eq!(with(Security::Auto), version("k", &Run::default()), "Auto is the default");
     assert_ne!(with(Security::Auto), with(Security::Restricted));
     assert_ne!(with(Security::Baseline), with(Security::Restricted));
 }
 
 #[test]
-fn what_is_new_in_health_and_stop_enters_the_version_only_where_it_differs_from_its_default() {
+fn newer_health_and_stop_fields_change_the_version_only_if_they_differ_from_the_default() {
     let plain = version("k", &Run::default());
     let read = |run: Value| version("k", &serde_json::from_value::<Run>(run).unwrap());
     for same in [
@@ -127,7 +127,7 @@ fn what_is_new_in_health_and_stop_enters_the_version_only_where_it_differs_from_
 }
 
 #[test]
-fn volumes_and_pod_labels_make_another_version_and_their_absence_none() {
+fn volumes_and_pod_labels_change_the_version_and_empty_ones_do_not() {
     let run = |run: Value| version("k", &serde_json::from_value::<Run>(run).unwrap());
     let plain = run(json!({}));
     for nothing in [json!({ "volumes": [] }), json!({ "podLabels": {} }), json!({ "podAnnotations": {} })] {
@@ -150,7 +150,7 @@ fn volumes_and_pod_labels_make_another_version_and_their_absence_none() {
 }
 
 #[test]
-fn one_cpu_is_the_same_version_as_a_number_and_as_a_text() {
+fn one_cpu_gives_the_same_version_as_a_number_and_as_text() {
     let run = |cpu: Value| {
         let run = json!({ "resources": { "limits": { "cpu": cpu } } });
         version("k", &serde_json::from_value::<Run>(run).unwrap())
@@ -159,15 +159,15 @@ fn one_cpu_is_the_same_version_as_a_number_and_as_a_text() {
 }
 
 #[test]
-fn of_a_commit_with_watched_paths_their_digest_alone_makes_the_build() {
+fn with_watched_paths_only_their_digest_determines_the_build_key() {
     let watch = Watch::Paths(["packages/ui".to_owned()].into());
     let settings = Settings { watch: Some(watch), ..Settings::default() };
     let key = |commit: &str, watched: &str| build_key(&format!("{commit}@tree:{watched}"), &settings);
     assert_eq!(key("aa", "1"), key("bb", "1"));
     assert_ne!(key("aa", "1"), key("aa", "2"));
-    assert_ne!(key("aa", "1"), build_key("tree:1", &Settings::default()), "what is watched is a setting too");
+    assert_ne!(key("aa", "1"), build_key("tree:1", &Settings::default()), "watched paths are a setting too");
     assert_eq!((revision("aa@tree:1"), revision("sha256:x")), ("aa", "sha256:x"));
-    // Golden: what was released with a list of paths stays what it is.
+    // Golden: the key of a released build with a list of paths never changes.
     let released = r#"{"format":1,"kind":"build","settings":{"watch":["packages/ui"]},"source":"tree:1"}"#;
     assert_eq!(key("aa", "1"), text_digest(released));
     let settings = Settings { watch: Some(Watch::Workspace), ..Settings::default() };
@@ -178,7 +178,7 @@ fn of_a_commit_with_watched_paths_their_digest_alone_makes_the_build() {
 }
 
 #[test]
-fn files_are_told_apart_however_their_bytes_are_cut() {
+fn the_files_digest_depends_on_where_each_name_and_file_ends() {
     let files = |pairs: &[(&str, &str)]| {
         let map = pairs.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
         files_digest(&map.collect())
@@ -188,7 +188,7 @@ fn files_are_told_apart_however_their_bytes_are_cut() {
 }
 
 #[test]
-fn a_version_is_shown_so_that_yaml_cannot_read_it_as_a_number() {
+fn yaml_cannot_parse_a_short_version_as_a_number() {
     assert_eq!(short("1234567890"), "v12345678");
 }
 
@@ -201,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_empty_means_the_same_as_what_is_left_out(key in "[a-z]{1,8}") {
+    fn an_empty_value_equals_an_absent_one(key in "[a-z]{1,8}") {
         for nothing in [json!(null), json!([]), json!({}), json!({ "inner": null })] {
             prop_assert_eq!(canonical(&json!({ (key.clone()): nothing })), canonical(&json!({})));
         }

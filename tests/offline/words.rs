@@ -1,4 +1,4 @@
-//! The words that scripts may compare, and the pages that explain them: none is missing there. It reads text.
+//! Every reason that a script may compare is documented. The tests read the pages as text.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
 }
 
-/// The words of the enum that a file declares, one a line.
+/// The variants of the enum `Reason` in a file, one per line.
 fn declared(path: &str) -> BTreeSet<String> {
     let text = read(path);
     let (_, list) = text.split_once("pub enum Reason {").unwrap();
@@ -20,7 +20,7 @@ fn declared(path: &str) -> BTreeSet<String> {
     lines.filter(|line| !line.starts_with("//")).map(|line| line.trim_end_matches(',').to_owned()).collect()
 }
 
-/// Rows that begin with a word: the word, and the last cell.
+/// Table rows that begin with a word in backticks: the word and the last cell.
 fn rows(page: &str) -> Vec<(String, String)> {
     let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
     let row = |line: &str| {
@@ -32,7 +32,7 @@ fn rows(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_reason_of_a_condition_is_explained() {
+fn every_condition_reason_is_documented() {
     let page = read("crds/README.md");
     let missing: Vec<&str> = conditions::Reason::ALL
         .iter()
@@ -43,13 +43,13 @@ fn every_reason_of_a_condition_is_explained() {
 }
 
 #[test]
-fn every_reason_of_a_failed_build_has_a_row_that_says_whether_it_is_tried_again() {
+fn every_build_failure_reason_has_a_row_that_says_whether_it_is_retried() {
     let declared = declared("src/protocol/reason.rs");
     assert!(declared.contains(&reason::Reason::InvalidOrder.to_string()), "{declared:?}");
     let page = read("docs/builds-logs.md");
     let rows = rows(page.split_once("\n## Why there is no image\n").unwrap().1);
     let written: BTreeSet<String> = rows.iter().map(|(word, _)| word.clone()).collect();
-    assert_eq!(written.len(), rows.len(), "a row is there twice");
+    assert_eq!(written.len(), rows.len(), "a row occurs twice");
     assert_eq!(written, declared, "left: docs/builds-logs.md, right: src/protocol/reason.rs");
     for (word, then) in rows {
         let fault = reason::Reason::FAULTS.iter().any(|fault| fault.to_string() == word);

@@ -1,4 +1,4 @@
-//! Examples, as Railpack's suite has them: a directory, and in it `test.json` with what should happen.
+//! Examples of Railpack's suite: a directory with a `test.json` that says what should happen.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The file with the cases.
 const CASES: &str = "test.json";
 
-/// What the servers print that the other builder puts into its images.
+/// Output of the servers that the other builder adds to its images.
 const OF_ITS_SERVERS: [&str; 2] = ["using config from file", "starting server loop"];
 
 /// One directory of the suite.
@@ -16,13 +16,13 @@ const OF_ITS_SERVERS: [&str; 2] = ["using config from file", "starting server lo
 pub struct Example {
     /// Its name.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub directory: PathBuf,
-    /// What should happen.
+    /// The expected behaviour, case by case.
     pub cases: Vec<Case>,
-    /// A railpack.json, which only the other builder reads, says how it is built.
+    /// True if a railpack.json, which only the other builder reads, configures its build.
     pub is_configured: bool,
-    /// The services that it brings for itself, by the names in its docker-compose.yml.
+    /// Its own services, by the names in its docker-compose.yml.
     pub services: Vec<String>,
 }
 
@@ -30,19 +30,19 @@ pub struct Example {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Case {
-    /// What it prints.
+    /// Expected output.
     pub expected_output: Texts,
-    /// What it answers.
+    /// Expected answer.
     pub http_check: Option<HttpCheck>,
-    /// Its environment, also while it is built.
+    /// Its environment, also during the build.
     pub envs: BTreeMap<String, String>,
-    /// The platform that it is built for.
+    /// The target platform of its build.
     pub platform: Option<String>,
     /// A configuration of the other builder.
     pub config_file: Option<String>,
-    /// It is not started.
+    /// True if it is not started.
     pub just_build: bool,
-    /// The other builder refuses it.
+    /// True if the other builder rejects it.
     pub should_fail: bool,
 }
 
@@ -50,14 +50,14 @@ pub struct Case {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpCheck {
-    /// Path that is asked.
+    /// Path of the request.
     #[serde(default)]
     pub path: String,
     /// Status code.
     pub expected: u16,
-    /// Port that the other builder's image listens on.
+    /// Port on which the other builder's image listens.
     pub internal_port: u16,
-    /// What the answer holds.
+    /// Expected text in the answer.
     #[serde(default)]
     pub expected_output: Texts,
 }
@@ -89,7 +89,7 @@ impl Texts {
 }
 
 impl Case {
-    /// Why it says nothing about this project, where it does not.
+    /// Why the case does not apply to this project, if it does not.
     pub fn foreign(&self) -> Option<&'static str> {
         if self.config_file.is_some() || self.should_fail {
             return Some("about railpack.json");
@@ -100,7 +100,7 @@ impl Case {
         self.platform.as_ref().filter(|there| *there != "linux/amd64").map(|_| "for another platform")
     }
 
-    /// Whether variables of the other builder set it up. What it expects may come without them; where it does not, that
+    /// True if variables of the other builder configure it. The expected behaviour may occur without them; if not, that
     /// says nothing about this project.
     pub fn is_set_up(&self) -> bool {
         self.envs.keys().any(|name| is_of_railpack(name))
@@ -117,7 +117,7 @@ fn is_of_railpack(name: &str) -> bool {
 }
 
 impl Example {
-    /// All of a suite, by name.
+    /// All examples of a suite, ordered by name.
     pub fn all(suite: &Path) -> Vec<Self> {
         let entries = std::fs::read_dir(suite).unwrap_or_else(|error| panic!("{}: {error}", suite.display()));
         let mut directories: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -126,7 +126,7 @@ impl Example {
         directories.iter().map(|directory| Self::read(directory)).collect()
     }
 
-    /// The example in a directory; without a file of cases it is one that only has to be built.
+    /// Reads the example in a directory. Without a file of cases, the test only builds it.
     pub fn read(directory: &Path) -> Self {
         let name = directory.file_name().unwrap().to_string_lossy().into_owned();
         let file = directory.join(CASES);
@@ -139,7 +139,7 @@ impl Example {
     }
 }
 
-/// The cases of a file, in which there may be comments and commas too many.
+/// Parses a file of cases, which may contain comments and trailing commas.
 pub fn cases(text: &str) -> Result<Vec<Case>, json5::Error> {
     json5::from_str(text)
 }

@@ -1,4 +1,4 @@
-//! One request, as the suite makes it.
+//! One HTTP request of the suite.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::example::HttpCheck;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Nothing where the answer is as expected, else what it was.
+/// `Ok` if the answer is as expected, else an error that describes it.
 pub async fn check(address: &str, check: &HttpCheck) -> Result<(), String> {
     let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
     let url = format!("http://{address}{}", if check.path.is_empty() { "/" } else { &check.path });

@@ -1,6 +1,7 @@
-//! What a trial wanted that cannot be had here, by what it printed: a host, a base image, the very version of a compiler.
+//! What a failed trial lacked in this environment, read from its output: a host, a base image, or an exact compiler
+//! version.
 
-/// What programs print when the name of a host is not found.
+/// Messages of programs that cannot resolve a host name.
 const IN_VAIN: [&str; 8] = [
     "DNSResolveFailed",
     "ENOTFOUND",
@@ -11,7 +12,7 @@ const IN_VAIN: [&str; 8] = [
     "Temporary failure in name resolution",
     "Failed to resolve",
 ];
-/// What stands before the name, where they name it.
+/// Text before the host name, in messages that contain it.
 const MARKS: [&str; 7] = [
     "ENOTFOUND ",
     "EAI_AGAIN ",
@@ -21,11 +22,11 @@ const MARKS: [&str; 7] = [
     "https://",
     "http://",
 ];
-/// Lines at the end of an output that say how it went.
+/// Number of lines at the end of an output that decide.
 const LAST: usize = 60;
 
-/// The host that was looked for and not found, where that is what an output ends with. Some programs name it in a line
-/// before.
+/// The host that a program could not resolve, if the output ends with that error. Some programs name it in an earlier
+/// line.
 pub fn missing_host(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().rev().take(LAST).collect();
     let at = lines.iter().position(|line| IN_VAIN.iter().any(|words| line.contains(words)))?;
@@ -40,21 +41,20 @@ pub fn missing_host(log: &str) -> Option<String> {
     Some(named.unwrap_or_else(|| "a host that the output does not name".to_owned()))
 }
 
-/// The base image that a build with this failure did not find.
+/// The base image that this failed build did not find.
 pub fn missing_image(reason: &str, message: &str, images: &[String]) -> Option<String> {
     let named = images.iter().find(|image| message.contains(image.as_str()));
     named.filter(|_| reason.starts_with("BaseImage")).cloned()
 }
 
-/// Whether everything of these texts was printed but the numbers.
+/// True if the output contains all of these texts except for their numbers.
 pub fn is_other_version(missing: &[&String], printed: &str) -> bool {
     let printed = without_numbers(printed);
     let versions = missing.iter().all(|words| version(words).is_some());
     versions && !missing.is_empty() && missing.iter().all(|words| printed.contains(&without_numbers(words)))
 }
 
-/// The base image of the version that these texts hold, where the plan asks for that one: images are made here of what
-/// there is.
+/// The base image of the version in these texts, if the plan names it. The tests can only use images that exist here.
 pub fn image_of_version(missing: &[&String], images: &[String]) -> Option<String> {
     let versions: Vec<&str> = missing.iter().filter_map(|words| version(words)).collect();
     let asked = |image: &&String| {
@@ -65,18 +65,18 @@ pub fn image_of_version(missing: &[&String], images: &[String]) -> Option<String
     images.iter().find(asked).cloned()
 }
 
-/// Whether a version is the one of a tag, or one of its releases.
+/// True if a version equals the version of a tag or is one of its releases.
 fn is_of(version: &str, tag: &str) -> bool {
     version.strip_prefix(tag).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The first text of the kind `1.2` or `1.2.3`.
+/// The first text of the form `1.2` or `1.2.3`.
 fn version(text: &str) -> Option<&str> {
     let mut parts = text.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
     parts.find(|part| part.contains('.') && part.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
-/// Every number, with its dots, as one sign.
+/// Replaces every number, including its dots, by one character.
 fn without_numbers(text: &str) -> String {
     let mut result = String::new();
     for letter in text.chars() {

@@ -1,39 +1,40 @@
-//! What became of an example.
+//! The result of an example.
 
 use super::example::Example;
 
-/// Whether there is a plan.
+/// Whether an example has a plan.
 #[derive(Clone, Debug)]
 pub enum Planned {
     /// Yes, for this framework.
     Yes {
         /// Its name.
         framework: String,
-        /// The base images that it names.
+        /// Its base images.
         images: Vec<String>,
         /// Its versions, each with the reason.
         versions: Vec<String>,
     },
     /// No, for this reason.
     No(String),
-    /// The question was not answered.
+    /// `--explain` itself failed.
     Broken(String),
 }
 
-/// What a trial says of an example.
+/// The verdict on an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nobody tried.
+    /// Not tried.
     Untried,
-    /// It does all that it should.
+    /// It does everything that it should.
     Right,
-    /// It does not, for want of something that cannot be had here.
+    /// It fails because something is not available here.
     Needs,
-    /// It prints another version than the other builder's default, where the source says no version or only the oldest.
+    /// It prints another version than the other builder's default, and the source names no version or only the oldest
+    /// one.
     AnotherDefault,
     /// It was built, and all its cases are about the other builder.
     NothingToCompare,
-    /// It does not, for no want of anything.
+    /// It fails although everything is available.
     Wrong,
 }
 
@@ -42,29 +43,29 @@ pub enum Verdict {
 pub struct Outcome {
     /// The example.
     pub name: String,
-    /// The framework of its plan, where it has one.
+    /// The framework of its plan, if it has one.
     pub plan: Option<String>,
     /// The base images of its plan.
     pub images: Vec<String>,
     /// The versions of its plan, each with the reason.
     pub versions: Vec<String>,
-    /// All that it did otherwise is that it printed another version than the example expects.
+    /// True if the only difference is that it printed another version than the example expects.
     pub prints_another_version: bool,
-    /// Whether the image was made; none where nobody tried.
+    /// Whether the image was built; none if it was not tried.
     pub built: Option<bool>,
-    /// Cases that did what they should, of those that were tried.
+    /// Cases that passed.
     pub right: usize,
     /// Cases that were tried.
     pub tried: usize,
-    /// What it would need that there is none of here.
+    /// What it needs but is not available here.
     pub needs: Vec<String>,
-    /// Everything that is not as it should be, and why.
+    /// All differences and their reasons.
     pub why: Vec<String>,
     broken: bool,
 }
 
 impl Outcome {
-    /// Before it was tried.
+    /// Creates the result before the trial.
     pub fn new(example: &Example, planned: Planned) -> Self {
         let (plan, images, versions, why, broken) = match planned {
             Planned::Yes { framework, images, versions } => {
@@ -89,7 +90,7 @@ impl Outcome {
         }
     }
 
-    /// What the trial says.
+    /// Returns the verdict.
     pub fn verdict(&self) -> Verdict {
         match self.built {
             _ if self.broken => Verdict::Wrong,
@@ -104,24 +105,24 @@ impl Outcome {
         }
     }
 
-    /// It was tried and did not do what it should, for no want of anything.
+    /// True if it was tried and failed although everything is available.
     pub fn is_wrong(&self) -> bool {
         self.verdict() == Verdict::Wrong
     }
 
-    /// Notes why something is not as it should be, and what it would have needed.
+    /// Records a failure and what the example lacked.
     pub fn note(&mut self, why: String, needs: Option<String>) {
         self.why.push(why);
         self.needs.extend(needs.filter(|needs| !self.needs.contains(needs)));
     }
 
-    /// The first word of its name; `other` for what has none of its own.
+    /// The first word of its name; `other` if the name has only one word.
     pub fn family(&self) -> &str {
         self.name.split_once('-').map_or("other", |(family, _)| family)
     }
 }
 
-/// Whether the source leaves a version to the builder.
+/// True if the source leaves a version to the builder.
 fn is_free(reason: &str) -> bool {
     ["the source names no version", "or later"].iter().any(|words| reason.contains(words))
 }

@@ -1,5 +1,5 @@
-//! What `doce-operator build --explain` says of an example. The other builder reads no Dockerfile, so none counts that the
-//! example has.
+//! Runs `doce-operator build --explain` on an example. The other builder reads no Dockerfile, so the test ignores the
+//! example's own.
 
 use std::process::Command;
 

@@ -61,7 +61,7 @@ fn cells(outcome: &Outcome) -> [String; 5] {
     [outcome.name.clone(), framework, built.to_owned(), ran, why.join("; ").replace('\n', " ")]
 }
 
-/// How many of a family are so.
+/// Number of examples of a family that meet a condition.
 #[derive(Default)]
 struct Totals {
     all: usize,
@@ -90,7 +90,7 @@ impl Totals {
     }
 }
 
-/// Of each family, and of all.
+/// Totals of each family and of all.
 fn totals(outcomes: &[Outcome]) -> BTreeMap<&str, Totals> {
     let mut totals = BTreeMap::<&str, Totals>::new();
     for outcome in outcomes {

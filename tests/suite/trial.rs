@@ -1,4 +1,5 @@
-//! An example on a real node: pushed to a Git repository, built by a build pod, started by kubelet, looked at from outside.
+//! Runs an example on a real node: pushes it to a Git repository, a build pod builds it, the kubelet starts it, and the
+//! test checks it from outside.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +17,20 @@ use crate::repository::Repository;
 
 /// Longest wait for the image.
 const BUILT_WITHIN: Duration = Duration::from_mins(25);
-/// Longest wait for the first start of a program: its image may be large.
+/// Longest wait for the first start of a program, because its image may be large.
 const STARTED_WITHIN: Duration = Duration::from_mins(5);
-/// Longest wait for what a started program should do.
+/// Longest wait for the expected behaviour of a started program.
 const RIGHT_WITHIN: Duration = Duration::from_mins(1);
-/// Starts of a program that ends by itself, after which it will print nothing else.
+/// Number of starts of a program that ends by itself, after which no new output is expected.
 const STARTS: i32 = 3;
-/// Between two looks.
+/// Pause between two checks.
 const TICK: Duration = Duration::from_secs(1);
-/// Where a program listens that goes by PORT.
+/// Port of a program that uses PORT.
 const PORT: u16 = 3000;
-/// Failures of the cluster, after which the operator builds again by itself.
+/// Failures of the cluster, after which the operator retries the build.
 const PASSING: [&str; 4] = ["BuilderUnavailable", "RegistryUnavailable", "Cancelled", "WorkspaceFailed"];
 
-/// Why something failed, and what it would have needed.
+/// Why something failed, and what it lacked.
 type Why = (String, Option<String>);
 
 /// Builds it once and starts it for every case.
@@ -70,14 +71,14 @@ pub async fn run(world: &World, example: &Example, outcome: &mut Outcome) {
         }
         outcome.tried += 1;
     }
-    // Nobody waits for it to end: programs may take their time for that.
+    // The test does not wait for its end, which may take a while.
     let _gone = world.api::<ProjectDeployment>().delete(&name, &DeleteParams::default()).await;
 }
 
 fn spec(url: &str, commit: &str, case: &Case) -> serde_json::Value {
     let env = case.environment().filter(|(name, _)| *name != "PORT");
     let env: Vec<_> = env.map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    // What listens on a port of its own choice listens where the suite asks; low ports are those of the suite's own server.
+    // A program with its own port listens on the suite's port. Low ports belong to the suite's own server.
     let internal = case.http_check.as_ref().map(|check| check.internal_port).filter(|port| *port >= 1024);
     let health = if case.http_check.is_some() { "TCP" } else { "None" };
     json!({
@@ -88,7 +89,7 @@ fn spec(url: &str, commit: &str, case: &Case) -> serde_json::Value {
     })
 }
 
-/// Waits for the image of what is asked for.
+/// Waits for the image of the current spec.
 async fn built(world: &World, name: &str, outcome: &Outcome) -> Result<(), Why> {
     let begun = Instant::now();
     let mut last = "nothing failed".to_owned();
@@ -114,7 +115,7 @@ async fn built(world: &World, name: &str, outcome: &Outcome) -> Result<(), Why> 
     Err((format!("not built within {} min: {last}", BUILT_WITHIN.as_secs() / 60), None))
 }
 
-/// Waits until the program has printed and answers what it should.
+/// Waits until the program has the expected output and answers.
 async fn as_expected(world: &World, name: &str, case: &Case, outcome: &mut Outcome) -> Result<(), Why> {
     let begun = Instant::now();
     let mut started = None;
@@ -163,7 +164,7 @@ async fn status(world: &World, name: &str) -> ProjectDeploymentStatus {
     }
 }
 
-/// The pods that build it, or are it.
+/// The build and app pods of the project.
 async fn pods(world: &World, name: &str, role: &str) -> Vec<Pod> {
     let labels = ListParams::default().labels(&format!("doce.dev/role={role},app.kubernetes.io/name={name}"));
     world.api::<Pod>().list(&labels).await.unwrap().items
@@ -179,20 +180,20 @@ fn restarts(pod: &Pod) -> i32 {
     containers.map(|container| container.restart_count).max().unwrap_or_default()
 }
 
-/// Everything that the pods printed, also before they were restarted.
+/// All output of the pods, including output before restarts.
 async fn logs(world: &World, name: &str, role: &str) -> String {
     let mut text = String::new();
     for pod in pods(world, name, role).await {
         for previous in [true, false] {
             let parameters = LogParams { previous, ..LogParams::default() };
-            // A container that has not started yet has printed nothing.
+            // A container that has not started yet has no output.
             text += &world.api::<Pod>().logs(&pod.name_any(), &parameters).await.unwrap_or_default();
         }
     }
     text
 }
 
-/// Keeps a text where the variable LOGS names a directory.
+/// Writes a text to the directory in the variable LOGS, if it is set.
 fn keep(file: &str, text: &str) {
     if let Some(directory) = crate::setting("LOGS") {
         std::fs::write(std::path::Path::new(&directory).join(file), text).unwrap();

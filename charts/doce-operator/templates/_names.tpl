@@ -23,21 +23,21 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: registry
 {{- end -}}
 
-{{/* Labels of the sweep of the registry. */}}
+{{/* Labels that select the registry's sweep. */}}
 {{- define "doce.sweep.selector" -}}
 app.kubernetes.io/name: doce-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: sweep
 {{- end -}}
 
-{{/* Labels that select the relays of the nodes. */}}
+{{/* Labels that select the registry proxies of the nodes. */}}
 {{- define "doce.relay.selector" -}}
 app.kubernetes.io/name: doce-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: relay
 {{- end -}}
 
-{{/* Labels that every object has besides. */}}
+{{/* Labels that every object has in addition. */}}
 {{- define "doce.labels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else if .Values.registry.embedded.enabled -}}
 {{- printf "%s-registry.%s.svc:5000" (include "doce.fullname" .) .Release.Namespace -}}
 {{- else -}}
-{{- fail "registry.push is empty and registry.embedded.enabled is false: builds need a registry, name one in registry.push" -}}
+{{- fail "registry.push is empty and registry.embedded.enabled is false: builds need a registry; set registry.push, or enable the embedded one" -}}
 {{- end -}}
 {{- end -}}
 
@@ -76,12 +76,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The push registry speaks plain HTTP. */}}
+{{/* Whether the push registry uses plain HTTP. */}}
 {{- define "doce.insecure" -}}
 {{- or .Values.registry.insecure (not .Values.registry.push) -}}
 {{- end -}}
 
-{{/* The Lease of the operators that watch the same namespaces; src/config.rs names it too. */}}
+{{/* Name of the Lease that operators of the same namespaces share. src/config.rs has the same name. */}}
 {{- define "doce.lease" -}}
 doce-operator{{ with .Values.namespace }}-{{ . }}{{ end }}
 {{- end -}}

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn urls_of_repositories_are_taken_apart() {
+fn http_repository_urls_are_parsed() {
     for (url, name, port) in [
         ("https://github.com/a/b.git", "github.com", 443),
         ("http://10.117.0.1:8080/shop.git", "10.117.0.1", 8080),
@@ -13,7 +13,7 @@ fn urls_of_repositories_are_taken_apart() {
 }
 
 #[test]
-fn everything_else_is_refused() {
+fn other_urls_are_rejected() {
     for url in [
         "ext::sh -c touch% /tmp/x",
         "--upload-pack=touch /tmp/x",
@@ -64,7 +64,7 @@ fn everything_else_is_refused() {
 }
 
 #[test]
-fn addresses_of_this_host_and_its_neighbours_are_forbidden() {
+fn local_and_multicast_addresses_are_forbidden() {
     for text in [
         "127.0.0.1",
         "127.1.2.3",
@@ -139,7 +139,7 @@ fn redirects_never_lead_into_private_networks() {
 }
 
 #[test]
-fn private_networks_are_no_place_for_a_source_where_the_owner_says_so() {
+fn a_source_in_a_private_network_is_rejected_if_the_platform_disallows_it() {
     for address in ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd12::1", "::ffff:10.0.0.1"] {
         let address = address.parse().unwrap();
         assert_eq!(forbidden(address), None, "{address}");
@@ -149,11 +149,11 @@ fn private_networks_are_no_place_for_a_source_where_the_owner_says_so() {
         assert_eq!(forbidden_unless_public(address.parse().unwrap()), None, "{address}");
     }
     let loopback = forbidden_unless_public("127.0.0.1".parse().unwrap());
-    assert_eq!(loopback, Some("a loopback address"), "that is refused to everybody");
+    assert_eq!(loopback, Some("a loopback address"), "always rejected");
 }
 
 #[test]
-fn repositories_over_ssh_are_taken_apart() {
+fn ssh_repository_urls_are_parsed() {
     for (url, name, port) in [
         ("ssh://git@github.com/a/b.git", "github.com", 22),
         ("ssh://git.svc:2222/shop.git", "git.svc", 2222),
@@ -189,7 +189,7 @@ fn repositories_over_ssh_are_taken_apart() {
 
 // Bad input 69: name with one good address and that of the metadata service
 #[tokio::test]
-async fn one_bad_address_refuses_a_name() {
+async fn one_forbidden_address_rejects_the_host_name() {
     let host = Host { name: "rebind.example".into(), port: 443 };
     let answers = |list: &'static [&'static str]| {
         async move |_: &Host| Ok(list.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>())
@@ -210,7 +210,7 @@ async fn one_bad_address_refuses_a_name() {
 }
 
 #[tokio::test]
-async fn other_notations_of_loopback_are_seen_through() {
+async fn other_notations_of_loopback_are_detected() {
     for name in ["localhost", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", "::1"] {
         let host = Host { name: name.to_owned(), port: 80 };
         let failure = resolve(&host, Stage::Resolve, system_lookup, forbidden).await.unwrap_err();

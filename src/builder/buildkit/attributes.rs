@@ -114,7 +114,7 @@ mod tests {
     use crate::protocol::order::Settings;
 
     #[test]
-    fn a_build_is_told_everything_in_its_own_argument() {
+    fn every_build_setting_is_its_own_argument() {
         let (settings, notes) = (settings(), notes());
         let arguments = super::solve(&told(&settings, &notes));
         for part in [
@@ -132,11 +132,11 @@ mod tests {
 
     // Bad input 98: Dockerfile or build argument that names a frontend of its own
     #[test]
-    fn no_source_and_no_argument_brings_a_frontend_of_its_own() {
+    fn neither_source_nor_argument_can_choose_a_frontend() {
         let (mut settings, notes) = (settings(), notes());
         settings.args.insert("BUILDKIT_SYNTAX".to_owned(), "evil.example/frontend".to_owned());
         let of_a_build = super::solve(&told(&settings, &notes));
-        // With a `cmdline`, BuildKit looks for neither.
+        // With a `cmdline`, BuildKit reads neither the build argument nor a syntax line.
         assert!(of_a_build.contains(&"cmdline=docker/dockerfile:1".to_owned()), "{of_a_build:#?}");
         let of_a_user = user_database(Path::new("/w/user"), Path::new("/w/result"));
         assert!(of_a_user.contains(&"--opt=cmdline=docker/dockerfile:1".to_owned()), "{of_a_user:#?}");
@@ -147,7 +147,7 @@ mod tests {
 
     // Bad input 99: step that asks for a secret, to copy it into a layer
     #[test]
-    fn steps_can_ask_for_the_certificates_and_the_secrets_that_the_user_names() {
+    fn steps_can_mount_only_the_certificates_and_the_named_secrets() {
         let (settings, notes) = (settings(), notes());
         let secrets = |step_ca, secrets: &[_]| {
             let arguments = super::solve(&Solve { step_ca, secrets, ..told(&settings, &notes) });
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_of_many_is_told_of_plain_http_and_whose_the_cache_mounts_are() {
+    fn a_shared_daemon_gets_plain_http_and_a_cache_mount_namespace() {
         let (mut settings, notes) = (settings(), notes());
         settings.args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), "other".to_owned());
         let arguments = super::solve(&Solve {
@@ -176,7 +176,7 @@ mod tests {
             ..told(&settings, &notes)
         });
         let said: Vec<_> = arguments.iter().filter(|argument| argument.contains("CACHE_MOUNT_NS")).collect();
-        assert_eq!(said, ["build-arg:BUILDKIT_CACHE_MOUNT_NS=tenant"], "the user's own is left out");
+        assert_eq!(said, ["build-arg:BUILDKIT_CACHE_MOUNT_NS=tenant"], "the value of the user is dropped");
         let output =
             "type=image,name=r:5000/ns/shop:k1,push=true,oci-mediatypes=true,registry.insecure=true,";
         assert!(arguments.iter().any(|argument| argument.starts_with(output)), "{arguments:#?}");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn registries_are_configured_once_each() {
+    fn each_registry_is_configured_once() {
         let config = daemon_config(&["r:5000".to_owned(), "m:5001".to_owned()], Some("m:5001"));
         assert_eq!(config.matches("http = true").count(), 2, "{config}");
         assert!(config.contains("[registry.\"docker.io\"]\n  mirrors = [\"m:5001\"]"), "{config}");

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_incomplete_secret_is_named_with_its_namespace_and_may_come_later() {
+    fn a_missing_or_incomplete_secret_is_a_fault_that_names_it_and_its_namespace() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(check(&remote(None), dir.path()), Ok(()));
         let remote = remote(Some("buildkit"));
@@ -114,7 +114,7 @@ mod tests {
         for part in ["Secret buildkit", "build.remote.secretName", "does not exist", "namespace tenant"] {
             assert!(failure.message.contains(part), "{}", failure.message);
         }
-        assert!(Reason::FAULTS.contains(&failure.reason), "{:?} is tried again", failure.reason);
+        assert!(Reason::FAULTS.contains(&failure.reason), "{:?} is retried", failure.reason);
         for (key, said) in [("ca.crt", "has no tls.crt and no tls.key"), ("tls.crt", "has no tls.key")] {
             std::fs::write(dir.path().join(key), "PEM").unwrap();
             let failure = check(&remote, dir.path()).unwrap_err();
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_given_certificates_only_where_there_are_some() {
+    fn the_client_gets_certificates_only_if_a_secret_is_configured() {
         assert_eq!(options(&remote(None)), ["--addr", "tcp://buildkitd.builds.svc:1234"]);
         let told = options(&remote(Some("buildkit"))).join(" ");
         assert!(told.contains("--tlskey /secrets/buildkit/tls.key --tlsservername buildkitd"), "{told}");
     }
 
     #[test]
-    fn a_daemon_that_does_not_answer_is_named_with_the_setting_and_tried_again() {
+    fn an_unreachable_daemon_is_a_fault_that_names_the_address_and_its_setting() {
         let failure = unavailable("tcp://buildkitd:1234", &last_line("x\nerror: connection refused\n\n"));
         assert!(
             failure.message.contains("tcp://buildkitd:1234 (build.remote.address of the chart)"),

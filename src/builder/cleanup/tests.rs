@@ -102,7 +102,7 @@ fn ada(host: &str) -> Credentials {
 }
 
 #[tokio::test]
-async fn the_image_and_the_log_of_its_build_are_deleted_with_a_token_for_deletes() {
+async fn the_cleanup_deletes_the_image_and_its_log_with_a_delete_token() {
     let asked = Asked::new(202, true);
     let repository = asked.start().await;
     let host = repository.split('/').next().unwrap().to_owned();
@@ -112,7 +112,7 @@ async fn the_image_and_the_log_of_its_build_are_deleted_with_a_token_for_deletes
 }
 
 #[tokio::test]
-async fn a_tag_of_a_person_that_begins_like_that_of_a_log_keeps_its_image() {
+async fn a_users_tag_that_starts_like_a_log_tag_keeps_its_image() {
     let asked = Asked { other: Some("log-viewer"), ..Asked::new(202, false) };
     let repository = asked.start().await;
     let ended = cleanup(&repository, &digest('a'), Credentials::default()).clean().await;
@@ -121,7 +121,7 @@ async fn a_tag_of_a_person_that_begins_like_that_of_a_log_keeps_its_image() {
 }
 
 #[tokio::test]
-async fn a_list_of_tags_that_does_not_come_to_its_end_keeps_the_image() {
+async fn an_endless_tag_list_keeps_the_image() {
     let asked = Asked { unending: true, ..Asked::new(202, false) };
     let repository = asked.start().await;
     let ended = cleanup(&repository, &digest('a'), Credentials::default()).clean().await;
@@ -131,7 +131,7 @@ async fn a_list_of_tags_that_does_not_come_to_its_end_keeps_the_image() {
 }
 
 #[tokio::test]
-async fn a_registry_that_refuses_ends_it_with_one_sentence_that_names_the_way_out() {
+async fn a_rejected_deletion_ends_the_cleanup_and_says_what_to_do() {
     for (status, closed, says) in [
         (405, false, "does not support deletion"),
         (400, false, "does not support deletion"),
@@ -153,7 +153,7 @@ async fn a_registry_that_refuses_ends_it_with_one_sentence_that_names_the_way_ou
 }
 
 #[tokio::test]
-async fn a_registry_that_does_not_answer_is_a_fault_and_a_forbidden_address_is_not_asked() {
+async fn an_unavailable_registry_is_a_fault_and_a_forbidden_address_is_not_contacted() {
     let broken = Asked::new(503, false).start().await;
     let ended = cleanup(&broken, &digest('a'), Credentials::default()).clean().await;
     assert!(matches!(ended, Err(Error::Fault(_))), "{ended:?}");
@@ -243,7 +243,7 @@ impl Drop for Upstream {
 
 #[tokio::test]
 #[ignore = "needs docker-registry, which doce-cluster installs: make test-control-plane"]
-async fn in_a_real_registry_the_image_and_its_log_go_and_the_cache_and_other_images_stay() {
+async fn a_real_registry_loses_the_image_and_its_log_and_keeps_everything_else() {
     let upstream = Upstream::start().await;
     let (own, other) = (format!("k{}", &KEY[..40]), format!("k{}", "f".repeat(40)));
     let (log, other_log) = (format!("log-{}", &KEY[..16]), format!("log-{}", "f".repeat(16)));
@@ -262,7 +262,7 @@ async fn in_a_real_registry_the_image_and_its_log_go_and_the_cache_and_other_ima
 
 #[tokio::test]
 #[ignore = "needs docker-registry, which doce-cluster installs: make test-control-plane"]
-async fn in_a_real_registry_an_image_that_somebody_else_tagged_stays() {
+async fn a_real_registry_keeps_an_image_with_a_foreign_tag() {
     let upstream = Upstream::start().await;
     let own = format!("k{}", &KEY[..40]);
     let image = upstream.push("the image", &[&own, "release"]).await;

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_gets_the_login_of_the_longest_path_above_it() {
+    fn a_repository_gets_the_login_with_the_longest_matching_path() {
         let ring = ring();
         for (host, path, expected) in [
             ("r.example:5000", "you/shop", Some("shop")),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_has_one_login_for_each_registry_and_nothing_that_runs() {
+    fn the_login_file_has_one_login_per_registry_and_no_credential_helper() {
         let file: Value = serde_json::from_str(&ring().file("r.example:5000/you/shop")).unwrap();
         let own = STANDARD.encode("shop:three");
         let hub = STANDARD.encode("hub:one");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_configuration_is_none() {
+    fn other_text_is_not_a_docker_configuration() {
         for text in ["", "{}", "null", "[]", r#"{"auths":[]}"#, r#"{"r.example":{"auth":"x"}}"#, "no json"] {
             assert!(Keyring::parse(text).is_none(), "{text}");
         }

@@ -13,7 +13,7 @@ fn mounted(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 // Bad input 45: Secret of a source that does not exist
 #[test]
-fn a_secret_that_is_missing_or_empty_is_named() {
+fn a_missing_or_empty_secret_is_named() {
     for directory in [Path::new("/nowhere"), mounted(&[]).path()] {
         let failure = Credentials::read(Use::Source, Some("shop-git"), directory).map(|_| ()).unwrap_err();
         assert_eq!((failure.stage, failure.reason), (Stage::Resolve, Reason::SourceAuthFailed));
@@ -48,7 +48,7 @@ fn tokens_and_passwords_become_headers() {
 
 // Bad input 70: token that would begin another header
 #[test]
-fn a_value_that_would_begin_another_header_is_refused_without_being_shown() {
+fn a_value_that_injects_a_header_is_rejected_and_not_shown() {
     for key in ["token", "password", "username"] {
         let planted = Credentials::of(&[("password", "fine-word"), (key, "hunter2\r\nX-Evil: 1")]);
         let failure = planted.authorization().unwrap_err();
@@ -58,7 +58,7 @@ fn a_value_that_would_begin_another_header_is_refused_without_being_shown() {
 }
 
 #[test]
-fn everything_that_a_secret_could_be_recognised_by_is_known() {
+fn all_encodings_of_a_secret_are_known() {
     let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\nAAAAB3NzaC1yc2EAAAAD\n-----END OPENSSH PRIVATE KEY-----\n";
     let config = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{}"}}}}}}"#, STANDARD.encode("ada:inside-word"));
     let planted = Credentials::of(&[
@@ -82,7 +82,7 @@ fn everything_that_a_secret_could_be_recognised_by_is_known() {
 }
 
 #[test]
-fn a_login_of_a_registry_is_known_in_every_form_that_it_has() {
+fn a_registry_login_is_known_in_all_its_forms() {
     let broken = format!("{}\n", STANDARD.encode("ada:line-word"));
     for (entry, hidden) in [
         (
@@ -113,7 +113,7 @@ fn a_login_of_a_registry_is_known_in_every_form_that_it_has() {
 }
 
 #[test]
-fn a_plain_login_is_known_as_it_travels_though_no_header_of_git_can_hold_it() {
+fn a_plain_login_is_known_in_its_encoded_form_even_if_git_rejects_it() {
     let odd = Credentials::of(&[("username", "ada"), ("password", "tab\tword\n")]);
     assert!(odd.basic().is_err());
     assert_eq!(odd.keyring_at("r.example").unwrap().login("r.example", "a").unwrap().password, "tab\tword");
@@ -122,7 +122,7 @@ fn a_plain_login_is_known_as_it_travels_though_no_header_of_git_can_hold_it() {
 
 // Bad input 45: Secret to push with of another type, or without a readable configuration
 #[test]
-fn a_secret_to_push_with_says_what_it_lacks_and_what_to_do_when_it_is_refused() {
+fn a_bad_push_secret_says_what_is_missing_and_what_to_do() {
     let config = r#"{"auths":{"r.example:5000":{"username":"ada","password":"w0rd"}}}"#;
     for (files, part) in [
         (
@@ -157,7 +157,7 @@ fn a_secret_to_push_with_says_what_it_lacks_and_what_to_do_when_it_is_refused() 
 }
 
 #[test]
-fn a_source_may_name_the_user_of_its_registry_in_plain_keys() {
+fn a_source_secret_may_hold_the_registry_login_in_plain_keys() {
     let plain = Credentials::of(&[("username", "ada"), ("password", "one")]);
     let ring = plain.keyring_at("r.example").unwrap();
     assert!(ring.login("r.example", "a/b").is_some() && ring.login("other.example", "a/b").is_none());

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_and_files_of_a_member_come_to_where_the_program_starts() {
+    fn assets_of_a_member_are_copied_to_the_start_directory() {
         let dir = context(&[("api/templates/a.html", ""), ("api/Rocket.toml", ""), ("api/src/a.rs", "")]);
         let root = dir.path().canonicalize().unwrap();
         let assets = Assets::find(Tree::member(&root, "api"), "api/");

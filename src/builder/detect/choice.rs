@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_name_comes_before_the_name_of_a_server_and_two_servers_are_none() {
+    fn the_package_name_wins_over_a_server_name_and_two_servers_are_ambiguous() {
         assert_eq!(chosen("", &["server", "shop"], Some("shop")).0.unwrap().index, 1);
         let (found, findings) = chosen("", &["tool", "server"], Some("shop"));
         assert_eq!((found.unwrap().index, findings.assumed.len()), (1, 1));

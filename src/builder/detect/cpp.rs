@@ -228,7 +228,7 @@ mod tests {
     use super::super::tests::{auto, generated};
 
     #[test]
-    fn the_target_of_cmake_is_built_and_its_libraries_come_with_it() {
+    fn the_cmake_target_is_built_and_its_libraries_are_copied() {
         let cmake = (
             "CMakeLists.txt",
             "cmake_minimum_required(VERSION 3.15)\nproject(shop LANGUAGES CXX)\nfind_package(OpenSSL REQUIRED)\nadd_executable(shop main.cc) # add_executable(no x)\n",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_executable_of_meson_is_built() {
+    fn the_meson_executable_is_built() {
         let text = generated(&[(
             "meson.build",
             "project('cpp-meson', ['cpp'])\n\nexecutable('cpp-meson', ['main.cc'])\n",
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_targets_the_one_named_as_the_project_is_the_program() {
+    fn the_target_with_the_project_name_is_the_program() {
         let cmake = (
             "CMakeLists.txt",
             "project(shop)\nadd_executable(${PROJECT_NAME} a.cc)\nadd_executable(tool b.cc)\n",
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built_is_refused_in_true_words() {
+    fn unsupported_projects_are_rejected_with_the_reason() {
         let new = ("CMakeLists.txt", "cmake_minimum_required(VERSION 3.30)\nadd_executable(a a.cc)");
         assert!(auto(&[new]).unwrap_err().message.contains("requires CMake 3.30"));
         for text in

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_or_a_usual_file_starts() {
+    fn a_start_task_or_a_conventional_file_starts_the_program() {
         let jsonc = "{\n  // ours\n  \"tasks\": {\"start\": \"deno task run\", \"run\": {\"command\": \"deno run -A app/main.ts\"}, \"build\": \"deno run -A build.ts\",},\n}";
         let (starts, text) =
             made(&[("deno.jsonc", jsonc), ("app/main.ts", ""), (".deno-version", "2.2.2\n")]);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_a_port_listens_on_port() {
+    fn a_server_without_a_port_listens_on_the_port_variable() {
         let (starts, _) = made(&[("main.ts", "Deno.serve(() => new Response('hi'))")]);
         assert_eq!(
             starts,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_version_or_starts_nothing_is_refused() {
+    fn a_bad_version_or_a_missing_start_command_is_rejected() {
         let message = |files: &[(&str, &str)]| auto(files).unwrap_err().message;
         assert!(message(&[("deno.json", "{}")]).contains("has no task \"start\""));
         let hostile = message(&[("deno.json", "{}"), ("main.ts", ""), (".deno-version", "2; RUN evil")]);

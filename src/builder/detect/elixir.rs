@@ -197,7 +197,7 @@ mod tests {
         defp deps do\n [{:phoenix, \"~> 1.7\"}, # {:ecto_sql, \"x\"}\n ]\nend\n\"assets.deploy\": [\"phx.digest\"]\n";
 
     #[test]
-    fn phoenix_is_a_release_with_its_assets() {
+    fn phoenix_is_built_as_a_release_with_its_assets() {
         let runtime =
             ("config/runtime.exs", "System.get_env(\"PHX_SERVER\")\nSystem.get_env(\"SECRET_KEY_BASE\")");
         let made = plan(&[("mix.exs", MIX), ("mix.lock", ""), runtime, ("package.json", "{}")]);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_packages_asks_no_registry() {
+    fn a_project_without_packages_skips_the_package_registry() {
         let plain = "def project do\n [app: :shop, deps: deps()]\nend\ndefp deps do\n []\nend\n";
         let text = plan(&[("mix.exs", plain), ("config/config.exs", "")]).text;
         for step in ["local.hex", "deps.get", "deps.compile"] {
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn npm_is_there_for_assets_that_have_packages() {
+    fn npm_installs_the_packages_of_assets() {
         let text = plan(&[("mix.exs", MIX), ("assets/package.json", "{}")]).text;
         assert!(
             text.contains("node:22-bookworm-slim") && text.contains("npm install --prefix assets"),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_versions_are_those_of_the_files_as_far_as_there_are_images() {
+    fn versions_come_from_the_files_if_an_image_exists() {
         for (tools, elixir, otp) in [
             ("elixir 1.16.2-otp-26\nerlang 26.2", "1.16", "26"),
             ("elixir 1.16\nerlang 27.3", "1.16", "26"),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_leads_to_an_image_that_exists_or_to_a_refusal() {
+    fn every_version_yields_an_existing_image_or_a_rejection() {
         for minor in 0..40 {
             for otp in 20..35 {
                 let tools = format!("elixir 1.{minor}.0\nerlang {otp}.1");
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_release_is_the_listed_one_else_the_app_and_an_umbrella_needs_one() {
+    fn the_release_defaults_to_the_app_and_an_umbrella_must_list_one() {
         let listed = MIX.replace("app: :shop,", "app: :shop,\n releases: [\n web: [steps: []]\n ],");
         let text = plan(&[("mix.exs", &listed)]).text;
         assert!(text.contains("/app/bin/web") && text.contains("mix release web --path /out"), "{text}");

@@ -103,7 +103,7 @@ mod tests {
     const MAIN: (&str, &str) = ("src/shop.gleam", "pub fn main() {}\n");
 
     #[test]
-    fn a_program_in_gleam_is_a_shipment_for_erlang() {
+    fn a_gleam_program_is_built_as_an_erlang_shipment() {
         let (framework, text) = generated(&[TOML, MAIN, ("manifest.toml", "")]);
         assert_eq!(framework, "Gleam");
         for part in [
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_leads_to_an_image_that_exists_or_to_a_refusal() {
+    fn every_version_yields_an_existing_image_or_a_rejection() {
         for version in images::GLEAM {
             let tools = format!("gleam {version}");
             assert!(
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_said() {
+    fn unsupported_projects_are_rejected_with_the_reason() {
         assert!(
             auto(&[("gleam.toml", "name = \"a; evil\"")]).unwrap_err().message.contains("correct its name")
         );

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_are_for_parts_of_names() {
+    fn patterns_match_names_with_wildcards() {
         for (pattern, name) in [("*", "a"), ("lib-*", "lib-a"), ("*-a*c", "x-abac"), ("?b", "ab"), ("a", "a")]
         {
             assert!(matches(pattern, name), "{pattern} {name}");
@@ -71,6 +71,6 @@ mod tests {
         for (pattern, name) in [("lib-*", "lab-a"), ("?", "ab"), ("a", "ab"), ("", "a"), ("*b", "a")] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
-        assert!(!matches(&"*a".repeat(100), &"a".repeat(99)), "it ends");
+        assert!(!matches(&"*a".repeat(100), &"a".repeat(99)), "matching terminates");
     }
 }

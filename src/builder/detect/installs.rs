@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_that_a_package_manager_reads_are_needed_to_install() {
+    fn build_arguments_read_by_a_package_manager_are_needed_to_install() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         std::fs::write(root.join(".npmrc"), "//r.example/:_authToken=${NPM_TOKEN}\nregistry=$REGISTRY\n")

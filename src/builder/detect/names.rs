@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_plain() {
+    fn only_plain_paths_are_accepted() {
         for good in ["a", "dist", ".vitepress/dist", "a/b-c_d.e+f@g"] {
             assert!(is_path(good), "{good}");
         }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_resolved_inside_the_source_only() {
+    fn a_path_is_resolved_only_inside_the_source() {
         for (directory, path, resolved) in [
             ("", "./a//b", Some("a/b")),
             ("api", "../ui", Some("ui")),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_are_letters_digits_and_lines() {
+    fn identifiers_are_letters_digits_and_underscores() {
         assert!(["app", "_a", "App2", &"a".repeat(64)].into_iter().all(is_identifier));
         for bad in ["", "2a", "a-b", "a.b", "a b", "a;b", "$a", "`a`", "$(a)", "a\nb", "ä", &"a".repeat(65)]
         {

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn web_serves_whatever_stands_before_it() {
+    fn the_web_process_is_the_main_one_in_any_position() {
         let found =
             processes("# ours\nrelease: python manage.py migrate\nworker: rq worker\nweb: gunicorn a:b\n");
         assert_eq!(found.len(), 3);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_worker_is_the_program_and_of_several_none_is() {
+    fn a_single_worker_is_the_program_and_several_are_ambiguous() {
         assert_eq!(main(&processes("release: x\nbot: python bot.py")).unwrap().name, "bot");
         assert_eq!(main(&processes("a: x\nb: y")), None);
         assert_eq!(main(&processes("web:\n: x\nno colon\n")), None);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_run_by_its_shell_and_ends_when_it_is_asked_to() {
+    fn a_script_runs_in_its_shell_and_stops_on_sigterm() {
         let bash = text(&[("start.sh", "#!/bin/bash\nx=(a b)\ncurl https://x | jq .\n")]);
         assert!(bash.contains("bash start.sh") && bash.contains("trap 'kill -TERM -1'"), "{bash}");
         assert!(bash.contains("ca-certificates curl jq") && bash.contains("USER 1000"), "{bash}");

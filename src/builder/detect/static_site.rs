@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn finished_pages_are_served_from_where_they_usually_are() {
+    fn finished_pages_are_served_from_conventional_directories() {
         for directory in ["public", "dist", "docs", "_site", "build", "out", "www", "site"] {
             let text = served(&[(&format!("{directory}/index.html"), ""), ("README.md", "")]);
             assert!(text.contains(&format!("COPY --link {directory}/ /srv/www/\n")), "{text}");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_named_is_served() {
+    fn a_configured_directory_is_served() {
         let settings = Settings { output_directory: Some("pages".into()), ..Settings::default() };
         let Ok(Recipe::Generated(made)) = found(&[("pages/a.html", ""), ("README.md", "")], &settings) else {
             panic!()
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_host_would_read_is_named() {
+    fn configuration_for_other_servers_is_reported_as_ignored() {
         let Ok(Recipe::Generated(made)) = auto(&[("index.html", ""), ("Caddyfile", ":80\n")]) else {
             panic!()
         };

@@ -53,7 +53,7 @@ pub(super) fn in_order(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn dockerfiles_win_in_their_order() {
+fn dockerfiles_win_over_detection_in_their_order() {
     let both = [("Dockerfile", "FROM a"), ("Dockerfile.prod", "FROM b"), ("index.html", "")];
     assert_eq!(auto(&both), Ok(Recipe::Dockerfile("Dockerfile.prod".into())));
     assert_eq!(auto(&both[..1]), Ok(Recipe::Dockerfile("Dockerfile".into())));
@@ -64,7 +64,7 @@ fn dockerfiles_win_in_their_order() {
 }
 
 #[test]
-fn a_dockerfile_that_was_asked_for_must_be_there() {
+fn a_requested_dockerfile_must_exist() {
     let named = Settings { dockerfile: Some("nope".into()), ..Settings::default() };
     let strategy = Settings { strategy: Strategy::Dockerfile, ..Settings::default() };
     for settings in [named, strategy] {
@@ -76,7 +76,7 @@ fn a_dockerfile_that_was_asked_for_must_be_there() {
 // Bad input 92: empty Dockerfile
 // Bad input 93: Dockerfile of 2 MiB
 #[test]
-fn dockerfiles_that_are_none_are_refused() {
+fn invalid_dockerfiles_are_rejected() {
     let large = "#".repeat(2 << 20);
     for (content, why) in [("", "is empty"), (large.as_str(), "larger than 1 MiB")] {
         let failure = auto(&[("Dockerfile", content)]).unwrap_err();
@@ -97,7 +97,7 @@ fn dockerfiles_that_are_none_are_refused() {
 
 // Bad input 91: source without a Dockerfile and without anything that is known
 #[test]
-fn nothing_known_says_what_was_looked_for() {
+fn an_unknown_source_lists_the_files_that_detection_looks_for() {
     let failure = auto(&[("main.cobol", "")]).unwrap_err();
     assert_eq!((failure.stage, failure.reason), (Stage::Detect, Reason::NoBuilder));
     for name in ["Dockerfile.prod", "package.json", "public/index.html"] {
@@ -106,7 +106,7 @@ fn nothing_known_says_what_was_looked_for() {
 }
 
 #[test]
-fn static_sites_are_served_from_where_they_are() {
+fn static_sites_are_served_from_their_directory() {
     let (framework, text) = generated(&[("index.html", "")]);
     assert_eq!(framework, "Static");
     assert!(text.contains("COPY --link . /srv/www/"), "{text}");
@@ -116,7 +116,7 @@ fn static_sites_are_served_from_where_they_are() {
 }
 
 #[test]
-fn programs_for_node_are_started_by_script_or_file() {
+fn node_programs_start_by_script_or_file() {
     let lock = ("package-lock.json", "{}");
     let (framework, text) = generated(&[("package.json", r#"{"scripts":{"start":"node a.js"}}"#), lock]);
     assert_eq!(framework, "Node");
@@ -138,7 +138,7 @@ fn programs_for_node_are_started_by_script_or_file() {
 }
 
 #[test]
-fn build_scripts_run_and_static_results_are_served() {
+fn build_scripts_run_and_static_output_is_served() {
     let built = r#"{"scripts":{"build":"tsc","start":"node dist/a.js"}}"#;
     let text = generated(&[("package.json", built), ("package-lock.json", "")]).1;
     assert!(text.contains("npm run build") && text.contains("npm prune --omit=dev"), "{text}");
@@ -166,7 +166,7 @@ fn install_scripts_get_the_whole_source() {
 }
 
 #[test]
-fn hostile_package_files_are_answered_not_obeyed() {
+fn hostile_package_files_are_rejected() {
     for package in ["", "[]", "{", "null", r#"{"scripts":3}"#, "\u{0}", &"[".repeat(100_000)] {
         assert_eq!(
             auto(&[("package.json", package)]).unwrap_err().reason,
@@ -180,7 +180,7 @@ fn hostile_package_files_are_answered_not_obeyed() {
 }
 
 #[test]
-fn two_languages_need_a_word_of_the_user() {
+fn two_languages_require_an_explicit_framework() {
     let both = [
         ("package.json", r#"{"scripts":{"start":"x"}}"#),
         ("requirements.txt", "flask\ngunicorn"),
@@ -197,7 +197,7 @@ fn two_languages_need_a_word_of_the_user() {
 }
 
 #[test]
-fn what_is_asked_of_a_generated_dockerfile_is_never_passed_over() {
+fn settings_for_a_generated_dockerfile_are_never_ignored() {
     let command = Settings { command: Some("make".into()), ..Settings::default() };
     let framework = Settings { framework: Some(Framework::Go), ..Settings::default() };
     for (settings, field) in [(&command, "spec.build.command"), (&framework, "spec.build.framework")] {
@@ -209,7 +209,7 @@ fn what_is_asked_of_a_generated_dockerfile_is_never_passed_over() {
 }
 
 #[test]
-fn a_framework_without_its_file_says_which_one_is_missing() {
+fn a_framework_without_its_file_names_the_missing_file() {
     for (framework, file) in [
         (Framework::Node, "package.json"),
         (Framework::NextJs, "package.json"),

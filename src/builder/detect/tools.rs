@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_file_of_mise_says_which_release_a_version_is() {
+    fn the_mise_lock_file_resolves_a_version_to_a_release() {
         let lock = ("mise.lock", "[[tools.uv]]\nversion = \"0.12.5\"\n");
         for (tools, release) in
             [("uv = 'latest'", "0.12.5"), ("uv = '0.12'", "0.12.5"), ("uv = '0.1'", "0.1")]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_that_is_built_comes_before_the_root_of_its_source() {
+    fn the_build_directory_wins_over_the_root_of_the_source() {
         let dir = context(&[
             (".tool-versions", "go 1.25.1\npython 3.12.1"),
             ("api/mise.toml", "[tools]\ngo = '1.24'"),

@@ -156,9 +156,9 @@ fn decode(bytes: Vec<u8>) -> Option<String> {
 mod tests {
     use super::*;
 
-    // Kind of case x1: a text that a Windows tool wrote.
+    // Rule of case x1: text files written by Windows tools are readable.
     #[test]
-    fn utf_16_and_marks_are_text_too() {
+    fn utf_16_and_byte_order_marks_are_decoded() {
         let little: Vec<u8> = "\u{feff}flask==3\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = "\u{feff}flask==3\r\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
         for bytes in [little, big, b"\xef\xbb\xbfflask==3\r\n".to_vec(), b"flask==3\r\n".to_vec()] {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn links_out_of_the_source_lead_nowhere() {
+    fn links_out_of_the_source_are_ignored() {
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret"), "x").unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deep_large_or_no_text_is_a_failure() {
+    fn deep_large_or_binary_files_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         let write = |name: &str, content: &[u8]| std::fs::write(root.join(name), content).unwrap();

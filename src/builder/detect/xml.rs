@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_are_found_by_path_whatever_their_namespace() {
+    fn elements_are_found_by_path_in_any_namespace() {
         let text = "<project xmlns=\"x\"><build><plugins><plugin><id> a </id></plugin><plugin><id>b</id></plugin></plugins></build></project>";
         let document = parse("pom.xml", text).unwrap();
         let plugins = all(document.root_element(), &["build", "plugins", "plugin"]);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_documents_are_refused() {
+    fn hostile_documents_are_rejected() {
         let entities = "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>";
         for text in ["", "<a>", "<a></b>", entities, &"<a>".repeat(200_000)] {
             let failure = parse("a.csproj", text).unwrap_err();

@@ -38,13 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_installed_where_nothing_is_needed() {
+    fn nothing_is_installed_if_nothing_is_needed() {
         assert_eq!(install(&[]), "");
         assert!(install(&["cmake", "clang"]).contains("--no-install-recommends cmake clang &&"));
     }
 
     #[test]
-    fn the_libraries_of_a_program_are_found_by_the_linker_that_will_load_them() {
+    fn the_dynamic_linker_finds_the_libraries_of_a_program() {
         let dir = tempfile::tempdir().unwrap();
         let command = collect("/bin/ls").replace("/libraries", dir.path().to_str().unwrap());
         assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());

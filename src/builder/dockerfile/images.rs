@@ -221,13 +221,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_images_of_a_dockerfile_are_those_of_its_stages() {
+    fn images_of_a_dockerfile_include_bases_and_copy_sources() {
         let text = "FROM a:1 AS build\nCOPY --link --from=b:2 /x /y\nFROM scratch\nCOPY --from=build /x /y\n";
         assert_eq!(named(text), ["a:1", "b:2"]);
     }
 
     #[test]
-    fn a_tag_that_is_not_in_the_table_is_unknown() {
+    fn a_tag_outside_the_table_is_unknown() {
         assert!(is_known("docker.io/library/node:22-bookworm-slim"));
         for other in [
             "docker.io/library/node:22.99-bookworm-slim",

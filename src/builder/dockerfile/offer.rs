@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_has_every_secret_where_its_tool_looks() {
+    fn every_step_mounts_every_secret_where_its_tool_reads_it() {
         let text = format!(
             "FROM x\n{}COPY . .\n{}RUN mkdir y\n",
             run(Trust::Beside, Some("/root/.npm"), "npm ci"),
@@ -125,12 +125,12 @@ mod tests {
             text.contains(&format!("/ca-certificates.crt,required=false{mounts}npm run build\n")),
             "{text}"
         );
-        assert!(text.ends_with("RUN mkdir y\n"), "a step of nobody's tool has none: {text}");
+        assert!(text.ends_with("RUN mkdir y\n"), "a step without a tool has no mounts: {text}");
         assert_eq!(text.matches("id=NPM_TOKEN").count(), 2);
     }
 
     #[test]
-    fn without_secrets_the_text_is_the_same_and_hostile_ids_never_get_into_it() {
+    fn the_text_is_unchanged_without_secrets_and_with_hostile_ids() {
         let text = format!("FROM x\n{}", run(Trust::Beside, None, "npm ci"));
         assert_eq!(secrets(&text, &ids(&[])), text);
         let hostile = ids(&["a,target=/etc/passwd", "a b", "a\nRUN x", "../x", "-x", "", "a$b", "a..b"]);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_installing_needs_is_declared_above_it_and_in_its_own_stage() {
+    fn install_arguments_are_declared_before_the_install_in_its_stage() {
         let text = "# x\nFROM a AS build\nWORKDIR /app\nRUN npm install --global pnpm\nCOPY p ./\nRUN npm ci\nARG B\nARG NPM_TOKEN\nRUN npm run build\nFROM b\nARG NPM_TOKEN\nCMD x\n";
         let early = early_arguments(text, &ids(&["NPM_TOKEN", "OTHER"]));
         assert_eq!(

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_is_there_only_for_variables() {
+    fn a_shell_is_used_only_for_variables() {
         assert_eq!(entry("/app", "").text, "ENTRYPOINT [\"/app\"]\n");
         let words = entry("/app", "serve --all");
         assert_eq!(

@@ -144,16 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn files_are_served_from_where_they_are() {
+    fn files_are_served_from_their_directory() {
         let text = |output: &str| files(&Site { built: false, ..Site::new(output, Otherwise::NotFound) });
         assert!(text("").contains("COPY --link . /srv/www/\n"), "{}", text(""));
         assert!(text("public").contains("COPY --link public/ /srv/www/\n"));
         assert!(text("").contains("error_page 404 /404.html;") && !text("").contains("immutable"));
     }
 
-    // Case 10: index.html was sent for a script that is not there. The kind: a file is never answered with a page.
+    // Case 10: index.html was sent for a missing script. Rule: a missing file is never answered with a page.
     #[test]
-    fn a_page_path_gets_the_router_and_a_file_that_is_not_there_is_not_found() {
+    fn a_page_path_gets_the_router_and_a_missing_file_is_not_found() {
         let text = serve("x", &routed());
         assert!(text.contains("location / { try_files $uri $uri.html $uri/ /index.html; }"), "{text}");
         assert!(text.contains("|css|") && text.contains(")$ { try_files $uri =404; }"), "{text}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_for_a_base_path_answers_there_and_the_root_leads_to_it() {
+    fn a_site_with_a_base_path_is_served_under_it_and_the_root_redirects_there() {
         let text = serve("--from=build /app/dist/", &Site { base: "/game/".to_owned(), ..routed() });
         for part in [
             "COPY --link --from=build /app/dist/ /srv/www/game/\n",
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_files_are_never_served_whatever_else_is_asked() {
+    fn dot_files_are_never_served() {
         let text = serve("x", &routed());
         let (dots, files) = (text.find("/\\.(?!well-known/)").unwrap(), text.find("location ~*").unwrap());
         assert!(dots < files, "{text}");

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_without_a_shell_is_its_words() {
+    fn a_command_without_shell_syntax_is_split_into_words() {
         for (line, words) in [
             ("node server.js", vec!["node", "server.js"]),
             ("  gunicorn 'shop:app'  --workers \"2\" ", vec!["gunicorn", "shop:app", "--workers", "2"]),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_is_replaced_by_the_program_where_it_can_be() {
+    fn a_shell_replaces_itself_with_the_program_if_possible() {
         for (line, script) in [
             ("uvicorn main:app --port $PORT", "exec uvicorn main:app --port $PORT"),
             ("serve -l ${PORT:-3000}", "exec serve -l ${PORT:-3000}"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_that_stays_passes_signals_on() {
+    fn a_shell_that_stays_forwards_signals() {
         for line in [
             "node a.js & node b.js",
             "node a.js; node b.js",
@@ -200,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarding_shell_ends_as_the_last_command_did() {
-        // In a process namespace of its own, as in a pod: -1 is everything but process 1.
+    fn a_forwarding_shell_exits_with_the_code_of_the_last_command() {
+        // Runs in its own process namespace, as in a pod: -1 is every process except process 1.
         let run = |line: &str| {
             let command = command(line);
             std::process::Command::new(&command[0]).args(&command[1..]).output().unwrap()
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_is_no_program() {
+    fn an_empty_line_becomes_a_shell_command() {
         assert_eq!(command("").len(), 3);
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     use crate::builder::log::Log;
 
     #[test]
-    fn errors_of_the_remote_are_told_apart() {
+    fn remote_errors_are_classified() {
         for (stderr, reason) in [
             ("fatal: unable to access 'https://h/x/': Could not resolve host: h", Reason::SourceUnreachable),
             (
@@ -173,8 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_no_fault_of_the_server() {
-        // As Git 2.39 says it: few objects, many, and files.
+    fn a_full_disk_is_not_blamed_on_the_server() {
+        // The messages of Git 2.39 for few objects, many objects, and files.
         for stderr in [
             "fatal: unable to write loose object file: No space left on device\nfatal: unpack-objects failed",
             "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_a_server_reads_back_is_hidden_where_its_words_are_cut() {
+    fn an_echoed_secret_is_hidden_where_a_server_message_is_truncated() {
         let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
         let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
         for left in [8, 39] {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_hand_out_tips_only_are_recognised() {
+    fn servers_that_serve_only_branch_tips_are_detected() {
         assert!(refuses_commits("error: Server does not allow request for unadvertised object 1234"));
         assert!(lacks_commit("fatal: remote error: upload-pack: not our ref 1234"));
         assert!(

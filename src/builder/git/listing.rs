@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_git_forbids_or_reads_as_options_are_refused() {
+    fn invalid_and_option_like_ref_names_are_rejected() {
         for name in ["main", "feature/a-b", "v1.2.3", "0123456789012345678901234567890123456789", "ü"] {
             assert!(is_ref_name(name), "{name}");
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_branches_are_answered_with_the_nearest() {
+    fn a_missing_branch_is_reported_with_similar_names() {
         let names = ["main", "maint", "develop", "release/1", "release/2", "zzzzzzzzzzzz"];
         let all = names.iter().map(|name| (format!("refs/heads/{name}"), "x".repeat(40))).collect();
         let text = missing("heads", "Mian", "https://h/x", &all);
@@ -183,20 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn listings_are_measured() {
+    fn a_listing_yields_the_file_count_and_the_bytes() {
         let listing = b"100644 blob aaaa      12\ta\tb\x00120000 blob bbbb       5\tlink\x00160000 commit cc       -\tsub\0";
         assert_eq!(measure(listing), (3, 17));
         assert_eq!(measure(b""), (0, 0));
     }
 
     #[test]
-    fn directories_that_hold_files_are_counted_once_each() {
+    fn each_directory_with_files_is_counted_once() {
         for (paths, files) in [
             (&["a"][..], 1),
             (&["a/b/c"], 3),
             (&["a/b/c", "a/b/d", "a/e/c", "f"], 7),
             (&["a-b/c", "a/c", "a/d/c", "ab/c"], 8),
-            // A name that begins like another one, and a directory below another of the same name.
+            // A name that is a prefix of another one, and a directory inside another of the same name.
             (&["a/a/a", "aa/a/a"], 6),
             (&["x/y/1", "z/y/1"], 6),
         ] {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_pinned_to_the_checked_addresses() {
+    fn host_names_are_pinned_to_the_checked_addresses() {
         let host = Host { name: "git.example".into(), port: 443 };
         let addresses = ["10.0.0.1".parse().unwrap(), "fd12::1".parse().unwrap()];
         assert_eq!(pin(&host, &addresses).as_deref(), Some("git.example:443:10.0.0.1,[fd12::1]"));

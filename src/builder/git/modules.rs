@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn relative_urls_count_from_the_repository_and_never_leave_its_host() {
+    fn relative_urls_resolve_against_the_repository_and_stay_on_its_host() {
         for (parent, url, joined) in [
             ("https://h/you/shop.git", "../lib.git", "https://h/you/lib.git"),
             ("https://h/you/shop.git/", "../../they/lib", "https://h/they/lib"),
@@ -186,12 +186,12 @@ mod tests {
         {
             assert!(!same_place("https://h/you/shop", other), "{other}");
         }
-        assert!(!same_place("/x", "/x"), "what is no URL is no place");
+        assert!(!same_place("/x", "/x"), "a path is not a URL");
     }
 
     // Bad input 72: submodule with a password in its URL
     #[test]
-    fn what_a_url_may_hide_is_not_shown() {
+    fn secrets_in_a_url_are_not_shown() {
         for url in [
             "https://ada:planted@h/x",
             "https://ada:pl/anted@h/x",
@@ -206,7 +206,7 @@ mod tests {
 
     // Bad input 72: submodule with a path that leads out
     #[test]
-    fn only_paths_below_the_tree_are_submodules() {
+    fn only_paths_inside_the_tree_are_submodules() {
         let commit = "a".repeat(40);
         let link = |path: &str| format!("160000 commit {commit}       -\t{path}\0").into_bytes();
         assert_eq!(links(&link("libs/a b")), Ok(vec![("libs/a b".to_owned(), commit.clone())]));
@@ -216,11 +216,11 @@ mod tests {
             assert!(links(&link(path)).is_err(), "{path:?}");
         }
         assert!(links(&[b"160000 commit ", commit.as_bytes(), b" -\ta\xff\0"].concat()).is_err());
-        assert_eq!(links(b"100644 blob aa 3\t../x\0"), Ok(vec![]), "no submodule");
+        assert_eq!(links(b"100644 blob aa 3\t../x\0"), Ok(vec![]), "not a submodule");
     }
 
     #[test]
-    fn a_declaration_is_read_once_and_as_data() {
+    fn a_declaration_is_read_as_data_and_duplicates_are_rejected() {
         let text = b"submodule.a.b.path\nlibs/x\0submodule.a.b.url\n../x\0submodule.a.b.update\n!touch y\0core.hookspath\nz\0";
         assert_eq!(urls(text), Ok(BTreeMap::from([("libs/x".to_owned(), "../x".to_owned())])));
         // Bad input 72: submodule that is declared twice

@@ -64,7 +64,7 @@ async fn branches_tags_and_commits_are_resolved() {
     origin.run(&["tag", "light"]);
     origin.run(&["tag", "--annotate", "heavy", "--message", "x"]);
     // Bad input 67: branch whose name is 40 hex digits
-    // A branch whose name ends like the wanted one, and one that looks like a commit.
+    // One branch name ends like the wanted one, and one looks like a commit.
     origin.run(&["branch", "refs/heads/main"]);
     origin.run(&["update-ref", &format!("refs/heads/{}", "1".repeat(40)), &first]);
     let second = origin.commit("a", "2");
@@ -100,7 +100,7 @@ async fn an_empty_repository_has_no_default_branch() {
 
 // Bad input 75: branch rewritten between look and fetch
 #[tokio::test]
-async fn exactly_the_commit_is_fetched_though_the_branch_moved() {
+async fn the_exact_commit_is_fetched_even_if_the_branch_moved() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
     let first = origin.commit("a", "1");
     let git = origin.git(work.path()).await;
@@ -119,7 +119,7 @@ async fn exactly_the_commit_is_fetched_though_the_branch_moved() {
 }
 
 #[tokio::test]
-async fn servers_that_refuse_commits_are_asked_for_the_reference() {
+async fn the_reference_is_fetched_if_the_server_does_not_serve_commits() {
     for reference in [branch("main"), Reference::Default, Reference::Commit(String::new())] {
         let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
         let first = origin.commit("a", "1");
@@ -140,7 +140,7 @@ async fn servers_that_refuse_commits_are_asked_for_the_reference() {
 }
 
 #[tokio::test]
-async fn a_repository_with_sha256_names_is_resolved_and_fetched_like_any_other() {
+async fn a_sha256_repository_is_resolved_and_fetched() {
     let origin = Origin::of("sha256");
     let first = origin.commit("a", "1");
     origin.run(&["tag", "--annotate", "v1", "--message", "x"]);
@@ -166,7 +166,7 @@ async fn a_repository_with_sha256_names_is_resolved_and_fetched_like_any_other()
 }
 
 #[tokio::test]
-async fn a_commit_that_changes_nothing_that_is_watched_is_the_same_source() {
+async fn a_commit_outside_the_watched_paths_is_the_same_source() {
     let origin = Origin::new();
     for directory in ["apps/shop", "apps/admin", "packages/ui"] {
         std::fs::create_dir_all(origin.dir.path().join(directory)).unwrap();
@@ -196,12 +196,12 @@ async fn a_commit_that_changes_nothing_that_is_watched_is_the_same_source() {
     assert_eq!(
         watched("README.md", "2").await.unwrap(),
         first,
-        "as it was before, it is the version of before"
+        "the same files are the same version as before"
     );
 }
 
 #[tokio::test]
-async fn a_watched_path_may_lie_below_another_one() {
+async fn a_watched_path_may_be_inside_another_one() {
     let origin = Origin::new();
     std::fs::create_dir_all(origin.dir.path().join("apps/shop")).unwrap();
     let commit = origin.commit("apps/shop/index.js", "1");
@@ -236,7 +236,7 @@ async fn hooks_templates_and_filters_of_a_repository_do_not_run() {
 
 // Bad input 71: commit of more than 512 MiB
 #[tokio::test]
-async fn large_commits_are_refused_before_they_are_written() {
+async fn large_commits_are_rejected_before_checkout() {
     let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
     let zeros = std::fs::File::create(origin.dir.path().join("zeros")).unwrap();
     zeros.set_len(MAX_BYTES + 1).unwrap();
@@ -251,7 +251,7 @@ async fn large_commits_are_refused_before_they_are_written() {
 }
 
 #[tokio::test]
-async fn other_transports_are_off() {
+async fn other_transports_are_disabled() {
     let work = tempfile::tempdir().unwrap();
     let host = Host { name: "x".into(), port: 80 };
     for url in ["file:///etc", "ext::sh -c true", "/etc", "ssh://nowhere/x", "git://nowhere/x"] {
@@ -263,7 +263,7 @@ async fn other_transports_are_off() {
 }
 
 #[tokio::test]
-async fn credentials_are_in_the_environment_and_in_files_never_among_the_arguments() {
+async fn credentials_are_passed_by_environment_and_files_never_by_arguments() {
     let work = tempfile::tempdir().unwrap();
     let host = Host { name: "git.example".into(), port: 2222 };
     let addresses = ["10.1.2.3".parse().unwrap()];
@@ -293,7 +293,7 @@ async fn credentials_are_in_the_environment_and_in_files_never_among_the_argumen
 }
 
 #[test]
-fn ssh_trusts_the_given_hosts_only_and_connects_to_the_address_that_was_checked() {
+fn ssh_trusts_only_the_given_hosts_and_connects_to_the_checked_address() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let work = tempfile::tempdir().unwrap();
@@ -321,7 +321,7 @@ fn ssh_trusts_the_given_hosts_only_and_connects_to_the_address_that_was_checked(
         assert!(said.lines().any(|there| there == line), "{line} is not in\n{said}");
     }
     assert_eq!(std::fs::metadata(&identity).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::read_to_string(&identity).unwrap(), "key\n", "a key needs a line break at its end");
+    assert_eq!(std::fs::read_to_string(&identity).unwrap(), "key\n", "a key must end with a line break");
     for lacking in ["identity", "known_hosts"] {
         let other = if lacking == "identity" { "known_hosts" } else { "identity" };
         let failure = Access::of(&Credentials::of(&[(other, "x")]), &Transport::Ssh, &host, &[], work.path());

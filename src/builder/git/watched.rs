@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_is_of_the_objects_at_the_paths_and_of_nothing_else() {
+    fn the_digest_depends_only_on_the_objects_at_the_paths() {
         let listing = b"040000 tree aa\tapps/shop\x00100644 blob bb\tpackage.json\0";
         let other_order = b"100644 blob bb\tpackage.json\x00040000 tree aa\tapps/shop\0";
         let changed = b"040000 tree ab\tapps/shop\x00100644 blob bb\tpackage.json\0";

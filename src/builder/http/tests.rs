@@ -64,7 +64,7 @@ async fn get(url: &str) -> Result<String, Failure> {
 }
 
 #[tokio::test]
-async fn no_redirect_leads_to_a_forbidden_place() {
+async fn redirects_to_forbidden_addresses_are_rejected() {
     let port = serve(Router::new().fallback(answer)).await;
     let start = format!("http://git.test:{port}/?next=");
     let cases = [
@@ -92,7 +92,7 @@ async fn no_redirect_leads_to_a_forbidden_place() {
 
 // Bad input 70: redirect to another host with credentials on board
 #[tokio::test]
-async fn credentials_stay_with_the_host_that_was_named() {
+async fn credentials_are_sent_only_to_the_named_host() {
     let port = serve(Router::new().fallback(answer)).await;
     let here = format!("http://git.test:{port}/");
     assert_eq!(get(&here).await.unwrap(), "Bearer planted-token");
@@ -104,7 +104,7 @@ async fn credentials_stay_with_the_host_that_was_named() {
 
 // Bad input 71: answer without an end
 #[tokio::test]
-async fn answers_without_an_end_are_cut() {
+async fn endless_responses_are_cut_off() {
     let port = serve(Router::new().fallback(answer)).await;
     let url = Url::parse(&format!("http://git.test:{port}/?endless")).unwrap();
     let endless = || async { Http::for_tests().get(&url, Question::default(), Stage::Fetch).await.unwrap() };
@@ -118,7 +118,7 @@ async fn answers_without_an_end_are_cut() {
 }
 
 #[tokio::test]
-async fn a_download_that_finds_the_disk_full_says_so() {
+async fn a_download_reports_a_full_disk() {
     let port = serve(Router::new().fallback(answer)).await;
     let url = Url::parse(&format!("http://127.0.0.1:{port}/x.tar.gz?endless")).unwrap();
     let answer = Http::for_tests().get(&url, Question::default(), Stage::Fetch).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_download_that_finds_the_disk_full_says_so() {
 }
 
 #[tokio::test]
-async fn queries_are_never_shown() {
+async fn url_queries_are_never_shown() {
     // Nothing listens on port 1. The error of the client would contain the whole URL.
     let failure = get("http://git.test:1/a.tar.gz?signature=planted-word").await.unwrap_err();
     assert_eq!(failure.reason, Reason::SourceUnreachable);
@@ -142,7 +142,7 @@ async fn queries_are_never_shown() {
 }
 
 #[test]
-fn a_host_that_is_not_well_is_told_with_what_to_look_at() {
+fn a_failing_host_is_reported_with_what_to_check() {
     let url = Url::parse("https://h/a.tar.gz").unwrap();
     let failure = refused(&url, StatusCode::BAD_GATEWAY, Stage::Fetch);
     assert_eq!(failure.reason, Reason::SourceUnreachable);
@@ -151,7 +151,7 @@ fn a_host_that_is_not_well_is_told_with_what_to_look_at() {
 
 // Bad input 69: source in a private network, which the platform's owner does not allow
 #[tokio::test]
-async fn a_source_in_a_private_network_is_refused_where_the_owner_says_so() {
+async fn a_source_in_a_private_network_is_rejected_if_the_platform_disallows_it() {
     let http = Http::new("", Rules::public()).unwrap();
     for url in ["http://10.96.0.1/", "http://[fd12::1]/", "http://[::ffff:192.168.1.1]/"] {
         let url = named(url, Stage::Resolve).unwrap();

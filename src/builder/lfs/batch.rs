@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_where_the_server_says() {
+    fn the_server_decides_where_an_object_is_downloaded() {
         let href = "https://store.example/x?signature=y";
         let action = json!({ "href": href, "header": { "Authorization": "RemoteAuth z" }, "expires_in": 60 });
         let found = read(&object(&json!({ "actions": { "download": action } }))).unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn no_object_is_fetched_over_another_transport_or_with_a_password_in_its_url() {
+    fn objects_with_another_transport_or_a_password_in_the_url_are_rejected() {
         for href in ["http://h/x", "file:///etc/passwd", "ssh://h/x", "https://ada:planted@h/x", "https://"] {
             let error = read(&object(&json!({ "actions": { "download": { "href": href } } }))).unwrap_err();
             let failure = error.failure(&Server::at("https://h/x").unwrap(), &|_| "\"logo.png\"".to_owned());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_does_not_have_is_said_with_its_words() {
+    fn a_missing_object_is_reported_with_the_message_of_the_server() {
         for (answer, word) in [
             (object(&json!({ "error": { "code": 404, "message": "Object does not exist" } })), "404 Object"),
             (object(&json!({})), "no download location"),

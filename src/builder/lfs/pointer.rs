@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_is_told_from_every_other_text() {
+    fn only_pointer_files_are_parsed_as_pointers() {
         let oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
         let text = |version: &str, oid: &str| format!("version {version}\noid sha256:{oid}\nsize 12345\n");
         let pointer = Some(Pointer { oid: oid.to_owned(), size: 12345 });
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn pointers_are_found_below_the_directory_that_is_built_and_through_no_link() {
+    fn pointers_are_found_below_the_build_directory_but_not_through_links() {
         let dir = tempfile::tempdir().unwrap();
         let text =
             format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 3\n", "a".repeat(64));

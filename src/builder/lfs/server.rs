@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_is_below_the_repository() {
+    fn the_default_server_is_below_the_repository_url() {
         for (repository, server) in [
             ("https://h/you/shop", "https://h/you/shop.git/info/lfs"),
             ("https://h:8443/you/shop.git/", "https://h:8443/you/shop.git/info/lfs"),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_the_source_names_is_one_over_http_without_a_password() {
+    fn a_server_named_by_the_source_must_use_http_without_a_password() {
         let read = |url: &str| named(format!("lfs.url\n{url}\0lfs.fetchexclude\n*").as_bytes());
         assert_eq!(read("https://lfs.example/shop").unwrap().as_deref(), Some("https://lfs.example/shop"));
         assert_eq!(named(b"core.x\ny\0").unwrap(), None);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_a_server_asks_for_never_change_who_is_asked() {
+    fn headers_from_a_server_never_change_the_target_host() {
         let read = |value: serde_json::Value| headers(value.as_object().unwrap());
         let kept = read(json!({ "Authorization": "Basic x", "Host": "metadata", "content-length": "9",
             "Proxy-Authorization": "y", "X-Amz-Date": "z" }))
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_answers_says_what_to_do() {
+    fn a_failed_response_says_what_to_do() {
         let server = Server::at("https://h/shop.git/info/lfs").unwrap();
         let failure =
             |code: u16, answer: &str| server.refused(StatusCode::from_u16(code).unwrap(), answer.as_bytes());

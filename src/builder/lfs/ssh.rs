@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_is_asked_as_git_lfs_asks() {
+    fn the_ssh_command_matches_that_of_git_lfs() {
         let line = |url: &str| arguments(url).unwrap().join(" ");
         assert_eq!(line("git@h:you/shop.git"), "-T -lgit -- h git-lfs-authenticate you/shop.git download");
         assert_eq!(
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_says_where_the_files_are_and_what_opens_them() {
+    fn the_ssh_answer_gives_the_server_url_and_its_headers() {
         let guessed = "https://h/x.git/info/lfs";
         let named =
             br#"{"href":"https://lfs.example/x","header":{"Authorization":"RemoteAuth t"},"expires_in":60}"#;

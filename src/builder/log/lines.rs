@@ -31,7 +31,7 @@ mod tests {
 
     // Bad input 106: line of 300,000 characters
     #[tokio::test]
-    async fn endless_lines_are_cut_and_the_next_one_survives() {
+    async fn endless_lines_are_cut_off_and_the_next_line_is_kept() {
         let mut text = vec![b'x'; 300_000];
         text.extend_from_slice(b"\n\nnext\nlast without newline");
         let mut seen = Vec::new();

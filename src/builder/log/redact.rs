@@ -71,7 +71,7 @@ mod tests {
 
     // Bad input 106: secret that was cut together with its text
     #[test]
-    fn what_is_left_of_a_secret_is_hidden_where_its_text_was_cut() {
+    fn the_rest_of_a_secret_is_hidden_where_its_text_is_truncated() {
         assert_eq!(TOKEN.len(), 40);
         for length in [8, 9, 20, 39, 40] {
             let cut = &TOKEN[..length];
@@ -86,18 +86,18 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_that_many_words_have_or_that_goes_on_otherwise_is_left_alone() {
+    fn a_short_or_unrelated_prefix_of_a_secret_is_not_hidden() {
         for text in
             ["bad ghp_012", "bad ghp_012…", "bad ghp_01234567890 word", "ghp_0123456789…abcdefg x", "…", ""]
         {
             let expected = text.replace("ghp_0123456789…", "***…");
             assert_eq!(hidden(text, &[TOKEN]), expected);
         }
-        assert_eq!(hidden("short hunter", &["hunter2"]), "short hunter", "all of a short secret, or nothing");
+        assert_eq!(hidden("short hunter", &["hunter2"]), "short hunter", "short secrets need a full match");
     }
 
     #[test]
-    fn secrets_that_overlap_leave_nothing_of_each_other() {
+    fn overlapping_secrets_are_hidden_completely() {
         let longer = "wxyz-0123456789-0123456789";
         for secrets in [[TOKEN, longer], [longer, TOKEN]] {
             assert_eq!(hidden(&format!("a {TOKEN}-01234"), &secrets), "a ***");
@@ -106,14 +106,14 @@ mod tests {
         assert_eq!(
             hidden("ghp_01234567", &[TOKEN, "ghp_"]),
             "***",
-            "a secret inside the beginning of another"
+            "a secret inside the prefix of another one"
         );
-        assert_eq!(hidden("aaaaaaaaa", &["aaaaaaaab"]), "a***", "one that begins like itself");
+        assert_eq!(hidden("aaaaaaaaa", &["aaaaaaaab"]), "a***", "a secret whose start repeats");
         assert_eq!(hidden("ä pässwört-ä…", &["pässwört-äü"]), "ä ***…");
     }
 
     #[test]
-    fn texts_say_where_they_were_cut() {
+    fn truncated_text_is_marked() {
         assert_eq!((shortened("äöü", 3), shortened("äöü", 2)), ("äöü".to_owned(), "äö…".to_owned()));
     }
 }

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_is_told_from_words() {
+    fn noise_is_distinguished_from_output() {
         for noise in [
             "",
             "#5 ...",

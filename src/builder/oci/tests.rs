@@ -91,7 +91,7 @@ async fn a_private_artifact_is_pulled_with_the_docker_configuration_of_its_regis
 
 // Bad input 76: digest of a layer with .. in it
 #[tokio::test]
-async fn what_is_no_source_or_not_the_one_asked_for_is_refused() {
+async fn an_invalid_or_unexpected_artifact_is_rejected() {
     let with = |pointer: &str, value: Value| {
         let mut changed = manifest();
         *changed.pointer_mut(pointer).unwrap() = value;
@@ -120,7 +120,7 @@ async fn what_is_no_source_or_not_the_one_asked_for_is_refused() {
 }
 
 #[test]
-fn realms_are_read_and_passwords_in_them_refused() {
+fn realms_are_parsed_and_passwords_in_them_are_rejected() {
     let url =
         challenge::realm(r#"Bearer realm="https://auth.example/token",service="r x",scope="a:b:pull""#, "x");
     assert_eq!(url.unwrap().as_str(), "https://auth.example/token?scope=a%3Ab%3Apull&service=r+x");
@@ -131,7 +131,7 @@ fn realms_are_read_and_passwords_in_them_refused() {
 
 // Bad input 69: token service of a registry at the metadata address
 #[tokio::test]
-async fn a_realm_at_a_forbidden_address_is_not_asked() {
+async fn a_realm_at_a_forbidden_address_is_not_contacted() {
     let ask = "Bearer realm=\"http://169.254.169.254/token\"";
     let answer = move || async move { (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, ask)]) };
     let host = format!("git.test:{}", serve(Router::new().fallback(answer)).await);

@@ -67,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn what_registries_without_room_answer_is_known() {
-        // As distribution 2.8 answers, the second one to every upload after the first that found its disk full.
+    fn answers_of_full_registries_are_detected() {
+        // Answers of distribution 2.8: the first upload that finds the disk full, and every upload after it.
         for body in [
             r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":"write /r/data: no space left on device"}]}"#,
             r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/r/startedat","Err":28}}}]}"#,
@@ -89,17 +89,17 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_cut_say_so() {
+    fn truncated_messages_are_marked() {
         let said = answer(507, &"x".repeat(MAX_WORDS + 1)).unwrap();
         assert_eq!(
             said,
             format!("{}…", "x".repeat(MAX_WORDS)),
-            "what is left of a secret is looked for there"
+            "redaction looks for partial secrets at this mark"
         );
     }
 
     #[test]
-    fn other_refusals_say_nothing_of_room_whatever_the_repository_is_called() {
+    fn other_rejections_are_not_mistaken_for_a_full_registry() {
         let denied = "requested access to the resource is denied";
         assert_eq!(envelope(&format!(r#"{{"errors":[{{"code":"DENIED","message":"{denied}"}}]}}"#)), None);
         let busy =

@@ -13,7 +13,7 @@ use crate::builder::http::tests::serve;
 use crate::protocol::reason::Reason;
 
 #[test]
-fn configurations_of_images_are_read() {
+fn image_configurations_are_read() {
     let text = r#"{"os":"linux","architecture":"amd64","future":[1],
         "config":{"User":"node","ExposedPorts":{"3000/tcp":{},"53/udp":{},"80":{},"x":{},"0":{}},"Shell":["a"]}}"#;
     let image = serde_json::from_str::<Config>(text).unwrap().image();
@@ -25,9 +25,9 @@ fn configurations_of_images_are_read() {
 }
 
 #[test]
-fn errors_that_are_cut_say_so() {
+fn truncated_errors_are_marked() {
     let said = chain(&std::io::Error::other("x".repeat(501)));
-    assert_eq!(said, format!("{}…", "x".repeat(500)), "what is left of a secret is looked for there");
+    assert_eq!(said, format!("{}…", "x".repeat(500)), "redaction looks for partial secrets there");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn references_go_to_the_mirror_under_the_same_name() {
 }
 
 #[test]
-fn references_that_are_none_are_refused() {
+fn invalid_references_are_rejected() {
     for text in ["", "a b", "a/UPPER", "x@sha256:12", &format!("a:{}", "t".repeat(129)), "-x", "a\n"] {
         assert!(parse(text).is_err(), "{text:?}");
     }
@@ -96,7 +96,7 @@ async fn private(request: Request) -> Response {
 }
 
 #[tokio::test]
-async fn a_private_registry_answers_the_login_that_is_for_it_and_no_other() {
+async fn a_private_registry_accepts_only_its_own_login() {
     let port = serve(Router::new().fallback(private)).await;
     let host = format!("127.0.0.1:{port}");
     let _ = rustls::crypto::ring::default_provider().install_default();

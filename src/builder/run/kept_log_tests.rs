@@ -56,7 +56,7 @@ async fn the_log_of_a_failed_build_is_kept_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_registry_that_does_not_take_the_log_costs_one_line() {
+async fn a_registry_that_rejects_the_log_adds_one_log_line() {
     let dir = tempfile::tempdir().unwrap();
     let build = build(dir.path(), config_map(), 1800);
     let report = build.report(Instant::now()).await;
@@ -70,13 +70,13 @@ async fn a_registry_that_does_not_take_the_log_costs_one_line() {
 }
 
 #[tokio::test]
-async fn a_log_goes_neither_to_a_forbidden_address_nor_over_that_of_the_build_that_made_the_image() {
+async fn a_log_never_goes_to_a_forbidden_address_or_replaces_the_log_of_the_image() {
     let taken = Arc::new(Mutex::new(BTreeMap::new()));
     let port = serve(taking(taken.clone())).await;
     let dir = tempfile::tempdir().unwrap();
     let mut build = at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{port}/ns/shop"));
     let reused = Report::Built(Built { reused: true, ..Built::default() });
-    assert_eq!(build.keep_log_within(HOUR, &reused).await, None, "nobody has kept one");
+    assert_eq!(build.keep_log_within(HOUR, &reused).await, None, "a reused image has no new log");
     build.order.settings.repository = Some(build.order.repository.clone());
     let report = build.report(Instant::now()).await;
     assert_eq!(build.keep_log_within(HOUR, &report).await, None);
@@ -88,7 +88,7 @@ async fn a_log_goes_neither_to_a_forbidden_address_nor_over_that_of_the_build_th
 }
 
 #[tokio::test]
-async fn where_the_key_is_not_known_the_log_has_a_name_of_what_was_asked_for() {
+async fn the_log_is_named_after_the_order_if_the_build_key_is_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let tag = |url: &str| build(dir.path(), super::tests::git(url), 1800).log_tag();
     assert_eq!(tag("https://git.test/a"), tag("https://git.test/a"));
@@ -97,7 +97,7 @@ async fn where_the_key_is_not_known_the_log_has_a_name_of_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_full_is_heard_where_buildkit_told_its_status_alone() {
+async fn a_full_registry_is_detected_even_if_buildkit_reports_only_the_status() {
     let dir = tempfile::tempdir().unwrap();
     let status = || Failure::new(Stage::Push, Reason::RegistryUnavailable, "500 Internal Server Error");
     let mut build =
@@ -111,7 +111,7 @@ async fn a_registry_that_is_full_is_heard_where_buildkit_told_its_status_alone()
     let failure = build.heard_within(HOUR, status()).await;
     assert!(failure.message.contains("spec.build.output.repository"), "{}", failure.message);
     let denied = Failure { reason: Reason::RegistryDenied, ..status() };
-    assert_eq!(build.heard_within(HOUR, denied.clone()).await, denied, "nothing is asked");
+    assert_eq!(build.heard_within(HOUR, denied.clone()).await, denied, "no request is sent");
 
     let taken = Arc::new(Mutex::new(BTreeMap::new()));
     let well = at(build, format!("127.0.0.1:{}/ns/shop", serve(taking(taken)).await));

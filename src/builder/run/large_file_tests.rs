@@ -174,7 +174,7 @@ fn answer(host: &Host, pointer: &str, answer: Value) {
 }
 
 #[tokio::test]
-async fn large_files_of_what_is_built_are_fetched_with_the_login_of_the_repository() {
+async fn large_files_below_the_build_path_are_fetched_with_the_repository_login() {
     let host = Host::new().await;
     let (logo, tool) = (host.pointer("a picture"), host.pointer("#!/bin/sh\n"));
     let files =
@@ -191,8 +191,8 @@ async fn large_files_of_what_is_built_are_fetched_with_the_login_of_the_reposito
     }
     assert_eq!(read(work.path(), "app/tool"), "#!/bin/sh\n");
     let mode = std::fs::metadata(work.path().join("tree/app/tool")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o111, 0o111, "what can be run can still be run");
-    assert_eq!(read(work.path(), "other.png"), logo, "it is not built, so it is not fetched");
+    assert_eq!(mode & 0o111, 0o111, "executable files stay executable");
+    assert_eq!(read(work.path(), "other.png"), logo, "a file outside the build is not fetched");
     assert_eq!(std::fs::read_dir(work.path().join("large-files")).unwrap().count(), 0, "no copy is left");
     let told = host.told();
     assert_eq!(told.asked.len(), 3, "one question, and each object once: {:?}", told.asked);
@@ -203,7 +203,7 @@ async fn large_files_of_what_is_built_are_fetched_with_the_login_of_the_reposito
 
 // Bad input 70: server of Git LFS that sends a login to another host
 #[tokio::test]
-async fn another_host_gets_what_its_server_says_and_never_the_login_of_the_repository() {
+async fn another_host_gets_the_headers_of_its_server_and_never_the_repository_login() {
     let host = Host::new().await;
     let (own, plain) = (host.pointer("own header"), host.pointer("no header"));
     let href = |pointer: &str| {
@@ -232,7 +232,7 @@ async fn another_host_gets_what_its_server_says_and_never_the_login_of_the_repos
 
 // Bad input 69: server of Git LFS that leads to an address where no build goes
 #[tokio::test]
-async fn no_server_leads_a_build_to_a_forbidden_address() {
+async fn no_server_can_send_a_build_to_a_forbidden_address() {
     let host = Host::new().await;
     let logo = host.pointer("a picture");
     host.repository("shop", &[("logo.png", &logo)]);
@@ -251,12 +251,12 @@ async fn no_server_leads_a_build_to_a_forbidden_address() {
         assert!(failure.message.contains(word) && !failure.message.contains("planted"), "{failure}");
     }
     answer(&host, &logo, json!({ "actions": { "download": { "href": redirect } } }));
-    assert_eq!(host.refusal("shop").await.reason, Reason::LargeFileMissing, "404 of the place it named");
+    assert_eq!(host.refusal("shop").await.reason, Reason::LargeFileMissing, "the named URL answers 404");
 }
 
 // Bad input 72: .lfsconfig that leads elsewhere
 #[tokio::test]
-async fn a_server_that_the_source_names_is_asked_by_the_same_rules_and_without_the_login() {
+async fn a_server_named_by_the_source_follows_the_same_rules_and_gets_no_login() {
     let host = Host::new().await;
     let logo = host.pointer("a picture");
     let config = |url: &str| format!("[lfs]\n\turl = {url}\n");
@@ -279,12 +279,12 @@ async fn a_server_that_the_source_names_is_asked_by_the_same_rules_and_without_t
         assert_eq!(failure.reason, Reason::SourceForbidden, "{url}: {failure}");
         assert!(!failure.message.contains("planted"), "{failure}");
     }
-    assert_eq!(host.told().asked.len(), 0, "nobody was asked");
+    assert_eq!(host.told().asked.len(), 0, "no request was sent");
 }
 
 // Bad input 72: server of Git LFS that sends other bytes
 #[tokio::test]
-async fn only_what_the_pointer_stands_for_takes_its_place() {
+async fn a_pointer_is_replaced_only_by_content_that_matches_it() {
     let host = Host::new().await;
     let logo = host.pointer("a picture");
     host.repository("shop", &[("public/logo.png", &logo)]);
@@ -302,11 +302,11 @@ async fn only_what_the_pointer_stands_for_takes_its_place() {
     host.repository("shop", &[("public/logo.png", &huge), ("public/two.png", &huge)]);
     host.told().asked.clear();
     assert_eq!(host.refusal("shop").await.reason, Reason::SourceTooLarge);
-    assert_eq!(host.told().asked.len(), 0, "measured before anybody is asked");
+    assert_eq!(host.told().asked.len(), 0, "the size is checked before any request");
 }
 
 #[tokio::test]
-async fn what_cannot_be_had_ends_the_build_and_names_the_files() {
+async fn a_missing_large_file_fails_the_build_and_is_named() {
     let host = Host::new().await;
     let logo = host.pointer("a picture");
     host.repository("shop", &[("public/logo.png", &logo)]);
@@ -351,7 +351,7 @@ async fn large_files_of_a_submodule_come_from_its_own_server() {
 }
 
 #[tokio::test]
-async fn a_pointer_in_an_archive_is_refused_with_the_way_out() {
+async fn a_pointer_in_an_archive_is_rejected_with_the_fix() {
     let host = Host::new().await;
     let logo = host.pointer("a picture");
     let work = tempfile::tempdir().unwrap();

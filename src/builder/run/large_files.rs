@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_login_of_a_repository_is_for_its_own_host_alone() {
+    fn the_repository_login_is_sent_only_to_its_own_host() {
         for (repository, server) in [
             ("https://h/you/shop.git", "https://h/you/shop.git/info/lfs"),
             ("https://h/you/shop.git", "https://h/other"),

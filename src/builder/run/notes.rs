@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_says_what_it_was_made_from() {
+    async fn the_labels_of_an_image_name_its_source() {
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let git = |url: &str, reference| Source::Git { url: url.to_owned(), reference };
         let tag = git("https://git.test/you/shop.git", Reference::Tag("v1.4.0".into()));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_could_hold_a_password_is_no_label() {
+    fn a_url_that_could_hold_a_password_is_not_a_label() {
         for url in ["https://ada:planted@git.test/x", "https://git.test/x?token=planted"] {
             let source = Source::Git { url: url.to_owned(), reference: Reference::Default };
             assert_eq!(place(&source), None, "{url}");

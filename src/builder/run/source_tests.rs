@@ -67,7 +67,7 @@ pub(super) fn in_test_network(directory: &Path, source: Source, values: &[(&str,
 }
 
 #[tokio::test]
-async fn every_bad_source_ends_before_anything_is_fetched() {
+async fn every_bad_source_fails_before_the_fetch() {
     let long = format!("https://git.example/{}", "x".repeat(3000));
     let cases: Vec<(&str, Source)> = vec![
         ("65 ext:: transport", git("ext::sh -c touch% /tmp/x")),
@@ -116,14 +116,14 @@ async fn every_bad_source_ends_before_anything_is_fetched() {
     for (case, source) in cases {
         let failed = failure(source).await;
         assert_eq!((failed.stage, failed.reason.as_str()), (Stage::Resolve, "SourceForbidden"), "{case}");
-        assert!(!failed.is_verdict(), "{case}: what is at an address may change");
+        assert!(!failed.is_verdict(), "{case}: the content of an address may change");
         let said = serde_json::to_string(&failed).unwrap();
         assert!(!said.contains("planted") && !said.contains("lovelace"), "{case}: {said}");
     }
 }
 
 #[tokio::test]
-async fn an_archive_is_built_from_what_its_sum_says_and_from_nothing_else() {
+async fn an_archive_is_built_only_if_its_checksum_matches() {
     let bytes = packed(&[("shop-1/index.html", "hello"), ("shop-1/a/b", "")]);
     let (served, wanted) = (bytes.clone(), sum(&bytes));
     let port = serve(Router::new().fallback(move || async move { served })).await;
@@ -143,7 +143,7 @@ async fn an_archive_is_built_from_what_its_sum_says_and_from_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_archive_that_is_not_handed_out_is_a_fault_that_may_pass() {
+async fn a_failed_archive_download_is_a_fault() {
     let answer = |request: Request| async move {
         let code: u16 = request.uri().path().trim_start_matches('/').parse().unwrap();
         StatusCode::from_u16(code).unwrap()
@@ -224,7 +224,7 @@ pub(super) fn run(directory: &Path, arguments: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_private_repository_opens_to_its_token_and_to_nobody_else() {
+async fn a_private_repository_is_readable_only_with_its_token() {
     let root = tempfile::tempdir().unwrap();
     let tree = root.path().join("shop");
     std::fs::create_dir(&tree).unwrap();
@@ -263,7 +263,7 @@ fn nothing_planted(build: &Build, failed: &Failed) {
 
 // Bad input 70: server that reads the credentials back
 #[tokio::test]
-async fn a_planted_secret_comes_out_nowhere_though_the_server_reads_it_back() {
+async fn a_secret_never_leaks_even_if_the_server_echoes_it() {
     let echo = |request: Request| async move {
         let said = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());
         let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
@@ -298,7 +298,7 @@ async fn a_planted_secret_comes_out_nowhere_though_the_server_reads_it_back() {
 
 // Bad input 106: commit message that holds the token
 #[tokio::test]
-async fn a_commit_message_with_the_secret_in_it_is_reported_without() {
+async fn a_secret_in_a_commit_message_is_hidden_in_the_report() {
     let dir = tempfile::tempdir().unwrap();
     let build = in_test_network(dir.path(), git("http://nowhere.test:1/x"), &[("token", TOKEN)]);
     let subject = Some(format!("Rotate {TOKEN} now"));

@@ -92,7 +92,7 @@ fn read(work: &Path, path: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn submodules_are_fetched_at_their_commits_when_asked_for_and_else_not() {
+async fn submodules_are_fetched_at_their_commits_only_if_enabled() {
     let hosts = Hosts::new().await;
     let inner = hosts.repository("inner", &[("c", "inner")], &[]);
     let lib = hosts.repository("lib", &[("b", "lib")], &[("deep/inner", "../../inner/.git", &inner)]);
@@ -118,7 +118,7 @@ async fn submodules_are_fetched_at_their_commits_when_asked_for_and_else_not() {
 
 // Bad input 72: submodule that would be handed the token of the repository
 #[tokio::test]
-async fn credentials_go_to_the_repositorys_own_host_and_to_no_other() {
+async fn credentials_go_only_to_the_host_of_the_repository() {
     let hosts = Hosts::new().await;
     let lib = hosts.repository("lib", &[("b", "lib")], &[]);
     let elsewhere = hosts.url("other", "lib");
@@ -136,7 +136,7 @@ async fn credentials_go_to_the_repositorys_own_host_and_to_no_other() {
 
 // Bad input 72: submodule elsewhere that names a repository of the first host
 #[tokio::test]
-async fn what_a_repository_elsewhere_names_on_the_first_host_is_fetched_without_credentials() {
+async fn a_submodule_named_by_a_foreign_repository_is_fetched_without_credentials() {
     let hosts = Hosts::new().await;
     let private = hosts.repository("private", &[("b", "private")], &[]);
     let open = hosts.repository("open", &[("c", "open")], &[]);
@@ -161,7 +161,7 @@ async fn what_a_repository_elsewhere_names_on_the_first_host_is_fetched_without_
 }
 
 #[tokio::test]
-async fn hostile_submodules_are_refused_by_name_before_anybody_is_asked() {
+async fn hostile_submodules_are_rejected_by_name_before_any_request() {
     let hosts = Hosts::new().await;
     let commit = "1".repeat(40);
     for (number, (url, reason, words)) in [
@@ -197,7 +197,7 @@ async fn hostile_submodules_are_refused_by_name_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_submodule_that_is_not_there_is_named_with_its_url_and_may_come_later() {
+async fn a_missing_submodule_is_named_with_its_url() {
     let hosts = Hosts::new().await;
     let lib = hosts.repository("lib", &[("b", "lib")], &[]);
     hosts.repository("shop", &[], &[("libs/x", "../../nowhere/.git", &lib)]);
@@ -224,7 +224,7 @@ async fn a_submodule_that_is_not_there_is_named_with_its_url_and_may_come_later(
 }
 
 #[tokio::test]
-async fn submodules_without_end_are_refused() {
+async fn too_many_or_too_deep_submodules_are_rejected() {
     let hosts = Hosts::new().await;
     let leaf = hosts.repository("leaf", &[("b", "")], &[]);
     // Bad input 72: 51 submodules
@@ -245,7 +245,7 @@ async fn submodules_without_end_are_refused() {
 
 // Bad input 72: submodules that are too large together
 #[tokio::test]
-async fn the_limits_of_a_source_are_those_of_all_its_repositories_together() {
+async fn the_source_limits_apply_to_all_repositories_together() {
     let hosts = Hosts::new().await;
     let lib = hosts.repository("lib", &[("b", "12345678")], &[]);
     hosts.repository("shop", &[("a", "")], &[("x", "../../lib/.git", &lib), ("y", "../../lib/.git", &lib)]);
@@ -263,7 +263,7 @@ async fn the_limits_of_a_source_are_those_of_all_its_repositories_together() {
 }
 
 #[tokio::test]
-async fn a_link_to_a_commit_without_a_url_is_an_error_of_the_source() {
+async fn a_submodule_without_a_url_is_an_error_of_the_source() {
     let hosts = Hosts::new().await;
     hosts.repository("shop", &[], &[("libs/x", "../x", &"1".repeat(40))]);
     std::fs::write(hosts.root.path().join("shop/.gitmodules"), "[submodule \"x\"]\n\tpath = libs/y\n")

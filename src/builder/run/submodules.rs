@@ -192,7 +192,7 @@ mod tests {
 
     // Bad input 72: submodule below a link of the source
     #[test]
-    fn nothing_is_written_through_a_link_or_over_files() {
+    fn submodules_are_never_written_through_links_or_over_files() {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink(outside.path(), dir.path().join("link")).unwrap();
         std::fs::create_dir_all(dir.path().join("full/x")).unwrap();

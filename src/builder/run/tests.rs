@@ -50,7 +50,7 @@ pub(super) async fn failure(source: Source) -> Failed {
 }
 
 #[tokio::test]
-async fn sources_at_forbidden_addresses_are_not_asked() {
+async fn sources_at_forbidden_addresses_are_not_contacted() {
     for url in [
         "http://127.0.0.1:1/x",
         "http://localhost/x",
@@ -72,7 +72,7 @@ async fn sources_at_forbidden_addresses_are_not_asked() {
 }
 
 #[tokio::test]
-async fn a_repository_at_a_forbidden_address_is_not_asked() {
+async fn a_repository_at_a_forbidden_address_is_not_contacted() {
     for host in ["localhost:5000", "127.0.0.1:5000", "169.254.169.254:80"] {
         let dir = tempfile::tempdir().unwrap();
         let mut build = build(dir.path(), Source::ConfigMap { digest: "x".into() }, 1800);
@@ -85,7 +85,7 @@ async fn a_repository_at_a_forbidden_address_is_not_asked() {
 }
 
 #[tokio::test]
-async fn passwords_in_urls_are_never_repeated() {
+async fn passwords_in_urls_are_never_shown() {
     let failed = failure(git("https://lovelace:hunter2@git.example/x")).await;
     let text = serde_json::to_string(&failed).unwrap();
     assert!(!text.contains("hunter2") && !text.contains("lovelace"), "{text}");
@@ -93,7 +93,7 @@ async fn passwords_in_urls_are_never_repeated() {
 }
 
 #[tokio::test]
-async fn a_registry_that_does_not_answer_is_a_fault_of_the_push() {
+async fn an_unavailable_registry_is_a_fault_of_the_push() {
     let failed = failure(Source::ConfigMap { digest: "sha256:ab".into() }).await;
     assert_eq!(
         (failed.stage, failed.reason.as_str()),
@@ -108,7 +108,7 @@ async fn a_registry_that_does_not_answer_is_a_fault_of_the_push() {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_the_stage_that_hangs() {
+async fn the_deadline_ends_a_hanging_stage() {
     // Accepts and never answers.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ async fn the_deadline_ends_the_stage_that_hangs() {
 
 // Bad input 94: step that never ends
 #[test]
-fn a_step_that_outlasts_the_build_is_a_verdict_on_what_is_built() {
+fn a_timeout_is_a_verdict_only_during_the_build_stage() {
     let dir = tempfile::tempdir().unwrap();
     let build = build(dir.path(), Source::ConfigMap { digest: "x".into() }, 1800);
     for (stage, code) in [(Stage::Fetch, EXIT_FAULT), (Stage::Build, EXIT_VERDICT), (Stage::Push, EXIT_FAULT)]
@@ -141,7 +141,7 @@ fn a_step_that_outlasts_the_build_is_a_verdict_on_what_is_built() {
 }
 
 #[test]
-fn reports_of_failures_fit_whatever_is_in_them() {
+fn failure_reports_never_exceed_the_limit() {
     let failure = Failure::new(Stage::Build, Reason::BuildFailed, "é\u{1b}[31m".repeat(4000));
     let report = outcome::encode(super::failed(&failure, Progress::default(), "\"".repeat(2048)));
     assert!(report.len() <= MAX_BYTES);
@@ -149,6 +149,6 @@ fn reports_of_failures_fit_whatever_is_in_them() {
 }
 
 #[test]
-fn tags_hold_the_beginning_of_the_key() {
+fn image_tags_contain_the_start_of_the_build_key() {
     assert_eq!(tag(&"ab".repeat(32)), format!("k{}", "ab".repeat(20)));
 }

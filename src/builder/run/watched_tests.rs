@@ -1,4 +1,4 @@
-//! Tests which commits of a real repository are the same source, if the workspace says what a project needs.
+//! Tests which commits of a real repository are the same source if the workspace declares what a project needs.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ const WORKSPACE: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn a_commit_is_the_same_source_until_it_changes_what_the_workspace_says_that_the_path_needs() {
+async fn a_commit_is_the_same_source_unless_it_changes_a_path_the_workspace_needs() {
     let repository = Repository::new(&WORKSPACE).await;
     let first = repository.look("README.md", "1").await;
     assert!(identity(&first).starts_with("tree:") && revision(&first).len() == 40, "{first}");
@@ -101,7 +101,7 @@ async fn a_commit_is_the_same_source_until_it_changes_what_the_workspace_says_th
 }
 
 #[tokio::test]
-async fn what_was_looked_at_is_what_is_built_and_the_log_says_what_counts() {
+async fn the_resolved_commit_is_built_and_the_log_lists_the_watched_paths() {
     let repository = Repository::new(&WORKSPACE).await;
     repository.write("apps/shop/index.js", "hello");
     let work = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ async fn what_was_looked_at_is_what_is_built_and_the_log_says_what_counts() {
 }
 
 #[tokio::test]
-async fn where_nobody_can_say_what_is_needed_the_whole_repository_counts() {
+async fn the_whole_repository_is_watched_if_the_needed_paths_are_unknown() {
     let repository = Repository::new(&WORKSPACE).await;
     repository.write("apps/shop/package.json", "{");
     let first = repository.look("docs/a.md", "1").await;

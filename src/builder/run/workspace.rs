@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_earlier_build_left_is_removed() {
+    fn leftovers_of_an_earlier_build_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("tree/old")).unwrap();
         std::fs::write(dir.path().join("metadata.json"), "old").unwrap();
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn certificates_follow_those_of_the_system() {
+    fn extra_certificates_are_appended_to_those_of_the_system() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::prepare(dir.path().join("new"), "EXTRA").unwrap();
         assert!(std::fs::read_to_string(workspace.ca.unwrap()).unwrap().ends_with("EXTRA\n"));
     }
 
     #[test]
-    fn logins_are_for_this_user_alone() {
+    fn login_files_are_readable_only_by_this_user() {
         use std::os::unix::fs::PermissionsExt as _;
 
         let dir = tempfile::tempdir().unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ignored_stands_beside_the_dockerfile() {
+    fn the_ignore_list_is_written_next_to_the_dockerfile() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::prepare(dir.path().to_owned(), "").unwrap();
         std::fs::write(workspace.tree.join(".dockerignore"), "b").unwrap();

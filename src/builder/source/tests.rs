@@ -13,7 +13,7 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 #[test]
-fn config_maps_are_copied_without_the_kubelets_machinery() {
+fn config_maps_are_copied_without_the_internal_links_of_the_kubelet() {
     let mount = tree(&[("..2026_01/index.html", "hello"), ("..2026_01/.env", "x")]);
     symlink("..2026_01", mount.path().join("..data")).unwrap();
     symlink("..data/index.html", mount.path().join("index.html")).unwrap();
@@ -32,7 +32,7 @@ fn config_maps_are_copied_without_the_kubelets_machinery() {
 }
 
 #[test]
-fn links_inside_are_fine_even_when_they_dangle() {
+fn links_inside_the_source_are_allowed_even_if_they_dangle() {
     let dir = tree(&[("a/b/file", "1"), ("top", "2")]);
     symlink("../../top", dir.path().join("a/b/up")).unwrap();
     symlink("a/b", dir.path().join("dir")).unwrap();
@@ -43,7 +43,7 @@ fn links_inside_are_fine_even_when_they_dangle() {
 // Bad input 73: Dockerfile that links to /var/run/secrets
 // Bad input 73: Dockerfile that links to a file outside by ..
 #[test]
-fn links_that_leave_are_named() {
+fn links_out_of_the_source_are_rejected_by_name() {
     for target in ["/var/run/secrets", "../outside", "a/../../x", "/", ".."] {
         let dir = tree(&[("a/file", "1")]);
         symlink(target, dir.path().join("Dockerfile")).unwrap();
@@ -59,7 +59,7 @@ fn links_that_leave_are_named() {
 
 // Bad input 73: link that leaves by way of another link
 #[test]
-fn links_that_leave_by_way_of_another_link_are_found() {
+fn links_out_of_the_source_through_another_link_are_detected() {
     let dir = tree(&[("deep/er/file", "1")]);
     // Each target looks harmless as text; followed, the second climbs out of the tree.
     symlink("deep/er", dir.path().join("door")).unwrap();
@@ -73,21 +73,21 @@ fn links_that_leave_by_way_of_another_link_are_found() {
 
 // Bad input 80: socket in a source
 #[test]
-fn sockets_and_pipes_are_refused() {
+fn sockets_and_pipes_are_rejected() {
     let dir = tree(&[]);
     let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("sock")).unwrap();
     assert_eq!(verify(dir.path()).unwrap_err().reason, Reason::UnsafeSource);
 }
 
 #[test]
-fn too_many_bytes_are_refused_without_reading_them() {
+fn an_oversized_source_is_rejected_without_reading_it() {
     let dir = tree(&[]);
     std::fs::File::create(dir.path().join("zeros")).unwrap().set_len(MAX_BYTES + 1).unwrap();
     assert_eq!(verify(dir.path()).unwrap_err().reason, Reason::SourceTooLarge);
 }
 
 #[test]
-fn the_context_is_a_directory_of_the_source() {
+fn the_context_is_a_directory_inside_the_source() {
     let dir = tree(&[("app/web/index.html", "")]);
     symlink("app", dir.path().join("link")).unwrap();
     assert!(context(dir.path(), None).is_ok());

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_that_finds_the_disk_full_is_not_refused() {
+    fn a_full_disk_does_not_reject_the_archive() {
         let full = Error::from(std::io::Error::from_raw_os_error(28)).failure();
         assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk));
         let other = Error::from(std::io::Error::from_raw_os_error(5)).failure();

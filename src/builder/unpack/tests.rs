@@ -68,7 +68,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Unpacks into a directory beside which nothing may appear.
+/// Unpacks into a directory. Nothing may appear next to it.
 fn unpacked(archive: &[u8]) -> (tempfile::TempDir, Result<(), Failure>) {
     let dir = tempfile::tempdir().unwrap();
     let (file, tree) = (dir.path().join("source.tar.gz"), dir.path().join("tree"));
@@ -290,7 +290,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
 }
 
 #[test]
-fn every_bad_archive_is_refused_for_its_reason() {
+fn every_bad_archive_is_rejected_with_its_reason() {
     for (case, archive, reason, word) in refused() {
         let (_dir, result) = unpacked(&archive);
         let failure = result.expect_err(case);
@@ -301,7 +301,7 @@ fn every_bad_archive_is_refused_for_its_reason() {
 }
 
 #[test]
-fn what_only_looks_bad_is_taken_as_it_is_meant() {
+fn archives_that_only_look_bad_are_unpacked() {
     let nested = Tar::default().file("inner", "x").end();
     let cases = [
         ("80 set-user-id bit, which is dropped", {
@@ -348,7 +348,7 @@ fn what_only_looks_bad_is_taken_as_it_is_meant() {
 }
 
 #[test]
-fn archives_as_tools_write_them_are_unpacked() {
+fn archives_of_common_tools_are_unpacked() {
     // git archive: the commit in a global header, one directory, long names by PAX.
     let commit = Tar::default().entry(
         b'g',
@@ -381,7 +381,7 @@ fn archives_as_tools_write_them_are_unpacked() {
 }
 
 #[test]
-fn random_archives_never_panic_and_never_leave() {
+fn random_archives_never_panic_or_write_outside_the_tree() {
     let good = plain().named("path", b"b/c").file("x", "2").link("l", "b/c").end();
     let mut raw = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&good[..]), &mut raw).unwrap();

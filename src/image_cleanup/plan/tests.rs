@@ -103,7 +103,7 @@ fn waits() -> (Vec<String>, Vec<String>, bool) {
 }
 
 #[test]
-fn it_starts_when_its_record_is_gone_and_not_before() {
+fn a_cleanup_starts_only_after_its_record_is_gone() {
     let jobs = [cleanup("c", "waits")];
     assert_eq!(planned(&jobs, &[], &[]), starts());
     let own = record("n", "u", "va", "ka", &digest('a'));
@@ -111,7 +111,7 @@ fn it_starts_when_its_record_is_gone_and_not_before() {
 }
 
 #[test]
-fn one_that_tries_again_starts_when_its_pause_is_over() {
+fn a_retried_cleanup_starts_after_its_pause() {
     let again = |seconds| {
         let mut job = Job::clone(&cleanup("c", "waits"));
         job.annotations_mut().insert("doce.dev/attempt".to_owned(), "3".to_owned());
@@ -124,7 +124,7 @@ fn one_that_tries_again_starts_when_its_pause_is_over() {
 }
 
 #[test]
-fn it_is_taken_back_where_a_record_of_any_namespace_names_the_image_or_its_key() {
+fn a_cleanup_is_cancelled_if_any_record_names_its_image_or_key() {
     let jobs = [cleanup("c", "waits")];
     let taken_back = (vec![], vec!["c".to_owned()], false);
     for other in [
@@ -140,34 +140,34 @@ fn it_is_taken_back_where_a_record_of_any_namespace_names_the_image_or_its_key()
 }
 
 #[test]
-fn it_waits_for_every_build_of_its_repository_that_may_still_name_the_image() {
+fn a_cleanup_waits_for_builds_that_may_still_name_its_image() {
     let with = |other: Arc<Job>, pods: &[Arc<Pod>]| planned(&[cleanup("c", "waits"), other], &[], pods);
     for state in ["waits", "runs"] {
         assert_eq!(with(build("b", state, REPOSITORY), &[]), waits(), "{state}");
         assert_eq!(with(build("b", state, "r.example/you/other"), &[]), starts(), "{state}");
     }
     let done = || build("b", "done", REPOSITORY);
-    assert_eq!(with(done(), &[reports("b", &digest('a'))]), waits(), "it found this very image");
+    assert_eq!(with(done(), &[reports("b", &digest('a'))]), waits(), "it reused this image");
     assert_eq!(with(done(), &[reports("b", &digest('b'))]), starts());
-    assert_eq!(with(done(), &[]), waits(), "its word has yet to be told");
+    assert_eq!(with(done(), &[]), waits(), "its result is not recorded yet");
     assert_eq!(with(elsewhere(&build("b", "runs", REPOSITORY)), &[]), waits());
 }
 
 #[test]
-fn a_build_whose_order_cannot_be_read_holds_up_cleanups_of_its_own_namespace_only() {
+fn a_build_with_an_unreadable_order_blocks_cleanups_only_in_its_namespace() {
     let unclear = job("b", "runs", "DOCE_ORDER", &json!("?"), &json!({}));
     assert_eq!(planned(&[cleanup("c", "waits"), elsewhere(&unclear)], &[], &[]), starts());
     assert_eq!(planned(&[cleanup("c", "waits"), unclear], &[], &[]), waits());
 }
 
 #[test]
-fn no_more_than_two_run_at_a_time() {
+fn at_most_two_cleanups_run_at_a_time() {
     let jobs = [cleanup("r", "runs"), cleanup("c", "waits"), cleanup("d", "waits"), cleanup("e", "done")];
     assert_eq!(planned(&jobs, &[], &[]), (vec!["c".to_owned()], vec![], true));
 }
 
 #[test]
-fn while_an_image_is_being_deleted_no_build_starts_in_its_repository_and_others_do() {
+fn a_running_cleanup_blocks_only_builds_of_its_repository() {
     let limits = Limits { cluster: 5, namespace: 5 };
     let released = |state: &str| {
         let jobs = [
@@ -185,7 +185,7 @@ fn while_an_image_is_being_deleted_no_build_starts_in_its_repository_and_others_
 }
 
 #[test]
-fn a_cleanup_that_does_not_end_holds_up_neither_builds_nor_other_cleanups_for_longer_than_its_time() {
+fn a_stuck_cleanup_blocks_builds_and_cleanups_only_until_its_deadline() {
     let runs = |seconds| since(&cleanup("r", "runs"), seconds);
     let held = |seconds| !under_way(&[runs(seconds)], now()).is_empty();
     assert_eq!([0, 120, 149, 150, 9999].map(held), [true, true, true, false, false]);
@@ -196,7 +196,7 @@ fn a_cleanup_that_does_not_end_holds_up_neither_builds_nor_other_cleanups_for_lo
 }
 
 #[test]
-fn a_cleanup_is_no_build_and_takes_no_place() {
+fn a_cleanup_takes_no_build_slot() {
     let jobs = [cleanup("c", "runs"), cleanup("d", "waits")];
     let limits = Limits { cluster: 1, namespace: 1 };
     assert_eq!(names(&schedule::next(&jobs, limits, |_| true)), Vec::<String>::new());

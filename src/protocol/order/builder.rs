@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_daemon_is_named_by_tcp_host_and_port() {
+    fn a_remote_daemon_address_needs_tcp_host_and_port() {
         let is = |address: &str| Remote { address: address.to_owned(), ..Remote::default() }.is_reachable();
         for address in ["tcp://buildkitd.builds.svc:1234", "tcp://10.0.0.7:1234", "tcp://[fd00::1]:1234"] {
             assert!(is(address), "{address}");

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tags_that_a_build_gives_are_ours() {
+    fn only_tags_created_by_a_build_belong_to_the_operator() {
         let key = "0123456789abcdef".repeat(4);
         let image = format!("k{}", &key[..40]);
         for (tag, is) in

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_that_speaks_of_the_image_or_knows_no_dry_run_holds_nothing_up() {
+    fn a_policy_about_the_image_or_without_dry_run_support_does_not_block() {
         assert!(is_meant(422, "every Deployment and its pods need the label \"team\""));
         assert!(is_meant(403, "exceeded quota: few, requested: count/deployments.apps=1"));
         assert!(!is_meant(400, "admission webhook \"x\" does not support dry run"));

@@ -148,7 +148,7 @@ mod tests {
                           unable to start container process: error during container init: ";
 
     #[test]
-    fn exit_codes_are_said_in_words_with_the_name_of_the_command() {
+    fn exit_codes_are_explained_with_the_name_of_the_command() {
         for (code, reason, said, words) in [
             (
                 1,
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_the_runtime_cannot_start_is_named_and_certain() {
+    fn a_program_that_the_runtime_cannot_start_is_named_and_a_certain_failure() {
         for (said, words) in [
             (
                 "exec: \"foo\": executable file not found in $PATH: unknown",
@@ -198,18 +198,18 @@ mod tests {
             "StartError",
             &format!("{CREATE}error setting cgroup config: device or resource busy"),
         );
-        assert!(!is_certain(&other, 9), "it may pass");
+        assert!(!is_certain(&other, 9), "it may be temporary");
     }
 
     #[test]
-    fn a_crash_is_certain_only_where_a_shell_does_not_find_the_program_again_and_again() {
-        assert!(!is_certain(&ended(1, "Error", "connect ECONNREFUSED"), 50), "its database may come");
+    fn a_crash_is_certain_only_if_a_shell_repeatedly_does_not_find_the_program() {
+        assert!(!is_certain(&ended(1, "Error", "connect ECONNREFUSED"), 50), "its database may start later");
         assert!(!is_certain(&ended(0, "Completed", ""), 50));
         assert!(!is_certain(&ended(127, "Error", ""), 2) && is_certain(&ended(127, "Error", ""), 3));
     }
 
     #[test]
-    fn the_log_is_the_end_of_what_it_said() {
+    fn the_log_keeps_the_end_of_the_output() {
         let long = format!("{}é\nlast", "x".repeat(3000));
         let kept = log(&ended(1, "Error", &long));
         assert!(kept.len() <= LOG && kept.ends_with("é\nlast"));

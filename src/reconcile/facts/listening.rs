@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_exposes_another_port_than_the_one_that_is_asked_is_told_of() {
+    fn an_image_that_exposes_a_different_port_gets_a_hint() {
         assert!(
             told(&[80, 8080], NOT_LISTENING)
                 .starts_with("the image exposes 80, 8080, but spec.run.port is 3000")
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_we_wrote_and_one_that_answers_get_no_such_hint() {
+    fn generated_images_and_images_that_answer_get_no_hint() {
         assert_eq!(told(&[80], NOT_READY), "it runs");
         let ours = ImageFact { ports: vec![8080], generated: true, ..ImageFact::default() };
         assert_eq!(of(ours, NOT_LISTENING), "it runs");

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_a_quota_a_full_node_and_a_database_that_is_away_are_outside_and_a_bug_is_not() {
+    fn registry_quota_node_and_database_faults_are_outside_the_version_and_bugs_are_not() {
         let is = |reason: &str, message: &str| {
             is_outside(&Trouble { reason: reason.to_owned(), message: message.to_owned() })
         };
@@ -64,7 +64,7 @@ mod tests {
         assert!(is("CrashLoopBackOff", "exit code 1: Error: connect ECONNREFUSED 10.0.0.5:5432"));
         assert!(is("ContainerExits", "java.net.ConnectException: Connection refused"));
         assert!(!is("CrashLoopBackOff", "TypeError: x is not a function"));
-        assert!(!is("NotListening", "connection refused on port 3000"), "that is the app itself");
+        assert!(!is("NotListening", "connection refused on port 3000"), "the app itself refuses");
         assert!(!is("InvalidImageName", ""));
     }
 }

@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_has_its_way_out() {
+    fn each_pull_error_says_what_to_do() {
         let image = "10.0.0.9:5000/team/site@sha256:4bd1";
         for (cause, way_out) in [
             (
@@ -68,13 +68,13 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_told_even_if_the_node_says_much_before_it() {
+    fn the_cause_is_kept_at_the_end_of_a_long_node_message() {
         let message = told(&format!("{} not found", "failed to pull and unpack image ".repeat(60)));
         assert!(message.ends_with("not found") && message.len() < 600, "{message}");
     }
 
     #[test]
-    fn other_troubles_are_left_alone() {
+    fn other_troubles_are_unchanged() {
         let other = Trouble { reason: "CrashLoopBackOff".into(), message: "not found".into() };
         assert_eq!(explained(other.clone()), other);
         assert_eq!(

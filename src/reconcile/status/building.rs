@@ -171,7 +171,7 @@ mod tests {
     use super::{Failure, Reason, ordinal, word};
 
     #[test]
-    fn who_must_wait_and_who_must_correct_a_secret_are_told_apart() {
+    fn each_build_failure_maps_to_its_condition_reason() {
         let word = |stage: &str, reason: &str| {
             word(&Failure { stage: stage.into(), reason: reason.into(), ..Failure::default() })
         };
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_told_as_people_say_them() {
+    fn queue_positions_are_written_as_ordinals() {
         let told: Vec<String> = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 113].map(ordinal).into();
         assert_eq!(told.join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd 111th 113th");
     }

@@ -1,4 +1,4 @@
-//! Deployment, Service and build Jobs: one of each, and the same for life.
+//! Deployment, Service and build Jobs: one of each, never replaced.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Finding, PROJECT};
 use crate::history::{Version, those};
 
-/// 3. At every instant at most one Deployment, one Service and one running build of a uid; no build is begun twice.
-pub(super) fn nothing_is_there_twice(evidence: &Evidence) -> Finding {
+/// 3. At every moment a uid has at most one Deployment, one Service and one running build; no build starts twice.
+pub(super) fn no_child_exists_twice(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     evidence.history.replay(|moment, version| {
         let resource = version.resource.as_str();
@@ -28,7 +28,7 @@ pub(super) fn nothing_is_there_twice(evidence: &Evidence) -> Finding {
         let what = (&annotations["doce.dev/build-of"], &annotations["doce.dev/attempt"]);
         let key = format!("{} {what:?}", job.label("doce.dev/uid"));
         let first = *begun.entry(key).or_insert(&job.uid);
-        finding.check(first == job.uid, || format!("{what:?} was built twice"));
+        finding.check(first == job.uid, || format!("{what:?} ran twice"));
     }
     finding
 }
@@ -37,8 +37,8 @@ fn is_finished(job: &Version) -> bool {
     job.says("Complete", "True") || job.says("Failed", "True")
 }
 
-/// 4. Node port and cluster IP stay for the life of a project, and its Service is never made anew.
-pub(super) fn the_address_stays(evidence: &Evidence) -> Finding {
+/// 4. Node port and cluster IP stay for the life of a project, and its Service is never recreated.
+pub(super) fn the_address_never_changes(evidence: &Evidence) -> Finding {
     let address = |service: &Version| {
         let spec = &service.object["spec"];
         format!("{} at {} on {}", service.uid, spec["clusterIP"], spec["ports"][0]["nodePort"])
@@ -47,7 +47,7 @@ pub(super) fn the_address_stays(evidence: &Evidence) -> Finding {
 }
 
 /// 5. Uid and selector of the Deployment stay for the life of a project.
-pub(super) fn the_deployment_stays(evidence: &Evidence) -> Finding {
+pub(super) fn the_deployment_is_never_replaced(evidence: &Evidence) -> Finding {
     let identity =
         |deployment: &Version| format!("{} with {}", deployment.uid, deployment.object["spec"]["selector"]);
     stays(evidence, "deployments", identity)
@@ -59,12 +59,12 @@ fn stays(evidence: &Evidence, resource: &str, what: impl Fn(&Version) -> String)
     for version in evidence.history.of(resource).filter(|version| version.name == PROJECT) {
         let (is, project) = (what(version), version.label("doce.dev/uid"));
         let was = first.entry(project).or_insert_with(|| is.clone());
-        finding.check(*was == is, || format!("it was {was} and is {is}"));
+        finding.check(*was == is, || format!("it changed from {was} to {is}"));
     }
     finding
 }
 
-/// 6. The image of the pod template is by digest, and the one that the record of that version had then.
+/// 6. The pod template has its image by digest, the same as the record of its version had at that time.
 pub(super) fn the_image_is_the_recorded_one(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut recorded: BTreeMap<(String, String), Value> = BTreeMap::new();
@@ -79,7 +79,7 @@ pub(super) fn the_image_is_the_recorded_one(evidence: &Evidence) -> Finding {
             let by_digest = image.as_str().is_some_and(|image| image.contains("@sha256:"));
             let known = recorded.get(&(project, of.clone()));
             finding.check(by_digest && known == Some(image), || {
-                format!("{of} runs {image}, and recorded is {known:?}")
+                format!("{of} runs {image}, but its record has {known:?}")
             });
         }
     });

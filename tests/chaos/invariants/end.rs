@@ -1,14 +1,14 @@
-//! How it ends: as without faults, with nothing left over, and said truly.
+//! The end of a life: the same as without faults, nothing left over, and a true status.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::{Evidence, Finding, PROJECT};
 use crate::history::{Version, those};
 
-/// What the operator makes itself; ReplicaSets and pods are made by Kubernetes as long as their Deployment is there.
+/// The operator creates these. Kubernetes creates ReplicaSets and pods while their Deployment exists.
 const MADE: [&str; 4] = ["controllerrevisions", "deployments", "services", "jobs"];
 
-/// 17. The last status is of the newest generation, nothing is under way, and it is Ready or calls for a person.
+/// 17. The last status is about the newest generation, no work is in progress, and the project is Ready or Stalled.
 pub(super) fn the_end_is_ready_or_stalled(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let end = evidence.history.end();
@@ -17,22 +17,23 @@ pub(super) fn the_end_is_ready_or_stalled(evidence: &Evidence) -> Finding {
         let true_to_it = status["observedGeneration"] == *generation && !project.says("Reconciling", "True");
         finding
             .check(true_to_it && (project.says("Ready", "True") || project.says("Stalled", "True")), || {
-                format!("in the end it says {}", status["conditions"])
+                format!("the last conditions are {}", status["conditions"])
             });
     }
     finding
 }
 
-/// 18. Status, children and memory are in the end as in the life without faults (names of namespaces, uids, times and
-///     the number of the port apart).
+/// 18. Status, children and memory end as in the life without faults (except names of namespaces, uids, times and the
+///     port number).
 pub(super) fn the_end_is_the_same(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     finding.check(evidence.otherwise.is_none(), || evidence.otherwise.clone().unwrap_or_default());
     finding
 }
 
-/// 19. Of each kind as many objects were made as without faults, and so, as the end is the same, as many were deleted.
-pub(super) fn as_many_objects_were_made(evidence: &Evidence) -> Finding {
+/// 19. The operator created as many objects of each kind as without faults. Because the end is the same, it deleted as
+///     many too.
+pub(super) fn as_many_objects_are_created(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let Some(expected) = evidence.made.as_ref().filter(|_| evidence.otherwise.is_none()) else {
         return finding;
@@ -41,14 +42,14 @@ pub(super) fn as_many_objects_were_made(evidence: &Evidence) -> Finding {
     let resources: BTreeSet<&String> = expected.keys().chain(made.keys()).collect();
     for resource in resources {
         let (of, without) = (made.get(resource), expected.get(resource));
-        finding.check(of == without, || format!("{of:?} {resource} were made, {without:?} without faults"));
+        finding.check(of == without, || format!("{of:?} {resource} created, {without:?} without faults"));
     }
     finding
 }
 
-/// 20. What belonged to a deleted project is gone in the end, and what was collected of it was not made anew. (A first
-///     write that was on its way when the project went may still arrive; that goes too.)
-pub(super) fn nothing_is_left_of_a_deleted_project(evidence: &Evidence) -> Finding {
+/// 20. The children of a deleted project are gone in the end, and the operator recreated none of them. (A first write
+///     that was in flight at the deletion may still arrive; its object is deleted too.)
+pub(super) fn nothing_remains_of_a_deleted_project(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     for project in evidence.projects().filter(|version| version.gone) {
         let (mut last, mut named) = (BTreeMap::<&str, &Version>::new(), BTreeMap::new());
@@ -58,7 +59,7 @@ pub(super) fn nothing_is_left_of_a_deleted_project(evidence: &Evidence) -> Findi
             let before = named.insert((&child.resource, &child.name), &child.uid);
             let anew = before.is_some_and(|uid| *uid != child.uid) && MADE.contains(&&*child.resource);
             finding.check(!anew || child.at < project.at, || {
-                format!("{} {} was made anew when its project was gone", child.resource, child.name)
+                format!("{} {} was recreated after its project was deleted", child.resource, child.name)
             });
         }
         for child in last.values() {
@@ -68,7 +69,7 @@ pub(super) fn nothing_is_left_of_a_deleted_project(evidence: &Evidence) -> Findi
     finding
 }
 
-/// 21. After a deletion and a new beginning, everything there belongs to the new project, and what was learned too.
+/// 21. After a project is deleted and recreated, all children and the memory belong to the new project.
 pub(super) fn nothing_is_inherited(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let end = evidence.history.end();
@@ -80,14 +81,14 @@ pub(super) fn nothing_is_inherited(evidence: &Evidence) -> Finding {
         let there = those(&end, resource);
         for child in there.iter().filter(|child| child.label("doce.dev/project") == PROJECT) {
             finding.check(child.label("doce.dev/uid") == project.uid, || {
-                format!("{resource} {} is of a project that is gone", child.name)
+                format!("{resource} {} belongs to a deleted project", child.name)
             });
         }
     }
     finding
 }
 
-/// 23. A spec that was written after the last verdict and is not itself condemned serves in the end.
+/// 23. A spec that is newer than the last verdict, and has no verdict itself, serves in the end.
 pub(super) fn a_good_spec_serves_after_a_failure(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let (mut generation, mut failures, mut failed_then) = (0, 0, None);
@@ -106,10 +107,7 @@ pub(super) fn a_good_spec_serves_after_a_failure(evidence: &Evidence) -> Finding
     if let (Some(project), Some(then)) = (project, failed_then.filter(|then| *then > 0 && *then == failures))
     {
         finding.check(project.says("Ready", "True"), || {
-            format!(
-                "{then} verdicts stood when it was mended, and it is not Ready: {}",
-                project.condition("Ready")
-            )
+            format!("fixed after {then} verdicts, but not Ready: {}", project.condition("Ready"))
         });
     }
     finding
@@ -125,7 +123,8 @@ fn verdicts(ledger: &Version) -> usize {
         .count()
 }
 
-/// 30. No panic in the operator's code, and its loop runs to the end. (That its pauses grow to a cap is a unit test.)
+/// 30. The operator's code never panics, and its loop runs to the end. (A unit test checks that its retry delays grow
+///     to a maximum.)
 pub(super) fn the_operator_never_panics(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     finding.check(evidence.fell.is_none(), || evidence.fell.clone().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Going back: to what, with which ReplicaSet, and with which template.
+//! Rollbacks: the target, its ReplicaSet, and its template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Finding, PROJECT, is_to_have_no_pods};
 use crate::history::{Moment, Version, those};
 
-/// The version that went live last, other than `but`, and has not failed.
+/// The version that went live last, except `but` and failed versions.
 fn newest_live<'a>(ledger: &'a Value, but: &str) -> Option<&'a str> {
     let versions = ledger["versions"].as_object().into_iter().flatten();
     let good = versions.filter(|(version, life)| *version != but && life["failed"].is_null());
@@ -21,8 +21,8 @@ fn ledger(moment: &Moment<'_>) -> Value {
     there.map(|ledger| ledger.annotation("doce.dev/ledger")).unwrap_or_default()
 }
 
-/// 11. The target of a new hold is the newest live version other than the one in place, and never a failed one; and
-///     only a person scales to 0.
+/// 11. A new hold targets the newest live version other than the current one, and never a failed one. Only a user
+///     scales to 0.
 pub(super) fn a_rollback_goes_to_a_good_version(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let (mut held, mut replicas) = (Value::Null, Value::Null);
@@ -35,7 +35,7 @@ pub(super) fn a_rollback_goes_to_a_good_version(evidence: &Evidence) -> Finding 
                 let in_place = in_place.map_or("", |there| there.template("doce.dev/version"));
                 let newest = newest_live(&ledger, in_place);
                 finding.check(target.as_str() == newest, || {
-                    format!("the hold goes to {target} and the newest good version is {newest:?}")
+                    format!("the hold targets {target}, but the newest good version is {newest:?}")
                 });
             }
             held = target;
@@ -44,17 +44,17 @@ pub(super) fn a_rollback_goes_to_a_good_version(evidence: &Evidence) -> Finding 
             let to_nothing = version.object["spec"]["replicas"] == 0 && replicas != 0;
             replicas = version.object["spec"]["replicas"].clone();
             let asked = !to_nothing || project.is_none_or(|project| is_to_have_no_pods(project));
-            finding.check(asked, || "scaled to 0 and nobody asked for it".to_owned());
+            finding.check(asked, || "scaled to 0 without a request".to_owned());
         }
     });
     finding
 }
 
-/// 12. At most two ReplicaSets in the end; while the project lives, the set of the version to go back to is not deleted.
-pub(super) fn the_set_to_go_back_to_stays(evidence: &Evidence) -> Finding {
+/// 12. At most two ReplicaSets remain in the end. While the project exists, the kept ReplicaSet is not deleted.
+pub(super) fn the_kept_replica_set_stays(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let in_the_end = those(&evidence.history.end(), "replicasets").len();
-    finding.check(in_the_end <= 2, || format!("{in_the_end} ReplicaSets in the end"));
+    finding.check(in_the_end <= 2, || format!("{in_the_end} ReplicaSets remain"));
     evidence.history.replay(|moment, version| {
         let lives = moment.get(&("projectdeployments", PROJECT)).is_some_and(|project| !project.is_ending());
         let same = moment
@@ -70,15 +70,13 @@ pub(super) fn the_set_to_go_back_to_stays(evidence: &Evidence) -> Finding {
         let kept = newest_live(&ledger, in_place);
         let another =
             those(moment, "replicasets").iter().any(|set: &&Version| set.template("doce.dev/version") == of);
-        finding.check(kept != Some(of) || another, || {
-            format!("the ReplicaSet of {of}, to which one would go back, was deleted")
-        });
+        finding.check(kept != Some(of) || another, || format!("the kept ReplicaSet of {of} was deleted"));
     });
     finding
 }
 
-/// 24. Of one version with one restart stamp there is one pod template, however often it comes back.
-pub(super) fn a_version_comes_back_as_it_was(evidence: &Evidence) -> Finding {
+/// 24. A version with one restart stamp always has the same pod template.
+pub(super) fn a_version_returns_unchanged(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut first: BTreeMap<(&str, &str, &str), &Value> = BTreeMap::new();
     for deployment in evidence.history.of("deployments").filter(|version| version.name == PROJECT) {
@@ -86,13 +84,13 @@ pub(super) fn a_version_comes_back_as_it_was(evidence: &Evidence) -> Finding {
             (deployment.template("doce.dev/version"), deployment.template("doce.dev/restarted"));
         let template = &deployment.object["spec"]["template"];
         let was = *first.entry((deployment.label("doce.dev/uid"), of, stamp)).or_insert(template);
-        finding.check(was == template, || format!("{of} came back as {template} and was {was}"));
+        finding.check(was == template, || format!("{of} returned as {template}, but was {was}"));
     }
     finding
 }
 
-/// 31. From the start of the Job that deletes it, no record has the image.
-pub(super) fn no_record_names_an_image_that_goes(evidence: &Evidence) -> Finding {
+/// 31. From the start of the Job that deletes an image, no record names this image.
+pub(super) fn no_record_names_a_deleted_image(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut going: BTreeSet<String> = BTreeSet::new();
     evidence.history.replay(|moment, version| {
@@ -110,14 +108,14 @@ pub(super) fn no_record_names_an_image_that_goes(evidence: &Evidence) -> Finding
                 reference.as_str().is_some_and(|reference| reference.ends_with(image))
             });
             finding.check(named.is_none(), || {
-                format!("{image} goes and {} has it", named.map_or("", |record| &record.name))
+                format!("{image} is being deleted, but {} names it", named.map_or("", |record| &record.name))
             });
         }
     });
     finding
 }
 
-/// The digest that a cleanup Job is told.
+/// The digest in the order of a cleanup Job.
 fn digest(job: &Version) -> Option<String> {
     let env = job.object["spec"]["template"]["spec"]["containers"][0]["env"].as_array()?;
     let order = env.iter().find(|variable| variable["name"] == "DOCE_CLEANUP")?["value"].as_str()?;

@@ -1,4 +1,4 @@
-//! What the operators asked for.
+//! The operators' requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,16 +8,16 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Finding, PROJECT};
 use crate::wire::Asked;
 
-/// Writes of one operator in one second.
+/// Maximum writes of one operator per second.
 const MOST_WRITES: usize = 50;
-/// Writes of the same content to the same object.
+/// Maximum writes of the same content to the same object.
 const MOST_ALIKE: usize = 3;
 
 fn writes(evidence: &Evidence) -> impl Iterator<Item = &Asked> {
     evidence.asked.iter().filter(|asked| asked.wrote())
 }
 
-/// 7. Every child that a write returned is controlled by a project of this life, the one whose label it carries.
+/// 7. A project of this life controls every child that a write returned: the project in the child's label.
 pub(super) fn only_own_objects_are_written(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let projects: BTreeSet<&str> =
@@ -28,7 +28,7 @@ pub(super) fn only_own_objects_are_written(evidence: &Evidence) -> Finding {
         let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
         let controller = owners.into_iter().find(|owner| owner["controller"] == true);
         let uid = controller.and_then(|owner| owner["uid"].as_str()).unwrap_or_default();
-        // A ReplicaSet is the Deployment's; whose it is says the label.
+        // The Deployment owns a ReplicaSet, so its label names the project.
         let ours = if asked.call.resource == "replicasets" {
             &metadata["labels"]["doce.dev/uid"]
         } else {
@@ -36,7 +36,7 @@ pub(super) fn only_own_objects_are_written(evidence: &Evidence) -> Finding {
         };
         let uid = ours.as_str().unwrap_or(uid);
         finding.check(projects.contains(uid), || {
-            format!("{} {} was written and is owned by {controller:?}", asked.call, asked.path)
+            format!("{} {} was written, but its owner is {controller:?}", asked.call, asked.path)
         });
     }
     finding
@@ -52,14 +52,14 @@ pub(super) fn nothing_is_written_elsewhere(evidence: &Evidence) -> Finding {
     finding
 }
 
-/// 16. At most 50 writes in a second, and the same content to the same object at most three times.
-pub(super) fn nothing_is_written_again_and_again(evidence: &Evidence) -> Finding {
+/// 16. An operator makes at most 50 writes per second, and at most three of the same content to the same object.
+pub(super) fn no_write_is_repeated(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let times: Vec<_> = writes(evidence).map(|asked| asked.at).collect();
     for (place, from) in times.iter().enumerate() {
         let until = *from + Duration::from_secs(1);
         let number = times[place..].iter().take_while(|at| **at < until).count();
-        finding.check(number <= MOST_WRITES, || format!("{number} writes in a second"));
+        finding.check(number <= MOST_WRITES, || format!("{number} writes in one second"));
     }
     let mut alike: BTreeMap<(String, &str, String), usize> = BTreeMap::new();
     for asked in writes(evidence) {
@@ -73,7 +73,7 @@ pub(super) fn nothing_is_written_again_and_again(evidence: &Evidence) -> Finding
     finding
 }
 
-/// A body without what differs from one look to the next.
+/// A body without the fields that differ between two writes of the same content.
 fn content(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(metadata) = body["metadata"].as_object_mut() {
@@ -82,7 +82,7 @@ fn content(body: &Value) -> Value {
     body
 }
 
-/// 25. Once the project is settled, nothing of it is written, although operators look at it.
+/// 25. Once the project is settled, no operator writes to it, although operators reconcile it.
 pub(super) fn nothing_is_written_once_settled(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let Some(settled) = evidence.settled else { return finding };
@@ -93,6 +93,6 @@ pub(super) fn nothing_is_written_once_settled(evidence: &Evidence) -> Finding {
         .filter(of_project)
         .map(|asked| format!("{} {}", asked.call, asked.path))
         .collect();
-    finding.check(late.is_empty(), || format!("written when all was settled: {late:?}"));
+    finding.check(late.is_empty(), || format!("written after the project was settled: {late:?}"));
     finding
 }

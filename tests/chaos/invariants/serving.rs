@@ -1,4 +1,4 @@
-//! What runs keeps running: asked at every instant of a life.
+//! Running versions keep running: checked at every moment of a life.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Finding, PROJECT, is_serving, is_to_have_no_pods};
 use crate::history::{Moment, Version, those};
 
-/// Whether the project has been Ready and is still to serve.
+/// True if the project has been Ready and should still serve.
 #[derive(Default)]
 struct Promise(bool);
 
@@ -31,7 +31,7 @@ fn app_pods<'a>(moment: &Moment<'a>) -> Vec<&'a Version> {
     those(moment, "pods").into_iter().filter(of_app).collect()
 }
 
-/// 1. Once Ready, never fewer ready pods than replicas, until a person stops or deletes it.
+/// 1. Once Ready, there are never fewer ready pods than replicas, until a user stops or deletes the project.
 pub(super) fn ready_pods_never_vanish(evidence: &Evidence) -> Finding {
     let (mut finding, mut promise) = (Finding::default(), Promise::default());
     evidence.history.replay(|moment, version| {
@@ -48,8 +48,8 @@ pub(super) fn ready_pods_never_vanish(evidence: &Evidence) -> Finding {
     finding
 }
 
-/// 2. The Service always selects a ready pod of a version that is, or will be, live by the ledger.
-pub(super) fn the_service_finds_a_good_pod(evidence: &Evidence) -> Finding {
+/// 2. The Service always selects a ready pod of a version that is live, now or later, in the ledger.
+pub(super) fn the_service_selects_a_good_pod(evidence: &Evidence) -> Finding {
     let good: BTreeSet<String> = evidence.ledgers().flat_map(live_versions).collect();
     let (mut finding, mut promise) = (Finding::default(), Promise::default());
     evidence.history.replay(|moment, version| {
@@ -64,7 +64,7 @@ pub(super) fn the_service_finds_a_good_pod(evidence: &Evidence) -> Finding {
         });
         finding.check(found, || {
             format!(
-                "the Service finds no ready pod of a good version after {} {}",
+                "the Service selects no ready pod of a good version after {} {}",
                 version.resource, version.name
             )
         });

@@ -1,4 +1,4 @@
-//! What is said: never too early, never of the version before, always with a reason, and short.
+//! The status: never too early, never about the previous version, always with a reason, and short.
 
 use doce_operator::crd::conditions::Reason;
 use doce_operator::version::short;
@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Finding, PROJECT, is_changing, is_serving};
 use crate::history::{Moment, Version};
 
-/// Largest object in bytes.
+/// Maximum size of an object in bytes.
 const MAX_OBJECT: usize = 16 * 1024;
-/// Longest message in bytes.
+/// Maximum length of a message in bytes.
 const MAX_MESSAGE: usize = 1024;
 
-/// Calls `look` for every version of the project that was made by a write of its status.
+/// Calls `look` for every version of the project that a write of its status created.
 fn told(evidence: &Evidence, mut look: impl FnMut(&Moment<'_>, &Version)) {
     let mut before: Option<(String, Value)> = None;
     evidence.history.replay(|moment, version| {
@@ -28,9 +28,10 @@ fn told(evidence: &Evidence, mut look: impl FnMut(&Moment<'_>, &Version)) {
     });
 }
 
-/// 9. observedGeneration never goes back and never ahead; Ready is said of the newest generation, while the Deployment is
-///    observed, updated and available, or it says that pods are being added or replaced.
-pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
+/// 9. observedGeneration never decreases and never exceeds the generation. Ready is about the newest generation. While
+///    it is True, the Deployment is observed, updated and available, or Ready says that pods are being added or
+///    replaced.
+pub(super) fn ready_is_about_the_newest_generation(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut before: Option<(String, i64)> = None;
     for version in evidence.projects().filter(|version| !version.gone) {
@@ -38,7 +39,7 @@ pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
         let observed = version.object["status"]["observedGeneration"].as_i64().unwrap_or(-1);
         let was = before.as_ref().filter(|(uid, _)| *uid == version.uid).map_or(-1, |(_, was)| *was);
         finding.check(was <= observed && observed <= generation, || {
-            format!("observedGeneration was {was} and is {observed} of {generation}")
+            format!("observedGeneration changed from {was} to {observed} of {generation}")
         });
         before = Some((version.uid.clone(), observed));
     }
@@ -48,13 +49,13 @@ pub(super) fn ready_is_said_of_the_newest(evidence: &Evidence) -> Finding {
         }
         let generation = &version.object["metadata"]["generation"];
         let of = &version.condition("Ready")["observedGeneration"];
-        finding.check(of == generation, || format!("Ready of generation {of} is said of {generation}"));
+        finding.check(of == generation, || format!("Ready is about generation {of}, not {generation}"));
         if is_serving(version) && !is_changing(version) {
             let whole = moment.get(&("deployments", PROJECT)).is_some_and(|there| is_whole(there));
             finding.check(whole, || {
                 let there = moment.get(&("deployments", PROJECT));
                 format!(
-                    "Ready, while the Deployment is {}",
+                    "Ready, but the Deployment is {}",
                     there.map_or(&Value::Null, |there| &there.object["status"])
                 )
             });
@@ -79,12 +80,12 @@ pub(super) fn ready_agrees_with_the_children(evidence: &Evidence) -> Finding {
         let there = moment.get(&("deployments", PROJECT));
         let in_place = there.map(|there| short(there.template("doce.dev/version"))).unwrap_or_default();
         let said = version.object["status"]["version"].as_str().unwrap_or_default();
-        finding.check(said == in_place, || format!("Ready with {said}, and the Deployment has {in_place}"));
+        finding.check(said == in_place, || format!("Ready with {said}, but the Deployment has {in_place}"));
     });
     finding
 }
 
-/// 14. Objects stay small, and what is said in conditions is short and has no control characters.
+/// 14. Objects are small, and messages of conditions are short and contain no control characters.
 pub(super) fn objects_stay_small(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     for version in evidence.history.all().iter().filter(|version| version.resource != "pods") {
@@ -98,12 +99,12 @@ pub(super) fn objects_stay_small(evidence: &Evidence) -> Finding {
     for condition in conditions {
         let message = condition["message"].as_str().unwrap_or_default();
         let clean = !message.chars().any(|character| character.is_control() && character != '\n');
-        finding.check(message.len() <= MAX_MESSAGE && clean, || format!("a message: {message:?}"));
+        finding.check(message.len() <= MAX_MESSAGE && clean, || format!("bad message: {message:?}"));
     }
     finding
 }
 
-/// 22. While a build has failed, what ran before is in place and available.
+/// 22. While a build has failed, the previous version stays in place and available.
 pub(super) fn a_failed_build_leaves_what_runs_alone(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     let mut ran: Option<(String, String)> = None;
@@ -116,7 +117,7 @@ pub(super) fn a_failed_build_leaves_what_runs_alone(evidence: &Evidence) -> Find
             let before = ran.as_ref().filter(|(uid, _)| *uid == version.uid);
             if let Some((_, before)) = before {
                 finding.check(*before == in_place && version.says("Available", "True"), || {
-                    format!("{before} ran, a build failed, and now {in_place} is in place")
+                    format!("after a failed build, {in_place} replaced {before}")
                 });
             }
         }
@@ -124,7 +125,7 @@ pub(super) fn a_failed_build_leaves_what_runs_alone(evidence: &Evidence) -> Find
     finding
 }
 
-/// 29. Ready has a known reason and a sentence; where it is not True, either work goes on or a person is called for.
+/// 29. Ready has a known reason and a message. If it is not True, either work continues or the project is Stalled.
 pub(super) fn every_state_has_a_reason(evidence: &Evidence) -> Finding {
     let mut finding = Finding::default();
     told(evidence, |_, version| {

@@ -1,4 +1,4 @@
-//! Planted histories: each invariant finds what it is there for, and nothing in a good life.
+//! Planted histories: each invariant finds its violation, and none in a good life.
 
 use bytes::Bytes;
 use http::Method;
@@ -12,7 +12,7 @@ use crate::wire::Asked;
 const GOOD: &str = "aaaaaaaa00000000";
 const BAD: &str = "bbbbbbbb00000000";
 
-/// A life that is told version by version.
+/// A life, version by version.
 #[derive(Default)]
 struct Tale {
     versions: Vec<Version>,
@@ -134,7 +134,7 @@ fn serves() -> Tale {
         .tell("projectdeployments", "shop", "p1", project(1, 1, "True", "Serving"))
 }
 
-/// Numbers of the invariants that the tale breaks.
+/// Numbers of the invariants that the tale violates.
 fn broken(evidence: &Evidence) -> Vec<u8> {
     let broken = ALL.iter().filter(|invariant| !(invariant.look)(evidence).breaches.is_empty());
     broken.map(|invariant| invariant.number).collect()
@@ -147,7 +147,7 @@ fn breaks(tale: Tale, number: u8) {
 }
 
 #[test]
-fn a_good_life_breaks_nothing_and_is_looked_at() {
+fn a_good_life_violates_nothing_and_is_checked() {
     let evidence = serves().evidence();
     assert_eq!(broken(&evidence), Vec::<u8>::new());
     let looked: Vec<u8> = ALL
@@ -159,22 +159,22 @@ fn a_good_life_breaks_nothing_and_is_looked_at() {
 }
 
 #[test]
-fn a_ready_pod_that_vanishes_is_found() {
+fn a_vanished_ready_pod_is_found() {
     breaks(serves().delete("pods", "shop-1-a"), 1);
     breaks(serves().tell("pods", "shop-1-a", "pod1", pod(GOOD, "False")), 1);
     let mut stopped = project(2, 1, "True", "Serving");
     stopped["spec"]["state"] = json!("Stopped");
     let asked_for = serves().tell("projectdeployments", "shop", "p1", stopped).delete("pods", "shop-1-a");
-    assert!(!broken(&asked_for.evidence()).contains(&1), "a person stopped it");
+    assert!(!broken(&asked_for.evidence()).contains(&1), "a user stopped it");
 }
 
 #[test]
-fn a_service_that_finds_only_a_bad_version_is_found() {
+fn a_service_that_selects_only_a_bad_version_is_found() {
     breaks(serves().tell("pods", "shop-2-a", "pod2", pod(BAD, "True")).delete("pods", "shop-1-a"), 2);
 }
 
 #[test]
-fn a_second_deployment_or_build_of_the_same_is_found() {
+fn a_second_deployment_or_build_of_the_same_project_is_found() {
     breaks(serves().tell("deployments", "shop-two", "d2", deployment(GOOD, 1)), 3);
     let job = || json!({ "metadata": { "annotations": { "doce.dev/build-of": "key/1", "doce.dev/attempt": "0" } } });
     let built = serves().tell("jobs", "shop-1", "j1", job()).delete("jobs", "shop-1");
@@ -182,18 +182,18 @@ fn a_second_deployment_or_build_of_the_same_is_found() {
 }
 
 #[test]
-fn a_service_that_is_deleted_and_made_again_or_moved_is_found() {
+fn a_recreated_or_moved_service_is_found() {
     breaks(serves().delete("services", "shop").tell("services", "shop", "s2", service("10.0.0.1")), 4);
     breaks(serves().tell("services", "shop", "s1", service("10.0.0.2")), 4);
 }
 
 #[test]
-fn a_deployment_that_is_made_anew_is_found() {
+fn a_recreated_deployment_is_found() {
     breaks(serves().delete("deployments", "shop").tell("deployments", "shop", "d2", deployment(GOOD, 1)), 5);
 }
 
 #[test]
-fn an_image_that_nobody_recorded_is_found() {
+fn an_unrecorded_image_is_found() {
     breaks(serves().tell("deployments", "shop", "d1", deployment(BAD, 1)), 6);
     let mut tag = deployment(GOOD, 1);
     tag["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.test/app:latest");
@@ -201,7 +201,7 @@ fn an_image_that_nobody_recorded_is_found() {
 }
 
 #[test]
-fn a_write_to_a_stranger_or_elsewhere_is_found() {
+fn a_write_to_another_owners_object_or_namespace_is_found() {
     let of = |uid: &str| json!({ "metadata": { "uid": "x", "ownerReferences": [{ "uid": uid, "controller": true }] } });
     let path = "/apis/apps/v1/namespaces/n/deployments/shop";
     breaks(serves().ask(&Method::PATCH, path, &json!({}), of("p0")), 7);
@@ -213,7 +213,7 @@ fn a_write_to_a_stranger_or_elsewhere_is_found() {
 }
 
 #[test]
-fn ready_for_another_generation_or_before_the_deployment_is_found() {
+fn ready_for_another_generation_or_an_unavailable_deployment_is_found() {
     breaks(serves().tell("projectdeployments", "shop", "p1", project(2, 1, "True", "Held")), 9);
     breaks(serves().tell("projectdeployments", "shop", "p1", project(2, 0, "False", "Starting")), 9);
     let early = serves().tell("deployments", "shop", "d1", deployment(GOOD, 0));
@@ -221,13 +221,13 @@ fn ready_for_another_generation_or_before_the_deployment_is_found() {
 }
 
 #[test]
-fn ready_with_the_version_before_is_found() {
+fn ready_with_the_previous_version_is_found() {
     let moved = serves().tell("deployments", "shop", "d1", deployment(BAD, 1));
     breaks(moved.tell("projectdeployments", "shop", "p1", project(1, 1, "True", "Held")), 10);
 }
 
 #[test]
-fn a_rollback_to_a_failed_version_and_a_scale_to_nothing_are_found() {
+fn a_rollback_to_a_failed_version_and_a_scale_to_zero_are_found() {
     let hold = json!({ "versions": { GOOD: { "live": 1 }, BAD: { "live": 2, "failed": {} } }, "hold": { "target": BAD } });
     breaks(serves().tell("controllerrevisions", "shop", "l1", ledger(&hold)), 11);
     let mut nothing = deployment(GOOD, 1);
@@ -236,7 +236,7 @@ fn a_rollback_to_a_failed_version_and_a_scale_to_nothing_are_found() {
 }
 
 #[test]
-fn a_third_set_and_a_deleted_set_that_one_would_go_back_to_are_found() {
+fn a_third_replica_set_and_a_deleted_kept_one_are_found() {
     let three = serves().tell("replicasets", "shop-2", "rs2", set(BAD)).tell(
         "replicasets",
         "shop-3",
@@ -250,7 +250,7 @@ fn a_third_set_and_a_deleted_set_that_one_would_go_back_to_are_found() {
 }
 
 #[test]
-fn a_large_object_and_a_dirty_message_are_found() {
+fn a_large_object_and_a_message_with_control_characters_are_found() {
     breaks(
         serves().tell("services", "other", "s9", json!({ "spec": { "text": "x".repeat(17 * 1024) } })),
         14,
@@ -261,7 +261,7 @@ fn a_large_object_and_a_dirty_message_are_found() {
 }
 
 #[test]
-fn the_same_write_again_and_again_is_found() {
+fn a_repeated_write_is_found() {
     let path = "/apis/apps/v1/namespaces/n/deployments/shop";
     let written = |number: usize| {
         (0..number).fold(serves(), |tale, _| tale.ask(&Method::PATCH, path, &json!({ "a": 1 }), Value::Null))
@@ -271,10 +271,10 @@ fn the_same_write_again_and_again_is_found() {
 }
 
 #[test]
-fn an_end_that_is_open_or_different_or_took_more_objects_is_found() {
+fn an_unsettled_or_different_end_and_extra_objects_are_found() {
     breaks(serves().tell("projectdeployments", "shop", "p1", project(1, 1, "False", "Starting")), 17);
     let mut evidence = serves().evidence();
-    evidence.otherwise = Some("it ended otherwise".to_owned());
+    evidence.otherwise = Some("it ended differently".to_owned());
     assert_eq!(broken(&evidence), [18]);
     let mut evidence = serves().evidence();
     evidence.made = Some(serves().evidence().history.made("shop"));
@@ -294,37 +294,37 @@ fn a_child_that_outlives_its_project_is_found() {
     assert!(!broken(&whole.evidence()).contains(&20));
     let late = first_write.tell("jobs", "shop-9", "j9", json!({})).delete("jobs", "shop-9");
     let again = Tale { versions: late.versions.clone(), asked: vec![] };
-    assert!(!broken(&late.evidence()).contains(&20), "it was on its way");
+    assert!(!broken(&late.evidence()).contains(&20), "it was in flight");
     breaks(again.tell("jobs", "shop-9", "j8", json!({})).delete("jobs", "shop-9"), 20);
 }
 
 #[test]
-fn what_a_namesake_left_behind_is_found() {
+fn a_child_inherited_from_a_deleted_project_is_found() {
     let again = serves().delete("projectdeployments", "shop");
     breaks(again.tell("projectdeployments", "shop", "p2", project(1, -1, "Unknown", "Unseen")), 21);
 }
 
 #[test]
-fn a_failed_build_that_moves_what_runs_is_found() {
+fn a_failed_build_that_changes_the_deployment_is_found() {
     let moved = serves().tell("deployments", "shop", "d1", deployment(BAD, 1));
     breaks(moved.tell("projectdeployments", "shop", "p1", project(2, 2, "False", "BuildFailed")), 22);
 }
 
 #[test]
-fn a_mended_spec_that_does_not_serve_is_found() {
+fn a_fixed_spec_that_does_not_serve_is_found() {
     let verdict = ledger(&json!({ "versions": { GOOD: { "live": 1 }, BAD: { "failed": {} } } }));
     let failed = serves().tell("controllerrevisions", "shop", "l1", verdict);
     breaks(failed.tell("projectdeployments", "shop", "p1", project(2, 2, "False", "Starting")), 23);
 }
 
 #[test]
-fn a_version_that_comes_back_in_another_shape_is_found() {
+fn a_version_that_returns_with_another_template_is_found() {
     let mut other = deployment(GOOD, 1);
     other["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
     breaks(serves().tell("deployments", "shop", "d1", other), 24);
 }
 
-/// The Job that deletes the image of this version, started or not.
+/// The Job that deletes the image of this version, started or suspended.
 fn cleanup(version: &str, suspend: bool) -> Value {
     let order = json!({ "digest": format!("sha256:{version}") }).to_string();
     let env = json!([{ "name": "DOCE_CLEANUP", "value": order }]);
@@ -334,7 +334,7 @@ fn cleanup(version: &str, suspend: bool) -> Value {
 }
 
 #[test]
-fn an_image_that_goes_while_a_record_has_it_or_comes_to_have_it_is_found() {
+fn the_deletion_of_an_image_that_a_record_names_is_found() {
     let waits = || serves().tell("jobs", "shop-9", "j9", cleanup(GOOD, true));
     assert_eq!(broken(&waits().evidence()), Vec::<u8>::new());
     breaks(waits().tell("jobs", "shop-9", "j9", cleanup(GOOD, false)), 31);
@@ -344,7 +344,7 @@ fn an_image_that_goes_while_a_record_has_it_or_comes_to_have_it_is_found() {
 }
 
 #[test]
-fn a_write_after_all_was_settled_is_found() {
+fn a_write_after_the_project_settled_is_found() {
     let path = "/apis/doce.dev/v1alpha1/namespaces/n/projectdeployments/shop/status";
     let mut evidence = serves().ask(&Method::PUT, path, &json!({}), Value::Null).evidence();
     evidence.settled = Some(1);
@@ -354,7 +354,7 @@ fn a_write_after_all_was_settled_is_found() {
 }
 
 #[test]
-fn a_state_without_reason_and_one_that_waits_for_nobody_are_found() {
+fn an_unknown_reason_and_a_state_without_a_next_step_are_found() {
     breaks(serves().tell("projectdeployments", "shop", "p1", project(1, 1, "True", "Whatever")), 29);
     let mut nobody = project(1, 1, "False", "Starting");
     nobody["status"]["conditions"].as_array_mut().unwrap().pop();

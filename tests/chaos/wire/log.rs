@@ -1,4 +1,4 @@
-//! What the operators of one life asked, in their order, what they were told, and which faults struck.
+//! The requests of all operators of one life in order, their answers, and the faults that struck.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -16,21 +16,21 @@ use crate::fault::Fault;
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// Which operator of the life, from 0 on.
+    /// Number of the operator in the life, from 0.
     pub operator: usize,
     /// Verb and resource.
     pub call: Call,
     /// Path without query.
     pub path: String,
-    /// What was sent, null where it is no JSON.
+    /// The request body; null if it is not JSON.
     pub body: Value,
-    /// It reached the API server.
+    /// True if it reached the API server.
     pub sent: bool,
-    /// Status that the API server gave; 0 where it gave none.
+    /// The API server's status code; 0 if there is none.
     pub code: u16,
     /// The object that a write returned.
     pub answer: Value,
-    /// When it was asked.
+    /// Time of the request.
     pub at: Instant,
 }
 
@@ -49,7 +49,7 @@ impl Asked {
         }
     }
 
-    /// A change that the API server made, Events left out.
+    /// True if the API server changed an object other than an Event.
     pub(crate) fn wrote(&self) -> bool {
         self.call.is_write() && !self.call.is_event() && self.sent && (200..300).contains(&self.code)
     }
@@ -67,21 +67,21 @@ impl Asked {
 pub(crate) struct Log {
     asked: Mutex<Vec<Asked>>,
     struck: Mutex<BTreeMap<usize, Fault>>,
-    /// By verb and path: the first answer of the life.
+    /// The first answer of the life, by verb and path.
     first: Mutex<HashMap<String, (u16, Bytes)>>,
-    /// The most events that the n-th watch of a kind told the first operator.
+    /// The maximum number of events of the n-th watch of a kind by the first operator.
     streams: Mutex<BTreeMap<(Call, usize), usize>>,
     disarmed: AtomicBool,
     strikes: watch::Sender<usize>,
 }
 
 impl Log {
-    /// Everything asked so far.
+    /// All requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How many requests have been asked so far.
+    /// Number of requests so far.
     pub(crate) fn len(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
@@ -96,7 +96,7 @@ impl Log {
         let _ = self.strikes.subscribe().wait_for(|number| *number > 0).await;
     }
 
-    /// From now on nothing befalls anything.
+    /// Injects no faults from now on.
     pub(crate) fn disarm(&self) {
         self.disarmed.store(true, Ordering::Relaxed);
     }
@@ -106,7 +106,7 @@ impl Log {
         self.disarmed.load(Ordering::Relaxed)
     }
 
-    /// How often the first operator asked each kind.
+    /// Number of requests of each kind by the first operator.
     pub(crate) fn counts(&self) -> BTreeMap<Call, usize> {
         let mut counts = BTreeMap::new();
         for asked in self.asked.lock().unwrap().iter().filter(|asked| asked.operator == 0) {
@@ -115,7 +115,7 @@ impl Log {
         counts
     }
 
-    /// How many events the first watch of each kind told.
+    /// Number of events of the first watch of each kind.
     pub(crate) fn events(&self) -> BTreeMap<Call, usize> {
         let streams = self.streams.lock().unwrap();
         streams
@@ -135,7 +135,7 @@ impl Log {
         self.asked.lock().unwrap()[place].name()
     }
 
-    /// Notes an answer; the first one at its address is kept for those that lag.
+    /// Records an answer and keeps the first one of its address for stale answers.
     pub(super) fn answered(&self, place: usize, code: u16, sent: bool, bytes: &Bytes) {
         let mut all = self.asked.lock().unwrap();
         let asked = &mut all[place];

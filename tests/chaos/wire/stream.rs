@@ -1,4 +1,4 @@
-//! The stream of a watch, event by event, and how it ends before its time.
+//! The stream of a watch, event by event, and how it ends early.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{Answer, Log, cut};
 use crate::call::Call;
 use crate::fault::Fault;
 
-/// Passes the events of a watch on and counts them; after so many, what the step says.
+/// Passes the events of a watch on and counts them. After the given number, it carries out the step.
 pub(super) fn told(
     body: Answer,
     log: Arc<Log>,
@@ -46,7 +46,7 @@ pub(super) fn told(
     StreamBody::new(events.map(|piece| piece.map(Frame::data))).boxed_unsync()
 }
 
-/// The last that is heard of a stream; nothing at all of a silent one.
+/// The last data of a stream; a silent one sends nothing.
 async fn end(fault: Fault, call: &Call) -> Result<Bytes, BoxError> {
     match (fault, fault.answer(call, "")) {
         (_, Some((_, status))) => Ok(format!("{}\n", json!({ "type": "ERROR", "object": status })).into()),
@@ -63,7 +63,7 @@ struct Events<S> {
 }
 
 impl<S: futures::Stream<Item = Result<Bytes, BoxError>> + Unpin> Events<S> {
-    /// The next event with its line break, or what the stream ends with.
+    /// The next event with its line break, or the end of the stream.
     async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {

@@ -1,5 +1,5 @@
 //! A real control plane: etcd, API server, controller manager, scheduler, with certificates of its own.
-//! It knows nothing of nodes and pods: `kwok` or `node` brings those.
+//! It starts no node: `kwok` and `node` do.
 
 mod flags;
 pub mod pki;
@@ -14,12 +14,12 @@ use std::{
 use crate::{Error, Mode, Paths, Supervisor, Tools, ports, probe};
 use pki::{Identity, Pki};
 
-/// Addresses of Services; the first one is the API server's own.
+/// The addresses of Services. The first one is the Service of the API server.
 pub const SERVICE_CIDR: &str = "10.118.0.0/16";
 const FIRST_SERVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 118, 0, 1));
-/// Between components of this machine that need not be reached from pods.
+/// For components that pods do not need to reach.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// A death is noticed at once; a machine may stand still for a while.
+/// Long, because a machine may pause. If the component exits, the wait ends at once.
 const START_WITHIN: Duration = Duration::from_mins(10);
 
 /// A running control plane.
@@ -31,7 +31,7 @@ pub struct ControlPlane {
     kubectl: PathBuf,
 }
 
-/// What the components' flags are made of.
+/// The inputs for the flags of the components.
 struct Plan<'a> {
     mode: Mode,
     paths: &'a Paths,
@@ -47,8 +47,8 @@ struct Plan<'a> {
 }
 
 impl ControlPlane {
-    /// Starts everything and waits until the API server is ready. It listens on `address`, which in mode node is one
-    /// that pods can reach.
+    /// Starts all components and waits until they are ready. The API server listens on `address`, which pods can reach
+    /// in mode node.
     pub fn start(
         mode: Mode,
         address: IpAddr,
@@ -89,7 +89,7 @@ impl ControlPlane {
         let metrics = SocketAddr::new(LOOPBACK, etcd_metrics);
         supervisor.start("etcd", commands.0, START_WITHIN, || probe::http(metrics, "/readyz"))?;
         supervisor.start("kube-apiserver", commands.1, START_WITHIN, || this.ready())?;
-        // These two take as long as each other to come up, so they do it side by side.
+        // These two take equally long to start, so they start in parallel.
         supervisor.spawn("kube-controller-manager", commands.2)?;
         supervisor.spawn("kube-scheduler", commands.3)?;
         for (name, port) in [("kube-controller-manager", controllers), ("kube-scheduler", scheduler)] {
@@ -114,7 +114,7 @@ impl ControlPlane {
         format!("https://{}", self.address)
     }
 
-    /// The authority, for components that need identities of their own.
+    /// The certificate authority, for components that need identities of their own.
     #[must_use]
     pub fn pki(&self) -> &Pki {
         &self.pki
@@ -126,12 +126,12 @@ impl ControlPlane {
         &self.admin
     }
 
-    /// A kubeconfig for a component: `file` names its files, `user` and `group` decide what RBAC lets it do.
+    /// A kubeconfig for a component: `file` names its files; RBAC grants rights to `user` and `group`.
     pub fn kubeconfig_for(&self, file: &str, user: &str, group: Option<&str>) -> Result<PathBuf, Error> {
         self.pki.kubeconfig(&self.server(), file, user, group)
     }
 
-    /// `kubectl` as an administrator, to be given arguments.
+    /// `kubectl` as an administrator, without arguments yet.
     #[must_use]
     pub fn kubectl(&self) -> Command {
         kubectl(&self.kubectl, &self.admin)
@@ -139,7 +139,7 @@ impl ControlPlane {
 
     /// The API server and everything it depends on are ready.
     pub fn ready(&self) -> Result<(), String> {
-        // A closed port is found out without the price of a process.
+        // Checking the port first is cheaper than starting a process.
         probe::listens(self.address)?;
         probe::succeeds(self.kubectl().args(["get", "--raw", "/readyz"])).map(drop)
     }
@@ -151,7 +151,7 @@ impl ControlPlane {
     }
 }
 
-/// `kubectl` with a kubeconfig, undisturbed by the user's own settings.
+/// `kubectl` with this kubeconfig instead of the user's own settings.
 #[must_use]
 pub fn kubectl(program: &Path, kubeconfig: &Path) -> Command {
     let mut command = Command::new(program);

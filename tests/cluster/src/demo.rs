@@ -1,5 +1,5 @@
-//! The demo: from nothing to a URL on which a program from a Git repository answers, and what to try then.
-//! It only calls what users call, git, helm and kubectl, and links none of the operator's code.
+//! The demo: starts from nothing, deploys a program from a Git repository, and prints its URL and what to try next.
+//! It calls only git, helm and kubectl, as users do, and links no code of the operator.
 
 mod chart;
 mod next;
@@ -28,17 +28,17 @@ use target::Target;
 const PROJECT: &str = "hello";
 /// Its namespace.
 const NAMESPACE: &str = "demo";
-/// What stands in the sample for the URL of the repository.
+/// The placeholder in the sample for the URL of the repository.
 const PLACEHOLDER: &str = "https://git.example.com/hello.git";
-/// A port is open as soon as kube-proxy has heard of it.
+/// A node port answers only after kube-proxy has processed the Service.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// A file of the project, from its root on.
+/// The path of a file, given relative to the root of the repository.
 fn project_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Sets up what is missing and ends with the URL on standard output. Again, it only looks whether all is there.
+/// Creates what is missing and prints the URL to standard output. A second run reuses what exists.
 pub fn run(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     let began = Instant::now();
     let target = Target::find(paths, interrupted)?;
@@ -53,20 +53,20 @@ pub fn run(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     let answer = answer(&address)?;
     say(format_args!("done after {}\n", seconds(began)));
     if let Outcome::Serves { failure: Some(failure) } = outcome {
-        say(format_args!("an older version answers, for what is asked for failed:\n  {failure}\n"));
+        say(format_args!("the latest version failed, so an older one answers:\n  {failure}\n"));
     }
     println!("$ curl {address}\n{}", answer.trim_end());
     next::print(&target, &address);
     Ok(())
 }
 
-/// Undoes [`run`].
+/// Takes down what [`run`] created.
 pub fn down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     let Some(target) = Target::given(paths)? else {
         let gone = launch::down(paths, interrupted)?;
         say(format_args!(
             "{}",
-            if gone { "the cluster of the demo is down" } else { "there is no cluster of the demo" }
+            if gone { "stopped the cluster of the demo" } else { "the demo has no cluster" }
         ));
         return Ok(());
     };
@@ -77,7 +77,7 @@ pub fn down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
 fn apply(target: &Target, url: &str) -> Result<(), Error> {
     let sample = project_file("manifests/samples/hello-git.yaml");
     let text = std::fs::read_to_string(&sample).attempt(|| format!("read {}", sample.display()))?;
-    // Build pods run in it: they need more than the strictest Pod Security admits.
+    // Build pods run in this namespace, and they need more than the strictest Pod Security level admits.
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": NAMESPACE,
         "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
@@ -97,7 +97,7 @@ fn apply(target: &Target, url: &str) -> Result<(), Error> {
 fn address(target: &Target) -> Result<String, Error> {
     let path = "jsonpath={.status.url} {.status.nodePort}";
     let arguments = ["get", "projectdeployment", PROJECT, "--namespace", NAMESPACE, "--output", path];
-    let text = target.run("kubectl", &arguments, "ask for the address of the sample")?;
+    let text = target.run("kubectl", &arguments, "get the address of the sample")?;
     match text.split_once(' ') {
         Some((url, _)) if !url.is_empty() => Ok(url.to_owned()),
         Some((_, port)) if !port.is_empty() => Ok(format!("http://{}:{port}", target.node_address)),
@@ -105,7 +105,7 @@ fn address(target: &Target) -> Result<String, Error> {
     }
 }
 
-/// What the sample answers: what `curl` would print.
+/// The answer of the sample, as `curl` prints it.
 fn answer(address: &str) -> Result<String, Error> {
     let deadline = Instant::now() + ANSWERS_WITHIN;
     loop {

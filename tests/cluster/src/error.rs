@@ -1,77 +1,77 @@
-//! Everything that can go wrong, as sentences for the person at the terminal.
-//! It decides nothing; an error carries what was attempted, on what, and the way out.
+//! The errors of the launcher, as sentences for the person at the terminal.
+//! An error says what was attempted, on which object, and what to do.
 
 use std::{fmt, io, path::PathBuf, process::Command, time::Duration};
 
-/// Why the cluster could not be had.
+/// Why an operation on the cluster failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system refused something.
+    /// A system call failed.
     #[error("cannot {attempt}: {source}")]
     Io {
-        /// What was tried, on which object: "write /x/y".
+        /// What was attempted, on which object: "write /x/y".
         attempt: String,
-        /// The system's answer.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// A program that should have done one thing and ended well did not.
+    /// A program that should exit successfully did not.
     #[error("cannot {attempt}: {program} ended with {status}\n{output}")]
     Command {
-        /// What was tried.
+        /// What was attempted.
         attempt: String,
-        /// The program that was run.
+        /// The program that ran.
         program: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// The end of what it printed.
+        /// The last lines that it printed.
         output: String,
     },
-    /// A long-running component ended although it should not have.
-    #[error("{name} has ended; its last lines, from {}:\n{tail}", log.display())]
+    /// A long-running component exited unexpectedly.
+    #[error("{name} exited unexpectedly; the last lines of {}:\n{tail}", log.display())]
     Died {
         /// The component.
         name: String,
-        /// Where all of its output is.
+        /// The file with all of its output.
         log: PathBuf,
-        /// The last lines of it.
+        /// The last lines of that file.
         tail: String,
     },
-    /// A condition did not come true in time.
-    #[error("gave up after {} s waiting for {what}: {last}{tail}", within.as_secs())]
+    /// A condition did not become true before its deadline.
+    #[error("timed out after {} s waiting for {what}: {last}{tail}", within.as_secs())]
     Deadline {
-        /// What was awaited.
+        /// The condition.
         what: String,
-        /// For how long.
+        /// How long the launcher waited.
         within: Duration,
-        /// What the last look showed.
+        /// What the last check returned.
         last: String,
-        /// The last log lines of the component in question, when there is one.
+        /// The last log lines of the component, if the condition belongs to one.
         tail: String,
     },
-    /// A signal asked the launcher to stop.
+    /// The launcher received a signal to stop.
     #[error("interrupted while waiting for {what}")]
     Interrupted {
-        /// What was awaited.
+        /// The condition that the launcher was waiting for.
         what: String,
     },
-    /// Anything else, said in full.
+    /// Any other error.
     #[error("cannot {attempt}: {why}")]
     Failed {
-        /// What was tried.
+        /// What was attempted.
         attempt: String,
-        /// Why it did not work and what to do.
+        /// Why it failed and what to do.
         why: String,
     },
 }
 
 impl Error {
-    /// An error that is neither the system's nor a program's.
+    /// An error of neither a system call nor a program.
     pub fn failed(attempt: impl Into<String>, why: impl fmt::Display) -> Self {
         Self::Failed { attempt: attempt.into(), why: why.to_string() }
     }
 }
 
-/// Says what was attempted when a result is an error.
+/// Adds to an error what was attempted.
 pub trait Attempt<T> {
     /// `attempt` completes the sentence "cannot …".
     fn attempt(self, attempt: impl FnOnce() -> String) -> Result<T, Error>;
@@ -89,7 +89,7 @@ impl<T> Attempt<T> for rustix::io::Result<T> {
     }
 }
 
-/// Runs a program to its end and returns what it wrote to standard output.
+/// Runs a program, waits until it exits, and returns its standard output.
 pub fn run(command: &mut Command, attempt: &str) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().attempt(|| format!("{attempt} (start {program})"))?;

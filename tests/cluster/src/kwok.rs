@@ -1,5 +1,5 @@
-//! The pretended node of mode control-plane: kwok plays it and its pods, as `config/stages.yaml` says.
-//! It runs no container; a Job's pod ends only when a test writes that it has.
+//! The simulated node of mode control-plane: kwok simulates it and its pods, as `config/stages.yaml` defines.
+//! It runs no containers. The pod of a Job ends only when a test writes that into its status.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{Attempt, ControlPlane, Error, Paths, Supervisor, Tools, error::run, 
 
 /// The node's name.
 const NODE: &str = "node-1";
-/// A death is noticed at once; a machine may stand still for a while.
+/// Long, because a machine may pause. If the component exits, the wait ends at once.
 const START_WITHIN: Duration = Duration::from_mins(10);
 
 /// Starts kwok, adds the node, and waits until the node is Ready.
@@ -37,7 +37,7 @@ pub fn start(
 
     let mut command = Command::new(tools.path("kwok")?);
     command
-        // Its own defaults, read from the home directory, are not part of what is pinned here.
+        // kwok reads defaults from the home directory, and those are not pinned here.
         .env("HOME", &dir)
         .arg(format!("--config={}", config.display()))
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
@@ -51,11 +51,11 @@ pub fn start(
     supervisor.wait(&format!("node {NODE} to be Ready"), START_WITHIN, || node_ready(control_plane))
 }
 
-/// What `kubectl logs` says of every container: that it is pretended. The file can be written to by tests.
+/// The log that `kubectl logs` prints for every container. Tests may write to the file.
 fn pod_logs(dir: &Path) -> Result<String, Error> {
     let path = dir.join("pods.log");
-    // In the format of container logs, as kubelet reads it.
-    let line = "2020-01-01T00:00:00Z stdout F this container is pretended by kwok\n";
+    // The format of container logs that the kubelet reads.
+    let line = "2020-01-01T00:00:00Z stdout F this container is simulated by kwok\n";
     fs::write(&path, line).attempt(|| format!("write {}", path.display()))?;
     let logs = json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
@@ -85,10 +85,10 @@ fn add_node(dir: &Path, control_plane: &ControlPlane) -> Result<(), Error> {
         .map(drop)
 }
 
-/// The node says that it is Ready and takes pods.
+/// The node is Ready and accepts pods.
 fn node_ready(control_plane: &ControlPlane) -> Result<(), String> {
     let path = r#"--output=jsonpath={.status.conditions[?(@.type=="Ready")].status} {.spec.taints}"#;
     let seen = probe::succeeds(control_plane.kubectl().args(["get", "node", NODE, path]))?;
-    // A node begins with a taint that the controller manager takes off once it is Ready.
+    // A new node has a taint, which the controller manager removes once the node is Ready.
     if seen.trim() == "True" { Ok(()) } else { Err(format!("its Ready condition and taints are: {seen}")) }
 }

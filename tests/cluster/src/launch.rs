@@ -1,4 +1,4 @@
-//! `up` and `down`: which parts a cluster has, in which order they come and go.
+//! `up` and `down`: which parts a cluster has, and in which order they start and stop.
 //! It starts no process itself and knows no flag of any component.
 
 use std::{
@@ -16,8 +16,8 @@ use crate::{
     state::State,
 };
 
-/// Brings the cluster up, or finds that it is: idempotent. What an `up` left behind that did not come to its end is
-/// cleared first.
+/// Brings the cluster up. Idempotent: it returns a running cluster as it is. It first removes what an incomplete `up`
+/// left behind.
 pub fn up(paths: &Paths, mode: Mode, interrupted: &Arc<AtomicBool>) -> Result<State, Error> {
     let _lock = lock(paths)?;
     let began = Instant::now();
@@ -37,27 +37,28 @@ pub fn up(paths: &Paths, mode: Mode, interrupted: &Arc<AtomicBool>) -> Result<St
             Ok(state)
         }
         Err(error) => {
-            // The first failure is the one worth telling; one of the clearing is told beside it.
+            // Return the first failure, and only print one of the cleanup.
             if let Err(second) = clear(paths, interrupted) {
-                say(format_args!("what was started could not be taken down: {second}"));
+                say(format_args!("could not take down what was started: {second}"));
             }
             Err(error)
         }
     }
 }
 
-/// Takes the cluster down, whatever is left of it. The logs stay until the next `up`. Says whether there was one.
+/// Takes the cluster down, even an incomplete one. The logs stay until the next `up`. Returns whether there was a
+/// cluster.
 pub fn down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<bool, Error> {
     let _lock = lock(paths)?;
     clear(paths, interrupted)
 }
 
-/// What is known of a cluster that is up.
+/// The recorded state of a cluster that is up.
 pub fn state(paths: &Paths) -> Result<State, Error> {
     State::read(paths)?.filter(|state| state.up).ok_or_else(|| {
         Error::failed(
             format!("use the cluster in {}", paths.dir().display()),
-            "it is not up: start it with `up`",
+            "it is not running: start it with `up`",
         )
     })
 }
@@ -100,7 +101,7 @@ fn environment(paths: &Paths, mode: Mode, control_plane: &ControlPlane) -> BTree
     .into()
 }
 
-/// The cluster, if it is up and well. One that is up but not well is an error: what broke is worth a look first.
+/// The cluster, if it is up and healthy. An unhealthy one is an error, so that the user can inspect it first.
 fn running(paths: &Paths, mode: Mode, interrupted: &Arc<AtomicBool>) -> Result<Option<State>, Error> {
     let supervisor = Supervisor::open(paths, Arc::clone(interrupted))?;
     let Some(state) = State::read(paths)?.filter(|state| state.up && supervisor.any_alive()) else {
@@ -108,10 +109,10 @@ fn running(paths: &Paths, mode: Mode, interrupted: &Arc<AtomicBool>) -> Result<O
     };
     let attempt = || format!("bring up the cluster in {}", paths.dir().display());
     if state.mode != mode {
-        return Err(Error::failed(attempt(), format!("it is up as {}: take it down first", state.mode)));
+        return Err(Error::failed(attempt(), format!("it runs in mode {}: take it down first", state.mode)));
     }
     let broken = |why: &dyn std::fmt::Display| {
-        Error::failed(attempt(), format!("it is broken, take it down first: {why}"))
+        Error::failed(attempt(), format!("it is unhealthy, take it down first: {why}"))
     };
     supervisor.all_alive().map_err(|error| broken(&error))?;
     let tools = Tools::ensure(paths.cache(), Some(mode), interrupted)?;
@@ -121,7 +122,7 @@ fn running(paths: &Paths, mode: Mode, interrupted: &Arc<AtomicBool>) -> Result<O
     Ok(Some(state))
 }
 
-/// Ends what is recorded and removes all but the logs.
+/// Ends the recorded processes and removes everything except the logs.
 fn clear(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<bool, Error> {
     let state = State::read(paths)?;
     let mut supervisor = Supervisor::open(paths, Arc::clone(interrupted))?;
@@ -140,9 +141,9 @@ fn clear(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<bool, Error> {
     Ok(there)
 }
 
-/// Only one launcher at a time may change a cluster. The system releases the lock of one that dies.
+/// Only one launcher at a time may change a cluster. The kernel releases the lock when a launcher exits.
 fn lock(paths: &Paths) -> Result<File, Error> {
-    fs::create_dir_all(paths.dir()).attempt(|| format!("make {}", paths.dir().display()))?;
+    fs::create_dir_all(paths.dir()).attempt(|| format!("create {}", paths.dir().display()))?;
     let file = File::create(paths.lock()).attempt(|| format!("open {}", paths.lock().display()))?;
     file.lock().attempt(|| format!("lock {}", paths.lock().display()))?;
     Ok(file)

@@ -1,11 +1,11 @@
 //! The cluster that the demo, the tests and the benchmarks run on: real Kubernetes, started as plain processes.
-//! It knows nothing of the operator and links none of its code; commands get the cluster through their environment.
+//! It links no code of the operator. Commands find the cluster through their environment.
 //!
 //! ```text
-//! main ──► launch (up, down, env) ──► tools          builds what is pinned, once, into the cache
+//! main ──► launch (up, down, env) ──► tools          builds the pinned programs once, into the cache
 //!      ├─► demo (demo, render) installs the operator and a sample as users do: git, helm, kubectl
 //!      └─► session (with)         ├─► control_plane  etcd, API server, controllers, scheduler; certificates
-//!                                 ├─► kwok           mode control-plane: one pretended node
+//!                                 ├─► kwok           mode control-plane: one simulated node
 //!                                 └─► node           mode node: kubelet, containerd, kube-proxy, images, Git
 //!                                        └──────────► supervisor   starts, watches and ends processes
 //! ```

@@ -1,5 +1,5 @@
 //! The command line of the cluster: `doce-cluster up | down | env | with | tools | images | demo | render`.
-//! Results go to standard output, progress and errors to standard error.
+//! It prints results to standard output, and progress and errors to standard error.
 
 use std::{
     env,
@@ -19,11 +19,11 @@ use doce_cluster::{
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// A real Kubernetes cluster as plain processes, for the demo, the tests and the benchmarks.
+/// Run a real Kubernetes cluster as plain processes, for the demo, the tests and the benchmarks.
 #[derive(Parser)]
 #[command(name = "doce-cluster", version, arg_required_else_help = true)]
 struct Arguments {
-    /// The directory of the cluster; each has its own [default: clusters/default in the cache]
+    /// Directory of this cluster; every cluster needs its own [default: clusters/default in the cache]
     #[arg(long, global = true, env = "DOCE_CLUSTER_DIR")]
     dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -32,55 +32,55 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Start the cluster, or say that it runs; prints the line that makes kubectl use it
+    /// Start the cluster unless it runs already; print the shell line that makes kubectl use it
     Up {
-        /// What stands behind the API server
+        /// What runs behind the API server
         #[arg(long, value_enum, default_value_t = Mode::ControlPlane)]
         mode: Mode,
     },
-    /// Take the cluster down and leave nothing but its logs
+    /// Stop the cluster and remove everything except its logs
     Down,
-    /// Print the variables of the cluster as lines for a shell
+    /// Print the variables of the cluster as `export` lines for a shell
     Env,
-    /// Run a command with a cluster of its own, which is taken down at its end
+    /// Run a command with a cluster of its own; take the cluster down when the command ends
     With {
-        /// What stands behind the API server
+        /// What runs behind the API server
         #[arg(value_enum)]
         mode: Mode,
-        /// The command and its arguments, behind `--`
+        /// The command and its arguments, after `--`
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-    /// Build the pinned programs that are not in the cache yet, and print where they are
+    /// Build the pinned programs that are not in the cache yet, and print their paths
     Tools {
-        /// Only what this mode needs
+        /// Build only what this mode needs
         #[arg(long = "for", value_enum)]
         mode: Option<Mode>,
     },
-    /// Make base images that are not in the cache yet; without a name, list those that a recipe names
+    /// Make base images that are not in the cache yet; without names, list the images that recipes name
     Images {
-        /// Names, such as docker.io/library/node:22-bookworm-slim
+        /// Names of images, such as docker.io/library/node:22-bookworm-slim
         references: Vec<String>,
     },
-    /// From nothing to a URL: a cluster, the operator, a sample that answers, and what to try next
+    /// Start a cluster, install the operator, deploy a sample, and print its URL and what to try next
     Demo {
-        /// Undo it
+        /// Take the demo down instead
         #[arg(long)]
         down: bool,
     },
     /// Render the operator's chart with its default values into one manifest
     Render {
-        /// Where to
+        /// The file to write
         #[arg(long)]
         output: PathBuf,
-        /// Write nothing, only compare
+        /// Write nothing; fail if the file differs
         #[arg(long)]
         check: bool,
     },
     /// Serve images and Git repositories to a node; `up` starts this
     #[command(hide = true)]
     Serve {
-        /// What is served where
+        /// The configuration file: addresses, images, repositories
         config: PathBuf,
     },
 }
@@ -140,7 +140,7 @@ fn take_down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> 
     let dir = paths.dir().display();
     if launch::down(paths, interrupted)? {
         say(format_args!(
-            "took down the cluster in {dir} in {}; its logs are in {}",
+            "stopped the cluster in {dir} (took {}); its logs are in {}",
             seconds(began),
             paths.logs().display()
         ));

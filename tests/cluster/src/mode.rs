@@ -1,15 +1,14 @@
-//! The two kinds of cluster.
-//! It holds no behaviour: what a mode starts is decided in `launch`.
+//! The two kinds of cluster. `launch` decides what a mode starts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What stands behind the API server.
+/// What runs behind the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// A real control plane; one pretended node whose pods are played by kwok.
+    /// A real control plane; kwok simulates one node and its pods.
     ControlPlane,
     /// The same control plane and a real node: kubelet, containerd, kube-proxy, images, a Git server.
     Node,

@@ -1,5 +1,5 @@
 //! The real node: containerd, kubelet, kube-proxy, DNS, and servers for prepared images and Git repositories.
-//! It does not start the control plane, and it leaves the machine as `network::up` found it.
+//! It does not start the control plane. `stop` restores the machine to the state that `network::up` recorded.
 
 mod before;
 mod dns;
@@ -29,12 +29,12 @@ use serve::Served;
 
 const REGISTRY: SocketAddr = SocketAddr::new(IpAddr::V4(network::ADDRESS), 5000);
 const GIT: SocketAddr = SocketAddr::new(IpAddr::V4(network::ADDRESS), 8080);
-/// For what takes a moment; a machine may stand still for a while.
+/// The deadline of short operations. Long, because a machine may pause.
 const WITHIN: Duration = Duration::from_mins(10);
-/// Where Debian keeps the authorities that somebody added to this machine.
+/// Debian's directory for certificate authorities that were added to this machine.
 const EXTRA_AUTHORITIES: &str = "/usr/local/share/ca-certificates";
 
-/// Starts everything of the node and waits until it is Ready; returns what commands get in their environment.
+/// Starts the node, waits until it is Ready, and returns environment variables for commands.
 pub fn start(
     paths: &Paths,
     tools: &Tools,
@@ -64,18 +64,18 @@ pub fn start(
     Ok(environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// Takes down what the processes of the node leave behind; called after they have been ended.
+/// Removes what the processes of the node leave behind. They must have been ended before.
 pub fn stop(paths: &Paths) -> Result<(), Error> {
     let Some(before) = Before::read(paths)? else { return Ok(()) };
     leftovers::kill(&runtime::socket(paths)?)?;
     files::remove(&paths.component("containerd")?, &paths.component("kubelet/logs")?)?;
     leftovers::unmount_below(&paths.runtime())?;
     leftovers::remove_groups()?;
-    // The kernel takes the network of a pod down in its own time.
+    // The kernel removes the network of a pod asynchronously.
     let deadline = Instant::now() + WITHIN;
     while let Err(left) = network::is_empty() {
         if Instant::now() >= deadline {
-            return Err(Error::failed("take the bridge down", left));
+            return Err(Error::failed("remove the bridge", left));
         }
         thread::sleep(Duration::from_millis(20));
     }
@@ -106,8 +106,8 @@ fn start_servers(
     })
 }
 
-/// A file with all authorities that somebody added to this machine, which builds must trust too when connections to
-/// package registries are intercepted; none where nothing was added.
+/// Writes a file with all certificate authorities that were added to this machine. Builds must trust them if a proxy
+/// intercepts connections to package registries. `None` if no authority was added.
 fn extra_authorities(paths: &Paths) -> Result<Option<PathBuf>, Error> {
     let mut files = Vec::new();
     certificates(Path::new(EXTRA_AUTHORITIES), &mut files)?;

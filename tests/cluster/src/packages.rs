@@ -1,16 +1,16 @@
-//! The Debian packages that a node is made of, and those that tests need beside a control plane.
-//! It installs what is missing from the machine's own archives and removes nothing.
+//! The Debian packages of a node, and those that tests with a control plane need.
+//! It installs missing packages from the archives that the machine is configured for. It removes nothing.
 
 use std::{collections::BTreeSet, fs::File, path::Path, process::Command};
 
 use crate::{Attempt, Error, Mode, error::run, progress, versions::Versions};
 
-/// The server of OpenSSH, of which tests need the program alone.
+/// The package of the OpenSSH server. Tests need only its program, not the service.
 const SSHD: &str = "openssh-server";
-/// Where this file is, Debian does not start it.
+/// If this file exists, Debian does not start the service.
 const NO_SSHD: &str = "/etc/ssh/sshd_not_to_be_run";
 
-/// Installs the pinned packages that are not there.
+/// Installs the pinned packages that are missing.
 pub(crate) fn install(mode: Mode) -> Result<(), Error> {
     let pinned = Versions::pinned()?.debian;
     let of_mode = if mode == Mode::Node { pinned.node } else { vec![] };
@@ -23,15 +23,15 @@ pub(crate) fn install(mode: Mode) -> Result<(), Error> {
     if missing.contains(&SSHD) {
         forbid_sshd()?;
     }
-    run(apt_get().arg("update"), "read the lists of Debian packages")?;
+    run(apt_get().arg("update"), "update the lists of Debian packages")?;
     let attempt = format!("install {} (as root, on Debian 12)", missing.join(", "));
     run(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(&missing), &attempt)?;
     Ok(())
 }
 
-/// Nobody who asks for a cluster means to open the machine for logins.
+/// Keeps the package from starting a service: a cluster must not open the machine for logins.
 fn forbid_sshd() -> Result<(), Error> {
-    let attempt = || format!("make {NO_SSHD}, so that {SSHD} starts no service");
+    let attempt = || format!("create {NO_SSHD}, so that {SSHD} starts no service");
     let file = Path::new(NO_SSHD);
     file.parent().map_or(Ok(()), std::fs::create_dir_all).attempt(attempt)?;
     File::create(file).map(drop).attempt(attempt)
@@ -44,7 +44,7 @@ fn apt_get() -> Command {
 }
 
 fn missing(wanted: &[String]) -> Result<Vec<&str>, Error> {
-    // It ends with 1 when it does not know one of them, which is an answer too.
+    // Its exit status is not checked: it is 1 when a package is unknown, and the output is valid even then.
     let output = Command::new("dpkg-query")
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(wanted)

@@ -1,5 +1,5 @@
-//! Where everything of one cluster lives.
-//! It makes directories and nothing else; what is in the files is known to the modules that write them.
+//! The directories and files of one cluster.
+//! It only creates directories. The modules that write the files know their content.
 
 use std::{
     env, fs,
@@ -16,25 +16,25 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// A cluster in `dir`; tools and images come from `cache`. Nothing is made yet.
+    /// A cluster in `dir`; tools and images come from `cache`. This creates nothing.
     #[must_use]
     pub fn new(dir: PathBuf, cache: PathBuf) -> Self {
         Self { dir, cache }
     }
 
-    /// Everything that belongs to this cluster alone.
+    /// The directory of this cluster.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What outlives clusters: built tools and images.
+    /// The directory for what outlives clusters: built tools and images.
     #[must_use]
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// Output of the components, one file each. Kept by `down` until the next `up`.
+    /// Output of the components, one file each. `down` keeps it until the next `up`.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.dir.join("logs")
@@ -46,38 +46,38 @@ impl Paths {
         self.logs().join(format!("{component}.log"))
     }
 
-    /// What the API server recorded of every request, one JSON document a line.
+    /// The API server's record of every request, one JSON document a line.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {
         self.logs().join("audit.log")
     }
 
-    /// Data, sockets and configuration of the running cluster: all of it goes at `down`.
+    /// Data, sockets and configuration of the running cluster. `down` removes all of it.
     #[must_use]
     pub fn runtime(&self) -> PathBuf {
         self.dir.join("run")
     }
 
-    /// The runtime directory of one component, made if it is not there.
+    /// The runtime directory of one component, created if it does not exist.
     pub fn component(&self, name: &str) -> Result<PathBuf, Error> {
         let path = self.runtime().join(name);
-        fs::create_dir_all(&path).attempt(|| format!("make the directory {}", path.display()))?;
+        fs::create_dir_all(&path).attempt(|| format!("create the directory {}", path.display()))?;
         Ok(path)
     }
 
-    /// Which processes were started, to be ended by whoever finds this file.
+    /// The record of started processes. A later launcher that finds it ends them.
     #[must_use]
     pub fn processes(&self) -> PathBuf {
         self.dir.join("processes.json")
     }
 
-    /// What runs here, written once it does.
+    /// The record of the cluster's state.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.dir.join("state.json")
     }
 
-    /// Held by the launcher while it changes this cluster.
+    /// The lock file that a launcher holds while it changes this cluster.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.dir.join("lock")
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cache_is_where_the_most_specific_variable_says() {
+    fn the_most_specific_variable_sets_the_cache_directory() {
         let with = |set: &'static [(&str, &str)]| {
             cache_from(move |name| {
                 set.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))

@@ -1,5 +1,5 @@
-//! Ports that nobody uses, chosen before the components that will listen on them start.
-//! It keeps none of them: between choosing and listening somebody else may come first, which the start then reports.
+//! Chooses free ports before the components that listen on them start.
+//! It reserves none: if another program takes one first, the component fails to start and the launcher reports that.
 
 use std::{
     net::{IpAddr, TcpListener},
@@ -8,8 +8,8 @@ use std::{
 
 use crate::Error;
 
-/// Below the ports that the kernel hands out to clients and below the node ports, so that only another server could
-/// take one after it was found free.
+/// Below the kernel's ephemeral ports and below the node ports, so that only another server can take a port that was
+/// found free.
 const FIRST: u16 = 20_000;
 const LAST: u16 = 29_999;
 
@@ -18,9 +18,9 @@ pub fn free<const N: usize>(address: IpAddr) -> Result<[u16; N], Error> {
     free_except(address, &[])
 }
 
-/// The same, leaving out ports that were chosen before.
+/// Like [`free`], without the ports in `chosen`.
 pub fn free_except<const N: usize>(address: IpAddr, chosen: &[u16]) -> Result<[u16; N], Error> {
-    // Launchers that run at once begin at different places.
+    // Launchers that run at the same time start searching at different ports.
     let places = LAST - FIRST + 1;
     let begin = u16::try_from(process::id().wrapping_mul(97) % u32::from(places)).unwrap_or_default();
     let mut found = [0; N];
@@ -40,7 +40,7 @@ pub fn free_except<const N: usize>(address: IpAddr, chosen: &[u16]) -> Result<[u
     }
     Err(Error::failed(
         format!("find {N} free ports on {address}"),
-        format!("all of {FIRST}-{LAST} are taken"),
+        format!("all ports {FIRST}-{LAST} are in use"),
     ))
 }
 

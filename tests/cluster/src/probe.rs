@@ -1,5 +1,5 @@
-//! Looks at a component from outside: does it listen, does it say that it is well.
-//! It never waits; waiting, with a deadline, is the supervisor's.
+//! Probes a component from outside: does it listen, does it report that it is healthy.
+//! It checks once. The supervisor repeats checks until a deadline.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use crate::error::last_lines;
 
-/// Longest wait for one connection, and for one answer: who waits for a component looks again.
+/// The timeout of one connection and of one answer. The supervisor probes again after it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something accepts connections at `address`.
@@ -31,9 +31,9 @@ pub fn http(address: SocketAddr, path: &str) -> Result<(), String> {
     Err(format!("http://{address}{path} answers {status:?}"))
 }
 
-/// What an `http://host:port[/path]` answers with 200.
+/// The body that `http://host:port[/path]` answers with status 200.
 pub fn body(url: &str) -> Result<String, String> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url} is no http:// URL"))?;
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url} is not an http:// URL"))?;
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let resolved = host.to_socket_addrs().map_err(|error| format!("{host} cannot be resolved ({error})"))?;
     let address = resolved.into_iter().next().ok_or_else(|| format!("{host} has no address"))?;
@@ -56,7 +56,7 @@ fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// A program ends well; what it printed is returned.
+/// Runs a program and returns its standard output; an error has the last lines of its error output.
 pub fn succeeds(command: &mut Command) -> Result<String, String> {
     let output = command
         .output()
@@ -90,21 +90,21 @@ mod tests {
     }
 
     #[test]
-    fn only_200_is_well() {
+    fn only_status_200_is_healthy() {
         assert_eq!(http(answering("HTTP/1.0 200 OK\r\n\r\nok"), "/health"), Ok(()));
         let error = http(answering("HTTP/1.0 503 Service Unavailable\r\n\r\n"), "/health").unwrap_err();
         assert!(error.contains("503"), "{error}");
     }
 
     #[test]
-    fn the_body_of_an_answer_is_what_curl_prints() {
+    fn body_returns_what_curl_prints() {
         let address = answering("HTTP/1.0 200 OK\r\na: b\r\n\r\nhello\n");
         assert_eq!(body(&format!("http://{address}")).unwrap(), "hello\n");
-        assert!(body("https://h").unwrap_err().contains("no http://"));
+        assert!(body("https://h").unwrap_err().contains("not an http://"));
     }
 
     #[test]
-    fn a_program_that_fails_says_why() {
+    fn a_failed_program_returns_its_error_output() {
         let error = succeeds(Command::new("ls").arg("/does/not/exist")).unwrap_err();
         assert!(error.contains("/does/not/exist"), "{error}");
     }

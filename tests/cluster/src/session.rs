@@ -1,5 +1,5 @@
-//! `with`: a cluster of its own for one command, gone when the command is.
-//! It leaves nothing but the logs, and those only of a command that failed.
+//! `with`: runs one command with a cluster of its own and takes the cluster down when the command ends.
+//! It keeps only the logs, and only if the command failed.
 
 use std::{
     env,
@@ -21,11 +21,11 @@ use signal_hook::{
 
 use crate::{Attempt, Error, Mode, Paths, launch, progress::say};
 
-/// So many logs of failed commands are kept.
+/// How many directories with logs of failed commands are kept.
 const KEEP: usize = 5;
 
-/// Runs `command` with a new cluster in its environment and returns the exit code to end with: the command's, or 128
-/// and the number of the signal that ended it.
+/// Runs `command` with a new cluster in its environment. Returns the exit code for the launcher: that of the command,
+/// or 128 plus the number of the signal that ended it.
 pub fn with(
     mode: Mode,
     command: &[OsString],
@@ -51,7 +51,7 @@ pub fn with(
 
 fn run(command: &[OsString], variables: &[(String, String)]) -> Result<ExitStatus, Error> {
     let [program, arguments @ ..] = command else {
-        return Err(Error::failed("run a command", "none is given: write it behind `--`"));
+        return Err(Error::failed("run a command", "no command was given: write it after `--`"));
     };
     let attempt = || format!("run {}", program.to_string_lossy());
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempt(|| "listen for signals".to_owned())?;
@@ -60,8 +60,8 @@ fn run(command: &[OsString], variables: &[(String, String)]) -> Result<ExitStatu
     for name in env::vars_os().map(|(name, _)| name).filter(|name| of_our_own_package(name)) {
         command.env_remove(name);
     }
-    // At a terminal the command stays in the foreground with us and Ctrl-C reaches all of it. Without one, it gets a
-    // group of its own, so that a signal sent to us can be passed on to all that it has started.
+    // At a terminal the command stays in the foreground process group, so Ctrl-C reaches all of its processes. Without
+    // a terminal it gets a group of its own, so that the launcher can pass a signal on to all of its processes.
     let grouped = !std::io::stdin().is_terminal();
     if grouped {
         command.process_group(0);
@@ -72,7 +72,7 @@ fn run(command: &[OsString], variables: &[(String, String)]) -> Result<ExitStatu
     let passing_on = thread::spawn(move || {
         for signal in signals.forever() {
             let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) else { continue };
-            // It may just have ended, which is what the signal wanted.
+            // An error means that it has just exited, which was the purpose of the signal.
             let _gone = if grouped { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
         }
     });
@@ -82,8 +82,8 @@ fn run(command: &[OsString], variables: &[(String, String)]) -> Result<ExitStatu
     status
 }
 
-/// What `cargo run` says of the launcher's own package. A cargo that the command starts would take it for a change of
-/// what its build scripts were made with, and compile half of the dependencies again.
+/// A variable in which `cargo run` describes the launcher's own package. If the command starts a cargo with it, that
+/// cargo sees changed inputs of build scripts and compiles half of the dependencies again.
 fn of_our_own_package(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
@@ -94,26 +94,27 @@ fn code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// A new directory that is ours as long as the returned file is open. Clusters whose owner is gone are taken down.
+/// Creates a directory that belongs to this launcher while the returned file is open. Takes down clusters whose
+/// launcher has exited.
 fn own_directory(
     clusters: &Path,
     cache: &Path,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<(PathBuf, File), Error> {
-    fs::create_dir_all(clusters).attempt(|| format!("make {}", clusters.display()))?;
+    fs::create_dir_all(clusters).attempt(|| format!("create {}", clusters.display()))?;
     let lock = clusters.join("lock");
     let lock = File::create(&lock).attempt(|| format!("open {}", lock.display()))?;
     lock.lock().attempt(|| format!("lock {}", clusters.display()))?;
     for dir in directories(clusters, "with-")? {
         let owner = File::create(dir.join("owner")).attempt(|| format!("open {}/owner", dir.display()))?;
         if owner.try_lock().is_ok() {
-            say(format_args!("clearing {}, whose launcher was killed", dir.display()));
+            say(format_args!("removing {}: its launcher was killed", dir.display()));
             launch::down(&Paths::new(dir.clone(), cache.to_owned()), interrupted)?;
             fs::remove_dir_all(&dir).attempt(|| format!("remove {}", dir.display()))?;
         }
     }
     let dir = clusters.join(format!("with-{}", process::id()));
-    fs::create_dir_all(&dir).attempt(|| format!("make {}", dir.display()))?;
+    fs::create_dir_all(&dir).attempt(|| format!("create {}", dir.display()))?;
     let owner = File::create(dir.join("owner")).attempt(|| format!("open {}/owner", dir.display()))?;
     owner.lock().attempt(|| format!("lock {}", dir.display()))?;
     Ok((dir, owner))
@@ -148,14 +149,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cargo_in_the_command_hears_nothing_of_our_package() {
+    fn a_command_does_not_inherit_cargo_variables_of_the_launcher() {
         let of_ours = |name: &str| of_our_own_package(OsStr::new(name));
         assert!(of_ours("CARGO_PKG_NAME") && of_ours("CARGO_MANIFEST_DIR"));
         assert!(!of_ours("CARGO_TARGET_DIR") && !of_ours("CARGO") && !of_ours("PATH"));
     }
 
     #[test]
-    fn the_exit_code_is_the_commands() {
+    fn the_launcher_returns_the_exit_code_of_the_command() {
         let run = |script: &str| {
             let command = ["sh", "-c", script].map(OsString::from);
             code(run(&command, &[("GREETING".to_owned(), "7".to_owned())]).unwrap())

@@ -1,5 +1,5 @@
-//! What is known of a cluster from the first moment of `up` to the last of `down`.
-//! It holds nothing of its processes: those are the supervisor's.
+//! The recorded state of a cluster, from the beginning of `up` to the end of `down`.
+//! The supervisor records the processes.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attempt, Error, Mode, Paths};
 
-/// A cluster that is there, wholly or in parts.
+/// A cluster that exists, completely or partly.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
-    /// What it is.
+    /// What kind of cluster it is.
     pub mode: Mode,
-    /// `up` has come to its end. Without that, what is found is a wreck to be cleared.
+    /// `up` has finished. If not, the cluster is incomplete and must be removed.
     pub up: bool,
-    /// What commands that use it get in their environment, `PATH` apart.
+    /// Environment variables for commands that use the cluster, without `PATH`.
     pub environment: BTreeMap<String, String>,
-    /// Directories of programs, to be put in front of `PATH`.
+    /// Directories of programs, which come first in `PATH`.
     pub programs: Vec<String>,
 }
 
 impl State {
-    /// A cluster of which nothing is started yet.
+    /// A cluster that has not started anything yet.
     #[must_use]
     pub fn beginning(mode: Mode) -> Self {
         Self { mode, up: false, environment: BTreeMap::new(), programs: Vec::new() }
     }
 
-    /// What is known of the cluster, if there is one.
+    /// Reads the state; `None` if there is no cluster.
     pub fn read(paths: &Paths) -> Result<Option<Self>, Error> {
         let path = paths.state();
         let text = match fs::read(&path) {
@@ -36,10 +36,10 @@ impl State {
         };
         serde_json::from_slice(&text)
             .map(Some)
-            .map_err(|error| Error::failed(format!("understand {}", path.display()), error))
+            .map_err(|error| Error::failed(format!("parse {}", path.display()), error))
     }
 
-    /// Remembers this.
+    /// Writes the state.
     pub fn write(&self, paths: &Paths) -> Result<(), Error> {
         let path = paths.state();
         let text = serde_json::to_vec_pretty(self)
@@ -47,7 +47,7 @@ impl State {
         fs::write(&path, text).attempt(|| format!("write {}", path.display()))
     }
 
-    /// Remembers that there is nothing.
+    /// Removes the state: there is no cluster any more.
     pub fn forget(paths: &Paths) -> Result<(), Error> {
         match fs::remove_file(paths.state()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -57,7 +57,7 @@ impl State {
         }
     }
 
-    /// The variables as they are in the environment of a command, `PATH` included.
+    /// The environment variables of a command, with `PATH`: the cluster's programs, then `path`.
     #[must_use]
     pub fn variables(&self, path: &str) -> BTreeMap<String, String> {
         let mut all = self.environment.clone();
@@ -68,7 +68,7 @@ impl State {
     }
 }
 
-/// `value` as one word of a shell.
+/// `value`, quoted as one shell word.
 #[must_use]
 pub fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:,@%+=".contains(c);
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_come_before_what_was_in_path() {
+    fn programs_of_the_cluster_come_first_in_path() {
         let state = State {
             mode: Mode::Node,
             up: true,
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn values_survive_a_shell() {
+    fn quoted_values_survive_a_shell() {
         assert_eq!(quoted("/a/b:c"), "/a/b:c");
         assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(quoted(""), "''");

@@ -1,5 +1,5 @@
-//! Starts the components of a cluster, waits until each is ready, and ends them in reverse.
-//! It knows no component by name and decides no order: who calls it does.
+//! Starts the components of a cluster, waits until each is ready, and ends them in reverse order.
+//! It knows no component by name; the caller decides the order.
 
 pub mod process;
 
@@ -21,12 +21,12 @@ use process::{Handle, Process};
 
 /// How many lines of a log an error shows.
 const TAIL: usize = 20;
-/// Between two looks at a condition that no file descriptor announces.
+/// The pause between two checks of a condition that no file descriptor signals.
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// How long a component may take to end by itself before it is killed.
+/// How long a component may take to exit before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
-/// The processes of one cluster. Dropping it ends nothing: the cluster outlives the launcher.
+/// The processes of one cluster. Dropping this ends none of them, because the cluster outlives the launcher.
 #[derive(Debug)]
 pub struct Supervisor {
     paths: Paths,
@@ -42,7 +42,7 @@ struct Running {
 }
 
 impl Supervisor {
-    /// The processes recorded in the cluster's directory, those of an earlier launcher included.
+    /// Reads the processes recorded in the cluster's directory, including those of an earlier launcher.
     pub fn open(paths: &Paths, interrupted: Arc<AtomicBool>) -> Result<Self, Error> {
         let mut running = Vec::new();
         for process in process::read(&paths.processes())? {
@@ -51,8 +51,8 @@ impl Supervisor {
         Ok(Self { paths: paths.clone(), running, interrupted })
     }
 
-    /// Starts `command` in its own process group, records it, and waits until `ready` has nothing more to ask for.
-    /// Both outputs go to the component's log. `ready` says what is still missing.
+    /// Starts `command` in its own process group, records it, and waits until `ready` succeeds.
+    /// Standard output and standard error go to the component's log. The error of `ready` says what is still missing.
     pub fn start(
         &mut self,
         name: &str,
@@ -64,11 +64,11 @@ impl Supervisor {
         self.wait_ready(name, within, ready)
     }
 
-    /// The first half of `start`, for components that come up side by side.
+    /// The first half of `start`, for components that start in parallel.
     pub fn spawn(&mut self, name: &str, mut command: Command) -> Result<(), Error> {
         let log = self.log(name)?;
         let copy = log.try_clone().attempt(|| format!("open the log of {name}"))?;
-        // A group of its own: a Ctrl-C meant for the launcher must not reach it, and it is ended with all it started.
+        // A group of its own, so that a Ctrl-C at the launcher does not reach it and its children end with it.
         command.process_group(0).stdin(Stdio::null()).stdout(log).stderr(copy);
         let child = command
             .spawn()
@@ -89,7 +89,7 @@ impl Supervisor {
         self.wait_for(&format!("{name} to be ready"), Some(name), within, ready)
     }
 
-    /// Waits for a condition while every component stays alive. `check` says what is still missing.
+    /// Waits for a condition while all components stay alive. The error of `check` says what is still missing.
     pub fn wait(
         &self,
         what: &str,
@@ -124,7 +124,7 @@ impl Supervisor {
         }
     }
 
-    /// Every recorded component is alive, or an error names the first that is not and shows its last lines.
+    /// Checks that every recorded component is alive. An error names the first dead one and has its last log lines.
     pub fn all_alive(&self) -> Result<(), Error> {
         match self.running.iter().find(|running| !running.alive()) {
             None => Ok(()),
@@ -142,12 +142,12 @@ impl Supervisor {
         self.running.iter().any(Running::alive)
     }
 
-    /// Names of the recorded components, in the order of their start.
+    /// Names of the recorded components, in start order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.running.iter().map(|running| running.process.name.as_str())
     }
 
-    /// Ends one component and what it started; nothing happens when there is none of that name.
+    /// Ends the components of this name, with their children. Does nothing if there is none.
     pub fn stop(&mut self, name: &str) -> Result<(), Error> {
         while let Some(at) = self.running.iter().rposition(|running| running.process.name == name) {
             self.running[at].end(END_WITHIN)?;
@@ -157,7 +157,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Ends every component, the youngest first, and forgets them.
+    /// Ends every component, the newest first, and removes their records.
     pub fn stop_all(&mut self) -> Result<(), Error> {
         while let Some(last) = self.running.last_mut() {
             last.end(END_WITHIN)?;
@@ -174,12 +174,13 @@ impl Supervisor {
             .filter_map(|running| running.handle.as_ref())
             .map(|handle| PollFd::new(handle.fd(), PollFlags::IN))
             .collect();
-        // A signal ends the poll early, which is as good as the end of the pause: the caller looks again.
+        // A signal ends the poll early. That is harmless: the caller checks its condition again.
         let _early = poll(&mut polled, Some(&timeout));
     }
 
     fn log(&self, name: &str) -> Result<File, Error> {
-        fs::create_dir_all(self.paths.logs()).attempt(|| format!("make {}", self.paths.logs().display()))?;
+        fs::create_dir_all(self.paths.logs())
+            .attempt(|| format!("create {}", self.paths.logs().display()))?;
         let path = self.paths.log(name);
         File::options().create(true).append(true).open(&path).attempt(|| format!("open {}", path.display()))
     }
@@ -205,7 +206,7 @@ impl Running {
             self.process.end(handle, within)?;
         }
         if let Some(child) = &mut self.child {
-            child.wait().attempt(|| format!("collect {}", self.process.name))?;
+            child.wait().attempt(|| format!("wait for the exit of {}", self.process.name))?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The programs of the cluster, built from pinned source into the cache, once.
-//! It starts none of them; a program that is not pinned under `tools/` cannot be had here.
+//! The programs of the cluster, built once from pinned sources into the cache.
+//! It has only programs that are pinned under `tools/`, and starts none of them.
 
 mod build;
 mod pinned;
@@ -13,7 +13,7 @@ use std::{
 use crate::{Error, Mode};
 use pinned::Pinned;
 
-/// Where each program of the cluster is.
+/// The paths of the cluster's programs.
 #[derive(Clone, Debug, Default)]
 pub struct Tools {
     programs: BTreeMap<String, PathBuf>,
@@ -21,7 +21,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Builds what `mode` (or, without one, any mode) needs and the cache does not have.
+    /// Builds the tools that `mode` needs and the cache lacks; without a mode, the tools of all modes.
     pub fn ensure(cache: &Path, mode: Option<Mode>, interrupted: &AtomicBool) -> Result<Self, Error> {
         let cache = cache.join("tools");
         let mut found = Self { programs: BTreeMap::new(), dirs: Vec::new() };
@@ -42,12 +42,13 @@ impl Tools {
 
     /// The path of a program.
     pub fn path(&self, program: &str) -> Result<&Path, Error> {
-        self.programs.get(program).map(PathBuf::as_path).ok_or_else(|| {
-            Error::failed(format!("find {program}"), "no tool of this mode has a program of that name")
-        })
+        self.programs
+            .get(program)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| Error::failed(format!("find {program}"), "no tool of this mode has this program"))
     }
 
-    /// The directories they are in, for `PATH`.
+    /// The directories of the programs, for `PATH`.
     #[must_use]
     pub fn dirs(&self) -> &[PathBuf] {
         &self.dirs

@@ -1,5 +1,4 @@
-//! What is pinned besides the Go programs: the Debian packages.
-//! It installs nothing.
+//! The pins besides the Go programs: the Debian packages. It installs nothing.
 
 use serde::Deserialize;
 
@@ -9,7 +8,7 @@ use crate::Error;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
-    /// What comes from the distribution.
+    /// Packages from Debian.
     pub debian: Debian,
 }
 
@@ -17,19 +16,19 @@ pub struct Versions {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Debian {
-    /// The release they are taken from.
+    /// The release that they come from.
     pub release: String,
-    /// What tests beside a control plane need, in either mode.
+    /// Packages that tests need, in both modes.
     pub control_plane: Vec<String>,
-    /// What a node needs besides.
+    /// Packages that a node needs in addition.
     pub node: Vec<String>,
 }
 
 impl Versions {
-    /// The pins that this launcher was built with.
+    /// The pins compiled into this launcher.
     pub fn pinned() -> Result<Self, Error> {
         toml::from_str(include_str!("../versions.toml"))
-            .map_err(|error| Error::failed("understand versions.toml", error))
+            .map_err(|error| Error::failed("parse versions.toml", error))
     }
 }
 

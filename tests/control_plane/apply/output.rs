@@ -1,4 +1,4 @@
-//! Where images go: what is refused at apply.
+//! Validation of `build.output` at apply.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::harness::{World, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_repository_that_no_image_can_go_to_is_refused() {
+async fn an_invalid_output_repository_is_rejected() {
     let words: &[&str] = &[
         "spec.build.output.repository must be a repository with its registry",
         "registry.example.org/you/shop",

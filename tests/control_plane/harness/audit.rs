@@ -1,4 +1,4 @@
-//! What the API server says it was asked, from its own audit log. It knows nothing of the operator but its user.
+//! Requests that the API server recorded in its audit log. This module knows only the operator's user.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// A place in the audit log: what comes after it can be counted.
+/// A position in the audit log, from which requests are counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {
     path: PathBuf,
@@ -25,29 +25,29 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Changes something.
+    /// True if the request changes something.
     pub(crate) fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch" | "dry-run")
     }
 
-    /// The Lease was taken, renewed or given back.
+    /// True if it creates, renews or releases the Lease.
     fn is_lease_written(&self) -> bool {
         self.is_write() && self.resource == "leases" && self.code < 300
     }
 
-    /// A status of a project that was there.
+    /// True if it is an accepted status write of an existing project.
     pub(crate) fn is_accepted_status(&self) -> bool {
         self.resource == "projectdeployments/status" && self.code < 300
     }
 
-    /// Counted beside the others: Events, the memory (ledger and records), and the Lease of the operators.
+    /// True if it is counted separately: Events, ledger, records, and the Lease of the operators.
     pub(crate) fn is_beside(&self) -> bool {
         matches!(self.resource.as_str(), "events" | "controllerrevisions" | "leases")
     }
 }
 
 impl Audit {
-    /// From now on.
+    /// Starts at the end of the log.
     pub(crate) fn begin() -> Self {
         let path = PathBuf::from(
             std::env::var_os("DOCE_AUDIT_LOG").expect("DOCE_AUDIT_LOG, which doce-cluster sets"),
@@ -56,13 +56,14 @@ impl Audit {
         Self { path, offset }
     }
 
-    /// What `user` asked since; the next call goes on from there.
+    /// Returns the requests of `user` since the last call.
     pub(crate) fn asked_by(&mut self, user: &str) -> Vec<Asked> {
         let asked = self.asked_by_any(user).into_iter();
         asked.filter(|(by, _)| by == user).map(|(_, asked)| asked).collect()
     }
 
-    /// What users whose names begin so asked since, each with the user, in the order of the answers.
+    /// Returns the requests of users with this name prefix since the last call, each with its user, in the order of the
+    /// answers.
     pub(crate) fn asked_by_any(&mut self, users: &str) -> Vec<(String, Asked)> {
         let mut file = std::fs::File::open(&self.path).unwrap();
         file.seek(SeekFrom::Start(self.offset)).unwrap();
@@ -80,7 +81,7 @@ impl Audit {
 }
 
 fn read(line: &str) -> Option<(String, Asked)> {
-    let event: Value = serde_json::from_str(line).expect("a JSON document a line");
+    let event: Value = serde_json::from_str(line).expect("one JSON document per line");
     let user = event["impersonatedUser"]["username"].as_str()?.to_owned();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let sub = text(&event["objectRef"]["subresource"]);
@@ -94,7 +95,7 @@ fn read(line: &str) -> Option<(String, Asked)> {
     Some((user, asked))
 }
 
-/// How often each, for a person.
+/// Counts requests by kind, for printing.
 pub(crate) fn tally<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
     for asked in asked {
@@ -103,7 +104,7 @@ pub(crate) fn tally<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> BTreeMap<
     tally
 }
 
-/// The writes, accepted or not, of users that did not write the Lease last: there must be none.
+/// The writes, accepted or not, of users that were not the last to write the Lease. There must be none.
 pub(crate) fn without_the_lease(asked: &[(String, Asked)]) -> Vec<&(String, Asked)> {
     let mut holder = None;
     let mut wrong = vec![];

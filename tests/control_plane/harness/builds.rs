@@ -1,4 +1,4 @@
-//! How builds end in a cluster without nodes: the status that the kubelet would write for the pod of a build Job.
+//! Ends builds in a cluster without nodes: the test writes the pod status of a build Job in place of the kubelet.
 
 use doce_operator::protocol::order::{Order, Reference, Source};
 use doce_operator::protocol::report::{
@@ -13,14 +13,14 @@ use serde_json::json;
 
 use super::World;
 
-/// An image that a build should end with.
+/// The image that a build reports.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Built {
-    /// Commit that a branch is at; for a lookup.
+    /// Commit of the branch, for a lookup.
     pub commit: Option<String>,
 }
 
-/// A build that ended at this stage for this reason, with this sentence.
+/// A build that fails at this stage with this reason and message.
 pub(crate) fn failed(stage: Stage, reason: &str, message: &str) -> Failed {
     Failed {
         stage,
@@ -36,7 +36,7 @@ pub(crate) fn failed(stage: Stage, reason: &str, message: &str) -> Failed {
 }
 
 impl World {
-    /// Waits for a build Job that runs and whose pod is there.
+    /// Waits for a running build Job with a pod.
     pub(crate) async fn running_build(&self) -> (Job, Pod) {
         loop {
             let found = self
@@ -47,7 +47,7 @@ impl World {
             for pod in found.into_iter().filter(is_running) {
                 let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job").cloned().unwrap();
                 let job = self.api::<Job>().get_opt(&owner.name).await.unwrap();
-                // A pod that is left over from a Job of that name that was deleted is about to go.
+                // A leftover pod of a deleted Job with the same name is about to disappear.
                 if let Some(job) = job.filter(|job| job.uid().as_ref() == Some(&owner.uid)) {
                     return (job, pod);
                 }
@@ -55,12 +55,12 @@ impl World {
         }
     }
 
-    /// The build that runs ends with an image; returns the name of its Job.
+    /// Ends the running build with an image. Returns the name of its Job.
     pub(crate) async fn finish_build(&self, built: Built) -> String {
         self.finish_build_as(built, 1000).await
     }
 
-    /// The same, with an image of that user.
+    /// The same, with an image that runs as this user.
     pub(crate) async fn finish_build_as(&self, built: Built, uid: i64) -> String {
         let (job, pod) = self.running_build().await;
         let (order, again) = (order(&job), built.clone());
@@ -90,7 +90,7 @@ impl World {
         Box::pin(self.finish_build_as(again, uid)).await
     }
 
-    /// The build that runs ends with a failure; returns the name of its Job.
+    /// Ends the running build with a failure. Returns the name of its Job.
     pub(crate) async fn fail_build(&self, failed: Failed) -> String {
         let (job, pod) = self.running_build().await;
         let code = if failed.is_verdict() { EXIT_VERDICT } else { EXIT_FAULT };
@@ -100,7 +100,7 @@ impl World {
         Box::pin(self.fail_build(failed)).await
     }
 
-    /// Writes the end of a pod; false where the pod was being deleted by then, so that its end counts for nothing.
+    /// Writes the end of a pod. Returns false if the pod was already being deleted, so that its end does not count.
     async fn end(&self, pod: &Pod, report: &Outcome, code: i32) -> bool {
         let ended = json!({
             "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
@@ -131,7 +131,7 @@ fn is_running(pod: &Pod) -> bool {
     phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
 }
 
-/// What the Job's pod is told to do.
+/// The order that the Job passes to its pod.
 pub(crate) fn order(job: &Job) -> Order {
     let pod = job.spec.clone().unwrap().template.spec.unwrap();
     let env = pod.containers[0].env.clone().unwrap();

@@ -1,5 +1,5 @@
-//! How images in registries of others go in a cluster without nodes: the phase that a kubelet would write for the pod of a
-//! cleanup Job.
+//! Ends image cleanups in a cluster without nodes: the test writes the pod phase of a cleanup Job in place of a
+//! kubelet.
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::{World, commit};
 
-/// Selects cleanup Jobs and their pods.
+/// Label selector of cleanup Jobs and their pods.
 pub(crate) const CLEANUPS: &str = "doce.dev/role=cleanup";
 
-/// A commit whose image goes to a registry of somebody else; two versions are kept.
+/// A commit whose image goes to a registry of your own; two versions are kept.
 pub(crate) fn outside(n: u8) -> Value {
     let mut spec = commit(n);
     let output = json!({ "repository": "r.example/you/shop", "pushSecretRef": { "name": "push" } });
@@ -21,19 +21,19 @@ pub(crate) fn outside(n: u8) -> Value {
     spec
 }
 
-/// The Job was not started.
+/// True if the Job has not started.
 pub(crate) fn suspended(job: &Job) -> bool {
     job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
 impl World {
-    /// Waits until there is one cleanup Job, and it is so.
+    /// Waits until there is exactly one cleanup Job and it meets the condition.
     pub(crate) async fn until_cleanup(&self, what: &str, is_so: impl Fn(&Job) -> bool) -> Job {
         let one = |all: &[Job]| all.len() == 1 && is_so(&all[0]);
         self.until_labelled::<Job>(CLEANUPS, what, one).await.remove(0)
     }
 
-    /// The pod of the cleanup that runs ends, in phase `Succeeded` or `Failed`.
+    /// Ends the pod of the running cleanup in phase `Succeeded` or `Failed`.
     pub(crate) async fn end_cleanup(&self, phase: &str) {
         let pods = self
             .until_labelled::<Pod>(CLEANUPS, "its pod runs", |pods| {

@@ -1,5 +1,5 @@
-//! The way from the operator under test to the real API server: every request is noted, and nothing leaves a
-//! process that is dead.
+//! The connection from the operator under test to the real API server. It records every request and blocks all requests
+//! of a dead process.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use kube::client::Body;
 use tokio::sync::{Notify, watch};
 use tower::{Layer, Service};
 
-/// One request that was answered.
+/// One answered request.
 #[derive(Clone, Debug)]
 pub(crate) struct Noted {
-    /// HTTP method; DRYRUN where nothing is kept.
+    /// HTTP method; DRYRUN if nothing is stored.
     pub method: String,
     /// Path without query.
     pub path: String,
@@ -23,7 +23,7 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
-    /// A change of an object other than an Event and the Lease of the operators.
+    /// True if it changes an object other than an Event or the Lease of the operators.
     pub(crate) fn is_write(&self) -> bool {
         counts(&self.method, &self.path)
     }
@@ -33,7 +33,7 @@ fn counts(method: &str, path: &str) -> bool {
     !matches!(method, "GET" | "DRYRUN") && !path.contains("/events") && !path.contains("/leases")
 }
 
-/// What was asked of the API server.
+/// All recorded requests.
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     noted: Arc<Mutex<Vec<Noted>>>,
@@ -44,7 +44,7 @@ pub(crate) struct Journal {
     paused: Arc<Mutex<Option<Paused>>>,
 }
 
-/// Requests that wait until they are let go.
+/// Requests that wait until they are released.
 #[derive(Clone)]
 struct Paused {
     part: &'static str,
@@ -52,7 +52,7 @@ struct Paused {
     waiting: watch::Sender<usize>,
 }
 
-/// Holds requests back until it is released. Dropping it keeps them for good.
+/// Holds requests back until it is released. Dropping it blocks them forever.
 pub(crate) struct Pause {
     open: watch::Sender<bool>,
     waiting: watch::Receiver<usize>,
@@ -62,48 +62,48 @@ impl Pause {
     /// Waits until a request is held back.
     pub(crate) async fn reached(&mut self) {
         let waited = tokio::time::timeout(super::PATIENCE, self.waiting.wait_for(|number| *number > 0)).await;
-        drop(waited.expect("no request came").expect("the journal is there"));
+        drop(waited.expect("no request arrived").expect("the journal exists"));
     }
 
-    /// Lets them go, and all that follow.
+    /// Releases them and all that follow.
     pub(crate) fn release(self) {
         self.open.send_replace(true);
     }
 }
 
 impl Journal {
-    /// Everything noted so far.
+    /// All requests so far.
     pub(crate) fn noted(&self) -> Vec<Noted> {
         self.noted.lock().unwrap().clone()
     }
 
-    /// The writes noted so far, Events and the Lease left out.
+    /// The writes so far, except Events and the Lease.
     pub(crate) fn writes(&self) -> Vec<Noted> {
         self.noted().into_iter().filter(Noted::is_write).collect()
     }
 
     /// Waits until the process is dead.
     pub(crate) async fn died(&self) {
-        let died = self.died.notified(); // Told from here on, whether polled or not.
+        let died = self.died.notified(); // Registers for the notification now, before it is polled.
         if *self.dead.lock().unwrap() {
             return;
         }
         died.await;
     }
 
-    /// Waits until every request has been answered and noted: a watch of the test can be faster than the answer.
+    /// Waits until every request is answered and recorded, because a watch of the test can be faster than the answer.
     pub(crate) async fn at_rest(&self) {
         let mut under_way = self.under_way.subscribe();
         let waited = tokio::time::timeout(super::PATIENCE, under_way.wait_for(|number| *number == 0)).await;
-        waited.expect("a request was never answered").expect("the journal is there");
+        waited.expect("a request got no answer").expect("the journal exists");
     }
 
-    /// From now on requests whose path holds this are never sent and never answered.
+    /// Never sends or answers requests whose path contains this text, from now on.
     pub(crate) fn hold(&self, part: &'static str) {
         *self.held.lock().unwrap() = Some(part);
     }
 
-    /// From now on requests whose path holds this wait until the pause is released.
+    /// Holds requests whose path contains this text until the pause is released, from now on.
     pub(crate) fn pause(&self, part: &'static str) -> Pause {
         let ((open, opened), (waiting, waits)) = (watch::channel(false), watch::channel(0));
         *self.paused.lock().unwrap() = Some(Paused { part, open: opened, waiting });
@@ -123,19 +123,19 @@ impl Journal {
         self.held.lock().unwrap().is_some_and(|part| path.contains(part))
     }
 
-    /// Whether the process is dead.
+    /// True if the process is dead.
     pub(crate) fn is_dead(&self) -> bool {
         *self.dead.lock().unwrap()
     }
 
-    /// Kills the process: nothing leaves it from now on.
+    /// Kills the process: it sends nothing from now on.
     pub(crate) fn die(&self) {
         *self.dead.lock().unwrap() = true;
         self.died.notify_waiters();
     }
 }
 
-/// A request that is under way.
+/// A request in flight.
 struct UnderWay(Journal);
 
 impl UnderWay {
@@ -186,7 +186,7 @@ where
         let uri = request.uri().clone();
         let dry_run = uri.query().is_some_and(|query| query.contains("dryRun=All"));
         let method = if dry_run { "DRYRUN".to_owned() } else { request.method().to_string() };
-        let sent = self.inner.call(request); // Nothing leaves the process before it is polled.
+        let sent = self.inner.call(request); // Nothing is sent before the first poll.
         let under_way = UnderWay::new(&journal);
         Box::pin(async move {
             let _under_way = under_way;

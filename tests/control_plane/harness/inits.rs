@@ -1,4 +1,4 @@
-//! How init commands end in a cluster without nodes: the status that the kubelet would write for the pod.
+//! Ends init commands in a cluster without nodes: the test writes the pod status in place of the kubelet.
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,7 +16,7 @@ pub(crate) fn migrating(n: u8) -> Value {
 }
 
 impl World {
-    /// Waits for the pod of an init command that is not `but`.
+    /// Waits for the pod of an init command other than `but`.
     pub(crate) async fn init_pod(&self, but: &str) -> Pod {
         let runs = |pod: &Pod| {
             let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
@@ -28,7 +28,7 @@ impl World {
         pods.into_iter().find(|pod| runs(pod)).unwrap()
     }
 
-    /// Its command ends with this code and these words.
+    /// Ends its command with this exit code and this output.
     pub(crate) async fn end_init(&self, pod: &Pod, code: i32, said: &str) {
         let now = k8s_openapi::jiff::Timestamp::now();
         let reason = if code == 0 { "Completed" } else { "Error" };
@@ -43,7 +43,7 @@ impl World {
         api.patch_status(&pod.name_any(), &params, &Patch::Strategic(patch)).await.unwrap();
     }
 
-    /// Jobs that run an init command, or ran one.
+    /// Number of Jobs that run or ran an init command.
     pub(crate) async fn init_jobs(&self) -> usize {
         let jobs = self.until_list("Jobs can be listed", |_: &[Job]| true).await;
         jobs.iter().filter(|job| job.labels().get("doce.dev/role").is_some_and(|role| role == "init")).count()

@@ -1,4 +1,4 @@
-//! The operator under test: the real loop, in this process, with the rights that the chart gives and no more.
+//! The operator under test: the real loop in this process, with exactly the rights of the chart.
 
 use std::sync::Arc;
 
@@ -26,24 +26,24 @@ use super::World;
 use super::door::Journal;
 use super::setup::GROUP;
 
-/// Settings that tests differ in.
+/// Settings that differ between tests.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Ports that projects get.
+    /// Node port range for projects.
     pub ports: (u16, u16),
-    /// Builds at a time.
+    /// Limit of concurrent builds.
     pub build_limit: u32,
-    /// Seconds of the first pause after a fault.
+    /// First retry delay after a fault, in seconds.
     pub retry_seconds: u32,
-    /// What the platform owner says of build pods, JSON.
+    /// Build pod settings of the platform owner, as JSON.
     pub build_pods: Option<&'static str>,
-    /// It takes itself for one that sees the records of every namespace, and so deletes images.
+    /// True if the operator assumes that it sees the records of every namespace, so that it deletes images.
     pub sees_all: bool,
-    /// Address of the daemon where the profile is remote.
+    /// Address of the daemon for the `remote` profile.
     pub remote: Option<&'static str>,
-    /// Name of the operator where there are several.
+    /// Name of the operator, if there are several.
     pub name: Option<&'static str>,
-    /// Seconds of its Lease, where it is elected.
+    /// Duration of its Lease in seconds, if it needs an election.
     pub lease_seconds: Option<u16>,
 }
 
@@ -64,9 +64,9 @@ impl Default for Options {
 
 /// A running operator. Dropping it kills it.
 pub(crate) struct Operator {
-    /// What it asked of the API server.
+    /// Its requests to the API server.
     pub journal: Journal,
-    /// The user that the API server's audit log names.
+    /// Its user in the API server's audit log.
     pub user: String,
     context: Shared,
     standing: watch::Receiver<Standing>,
@@ -75,12 +75,12 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Starts one for the namespace of `world`.
+    /// Starts an operator for the namespace of `world`.
     pub(crate) async fn start(world: &World) -> Self {
         Self::start_with(world, Options::default()).await
     }
 
-    /// Starts one with settings.
+    /// Starts an operator with these settings.
     pub(crate) async fn start_with(world: &World, options: Options) -> Self {
         let client = |config: kube::Config, journal: &Journal| {
             ClientBuilder::try_from(config).unwrap().with_layer(journal).build()
@@ -88,7 +88,7 @@ impl Operator {
         Self::start_through(world, options, client).await
     }
 
-    /// Starts one with a client of the caller's making; it has to go through the journal.
+    /// Starts an operator with the caller's client, which must go through the journal.
     pub(crate) async fn start_through(
         world: &World,
         options: Options,
@@ -120,7 +120,7 @@ impl Operator {
         Self { journal, user, context, standing, task, stop: Some(stop) }
     }
 
-    /// What `/readyz` answers: status and body.
+    /// The answer of `/readyz`: status and body.
     pub(crate) async fn readyz(&self) -> (u16, String) {
         let router = probes::router(self.context.clone(), self.standing.clone());
         let answer = router.oneshot(Request::get("/readyz").body(String::new()).unwrap()).await.unwrap();
@@ -129,7 +129,7 @@ impl Operator {
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// Asks `/readyz`, as a kubelet does, until the answer has this status and holds this text.
+    /// Polls `/readyz`, like a kubelet, until the answer has this status and contains this text.
     pub(crate) async fn until_readyz(&self, status: u16, text: &str) {
         let mut answer = (0, String::new());
         let asked = tokio::time::timeout(super::PATIENCE, async {
@@ -143,16 +143,16 @@ impl Operator {
         });
         assert!(
             asked.await.is_ok(),
-            "waited in vain for {status} {text:?} of /readyz, which says {answer:?}"
+            "timed out waiting for {status} {text:?} of /readyz, which says {answer:?}"
         );
     }
 
-    /// Its loop goes on: it has neither ended nor panicked.
+    /// True if its loop has neither ended nor panicked.
     pub(crate) fn runs(&self) -> bool {
         !self.task.is_finished()
     }
 
-    /// Ends it as SIGTERM does and waits for it.
+    /// Stops it like SIGTERM and waits for its end.
     pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
         (&mut self.task).await.unwrap();
@@ -167,14 +167,14 @@ impl Drop for Operator {
 }
 
 impl World {
-    /// The user that an operator of this test acts as.
+    /// The user of an operator of this test.
     pub(crate) fn user(&self, name: Option<&str>) -> String {
         let name = name.iter().flat_map(|name| [":", name]).collect::<String>();
         format!("operator:{}{name}", self.namespace)
     }
 }
 
-/// Settings of a client that is this user, with the rights of the chart.
+/// Client settings for this user, with the rights of the chart.
 async fn as_user(user: &str) -> kube::Config {
     let mut config = Box::pin(kube::Config::infer()).await.unwrap();
     let header = |name: &'static str, value: &str| {

@@ -1,4 +1,4 @@
-//! A person at a terminal: the real kubectl, in the namespace of a test. It knows nothing of the operator.
+//! A user at a terminal: the real kubectl in the namespace of a test. It knows nothing of the operator.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::World;
 
-/// What kubectl printed, and whether it was content.
+/// The output and the success of kubectl.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
     /// Exit code 0.
@@ -19,14 +19,14 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// Standard output of a command that has to succeed.
+    /// Standard output of a command that must succeed.
     #[track_caller]
     pub(crate) fn well(self) -> String {
         assert!(self.ok, "kubectl failed: {}{}", self.out, self.err);
         self.out
     }
 
-    /// Standard error of a command that has to fail.
+    /// Standard error of a command that must fail.
     #[track_caller]
     pub(crate) fn refused(self) -> String {
         assert!(!self.ok, "kubectl succeeded: {}", self.out);
@@ -47,7 +47,7 @@ impl World {
         run(command, input).await
     }
 
-    /// Runs a line in a shell, as somebody who pastes a command out of a message.
+    /// Runs a line in a shell, like a user who pastes a command from a message.
     pub(crate) async fn paste(&self, line: &str) -> Said {
         let mut command = Command::new("sh");
         command.args(["-c", line]);
@@ -57,7 +57,7 @@ impl World {
 
 async fn run(mut command: Command, input: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().expect("kubectl is among the tools of doce-cluster");
+    let mut child = command.spawn().expect("doce-cluster provides kubectl");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);

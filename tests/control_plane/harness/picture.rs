@@ -1,5 +1,5 @@
-//! What a project and its children have come to, without what differs between namespaces: two runs of the same story
-//! must end in equal pictures. It only looks.
+//! The state of a project and its children, without what differs between namespaces. Two runs of the same story must
+//! end in equal pictures. This module only reads.
 
 use std::collections::BTreeMap;
 
@@ -20,22 +20,22 @@ use super::{Kind, World};
 pub(crate) struct Picture {
     /// Conditions, as `type=status/reason`.
     pub conditions: Vec<String>,
-    /// What else the status says: versions, requests, failure.
+    /// Other status fields: versions, requests, failure.
     pub status: Value,
-    /// Living children, a count a kind.
+    /// Number of children by kind that are not being deleted.
     pub counts: BTreeMap<String, usize>,
     /// Replicas and template of the Deployment.
     pub deployment: Value,
-    /// Template and replicas of each ReplicaSet, ordered.
+    /// Template and replicas of each ReplicaSet, in order.
     pub sets: Vec<Value>,
-    /// Service, ledger and status name the same node port.
+    /// True if Service, ledger and status agree on the node port.
     pub ports_agree: bool,
     /// The ledger without the port.
     pub ledger: Value,
 }
 
 impl World {
-    /// Looks at a project.
+    /// Reads the state of a project.
     pub(crate) async fn picture(&self, name: &str) -> Picture {
         let object = self.api::<ProjectDeployment>().get_opt(name).await.unwrap();
         let status = object.and_then(|object| object.status).unwrap_or_default();
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// Waits, by watch, until the project looks like `expected`; panics with both pictures.
+    /// Waits, by watch, until the project equals `expected`. Panics with both pictures otherwise.
     pub(crate) async fn until_picture(&self, name: &str, expected: &Picture, what: &str) {
         let changes = vec![
             self.changes::<ProjectDeployment>(),
@@ -110,11 +110,11 @@ impl World {
             self.changes::<Pod>(),
         ];
         if let Err(there) = until_equal(self.patience, changes, expected, || self.picture(name)).await {
-            panic!("{what} (in {}) ended otherwise:\n{}", self.namespace, difference(expected, &there));
+            panic!("{what} (in {}) ended differently:\n{}", self.namespace, difference(expected, &there));
         }
     }
 
-    /// Children of a project of that name, those that are being deleted too.
+    /// Children of a project with this name, including those that are being deleted.
     pub(crate) async fn children<K: Kind>(&self, project: &str) -> Vec<K> {
         let labels = format!("{}={project}", names::PROJECT);
         let mut items = self.api::<K>().list(&ListParams::default().labels(&labels)).await.unwrap().items;
@@ -127,7 +127,7 @@ fn count<K: Resource<DynamicType = ()>>(counts: &mut BTreeMap<String, usize>, ob
     counts.insert(K::kind(&()).into_owned(), objects.len());
 }
 
-/// Which version and stamp a template is of, and how many pods are asked for.
+/// Version and restart stamp of a template, and the desired number of pods.
 fn seen(template: Option<&PodTemplateSpec>, replicas: Option<i32>) -> Value {
     let annotations =
         template.and_then(|template| template.metadata.as_ref()?.annotations.clone()).unwrap_or_default();
@@ -146,14 +146,14 @@ fn ledger(object: &ControllerRevision) -> Value {
                 life.remove("readyAt"); // A time.
             }
             if let Some(failed) = entry["failed"].as_object_mut() {
-                failed.remove("message"); // A pod's words differ from run to run.
+                failed.remove("message"); // The log of a pod differs between runs.
             }
         }
     }
     ledger
 }
 
-/// The ledger without what differs from namespace to namespace.
+/// The ledger without what differs between namespaces.
 fn comparable(mut ledger: Value) -> Value {
     if let Some(ledger) = ledger.as_object_mut() {
         ledger.remove("port");
@@ -162,7 +162,7 @@ fn comparable(mut ledger: Value) -> Value {
     ledger
 }
 
-/// The names of Jobs hold the uid of the project.
+/// Job names contain the uid of the project.
 fn masked(text: &str, ids: &[String]) -> String {
     ids.iter().fold(text.to_owned(), |text, id| text.replace(id, "<build>"))
 }

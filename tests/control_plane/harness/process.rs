@@ -1,4 +1,5 @@
-//! The operator as a process of its own, which can be frozen and thawed. It acts as the same user as one in this process.
+//! The operator as a separate process, which the test can freeze and resume. It acts as the same user as one in this
+//! process.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,14 +11,14 @@ use tokio::process::{Child, Command};
 use super::World;
 use super::setup::GROUP;
 
-/// A running process; dropping it kills it.
+/// A running process. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
     _kubeconfig: TempDir,
 }
 
 impl Process {
-    /// Starts an operator of that name, with a Lease of so many seconds.
+    /// Starts an operator with this name and a Lease of this many seconds.
     pub(crate) fn start(world: &World, name: &str, lease_seconds: u16) -> Self {
         let (directory, kubeconfig) = kubeconfig_of(&world.user(Some(name)));
         let child = Command::new(env!("CARGO_BIN_EXE_doce-operator"))
@@ -34,25 +35,25 @@ impl Process {
         Self { child, _kubeconfig: directory }
     }
 
-    /// Stops the process where it stands.
+    /// Freezes the process.
     pub(crate) async fn freeze(&self) {
         self.signal("-STOP").await;
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(crate) async fn thaw(&self) {
         self.signal("-CONT").await;
     }
 
     async fn signal(&self, signal: &str) {
-        let pid = self.child.id().expect("the process runs").to_string();
+        let pid = self.child.id().expect("the process is running").to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }
 }
 
-/// The tests' own kubeconfig, acting as `user`.
+/// The kubeconfig of the tests, acting as `user`.
 fn kubeconfig_of(user: &str) -> (TempDir, PathBuf) {
-    let path = std::env::var("KUBECONFIG").expect("KUBECONFIG, which doce-cluster sets");
+    let path = std::env::var("KUBECONFIG").expect("doce-cluster sets KUBECONFIG");
     let mut config: Value = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let credentials = &mut config["users"][0]["user"];
     credentials["as"] = user.into();

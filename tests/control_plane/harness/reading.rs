@@ -1,4 +1,4 @@
-//! What tests wait for and read besides one object: lists, answered requests, verdicts. Waits are watches.
+//! Waits and reads besides single objects: lists, handled requests, verdicts. Waits are watches.
 
 use doce_operator::crd::ProjectDeployment;
 use futures::StreamExt as _;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Kind, World, condition, prebuilt};
 
 impl World {
-    /// Waits, by watch, until the objects of a kind are as `so` says.
+    /// Waits, by watch, until the objects of a kind meet `so`.
     pub(crate) async fn until_list<K: Kind + Sync>(&self, what: &str, so: impl Fn(&[K]) -> bool) -> Vec<K>
     where
         ObjectRef<K>: Send,
@@ -38,10 +38,10 @@ impl World {
         }
         let items = self.list::<K>().await;
         assert!(so(&items), "waited for the list of {}: {what}; it is {items:#?}", K::kind(&()));
-        items // The machine stood still until patience was over.
+        items // The machine stalled until the timeout.
     }
 
-    /// Waits until the request has been seen; returns what became of it.
+    /// Waits until the request is handled. Returns its outcome.
     pub(crate) async fn until_handled(&self, name: &str, verb: &str, value: &str) -> String {
         let (key, expected) = (verb.to_owned(), value.to_owned());
         let object = self
@@ -55,27 +55,27 @@ impl World {
         object.status.unwrap().handled[verb].outcome.clone()
     }
 
-    /// Annotates as a person does and waits for the answer.
+    /// Annotates like a user and waits for the outcome.
     pub(crate) async fn ask(&self, name: &str, verb: &str, value: &str) -> String {
         self.annotate(name, &format!("doce.dev/{verb}"), value).await;
         self.until_handled(name, verb, value).await
     }
 
-    /// Applies a spec that serves by itself and returns its version.
+    /// Applies a spec that becomes live without help. Returns its version.
     pub(crate) async fn serve(&self, name: &str, spec: Value) -> String {
         self.apply(name, spec).await;
         self.until_ready(name, "True", "Serving").await.status.unwrap().version.unwrap()
     }
 
-    /// Applies a spec whose version does not come to serve; returns the project once Ready says this reason.
+    /// Applies a spec whose version does not become live. Returns the project when Ready has this reason.
     pub(crate) async fn fail(&self, name: &str, spec: Value, reason: &str) -> ProjectDeployment {
         self.apply(name, spec).await;
         self.until_ready(name, "False", reason).await
     }
 
-    /// Waits until Ready is False and says all these words.
+    /// Waits until Ready is False and its message contains all these words.
     pub(crate) async fn until_says(&self, name: &str, words: &[&'static str]) -> ProjectDeployment {
-        let (what, words) = (format!("Ready is False and says {words:?}"), words.to_vec());
+        let (what, words) = (format!("Ready is False with {words:?}"), words.to_vec());
         self.until(name, &what, move |object: Option<&ProjectDeployment>| {
             object.and_then(|object| condition(object, "Ready")).is_some_and(|ready| {
                 ready.status == "False" && words.iter().all(|word| ready.message.contains(word))
@@ -84,7 +84,7 @@ impl World {
         .await
     }
 
-    /// From now on the namespace lets in only pods that meet this level of Pod Security.
+    /// Makes the namespace admit only pods of this Pod Security level from now on.
     pub(crate) async fn enforces(&self, level: &str) {
         let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
         let namespaces = Api::<Namespace>::all(self.client.clone());
@@ -93,19 +93,19 @@ impl World {
 
     /// Waits until the Deployment has the template of a version.
     pub(crate) async fn until_in_place(&self, name: &str, version: &str) {
-        let what = format!("{version} is in place");
+        let what = format!("the Deployment has {version}");
         self.until(name, &what, |deployment: Option<&Deployment>| {
             deployment.is_some_and(|deployment| version_of(deployment) == version)
         })
         .await;
     }
 
-    /// Waits until there are just `count` `ReplicaSets`.
+    /// Waits until there are exactly `count` `ReplicaSets`.
     pub(crate) async fn until_sets(&self, count: usize) -> Vec<ReplicaSet> {
         self.until_list(&format!("{count} ReplicaSets"), |sets: &[ReplicaSet]| sets.len() == count).await
     }
 
-    /// Waits, by watch, until a project of that name has no child left.
+    /// Waits, by watch, until a project with this name has no child.
     pub(crate) async fn until_nothing_of(&self, project: &str) {
         let labels = format!("doce.dev/project={project}");
         tokio::join!(
@@ -118,13 +118,13 @@ impl World {
         );
     }
 
-    /// The port of the Service of a project.
+    /// Node port of the Service of a project.
     pub(crate) async fn node_port(&self, project: &str) -> Option<i32> {
         let services = self.children::<Service>(project).await;
         services.first()?.spec.as_ref()?.ports.as_ref()?.first()?.node_port
     }
 
-    /// A project by which one sees that an operator looks; it is stopped, and so costs no pod.
+    /// A project that shows that an operator reconciles. It is stopped, so it needs no pod.
     pub(crate) async fn with_canary(&self) {
         let mut spec = prebuilt(200);
         spec["state"] = "Stopped".into();
@@ -132,7 +132,7 @@ impl World {
         self.until_ready("canary", "True", "Stopped").await;
     }
 
-    /// Pods of the app that are not on their way out.
+    /// App pods that are not being deleted.
     pub(crate) async fn app_pods(&self) -> Vec<Pod> {
         let pods = self.list::<Pod>().await.into_iter();
         pods.filter(|pod| {
@@ -149,25 +149,25 @@ pub(crate) fn message(object: &ProjectDeployment, kind: &str) -> String {
     condition(object, kind).unwrap_or_else(|| panic!("no condition {kind}: {:#?}", object.status)).message
 }
 
-/// Why a version of the history failed, and its state.
+/// Failure reason and state of a version in the history.
 pub(crate) fn state_of(object: &ProjectDeployment, version: &str) -> String {
     let history = object.status.as_ref().map(|status| status.history.clone()).unwrap_or_default();
     history.into_iter().find(|entry| entry.version == version).map(|entry| entry.state).unwrap_or_default()
 }
 
-/// The version of a Deployment's pod template, as people write it.
+/// Version of the pod template of a Deployment, in short form.
 pub(crate) fn version_of(deployment: &Deployment) -> String {
     let template = deployment.spec.as_ref().unwrap().template.metadata.as_ref().unwrap();
     let version = &template.annotations.as_ref().unwrap()["doce.dev/version"];
     doce_operator::version::short(version)
 }
 
-/// Ports above those that an operator of these tests gives by itself. Each test that wants some tries on from a start of
-/// its own, so that none waits for what another one frees, and a cluster can be used again.
+/// Ports above those that an operator of these tests assigns. Each test that needs ports searches from its own start,
+/// so that tests do not wait for each other and a cluster can be reused.
 const OTHER_PORTS: std::ops::RangeInclusive<u16> = 32668..=32767;
 
 impl World {
-    /// Somebody else's Services take neighbouring node ports, one each; returns the first port.
+    /// Lets Services of another owner take neighbouring node ports. Returns the first port.
     pub(crate) async fn take_ports(&self, start: u16, names: &[&str]) -> u16 {
         for first in start..*OTHER_PORTS.end() {
             let mut taken = vec![];

@@ -1,4 +1,4 @@
-//! Once per test run: CRD and rights from the chart, as real Helm renders it.
+//! Installs the CRD and the rights from the chart once per test run, as rendered by real Helm.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,15 +15,15 @@ use tokio::sync::OnceCell;
 
 use super::{PAUSE, World};
 
-/// The group that every operator of these tests acts as.
+/// The group of every operator of these tests.
 pub(crate) const GROUP: &str = "doce-test:operators";
 
-/// The template with the rights of an election.
+/// The template with the rights for the election.
 const ELECTION: &str = "templates/election.yaml";
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
-/// An administrator's client, for a cluster with CRD and rights.
+/// An administrator's client for a cluster with the CRD and the rights.
 pub(crate) async fn client() -> Client {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("DOCE_LOG") {
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
@@ -61,7 +61,7 @@ async fn install(client: Client) {
     let established =
         || await_condition(Api::all(client.clone()), "projectdeployments.doce.dev", is_crd_established());
     while established().await.is_err() {
-        tokio::time::sleep(PAUSE).await; // A watch that failed is begun anew.
+        tokio::time::sleep(PAUSE).await; // Restart a failed watch.
     }
 }
 
@@ -73,7 +73,7 @@ fn rendered(more: &[&str]) -> Vec<DynamicObject> {
         .arg(chart)
         .args(more)
         .output()
-        .expect("helm is among the tools of doce-cluster");
+        .expect("doce-cluster provides helm");
     assert!(output.status.success(), "helm template: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let documents = serde_yaml::Deserializer::from_str(&text)
@@ -85,7 +85,7 @@ fn rendered(more: &[&str]) -> Vec<DynamicObject> {
 }
 
 impl World {
-    /// Lets an operator of that name stand for election in this namespace, with the rights that the chart gives.
+    /// Lets an operator with this name take part in the election in this namespace, with the rights of the chart.
     pub(crate) async fn allow_election(&self, name: &str) {
         let namespace = &self.namespace;
         let more =
@@ -106,7 +106,7 @@ impl World {
         bindings.patch(&format!("election-{name}"), &patch, &Patch::Apply(binding)).await.unwrap();
     }
 
-    /// Takes that right away again.
+    /// Revokes that right.
     pub(crate) async fn forbid_election(&self, name: &str) {
         self.delete::<RoleBinding>(&format!("election-{name}")).await;
     }

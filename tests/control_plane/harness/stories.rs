@@ -1,5 +1,5 @@
-//! Lives of the project `shop`. A story waits only for what must come, whoever is alive meanwhile, and ends when
-//! everything is settled.
+//! Stories of the project `shop`. A story waits only for what must happen with any operator, and ends when everything
+//! is settled.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::protocol::report::{Failed, Stage};
@@ -12,16 +12,16 @@ use k8s_openapi::api::core::v1::Pod;
 use super::builds::failed;
 use super::{Built, World, behaving, branch, commit, is, prebuilt};
 
-/// A part of a life.
+/// A part of a story.
 pub(crate) type Part = for<'a> fn(&'a World) -> BoxFuture<'a, ()>;
 
-/// A life of the project `shop`.
+/// A story of the project `shop`.
 pub(crate) struct Story {
-    /// For names and messages.
+    /// Used in names and messages.
     pub name: &'static str,
-    /// What happened before, with an operator that lived.
+    /// The beginning, with an undisturbed operator.
     pub before: Option<Part>,
-    /// What happens then, whatever befalls the operator.
+    /// The rest, whatever happens to the operator.
     pub then: Part,
 }
 
@@ -94,7 +94,7 @@ pub(crate) const RESTART: Story = Story {
         async {
             world.annotate("shop", "doce.dev/restart", "@1").await;
             world
-                .until("shop", "the restart is seen", |object: Option<&ProjectDeployment>| {
+                .until("shop", "the restart is handled", |object: Option<&ProjectDeployment>| {
                     object.is_some_and(|object| {
                         object.status.iter().any(|status| status.handled.contains_key("restart"))
                             && is(object, "Ready", "True", "Serving")
@@ -138,7 +138,7 @@ fn does_not_compile() -> Failed {
 }
 
 impl World {
-    /// Waits until `shop` says so and there are so many ReplicaSets, one app pod, and so many Jobs, all of them ended.
+    /// Waits until `shop` has this condition, this many ReplicaSets, one app pod, and this many Jobs, all ended.
     pub(crate) async fn settled_as(&self, status: &str, reason: &str, sets: usize, jobs: usize) {
         self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets"), |there| {
             there.len() == sets

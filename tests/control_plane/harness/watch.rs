@@ -1,4 +1,4 @@
-//! Waiting for many objects at once, by watch. It decides nothing about what is waited for.
+//! Waits for many objects at once, by watch. The caller decides on the condition.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use super::{Kind, World};
 
 impl World {
-    /// Waits until the objects of a kind with these labels are as `is_so` says; panics with what they are instead.
+    /// Waits until the objects of a kind with these labels meet `is_so`. Panics with the objects otherwise.
     pub(crate) async fn until_labelled<K: Kind>(
         &self,
         labels: &str,
@@ -22,7 +22,7 @@ impl World {
     ) -> Vec<K> {
         let (reader, writer) = store::<K>();
         let events = watcher(self.api::<K>(), watcher::Config::default().labels(labels));
-        let mut events = pin!(events.default_backoff().reflect(writer)); // It begins anew after an error.
+        let mut events = pin!(events.default_backoff().reflect(writer)); // Restarts after an error.
         let all = || reader.state().into_iter().map(Arc::unwrap_or_clone).collect::<Vec<K>>();
         let waited = async {
             let mut listed = false;
@@ -33,27 +33,27 @@ impl World {
                     return objects;
                 }
             }
-            unreachable!("a watch does not end by itself")
+            unreachable!("a watch never ends")
         };
         if let Ok(objects) = tokio::time::timeout(self.patience, waited).await {
             return objects;
         }
         let there = self.api::<K>().list(&ListParams::default().labels(labels)).await.unwrap().items;
         if is_so(&there) {
-            return there; // The machine stood still until patience was over.
+            return there; // The machine stalled until the timeout.
         }
         let there: Vec<_> = there.iter().map(|object| serde_json::to_value(object).unwrap()).collect();
-        panic!("waited in vain for {} in {}: {what}; there is {there:#?}", K::plural(&()), self.namespace)
+        panic!("timed out waiting for {} in {}: {what}; there is {there:#?}", K::plural(&()), self.namespace)
     }
 
-    /// A tick for every change of objects of a kind.
+    /// Emits a tick for every change of objects of a kind.
     pub(crate) fn changes<K: Kind>(&self) -> BoxStream<'static, ()> {
         watcher(self.api::<K>(), watcher::Config::default()).default_backoff().map(drop).boxed()
     }
 }
 
-/// Looks again and again, whenever one of `changes` ticks, until the look is as expected or patience is over; then
-/// a last look counts, and is returned where it is not.
+/// Calls `look` whenever one of `changes` ticks, until the result is as expected or time runs out. Then a final call
+/// decides, and a differing result is returned.
 pub(crate) async fn until_equal<T: PartialEq, F: Future<Output = T>>(
     patience: Duration,
     changes: Vec<BoxStream<'static, ()>>,

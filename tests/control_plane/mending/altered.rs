@@ -1,5 +1,5 @@
-//! What the API server makes of a write: the same in other words, which is no difference, or something else, which is named
-//! and not written again and again.
+//! Writes that the API server changes. A normalized form is not drift. Another value is reported and not written
+//! repeatedly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ fn rolls(operator: &Operator) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn quantities_that_are_stored_in_other_words_are_written_once() {
+async fn normalized_quantities_are_written_once() {
     let world = World::new("other-words").await;
     let operator = Operator::start(&world).await;
     let mut spec = prebuilt(1);
@@ -43,9 +43,9 @@ async fn quantities_that_are_stored_in_other_words_are_written_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_policy_that_rewrites_every_image_is_named_and_written_against_once_a_pass() {
+async fn a_policy_that_rewrites_images_is_reported_and_costs_one_write_per_pass() {
     let world = World::new("rewritten").await;
-    // What is sent is rewritten on the way, as an admission policy rewrites it at the end of the way.
+    // The test rewrites the request on its way, like an admission policy at the end of the way.
     let rewrites = Arc::new(AtomicBool::new(true));
     let policy = rewrites.clone();
     let rewritten = move |request: Request<Body>| {
@@ -54,7 +54,7 @@ async fn a_policy_that_rewrites_every_image_is_named_and_written_against_once_a_
         if !concerns || !policy.load(Ordering::Relaxed) {
             return Request::from_parts(parts, body);
         }
-        let sent = body.collect_bytes().now_or_never().expect("it is in memory").unwrap();
+        let sent = body.collect_bytes().now_or_never().expect("the body is in memory").unwrap();
         let text = String::from_utf8(sent.to_vec()).unwrap();
         Request::from_parts(parts, Body::from(text.replace("registry.test/", "mirror.test/").into_bytes()))
     };
@@ -69,16 +69,16 @@ async fn a_policy_that_rewrites_every_image_is_named_and_written_against_once_a_
     let named = "spec.template.spec.containers[app].image of Deployment shop";
     assert!(message(&told, "Ready").contains(named), "{}", message(&told, "Ready"));
     world
-        .until("shop", "its pods serve all the same", |object: Option<&_>| {
+        .until("shop", "its pods serve", |object: Option<&_>| {
             object.is_some_and(|object| is(object, "Available", "True", "Serving"))
         })
         .await;
     assert!(rolls(&operator) < 32, "{} writes of the Deployment", rolls(&operator));
     rewrites.store(false, Ordering::Relaxed);
-    world.annotate("shop", "example.org/note", "the pause may have grown").await;
+    world.annotate("shop", "example.org/note", "skips a longer backoff").await;
     world.until_ready("shop", "True", "Serving").await;
     world
-        .until::<Deployment>("shop", "its image is as recorded", |there: Option<&Deployment>| {
+        .until::<Deployment>("shop", "its image matches the record", |there: Option<&Deployment>| {
             there.is_some_and(|there| !serde_json::to_string(there).unwrap().contains("mirror.test/"))
         })
         .await;

@@ -1,4 +1,4 @@
-//! A child that changes between the look at it and the write: the write is rejected, and the decision is made anew.
+//! A child that changes between the read and the write: the write is rejected, and the operator decides again.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,7 +11,7 @@ use crate::harness::{Built, Operator, Options, World, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deployment_that_changed_after_the_look_is_written_only_after_another_look() {
+async fn a_deployment_that_changed_since_it_was_read_is_read_again_before_the_write() {
     let world = World::new("changed-since").await;
     let operator = Operator::start(&world).await;
     let site = json!({ "metadata": { "name": "site" }, "data": { "index.html": "<h1>hello</h1>" } });
@@ -23,7 +23,7 @@ async fn a_deployment_that_changed_after_the_look_is_written_only_after_another_
     world.settled_as("True", "Serving", 1, 1).await;
     operator.stop().await;
 
-    // Drift for the next operator, whose first look reads the ConfigMap after the Deployment.
+    // Drift for the next operator, which first reads the ConfigMap after the Deployment.
     world.patch::<Deployment>("shop", json!({ "spec": { "replicas": 3 } })).await;
     let mut paused = None;
     let operator = Operator::start_through(&world, Options::default(), |config, journal| {
@@ -36,7 +36,7 @@ async fn a_deployment_that_changed_after_the_look_is_written_only_after_another_
     world
         .patch::<Deployment>("shop", json!({ "metadata": { "annotations": { "example.org/by": "me" } } }))
         .await;
-    // The watch of Deployments tells in order: who has served this one knows the change above.
+    // The watch of Deployments keeps the order: an operator that has deployed this one knows the change above.
     world.serve("canary", prebuilt(1)).await;
     look.release();
     world
@@ -48,7 +48,7 @@ async fn a_deployment_that_changed_after_the_look_is_written_only_after_another_
     let writes = operator.journal.writes();
     let of_shop = writes.iter().filter(|write| write.path.ends_with("/deployments/shop"));
     let statuses: Vec<u16> = of_shop.map(|write| write.status).collect();
-    assert_eq!(statuses, [409, 200], "rejected, then written with what was seen by then");
+    assert_eq!(statuses, [409, 200], "rejected, then written with the new state");
     let shop: Deployment = world.get("shop").await;
     assert_eq!(shop.annotations().get("example.org/by").map(String::as_str), Some("me"));
 }

@@ -1,4 +1,4 @@
-//! Every child deleted by hand is made again.
+//! The operator recreates every child that a user deletes.
 
 use doce_operator::desired::names;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
@@ -13,7 +13,7 @@ use crate::harness::{Built, Operator, Options, Picture, World, commit};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deleted_service_comes_back_with_the_same_node_port() {
+async fn a_deleted_service_is_recreated_with_the_same_node_port() {
     let (world, _operator, picture) = two_versions("no-service").await;
     let port = world.node_port("shop").await;
     world.delete::<Service>("shop").await;
@@ -24,19 +24,19 @@ async fn a_deleted_service_comes_back_with_the_same_node_port() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deleted_deployment_comes_back_with_the_version_that_served() {
+async fn a_deleted_deployment_is_recreated_with_the_live_version() {
     let (world, _operator, picture) = two_versions("no-deployment").await;
     let uid = world.get::<Deployment>("shop").await.uid();
     world.delete::<Deployment>("shop").await;
     world
-        .until::<Deployment>("shop", "another one", move |there: Option<&Deployment>| {
+        .until::<Deployment>("shop", "a new Deployment", move |there: Option<&Deployment>| {
             there.is_some_and(|there| there.uid() != uid)
         })
         .await;
     world.until_picture("shop", &without_kept_set(&picture), "Deployment deleted").await;
 }
 
-/// The ReplicaSets went with their Deployment: only the one in place is made again.
+/// The ReplicaSets were deleted with their Deployment. Only the current one is recreated.
 fn without_kept_set(picture: &Picture) -> Picture {
     let mut picture = picture.clone();
     let in_place = picture.deployment["version"].clone();
@@ -47,13 +47,13 @@ fn without_kept_set(picture: &Picture) -> Picture {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deleted_ledger_is_learned_again_and_no_request_fires_twice() {
+async fn a_deleted_ledger_is_rebuilt_and_no_request_runs_twice() {
     let (world, _operator, before) = two_versions("no-ledger").await;
     let (port, pods) = (world.node_port("shop").await, world.pod_uids().await);
     let uid = world.get::<ControllerRevision>("shop").await.uid();
     world.delete::<ControllerRevision>("shop").await;
     world
-        .until::<ControllerRevision>("shop", "another one", move |there: Option<&ControllerRevision>| {
+        .until::<ControllerRevision>("shop", "a new ledger", move |there: Option<&ControllerRevision>| {
             there.is_some_and(|there| there.uid() != uid)
         })
         .await;
@@ -69,7 +69,7 @@ async fn a_deleted_ledger_is_learned_again_and_no_request_fires_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deleted_record_of_the_version_in_place_is_written_again() {
+async fn a_deleted_record_of_the_running_version_is_recreated() {
     let (world, _operator, picture) = two_versions("no-record").await;
     let pods = world.pod_uids().await;
     let name = names::record("shop", picture.deployment["version"].as_str().unwrap());
@@ -85,7 +85,7 @@ async fn a_deleted_record_of_the_version_in_place_is_written_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deleted_record_of_a_built_version_is_written_again_without_a_second_build() {
+async fn a_deleted_record_of_a_built_version_is_recreated_without_a_build() {
     let world = World::new("no-built-record").await;
     let operator = Operator::start(&world).await;
     (stories::FIRST_DEPLOY.then)(&world).await;
@@ -107,7 +107,7 @@ async fn a_deleted_record_of_a_built_version_is_written_again_without_a_second_b
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deleted_replica_set_that_serves_comes_back_and_a_kept_one_can_do_without() {
+async fn a_deleted_serving_replica_set_is_recreated_and_a_kept_one_is_not() {
     let (world, _operator, picture) = two_versions("no-set").await;
     let in_place = picture.deployment["version"].as_str().unwrap().to_owned();
     let version = |set: &ReplicaSet| {
@@ -121,7 +121,7 @@ async fn a_deleted_replica_set_that_serves_comes_back_and_a_kept_one_can_do_with
     let uid = serving[0].uid();
     world.delete::<ReplicaSet>(&serving[0].name_any()).await;
     world
-        .until::<ReplicaSet>(&serving[0].name_any(), "another one", move |there: Option<&ReplicaSet>| {
+        .until::<ReplicaSet>(&serving[0].name_any(), "a new ReplicaSet", move |there: Option<&ReplicaSet>| {
             there.is_some_and(|there| there.uid() != uid)
         })
         .await;
@@ -135,7 +135,7 @@ async fn a_deleted_replica_set_that_serves_comes_back_and_a_kept_one_can_do_with
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_job_that_somebody_deletes_while_it_runs_is_made_again() {
+async fn a_running_build_job_that_a_user_deletes_is_recreated() {
     let world = World::new("no-running-job").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", commit(1)).await;
@@ -154,7 +154,7 @@ async fn a_build_job_that_somebody_deletes_while_it_runs_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_build_job_that_somebody_deletes_or_stops_is_queued_again() {
+async fn a_build_job_that_a_user_deletes_or_suspends_is_queued_again() {
     let world = World::new("no-queued-job").await;
     let operator = Operator::start_with(&world, Options { build_limit: 0, ..Options::default() }).await;
     world.apply("shop", commit(1)).await;

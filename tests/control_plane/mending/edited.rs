@@ -1,4 +1,4 @@
-//! Every child edited by hand is put right, and what others add to it is left alone.
+//! The operator restores every edited child and leaves fields alone that others add.
 
 use doce_operator::desired::names;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
@@ -11,14 +11,14 @@ use super::{two_versions, writes_to_shop};
 use crate::harness::stories;
 use crate::harness::{Kind, Operator, World};
 
-/// Edits a child and waits until every field of it that the operator sets is as it was.
+/// Edits a child and waits until every field that the operator sets has its old value.
 async fn put_right<K: Kind>(test: &str, edit: Value) {
     let (world, _operator, picture) = two_versions(test).await;
     let pods = world.pod_uids().await;
     let before = plain(&world.get::<K>("shop").await);
     let edited = world.edit::<K>("shop", edit).await;
     assert_ne!(plain(&edited), before, "the edit changes nothing");
-    let what = format!("as before {}", K::kind(&()));
+    let what = format!("{} is restored", K::kind(&()));
     let expected = before.clone();
     world
         .until::<K>("shop", &what, move |there: Option<&K>| {
@@ -37,7 +37,7 @@ fn plain<K: Kind>(object: &K) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_edited_image_is_put_right_and_leaves_no_replica_set() {
+async fn an_edited_image_is_restored_and_leaves_no_replica_set() {
     let app = json!({ "name": "app", "image": "registry.test/evil:1" });
     put_right::<Deployment>(
         "edit-image",
@@ -48,7 +48,7 @@ async fn an_edited_image_is_put_right_and_leaves_no_replica_set() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_added_variable_is_put_right() {
+async fn an_added_variable_is_removed() {
     let app = json!({ "name": "app", "env": [{ "name": "PORT", "value": "1" }] });
     put_right::<Deployment>(
         "edit-env",
@@ -59,19 +59,19 @@ async fn an_added_variable_is_put_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn edited_replicas_are_put_right() {
+async fn edited_replicas_are_restored() {
     put_right::<Deployment>("edit-replicas", json!({ "spec": { "replicas": 3 } })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_paused_deployment_goes_on() {
+async fn a_paused_deployment_is_resumed() {
     put_right::<Deployment>("edit-paused", json!({ "spec": { "paused": true } })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn another_strategy_is_put_right() {
+async fn an_edited_strategy_is_restored() {
     let rolling = json!({ "maxSurge": 0, "maxUnavailable": 1 });
     put_right::<Deployment>("edit-strategy", json!({ "spec": { "strategy": { "rollingUpdate": rolling } } }))
         .await;
@@ -79,7 +79,7 @@ async fn another_strategy_is_put_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn labels_taken_off_the_deployment_come_back() {
+async fn removed_labels_of_the_deployment_are_restored() {
     put_right::<Deployment>(
         "edit-labels",
         json!({ "metadata": { "labels": { names::PROJECT: null, names::UID: null } } }),
@@ -89,27 +89,27 @@ async fn labels_taken_off_the_deployment_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn owners_taken_off_the_deployment_come_back() {
+async fn removed_owners_of_the_deployment_are_restored() {
     put_right::<Deployment>("edit-owner", json!({ "metadata": { "ownerReferences": null } })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_edited_selector_of_the_service_is_put_right() {
+async fn an_edited_selector_of_the_service_is_restored() {
     put_right::<Service>("edit-selector", json!({ "spec": { "selector": { names::PROJECT: "other" } } }))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_edited_target_port_of_the_service_is_put_right() {
+async fn an_edited_target_port_of_the_service_is_restored() {
     put_right::<Service>("edit-target", json!({ "spec": { "ports": [{ "port": 80, "targetPort": 9999 }] } }))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_edited_node_port_of_the_service_is_put_right() {
+async fn an_edited_node_port_of_the_service_is_restored() {
     put_right::<Service>(
         "edit-node-port",
         json!({ "spec": { "ports": [{ "port": 80, "nodePort": 32767 }] } }),
@@ -119,7 +119,7 @@ async fn an_edited_node_port_of_the_service_is_put_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn labels_and_owners_taken_off_the_service_come_back() {
+async fn removed_labels_and_owners_of_the_service_are_restored() {
     put_right::<Service>(
         "edit-service",
         json!({ "metadata": { "ownerReferences": null, "labels": { names::ROLE: null } } }),
@@ -129,7 +129,7 @@ async fn labels_and_owners_taken_off_the_service_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn owners_taken_off_ledger_records_and_jobs_come_back() {
+async fn removed_owners_of_ledger_records_and_jobs_are_restored() {
     let world = World::new("edit-memory").await;
     let _operator = Operator::start(&world).await;
     (stories::FIRST_DEPLOY.then)(&world).await;
@@ -143,7 +143,7 @@ async fn owners_taken_off_ledger_records_and_jobs_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn labels_taken_off_ledger_records_and_jobs_come_back_and_nothing_is_built_again() {
+async fn removed_labels_of_ledger_records_and_jobs_are_restored_without_a_build() {
     let world = World::new("unlabel-memory").await;
     let operator = Operator::start(&world).await;
     (stories::FIRST_DEPLOY.then)(&world).await;
@@ -154,7 +154,7 @@ async fn labels_taken_off_ledger_records_and_jobs_come_back_and_nothing_is_built
     for job in world.children::<Job>("shop").await {
         world.patch::<Job>(&job.name_any(), json!({ "metadata": { "labels": { names::ROLE: null } } })).await;
         world
-            .until::<Job>(&job.name_any(), "its label is back", |there: Option<&Job>| {
+            .until::<Job>(&job.name_any(), "its label is restored", |there: Option<&Job>| {
                 there.is_some_and(|there| there.labels().contains_key(names::ROLE))
             })
             .await;
@@ -174,7 +174,7 @@ async fn labels_come_back<K: Kind>(world: &World, object: &K) {
     let none: serde_json::Map<String, Value> = labels.keys().map(|key| (key.clone(), Value::Null)).collect();
     world.patch::<K>(&object.name_any(), json!({ "metadata": { "labels": none } })).await;
     world
-        .until::<K>(&object.name_any(), "its labels are back", move |there: Option<&K>| {
+        .until::<K>(&object.name_any(), "its labels are restored", move |there: Option<&K>| {
             there.is_some_and(|there| *there.labels() == labels)
         })
         .await;
@@ -185,7 +185,7 @@ async fn owner_comes_back<K: Kind>(world: &World, object: &K) {
     assert_eq!(owners.len(), 1);
     world.patch::<K>(&object.name_any(), json!({ "metadata": { "ownerReferences": null } })).await;
     world
-        .until::<K>(&object.name_any(), "its owner is back", move |there: Option<&K>| {
+        .until::<K>(&object.name_any(), "its owner is restored", move |there: Option<&K>| {
             there.is_some_and(|there| there.owner_references() == owners)
         })
         .await;
@@ -193,7 +193,7 @@ async fn owner_comes_back<K: Kind>(world: &World, object: &K) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_image_taken_off_a_record_comes_back() {
+async fn a_removed_image_of_a_record_is_restored() {
     let (world, _operator, picture) = two_versions("edit-record").await;
     let name = names::record("shop", picture.deployment["version"].as_str().unwrap());
     let image = world.get::<ControllerRevision>(&name).await.annotations()[names::IMAGE].clone();
@@ -203,13 +203,13 @@ async fn an_image_taken_off_a_record_comes_back() {
     let back = move |there: Option<&ControllerRevision>| {
         there.is_some_and(|there| there.annotations().get(names::IMAGE) == Some(&image))
     };
-    world.until::<ControllerRevision>(&name, "its image is back", back).await;
+    world.until::<ControllerRevision>(&name, "its image is restored", back).await;
     world.until_picture("shop", &picture, "image of a record removed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_ledger_that_nobody_can_read_is_learned_again() {
+async fn an_unreadable_ledger_is_rebuilt() {
     let (world, _operator, before) = two_versions("edit-ledger").await;
     let (port, pods) = (world.node_port("shop").await, world.pod_uids().await);
     world
@@ -234,7 +234,7 @@ async fn a_ledger_that_nobody_can_read_is_learned_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn what_others_add_to_a_child_is_left_alone() {
+async fn fields_that_others_add_to_a_child_stay() {
     let (world, operator, picture) = two_versions("others-add").await;
     let before = operator.journal.writes().len();
     let addition = json!({ "metadata": { "annotations": { "example.org/note": "mine" }, "labels": { "example.org/team": "blue" } } });

@@ -1,4 +1,4 @@
-//! Where nothing is to be mended, nothing is written.
+//! Without drift, the operator writes nothing.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
@@ -34,7 +34,7 @@ async fn a_new_operator_writes_nothing_to_settled_projects() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_same_spec_again_makes_nothing_and_an_edit_that_changes_nothing_costs_one_write() {
+async fn the_same_spec_causes_no_write_and_an_edit_without_effect_causes_one() {
     let (world, operator, picture) = two_versions("same-again").await;
     let before = operator.journal.writes().len();
     world.apply("shop", prebuilt(2)).await;
@@ -55,7 +55,7 @@ async fn the_same_spec_again_makes_nothing_and_an_edit_that_changes_nothing_cost
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_same_source_again_is_not_built_again() {
+async fn the_same_source_is_not_built_twice() {
     for (story, spec) in [(&stories::FIRST_DEPLOY, commit(1)), (&stories::BRANCH_MOVES, branch("main"))] {
         let world = World::new(&format!("same-source-{}", story.name)).await;
         let operator = Operator::start(&world).await;

@@ -1,4 +1,4 @@
-//! Nothing is remembered in `status`: without it, the same comes back and nothing is done twice.
+//! `status` is no memory: the operator restores a lost status and does nothing twice.
 
 use doce_operator::crd::ProjectDeployment;
 use kube::api::{Patch, PatchParams};
@@ -21,7 +21,7 @@ async fn comes_back(story: &Story, status: Value) {
     let before = operator.journal.writes().len();
 
     world.set_status(&status).await;
-    world.until_picture("shop", &picture, "status deleted beside a running operator").await;
+    world.until_picture("shop", &picture, "status deleted while an operator runs").await;
     world.looked().await;
     operator.journal.at_rest().await;
     let written = writes_to_shop(&operator, before);
@@ -50,37 +50,37 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_status_of_a_rollback_comes_back_and_the_rollback_does_not_fire_twice() {
+async fn the_status_of_a_rollback_is_restored_and_the_rollback_does_not_run_twice() {
     comes_back(&stories::ROLLBACK, Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_status_of_a_restart_comes_back_and_the_pods_are_not_started_anew() {
+async fn the_status_of_a_restart_is_restored_and_the_pods_do_not_restart() {
     comes_back(&stories::RESTART, Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_status_of_a_failed_build_comes_back_with_its_failure_and_without_a_build() {
+async fn the_status_of_a_failed_build_is_restored_without_a_build() {
     comes_back(&stories::BUILD_FAILURE, Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_status_of_a_failed_rollout_comes_back_and_the_failed_version_is_not_tried_again() {
+async fn the_status_of_a_failed_rollout_is_restored_and_the_version_is_not_retried() {
     comes_back(&stories::NEVER_READY, Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn the_status_of_a_branch_comes_back_and_the_branch_is_not_looked_up_again() {
+async fn the_status_of_a_branch_is_restored_without_a_lookup() {
     comes_back(&stories::BRANCH_MOVES, Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_status_that_somebody_filled_with_lies_is_put_right() {
+async fn a_forged_status_is_corrected() {
     let lies = json!({
         "version": "v00000000", "previousVersion": "v00000001", "nodePort": 1, "phase": "Failed", "handled": null, "history": null,
         "failure": { "stage": "Rollout", "reason": "Lie", "message": "a lie" },

@@ -1,4 +1,4 @@
-//! Deleting leaves nothing, and a project that is made again waits until its namesake is gone.
+//! A deletion leaves nothing, and a recreated project waits until its predecessor is gone.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
@@ -13,19 +13,19 @@ const FINALIZER: &str = "example.org/wait";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_project_made_again_waits_for_the_deployment_of_its_namesake() {
+async fn a_recreated_project_waits_for_the_deployment_of_its_predecessor() {
     waits_for::<Deployment>("predecessor-deployment").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_project_made_again_waits_for_the_service_of_its_namesake() {
+async fn a_recreated_project_waits_for_the_service_of_its_predecessor() {
     waits_for::<Service>("predecessor-service").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_project_made_again_waits_for_the_ledger_of_its_namesake() {
+async fn a_recreated_project_waits_for_the_ledger_of_its_predecessor() {
     waits_for::<ControllerRevision>("predecessor-ledger").await;
 }
 
@@ -63,7 +63,7 @@ async fn waits_for<K: Kind>(test: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_project_deleted_and_made_again_at_once_serves_and_keeps_nothing_of_its_namesake() {
+async fn a_project_recreated_at_once_serves_and_inherits_nothing() {
     let world = World::new("made-again").await;
     let _operator = Operator::start(&world).await;
     for n in [1, 2, 1] {
@@ -84,7 +84,7 @@ async fn a_project_deleted_and_made_again_at_once_serves_and_keeps_nothing_of_it
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn deleting_in_the_midst_of_a_build_leaves_nothing() {
+async fn deleting_during_a_build_leaves_nothing() {
     let world = World::new("delete-building").await;
     let operator = Operator::start(&world).await;
     world.apply("shop", commit(1)).await;
@@ -101,7 +101,7 @@ async fn deleting_in_the_midst_of_a_build_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn deleting_in_the_foreground_takes_no_write_and_leaves_nothing() {
+async fn a_foreground_deletion_needs_no_write_and_leaves_nothing() {
     let world = World::new("delete-foreground").await;
     let operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
@@ -117,7 +117,7 @@ async fn deleting_in_the_foreground_takes_no_write_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_delete_takes_no_write_with_the_operator_running_and_with_it_down() {
+async fn a_deletion_needs_no_write_with_or_without_a_running_operator() {
     let world = World::new("delete").await;
     let operator = Operator::start(&world).await;
     for name in ["shop", "blog"] {

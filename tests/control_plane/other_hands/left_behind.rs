@@ -1,4 +1,4 @@
-//! What a project of the same name left without an owner is taken over, and nothing that serves is touched.
+//! A project adopts the orphans of a project with the same name, without disturbing running pods.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::names;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use crate::harness::stories;
 use crate::harness::{Kind, Operator, World, prebuilt};
 
-/// Deletes the project as `--cascade=orphan` does, and waits until it is gone.
+/// Deletes the project like `--cascade=orphan` and waits until it is gone.
 async fn orphan(world: &World) {
     world.kubectl(&["delete", "pd", "shop", "--cascade=orphan", "--wait=true"]).await.well();
 }
 
-/// Waits until every child belongs to the project that is there now.
+/// Waits until the current project owns every child.
 async fn until_owned(world: &World) {
     let uid = world.get::<ProjectDeployment>("shop").await.uid().unwrap();
     owned::<ControllerRevision>(world, &uid).await;
@@ -48,7 +48,7 @@ async fn versions(world: &World) -> (Option<String>, Option<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_project_that_is_made_again_after_an_orphaning_delete_serves_on_with_the_same_pods_and_port() {
+async fn a_project_recreated_after_an_orphaning_delete_keeps_its_pods_and_port() {
     let world = World::new("orphan-recreate").await;
     let operator = Operator::start(&world).await;
     (stories::FIRST_DEPLOY.then)(&world).await;
@@ -57,26 +57,26 @@ async fn a_project_that_is_made_again_after_an_orphaning_delete_serves_on_with_t
     world.until_sets(2).await;
     let (pods, port) = (world.pod_uids().await, world.node_port("shop").await);
     orphan(&world).await;
-    assert_eq!(world.pod_uids().await, pods, "what serves goes on");
+    assert_eq!(world.pod_uids().await, pods, "the pods stay");
     world.apply("shop", prebuilt(2)).await;
     world.until_serving("shop", &second).await;
     until_owned(&world).await;
     operator.journal.at_rest().await;
     assert_eq!((world.pod_uids().await, world.node_port("shop").await), (pods, port));
     assert_eq!(versions(&world).await, (Some(second), Some(first.clone())));
-    // What was remembered is worth something: going back needs no build and no new ReplicaSet.
+    // The memory is still valid: a rollback needs no build and no new ReplicaSet.
     world.annotate("shop", "doce.dev/rollback", "previous@1").await;
     world.until_serving("shop", &first).await;
     world.until_sets(2).await;
     assert_eq!(world.list::<Job>().await.len(), 1);
-    // And it is deleted with everything that was taken over.
+    // Deleting the project deletes everything that it adopted.
     world.delete::<ProjectDeployment>("shop").await;
     world.until_nothing_of("shop").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_backup_restored_without_owners_under_another_uid_serves_and_fires_no_old_request() {
+async fn a_backup_restored_under_another_uid_serves_and_runs_no_old_request() {
     let world = World::new("restored").await;
     let operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -108,10 +108,10 @@ async fn a_backup_restored_without_owners_under_another_uid_serves_and_fires_no_
     assert!(outcome.contains("not acted on"), "{outcome}");
     assert_eq!(world.node_port("shop").await, port);
     let now: Vec<_> = world.list::<Pod>().await.iter().map(ResourceExt::uid).collect();
-    assert_eq!(now, pods.iter().map(ResourceExt::uid).collect::<Vec<_>>(), "the pods were started anew");
+    assert_eq!(now, pods.iter().map(ResourceExt::uid).collect::<Vec<_>>(), "the pods were restarted");
 }
 
-/// The children as a backup has them: without owners, and without what the API server gives.
+/// The children as in a backup: without owners and without fields that the API server sets.
 async fn stripped<K: Kind>(world: &World) -> Vec<Value> {
     let strip = |object: &K| {
         let mut object = serde_json::to_value(object).unwrap();

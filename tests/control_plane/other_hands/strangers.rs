@@ -1,4 +1,4 @@
-//! An object of the right name that belongs to somebody else is refused and reported, never adopted.
+//! The operator rejects and reports an object of another owner with a child's name, and never adopts it.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::names;
@@ -13,19 +13,19 @@ use crate::harness::{Kind, Operator, World, condition, is, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deployment_of_nobody_is_refused_until_it_is_gone() {
+async fn a_deployment_without_an_owner_is_rejected_until_it_is_deleted() {
     refused_until_gone::<Deployment>("stranger-deployment", "shop", deployment(), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deployment_of_another_owner_is_refused_until_it_is_gone() {
+async fn a_deployment_of_another_owner_is_rejected_until_it_is_deleted() {
     refused_until_gone::<Deployment>("owned-deployment", "shop", deployment(), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deployment_of_another_owner_with_our_labels_is_refused_until_it_is_gone() {
+async fn a_deployment_of_another_owner_with_our_labels_is_rejected_until_it_is_deleted() {
     let mut stranger = deployment();
     stranger["metadata"] = json!({ "labels": { names::PROJECT: "shop", names::ROLE: "app" } });
     refused_until_gone::<Deployment>("labelled-deployment", "shop", stranger, true).await;
@@ -33,7 +33,7 @@ async fn a_deployment_of_another_owner_with_our_labels_is_refused_until_it_is_go
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_service_of_nobody_is_refused_until_it_is_gone() {
+async fn a_service_without_an_owner_is_rejected_until_it_is_deleted() {
     refused_until_gone::<Service>(
         "stranger-service",
         "shop",
@@ -45,7 +45,7 @@ async fn a_service_of_nobody_is_refused_until_it_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_service_of_another_owner_is_refused_until_it_is_gone() {
+async fn a_service_of_another_owner_is_rejected_until_it_is_deleted() {
     refused_until_gone::<Service>(
         "owned-service",
         "shop",
@@ -57,7 +57,7 @@ async fn a_service_of_another_owner_is_refused_until_it_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_controller_revision_in_the_place_of_the_ledger_is_refused_until_it_is_gone() {
+async fn a_foreign_object_with_the_ledgers_name_is_rejected_until_it_is_deleted() {
     refused_until_gone::<ControllerRevision>(
         "stranger-ledger",
         "shop",
@@ -69,7 +69,7 @@ async fn a_controller_revision_in_the_place_of_the_ledger_is_refused_until_it_is
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_controller_revision_in_the_place_of_a_record_is_refused_until_it_is_gone() {
+async fn a_foreign_object_with_a_records_name_is_rejected_until_it_is_deleted() {
     let name = names::record("shop", &version_of_first_image().await);
     refused_until_gone::<ControllerRevision>(
         "stranger-record",
@@ -108,7 +108,7 @@ async fn refused_until_gone<K: Kind>(test: &str, name: &str, mut stranger: Value
     says_what_to_do::<K>(&object, name, if owned { "owner: ConfigMap somebody" } else { "owner: none" });
     operator.journal.at_rest().await;
     let there = world.get::<K>(name).await;
-    assert_eq!(own_part(&there), own_part(&stranger), "it was touched");
+    assert_eq!(own_part(&there), own_part(&stranger), "it was changed");
     world.delete::<K>(name).await;
     world.until_ready("shop", "True", "Serving").await;
     assert!(world.picture("shop").await.ports_agree);
@@ -125,7 +125,7 @@ fn says_what_to_do<K: Kind>(object: &ProjectDeployment, name: &str, owner: &str)
     }
 }
 
-/// All but what controllers of Kubernetes write.
+/// The object without what Kubernetes controllers write.
 fn own_part<K: Kind>(object: &K) -> Value {
     let whole = serde_json::to_value(object).unwrap();
     let annotations: Vec<String> =

@@ -1,4 +1,4 @@
-//! `doce.dev/retry`, `cancel` and `deploy`: what they make of builds and lookups.
+//! `doce.dev/retry`, `cancel` and `deploy`: their effect on builds and lookups.
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use doce_operator::protocol::report::{Failed, Stage};
@@ -19,7 +19,7 @@ fn broken() -> Failed {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_retry_builds_again_what_did_not_build() {
+async fn a_retry_repeats_a_failed_build() {
     let world = World::new("retry-build").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", commit(1)).await;
@@ -37,7 +37,7 @@ async fn a_retry_builds_again_what_did_not_build() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwhile() {
+async fn a_retry_repeats_a_failed_rollout_while_the_live_version_serves() {
     let world = World::new("retry-rollout").await;
     let _operator = Operator::start(&world).await;
     let good = world.serve("shop", prebuilt(1)).await;
@@ -49,18 +49,16 @@ async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwh
     assert!(is(&stalled, "Available", "True", "Serving"));
 
     let rollout = json!({ "spec": { "rollout": { "deadlineSeconds": 600 } } });
-    world.patch::<ProjectDeployment>("shop", rollout).await; // This time it is to be a good one.
+    world.patch::<ProjectDeployment>("shop", rollout).await; // This deadline lets it succeed.
     world.until_ready("shop", "False", "RolloutFailed").await;
     assert_eq!(world.ask("shop", "retry", "@1").await, format!("retrying {bad}"));
     let version = doce_operator::desired::names::VERSION;
     let of_bad = |pod: &Pod| {
         pod.annotations().get(version).is_some_and(|full| doce_operator::version::short(full) == bad)
-            && pod.annotations().contains_key(doce_operator::desired::names::RESTARTED) // Not one of the first trial.
+            && pod.annotations().contains_key(doce_operator::desired::names::RESTARTED) // Not a pod of the first trial.
             && pod.metadata.deletion_timestamp.is_none()
     };
-    let pods = world
-        .until_list("a pod of the version that is tried again", |pods: &[Pod]| pods.iter().any(of_bad))
-        .await;
+    let pods = world.until_list("a pod of the retried version", |pods: &[Pod]| pods.iter().any(of_bad)).await;
     let pod = pods.into_iter().find(|pod| of_bad(pod)).unwrap();
     world
         .patch::<Pod>(
@@ -74,7 +72,7 @@ async fn a_retry_rolls_out_again_what_did_not_run_and_the_good_one_serves_meanwh
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_cancel_is_said_to_be_done_only_when_the_pod_is_gone_and_a_retry_builds_after_all() {
+async fn a_cancel_is_done_only_when_the_pod_is_gone_and_a_retry_builds_again() {
     let world = World::new("cancel").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", commit(1)).await;
@@ -95,7 +93,7 @@ async fn a_cancel_is_said_to_be_done_only_when_the_pod_is_gone_and_a_retry_build
         })
         .await;
     let ending = world.get::<doce_operator::crd::ProjectDeployment>("shop").await;
-    assert_eq!(condition(&ending, "Ready").unwrap().reason, "Building", "its pod is still there");
+    assert_eq!(condition(&ending, "Ready").unwrap().reason, "Building", "its pod still exists");
     assert!(message(&ending, "Ready").contains("is being cancelled"), "{}", message(&ending, "Ready"));
 
     world.patch::<Pod>(&pod, hold(false)).await;
@@ -130,19 +128,19 @@ async fn a_deploy_looks_the_branch_up_again_and_the_same_commit_is_the_same_vers
     world.finish_build(at(1)).await;
     let same = world.until_ready("shop", "True", "Serving").await;
     assert_eq!(same.status.unwrap().version.as_deref(), Some(first.as_str()));
-    assert_eq!(world.list::<ControllerRevision>().await.len(), records, "the same commit is no new version");
+    assert_eq!(world.list::<ControllerRevision>().await.len(), records, "same commit, same version");
 
     world.ask("shop", "deploy", "@2").await;
     world.finish_build(at(2)).await;
     let new = world.until_ready("shop", "True", "Serving").await.status.unwrap();
     assert_ne!(new.version.as_deref(), Some(first.as_str()));
     assert_eq!(new.previous_version.as_deref(), Some(first.as_str()));
-    assert_eq!(world.list::<Job>().await.len(), 3, "one Job a lookup, which builds as well");
+    assert_eq!(world.list::<Job>().await.len(), 3, "one Job per lookup, which also builds");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_deploy_of_a_fixed_source_says_that_there_is_nothing_to_look_up() {
+async fn a_deploy_of_a_fixed_source_reports_nothing_to_look_up() {
     let world = World::new("deploy-fixed").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -153,7 +151,7 @@ async fn a_deploy_of_a_fixed_source_says_that_there_is_nothing_to_look_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_tag_of_a_prebuilt_image_is_resolved_once_and_again_only_when_a_deploy_asks() {
+async fn a_tag_of_a_prebuilt_image_is_resolved_once_and_again_on_deploy() {
     let world = World::new("tag").await;
     let _operator = Operator::start(&world).await;
     let tag = |colour: &str| {
@@ -178,16 +176,16 @@ async fn a_tag_of_a_prebuilt_image_is_resolved_once_and_again_only_when_a_deploy
     world.ask("shop", "deploy", "@1").await;
     world.finish_build(Built { commit: Some("02".repeat(20)) }).await;
     let moved = |object: Option<&ProjectDeployment>| serves(object, &|status| status.image != red.image);
-    world.until("shop", "what the tag is now serves", moved).await;
+    world.until("shop", "the new image of the tag serves", moved).await;
     assert_eq!(jobs().await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn another_epoch_builds_the_same_commit_again_and_the_same_epoch_does_not() {
+async fn a_new_epoch_builds_the_same_commit_again_and_the_same_epoch_does_not() {
     let world = World::new("epoch").await;
     let _operator = Operator::start(&world).await;
-    // Letters that the API server writes otherwise: records hold them, and are changed when the image is noted.
+    // The API server normalizes these letters. Records contain them and change when the image is recorded.
     let mut spec = commit(1);
     spec["run"] = json!({ "env": [{ "name": "STORE", "value": "sql://db?a=<1>&b=2" }] });
     world.apply("shop", spec.clone()).await;
@@ -202,5 +200,5 @@ async fn another_epoch_builds_the_same_commit_again_and_the_same_epoch_does_not(
     spec["run"] = json!({ "env": [{ "name": "COLOUR", "value": "blue" }] });
     world.apply("shop", spec).await;
     world.until_ready("shop", "True", "Serving").await;
-    assert_eq!(world.list::<Job>().await.len(), 2, "how it runs is no build");
+    assert_eq!(world.list::<Job>().await.len(), 2, "a change of spec.run needs no build");
 }

@@ -1,4 +1,4 @@
-//! `doce.dev/restart`: new pods of the same version, and what happens when they do not come up.
+//! `doce.dev/restart`: new pods of the same version, and what happens if they do not become ready.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -21,17 +21,17 @@ async fn a_restart_replaces_the_pods_of_the_same_version_and_keeps_two_replica_s
     assert_eq!(world.ask("shop", "restart", "@1").await, format!("restarting the pods of {version}"));
     let uid = before[0].uid();
     let replaced = |pods: &[Pod]| pods.len() == 1 && pods[0].uid() != uid;
-    world.until_list("the old pod gone, a new one there", replaced).await;
+    world.until_list("a new pod replaces the old one", replaced).await;
     world.until_ready("shop", "True", "Serving").await;
     world.until_serving("shop", &version).await;
     assert_eq!(world.until_sets(2).await.len(), 2);
     let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();
-    assert_eq!(status.history.len(), 2, "a restart is no version");
+    assert_eq!(status.history.len(), 2, "a restart is not a version");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
+async fn a_restart_that_never_becomes_ready_is_reverted_without_a_verdict() {
     let world = World::new("restart-back").await;
     let _operator = Operator::start(&world).await;
     let mut spec = behaving(prebuilt(1), "manual");
@@ -56,7 +56,7 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
     assert_eq!(stamp(&world.get("shop").await), None);
 
     world.ask("shop", "restart", "@1").await;
-    world.until_list("a pod that is never ready beside the old one", |pods: &[Pod]| pods.len() == 2).await;
+    world.until_list("a pod that is never ready next to the old one", |pods: &[Pod]| pods.len() == 2).await;
     world.until_ready("shop", "False", "Restarting").await;
     world.time_is_over("shop").await;
     world.until_serving("shop", &version).await;
@@ -65,8 +65,8 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
         outcome.starts_with(&format!("reverted: the new pods of {version} did not become ready")),
         "{outcome}"
     );
-    let left = world.until_list("just the old pod", |there: &[Pod]| there.len() == 1).await;
-    assert_eq!(left[0].uid(), pods[0].uid(), "the pod that served goes on serving");
+    let left = world.until_list("only the old pod", |there: &[Pod]| there.len() == 1).await;
+    assert_eq!(left[0].uid(), pods[0].uid(), "the old pod serves");
     let deployment = world.get::<Deployment>("shop").await;
     assert_eq!((stamp(&deployment), version_of(&deployment)), (None, version));
     world.until_sets(1).await;
@@ -74,7 +74,7 @@ async fn a_restart_that_never_becomes_ready_is_taken_back_without_a_verdict() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_restart_of_nothing_is_refused() {
+async fn a_restart_without_a_live_version_is_rejected() {
     let world = World::new("restart-refused").await;
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
@@ -88,7 +88,7 @@ async fn a_restart_of_nothing_is_refused() {
     );
 }
 
-/// What a kubelet writes when the app answers.
+/// The pod status that a kubelet writes when the app answers.
 async fn becomes_ready(world: &World, pod: &Pod) {
     let now = k8s_openapi::jiff::Timestamp::now();
     let so = |kind: &str| json!({ "type": kind, "status": "True", "lastTransitionTime": now });

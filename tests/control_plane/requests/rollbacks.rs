@@ -1,4 +1,4 @@
-//! `doce.dev/rollback`: there, back again, when it ends, and what is refused.
+//! `doce.dev/rollback`: back, forward again, the end of a hold, and rejections.
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
@@ -9,7 +9,7 @@ use crate::harness::{Operator, World, behaving, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollback_to_previous_twice_in_a_row_is_forward_again() {
+async fn a_second_rollback_to_previous_rolls_forward_again() {
     let world = World::new("rollback-twice").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -32,14 +32,14 @@ async fn a_rollback_to_previous_twice_in_a_row_is_forward_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollback_by_a_prefix_reaches_a_version_that_has_no_replica_set_any_more() {
+async fn a_rollback_by_prefix_reaches_a_version_without_a_replica_set() {
     let world = World::new("rollback-prefix").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
     world.serve("shop", prebuilt(2)).await;
     world.serve("shop", prebuilt(3)).await;
     world.until_sets(2).await;
-    let prefix = &first[1..7]; // Without the v, as it may be typed.
+    let prefix = &first[1..7]; // Without the v, which a user may omit.
     assert_eq!(
         world.ask("shop", "rollback", &format!("{prefix}@1")).await,
         format!("rolling back to {first}")
@@ -70,12 +70,12 @@ async fn a_hold_survives_the_same_spec_and_ends_with_a_third_version() {
 
     let third = world.serve("shop", prebuilt(3)).await;
     assert!(third != first && third != second);
-    assert_eq!(world.serve("shop", prebuilt(2)).await, second, "the hold is over for good");
+    assert_eq!(world.serve("shop", prebuilt(2)).await, second, "the hold has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollback_that_cannot_be_is_refused_with_what_can_be_typed() {
+async fn an_impossible_rollback_is_rejected_with_the_available_versions() {
     let world = World::new("rollback-refused").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -98,12 +98,12 @@ async fn a_rollback_that_cannot_be_is_refused_with_what_can_be_typed() {
         "{again}"
     );
     let status = world.until_ready("shop", "False", "RolloutFailed").await.status.unwrap();
-    assert_eq!(status.version.as_deref(), Some(first.as_str()), "what runs stays");
+    assert_eq!(status.version.as_deref(), Some(first.as_str()), "the running version stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn at_most_two_replica_sets_are_kept_whatever_came_before_and_both_are_usable() {
+async fn at_most_two_replica_sets_are_kept_and_both_are_usable() {
     let world = World::new("two-sets").await;
     let _operator = Operator::start(&world).await;
     let bad = |n| behaving(prebuilt(n), "crash");
@@ -123,7 +123,7 @@ async fn at_most_two_replica_sets_are_kept_whatever_came_before_and_both_are_usa
     usable(&world, &[good[1].clone(), good[3].clone()]).await;
 }
 
-/// When it has settled there are just the `ReplicaSets` of the two versions that served last.
+/// Once settled, exactly the `ReplicaSets` of the last two live versions remain.
 async fn usable(world: &World, versions: &[String]) {
     let what = format!("those of {versions:?}");
     let version = |set: &ReplicaSet| {

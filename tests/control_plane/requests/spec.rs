@@ -1,4 +1,4 @@
-//! Wishes that are written in the spec: stopped, pinned, and staying with what failed.
+//! Settings of the spec: stopped, pinned, and staying with a failed version.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -12,7 +12,7 @@ use crate::harness::{Operator, World, behaving, is, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_after_its_start() {
+async fn a_stopped_project_keeps_port_versions_and_template_and_can_roll_back_later() {
     let world = World::new("stopped").await;
     let operator = Operator::start(&world).await;
     let rolls = async || {
@@ -51,7 +51,7 @@ async fn a_stopped_project_keeps_port_versions_and_template_and_can_go_back_afte
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_pin_runs_exactly_that_version_and_its_end_the_specs_own() {
+async fn a_pin_runs_its_version_and_the_spec_takes_over_without_it() {
     let world = World::new("pinned").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -66,7 +66,7 @@ async fn a_pin_runs_exactly_that_version_and_its_end_the_specs_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_unknown_pin_stalls_names_what_can_be_had_and_disturbs_nothing() {
+async fn an_unknown_pin_stalls_with_the_available_versions_and_changes_nothing() {
     let world = World::new("pin-unknown").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
@@ -82,7 +82,7 @@ async fn an_unknown_pin_stalls_names_what_can_be_had_and_disturbs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_manifest_with_its_own_version_pinned_works_on_a_new_cluster() {
+async fn a_manifest_that_pins_its_own_version_works_on_a_new_cluster() {
     let world = World::new("pin-own").await;
     let _operator = Operator::start(&world).await;
     let version = world.serve("shop", prebuilt(1)).await;
@@ -95,7 +95,7 @@ async fn a_manifest_with_its_own_version_pinned_works_on_a_new_cluster() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn on_failure_stay_records_the_verdict_and_moves_nothing() {
+async fn on_failure_stay_records_the_verdict_and_keeps_the_template() {
     let world = World::new("stay").await;
     let _operator = Operator::start(&world).await;
     let good = world.serve("shop", prebuilt(1)).await;
@@ -104,16 +104,16 @@ async fn on_failure_stay_records_the_verdict_and_moves_nothing() {
     let failed = world.fail("shop", spec, "RolloutFailed").await;
     let status = failed.status.clone().unwrap();
     let bad = status.desired_version.unwrap();
-    assert_eq!(version_of(&world.get("shop").await), bad, "the template stays where it is");
-    assert!(is(&failed, "Available", "True", "Serving"), "the old pods go on serving: {:#?}", failed.status);
+    assert_eq!(version_of(&world.get("shop").await), bad, "the template stays");
+    assert!(is(&failed, "Available", "True", "Serving"), "the old pods serve: {:#?}", failed.status);
     assert_eq!(status.version.as_deref(), Some(good.as_str()));
-    world.until_list("the pod that serves and the one that fails", |pods: &[Pod]| pods.len() == 2).await;
+    world.until_list("the live pod and the failed one", |pods: &[Pod]| pods.len() == 2).await;
     world.until_sets(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_longer_deadline_and_a_retry_give_the_same_version_longer_to_start_and_what_served_keeps_its_set() {
+async fn a_retry_with_a_longer_deadline_keeps_the_version_and_its_replica_set() {
     let world = World::new("longer").await;
     let _operator = Operator::start(&world).await;
     let budget = |deployment: &Deployment| {
@@ -124,13 +124,13 @@ async fn a_longer_deadline_and_a_retry_give_the_same_version_longer_to_start_and
     let first = budget(&world.get("shop").await);
     let set = world.list::<ReplicaSet>().await.remove(0).name_any();
     world.fail("shop", behaving(prebuilt(2), "never-ready"), "RolloutFailed").await;
-    assert_eq!(budget(&world.get("shop").await), first, "going back matches what served");
+    assert_eq!(budget(&world.get("shop").await), first, "a rollback matches the live version");
     world
         .patch::<ProjectDeployment>("shop", json!({ "spec": { "rollout": { "deadlineSeconds": 90 } } }))
         .await;
     world.annotate("shop", "doce.dev/retry", "@1").await;
     world
-        .until("shop", "it may take longer", |deployment: Option<&Deployment>| {
+        .until("shop", "the deadline is longer", |deployment: Option<&Deployment>| {
             deployment.is_some_and(|deployment| budget(deployment) == Some(85))
         })
         .await;

@@ -1,4 +1,4 @@
-//! Going back and forward again while a build or a rollout is under way.
+//! Rollbacks while a build or a rollout is running.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::protocol::report::Stage;
@@ -10,7 +10,7 @@ use crate::harness::builds::failed;
 use crate::harness::reading::{message, state_of, version_of};
 use crate::harness::{Built, Operator, World, behaving, branch, commit, prebuilt};
 
-/// Two versions that served, the second in place: the versions as people write them.
+/// Two live versions, of which the second is current, in short form.
 async fn two_served(world: &World) -> (String, String) {
     world.apply("shop", commit(1)).await;
     world.finish_build(Built::default()).await;
@@ -31,7 +31,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollback_during_a_build_ends_it_and_one_to_what_is_asked_for_builds_it_after_all() {
+async fn a_rollback_cancels_a_build_and_a_rollback_to_that_version_builds_it() {
     let world = World::new("back-during-a-build").await;
     let _operator = Operator::start(&world).await;
     let (first, _) = two_served(&world).await;
@@ -55,7 +55,7 @@ async fn a_rollback_during_a_build_ends_it_and_one_to_what_is_asked_for_builds_i
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_against_what_it_comes_to() {
+async fn a_rollback_during_a_lookup_is_immediate_and_holds_against_its_result() {
     let world = World::new("back-during-a-lookup").await;
     let _operator = Operator::start(&world).await;
     let (first, _) = two_served(&world).await;
@@ -72,7 +72,7 @@ async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_
 
     world.finish_build(Built { commit: Some("0c".repeat(20)) }).await;
     let known = world
-        .until("shop", "the branch is answered", |object: Option<&ProjectDeployment>| {
+        .until("shop", "the branch is resolved", |object: Option<&ProjectDeployment>| {
             let status = object.and_then(|object| object.status.as_ref());
             status.is_some_and(|status| status.desired_version.is_some())
         })
@@ -90,12 +90,12 @@ async fn a_rollback_while_a_new_branch_is_looked_up_goes_back_at_once_and_holds_
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn twice_back_during_a_rollout_goes_forward_again() {
+async fn a_second_rollback_during_a_rollout_rolls_forward_again() {
     let world = World::new("twice-during-a-rollout").await;
     let _operator = Operator::start(&world).await;
     let first = world.serve("shop", prebuilt(1)).await;
     let second = world.serve("shop", prebuilt(2)).await;
-    // It never comes up by itself, and the test goes on before its deadline.
+    // It never becomes ready, and the test continues before its deadline.
     let mut third = behaving(prebuilt(3), "never-ready");
     third["rollout"]["deadlineSeconds"] = 3600.into();
     world.apply("shop", third).await;
@@ -113,7 +113,7 @@ async fn twice_back_during_a_rollout_goes_forward_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_trial_that_crashes_is_left_though_what_is_asked_for_by_then_does_not_build() {
+async fn a_failed_trial_is_rolled_back_although_the_next_version_does_not_build() {
     let world = World::new("superseded-trial").await;
     let _operator = Operator::start(&world).await;
     let good = world.serve("shop", prebuilt(1)).await;

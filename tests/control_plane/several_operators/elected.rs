@@ -1,4 +1,4 @@
-//! Deaths, stops, refusals, edits and a freeze of the operator that leads.
+//! Crashes, stops, rejections, edits and a freeze of the leader.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::harness::{Operator, World, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn only_the_leader_writes_and_when_it_dies_without_a_word_another_one_goes_on() {
+async fn only_the_leader_writes_and_another_operator_takes_over_when_it_crashes() {
     let (world, mut audit, a, b) = two("leader-dies", SHORT).await;
     let first = world.serve("shop", prebuilt(1)).await;
     world.nothing_was_written_without_the_lease(&mut audit.clone());
@@ -23,16 +23,16 @@ async fn only_the_leader_writes_and_when_it_dies_without_a_word_another_one_goes
         assert!(b.journal.writes().is_empty(), "{:?}", b.journal.writes());
     }
 
-    // Whoever leads: after a machine stood still, that may be the other one.
+    // Kill the current leader. After a stall of the machine, it may be the other one.
     let (leads, (other, stays)) = if holder(&led) == Some("a") { (a, ("b", b)) } else { (b, ("a", a)) };
     let died = Instant::now();
     drop(leads);
     world.apply("shop", prebuilt(2)).await;
     let lease = world.until_held_by(other).await;
-    say(&format!("the lead of a dead leader with a lease of {SHORT} s was taken"), died.elapsed());
+    say(&format!("takeover from a crashed leader with a lease of {SHORT} s"), died.elapsed());
     assert_eq!(transitions(&lease), transitions(&led) + 1);
     let second = world.until_ready("shop", "True", "Serving").await.status.unwrap();
-    say("its work was done", died.elapsed());
+    say("its work done", died.elapsed());
     assert_eq!(second.previous_version.as_deref(), Some(first.as_str()));
     stays.until_readyz(200, "leading").await;
     world.nothing_was_written_without_the_lease(&mut audit);
@@ -40,24 +40,24 @@ async fn only_the_leader_writes_and_when_it_dies_without_a_word_another_one_goes
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_leader_that_stops_gives_the_lease_back_long_before_it_runs_out() {
+async fn a_leader_that_stops_releases_the_lease() {
     let (world, mut audit, a, b) = two("leader-stops", LONG).await;
     world.serve("shop", prebuilt(1)).await;
     let asked = Instant::now();
     a.stop().await;
     world.until_held_by("b").await;
-    say(&format!("the lead of a leader that stopped with a lease of {LONG} s was taken"), asked.elapsed());
+    say(&format!("takeover from a stopped leader with a lease of {LONG} s"), asked.elapsed());
     world.serve("shop", prebuilt(2)).await;
     b.until_readyz(200, "leading").await;
     b.stop().await;
     let left = world.get::<Lease>(&world.lease()).await;
-    assert_eq!(holder(&left), None, "the last one gives it back too");
+    assert_eq!(holder(&left), None, "the last one releases it too");
     world.nothing_was_written_without_the_lease(&mut audit);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_operator_that_starts_again_under_its_name_does_not_wait_for_its_own_lease() {
+async fn a_restarted_operator_does_not_wait_for_its_own_lease() {
     let world = World::new("starts-again").await;
     let a = world.candidate("a", LONG).await;
     a.until_readyz(200, "leading").await;
@@ -69,7 +69,7 @@ async fn an_operator_that_starts_again_under_its_name_does_not_wait_for_its_own_
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_leader_whose_renewals_are_refused_writes_nothing_more_and_says_what_it_lacks() {
+async fn a_leader_that_may_not_renew_stops_writing_and_names_the_missing_right() {
     let world = World::new("renewal-refused").await;
     let mut audit = Audit::begin();
     let a = world.candidate("a", SHORT).await;
@@ -84,7 +84,7 @@ async fn a_leader_whose_renewals_are_refused_writes_nothing_more_and_says_what_i
     world.until_held_by("b").await;
     world.until_ready("shop", "True", "Serving").await;
     assert_eq!(a.journal.writes().split_off(before).len(), 0, "{:?}", a.journal.writes());
-    assert!(looks < self::looks(&a), "it went on looking at the Lease, so it was alive all the time");
+    assert!(looks < self::looks(&a), "it kept reading the Lease, so it was alive");
 
     world.allow_election("a").await;
     a.until_readyz(200, "").await;
@@ -93,14 +93,14 @@ async fn a_leader_whose_renewals_are_refused_writes_nothing_more_and_says_what_i
     world.nothing_was_written_without_the_lease(&mut audit);
 }
 
-/// How often an operator asked for the Lease.
+/// Number of requests that an operator made for the Lease.
 fn looks(operator: &Operator) -> usize {
     operator.journal.noted().iter().filter(|noted| noted.path.contains("/leases")).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_leader_that_nobody_answers_about_its_lease_writes_nothing_more() {
+async fn a_leader_whose_renewals_hang_stops_writing() {
     let (world, mut audit, a, b) = two("renewal-hangs", SHORT).await;
     world.serve("shop", prebuilt(1)).await;
     a.journal.hold("/leases");
@@ -117,14 +117,14 @@ async fn a_leader_that_nobody_answers_about_its_lease_writes_nothing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_lease_that_a_person_writes_another_name_into_ends_the_lead_and_is_taken_again_when_it_runs_out() {
+async fn an_edited_lease_holder_ends_the_lead_until_the_lease_expires() {
     let (world, mut audit, a, b) = two("lease-edited", SHORT).await;
     world.serve("shop", prebuilt(1)).await;
     world.patch::<Lease>(&world.lease(), json!({ "spec": { "holderIdentity": "somebody" } })).await;
     a.until_readyz(200, "standby").await;
     world.apply("shop", prebuilt(2)).await;
     let ours = |lease: Option<&Lease>| matches!(lease.and_then(holder), Some("a" | "b"));
-    world.until(&world.lease(), "one of us holds it", ours).await;
+    world.until(&world.lease(), "a or b holds the Lease", ours).await;
     world.until_ready("shop", "True", "Serving").await;
     tokio::select! {
         () = a.until_readyz(200, "leading") => {}
@@ -135,7 +135,7 @@ async fn a_lease_that_a_person_writes_another_name_into_ends_the_lead_and_is_tak
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_lease_that_a_person_deletes_or_labels_changes_no_leader() {
+async fn deleting_or_labelling_the_lease_keeps_the_leader() {
     let (world, mut audit, a, b) = two("lease-deleted", LONG).await;
     world.serve("shop", prebuilt(1)).await;
     let gone = world.get::<Lease>(&world.lease()).await;
@@ -143,14 +143,14 @@ async fn a_lease_that_a_person_deletes_or_labels_changes_no_leader() {
     let made_anew = |lease: Option<&Lease>| {
         lease.is_some_and(|lease| lease.metadata.uid != gone.metadata.uid && holder(lease) == Some("a"))
     };
-    world.until(&world.lease(), "a makes it anew", made_anew).await;
+    world.until(&world.lease(), "a recreates the Lease", made_anew).await;
     let label = json!({ "metadata": { "labels": { "seen": "yes" } } });
     let labelled = world.patch::<Lease>(&world.lease(), label).await.spec.unwrap();
     let renewed = |lease: Option<&Lease>| {
         let spec = lease.and_then(|lease| lease.spec.as_ref());
         spec.is_some_and(|spec| spec.renew_time > labelled.renew_time)
     };
-    let renewed = world.until(&world.lease(), "a renews it", renewed).await;
+    let renewed = world.until(&world.lease(), "a renews the Lease", renewed).await;
     assert_eq!((holder(&renewed), renewed.labels().len()), (Some("a"), 1));
     world.serve("shop", prebuilt(2)).await;
     assert!(b.journal.writes().is_empty(), "{:?}", b.journal.writes());
@@ -160,7 +160,7 @@ async fn a_lease_that_a_person_deletes_or_labels_changes_no_leader() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_process_that_was_frozen_past_its_lease_writes_nothing_until_it_has_the_lease_again() {
+async fn a_process_frozen_past_its_lease_writes_nothing_until_it_leads_again() {
     let world = World::new("frozen").await;
     let mut audit = Audit::begin();
     world.allow_election("a").await;
@@ -177,7 +177,7 @@ async fn a_process_that_was_frozen_past_its_lease_writes_nothing_until_it_has_th
     world.until_held_by("b").await;
     drop(b);
     for name in &names {
-        world.apply(name, prebuilt(2)).await; // Work for whoever wakes up and thinks that it leads.
+        world.apply(name, prebuilt(2)).await; // Work for an operator that resumes and still believes that it leads.
     }
     let before = world.nothing_was_written_without_the_lease(&mut audit.clone()).len();
     a.thaw().await;

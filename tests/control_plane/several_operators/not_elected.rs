@@ -1,4 +1,4 @@
-//! Two operators that both lead: guards and compare-and-swap alone have to keep them from harm.
+//! Two operators that both lead. Only guards and compare-and-swap prevent harm.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::harness::{Operator, Options, Picture, World};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn two_operators_deploy_as_one_does() {
+async fn two_operators_deploy_like_one() {
     both_as_one(&FIRST_DEPLOY).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn two_operators_bring_a_new_version_as_one_does() {
+async fn two_operators_roll_out_a_new_version_like_one() {
     both_as_one(&NEW_VERSION).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn two_operators_roll_back_as_one_does() {
+async fn two_operators_roll_back_like_one() {
     both_as_one(&ROLLBACK).await;
 }
 
@@ -44,20 +44,20 @@ async fn both_as_one(story: &Story) {
     }
     let writes = [("a", a.journal.writes()), ("b", b.journal.writes())];
     world.with_canary().await;
-    assert_eq!(world.picture("shop").await, one.picture, "{}: it was not settled", story.name);
+    assert_eq!(world.picture("shop").await, one.picture, "{}: not settled", story.name);
 
     let both: Vec<Noted> = writes.iter().flat_map(|(_, writes)| writes.clone()).collect();
-    assert_eq!(created(&both), created(&one.writes), "{}: objects made", story.name);
+    assert_eq!(created(&both), created(&one.writes), "{}: created objects", story.name);
     let templates = world.generation().await - generation;
     assert!(templates <= 1, "{}: the Deployment was changed {templates} times", story.name);
     for (name, writes) in writes {
         let lost = writes.iter().filter(|write| write.status == 409).count();
         println!("{}: {name} made {} writes, {lost} of them lost a race", story.name, writes.len());
-        assert!(!writes.is_empty(), "{name} did nothing, so nothing is shown");
+        assert!(!writes.is_empty(), "{name} did nothing, so the test proves nothing");
     }
 }
 
-/// How the same life goes with one operator: what it comes to, and its writes.
+/// The same story with one operator: its end and its writes.
 struct Alone {
     picture: Picture,
     writes: Vec<Noted>,
@@ -72,7 +72,7 @@ async fn alone(story: &Story) -> Alone {
     operator.journal.at_rest().await;
     let writes = operator.journal.writes();
     world.with_canary().await;
-    assert_eq!(world.picture("shop").await, picture, "{}: it was not settled", story.name);
+    assert_eq!(world.picture("shop").await, picture, "{}: not settled", story.name);
     Alone { picture, writes }
 }
 
@@ -83,7 +83,7 @@ async fn begin(story: &Story, world: &World) {
     operator.stop().await;
 }
 
-/// How many objects of each kind were made.
+/// Number of created objects by kind.
 fn created(writes: &[Noted]) -> BTreeMap<String, usize> {
     let mut made = BTreeMap::new();
     for write in writes.iter().filter(|write| write.status == 201) {
@@ -94,7 +94,7 @@ fn created(writes: &[Noted]) -> BTreeMap<String, usize> {
 }
 
 impl World {
-    /// How often the spec of the Deployment was written.
+    /// Number of writes of the Deployment's spec.
     async fn generation(&self) -> i64 {
         let there = self.api::<Deployment>().get_opt("shop").await.unwrap();
         there.and_then(|deployment| deployment.metadata.generation).unwrap_or(0)

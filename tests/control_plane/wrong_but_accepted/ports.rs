@@ -1,4 +1,4 @@
-//! Ports that cannot be had: the range is full, somebody has it, the API server does not give it.
+//! Unavailable node ports: the range is full, another Service uses the port, or the API server rejects it.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::core::v1::Service;
@@ -13,10 +13,10 @@ fn fixed(port: u16) -> Value {
     spec
 }
 
-/// The app runs; only its port is missing.
+/// Waits until the app runs and only its port is missing.
 async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeployment {
     world
-        .until("shop", &format!("it runs and says {reason}"), move |object: Option<&ProjectDeployment>| {
+        .until("shop", &format!("it runs with reason {reason}"), move |object: Option<&ProjectDeployment>| {
             object.is_some_and(|object| {
                 let state = object
                     .status
@@ -33,7 +33,7 @@ async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeploy
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
+async fn a_full_port_range_is_reported_and_a_freed_port_is_used() {
     let world = World::new("ports-full").await;
     let first = world.take_ports(32688, &["one", "two"]).await;
     let operator =
@@ -42,16 +42,16 @@ async fn a_full_range_is_said_and_a_port_that_is_freed_is_taken() {
     let full = runs_without_port(&world, "PortsExhausted").await;
     assert!(is(&full, "PortAllocated", "False", "PortsExhausted"));
     assert_eq!(full.status.unwrap().node_port, None);
-    operator.journal.at_rest().await; // A write is seen before its answer is noted.
+    operator.journal.at_rest().await; // The test observes a write before its answer is recorded.
     let written = status_writes(&operator);
     world.delete::<Service>("two").await;
     let freed = world.until_ready("shop", "True", "Serving").await;
     assert!(is(&freed, "PortAllocated", "True", "Allocated"));
     assert_eq!(freed.status.unwrap().node_port, Some(i32::from(first + 1)));
-    assert!(status_writes(&operator) <= written + 1, "trying again writes no status");
+    assert!(status_writes(&operator) <= written + 1, "a retry writes no status");
 }
 
-/// Accepted ones: a conflict wrote nothing.
+/// Accepted status writes. A conflict wrote nothing.
 fn status_writes(operator: &Operator) -> usize {
     let writes = operator.journal.writes();
     writes.iter().filter(|write| write.path.ends_with("/status") && write.status < 300).count()
@@ -59,7 +59,7 @@ fn status_writes(operator: &Operator) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_fixed_port_that_is_taken_names_its_holder_and_is_given_once_it_is_free() {
+async fn a_taken_fixed_port_names_its_holder_and_is_assigned_once_free() {
     let world = World::new("port-taken").await;
     let port = world.take_ports(32718, &["other-shop"]).await;
     let _operator = Operator::start(&world).await;
@@ -75,7 +75,7 @@ async fn a_fixed_port_that_is_taken_names_its_holder_and_is_given_once_it_is_fre
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_change_to_a_port_that_is_taken_keeps_the_port_that_works() {
+async fn a_change_to_a_taken_port_keeps_the_working_port() {
     let world = World::new("port-change").await;
     let taken = world.take_ports(32743, &["other-shop"]).await;
     let _operator = Operator::start(&world).await;
@@ -92,7 +92,7 @@ async fn a_change_to_a_port_that_is_taken_keeps_the_port_that_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_fixed_port_outside_the_api_servers_range_is_said_with_the_range() {
+async fn a_fixed_port_outside_the_range_is_reported_with_the_range() {
     let world = World::new("port-range").await;
     let _operator = Operator::start(&world).await;
     world.apply("shop", fixed(8080)).await;

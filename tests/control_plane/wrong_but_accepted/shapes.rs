@@ -1,4 +1,4 @@
-//! Shapes that only a child's own server can judge, names that are somebody else's, quotas.
+//! Specs that only the API server can judge, child names in use, quotas.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::ResourceQuota;
@@ -17,7 +17,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_request_above_its_limit_stalls_with_the_servers_sentence_and_what_runs_stays() {
+async fn a_request_above_its_limit_stalls_with_the_api_servers_message() {
     let mut bad = prebuilt(2);
     bad["run"]["resources"] = json!({ "requests": { "cpu": "2" }, "limits": { "cpu": "1" } });
     stays("above-limit", bad, &["Deployment", "must be less than or equal to cpu limit"]).await;
@@ -25,7 +25,7 @@ async fn a_request_above_its_limit_stalls_with_the_servers_sentence_and_what_run
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_variable_that_no_pod_can_have_stalls_with_the_servers_sentence() {
+async fn an_invalid_variable_stalls_with_the_api_servers_message() {
     let mut bad = prebuilt(2);
     bad["run"]["env"] = json!([{ "name": "A=B", "value": "1" }]);
     stays("bad-variable", bad, &["Deployment", "env[", "A=B"]).await;
@@ -52,7 +52,7 @@ async fn stays(test: &str, bad: Value, words: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_name_that_somebody_else_has_is_refused_and_left_alone() {
+async fn a_child_name_in_use_is_rejected_and_the_other_object_stays_unchanged() {
     let world = World::new("name-taken").await;
     let _operator = Operator::start(&world).await;
     let pods = json!({ "metadata": { "labels": { "app": "other" } }, "spec": { "containers": [{ "name": "other", "image": "other" }] } });
@@ -74,7 +74,7 @@ async fn a_name_that_somebody_else_has_is_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_memory_whose_name_somebody_else_has_is_said_and_not_asked_for_again_and_again() {
+async fn a_ledger_name_in_use_is_reported_and_retried_with_backoff() {
     let world = World::new("memory-taken").await;
     world
         .make::<ControllerRevision>(json!({ "metadata": { "name": "shop" }, "revision": 1, "data": {} }))
@@ -83,26 +83,26 @@ async fn a_memory_whose_name_somebody_else_has_is_said_and_not_asked_for_again_a
     world.apply("shop", prebuilt(1)).await;
     let taken = world.until_ready("shop", "False", "NameTaken").await;
     assert!(
-        message(&taken, "Stalled").contains("ControllerRevision shop exists"),
+        message(&taken, "Stalled").contains("ControllerRevision shop already exists"),
         "{}",
         message(&taken, "Stalled")
     );
     let tried = operator.journal.writes().iter().filter(|write| write.method == "POST").count();
-    assert!(tried <= 5, "{tried} attempts at once");
-    assert!(world.list::<Deployment>().await.is_empty(), "nothing is done that could not be remembered");
+    assert!(tried <= 5, "{tried} attempts without backoff");
+    assert!(world.list::<Deployment>().await.is_empty(), "nothing happens without a ledger");
     world.delete::<ControllerRevision>("shop").await;
     world.until_ready("shop", "True", "Serving").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_quota_that_forbids_pods_is_named_while_the_version_starts() {
+async fn a_quota_that_forbids_pods_is_reported_while_the_version_starts() {
     let world = World::new("quota").await;
     world
         .make::<ResourceQuota>(json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } }))
         .await;
     world
-        .until("none", "it is counted", |quota: Option<&ResourceQuota>| {
+        .until("none", "the quota is counted", |quota: Option<&ResourceQuota>| {
             quota
                 .and_then(|quota| quota.status.as_ref())
                 .is_some_and(|status| status.hard.is_some() && status.used.is_some())
@@ -111,7 +111,7 @@ async fn a_quota_that_forbids_pods_is_named_while_the_version_starts() {
     let _operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
     let named = world
-        .until("shop", "the quota is named", |object: Option<&doce_operator::crd::ProjectDeployment>| {
+        .until("shop", "the quota is reported", |object: Option<&doce_operator::crd::ProjectDeployment>| {
             object.is_some_and(|object| {
                 condition(object, "Ready").is_some_and(|ready| ready.message.contains("exceeded quota: none"))
             })

@@ -1,4 +1,4 @@
-//! Sources that are not there: a branch, a host, a ConfigMap.
+//! Missing sources: a branch, a host, a ConfigMap.
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::protocol::report::{Failed, Stage};
@@ -16,21 +16,21 @@ use crate::harness::{Built, Operator, Options, World, branch, is, prebuilt};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_unknown_branch_is_named_and_looked_up_again_with_growing_pauses() {
+async fn an_unknown_branch_is_reported_and_retried_with_backoff() {
     let words = "https://git.test/app.git has no branch nope";
     comes_back("no-branch", failed(Stage::Resolve, "RefNotFound", words)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn an_unreachable_host_is_named_and_asked_again_with_growing_pauses() {
+async fn an_unreachable_host_is_reported_and_retried_with_backoff() {
     let words = "git.test did not answer within 30 s";
     comes_back("no-host", failed(Stage::Resolve, "SourceUnreachable", words)).await;
 }
 
 async fn comes_back(test: &str, fault: Failed) {
     let world = World::new(test).await;
-    // A pause that is over is told of no more: it is long enough for a look that comes late.
+    // An expired delay is no longer reported. This one is long enough for a late read.
     let _operator = Operator::start_with(&world, Options { retry_seconds: 20, ..Options::default() }).await;
     let good = world.serve("shop", prebuilt(1)).await;
     let before = world.get::<Deployment>("shop").await;
@@ -40,10 +40,10 @@ async fn comes_back(test: &str, fault: Failed) {
         let job = world.running_build().await.0;
         let made = job.creation_timestamp().unwrap().0;
         if let Some(ended) = ended {
-            let before = pause / 2; // What the last sentence said.
+            let before = pause / 2; // The delay in the previous message.
             assert!(
                 made.as_second() - ended.as_second() >= before,
-                "ended at {ended}, tried again at {made}, before {before} s"
+                "ended at {ended}, retried at {made}, before {before} s"
             );
         }
         world.fail_build(fault.clone()).await;
@@ -83,7 +83,7 @@ async fn comes_back(test: &str, fault: Failed) {
                 .0,
         );
     }
-    assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec, "what runs stays");
+    assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec, "the running version stays");
     let job = world.finish_build(Built { commit: Some("ab".repeat(20)) }).await;
     let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();
     assert_eq!((status.build.unwrap().id, status.failure), (job, None));
@@ -92,7 +92,7 @@ async fn comes_back(test: &str, fault: Failed) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_missing_config_map_is_named_and_builds_by_itself_once_it_is_there() {
+async fn a_missing_config_map_is_reported_and_built_once_it_exists() {
     let world = World::new("no-config-map").await;
     let _operator = Operator::start(&world).await;
     let spec = json!({ "source": { "configMap": { "name": "site" } }, "rollout": { "minReadySeconds": 1 } });
@@ -120,5 +120,5 @@ async fn a_missing_config_map_is_named_and_builds_by_itself_once_it_is_there() {
     second.await;
     world.delete::<ConfigMap>("site").await;
     let gone = world.until_ready("shop", "False", "ConfigMapNotFound").await;
-    assert!(is(&gone, "Available", "True", "Serving"), "what runs stays");
+    assert!(is(&gone, "Available", "True", "Serving"), "the running version stays");
 }

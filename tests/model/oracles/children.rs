@@ -1,4 +1,4 @@
-//! Oracles that look at what a write does to the children.
+//! Oracles that check the effect of a write on the children.
 
 use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
@@ -10,22 +10,22 @@ use super::super::observe::set_name;
 use super::memory::is_of_init;
 use super::{Watch, Write, ledgers};
 
-/// What a deleted project left goes first, and to a project that goes nothing is written.
-pub(super) fn a_namesake_is_waited_for(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+/// The operator writes nothing while children of a deleted namesake exist or the project is being deleted.
+pub(super) fn the_operator_waits_for_a_namesake_to_go(
+    write: &Write<'_>,
+    _: &mut Watch,
+) -> Result<(), String> {
     if write.seen.project.deleting {
         return Err("the project is being deleted".to_owned());
     }
     match write.seen.ghosts.first() {
-        Some(ghost) => Err(format!("{ghost:?} of a deleted namesake is still there")),
+        Some(ghost) => Err(format!("{ghost:?} of a deleted namesake still exists")),
         None => Ok(()),
     }
 }
 
-/// A pause that grows lies between a fault and the next try.
-pub(super) fn what_passes_is_tried_again_after_a_pause(
-    write: &Write<'_>,
-    _: &mut Watch,
-) -> Result<(), String> {
+/// The next attempt after a fault waits for the backoff.
+pub(super) fn a_fault_is_retried_after_a_pause(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let Step::CreateBuildJob { of, .. } = write.step else { return Ok(()) };
     let ledger = write.seen.memory();
     let attempts = match of {
@@ -33,7 +33,7 @@ pub(super) fn what_passes_is_tried_again_after_a_pause(
         BuildOf::Lookup(_) => ledger.lookup.map(|lookup| lookup.attempts).unwrap_or_default(),
     };
     let left = attempts.fault.map_or(0, |fault| fault.left(PAUSE, timestamp(write.after.clock)));
-    if left > 0 { Err(format!("{of:?} is tried again {left} s too early")) } else { Ok(()) }
+    if left > 0 { Err(format!("{of:?} is retried {left} s too early")) } else { Ok(()) }
 }
 
 pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
@@ -49,7 +49,7 @@ pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Re
     }
 }
 
-pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+pub(super) fn the_previous_version_is_kept(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let ledger = write.seen.memory();
     let in_place = write.seen.in_place();
     let others = ledger.versions.iter().filter(|(version, life)| {
@@ -66,7 +66,7 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
             let pinned = write.seen.project.pin.as_ref().is_some_and(|pin| version.starts_with(pin.as_str()));
             let runs = write.observed.sets.iter().any(|set| set.version.as_ref() == Some(version));
             let why = [
-                (kept == Some(version), "one would go back to it"),
+                (kept == Some(version), "it is the previous version"),
                 (in_place == Some(version), "it is in place"),
                 (hold, "a hold names it"),
                 (pinned, "it is pinned"),
@@ -78,7 +78,7 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
             let pods = write.observed.sets.iter().any(|set| set.name == *name && set.pods > 0);
             let set = write.before.sets.keys().find(|template| set_name(template) == *name);
             let good = |version: &str| ledger.state(version).good_restart;
-            // `kubectl rollout restart` makes a newer one, which goes back as well.
+            // `kubectl rollout restart` creates a newer one, which serves a rollback as well.
             let newer = |template: &Template| {
                 let revision = write.before.sets[template].revision;
                 let same = |(other, set): (&Template, &Set)| {
@@ -95,7 +95,7 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
                         && template.edit == 0
                         && !newer(template) =>
                 {
-                    Err(format!("{name}: one would go back to it"))
+                    Err(format!("{name}: it belongs to the previous version"))
                 }
                 _ => Ok(()),
             }
@@ -104,7 +104,7 @@ pub(super) fn what_one_would_go_back_to_is_kept(write: &Write<'_>, _: &mut Watch
     }
 }
 
-pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+pub(super) fn a_stopped_project_is_left_unchanged(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     if !write.seen.project.stopped() {
         return Ok(());
     }
@@ -113,7 +113,7 @@ pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watc
     let ledger = ledgers(write);
     let judged = ledger.as_ref().is_some_and(|(before, after)| {
         after.versions.iter().any(|(version, life)| {
-            // An init command that was begun goes on, and how it ends is noted.
+            // A started init command continues, and the operator stores its result.
             let failed = life.failed.as_ref().is_some_and(|failed| !is_of_init(failed));
             life.live != before.state(version).live || failed && before.state(version).failed.is_none()
         })
@@ -131,14 +131,14 @@ pub(super) fn a_stopped_project_is_left_as_it_is(write: &Write<'_>, _: &mut Watc
 pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let port = write.after.service.map(|service| service.port);
     if write.before.ledger.is_none() && write.before.service.is_none() {
-        watch.port = None; // Nobody knows it any more.
+        watch.port = None; // The port is no longer known.
     }
     let newest = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
     let object = |cluster: &Cluster| cluster.project.resource_version;
     let stale = newest(write.seen) != newest(write.before)
         || object(write.seen) != object(write.before)
         || write.seen.service != write.before.service;
-    // As the spec asks, or as it asked when somebody looked last.
+    // The port of the spec, or of the spec as a stale read saw it.
     let had = stale && port.is_some_and(|port| watch.ports.contains(&port));
     if port.is_some() && (port == write.seen.project.fixed_port || had) {
         watch.port = port;
@@ -149,7 +149,7 @@ pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Re
     if port.is_some() && port != was { Err(format!("{was:?} became {port:?}")) } else { Ok(()) }
 }
 
-pub(super) fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
+pub(super) fn a_needed_build_is_not_ended(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let Step::DeleteBuildJob { job } = write.step else { return Ok(()) };
     let Some(job) = write.seen.jobs.get(job) else { return Ok(()) };
     let BuildOf::Key(key) = &job.of else { return Ok(()) };
@@ -163,7 +163,7 @@ pub(super) fn a_build_that_is_wanted_goes_on(write: &Write<'_>, _: &mut Watch) -
     let goes_on = attempts.failed.is_none() && attempts.attempt == job.attempt && !waits_in_vain;
     let image = write.observed.image_of(key).is_some();
     if target.as_ref() == Some(key) && goes_on && !image {
-        Err("its version is wanted".to_owned())
+        Err("its version is the target".to_owned())
     } else {
         Ok(())
     }

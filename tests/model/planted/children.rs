@@ -1,4 +1,4 @@
-//! Bugs in what becomes of children: kept, deleted, refused, of somebody else.
+//! Bugs in the handling of children: kept, deleted, rejected, or owned by another project.
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
@@ -7,11 +7,11 @@ use doce_operator::reconcile::observed::{Child, Observed};
 use super::Planting;
 
 pub(super) const PLANTED: &[Planting] = &[
-    Planting::of("pruning by age", prunes_by_age, &["what_one_would_go_back_to_is_kept"]),
+    Planting::of("pruning by age", prunes_by_age, &["the_previous_version_is_kept"]),
     Planting::of(
-        "a ReplicaSet deleted that is kept",
-        deletes_what_is_kept,
-        &["what_one_would_go_back_to_is_kept"],
+        "a kept ReplicaSet that is deleted",
+        deletes_the_kept_set,
+        &["the_previous_version_is_kept"],
     ),
     Planting::of(
         "a failed version's ReplicaSet that is kept",
@@ -19,37 +19,41 @@ pub(super) const PLANTED: &[Planting] = &[
         &["at_most_two_sets_and_the_other_is_usable"],
     ),
     Planting::of(
-        "a child of a deleted namesake that nobody waits for",
-        waits_for_nobody,
-        &["a_namesake_is_waited_for"],
+        "no wait for the children of a deleted namesake",
+        does_not_wait_for_a_namesake,
+        &["the_operator_waits_for_a_namesake_to_go"],
     ),
     Planting::of(
-        "a project that goes and is looked after",
-        looks_after_what_goes,
-        &["a_namesake_is_waited_for"],
+        "a project that is being deleted and still managed",
+        manages_a_deleted_project,
+        &["the_operator_waits_for_a_namesake_to_go"],
     ),
     Planting::of(
-        "a port that is refused and keeps all else from going on",
-        port_stops_all,
+        "a rejected port that blocks everything else",
+        rejected_port_blocks_the_rest,
         &[
-            "what_is_wanted_and_good_serves",
-            "what_is_wanted_is_built_or_has_a_verdict",
+            "a_good_target_serves",
+            "the_target_is_built_or_has_a_verdict",
             "a_lookup_is_answered_or_has_failed",
-            "a_rollback_arrives",
-            "every_request_is_seen",
+            "a_rollback_takes_effect",
+            "every_request_is_handled",
         ],
     ),
-    Planting::of("a refusal that is tried again in the same pass", tries_for_ever, &["it_comes_to_rest"]),
-    Planting::of("a child without its marks", never_marks, &["every_child_has_its_marks"]),
     Planting::of(
-        "a fixed port that is not asked for",
+        "a rejected write that is retried in the same pass",
+        retries_in_the_same_pass,
+        &["the_project_settles"],
+    ),
+    Planting::of("a child without its labels", never_marks, &["every_child_has_its_labels_and_owner"]),
+    Planting::of(
+        "a fixed port that is ignored",
         ignores_fixed_port,
-        &["the_service_is_what_was_recorded", "the_port_never_changes"],
+        &["the_service_matches_the_ledger", "the_port_never_changes"],
     ),
     Planting::of(
         "a build that goes on after the project was stopped",
         builds_while_stopped,
-        &["a_stopped_project_is_left_as_it_is"],
+        &["a_stopped_project_is_left_unchanged"],
     ),
 ];
 
@@ -63,7 +67,7 @@ fn prunes_by_age(project: &Project, observed: &Observed) -> Option<Step> {
     }
 }
 
-fn deletes_what_is_kept(project: &Project, observed: &Observed) -> Option<Step> {
+fn deletes_the_kept_set(project: &Project, observed: &Observed) -> Option<Step> {
     let goes = project.stopped() || project.deleting || !observed.predecessors.is_empty();
     let idle = || observed.sets.iter().find(|set| set.pods == 0 && !set.current && !goes);
     decide(project, observed).or_else(|| idle().map(|set| Step::DeleteReplicaSet { name: set.name.clone() }))
@@ -73,16 +77,16 @@ fn keeps_every_set(project: &Project, observed: &Observed) -> Option<Step> {
     decide(project, observed).filter(|step| !matches!(step, Step::DeleteReplicaSet { .. }))
 }
 
-fn waits_for_nobody(project: &Project, observed: &Observed) -> Option<Step> {
+fn does_not_wait_for_a_namesake(project: &Project, observed: &Observed) -> Option<Step> {
     decide(project, &Observed { predecessors: vec![], ..observed.clone() })
 }
 
-fn looks_after_what_goes(project: &Project, observed: &Observed) -> Option<Step> {
+fn manages_a_deleted_project(project: &Project, observed: &Observed) -> Option<Step> {
     decide(&Project { deleting: false, ..project.clone() }, observed)
 }
 
-fn port_stops_all(project: &Project, observed: &Observed) -> Option<Step> {
-    // The Service comes before all else, and nothing after it.
+fn rejected_port_blocks_the_rest(project: &Project, observed: &Observed) -> Option<Step> {
+    // The Service comes first, and nothing follows it.
     if observed.refused(Child::Service) {
         return None;
     }
@@ -96,7 +100,7 @@ fn port_stops_all(project: &Project, observed: &Observed) -> Option<Step> {
     }
 }
 
-fn tries_for_ever(project: &Project, observed: &Observed) -> Option<Step> {
+fn retries_in_the_same_pass(project: &Project, observed: &Observed) -> Option<Step> {
     decide(project, &Observed { refusals: vec![], ..observed.clone() })
 }
 

@@ -1,4 +1,4 @@
-//! Bugs in what becomes of init commands.
+//! Bugs in the handling of init commands.
 
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
@@ -10,27 +10,27 @@ pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
         "pods that do not wait for the init command",
         waits_for_nothing,
-        &["nothing_starts_before_its_init_command_ended"],
+        &["no_version_starts_before_its_init_command_ends"],
     ),
     Planting::of(
-        "an init command of a newer version beside one that runs",
+        "an init command of a newer version beside a running one",
         runs_two,
         &["no_two_init_commands_run_at_once", "an_init_command_runs_once"],
     ),
     Planting::of(
-        "an init command that ended well and is forgotten",
+        "an init command that succeeded and is forgotten",
         runs_again,
-        &["an_init_command_runs_once", "it_comes_to_rest", "what_is_wanted_and_good_serves"],
+        &["an_init_command_runs_once", "the_project_settles", "a_good_target_serves"],
     ),
     Planting::of(
-        "an init command that is tried again at once",
+        "an init command that is retried at once",
         tries_at_once,
-        &["a_cause_outside_is_given_its_pause", "only_a_request_makes_a_hold_or_lifts_a_verdict"],
+        &["an_init_command_is_retried_after_a_pause", "only_a_request_makes_a_hold_or_lifts_a_verdict"],
     ),
     Planting::of(
-        "an init command whose end is never noted",
+        "an init command whose result is never stored",
         never_ends,
-        &["an_init_command_that_was_begun_has_ended", "what_is_wanted_and_good_serves"],
+        &["every_started_init_command_has_ended", "a_good_target_serves"],
     ),
 ];
 
@@ -70,7 +70,7 @@ fn tries_at_once(project: &Project, observed: &Observed) -> Option<Step> {
     .map(|step| with_the_time_it_ended(step, observed))
 }
 
-/// Only the decision misreads the time: what it writes keeps the true one.
+/// Only the decision sees the wrong time; its write keeps the true one.
 fn with_the_time_it_ended(mut step: Step, observed: &Observed) -> Step {
     if let (Step::WriteLedger(after), Some(before)) = (&mut step, &observed.ledger) {
         for (version, life) in &mut after.versions {

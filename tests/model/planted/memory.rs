@@ -1,4 +1,4 @@
-//! Bugs in what is remembered, and when.
+//! Bugs in what the ledger stores, and when.
 
 use doce_operator::memory::ledger::Failure;
 use doce_operator::project::Project;
@@ -16,46 +16,55 @@ pub(super) const PLANTED: &[Planting] = &[
         name: "a stale compare-and-swap",
         stale: true,
         program: Program { act: compares_with_the_newest, ..Program::REAL },
-        by: &["the_memory_forgets_nothing", "no_request_is_acted_on_twice"],
+        by: &["the_ledger_forgets_nothing", "no_request_is_handled_twice"],
     },
     Planting::of(
-        "a ledger that is written after its act",
+        "a ledger that is written after the action",
         acts_first,
-        &["a_rollback_arrives", "a_build_that_is_wanted_goes_on", "it_comes_to_rest", "a_restart_arrives"],
+        &[
+            "a_rollback_takes_effect",
+            "a_needed_build_is_not_ended",
+            "the_project_settles",
+            "a_restart_takes_effect",
+        ],
     ),
-    Planting::of("a return that is judged", judged_return, &["a_return_is_never_judged"]),
+    Planting::of(
+        "a verdict on a version that the operator returned to",
+        judged_return,
+        &["only_an_unhealthy_trial_is_judged"],
+    ),
     Planting::of(
         "a verdict that is forgotten",
         forgotten_verdict,
-        &["it_comes_to_rest", "only_a_request_makes_a_hold_or_lifts_a_verdict", "a_return_is_never_judged"],
+        &[
+            "the_project_settles",
+            "only_a_request_makes_a_hold_or_lifts_a_verdict",
+            "only_an_unhealthy_trial_is_judged",
+        ],
     ),
-    Planting::of("a hold that is not remembered", forgotten_hold, &["a_rollback_arrives"]),
+    Planting::of("a hold that is not stored", forgotten_hold, &["a_rollback_takes_effect"]),
     Planting::of(
         "a hold that ends too early: with the next version on trial",
         hold_that_ends_early,
         &[
             "only_a_request_makes_a_hold_or_lifts_a_verdict",
-            "a_rollback_arrives",
-            "what_is_wanted_and_good_serves",
+            "a_rollback_takes_effect",
+            "a_good_target_serves",
         ],
     ),
-    Planting::of("a hold that never ends", hold_that_never_ends, &["what_is_wanted_and_good_serves"]),
-    Planting::of("a port that is not remembered", forgotten_port, &["the_port_never_changes"]),
-    Planting::of(
-        "a fault that is tried again at once",
-        no_pause,
-        &["what_passes_is_tried_again_after_a_pause"],
-    ),
+    Planting::of("a hold that never ends", hold_that_never_ends, &["a_good_target_serves"]),
+    Planting::of("a port that is not stored", forgotten_port, &["the_port_never_changes"]),
+    Planting::of("a fault that is retried at once", no_pause, &["a_fault_is_retried_after_a_pause"]),
 ];
 
-/// As it was: the write names the resourceVersion of the newest ledger, not of the one that it was decided with.
+/// A former bug: the write names the resourceVersion of the newest ledger, not of the ledger that the decision used.
 fn compares_with_the_newest(cluster: &mut Cluster, step: &Step, seen: &Cluster) -> Outcome {
     let mut newest = seen.clone();
     newest.ledger.clone_from(&cluster.ledger);
     act(cluster, step, &newest)
 }
 
-/// What the new memory justifies is done before it is written.
+/// Acts on the new ledger before writing it.
 fn acts_first(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
     let Some(Step::WriteLedger(after)) = &step else { return step };
@@ -99,7 +108,7 @@ fn forgotten_hold(project: &Project, observed: &Observed) -> Option<Step> {
     edited(decide(project, observed), |ledger| ledger.hold = None)
 }
 
-/// A version that failed on trial ends the hold as one that went live would.
+/// A version that failed on trial ends the hold, as a live one would.
 fn hold_that_ends_early(project: &Project, observed: &Observed) -> Option<Step> {
     misremembered(project, observed, |ledger| {
         let tried = ledger.versions.values().any(|life| life.failed.is_some());
@@ -115,7 +124,7 @@ fn hold_that_never_ends(project: &Project, observed: &Observed) -> Option<Step> 
     });
     edited(step, |ledger| {
         if ledger.hold.as_ref().is_some_and(|hold| hold.since == for_ever) {
-            ledger.hold = made; // What is remembered is right.
+            ledger.hold = made; // The stored ledger is right.
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Bugs in what becomes of requests.
+//! Bugs in the handling of requests.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::memory::ledger::Ledger;
@@ -10,49 +10,53 @@ use super::{Planting, edited, misremembered};
 
 pub(super) const PLANTED: &[Planting] = &[
     Planting::of(
-        "a refusal that is forgotten",
+        "a rejection that is forgotten",
         forgotten_refusal,
-        &["every_request_is_seen", "no_request_is_acted_on_twice"],
+        &["every_request_is_handled", "no_request_is_handled_twice"],
     ),
-    Planting::of("a request that is not marked as seen", unmarked, &["it_comes_to_rest"]),
+    Planting::of("a request that is not marked as handled", unmarked, &["the_project_settles"]),
     Planting::of(
-        "an earlier value that fires again when it is put back",
+        "an earlier value that fires again when it is restored",
         only_the_last_value,
-        &["no_request_is_acted_on_twice", "a_refusal_moves_nothing"],
+        &["no_request_is_handled_twice", "a_rejection_changes_nothing"],
     ),
     Planting::of(
-        "an older object that meets a newer ledger and fires again",
+        "an older object that fires again with a newer ledger",
         older_object,
-        &["no_request_is_acted_on_twice", "the_memory_forgets_nothing"],
+        &["no_request_is_handled_twice", "the_ledger_forgets_nothing"],
     )
     .stale(),
-    Planting::of("a retry that only marks", retry_marks, &["a_retry_arrives"]),
+    Planting::of("a retry that is only marked as handled", retry_marks, &["a_retry_takes_effect"]),
     Planting::of(
-        "a cancel that a fault lifts",
+        "a cancel that ends with a fault",
         cancel_that_ends,
         &["only_a_request_makes_a_hold_or_lifts_a_verdict"],
     ),
-    Planting::of("a request that is lost beside another", one_at_a_time, &["every_request_is_seen"]),
+    Planting::of(
+        "a request that is lost when another comes with it",
+        one_at_a_time,
+        &["every_request_is_handled"],
+    ),
     Planting::of(
         "a rollback that goes to the version in place",
         previous_is_in_place,
-        &["a_rollback_arrives"],
+        &["a_rollback_takes_effect"],
     ),
     Planting::of(
-        "an offer to go back to a version without a record",
-        offers_what_is_gone,
-        &["a_rollback_arrives", "status_offers_what_would_be_granted"],
+        "an offer to roll back to a version without a record",
+        offers_a_version_without_record,
+        &["a_rollback_takes_effect", "status_offers_what_a_rollback_would_get"],
     ),
 ];
 
-/// The decision as if the project had not made this request.
+/// The decision as if the project did not have this request.
 fn without(verb: Verb, project: &Project, observed: &Observed) -> Option<Step> {
     let mut project = project.clone();
     project.requests.remove(&verb);
     decide(&project, observed)
 }
 
-/// The request that this step marks as seen.
+/// Whether this step marks the request as handled.
 fn marks(project: &Project, observed: &Observed, step: Option<&Step>, verb: Verb) -> bool {
     let (Some(Step::WriteLedger(after)), Some(value)) = (step, project.requests.get(&verb)) else {
         return false;
@@ -74,14 +78,14 @@ fn unmarked(project: &Project, observed: &Observed) -> Option<Step> {
     })
 }
 
-/// As it was before earlier values were remembered.
+/// A former bug: the ledger stored only the last value.
 fn only_the_last_value(project: &Project, observed: &Observed) -> Option<Step> {
     misremembered(project, observed, |ledger| {
         ledger.handled.values_mut().for_each(|seen| seen.earlier.clear());
     })
 }
 
-/// As it was before the memory knew how new its object was.
+/// A former bug: the ledger did not store the resourceVersion of its object.
 fn older_object(project: &Project, observed: &Observed) -> Option<Step> {
     misremembered(project, observed, |ledger| {
         ledger.object = None;
@@ -101,7 +105,7 @@ fn retry_marks(project: &Project, observed: &Observed) -> Option<Step> {
     })
 }
 
-/// As it was: a lookup whose build meets a fault begins the attempts of its key anew, cancelled or not.
+/// A former bug: a lookup whose build has a fault resets the attempts of its key, even if they are cancelled.
 fn cancel_that_ends(project: &Project, observed: &Observed) -> Option<Step> {
     let before = observed.ledger.clone().unwrap_or_default();
     let step = decide(project, observed);
@@ -116,7 +120,7 @@ fn cancel_that_ends(project: &Project, observed: &Observed) -> Option<Step> {
     })
 }
 
-/// Whoever finds a restart looks at nothing else that was asked for at the same time, and says that all is seen.
+/// With a restart request, the other requests of the same time are ignored but marked as handled.
 fn one_at_a_time(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
     let several = project.requests.len() > 1 && project.requests.contains_key(&Verb::Restart);
@@ -141,8 +145,8 @@ fn previous_is_in_place(project: &Project, observed: &Observed) -> Option<Step> 
     })
 }
 
-/// As it was: the version that went live last is the one to go back to, whatever became of its record.
-fn offers_what_is_gone(project: &Project, observed: &Observed) -> Option<Step> {
+/// A former bug: the rollback target is the version that went live last, even without a record.
+fn offers_a_version_without_record(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
     let ledger = observed.ledger.clone().unwrap_or_default();
     let in_place = observed.rollout.as_ref().and_then(|rollout| rollout.version.clone());

@@ -1,4 +1,4 @@
-//! Bugs in what runs and what is made of it.
+//! Bugs in rollouts and verdicts.
 
 use doce_operator::crd::spec::OnFailure;
 use doce_operator::project::Project;
@@ -9,33 +9,37 @@ use doce_operator::reconcile::target::target;
 use super::Planting;
 
 pub(super) const PLANTED: &[Planting] = &[
-    Planting::of("a verdict before the deadline", hasty_verdict, &["a_return_is_never_judged"]),
-    Planting::of("a version that is live before it is ready", rosy, &["live_is_only_what_was_ready"]),
+    Planting::of("a verdict before the deadline", hasty_verdict, &["only_an_unhealthy_trial_is_judged"]),
+    Planting::of(
+        "a version that is live before it is ready",
+        live_before_ready,
+        &["only_a_complete_version_becomes_live"],
+    ),
     Planting::of(
         "a version that is live with some of its pods",
         partly_live,
-        &["live_is_only_what_was_ready"],
+        &["only_a_complete_version_becomes_live"],
     ),
-    Planting::of("a failed version that nobody leaves", stays, &["what_failed_is_left"]),
+    Planting::of("a failed version that stays in place", stays, &["a_failed_version_is_replaced"]),
     Planting::of(
-        "a restart that is not taken back",
+        "a restart that is not reverted",
         restart_stays,
-        &["a_restart_is_over", "what_failed_is_left", "what_is_wanted_and_good_serves"],
+        &["every_restart_ends", "a_failed_version_is_replaced", "a_good_target_serves"],
     ),
     Planting::of(
         "a stop that changes the template",
         stop_moves,
-        &["a_stopped_project_is_left_as_it_is", "it_comes_to_rest"],
+        &["a_stopped_project_is_left_unchanged", "the_project_settles"],
     ),
     Planting::of(
         "replicas that are only written with a template",
         never_scales,
-        &["the_deployment_is_what_was_recorded"],
+        &["the_deployment_matches_the_record"],
     ),
     Planting::of(
-        "a status that is about an older generation and counts",
+        "a status of an older generation that counts",
         old_status,
-        &["live_is_only_what_was_ready", "a_return_is_never_judged"],
+        &["only_a_complete_version_becomes_live", "only_an_unhealthy_trial_is_judged"],
     ),
 ];
 
@@ -47,7 +51,7 @@ fn hasty_verdict(project: &Project, observed: &Observed) -> Option<Step> {
     decide(project, &hasty)
 }
 
-fn rosy(project: &Project, observed: &Observed) -> Option<Step> {
+fn live_before_ready(project: &Project, observed: &Observed) -> Option<Step> {
     let mut rosy = observed.clone();
     if let Some(rollout) = &mut rosy.rollout {
         rollout.available = rollout.replicas > 0;
@@ -67,7 +71,7 @@ fn old_status(project: &Project, observed: &Observed) -> Option<Step> {
     let mut rosy = observed.clone();
     if let Some(rollout) = rosy.rollout.as_mut().filter(|rollout| !rollout.current && rollout.serving > 0) {
         rollout.current = true;
-        rollout.available = rollout.replicas > 0; // As it was for the template before.
+        rollout.available = rollout.replicas > 0; // As for the previous template.
     }
     decide(project, &rosy)
 }

@@ -1,5 +1,5 @@
-//! Whose turn it is, and what becomes of it: an operator looks, decides, writes, is killed, or stops between look and
-//! write. The dice say when.
+//! The turns of the operators: each reads, decides, writes, is killed, or stops between read and write. The dice decide
+//! when.
 
 use super::super::act::Outcome;
 use super::super::operator::{Decided, Operator, Past};
@@ -7,7 +7,7 @@ use super::super::oracles::{self, Write};
 use super::{Fate, Pass, Play, Violation};
 
 impl Play {
-    /// One of the operators looks, and writes at most once; idle is who finds nothing to do.
+    /// One of the operators reads and writes at most once; an operator without work is idle.
     pub(super) fn pass(&mut self) -> Result<Pass, Violation> {
         let first = self.dice.below(self.operators.len());
         for nth in 0..self.operators.len() {
@@ -30,7 +30,7 @@ impl Play {
                 self.operators[which].decided = Some(decided);
                 return Ok(Pass::Waits);
             }
-            self.tally.count("a write after one of the other operator");
+            self.tally.count("a write after a write of the other operator");
             return self.write(which, &decided);
         }
         let stale = self.fate.reads_are_stale() && !self.past.is_empty() && self.dice.one_in(3);

@@ -1,4 +1,4 @@
-//! Oracles that look at what runs when the project is at rest, and at what status says of it.
+//! Oracles that check which version runs in a settled project, and what its status says.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::reconcile::decide::{Step, decide};
@@ -8,14 +8,14 @@ use doce_operator::reconcile::target::{Target, previous};
 use super::super::cluster::{Cluster, PAUSE, Template};
 use super::super::observe::observe;
 
-/// The version that should run: wanted, with an image, no verdict, and pods are asked for.
+/// The version that should run: the target, with an image, without a verdict, in a project that is not stopped.
 fn due<'a>(cluster: &Cluster, target: &'a Target) -> Option<&'a str> {
     let target = target.version.as_deref().filter(|_| !cluster.project.stopped())?;
     let built = cluster.records.get(target).is_some_and(|record| record.image.is_some());
     (built && cluster.memory().state(target).failed.is_none()).then_some(target)
 }
 
-pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, target: &Target) -> Result<(), String> {
+pub(super) fn a_good_target_serves(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let Some(due) = due(cluster, target) else { return Ok(()) };
     let ledger = cluster.memory();
     let life = ledger.state(due);
@@ -24,28 +24,28 @@ pub(super) fn what_is_wanted_and_good_serves(cluster: &Cluster, target: &Target)
     }
     if cluster.complete() {
         let on_top = life.live == Some(ledger.last_live);
-        return if on_top { Ok(()) } else { Err(format!("{due} serves and is not live on top: {life:?}")) };
+        return if on_top { Ok(()) } else { Err(format!("{due} serves but is not live last: {life:?}")) };
     }
     if cluster.nature.is_good(due) {
-        return Err(format!("{due} is good and does not serve"));
+        return Err(format!("{due} is good but does not serve"));
     }
     Ok(())
 }
 
-/// Whatever is asked for meanwhile: what runs and was never live has a verdict, or is live in the end.
-pub(super) fn nothing_is_on_trial_for_ever(cluster: &Cluster, _: &Target) -> Result<(), String> {
+/// A running version that was never live ends with a verdict or goes live, whatever the target is.
+pub(super) fn every_trial_ends(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
     let runs = cluster.in_place().filter(built).filter(|_| !cluster.project.stopped() && !cluster.forgotten);
     let Some(version) = runs else { return Ok(()) };
     let life = cluster.memory().state(version);
     if life.live.is_none() && life.failed.is_none() {
-        Err(format!("{version} is on trial for ever"))
+        Err(format!("{version} is still on trial"))
     } else {
         Ok(())
     }
 }
 
-pub(super) fn what_failed_is_left(cluster: &Cluster, target: &Target) -> Result<(), String> {
+pub(super) fn a_failed_version_is_replaced(cluster: &Cluster, target: &Target) -> Result<(), String> {
     let ledger = cluster.memory();
     let failed = target.version.as_deref().filter(|target| ledger.state(target).failed.is_some());
     let last = previous(&ledger, &observe(cluster), None);
@@ -54,12 +54,12 @@ pub(super) fn what_failed_is_left(cluster: &Cluster, target: &Target) -> Result<
     if stays || cluster.in_place() != Some(failed) {
         Ok(())
     } else {
-        Err(format!("{failed} failed and is in place, not {last}"))
+        Err(format!("{failed} failed and is still in place instead of {last}"))
     }
 }
 
-/// The pauses are shorter than the quiet after which a project counts as at rest.
-pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
+/// The backoffs are shorter than the time after which a project counts as settled.
+pub(super) fn a_failure_with_an_outside_cause_was_retried(
     cluster: &Cluster,
     target: &Target,
 ) -> Result<(), String> {
@@ -76,13 +76,13 @@ pub(super) fn what_failed_for_a_cause_outside_was_tried_again(
     let commands =
         ledger.state(target).failed.is_some_and(|failed| failed.stage == "Init") && cluster.built(target);
     if commands && !cluster.project.stopped() {
-        return Err(format!("the init command of {target} could be tried again and is not"));
+        return Err(format!("the init command of {target} should have been retried"));
     }
     let due = kept && surges && cluster.complete() && !cluster.project.stopped() && cluster.project.returns();
-    if due { Err(format!("{target} could be tried again and is not")) } else { Ok(()) }
+    if due { Err(format!("{target} should have been retried")) } else { Ok(()) }
 }
 
-pub(super) fn a_restart_is_over(cluster: &Cluster, _: &Target) -> Result<(), String> {
+pub(super) fn every_restart_ends(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
     let recorded = |version: &&str| built(version) && !cluster.project.stopped();
     let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
@@ -101,10 +101,10 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Ta
     };
     let ledger = cluster.memory();
     if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
-        return Ok(()); // Somebody deleted its record: nobody knows how it should be.
+        return Ok(()); // Its record was deleted, so its desired shape is unknown.
     }
     if ledger.state(version).live != Some(ledger.last_live) || ledger.state(version).failed.is_some() {
-        return Ok(()); // It serves against a verdict: nothing is thrown away before that is resolved.
+        return Ok(()); // It serves despite a verdict: the operator deletes nothing before that is resolved.
     }
     let place = cluster.deployment.as_ref().map(|deployment| &deployment.template);
     let others: Vec<_> = cluster.sets.keys().filter(|template| Some(*template) != place).collect();
@@ -124,26 +124,29 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Ta
     }
 }
 
-/// What status names as the version to go back to is what a rollback would get, and what it does not offer is refused.
-pub(super) fn status_offers_what_would_be_granted(cluster: &Cluster, target: &Target) -> Result<(), String> {
+/// A rollback gets the previous version that status names. If status offers none, the operator rejects a rollback.
+pub(super) fn status_offers_what_a_rollback_would_get(
+    cluster: &Cluster,
+    target: &Target,
+) -> Result<(), String> {
     let observed = observe(cluster);
     if target.left.is_none() || observed.ledger.is_none() {
-        return Ok(()); // There is nothing that could be left.
+        return Ok(()); // There is no version to leave.
     }
     let status = summarize(None, &cluster.project, &observed, None);
     let mut project = cluster.project.clone();
     project.requests.clear();
     project.requests.insert(Verb::Rollback, "previous@oracle".to_owned());
     let Some(Step::WriteLedger(after)) = decide(&project, &observed) else {
-        return Err("a rollback is not even answered".to_owned());
+        return Err("a rollback gets no answer".to_owned());
     };
     let says = &after.handled[&Verb::Rollback].outcome;
     match status.previous_version {
         Some(version) if says.starts_with("rejected") || !says.contains(&version) => {
-            Err(format!("it offers {version}, and a rollback is answered: {says}"))
+            Err(format!("status offers {version}, but the answer to a rollback is: {says}"))
         }
         None if !says.starts_with("rejected") => {
-            Err(format!("it offers nothing, and a rollback is answered: {says}"))
+            Err(format!("status offers nothing, but the answer to a rollback is: {says}"))
         }
         _ => Ok(()),
     }

@@ -1,5 +1,5 @@
-//! Profiles of builds besides `rootless`, which all other tests have: `privileged`, and `remote` with a `BuildKit` daemon
-//! of the platform owner's, behind mutual TLS, for a namespace that enforces Pod Security "restricted".
+//! Build profiles other than `rootless`, which all other tests use: `privileged`, and `remote` with the platform
+//! owner's `BuildKit` daemon behind mutual TLS, for a namespace that enforces Pod Security "restricted".
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -13,7 +13,7 @@ use crate::client::until_answer;
 use crate::harness::{World, helm, holds, is_at_fault};
 use crate::repository::variable;
 
-/// The operator builds with another profile until this is gone.
+/// The operator uses another build profile until this is dropped.
 struct Profile;
 
 impl Profile {
@@ -30,14 +30,14 @@ impl Drop for Profile {
     }
 }
 
-/// Key and certificate of a name, as the data of a Secret, with that of the authority that signed it.
+/// Key and certificate of a name as the data of a Secret, with the certificate of the authority.
 fn certificate(name: &str) -> Value {
     let (certificate, key) = authority().signed(&format!("DNS:{name}"));
     let ca = std::fs::read_to_string(authority().certificate()).unwrap();
     json!({ "stringData": { "ca.crt": ca, "tls.crt": certificate, "tls.key": key } })
 }
 
-/// A daemon in the namespace of `world`; the data of a Secret for its clients.
+/// Starts a daemon in the namespace of `world`. Returns the data of a Secret for its clients.
 async fn daemon(world: &World, host: &str) -> Value {
     world.apply::<Secret>("server", certificate(host)).await;
     let (registry, mirror) = ("doce-doce-operator-registry.doce-system.svc:5000", variable("DOCE_MIRROR"));
@@ -91,7 +91,7 @@ async fn daemon(world: &World, host: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
+async fn a_restricted_namespace_builds_with_a_remote_daemon() {
     let builds = World::undisturbed("remote-daemon").await;
     let host = "buildkitd.remote-daemon.svc";
     let client = daemon(&builds, host).await;
@@ -110,7 +110,7 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
     let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
     let namespaces = Api::<Namespace>::all(world.client.clone());
     namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
-    // A user by name: it is looked up in the image, with the same daemon.
+    // A user name: the same daemon looks it up in the image.
     let dockerfile = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nRUN mkdir -p /etc && echo ann:x:4321:4321::/:/bin/sh >> /etc/passwd\nUSER ann\n\
         CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
     let pages = json!({ "data": { "index.html": "built elsewhere", "Dockerfile": dockerfile } });
@@ -120,7 +120,7 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
     let missing = "Secret buildkit-client (build.remote.secretName of the chart) does not exist or is empty in \
     namespace remote-builds";
     world
-        .until_status("site", "the Secret is missed", |status| is_at_fault(status, "BuildFault", missing))
+        .until_status("site", "the Secret is missing", |status| is_at_fault(status, "BuildFault", missing))
         .await;
 
     world.apply::<Secret>("buildkit-client", client).await;
@@ -130,12 +130,12 @@ async fn a_restricted_namespace_builds_with_a_daemon_elsewhere() {
     let order = serde_json::to_string(jobs.last().unwrap()).unwrap();
     assert!(order.contains("tcp://buildkitd.remote-daemon.svc:1234"), "{order}");
     let app = world.app_user().await;
-    assert_eq!(app, Some(4321), "the user of the image was found");
+    assert_eq!(app, Some(4321), "the operator knows the user of the image");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn builds_run_as_root_of_the_node_where_its_owner_says_so() {
+async fn builds_run_privileged_where_the_platform_owner_allows_it() {
     let world = World::undisturbed("privileged").await;
     let _privileged = Profile::begin(&["--set=build.profile=privileged"]);
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "built by root" } })).await;
@@ -147,7 +147,7 @@ async fn builds_run_as_root_of_the_node_where_its_owner_says_so() {
     let pod = jobs[0].spec.as_ref().unwrap().template.spec.as_ref().unwrap();
     let build = pod.containers[0].security_context.as_ref().unwrap();
     assert_eq!((build.privileged, build.run_as_user), (Some(true), Some(0)));
-    assert_eq!(world.app_user().await, Some(101), "the app has a user of its own all the same");
+    assert_eq!(world.app_user().await, Some(101), "the app still has its own user");
 }
 
 impl World {

@@ -1,4 +1,4 @@
-//! Many builds at once: the limit and the turns of namespaces. Builds of another test would take places.
+//! Many builds at once: the limit and the turns of namespaces. Builds of other tests would take slots.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ const LIMIT: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn thirty_builds_asked_for_at_once_keep_the_limit_and_no_namespace_waits_for_another() {
+async fn thirty_builds_respect_the_limit_and_namespaces_take_turns() {
     let namespaces = ["queue-a", "queue-b", "queue-c"];
     let mut worlds = vec![World::undisturbed(namespaces[0]).await];
     for namespace in &namespaces[1..] {
         worlds.push(worlds[0].another(namespace).await);
     }
-    // One namespace asks for all of its builds before the next begins.
+    // Each namespace requests all its builds before the next one starts.
     for world in &worlds {
         for number in 0..10 {
             let name = format!("site-{number}");
@@ -46,11 +46,12 @@ async fn thirty_builds_asked_for_at_once_keep_the_limit_and_no_namespace_waits_f
     builds.sort();
     assert_eq!(builds.len(), 30);
     for (started, ..) in &builds {
-        // A Job's end is written a moment after its pod's, and in whole seconds: what ended in that second is over.
+        // Kubernetes records the end of a Job a moment after that of its pod, in whole seconds. Builds that ended in
+        // that second do not count.
         let beside = builds.iter().filter(|(from, to, _)| from <= started && to > started).count();
         assert!(beside <= LIMIT, "{beside} builds at {started}: {builds:#?}");
     }
-    // The first may all be of the namespace that came first; after that, turns are taken.
+    // The first builds may all belong to the first namespace. After that, namespaces take turns.
     let mut started: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, _, namespace) in &builds[..24] {
         *started.entry(namespace).or_default() += 1;

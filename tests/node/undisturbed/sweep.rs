@@ -1,4 +1,4 @@
-//! The sweep of the embedded registry, as its `CronJob` runs it.
+//! The sweep of the embedded registry, run by its `CronJob`.
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -41,7 +41,7 @@ async fn tags(registry: &str, repository: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn a_deleted_project_leaves_nothing_in_the_registry_and_another_keeps_its_image() {
+async fn the_sweep_deletes_the_images_of_a_deleted_project_only() {
     let world = World::undisturbed("sweep").await;
     let registry = &world.registry("registry").await;
     let (stays, goes) = (world.site("stays").await, world.site("goes").await);

@@ -1,5 +1,5 @@
-//! What visitors notice while versions, the operator and the node come and go: 50 requests a second, phase by phase.
-//! Every version is the same image with other variables, so nothing but the rollouts takes time.
+//! What visitors notice while versions, operator and node change: 50 requests per second, phase by phase. Every version
+//! is the same image with other variables, so only the rollouts take time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +19,8 @@ use crate::traffic::{Failure, Phase, Traffic, assert_none_lost};
 
 const PROJECT: &str = "kiosk";
 
-/// Says `WORDS`, ends politely, and ends by itself `EXIT_AFTER` milliseconds after the first visitor asked, kubelet's
-/// probes left out; with 0 it never says a word.
+/// Answers `WORDS`, shuts down gracefully, and exits `EXIT_AFTER` milliseconds after the first visitor's request
+/// (probes of the kubelet do not count). With 0, it never answers.
 const SERVER: &str = "\
     const after = process.env.EXIT_AFTER;
     if (after === '0') process.exit(3);
@@ -34,21 +34,21 @@ const SERVER: &str = "\
     server.listen(process.env.PORT);
     process.on('SIGTERM', () => server.close());";
 
-/// What SERVER exits with.
+/// Exit code of SERVER.
 const EXIT_CODE: i32 = 3;
 
-/// How long after kubelet has told of the end of a container requests may still be sent to it: the news go through two
-/// more watches to the node's rules.
+/// Time after the kubelet reports the end of a container in which requests may still reach it. The report passes two
+/// more watches before it reaches the node's rules.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(3);
 
-/// Generous, for a good version on a slow node.
+/// Long enough for a good version on a slow node.
 const DEADLINE: i32 = 600;
-/// For versions that fail: the return is what is waited for.
+/// For versions that fail: the tests wait for the rollback.
 const SHORT_DEADLINE: i32 = 60;
 
 fn spec(env: &Value, guard: i32, deadline: i32) -> Value {
-    // A machine that stands still answers no probe, and the only pod would be taken from its visitors: that is no
-    // rollout's doing. Whether a pod is ready to begin with, the startup probe finds out each second all the same.
+    // A stalled machine answers no probe, and the only pod would lose its visitors without any rollout. The startup
+    // probe still checks every second whether a pod is ready initially.
     let health = json!({ "periodSeconds": 60 });
     json!({
         "source": { "image": { "reference": "docker.io/library/node:22-bookworm-slim" } },
@@ -67,7 +67,7 @@ fn exits(words: &str, after: u32) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
+async fn visitors_lose_requests_only_when_a_version_dies_while_it_answers() {
     let world = World::undisturbed("traffic").await;
     world.deploy(PROJECT, &spec(&says("one"), 1, DEADLINE)).await;
     let first = serves(&world, None).await;
@@ -129,21 +129,21 @@ async fn visitors_notice_nothing_but_a_version_that_dies_while_it_answers() {
     assert_explained(&dying[0], &ended.seen());
 }
 
-/// During the guard both versions answer: that is what shows that a version dies of being asked. Whoever is connected
-/// to it in that moment, or is sent to it before the node has noticed, gets no answer. Nothing else may be lost.
+/// During the guard both versions answer: this shows that a version dies from requests. Visitors that are connected to
+/// it at that moment, or routed to it before the node notices, get no answer. No other request may be lost.
 fn assert_explained(phase: &Phase, ends: &BTreeMap<Timestamp, Timestamp>) {
-    // A request that was sent in time is noted when its client learns of it, which gives up after half a minute.
+    // The client records a failed request when it gives up, up to half a minute after it was sent.
     let explained = |failure: &Failure| {
         ends.iter().any(|(end, told)| *end <= failure.at && failure.sent <= *told + ON_ITS_WAY)
     };
     let unexplained = phase.failures.iter().filter(|failure| !explained(failure));
     let unexplained: Vec<String> = unexplained.map(ToString::to_string).collect();
-    assert!(unexplained.is_empty(), "{phase}; its ends, and when they were told: {ends:?}: {unexplained:#?}");
-    assert!(phase.answers.contains_key("brief"), "it was asked: {phase}");
+    assert!(unexplained.is_empty(), "{phase}; container ends and their reports: {ends:?}: {unexplained:#?}");
+    assert!(phase.answers.contains_key("brief"), "it got requests: {phase}");
 }
 
-/// Both pods have to leave the node, and a budget of one says that they go one after another. Their successors wait
-/// until the node takes pods again.
+/// Both pods must leave the node, and their disruption budget lets only one go at a time. Their replacements wait until
+/// the node accepts pods again.
 async fn node_drained(world: &World, serving: &ProjectDeploymentStatus) {
     let selector = json!({ "matchLabels": { "doce.dev/project": PROJECT, "doce.dev/role": "app" } });
     let budget = json!({ "spec": { "minAvailable": 1, "selector": selector } });
@@ -162,7 +162,7 @@ async fn node_drained(world: &World, serving: &ProjectDeploymentStatus) {
     assert_eq!(before.len(), 2);
 
     let drain = Drain::begin(PROJECT);
-    world.until_pods("a successor waits for a node", |pods| pods.iter().any(is_unscheduled)).await;
+    world.until_pods("a replacement waits for a node", |pods| pods.iter().any(is_unscheduled)).await;
     drain.take_pods_again().await;
     world
         .until_pods("two new pods are ready", |pods| {
@@ -181,11 +181,11 @@ async fn serves(world: &World, before: Option<&str>) -> ProjectDeploymentStatus 
         .await
 }
 
-/// Waits until a version has failed and `good` is all there is.
+/// Waits until a version has failed and only `good` runs.
 async fn returns(world: &World, good: &ProjectDeploymentStatus) {
     let version = good.version.clone();
     world
-        .until_status(PROJECT, "the failed version is left", move |status| {
+        .until_status(PROJECT, "the failed version is rolled back", move |status| {
             reason(status, "False", "RolloutFailed")
                 && status.version == version
                 && status.replicas == Some(1)

@@ -1,4 +1,4 @@
-//! Rows 1, 6, 11 and 12: records, the end of Jobs, which Jobs there should be, and the pauses after faults.
+//! Rows 1, 6, 11 and 12: records, results of Jobs, which Jobs should exist, and the backoff after faults.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::memory::ledger::{Answer, Attempts, Failure, Fault, Lookup};
@@ -19,15 +19,15 @@ fn of(number: u8) -> BuildOf {
     BuildOf::Key(key(number))
 }
 
-/// A branch that was asked for and is not looked up yet.
+/// A branch whose lookup is requested and has no answer yet.
 fn looking_up() -> Case {
     let case = Case::branch();
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     case.ledger(|ledger| ledger.lookup = Some(Lookup { of, number: 1, ..Lookup::default() }))
 }
 
 #[test]
-fn a_project_without_memory_begins_one_in_which_old_requests_count_as_seen() {
+fn a_new_ledger_counts_existing_requests_as_handled() {
     let mut case = Case::new(1).asks(Verb::Restart, "@1");
     case.observed.ledger = None;
     assert_eq!(case.remembers().handled[&Verb::Restart].value, "@1");
@@ -35,17 +35,13 @@ fn a_project_without_memory_begins_one_in_which_old_requests_count_as_seen() {
 }
 
 #[test]
-fn a_memory_that_is_lost_learns_what_serves_as_live_and_nothing_else() {
+fn a_lost_ledger_relearns_only_the_serving_version_as_live() {
     let mut case = Case::serving(1);
     case.observed.ledger = None;
     assert_eq!(case.remembers().state(&v(1)).live, Some(1));
     let mut case = Case::serving(1).on_trial(2).rollout(|rollout| rollout.serving = 1);
     case.observed.ledger = None;
-    assert_eq!(
-        case.remembers().state(&v(2)).live,
-        None,
-        "the pods that serve are those of the version before"
-    );
+    assert_eq!(case.remembers().state(&v(2)).live, None, "the previous version's pods serve");
 }
 
 #[test]
@@ -79,7 +75,7 @@ fn an_image_goes_into_every_record_of_its_build_key() {
 }
 
 #[test]
-fn a_build_failure_is_a_verdict_of_the_build_key_and_is_not_tried_again() {
+fn a_build_failure_is_a_verdict_on_the_build_key_and_is_not_retried() {
     let state = JobState::Failed(failed(Stage::Build, "BuildFailed"));
     let case = Case::new(1).recorded(1).job(of(1), 0, state);
     let after = case.remembers();
@@ -88,7 +84,7 @@ fn a_build_failure_is_a_verdict_of_the_build_key_and_is_not_tried_again() {
 }
 
 #[test]
-fn a_fault_is_no_verdict_and_is_tried_again_after_a_pause_that_grows() {
+fn a_fault_is_not_a_verdict_and_is_retried_with_backoff() {
     let state = JobState::Failed(failed(Stage::Push, "RegistryUnavailable"));
     let case = Case::new(1).recorded(1).job(of(1), 0, state);
     let after = case.remembers();
@@ -99,7 +95,7 @@ fn a_fault_is_no_verdict_and_is_tried_again_after_a_pause_that_grows() {
     );
     let mut case = case.ledger(|ledger| *ledger = after);
     case.observed.now = at(9);
-    assert_eq!(case.step(), None, "the pause is not over");
+    assert_eq!(case.step(), None, "the backoff is not over");
     case.observed.now = at(10);
     assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
     let pauses: Vec<i64> =
@@ -116,7 +112,7 @@ fn a_job_that_ends_without_a_report_is_a_fault() {
 }
 
 #[test]
-fn a_build_whose_pod_never_ran_is_paused_from_its_last_words_on_and_its_job_is_left_to_its_deadline() {
+fn a_build_whose_pod_never_ran_is_retried_with_backoff_and_its_job_is_not_deleted() {
     let why = Trouble { reason: "Unschedulable".into(), message: "no node".into() };
     let mut case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost(why));
     (case.observed.jobs[0].finished, case.observed.jobs[0].last_words) = (None, Some(at(1770)));
@@ -124,29 +120,29 @@ fn a_build_whose_pod_never_ran_is_paused_from_its_last_words_on_and_its_job_is_l
     let after = case.remembers();
     assert_eq!(after.attempts(&key(1)).fault.unwrap().at, at(1770));
     let mut case = case.ledger(|ledger| *ledger = after);
-    assert_eq!(case.step(), None, "nothing is deleted, and the pause is not over");
+    assert_eq!(case.step(), None, "the Job stays, and the backoff is not over");
     case.observed.now = at(1780);
     assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
     case.observed.jobs[0].state = JobState::Running;
     assert_eq!(
         case.step(),
         Some(Step::DeleteBuildJob { job: "shop-build".into() }),
-        "it has started after all"
+        "the pod has started after all"
     );
 }
 
 #[test]
-fn a_build_that_nobody_wants_any_more_is_ended() {
+fn a_build_that_is_no_longer_needed_is_ended() {
     let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Running);
     assert_eq!(case.step(), Some(Step::DeleteBuildJob { job: "shop-build".into() }));
 }
 
 #[test]
-fn a_job_that_is_ending_is_waited_for() {
+fn the_operator_waits_for_a_terminating_job() {
     let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Ending);
     assert_eq!(case.step(), None);
     let wanted_again = Case::new(1).recorded(1).job(of(1), 0, JobState::Ending);
-    assert_eq!(wanted_again.step(), None, "its name is not free yet");
+    assert_eq!(wanted_again.step(), None, "its name is still taken");
 }
 
 #[test]
@@ -160,7 +156,7 @@ fn a_branch_is_looked_up_by_a_numbered_job() {
 }
 
 #[test]
-fn what_a_branch_comes_to_is_remembered_and_recorded_with_its_image() {
+fn the_result_of_a_lookup_is_remembered_and_recorded_with_its_image() {
     let case = looking_up().job(BuildOf::Lookup(1), 0, built(1));
     let after = case.remembers();
     assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
@@ -173,14 +169,14 @@ fn what_a_branch_comes_to_is_remembered_and_recorded_with_its_image() {
 }
 
 #[test]
-fn an_answer_to_an_older_lookup_is_not_taken() {
+fn an_answer_to_an_older_lookup_is_ignored() {
     let case = looking_up().ledger(|ledger| ledger.lookup.as_mut().unwrap().number = 2);
     let case = case.job(BuildOf::Lookup(1), 0, built(1));
     assert!(matches!(case.step(), Some(Step::CreateBuildJob { of: BuildOf::Lookup(2), .. })));
 }
 
 #[test]
-fn a_lookup_that_fails_to_build_names_the_commit_and_its_verdict() {
+fn a_lookup_whose_build_fails_records_the_commit_and_its_verdict() {
     let mut report = failed(Stage::Build, "BuildFailed");
     (report.source, report.key, report.log) = (Some(commit(1)), Some(key(1)), "last words".into());
     let after = looking_up().job(BuildOf::Lookup(1), 0, JobState::Failed(report)).remembers();
@@ -189,7 +185,7 @@ fn a_lookup_that_fails_to_build_names_the_commit_and_its_verdict() {
 }
 
 #[test]
-fn until_a_branch_is_looked_up_anew_what_it_came_to_last_is_asked_for() {
+fn the_last_lookup_result_stays_the_target_until_a_deploy_request() {
     let answer = Some(Answer { number: 1, digest: commit(1), ..Answer::default() });
     let case = looking_up().live(1, 1).in_place(1).ledger(|ledger| {
         let lookup = ledger.lookup.as_mut().unwrap();
@@ -203,7 +199,7 @@ fn until_a_branch_is_looked_up_anew_what_it_came_to_last_is_asked_for() {
     assert!(matches!(next, Some(Step::CreateBuildJob { of: BuildOf::Lookup(2), .. })), "{next:?}");
 }
 
-/// The branch came to 1, whose build has these attempts behind it; it was asked for anew, and that Job failed.
+/// The branch resolved to 1, whose build has these attempts. A new lookup of the branch failed.
 fn fails_anew(attempts: Attempts, reason: &str, stage: Stage) -> Attempts {
     let mut report = failed(stage, reason);
     (report.source, report.key) = (Some(commit(1)), Some(key(1)));
@@ -212,7 +208,7 @@ fn fails_anew(attempts: Attempts, reason: &str, stage: Stage) -> Attempts {
 }
 
 #[test]
-fn a_lookup_that_fails_lifts_no_cancel() {
+fn a_failed_lookup_does_not_lift_a_cancel() {
     let words = Failure { reason: "Cancelled".into(), ..Failure::default() };
     let cancelled = Attempts { cancelled: true, failed: Some(words), ..Attempts::default() };
     assert_eq!(fails_anew(cancelled.clone(), "RegistryUnavailable", Stage::Push), cancelled);
@@ -220,7 +216,7 @@ fn a_lookup_that_fails_lifts_no_cancel() {
 }
 
 #[test]
-fn a_fault_of_a_lookup_lifts_no_verdict_and_a_newer_verdict_replaces_it() {
+fn a_lookup_fault_keeps_the_verdict_and_a_newer_verdict_replaces_it() {
     let verdict = Attempts { failed: Some(Failure::default()), ..Attempts::default() };
     assert_eq!(fails_anew(verdict.clone(), "RegistryUnavailable", Stage::Push), verdict);
     assert_eq!(fails_anew(verdict, "BuildFailed", Stage::Build).failed.unwrap().reason, "BuildFailed");

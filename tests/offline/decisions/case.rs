@@ -1,4 +1,5 @@
-//! Projects and worlds in a few words. Commits are numbers; a version is what its commit yields with the usual settings.
+//! Short builders for projects and observed states. Commits are numbers; a version is what its commit yields with the
+//! default settings.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec};
@@ -12,13 +13,13 @@ use doce_operator::reconcile::observed::{BuildJob, JobState, Observed, Rollout, 
 use doce_operator::version;
 use jiff::Timestamp;
 
-/// A project and what is seen of it.
+/// A project and the state observed of it.
 pub(super) struct Case {
     pub(super) project: Project,
     pub(super) observed: Observed,
 }
 
-/// The clock in every case.
+/// A time of the clock that every case uses.
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).expect("a small number of seconds")
 }
@@ -32,7 +33,7 @@ fn object(reference: &serde_json::Value) -> ProjectDeployment {
         "source": { "git": { "url": "https://git.test/shop.git", "ref": reference } },
         "history": { "limit": 2 },
     }))
-    .expect("the case's spec is one");
+    .expect("the case's spec is valid");
     let mut object = ProjectDeployment::new("shop", spec);
     object.metadata.namespace = Some("test".to_owned());
     object.metadata.uid = Some("uid".to_owned());
@@ -43,12 +44,12 @@ fn project(reference: &serde_json::Value) -> Project {
     Project::parse(&object(reference)).expect("the case's object is complete")
 }
 
-/// Build key of a commit.
+/// The build key of a commit.
 pub(super) fn key(number: u8) -> String {
     version::build_key(&commit(number), &project(&serde_json::json!({ "branch": "main" })).settings)
 }
 
-/// Version of a commit.
+/// The version of a commit.
 pub(super) fn v(number: u8) -> String {
     version::version(&key(number), &project(&serde_json::json!({ "branch": "main" })).run)
 }
@@ -70,7 +71,7 @@ pub(super) fn failed(stage: Stage, reason: &str) -> Failed {
 }
 
 impl Case {
-    /// The spec names this commit; there is nothing but an empty ledger.
+    /// The spec names this commit; only an empty ledger and a Service exist.
     pub(super) fn new(number: u8) -> Self {
         let project = project(&serde_json::json!({ "commit": commit(number) }));
         let ledger = Some(Ledger { port: Some(30_100), ..Ledger::default() });
@@ -86,7 +87,7 @@ impl Case {
         Self { project, observed }
     }
 
-    /// The spec names this commit, and it serves.
+    /// The spec names this commit, which is live and serves.
     pub(super) fn serving(number: u8) -> Self {
         Self::new(number).live(number, 1).in_place(number)
     }
@@ -96,13 +97,13 @@ impl Case {
         Self { project: project(&serde_json::json!({ "branch": "main" })), ..Self::new(0) }
     }
 
-    /// The spec names this commit now.
+    /// Changes the spec to this commit.
     pub(super) fn spec(mut self, number: u8) -> Self {
         self.project.source = project(&serde_json::json!({ "commit": commit(number) })).source;
         self
     }
 
-    /// There is a record without an image.
+    /// Adds a record without an image.
     pub(super) fn recorded(mut self, number: u8) -> Self {
         let source = SourceFact { digest: commit(number), ..SourceFact::default() };
         let facts = Facts { version: v(number), key: Some(key(number)), source, ..Facts::default() };
@@ -111,7 +112,7 @@ impl Case {
         self
     }
 
-    /// There is a record with an image.
+    /// Adds a record with an image.
     pub(super) fn built(mut self, number: u8) -> Self {
         self = self.recorded(number);
         let image =
@@ -120,7 +121,7 @@ impl Case {
         self
     }
 
-    /// It is built and went live with this running number.
+    /// Adds a record with an image and marks the version live with this sequence number.
     pub(super) fn live(self, number: u8, last: u64) -> Self {
         let with = |ledger: &mut Ledger| {
             ledger.versions.insert(v(number), VersionState { live: Some(last), ..VersionState::default() });
@@ -129,7 +130,7 @@ impl Case {
         self.built(number).ledger(with)
     }
 
-    /// It is built and failed on trial.
+    /// Adds a record with an image and a verdict from its trial.
     pub(super) fn failed(self, number: u8) -> Self {
         let with = |ledger: &mut Ledger| {
             ledger.versions.entry(v(number)).or_default().failed = Some(Failure::default());
@@ -137,7 +138,7 @@ impl Case {
         self.built(number).ledger(with)
     }
 
-    /// It is what the Deployment runs, and Available.
+    /// The Deployment runs this version and is Available.
     pub(super) fn in_place(mut self, number: u8) -> Self {
         self.observed.rollout = Some(Rollout {
             version: Some(v(number)),
@@ -155,7 +156,7 @@ impl Case {
         self.set(number, 1, true)
     }
 
-    /// There is a `ReplicaSet` of it.
+    /// Adds a `ReplicaSet` of this version.
     pub(super) fn set(mut self, number: u8, pods: i32, current: bool) -> Self {
         let name = format!("shop-{number}");
         self.observed.sets.push(Set {
@@ -170,7 +171,7 @@ impl Case {
         self
     }
 
-    /// It is in place and its pods are not ready.
+    /// The Deployment runs this version, and its pods are not ready.
     pub(super) fn on_trial(self, number: u8) -> Self {
         self.built(number).in_place(number).rollout(|rollout| {
             rollout.available = false;
@@ -179,7 +180,7 @@ impl Case {
     }
 
     pub(super) fn rollout(mut self, edit: impl FnOnce(&mut Rollout)) -> Self {
-        edit(self.observed.rollout.as_mut().expect("something is in place"));
+        edit(self.observed.rollout.as_mut().expect("a version is in place"));
         self
     }
 
@@ -224,7 +225,7 @@ impl Case {
         decide(&self.project, &self.observed)
     }
 
-    /// The ledger that is to be written.
+    /// The ledger that the decision writes.
     pub(super) fn remembers(&self) -> Ledger {
         match self.step() {
             Some(Step::WriteLedger(ledger)) => *ledger,
@@ -232,7 +233,7 @@ impl Case {
         }
     }
 
-    /// What is to be run.
+    /// The rollout that the decision applies.
     pub(super) fn rolls(&self) -> DesiredDeployment {
         match self.step() {
             Some(Step::ApplyDeployment(target)) => target,
@@ -240,7 +241,7 @@ impl Case {
         }
     }
 
-    /// What is said of a request.
+    /// The outcome that the decision stores for a request.
     pub(super) fn says(&self, verb: Verb) -> String {
         self.remembers().handled[&verb].outcome.clone()
     }

@@ -1,5 +1,5 @@
-//! The life of a hold: made by a rollback, in force while the spec asks for what was left, inert once another version is
-//! live, lifted by a rollback to what the spec asks for.
+//! The life of a hold: a rollback makes it. It is in force while the spec yields the version that was left. It ends
+//! when another version goes live, or with a rollback to the version that the spec yields.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::memory::ledger::{Attempts, Failure, Hold, Lookup};
@@ -13,19 +13,19 @@ use doce_operator::version::short;
 
 use super::case::{Case, commit, failed, key, v};
 
-/// The spec asks for 2, which serves; 1 served before.
+/// The spec yields 2, which serves; 1 served before.
 fn second() -> Case {
     Case::new(2).live(1, 1).live(2, 2).in_place(2).set(1, 0, false)
 }
 
-/// The same, gone back to 1.
+/// The same after a rollback to 1.
 fn held() -> Case {
     let hold = Hold { left: v(2), target: v(1), since: 2 };
     Case::new(2).live(2, 2).live(1, 3).in_place(1).set(2, 0, false).ledger(|ledger| ledger.hold = Some(hold))
 }
 
 #[test]
-fn a_rollback_makes_a_hold_and_then_the_deployment_goes_back_without_a_build() {
+fn a_rollback_makes_a_hold_and_rolls_back_without_a_build() {
     let case = second().asks(Verb::Rollback, "previous@1");
     let after = case.remembers();
     assert_eq!(after.hold, Some(Hold { left: v(2), target: v(1), since: 2 }));
@@ -39,7 +39,7 @@ fn a_hold_in_force_outlives_the_annotation() {
 }
 
 #[test]
-fn a_third_version_is_tried_as_usual_while_held() {
+fn a_third_version_goes_on_trial_as_usual_while_held() {
     let case = held().spec(3);
     assert!(matches!(case.step(), Some(Step::CreateRecord { .. })));
     assert_eq!(case.built(3).rolls().version, Some(v(3)));
@@ -48,21 +48,21 @@ fn a_third_version_is_tried_as_usual_while_held() {
 #[test]
 fn a_third_version_that_fails_keeps_the_hold() {
     let case = held().spec(3).failed(3);
-    assert!(!matches!(case.step(), Some(Step::ApplyDeployment(_))), "what was gone back to goes on");
+    assert!(!matches!(case.step(), Some(Step::ApplyDeployment(_))), "the hold's target keeps running");
     let mut case = held().failed(3);
     case.project.limit = 10;
-    assert_eq!(case.step(), None, "the spec asks for what was left again: still held");
+    assert_eq!(case.step(), None, "the spec yields the left version again: still held");
 }
 
 #[test]
-fn a_third_version_that_is_live_makes_the_hold_inert_for_good() {
+fn a_third_version_that_goes_live_ends_the_hold_for_good() {
     let mut case = held().live(3, 4).in_place(3);
     case.project.limit = 10;
-    assert_eq!(case.rolls().version, Some(v(2)), "the spec asks for 2 again and gets it");
+    assert_eq!(case.rolls().version, Some(v(2)), "the spec yields 2 again, and 2 runs");
 }
 
 #[test]
-fn what_was_left_and_becomes_available_in_that_moment_does_not_end_the_hold() {
+fn the_left_version_does_not_end_the_hold_by_becoming_available() {
     let hold = Hold { left: v(2), target: v(1), since: 1 };
     let case = Case::new(2).live(1, 1).built(2).in_place(2).ledger(|ledger| ledger.hold = Some(hold));
     let after = case.remembers();
@@ -71,7 +71,7 @@ fn what_was_left_and_becomes_available_in_that_moment_does_not_end_the_hold() {
 }
 
 #[test]
-fn another_version_that_was_still_in_place_does_not_end_the_hold_either() {
+fn another_version_still_in_place_does_not_end_the_hold() {
     let hold = Hold { left: v(3), target: v(1), since: 1 };
     let case =
         Case::new(3).live(1, 1).recorded(3).built(2).in_place(2).ledger(|ledger| ledger.hold = Some(hold));
@@ -81,7 +81,7 @@ fn another_version_that_was_still_in_place_does_not_end_the_hold_either() {
 }
 
 #[test]
-fn twice_back_goes_forward_again() {
+fn rolling_back_twice_rolls_forward_again() {
     let case = held().asks(Verb::Rollback, "previous@2");
     let after = case.remembers();
     assert_eq!(after.hold, None);
@@ -96,20 +96,20 @@ fn a_rollback_to_the_held_version_says_that_it_runs_and_keeps_the_hold() {
 }
 
 #[test]
-fn a_rollback_under_a_pin_leaves_the_pin() {
+fn a_rollback_under_a_pin_leaves_the_pinned_version() {
     let case = second().pinned(&v(2)).asks(Verb::Rollback, "previous@1");
     assert_eq!(case.remembers().hold.unwrap().left, v(2));
 }
 
 #[test]
-fn a_rollback_while_the_next_version_is_on_trial_goes_back_at_once() {
+fn a_rollback_during_a_trial_takes_effect_at_once() {
     let case = Case::serving(1).spec(2).on_trial(2).asks(Verb::Rollback, "previous@1");
     let after = case.remembers();
     assert_eq!(after.hold, Some(Hold { left: v(2), target: v(1), since: 1 }));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(1)));
 }
 
-/// The spec asks for 3, which has no image; 2 served last and is gone back from, 1 serves.
+/// The spec yields 3, which has no image. A rollback left 3 while 2 served; 1 serves now.
 fn held_before_the_build() -> Case {
     let hold = Hold { left: v(3), target: v(1), since: 3 };
     Case::new(3).live(2, 2).live(1, 3).in_place(1).recorded(3).ledger(|ledger| ledger.hold = Some(hold))
@@ -120,7 +120,7 @@ fn forward(number: u8) -> String {
 }
 
 #[test]
-fn a_rollback_to_what_the_hold_kept_from_being_built_lifts_it_and_it_is_built() {
+fn a_rollback_to_an_unbuilt_left_version_ends_the_hold_and_builds_it() {
     let case = held_before_the_build().asks(Verb::Rollback, &forward(3));
     let after = case.remembers();
     assert_eq!(after.hold, None);
@@ -133,7 +133,7 @@ fn a_rollback_to_what_the_hold_kept_from_being_built_lifts_it_and_it_is_built() 
 }
 
 #[test]
-fn a_rollback_to_what_could_not_be_built_needs_a_retry_beside_it() {
+fn a_rollback_to_a_version_that_failed_to_build_needs_a_retry_too() {
     let attempts = Attempts { failed: Some(Failure::default()), ..Attempts::default() };
     let stuck = |ledger: &mut doce_operator::memory::ledger::Ledger| {
         ledger.builds.insert(key(3), attempts.clone());
@@ -145,16 +145,16 @@ fn a_rollback_to_what_could_not_be_built_needs_a_retry_beside_it() {
     assert_eq!((after.hold, after.builds[&key(3)].failed.clone()), (None, None));
 }
 
-/// 2 serves and 1 served before; the branch has just been written into the spec.
+/// 2 serves and 1 served before; a user has just changed the spec to a branch.
 fn looked_up_for_the_first_time() -> (Case, String) {
     let case = Case::branch().live(1, 1).live(2, 2).in_place(2).set(1, 0, false);
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     let lookup = Lookup { of: of.clone(), number: 1, ..Lookup::default() };
     (case.ledger(|ledger| ledger.lookup = Some(lookup)).job(BuildOf::Lookup(1), 0, JobState::Running), of)
 }
 
 #[test]
-fn a_rollback_while_a_branch_is_looked_up_for_the_first_time_goes_back_at_once() {
+fn a_rollback_during_the_first_lookup_takes_effect_at_once() {
     let (case, of) = looked_up_for_the_first_time();
     let after = case.asks(Verb::Rollback, "previous@1").remembers();
     assert_eq!(after.hold, Some(Hold { left: of, target: v(1), since: 2 }));
@@ -170,7 +170,7 @@ fn a_rollback_while_a_branch_is_looked_up_for_the_first_time_goes_back_at_once()
 }
 
 #[test]
-fn a_rollback_that_left_a_lookup_leaves_what_it_turned_out_to_be_and_nothing_newer() {
+fn a_rollback_during_a_lookup_leaves_only_the_version_that_the_lookup_yields() {
     let answers = |failure: bool| {
         let (mut case, of) = looked_up_for_the_first_time();
         case.observed.jobs.clear();

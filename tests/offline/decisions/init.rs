@@ -1,4 +1,4 @@
-//! Init commands: what is begun, what waits, and what becomes of their end.
+//! Init commands: which runs start, what waits for them, and how their results are stored.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::init_command::InitCommand;
@@ -9,7 +9,7 @@ use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason, Trouble}
 
 use super::case::{Case, at, v};
 
-/// It is built and has an init command.
+/// Adds a record with an image and an init command.
 fn with_command(case: Case, number: u8) -> Case {
     let mut case = case.built(number);
     let record = case.observed.records.get_mut(&v(number)).expect("it was built");
@@ -33,14 +33,14 @@ fn failure(outside: bool) -> InitState {
 }
 
 #[test]
-fn a_run_is_remembered_before_its_job_is_made_and_the_version_starts_when_it_has_ended_well() {
+fn a_run_is_recorded_before_its_job_is_created_and_the_version_starts_after_it_succeeds() {
     let case = with_command(Case::serving(1).spec(2), 2);
     let run = case.remembers().init.expect("a run");
     assert_eq!((run.number, run.version.as_str(), run.ended), (1, v(2).as_str(), false));
     let case = begun(case, 1, 2);
     assert_eq!(case.step(), Some(Step::CreateInitJob { version: v(2), number: 1 }));
     let case = job(case, 1, 2, InitState::Running);
-    assert_eq!(case.step(), None, "what serves goes on serving");
+    assert_eq!(case.step(), None, "the live version keeps serving");
     let done = job(begun(with_command(Case::serving(1).spec(2), 2), 1, 2), 1, 2, InitState::Done);
     let after = done.remembers();
     assert!(after.state(&v(2)).initialized && after.init.expect("the run").ended);
@@ -51,7 +51,7 @@ fn a_run_is_remembered_before_its_job_is_made_and_the_version_starts_when_it_has
 }
 
 #[test]
-fn a_failure_is_a_verdict_of_stage_init_and_a_first_version_is_not_started_by_it() {
+fn a_failed_init_command_is_a_verdict_and_does_not_start_a_first_version() {
     let case = job(begun(with_command(Case::new(1), 1), 1, 1), 1, 1, failure(false));
     let after = case.remembers();
     let failed = after.state(&v(1)).failed.expect("a verdict");
@@ -63,7 +63,7 @@ fn a_failure_is_a_verdict_of_stage_init_and_a_first_version_is_not_started_by_it
 }
 
 #[test]
-fn a_retry_begins_another_run_and_a_cause_outside_does_so_after_its_pause() {
+fn a_retry_starts_another_run_and_an_outside_cause_does_so_after_a_pause() {
     let failed = |outside: bool| {
         let case = job(begun(with_command(Case::serving(1).spec(2), 2), 1, 2), 1, 2, failure(outside));
         let after = case.remembers();
@@ -83,17 +83,17 @@ fn a_retry_begins_another_run_and_a_cause_outside_does_so_after_its_pause() {
 }
 
 #[test]
-fn what_was_begun_is_left_to_its_end_and_the_next_version_waits() {
+fn a_running_init_command_finishes_and_the_next_version_waits() {
     let runs = || job(begun(with_command(Case::serving(1), 2), 1, 2), 1, 2, InitState::Running);
     let case = with_command(runs().spec(3), 3);
     assert_eq!(case.step(), None);
     let lost = with_command(Case::serving(1).spec(3), 3);
     let lost = job(lost, 1, 2, InitState::Running);
-    assert_eq!(lost.step(), None, "a memory that was lost looks at the Jobs that are there");
+    assert_eq!(lost.step(), None, "without a ledger, existing Jobs count");
 }
 
 #[test]
-fn a_memory_that_was_lost_goes_on_with_the_run_of_the_version_that_is_wanted() {
+fn without_a_ledger_the_run_of_the_target_version_continues() {
     let case = job(with_command(Case::serving(1).spec(2), 2), 7, 2, InitState::Done);
     assert_eq!(case.remembers().init.expect("the run").number, 7);
     let case = job(with_command(Case::serving(1).spec(2), 2), 7, 1, InitState::Done);
@@ -101,7 +101,7 @@ fn a_memory_that_was_lost_goes_on_with_the_run_of_the_version_that_is_wanted() {
 }
 
 #[test]
-fn nothing_begins_while_stopped_and_a_refused_run_that_nobody_wants_is_given_up() {
+fn no_run_starts_while_stopped_and_a_rejected_run_of_an_old_target_is_given_up() {
     assert_eq!(
         with_command(Case::serving(1).spec(2), 2).rollout(|rollout| rollout.replicas = 0).stopped().step(),
         None
@@ -114,7 +114,7 @@ fn nothing_begins_while_stopped_and_a_refused_run_that_nobody_wants_is_given_up(
 }
 
 #[test]
-fn going_back_to_what_was_live_runs_nothing() {
+fn returning_to_a_live_version_runs_no_init_command() {
     let case = with_command(Case::serving(2).spec(2).live(1, 1).live(2, 2).in_place(2), 1);
     let case = case.ledger(|ledger| ledger.versions.get_mut(&v(1)).expect("live").live = Some(1));
     assert_eq!(case.spec(1).rolls().version, Some(v(1)));

@@ -1,4 +1,4 @@
-//! Looks at a source by the clock: when they are due, what they leave alone, and what one that fails does not do.
+//! Polls of a source: when they are due, when none is due, and that a failed one does not change Ready.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::conditions::Truth;
@@ -13,11 +13,11 @@ use doce_operator::reconcile::status::headline;
 
 use super::case::{Case, at, commit, key, v};
 
-/// A branch that was at this commit when it was looked up, at second 0, and is looked at every minute.
+/// A branch that resolved to this commit at second 0 and is polled every minute.
 fn polled(number: u8) -> Case {
     let mut case = Case::branch();
     case.project.interval = Some(60);
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     let answer = Answer { number: 1, digest: commit(number), ..Answer::default() };
     let lookup = Lookup { of, number: 1, answer: Some(answer), at: Some(at(0)), ..Lookup::default() };
     case.ledger(|ledger| ledger.lookup = Some(lookup))
@@ -32,7 +32,7 @@ fn serving() -> Case {
     polled(1).live(1, 1).in_place(1)
 }
 
-/// The minute is over, and the look is asked for.
+/// The minute is over, and the poll is requested.
 fn looking() -> Case {
     let case = after(serving(), 60);
     let remembers = case.remembers();
@@ -40,7 +40,7 @@ fn looking() -> Case {
 }
 
 #[test]
-fn a_look_is_due_an_interval_after_the_end_of_the_last_one_and_is_numbered() {
+fn a_poll_is_due_one_interval_after_the_last_lookup_ended_and_is_numbered() {
     assert_eq!(after(serving(), 59).step(), None);
     let lookup = after(serving(), 60).remembers().lookup.unwrap();
     assert_eq!((lookup.number, lookup.trigger.unwrap().cause), (2, TriggerKind::Poll));
@@ -49,7 +49,7 @@ fn a_look_is_due_an_interval_after_the_end_of_the_last_one_and_is_numbered() {
 }
 
 #[test]
-fn nothing_is_polled_that_is_stopped_or_pinned_or_has_no_interval_or_builds() {
+fn a_project_that_is_stopped_pinned_building_or_without_interval_is_not_polled() {
     assert_eq!(
         after(serving(), 600).stopped().step().map(|step| matches!(step, Step::ApplyDeployment(_))),
         Some(true)
@@ -62,13 +62,13 @@ fn nothing_is_polled_that_is_stopped_or_pinned_or_has_no_interval_or_builds() {
     let builds = after(polled(2).live(1, 1).in_place(1).recorded(2), 600);
     assert!(
         matches!(builds.step(), Some(Step::CreateBuildJob { of: BuildOf::Key(_), .. })),
-        "a build goes first"
+        "a build has priority"
     );
     assert_eq!(builds.job(BuildOf::Key(key(2)), 0, JobState::Running).step(), None);
 }
 
 #[test]
-fn what_does_not_build_is_looked_at_every_ten_minutes_and_what_was_cancelled_not_at_all() {
+fn a_source_that_fails_to_build_is_polled_every_ten_minutes_and_a_cancelled_one_never() {
     let broken = |cancelled| {
         let failed = Some(Failure::default());
         polled(2).live(1, 1).in_place(1).recorded(2).ledger(|ledger| {
@@ -81,25 +81,25 @@ fn what_does_not_build_is_looked_at_every_ten_minutes_and_what_was_cancelled_not
 }
 
 #[test]
-fn a_hold_that_leaves_an_unbuilt_version_does_not_end_the_looks() {
+fn a_hold_that_leaves_an_unbuilt_version_does_not_stop_polling() {
     let kept = Hold { left: v(2), target: v(1), since: 1 };
     let held =
         || polled(2).live(1, 1).in_place(1).recorded(2).ledger(|ledger| ledger.hold = Some(kept.clone()));
-    assert_eq!(after(held(), 59).step(), None, "nobody builds what was left");
+    assert_eq!(after(held(), 59).step(), None, "a hold does not build the left version");
     assert_eq!(after(held(), 60).remembers().lookup.unwrap().number, 2);
     let cancelled = held().ledger(|ledger| {
         let failed = Some(Failure::default());
         ledger.builds.insert(key(2), Attempts { failed, cancelled: true, ..Attempts::default() });
     });
-    assert_eq!(after(cancelled, 6000).step(), None, "a cancel stands");
+    assert_eq!(after(cancelled, 6000).step(), None, "a cancel stays in force");
 }
 
 #[test]
-fn what_a_look_found_is_told_of_its_first_version_and_not_of_what_the_spec_makes_of_it_later() {
+fn a_new_commit_found_by_a_poll_has_trigger_poll_and_a_later_spec_change_has_apply() {
     let look = |case: Case| {
         case.ledger(|ledger| {
             let poll = Some(Trigger { cause: TriggerKind::Poll, by: None });
-            ledger.lookup.as_mut().expect("it was looked up").trigger = poll;
+            ledger.lookup.as_mut().expect("the branch has a lookup").trigger = poll;
         })
     };
     let trigger = |case: &Case| match case.step() {
@@ -114,14 +114,14 @@ fn what_a_look_found_is_told_of_its_first_version_and_not_of_what_the_spec_makes
 }
 
 #[test]
-fn a_look_that_is_under_way_or_fails_leaves_ready_as_it_is() {
+fn a_running_or_failed_poll_does_not_change_ready() {
     let runs = looking().job(BuildOf::Lookup(2), 0, JobState::Running);
     assert_eq!(headline(&runs.project, &runs.observed).ready, Truth::True);
     let lost = JobState::Lost(Trouble { reason: "BuildFault".into(), message: "no answer".into() });
     let case = looking().job(BuildOf::Lookup(2), 0, lost);
     let remembers = case.remembers();
     let attempts = &remembers.lookup.as_ref().unwrap().attempts;
-    assert_eq!((attempts.attempt, attempts.fault.as_ref().unwrap().count), (1, 1), "tried after a pause");
+    assert_eq!((attempts.attempt, attempts.fault.as_ref().unwrap().count), (1, 1), "retried with backoff");
     let case = case.ledger(|ledger| *ledger = remembers);
     let headline = headline(&case.project, &case.observed);
     assert_eq!(headline.ready, Truth::True);
@@ -129,7 +129,7 @@ fn a_look_that_is_under_way_or_fails_leaves_ready_as_it_is() {
 }
 
 #[test]
-fn a_look_that_a_person_cancels_is_no_verdict_and_the_clock_begins_anew() {
+fn a_cancelled_poll_is_not_a_verdict_and_restarts_the_interval() {
     let mut case = looking().job(BuildOf::Lookup(2), 0, JobState::Running).asks(Verb::Cancel, "shop-build@1");
     case.observed.jobs[0].started = Some(at(61));
     let lookup = case.remembers().lookup.unwrap();
@@ -140,10 +140,7 @@ fn a_look_that_a_person_cancels_is_no_verdict_and_the_clock_begins_anew() {
 }
 
 #[test]
-fn a_first_lookup_is_no_poll() {
+fn a_first_lookup_is_not_a_poll() {
     let trigger = Some(Trigger { cause: TriggerKind::Poll, by: None });
-    assert!(
-        !Lookup { trigger, ..Lookup::default() }.polls(),
-        "there is no answer that could stand meanwhile"
-    );
+    assert!(!Lookup { trigger, ..Lookup::default() }.polls(), "there is no earlier answer to keep");
 }

@@ -1,4 +1,4 @@
-//! Rows 2 to 5: what people ask for. A refusal is marked as seen and says what to type instead.
+//! Rows 2 to 5: requests. A rejected request counts as handled, and its outcome says what to type instead.
 
 use doce_operator::crd::ProjectDeploymentStatus;
 use doce_operator::crd::annotations::Verb;
@@ -21,7 +21,7 @@ fn stuck() -> Attempts {
 }
 
 #[test]
-fn a_cancel_ends_the_build_that_it_names_until_a_retry() {
+fn a_cancel_ends_the_named_build_until_a_retry() {
     let case = building().asks(Verb::Cancel, "shop-build@1");
     let after = case.remembers();
     assert!(after.attempts(&key(2)).cancelled && !after.is_new(Verb::Cancel, "shop-build@1"));
@@ -30,7 +30,7 @@ fn a_cancel_ends_the_build_that_it_names_until_a_retry() {
 }
 
 #[test]
-fn a_cancel_of_another_build_is_seen_and_changes_nothing() {
+fn a_cancel_of_another_build_is_handled_and_changes_nothing() {
     let after = building().asks(Verb::Cancel, "shop-other@1").remembers();
     assert_eq!(after.attempts(&key(2)), Attempts::default());
     assert!(after.handled[&Verb::Cancel].outcome.contains("status.build.id"));
@@ -46,7 +46,7 @@ fn a_retry_lifts_the_verdict_on_a_build() {
 }
 
 #[test]
-fn a_retry_leaves_alone_the_attempt_after_a_fault_that_runs_already() {
+fn a_retry_does_not_disturb_an_attempt_that_already_runs() {
     let fault = Fault { count: 1, at: at(0), failure: Failure::default() };
     let attempts = Attempts { attempt: 1, fault: Some(fault), ..Attempts::default() };
     let faulty = || {
@@ -54,12 +54,12 @@ fn a_retry_leaves_alone_the_attempt_after_a_fault_that_runs_already() {
             ledger.builds.insert(key(2), attempts.clone());
         })
     };
-    assert_eq!(faulty().remembers().attempts(&key(2)).attempt, 2, "it ends the pause");
+    assert_eq!(faulty().remembers().attempts(&key(2)).attempt, 2, "it ends the backoff");
     let runs = faulty().job(BuildOf::Key(key(2)), 1, JobState::Running).remembers();
     assert_eq!(runs.attempts(&key(2)), attempts);
-    assert!(!runs.is_new(Verb::Retry, "@1"), "it is seen");
+    assert!(!runs.is_new(Verb::Retry, "@1"), "it is handled");
     let mut case = Case::branch().asks(Verb::Retry, "@1");
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     let lookup = Lookup { of, number: 1, attempts: attempts.clone(), ..Lookup::default() };
     case = case.ledger(|ledger| ledger.lookup = Some(lookup));
     assert_eq!(case.remembers().lookup.unwrap().attempts.attempt, 2);
@@ -68,7 +68,7 @@ fn a_retry_leaves_alone_the_attempt_after_a_fault_that_runs_already() {
 }
 
 #[test]
-fn a_retry_lifts_the_verdict_on_a_version_and_gives_it_new_pods_in_place_or_not() {
+fn a_retry_lifts_the_verdict_on_a_version_and_restarts_its_pods_whether_or_not_it_runs() {
     let left = Case::serving(1).spec(2).failed(2).asks(Verb::Retry, "@1").remembers().state(&v(2));
     assert!(left.failed.is_none() && left.restart.is_some());
     let in_place = Case::new(1).failed(1).on_trial(1).asks(Verb::Retry, "@1").remembers().state(&v(1));
@@ -76,13 +76,13 @@ fn a_retry_lifts_the_verdict_on_a_version_and_gives_it_new_pods_in_place_or_not(
 }
 
 #[test]
-fn a_retry_of_what_has_not_failed_starts_pods_that_are_not_ready_anew() {
+fn a_retry_without_a_failure_restarts_pods_that_are_not_ready() {
     let case = Case::serving(1).rollout(|rollout| rollout.available = false).asks(Verb::Retry, "@1");
     assert!(case.remembers().state(&v(1)).restarting());
 }
 
 #[test]
-fn a_retry_of_what_is_well_changes_nothing_and_says_so() {
+fn a_retry_of_a_healthy_version_changes_nothing_and_says_so() {
     let case = Case::serving(1).asks(Verb::Retry, "@1");
     assert!(case.says(Verb::Retry).contains("nothing has failed"));
     assert!(!case.remembers().state(&v(1)).restarting());
@@ -98,7 +98,7 @@ fn a_restart_stamps_the_live_version_once() {
 }
 
 #[test]
-fn a_restart_of_what_is_stopped_or_was_never_live_is_refused() {
+fn a_restart_of_a_stopped_or_never_live_version_is_rejected() {
     let stopped = Case::serving(1).stopped().rollout(|rollout| rollout.replicas = 0);
     assert!(stopped.asks(Verb::Restart, "@1").says(Verb::Restart).starts_with("rejected"));
     let on_trial = Case::new(1).on_trial(1).asks(Verb::Restart, "@1");
@@ -112,7 +112,7 @@ fn a_deploy_of_a_commit_says_that_there_is_nothing_to_look_up() {
 }
 
 #[test]
-fn a_request_that_was_seen_is_not_acted_on_again() {
+fn a_handled_request_is_not_repeated() {
     let case = Case::serving(1).asks(Verb::Restart, "@1");
     let after = case.remembers();
     let case = case.ledger(|ledger| {
@@ -124,26 +124,26 @@ fn a_request_that_was_seen_is_not_acted_on_again() {
 }
 
 #[test]
-fn a_rollback_to_an_unknown_version_is_refused_with_the_list() {
+fn a_rollback_to_an_unknown_version_is_rejected_with_the_available_versions() {
     let says = Case::serving(1).asks(Verb::Rollback, "vfeedbeef@1").says(Verb::Rollback);
     assert!(says.starts_with("rejected") && says.contains(&short(&v(1))), "{says}");
 }
 
 #[test]
-fn a_rollback_to_a_version_without_an_image_is_refused() {
+fn a_rollback_to_a_version_without_an_image_is_rejected() {
     let case = Case::serving(1).recorded(2).asks(Verb::Rollback, &format!("{}@1", short(&v(2))));
     assert!(case.says(Verb::Rollback).contains("has no image"));
 }
 
 #[test]
-fn a_rollback_to_a_failed_version_is_refused_with_what_to_type() {
+fn a_rollback_to_a_failed_version_is_rejected_with_the_commands_to_use() {
     let case = Case::serving(1).failed(2).asks(Verb::Rollback, &format!("{}@1", short(&v(2))));
     let says = case.says(Verb::Rollback);
     assert!(says.contains("doce.dev/retry") && says.contains("doce.dev/rollback"), "{says}");
 }
 
 #[test]
-fn a_rollback_to_a_failed_version_beside_a_retry_is_granted() {
+fn a_rollback_to_a_failed_version_with_a_retry_is_accepted() {
     let case = Case::serving(1)
         .failed(2)
         .asks(Verb::Rollback, &format!("{}@1", short(&v(2))))
@@ -156,20 +156,20 @@ fn a_rollback_to_a_failed_version_beside_a_retry_is_granted() {
 }
 
 #[test]
-fn a_rollback_to_what_is_not_there_says_so() {
+fn a_rollback_without_a_previous_version_is_rejected() {
     let says = Case::serving(1).asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
     assert_eq!(says, "rejected: there is no other version that was live");
 }
 
 #[test]
-fn a_rollback_to_the_version_that_runs_says_so() {
+fn a_rollback_to_the_running_version_says_so() {
     let case = Case::serving(1).asks(Verb::Rollback, &format!("{}@1", short(&v(1))));
     assert!(case.says(Verb::Rollback).contains("already runs"));
     assert_eq!(case.remembers().hold, None);
 }
 
 #[test]
-fn a_rollback_under_an_unknown_pin_is_refused_with_the_pin_and_what_can_be_had() {
+fn a_rollback_under_an_unknown_pin_is_rejected_with_the_pin_and_the_available_versions() {
     let case = Case::new(2).live(1, 1).live(2, 2).in_place(2).pinned("feedbeef");
     let says = case.asks(Verb::Rollback, "previous@1").says(Verb::Rollback);
     assert!(says.starts_with("rejected") && says.contains("spec.pinnedVersion vfeedbeef"), "{says}");
@@ -177,7 +177,7 @@ fn a_rollback_under_an_unknown_pin_is_refused_with_the_pin_and_what_can_be_had()
 }
 
 #[test]
-fn a_rollback_while_the_config_map_is_missing_says_what_to_do_and_status_offers_none() {
+fn without_its_config_map_a_rollback_is_rejected_with_advice_and_status_offers_none() {
     let mut case = Case::new(2).live(1, 1).live(2, 2).in_place(2);
     let source = serde_json::json!({ "configMap": { "name": "site" } });
     case.project.source = serde_json::from_value(source).unwrap();
@@ -191,7 +191,7 @@ fn a_rollback_while_the_config_map_is_missing_says_what_to_do_and_status_offers_
 }
 
 #[test]
-fn previous_is_the_newest_version_that_can_still_be_had() {
+fn previous_is_the_newest_other_live_version_with_a_record() {
     let mut case =
         Case::new(3).live(1, 1).live(2, 2).live(3, 3).in_place(3).asks(Verb::Rollback, "previous@1");
     case.observed.records.remove(&v(2));

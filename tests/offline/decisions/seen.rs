@@ -1,5 +1,5 @@
-//! What of a request is remembered, so that it is acted on once: by a tool that puts an earlier value back, and by a look
-//! at an object that is older than the memory.
+//! The operator handles a request once, even if a tool restores an earlier value, or if the observed object is older
+//! than the ledger.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::memory::ledger::Ledger;
@@ -8,18 +8,18 @@ use doce_operator::reconcile::decide::Step;
 use super::case::Case;
 
 #[test]
-fn an_earlier_value_that_somebody_puts_back_is_not_acted_on_again() {
+fn a_restored_earlier_value_of_a_request_is_not_repeated() {
     let case = Case::serving(1).asks(Verb::Restart, "@1");
     let first = case.remembers();
     let case = case.ledger(|ledger| *ledger = first).asks(Verb::Restart, "@2");
     let second = case.remembers();
     assert!(!second.is_new(Verb::Restart, "@1") && !second.is_new(Verb::Restart, "@2"));
     let put_back = case.ledger(|ledger| *ledger = second).asks(Verb::Restart, "@1");
-    assert!(matches!(put_back.step(), Some(Step::ApplyDeployment(_))), "only the second restart goes on");
+    assert!(matches!(put_back.step(), Some(Step::ApplyDeployment(_))), "only the second restart continues");
 }
 
 #[test]
-fn the_last_four_values_of_a_request_are_remembered_and_no_more() {
+fn only_the_last_four_values_of_a_request_are_remembered() {
     let mut ledger = Ledger::default();
     for token in 1..=6 {
         ledger = ledger.with_handled(Verb::Deploy, &format!("@{token}"), "done");
@@ -30,7 +30,7 @@ fn the_last_four_values_of_a_request_are_remembered_and_no_more() {
 }
 
 #[test]
-fn a_ledger_with_the_keys_of_earlier_builds_is_read_and_written_with_those_of_now() {
+fn a_ledger_with_old_keys_is_read_and_written_with_the_current_ones() {
     let old = r#"{"format":1,"seen":{"restart":{"value":"@1","outcome":"done"}},"versions":{"v":{"live":3,
         "again":{"cause":"Retry"},"ready":"2026-01-02T03:04:05Z","restart":"r","good":"r"}},"last":3}"#;
     let ledger: Ledger = serde_json::from_str(old).unwrap();
@@ -40,7 +40,7 @@ fn a_ledger_with_the_keys_of_earlier_builds_is_read_and_written_with_those_of_no
 }
 
 #[test]
-fn an_object_older_than_the_memory_makes_no_requests_and_a_newer_one_does() {
+fn an_object_older_than_the_ledger_makes_no_requests_and_a_newer_one_does() {
     let mut case = Case::serving(1).asks(Verb::Restart, "@1").ledger(|ledger| ledger.object = Some(20));
     case.project.resource_version = Some(19);
     assert_eq!(case.step(), None);

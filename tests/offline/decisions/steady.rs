@@ -1,4 +1,4 @@
-//! What Ready says of a version that went live last while pods come and go, and what becomes of requests that there are not.
+//! Ready of the last live version while pods come and go, and the answer to unknown requests.
 
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::decide::Step;
@@ -7,7 +7,7 @@ use doce_operator::reconcile::status::{Headline, headline, summarize};
 
 use super::case::Case;
 
-/// Three pods of version 1 are asked for, and the Deployment is like this.
+/// The headline with three desired pods of version 1 and this state of the Deployment.
 fn said(edit: impl FnOnce(&mut Rollout)) -> Headline {
     let mut case = Case::serving(1).rollout(|rollout| {
         *rollout =
@@ -24,14 +24,14 @@ fn told(edit: impl FnOnce(&mut Rollout)) -> (Truth, Reason, bool) {
 }
 
 #[test]
-fn scaling_leaves_ready_true_as_long_as_one_pod_serves_and_none_is_unwell() {
+fn scaling_keeps_ready_true_while_one_pod_serves_and_none_is_ailing() {
     let up = |rollout: &mut Rollout| (rollout.pods, rollout.updated, rollout.serving) = (2, 2, 1);
     assert_eq!(told(up), (Truth::True, Reason::Scaling, true));
     assert!(said(up).message.contains("1 of 3 pods"), "{}", said(up).message);
     let down = |rollout: &mut Rollout| (rollout.replicas, rollout.serving) = (1, 3);
     assert_eq!(told(down), (Truth::True, Reason::Scaling, true));
     assert!(said(down).message.contains("1 of 1 pods; 2 more are terminating"), "{}", said(down).message);
-    // Kubernetes has not looked at the new number yet.
+    // Kubernetes has not observed the new number yet.
     let unseen = |rollout: &mut Rollout| {
         (rollout.current, rollout.serving, rollout.pods, rollout.updated) = (false, 1, 1, 1);
     };
@@ -39,7 +39,7 @@ fn scaling_leaves_ready_true_as_long_as_one_pod_serves_and_none_is_unwell() {
 }
 
 #[test]
-fn a_pod_that_fell_or_cannot_start_is_no_scaling() {
+fn a_failing_pod_makes_ready_false_instead_of_scaling() {
     let fell = |rollout: &mut Rollout| {
         (rollout.serving, rollout.ailing) = (2, 1);
         rollout.trouble = Some(Trouble { reason: "CrashLoopBackOff".into(), message: "it exits".into() });
@@ -50,7 +50,7 @@ fn a_pod_that_fell_or_cannot_start_is_no_scaling() {
 }
 
 #[test]
-fn pods_that_kubectl_replaces_leave_ready_true_until_one_does_not_come_up() {
+fn a_kubectl_restart_keeps_ready_true_until_a_new_pod_fails() {
     let restart = |rollout: &mut Rollout| (rollout.pods, rollout.updated) = (4, 1);
     assert_eq!(told(restart), (Truth::True, Reason::Restarting, true));
     assert!(said(restart).message.contains("1 of 3 are new"), "{}", said(restart).message);
@@ -64,7 +64,7 @@ fn pods_that_kubectl_replaces_leave_ready_true_until_one_does_not_come_up() {
 }
 
 #[test]
-fn the_first_pods_after_a_stop_are_starting_and_the_last_ones_before_it_stopping() {
+fn ready_says_starting_after_a_stop_and_stopping_while_the_last_pods_end() {
     let started = |rollout: &mut Rollout| (rollout.pods, rollout.updated, rollout.serving) = (3, 3, 0);
     assert_eq!(told(started), (Truth::False, Reason::Starting, true));
     let ending = Case::serving(1).stopped().rollout(|rollout| rollout.replicas = 0);
@@ -73,7 +73,7 @@ fn the_first_pods_after_a_stop_are_starting_and_the_last_ones_before_it_stopping
 }
 
 #[test]
-fn a_pod_without_room_beside_those_that_serve_is_told_of_the_strategy_that_needs_none() {
+fn an_unschedulable_extra_pod_gets_advice_to_use_strategy_replace() {
     let trouble = Some(Trouble { reason: "Unschedulable".into(), message: "0/1 nodes are available".into() });
     let case = Case::new(2)
         .live(1, 1)
@@ -84,11 +84,11 @@ fn a_pod_without_room_beside_those_that_serve_is_told_of_the_strategy_that_needs
 }
 
 #[test]
-fn a_request_that_there_is_not_is_answered_with_those_that_there_are() {
+fn an_unknown_request_is_answered_with_the_known_ones() {
     let mut case = Case::serving(1);
     case.project.limit = 10;
     case.project.unknown.insert("rollbak".into(), "previous@1".into());
-    assert_eq!(case.step(), None::<Step>, "nothing is remembered for it");
+    assert_eq!(case.step(), None::<Step>, "the ledger does not store it");
     let status = summarize(None, &case.project, &case.observed, None);
     let answer = &status.handled["rollbak"].outcome;
     assert!(answer.contains("unknown request doce.dev/rollbak") && answer.contains("rollback"), "{answer}");

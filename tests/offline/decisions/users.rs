@@ -1,4 +1,4 @@
-//! Images whose user `run.security` does not let: they are never started, and what serves stays.
+//! Images whose user `run.security` does not allow: the operator never starts them, and the live version keeps serving.
 
 use doce_operator::crd::annotations::Verb;
 use doce_operator::crd::run::Security;
@@ -8,7 +8,7 @@ use doce_operator::reconcile::status::summarize;
 
 use super::case::{Case, v};
 
-/// Version 2 is wanted, built for "restricted" pods, and its image has this user.
+/// Version 2 is the target, was built for "restricted" pods, and its image has this user.
 fn restricted(case: Case, uid: Option<i64>) -> Case {
     let mut case = case.spec(2).built(2);
     let record = case.observed.records.get_mut(&v(2)).unwrap();
@@ -27,9 +27,9 @@ fn ready(status: &ProjectDeploymentStatus) -> (String, String) {
 }
 
 #[test]
-fn an_image_that_runs_as_root_is_refused_where_restricted_is_asked_for_and_what_serves_stays() {
+fn restricted_rejects_an_image_that_runs_as_root_and_keeps_the_live_version_serving() {
     let case = restricted(Case::serving(1), Some(0));
-    assert_eq!(case.step(), None, "nothing is tried and nothing is to be remembered");
+    assert_eq!(case.step(), None, "there is nothing to start and nothing to store");
     let status = status(&case);
     let (reason, message) = ready(&status);
     assert_eq!(reason, "ImageRunsAsRoot");
@@ -45,7 +45,7 @@ fn an_image_that_runs_as_root_is_refused_where_restricted_is_asked_for_and_what_
 }
 
 #[test]
-fn a_first_version_that_is_refused_gets_no_pods_but_its_port() {
+fn a_rejected_first_version_gets_a_service_but_no_pods() {
     let mut case = restricted(Case::new(2), Some(0));
     assert_eq!(case.step(), None);
     case.observed.service = None;
@@ -53,14 +53,14 @@ fn a_first_version_that_is_refused_gets_no_pods_but_its_port() {
 }
 
 #[test]
-fn any_other_user_is_started_and_one_that_is_not_known_is_left_to_the_kubelet() {
+fn restricted_starts_any_other_user_and_leaves_an_unknown_one_to_the_kubelet() {
     for uid in [Some(1000), None] {
         assert_eq!(restricted(Case::serving(1), uid).rolls().version, Some(v(2)), "{uid:?}");
     }
 }
 
 #[test]
-fn neither_a_retry_nor_a_rollback_starts_what_is_refused_and_both_say_the_way_out() {
+fn a_retry_or_rollback_does_not_start_a_rejected_image_and_says_how_to_fix_it() {
     let retry = restricted(Case::serving(1), Some(0)).asks(Verb::Retry, "@1");
     assert!(retry.says(Verb::Retry).contains("Add USER"), "{}", retry.says(Verb::Retry));
     let back = restricted(Case::serving(1), Some(0)).spec(1).asks(Verb::Rollback, &format!("{}@1", v(2)));
@@ -69,7 +69,7 @@ fn neither_a_retry_nor_a_rollback_starts_what_is_refused_and_both_say_the_way_ou
 }
 
 #[test]
-fn an_image_that_runs_as_root_and_was_not_meant_to_serves_with_a_warning() {
+fn an_image_that_runs_as_root_under_auto_serves_with_a_warning() {
     for (security, warns) in [(Security::Auto, true), (Security::Baseline, false)] {
         let mut case = Case::serving(1);
         let record = case.observed.records.get_mut(&v(1)).unwrap();

@@ -1,4 +1,4 @@
-//! Rows 7 to 10: what becomes of the version in place.
+//! Rows 7 to 10: whether the version in place goes live, fails or is restarted.
 
 use doce_operator::crd::spec::OnFailure;
 use doce_operator::memory::ledger::Hold;
@@ -11,26 +11,26 @@ use doce_operator::version::short;
 use super::case::{Case, at, key, v};
 
 #[test]
-fn a_version_that_is_available_is_live() {
+fn an_available_version_becomes_live() {
     let case = Case::serving(1).spec(2).built(2).in_place(2);
     let after = case.remembers();
     assert_eq!((after.state(&v(2)).live, after.last_live), (Some(2), 2));
 }
 
 #[test]
-fn a_version_that_is_live_again_goes_to_the_top() {
+fn a_version_that_is_live_again_moves_to_the_top_of_the_live_order() {
     let case = Case::new(1).live(1, 1).live(2, 2).in_place(1);
     assert_eq!(case.remembers().state(&v(1)).live, Some(3));
 }
 
 #[test]
-fn a_status_of_an_older_generation_says_nothing() {
+fn a_status_of_an_older_generation_is_ignored() {
     let case = Case::serving(1).spec(2).built(2).in_place(2).rollout(|rollout| rollout.current = false);
     assert_eq!(case.step(), None);
 }
 
 #[test]
-fn a_template_that_somebody_edited_is_not_judged_but_mended() {
+fn an_edited_template_is_restored_and_not_judged() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
         (rollout.faithful, rollout.deadline_over) = (false, true);
     });
@@ -38,7 +38,7 @@ fn a_template_that_somebody_edited_is_not_judged_but_mended() {
 }
 
 #[test]
-fn a_version_that_is_not_available_by_its_deadline_fails_and_is_left_for_the_last_good_one() {
+fn a_version_unavailable_at_its_deadline_fails_and_the_last_good_one_returns() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
     let after = case.remembers();
     assert_eq!(after.state(&v(2)).failed.clone().unwrap().reason, "ProgressDeadlineExceeded");
@@ -47,13 +47,13 @@ fn a_version_that_is_not_available_by_its_deadline_fails_and_is_left_for_the_las
 }
 
 #[test]
-fn a_version_that_is_hopeless_fails_before_its_deadline_with_kubernetes_own_word() {
+fn a_hopeless_version_fails_before_its_deadline_with_the_reason_from_kubernetes() {
     let trouble = Trouble { reason: "InvalidImageName".into(), message: "no such name".into() };
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.hopeless = Some(trouble));
     assert_eq!(case.remembers().state(&v(2)).failed.clone().unwrap().reason, "InvalidImageName");
 }
 
-/// Version 2 failed for a cause outside of it, once, when its deadline was over at 100 s; version 1 serves again.
+/// Version 2 failed once for an outside cause, when its deadline passed at 100 s; version 1 serves again.
 fn failed_outside() -> Case {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
         (rollout.deadline_over, rollout.outside) = (true, true);
@@ -63,12 +63,12 @@ fn failed_outside() -> Case {
     let outside = after.state(&v(2)).outside.unwrap();
     assert_eq!((outside.count, outside.at), (1, at(100)));
     let back = case.ledger(|ledger| *ledger = after);
-    assert_eq!(back.rolls().version, Some(v(1)), "what served goes on serving");
+    assert_eq!(back.rolls().version, Some(v(1)), "the last live version returns");
     back.in_place(1)
 }
 
 #[test]
-fn a_version_that_failed_for_a_cause_outside_of_it_is_tried_again_after_a_pause() {
+fn a_version_that_failed_for_an_outside_cause_is_retried_after_a_pause() {
     let now = |seconds: i64| {
         let mut case = failed_outside();
         case.observed.now = at(seconds);
@@ -80,11 +80,11 @@ fn a_version_that_failed_for_a_cause_outside_of_it_is_tried_again_after_a_pause(
     assert!(life.failed.is_none() && life.restart.is_some(), "{life:?}");
     let target = now(110).ledger(|ledger| *ledger = again.clone()).rolls();
     assert_eq!((target.version, target.trial), (Some(v(2)), true));
-    assert_eq!(life.outside.unwrap().count, 1, "the next pause is longer");
+    assert_eq!(life.outside.unwrap().count, 1, "the next backoff is longer");
 }
 
 #[test]
-fn nothing_is_tried_again_while_what_serves_is_not_whole_or_something_else_is_wanted() {
+fn no_retry_while_the_live_version_is_unavailable_or_under_stay_or_with_another_target() {
     let late = |case: Case| {
         let mut case = case;
         case.observed.now = at(5000);
@@ -95,11 +95,11 @@ fn nothing_is_tried_again_while_what_serves_is_not_whole_or_something_else_is_wa
     let mut stays = late(failed_outside());
     stays.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
     assert!(!matches!(stays.step(), Some(Step::WriteLedger(_))));
-    assert_eq!(late(failed_outside()).spec(1).step(), None, "the one that serves is asked for again");
+    assert_eq!(late(failed_outside()).spec(1).step(), None, "the serving version is the target again");
 }
 
 #[test]
-fn a_first_version_and_one_that_stays_are_not_tried_again_for_kubernetes_goes_on_with_their_pods() {
+fn a_first_version_and_one_under_stay_are_left_to_kubernetes_and_not_retried() {
     let fails = |rollout: &mut Rollout| {
         (rollout.deadline_over, rollout.outside) = (true, true);
         rollout.deadline_at = Some(at(100));
@@ -112,7 +112,7 @@ fn a_first_version_and_one_that_stays_are_not_tried_again_for_kubernetes_goes_on
 }
 
 #[test]
-fn a_verdict_keeps_what_the_app_said_last() {
+fn a_verdict_keeps_the_last_log_of_the_app() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
         rollout.deadline_over = true;
         rollout.log = "Error: no\n    at x".into();
@@ -121,12 +121,12 @@ fn a_verdict_keeps_what_the_app_said_last() {
 }
 
 #[test]
-fn a_version_before_its_deadline_is_waited_for() {
+fn a_version_on_trial_is_not_judged_before_its_deadline() {
     assert_eq!(Case::serving(1).spec(2).on_trial(2).step(), None);
 }
 
 #[test]
-fn a_version_that_fails_under_on_failure_stay_is_judged_and_not_moved() {
+fn a_failed_version_under_on_failure_stay_stays_in_place() {
     let mut case =
         Case::serving(1).spec(2).failed(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
     case.project.rollout.on_failure = doce_operator::crd::spec::OnFailure::Stay;
@@ -134,19 +134,19 @@ fn a_version_that_fails_under_on_failure_stay_is_judged_and_not_moved() {
 }
 
 #[test]
-fn a_return_is_not_judged() {
+fn a_version_that_the_operator_returns_to_is_not_judged() {
     let case = Case::new(2).live(1, 1).failed(2).on_trial(1).rollout(|rollout| rollout.deadline_over = true);
     assert_eq!(case.step(), None);
 }
 
 #[test]
-fn a_live_version_that_falls_later_is_neither_judged_nor_moved() {
+fn a_live_version_that_becomes_unhealthy_is_neither_judged_nor_replaced() {
     let case = Case::serving(1).rollout(|rollout| rollout.available = false);
     assert_eq!(case.step(), None);
 }
 
 #[test]
-fn a_version_that_was_available_and_fell_while_nobody_looked_was_live() {
+fn a_version_that_became_available_and_unhealthy_between_two_passes_was_live() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.completed = true);
     assert_eq!(case.remembers().state(&v(2)).live, Some(2));
 }
@@ -175,7 +175,7 @@ fn nothing_is_judged_at_0_replicas() {
 }
 
 #[test]
-fn a_restart_that_becomes_available_is_the_good_one() {
+fn an_available_restart_becomes_the_good_one() {
     let stamp = Some("stamp".to_owned());
     let case = Case::serving(1)
         .ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
@@ -186,7 +186,7 @@ fn a_restart_that_becomes_available_is_the_good_one() {
 }
 
 #[test]
-fn a_restart_that_is_not_available_by_the_deadline_is_taken_back_without_a_verdict() {
+fn a_restart_unavailable_at_its_deadline_is_reverted_without_a_verdict() {
     let case = Case::serving(1)
         .ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()))
         .rollout(|rollout| {
@@ -199,29 +199,29 @@ fn a_restart_that_is_not_available_by_the_deadline_is_taken_back_without_a_verdi
 }
 
 #[test]
-fn what_is_tried_again_is_judged_by_its_new_pods_only() {
+fn a_retried_version_is_judged_only_by_its_new_pods() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.deadline_over = true);
     let case = case.ledger(|ledger| ledger.versions.entry(v(2)).or_default().restart = Some("stamp".into()));
     assert_eq!(case.rolls().stamp.as_deref(), Some("stamp"));
 }
 
-/// 1 serves, 2 was on trial, and the spec asks for 3, which has no image.
+/// 1 serves, 2 is on trial, and the spec yields 3, which has no image.
 fn superseded_on_trial() -> Case {
     Case::serving(1).spec(3).recorded(3).on_trial(2).job(BuildOf::Key(key(3)), 0, JobState::Running)
 }
 
 #[test]
-fn a_trial_is_judged_though_a_newer_version_is_asked_for_while_that_has_no_image() {
+fn a_trial_is_judged_while_a_newer_target_has_no_image() {
     let ill = |rollout: &mut Rollout| rollout.deadline_over = true;
     let after = superseded_on_trial().rollout(ill).remembers();
     assert!(after.state(&v(2)).failed.is_some());
     let case = superseded_on_trial().rollout(ill).ledger(|ledger| *ledger = after);
-    assert_eq!(case.rolls().version, Some(v(1)), "the version that was live last comes back");
-    assert_eq!(superseded_on_trial().step(), None, "before its deadline it stays");
+    assert_eq!(case.rolls().version, Some(v(1)), "the last live version returns");
+    assert_eq!(superseded_on_trial().step(), None, "it stays until its deadline");
 }
 
 #[test]
-fn a_failed_version_that_stays_and_becomes_ready_late_is_not_said_to_be_down() {
+fn a_failed_version_that_stays_and_becomes_ready_late_is_not_reported_as_down() {
     let mut case = Case::serving(1).spec(2).failed(2).in_place(2);
     case.project.rollout.on_failure = OnFailure::Stay;
     let (reason, message) = ready(&case);
@@ -231,7 +231,7 @@ fn a_failed_version_that_stays_and_becomes_ready_late_is_not_said_to_be_down() {
 }
 
 #[test]
-fn while_a_version_that_is_gone_back_to_starts_it_is_the_other_that_serves() {
+fn while_a_rollback_target_starts_the_other_version_is_reported_as_serving() {
     let hold = Hold { left: v(2), target: v(1), since: 2 };
     let case = Case::new(2).live(1, 1).live(2, 2).on_trial(1).ledger(|ledger| ledger.hold = Some(hold));
     let case = case.rollout(|rollout| rollout.serving = 1);

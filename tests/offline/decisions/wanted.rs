@@ -1,4 +1,4 @@
-//! Rows 13 and 14: what runs, what is pinned, what is stopped, and the port.
+//! Rows 13 and 14: which version runs, pins, stops, and the port.
 
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::act::reverted_at_once;
@@ -26,20 +26,20 @@ fn a_version_that_was_live_takes_over_without_a_trial() {
 }
 
 #[test]
-fn what_runs_stays_while_the_next_version_is_built() {
+fn the_running_version_stays_while_the_next_one_is_built() {
     let case = Case::serving(1).spec(2).recorded(2);
     assert!(matches!(case.step(), Some(Step::CreateBuildJob { .. })));
 }
 
 #[test]
-fn a_restart_that_is_under_way_is_taken_back_before_a_switch() {
+fn an_unfinished_restart_is_reverted_before_a_switch() {
     let case = Case::serving(1).spec(2).built(2);
     let case = case.ledger(|ledger| ledger.versions.get_mut(&v(1)).unwrap().restart = Some("stamp".into()));
     assert_eq!(case.remembers().state(&v(1)).restart, None);
 }
 
 #[test]
-fn a_deployment_that_somebody_deleted_comes_back_as_it_was() {
+fn a_deleted_deployment_is_restored_with_its_version() {
     let mut case = Case::serving(1);
     (case.observed.rollout, case.observed.sets) = (None, vec![]);
     assert_eq!(case.rolls().version, Some(v(1)));
@@ -49,12 +49,12 @@ fn a_deployment_that_somebody_deleted_comes_back_as_it_was() {
 }
 
 #[test]
-fn where_the_record_of_the_version_live_last_is_gone_the_one_before_it_runs() {
+fn without_the_record_of_the_last_live_version_the_one_before_it_runs() {
     let mut case = Case::new(3).live(1, 1).live(2, 2).failed(3);
     case.observed.records.remove(&v(2));
     assert_eq!(case.rolls().version, Some(v(1)));
     case.observed.records.remove(&v(1));
-    assert_eq!(case.rolls().version, Some(v(3)), "there is nothing else");
+    assert_eq!(case.rolls().version, Some(v(3)), "no other version has a record");
 }
 
 #[test]
@@ -64,20 +64,20 @@ fn stopping_changes_the_replicas_and_never_the_template() {
 }
 
 #[test]
-fn starting_writes_template_and_replicas_at_once() {
+fn starting_writes_template_and_replicas_together() {
     let case = Case::serving(1).spec(2).built(2).rollout(|rollout| rollout.replicas = 0);
     let target = case.rolls();
     assert_eq!((target.version, target.replicas, target.trial), (Some(v(2)), 1, true));
 }
 
 #[test]
-fn starting_what_was_live_is_no_trial() {
+fn starting_a_live_version_is_not_a_trial() {
     let target = Case::serving(1).rollout(|rollout| rollout.replicas = 0).rolls();
     assert_eq!((target.version, target.trial, target.stamp), (Some(v(1)), false, None));
 }
 
 #[test]
-fn starting_what_was_stopped_on_trial_changes_its_template_so_that_its_deadline_counts() {
+fn starting_a_version_stopped_on_trial_changes_its_template_to_restart_the_deadline() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| rollout.replicas = 0);
     let after = case.remembers();
     assert!(after.state(&v(2)).restart.is_some());
@@ -86,50 +86,50 @@ fn starting_what_was_stopped_on_trial_changes_its_template_so_that_its_deadline_
 }
 
 #[test]
-fn the_pin_is_what_the_spec_asks_for() {
+fn the_pinned_version_is_the_target() {
     let target = Case::new(2).live(1, 1).live(2, 2).in_place(2).pinned(&v(1)[..8]).rolls();
     assert_eq!(target.version, Some(v(1)));
 }
 
 #[test]
-fn a_pin_that_the_spec_itself_yields_is_built() {
+fn a_pin_to_the_version_that_the_spec_yields_is_built() {
     let case = Case::new(1).pinned(&v(1)[..8]);
     assert!(matches!(case.step(), Some(Step::CreateRecord { .. })));
 }
 
 #[test]
-fn a_pin_that_names_nothing_moves_nothing() {
+fn a_pin_to_an_unknown_version_changes_nothing() {
     let case = Case::serving(1).spec(2).built(2).pinned("feedbeef");
     assert_eq!(case.step(), None);
 }
 
 #[test]
-fn a_pin_that_names_more_than_one_moves_nothing() {
+fn an_ambiguous_pin_changes_nothing() {
     assert_eq!(Case::serving(1).spec(2).built(2).pinned("").step(), None);
 }
 
 #[test]
-fn a_service_that_is_missing_gets_its_port_back() {
+fn a_missing_service_is_restored_with_its_port() {
     let mut case = Case::serving(1);
     case.observed.service = None;
     assert_eq!(case.step(), Some(Step::ApplyService { port: Some(30_100) }));
 }
 
 #[test]
-fn the_port_that_was_given_is_remembered() {
+fn the_assigned_port_is_remembered() {
     let case = Case::serving(1).ledger(|ledger| ledger.port = None);
     assert_eq!(case.remembers().port, Some(30_100));
 }
 
 #[test]
-fn a_fixed_port_replaces_the_one_that_was_given() {
+fn a_fixed_port_replaces_the_assigned_one() {
     let mut case = Case::serving(1);
     case.project.fixed_port = Some(30_200);
     assert_eq!(case.step(), Some(Step::ApplyService { port: Some(30_200) }));
 }
 
 #[test]
-fn a_refused_deployment_does_not_keep_the_service_from_being_made() {
+fn a_rejected_deployment_does_not_block_the_service() {
     let mut case = Case::serving(1).spec(2).built(2);
     case.observed.service = None;
     let message = "quota".to_owned();
@@ -139,12 +139,12 @@ fn a_refused_deployment_does_not_keep_the_service_from_being_made() {
 }
 
 #[test]
-fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_and_is_named() {
+fn a_deployment_reverted_by_another_controller_is_reported_and_not_rewritten_in_that_pass() {
     let mut case = Case::serving(1).rollout(|rollout| rollout.faithful = false);
-    let Some(step) = case.step() else { panic!("it is put right") };
+    let Some(step) = case.step() else { panic!("the Deployment is restored") };
     assert!(matches!(step, Step::ApplyDeployment(_)), "{step:?}");
     assert_eq!(reverted_at_once(&case.project, &step, None), None);
-    let refusal = reverted_at_once(&case.project, &step, Some(&step)).expect("it was done just now");
+    let refusal = reverted_at_once(&case.project, &step, Some(&step)).expect("the same step was just done");
     case.observed.refusals = vec![refusal];
     assert_eq!(case.step(), None);
     let headline = headline(&case.project, &case.observed);
@@ -153,7 +153,7 @@ fn a_deployment_that_something_else_changes_is_not_written_again_in_that_pass_an
 }
 
 #[test]
-fn nothing_is_written_while_a_namesakes_children_are_there_or_the_project_goes() {
+fn nothing_is_written_while_a_namesakes_children_exist_or_the_project_is_being_deleted() {
     let mut case = Case::new(1);
     case.observed.predecessors = vec!["Deployment/shop".into()];
     assert_eq!(case.step(), None);

@@ -36,14 +36,14 @@ const NPM: &str = r#"Dockerfile:5
 error: failed to solve: process "/bin/sh -c npm ci" did not complete successfully: exit code: 1"#;
 
 #[test]
-fn a_failed_step_is_named_with_line_and_code() {
+fn a_failure_names_the_step_its_line_and_its_exit_code() {
     let failure = failed("[build 3/5] RUN npm ci", "npm error E404", NPM);
     assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
     assert_eq!(failure.message, "step [build 3/5] RUN npm ci (Dockerfile, line 5) ended with exit code 1");
 }
 
 #[test]
-fn a_step_that_ends_after_the_kernel_ran_out_of_memory_names_the_setting() {
+fn a_step_killed_for_lack_of_memory_names_the_setting() {
     let ending = |said: &str, output: &str| {
         let lines = |text: &str| text.lines().map(str::to_owned).collect();
         let step = Some("[build 3/5] RUN npm ci".to_owned());
@@ -67,7 +67,7 @@ fn a_step_that_ends_after_the_kernel_ran_out_of_memory_names_the_setting() {
 }
 
 #[test]
-fn well_known_ends_are_explained() {
+fn well_known_exit_codes_and_errors_are_explained() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
     let killed = failed("[2/2] RUN node big.js", "", &format!("{end} 137"));
     assert!(
@@ -92,7 +92,7 @@ fn well_known_ends_are_explained() {
 }
 
 #[test]
-fn a_copy_that_finds_nothing_says_what_it_needs_and_why_it_is_not_there() {
+fn a_failed_copy_names_the_missing_file_and_why_it_is_missing() {
     let said = |step: &str, file: &str, left_out: bool| {
         let error = format!("failed to calculate checksum of ref 7hz::yn: \"/{file}\": not found");
         let said = [
@@ -127,7 +127,7 @@ fn a_copy_that_finds_nothing_says_what_it_needs_and_why_it_is_not_there() {
 }
 
 #[test]
-fn a_command_that_is_not_there_is_named() {
+fn a_missing_command_is_named() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code:";
     let named = failed("[build 5/6] RUN npm run build", "sh: 1: tsc: not found", &format!("{end} 127"));
     assert!(named.message.ends_with("127; the command \"tsc\" was not found"), "{}", named.message);
@@ -140,7 +140,7 @@ fn a_command_that_is_not_there_is_named() {
 }
 
 #[test]
-fn errors_of_the_dockerfile_are_verdicts() {
+fn dockerfile_errors_are_verdicts() {
     for (error, part) in [
         ("dockerfile parse error on line 1: unknown instruction: HELLO", "unknown instruction"),
         ("the Dockerfile cannot be empty", "cannot be empty"),
@@ -159,7 +159,7 @@ fn errors_of_the_dockerfile_are_verdicts() {
 }
 
 #[test]
-fn base_images_that_are_missing_differ_from_those_out_of_reach() {
+fn missing_and_unreachable_base_images_have_different_reasons() {
     let at = "error: failed to solve: failed to resolve source metadata for docker.io/library/nope:1: ";
     for why in [
         "docker.io/library/nope:1: not found",
@@ -185,7 +185,7 @@ fn base_images_that_are_missing_differ_from_those_out_of_reach() {
 
 // Bad input 105: base image that is not there for the platform of the build
 #[test]
-fn a_base_image_of_another_platform_is_told_from_one_that_does_not_exist() {
+fn a_base_image_for_another_platform_is_not_reported_as_missing() {
     let at = "failed to resolve source metadata for docker.io/library/arm:1";
     let failure = of(&format!("error: failed to solve: {at}: no match for platform in manifest: not found"));
     assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
@@ -196,7 +196,7 @@ fn a_base_image_of_another_platform_is_told_from_one_that_does_not_exist() {
 }
 
 #[test]
-fn pushes_fail_as_faults() {
+fn failed_pushes_are_faults() {
     for (why, reason) in [
         (
             "failed to do request: dial tcp 1.2.3.4:5000: connect: connection refused",
@@ -218,7 +218,7 @@ fn pushes_fail_as_faults() {
 }
 
 #[test]
-fn a_registry_without_room_is_told_from_one_that_refuses_or_does_not_answer() {
+fn a_full_registry_has_its_own_reason() {
     let push = |end: &str| {
         let at = "failed to push r:5000/you/quota:k1: unexpected status from PUT request to http://r:5000/v2/you/quota/x?d=403";
         of(&format!("error: failed to solve: {at}: {end}"))
@@ -244,7 +244,7 @@ fn a_registry_without_room_is_told_from_one_that_refuses_or_does_not_answer() {
 }
 
 #[test]
-fn a_daemon_that_goes_away_is_no_verdict() {
+fn a_lost_daemon_is_a_fault() {
     let gone = "error: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF";
     for said in ["", "signal: killed", gone] {
         assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
@@ -255,7 +255,7 @@ fn a_daemon_that_goes_away_is_no_verdict() {
 }
 
 #[test]
-fn what_is_left_of_a_secret_is_hidden_where_an_error_is_cut() {
+fn a_secret_at_the_end_of_a_truncated_error_is_hidden() {
     let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
     let log = Log::hiding(std::time::Instant::now(), &[token.to_owned()]);
     for left in [8, 39] {
@@ -270,7 +270,7 @@ fn what_is_left_of_a_secret_is_hidden_where_an_error_is_cut() {
 }
 
 #[test]
-fn words_of_a_command_are_not_taken_for_those_of_the_daemon() {
+fn text_of_a_command_is_not_mistaken_for_an_error_of_the_daemon() {
     for words in [
         "failed to push",
         "exporting to image: push",
@@ -297,12 +297,12 @@ fn words_of_a_command_are_not_taken_for_those_of_the_daemon() {
         ("mkdir /run/x: no space left on device", Reason::OutOfDisk),
     ] {
         let failure = failed("[2/2] RUN npm ci", "", &format!("{end}{why}"));
-        assert_eq!(failure.reason, reason, "what follows the command is the daemon's own");
+        assert_eq!(failure.reason, reason, "the text after the command is from the daemon");
     }
 }
 
 #[test]
-fn names_of_files_are_not_taken_for_words_of_the_daemon() {
+fn file_names_are_not_mistaken_for_errors_of_the_daemon() {
     for name in [
         "failed to push",
         "exporting to image: push",
@@ -322,18 +322,18 @@ fn names_of_files_are_not_taken_for_words_of_the_daemon() {
     assert_eq!(
         failed("exporting", "", open).reason,
         Reason::RegistryUnavailable,
-        "quotes that do not end hold nothing"
+        "an unclosed quote quotes nothing"
     );
 }
 
 #[test]
-fn a_program_that_the_image_lacks_is_the_users_error() {
+fn a_program_missing_from_the_image_is_a_user_error() {
     let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
     assert_eq!(failed("[2/2] RUN x", why, END).reason, Reason::BuildFailed);
 }
 
 #[test]
-fn what_a_step_prints_is_not_taken_for_the_end() {
+fn output_of_a_step_is_not_mistaken_for_the_final_error() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 3";
     let fake = "1.0 error: failed to solve: failed to push x\nerror: failed to solve: failed to push x";
     assert_eq!(failed("[2/2] RUN fake", fake, end).reason, Reason::BuildFailed);

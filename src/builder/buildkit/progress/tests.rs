@@ -21,7 +21,7 @@ fn plain(lines: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn a_build_is_told_step_by_step() {
+fn a_build_is_logged_step_by_step() {
     let (progress, lines) = shown(include_str!("ok.jsonl"));
     let text = lines.join("\n");
     for part in
@@ -41,7 +41,7 @@ fn a_build_is_told_step_by_step() {
 }
 
 #[test]
-fn steps_from_the_cache_are_counted() {
+fn cached_steps_are_counted() {
     let (progress, lines) = shown(include_str!("cached.jsonl"));
     assert_eq!(progress.steps(), Steps { steps: 4, cached: 4 });
     assert_eq!(lines.iter().filter(|line| line.ends_with(" CACHED")).count(), 4, "{lines:#?}");
@@ -50,7 +50,7 @@ fn steps_from_the_cache_are_counted() {
 }
 
 #[test]
-fn a_failed_step_is_shown_with_its_last_words_and_named() {
+fn a_failed_step_is_named_and_shown_with_its_last_output() {
     let (progress, lines) = shown(include_str!("fail.jsonl"));
     let text = lines.join("\n");
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} in\n{text}"));
@@ -59,7 +59,7 @@ fn a_failed_step_is_shown_with_its_last_words_and_named() {
     assert_eq!(
         text.matches("no such package\n").count(),
         2,
-        "in the course of things and at the end\n{text}"
+        "during the build and again at the very end\n{text}"
     );
     let failure = failure::classify(&ending(&progress, false), &Advice::default());
     assert_eq!(failure.reason, Reason::BuildFailed);
@@ -69,7 +69,7 @@ fn a_failed_step_is_shown_with_its_last_words_and_named() {
 }
 
 #[test]
-fn real_ends_are_told_apart() {
+fn real_failures_are_classified() {
     let (copy, _) = shown(include_str!("copy.jsonl"));
     let copy = failure::classify(&ending(&copy, false), &Advice::default());
     assert_eq!(copy.reason, Reason::BuildFailed);
@@ -88,7 +88,7 @@ fn real_ends_are_told_apart() {
 }
 
 #[test]
-fn output_that_is_cut_anywhere_becomes_whole_lines() {
+fn output_split_anywhere_becomes_whole_lines() {
     let event = |data: &str, stream: u8| {
         format!(
             r#"{{"logs":[{{"vertex":"v","stream":{stream},"data":"{data}","timestamp":"2026-01-01T00:00:01.5Z"}}]}}"#
@@ -106,7 +106,7 @@ fn output_that_is_cut_anywhere_becomes_whole_lines() {
 }
 
 #[test]
-fn events_that_cannot_be_read_say_nothing_and_steps_cannot_speak_for_buildctl() {
+fn unreadable_events_are_ignored_and_steps_cannot_imitate_buildctl() {
     let mut progress = Progress::default();
     for line in [
         "{",
@@ -121,7 +121,7 @@ fn events_that_cannot_be_read_say_nothing_and_steps_cannot_speak_for_buildctl() 
 }
 
 #[test]
-fn the_mounts_around_a_command_are_not_shown() {
+fn mounts_of_a_command_are_not_shown() {
     let name = "[build 3/6] RUN --mount=type=secret,id=doce-ca,required=false     --mount=type=cache,target=/root/.npm     npm ci";
     assert_eq!(without_mounts(name), "[build 3/6] RUN npm ci");
     assert_eq!(without_mounts("[1/2] FROM a  AS b"), "[1/2] FROM a  AS b");

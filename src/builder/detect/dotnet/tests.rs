@@ -24,13 +24,13 @@ fn a_web_project_is_restored_published_and_run_by_its_runtime() {
 }
 
 #[test]
-fn a_program_without_a_page_has_the_runtime_alone() {
+fn a_console_program_gets_the_plain_runtime() {
     let text = plan(&[("cli.csproj", CLI)], "").text;
     assert!(text.contains("dotnet/runtime:6.0") && text.contains("CMD [\"dotnet\", \"cli.dll\"]"), "{text}");
 }
 
 #[test]
-fn the_project_that_serves_is_the_program_of_a_solution() {
+fn the_web_project_is_the_program_of_a_solution() {
     let files = [
         ("Shop.sln", ""),
         ("src/Api/Api.csproj", API),
@@ -54,7 +54,7 @@ fn the_project_that_serves_is_the_program_of_a_solution() {
 }
 
 #[test]
-fn a_reference_beside_the_directory_widens_the_context() {
+fn a_reference_outside_the_directory_widens_the_context() {
     let api = API.replace(
         "</Project>",
         "<ItemGroup><ProjectReference Include=\"..\\Lib\\Lib.csproj\"/></ItemGroup></Project>",
@@ -87,7 +87,7 @@ fn versions_come_from_the_project_its_props_and_global_json() {
 }
 
 #[test]
-fn every_target_leads_to_images_that_exist_or_to_a_refusal() {
+fn every_target_framework_yields_existing_images_or_a_rejection() {
     let targets = (1..40).map(|major| format!("net{major}.0"));
     for target in targets
         .chain(["net48", "netcoreapp3.1", "netstandard2.0", "net8.0-windows", "$(evil)"].map(str::to_owned))
@@ -105,7 +105,7 @@ fn every_target_leads_to_images_that_exist_or_to_a_refusal() {
 }
 
 #[test]
-fn hostile_names_are_refused() {
+fn hostile_names_are_rejected() {
     assert!(message(&[("a;evil.csproj", API)]).contains("characters other than"));
     let beside = plan(&[("a.csproj", API), ("b c/d;evil.csproj", CLI)], "").text;
     assert!(

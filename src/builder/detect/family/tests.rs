@@ -12,9 +12,9 @@ fn outcome(files: &[(&str, &str)]) -> String {
     }
 }
 
-// Case 12: a PHP program with a package.json was built as a Vite site. The kind: another language owns the source.
+// Case 12: a PHP program with a package.json was built as a Vite site. Rule: the other language owns the source.
 #[test]
-fn a_package_json_beside_the_files_of_another_language_is_its_asset_build_and_no_site() {
+fn a_package_json_in_a_project_of_another_language_only_builds_its_assets() {
     for (file, name) in [
         ("composer.json", "PHP"),
         ("artisan", "PHP"),
@@ -50,31 +50,31 @@ fn index_php_beside_index_html_is_never_served_as_a_file() {
 }
 
 #[test]
-fn a_package_json_that_runs_nothing_beside_a_page_is_no_program() {
+fn a_package_json_without_a_program_next_to_a_page_is_a_static_site() {
     let tools =
         ("package.json", r#"{"devDependencies":{"prettier":"3"},"scripts":{"test":"prettier -c ."}}"#);
     let page = ("index.html", r#"<script src="index.js"></script>"#);
     assert_eq!(outcome(&[tools, page]), "Static");
-    assert_eq!(outcome(&[tools, page, ("index.js", "")]), "Static", "the script of the page");
+    assert_eq!(outcome(&[tools, page, ("index.js", "")]), "Static", "index.js is the script of the page");
     assert_eq!(outcome(&[tools, page, ("server.js", "")]), "Node");
     assert_eq!(outcome(&[("package.json", r#"{"scripts":{"start":"node a"}}"#), page]), "Node");
 }
 
 #[test]
-fn makefiles_of_c_and_pages_are_the_program_only_where_nothing_else_is() {
+fn c_build_files_and_pages_count_only_if_nothing_else_matches() {
     for file in ["CMakeLists.txt", "meson.build", "start.sh", "deno.json", "index.html"] {
         assert_eq!(generated(&[VITE, (file, "")]).0, "Vite", "{file}");
     }
 }
 
 #[test]
-fn a_framework_that_is_named_is_taken_whatever_else_is_there() {
+fn a_named_framework_overrides_detection() {
     let settings = Settings { framework: Some(Framework::Vite), ..Settings::default() };
     assert_eq!(found(&[VITE, ("composer.json", "{}")], &settings).unwrap().framework(), "Vite");
 }
 
 #[test]
-fn two_programs_of_other_languages_need_a_word() {
+fn two_languages_require_an_explicit_framework() {
     let message = outcome(&[("Gemfile", ""), ("composer.json", "{}"), VITE]);
     assert!(message.contains("composer.json and Gemfile") && message.contains("PHP or Ruby"), "{message}");
 }

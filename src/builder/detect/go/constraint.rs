@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_build_line_is_an_expression() {
+    fn build_constraints_are_evaluated() {
         for line in
             ["linux", "!windows", "linux && (amd64 || arm64)", "mage || linux", "go1.18", "!(ignore || mage)"]
         {
@@ -127,12 +127,12 @@ mod tests {
         }
         assert!(
             is_compiled("a.go", "package main\n//go:build ignore\n"),
-            "after the package it is a comment"
+            "after the package clause it is a comment"
         );
     }
 
     #[test]
-    fn a_name_may_belong_to_another_system() {
+    fn file_names_for_other_systems_are_not_compiled() {
         for name in ["main_windows.go", "main_darwin_arm64.go", "x_386.go", "main_test.go"] {
             assert!(!is_compiled(name, "package main"), "{name}");
         }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_is_left_to_the_compiler() {
+    fn invalid_build_constraints_are_left_to_the_compiler() {
         for line in ["", "&&", "(linux", "ä", "a b", &"!".repeat(10_000), &"(".repeat(10_000)] {
             let _value = is_compiled("a.go", &format!("//go:build {line}\npackage main"));
         }

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_go_work_uses_directories() {
+    fn a_go_work_lists_directories() {
         let (uses, module) =
             workspace("go.work", "go 1.23\n\nuse (\n\t./api\n\t./shared // ours\n)\nuse ./x\n").unwrap();
         assert_eq!(uses, ["./api", "./shared", "./x"]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_names_no_version_is_refused_with_its_number() {
+    fn a_line_without_a_valid_version_is_rejected_with_its_number() {
         for line in ["go $(evil)", "go latest", "toolchain x", "go 1"] {
             let failure = Module::parse("api/go.mod", &format!("module m\n{line}\n")).unwrap_err();
             assert!(failure.message.contains("api/go.mod, line 2"), "{}", failure.message);

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_package_clause_decides_and_not_a_line_that_looks_like_it() {
+    fn only_the_package_clause_decides_whether_a_file_is_main() {
         assert!(is_package_main("// Shop.\n/*\npackage shop\n*/\npackage main // ours\n"));
         assert!(is_package_main("package main;import \"fmt\""));
         for text in
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_at_the_root_below_cmd_or_elsewhere_in_this_order() {
+    fn programs_are_searched_at_the_root_then_below_cmd_then_elsewhere() {
         let main = "package main";
         assert_eq!(found(&[("main.go", main), ("cmd/a/main.go", main)]), [""]);
         assert_eq!(found(&[("cmd/a/main.go", main), ("web/main.go", main)]), ["cmd/a/"]);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_embedded_must_be_in_the_source() {
+    fn embedded_files_must_be_in_the_source() {
         let text =
             "package main\n//go:embed all:web/dist\n//go:embed static/*.css a.txt *.html\nvar x embed.FS\n";
         let dir = context(&[("main.go", text), ("static/a.css", ""), ("a.txt", "")]);

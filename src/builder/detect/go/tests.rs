@@ -29,9 +29,9 @@ fn modules_are_downloaded_before_the_source_is_copied() {
     assert!(!text.contains("go mod download"), "{text}");
 }
 
-// A kind of fault: a minimum version that was taken for an exact one, and led to an image that does not exist.
+// Regression: a minimum version was used as the exact one, and the image did not exist.
 #[test]
-fn the_version_of_a_go_mod_is_a_minimum_and_the_newest_go_builds_it() {
+fn the_go_mod_version_is_a_minimum_and_the_newest_go_builds_it() {
     for directive in ["go 1.13", "go 1.16", "go 1.21.0", "go 1.25.1\ntoolchain go1.26.1", ""] {
         let module = format!("module corner-shop.test/old\n\n{directive}\n");
         let made = plan(&[("go.mod", &module), ("main.go", MAIN)], "");
@@ -41,7 +41,7 @@ fn the_version_of_a_go_mod_is_a_minimum_and_the_newest_go_builds_it() {
 }
 
 #[test]
-fn a_file_for_version_managers_names_the_very_version() {
+fn a_version_manager_file_names_the_exact_version() {
     for (name, text, image, toolchain) in [
         ("mise.toml", "[tools]\ngo = \"1.25.3\"", "1.25", "go1.25.3+auto"),
         (".tool-versions", "golang 1.24.1", "1.24", "go1.24.1+auto"),
@@ -57,7 +57,7 @@ fn a_file_for_version_managers_names_the_very_version() {
 }
 
 #[test]
-fn a_version_that_no_image_has_is_refused_in_true_words() {
+fn a_version_without_an_image_is_rejected_with_the_reason() {
     let future = message(&[("go.mod", "module m\n\ngo 1.99\n"), ("main.go", MAIN)]);
     assert!(future.contains("go in go.mod requires Go 1.99") && future.contains("1.26"), "{future}");
     let future = message(&[MOD, ("main.go", MAIN), (".tool-versions", "go 1.99.1")]);
@@ -70,7 +70,7 @@ fn a_version_that_no_image_has_is_refused_in_true_words() {
 }
 
 #[test]
-fn every_version_leads_to_an_image_that_exists_or_to_a_refusal() {
+fn every_version_yields_an_existing_image_or_a_rejection() {
     for minor in 0..120 {
         for directive in
             [format!("go 1.{minor}"), format!("go 1.{minor}.4"), format!("go 1.1\ntoolchain go1.{minor}.0")]
@@ -90,10 +90,10 @@ fn every_version_leads_to_an_image_that_exists_or_to_a_refusal() {
 }
 
 #[test]
-fn the_program_is_the_root_or_the_one_below_cmd() {
+fn the_program_is_at_the_root_or_below_cmd() {
     assert!(generated(&[MOD, ("cmd/web/main.go", MAIN)]).1.contains("-o /out/app ./cmd/web\n"));
     let several = [MOD, ("cmd/shop/main.go", MAIN), ("cmd/tool/main.go", MAIN)];
-    assert!(generated(&several).1.contains("./cmd/shop\n"), "the one named as the module");
+    assert!(generated(&several).1.contains("./cmd/shop\n"), "the program is named like the module");
     let server = [MOD, ("cmd/server/main.go", MAIN), ("cmd/tool/main.go", MAIN)];
     let made = plan(&server, "");
     assert!(
@@ -107,12 +107,12 @@ fn the_program_is_the_root_or_the_one_below_cmd() {
     assert!(message(&[MOD, ("shop.go", "package shop")]).contains("no Go program"));
     assert!(message(&[MOD, ("gen.go", "//go:build ignore\n\npackage main\n")]).contains("no Go program"));
     let settings = Settings { command: Some("go build -o /out/app ./x".into()), ..Settings::default() };
-    assert!(found(&[MOD], &settings).is_ok(), "a command needs no program to be found");
+    assert!(found(&[MOD], &settings).is_ok(), "with a command, detection needs no program");
     assert!(message(&[MOD, ("cmd/a;evil/main.go", MAIN)]).contains("no Go program"));
 }
 
 #[test]
-fn a_magefile_is_no_program() {
+fn a_magefile_is_not_a_program() {
     let mage = ("magefile.go", "//go:build mage\n\npackage main\n");
     assert!(generated(&[MOD, mage, ("cmd/shop/main.go", MAIN)]).1.contains("./cmd/shop\n"));
 }
@@ -160,7 +160,7 @@ fn a_member_of_a_workspace_is_built_from_its_root() {
 }
 
 #[test]
-fn a_module_replaced_by_a_directory_beside_it_widens_the_context() {
+fn a_replacement_directory_outside_the_module_widens_the_context() {
     let files = [
         ("api/go.mod", "module m\ngo 1.23\nrequire x.y/lib v0.0.0\nreplace x.y/lib => ../lib\n"),
         ("api/main.go", MAIN),
@@ -187,7 +187,7 @@ fn a_module_replaced_by_a_directory_beside_it_widens_the_context() {
 }
 
 #[test]
-fn c_is_compiled_and_its_program_runs_on_debian() {
+fn cgo_programs_are_compiled_and_run_on_debian() {
     let sqlite = ("go.mod", "module m\ngo 1.23\nrequire github.com/mattn/go-sqlite3 v1.14.24 // indirect\n");
     let made = plan(&[sqlite, ("go.sum", ""), ("main.go", MAIN)], "");
     in_order(
@@ -212,7 +212,7 @@ fn c_is_compiled_and_its_program_runs_on_debian() {
 }
 
 #[test]
-fn a_main_go_without_a_module_is_built_where_the_standard_library_is_enough() {
+fn a_main_go_without_a_module_is_built_if_it_needs_only_the_standard_library() {
     let made = plan(&[("main.go", "package main\nimport (\n\t\"net/http\"\n)\n")], "");
     assert!(made.text.contains("go mod init app && go build"), "{}", made.text);
     let failure = message(&[("main.go", "package main\nimport \"github.com/a/b\"\n")]);
@@ -220,7 +220,7 @@ fn a_main_go_without_a_module_is_built_where_the_standard_library_is_enough() {
 }
 
 #[test]
-fn gin_is_told_that_it_is_released() {
+fn gin_runs_in_release_mode() {
     let gin = ("go.mod", "module m\nrequire github.com/gin-gonic/gin v1.8.1\n");
     assert!(generated(&[gin, ("go.sum", ""), ("main.go", MAIN)]).1.contains(" GIN_MODE=release\n"));
 }

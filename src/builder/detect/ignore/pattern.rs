@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_mean_what_docker_means() {
+    fn patterns_match_as_in_docker() {
         for (lines, ignored, kept) in [
             ("node_modules", vec!["node_modules/a/b"], vec!["web/node_modules"]),
             ("**/node_modules", vec!["node_modules/a", "web/node_modules/a"], vec!["node_modules2"]),
@@ -156,23 +156,23 @@ mod tests {
         ] {
             let patterns = Patterns::read(lines);
             for path in ignored {
-                assert!(patterns.ignored(path).is_some(), "{lines:?} keeps out {path}");
+                assert!(patterns.ignored(path).is_some(), "{lines:?} excludes {path}");
             }
             for path in kept {
-                assert!(patterns.ignored(path).is_none(), "{lines:?} lets in {path}");
+                assert!(patterns.ignored(path).is_none(), "{lines:?} includes {path}");
             }
         }
     }
 
     #[test]
-    fn the_line_that_keeps_a_path_out_is_named() {
+    fn the_line_that_excludes_a_path_is_reported() {
         let patterns = Patterns::read("# ours\n*.txt\n*\n!a");
         assert_eq!((patterns.ignored("x.txt"), patterns.at(3)), (Some(2), "*"));
         assert_eq!(patterns.ignored("b"), Some(3));
     }
 
     #[test]
-    fn hostile_patterns_end() {
+    fn matching_a_hostile_pattern_terminates() {
         let patterns = Patterns::read(&format!("{}x\n{}y", "**/".repeat(200), "*a".repeat(200)));
         assert_eq!(patterns.ignored(&"a/".repeat(200)), None);
         assert_eq!(patterns.ignored(&"a".repeat(255)), None);

@@ -9,7 +9,7 @@ const VITE: (&str, &str) = (
 );
 const SERVER: (&str, &str) = ("package.json", r#"{"main":"server.js","engines":{"node":"22.x"}}"#);
 
-/// The effective list for these files, and everything that the plan says of it.
+/// The effective list for these files, and what the plan says about it.
 fn ignore(files: &[(&str, &str)]) -> (Patterns, Vec<String>) {
     let dir = context(files);
     let root = dir.path().canonicalize().unwrap();
@@ -22,9 +22,9 @@ fn ignore(files: &[(&str, &str)]) -> (Patterns, Vec<String>) {
     (Patterns::read(&ignore.text), ignore.said)
 }
 
-// Case 01: .env.production did not reach the build. The kind: only files of one machine stay out, and never in silence.
+// Case 01: .env.production did not reach the build. Rule: only machine-local files stay out, and the plan names them.
 #[test]
-fn files_of_variables_belong_to_the_build_and_those_of_one_machine_are_named() {
+fn env_files_are_included_and_machine_local_ones_are_excluded_and_named() {
     let (patterns, said) = ignore(&[VITE, (".env", "A=1"), (".env.production", "A=2"), ("index.html", "")]);
     for path in [".env", ".env.production", ".env.staging", "apps/web/.env"] {
         assert_eq!(patterns.ignored(path), None, "{path}");
@@ -37,9 +37,9 @@ fn files_of_variables_belong_to_the_build_and_those_of_one_machine_are_named() {
     }
 }
 
-// Case 04: a .dockerignore for another image kept package.json out. The kind: detection and build see the same files.
+// Case 04: a .dockerignore for another image kept package.json out. Rule: detection and build see the same files.
 #[test]
-fn a_list_for_another_image_is_not_used_and_the_plan_says_why() {
+fn a_dockerignore_for_another_image_is_not_used_and_the_plan_says_why() {
     let own = (".dockerignore", "# CI\n*\n!docs-html/\n");
     let (patterns, said) =
         ignore(&[SERVER, ("server.js", ""), ("lib/a.js", ""), own, ("package-lock.json", "{}")]);
@@ -50,7 +50,7 @@ fn a_list_for_another_image_is_not_used_and_the_plan_says_why() {
 }
 
 #[test]
-fn a_file_that_the_build_needs_comes_in_against_one_line_and_the_others_stay_in_force() {
+fn a_needed_file_is_included_despite_one_line_and_the_other_lines_apply() {
     let own = (".dockerignore", "package-lock.json\nsrc\nfixtures\n.env\n");
     let (patterns, said) = ignore(&[
         VITE,
@@ -69,7 +69,7 @@ fn a_file_that_the_build_needs_comes_in_against_one_line_and_the_others_stay_in_
 }
 
 #[test]
-fn a_list_that_keeps_nothing_needed_out_is_used_as_it_is_after_ours() {
+fn a_harmless_dockerignore_is_used_unchanged_after_the_default_list() {
     let own = (".dockerignore", "*.md\ncoverage\n!keep.log\n");
     let (patterns, said) = ignore(&[VITE, ("src/main.js", ""), own]);
     assert!(patterns.ignored("a.md").is_some() && patterns.ignored("node_modules/x").is_some());
@@ -77,14 +77,14 @@ fn a_list_that_keeps_nothing_needed_out_is_used_as_it_is_after_ours() {
 }
 
 #[test]
-fn an_allow_list_with_everything_that_is_needed_is_used() {
+fn an_allow_list_with_all_needed_files_is_used() {
     let own = (".dockerignore", "*\n!package.json\n!server.js\n");
     let (patterns, said) = ignore(&[SERVER, ("server.js", ""), ("notes.txt", ""), own]);
     assert!(patterns.ignored("notes.txt").is_some() && said.is_empty(), "{said:?}");
 }
 
 #[test]
-fn a_site_shows_no_dot_file_no_secret_and_no_source_of_a_program() {
+fn a_site_serves_no_dot_files_secrets_or_program_sources() {
     let hidden = [
         ".env",
         ".git/config",
@@ -113,7 +113,7 @@ fn a_site_shows_no_dot_file_no_secret_and_no_source_of_a_program() {
 }
 
 #[test]
-fn a_hostile_list_never_reaches_the_dockerfile() {
+fn a_hostile_dockerignore_never_reaches_the_dockerfile() {
     let own = (".dockerignore", "package.json\nRUN evil\n!\\\n[\n");
     let Ok(Recipe::Generated(made)) = auto(&[VITE, own]) else { panic!() };
     assert!(!made.text.contains("evil"), "{}", made.text);

@@ -368,7 +368,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_include_projects_in_every_form() {
+    fn included_projects_are_read_in_every_notation() {
         for text in [
             "include(\"app\", \":lib:core\")",
             "include 'app', 'lib:core'",
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn plugins_are_found_in_every_form() {
+    fn plugins_are_found_in_every_notation() {
         let catalog = "[plugins]\nspring-boot = { id = \"org.springframework.boot\", version = \"3\" }\nktor = \"io.ktor.plugin:3.0\"\n";
         for (text, id) in [
             ("plugins {\n    application\n}", "application"),
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_of_java_is_found_in_every_form() {
+    fn the_java_version_is_found_in_every_notation() {
         for (text, version) in [
             ("languageVersion = JavaLanguageVersion.of(21)", 21),
             ("kotlin { jvmToolchain(17) }", 17),

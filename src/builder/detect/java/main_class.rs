@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_class_that_starts_spring_hides_the_others_and_hostile_names_are_left_out() {
+    fn the_spring_boot_class_wins_and_hostile_names_are_ignored() {
         let main = "public static void main(String[] a) {}";
         let files = [
             ("src/main/java/a/Tool.java", format!("package a; class Tool {{ {main} }}")),

@@ -12,7 +12,7 @@ const BOOT: &str = "<project><artifactId>shop</artifactId><parent><artifactId>sp
     <relativePath/></parent><build><plugins><plugin><artifactId>spring-boot-maven-plugin</artifactId></plugin></plugins></build></project>";
 
 #[test]
-fn a_plain_project_of_maven_starts_its_class_with_the_jars_it_needs() {
+fn a_plain_maven_project_starts_its_main_class_with_its_dependencies() {
     let made = plan(&[("pom.xml", PLAIN), MAIN], "");
     assert_eq!(made.framework, Framework::Java);
     in_order(
@@ -36,18 +36,18 @@ fn a_plain_project_of_maven_starts_its_class_with_the_jars_it_needs() {
 }
 
 #[test]
-fn spring_boot_starts_its_jar_on_the_port_it_is_given() {
+fn spring_boot_starts_its_jar_on_the_given_port() {
     let made = plan(&[("pom.xml", BOOT), MAIN], "");
     assert_eq!(made.framework, Framework::SpringBoot);
     assert!(made.text.contains("exec java -XX:MaxRAMPercentage=75 -XX:+ExitOnOutOfMemoryError $JAVA_OPTS -Dserver.port=$PORT -jar /app/app.jar"), "{}", made.text);
     assert!(made.findings.versions[0].because.contains("Spring Boot 3"), "{:?}", made.findings);
-    assert!(!made.text.contains("spring-boot:repackage"), "its parent does it");
+    assert!(!made.text.contains("spring-boot:repackage"), "its parent repackages the jar");
     let without = BOOT.replace("spring-boot-starter-parent", "our-parent");
     assert!(plan(&[("pom.xml", &without), MAIN], "").text.contains("package spring-boot:repackage"));
 }
 
 #[test]
-fn a_web_archive_that_does_not_start_by_itself_is_refused() {
+fn a_war_that_needs_an_application_server_is_rejected() {
     let war = PLAIN.replace("<properties>", "<packaging>war</packaging><properties>");
     assert!(message(&[("pom.xml", &war), MAIN]).contains("application server"));
     let boot = BOOT.replace("<build>", "<packaging>war</packaging><build>");
@@ -59,7 +59,7 @@ const PARENT: &str = "<project><artifactId>all</artifactId><packaging>pom</packa
 const CHILD: &str = "<project><parent><artifactId>all</artifactId><version>1</version></parent><artifactId>NAME</artifactId></project>";
 
 #[test]
-fn a_module_is_built_with_what_it_needs_from_beside_it() {
+fn a_module_is_built_with_its_sibling_dependencies() {
     let (lib, web) = (CHILD.replace("NAME", "lib"), CHILD.replace("NAME", "web"));
     let main = MAIN.1;
     let files = [
@@ -82,11 +82,11 @@ fn a_module_is_built_with_what_it_needs_from_beside_it() {
     let member = plan(&files, "web");
     assert_eq!((member.context, &member.text), (Context::Source, &whole.text));
     let two = [files.as_slice(), &[("lib/src/main/java/shop/App.java", main)]].concat();
-    assert!(plan(&two, "").text.contains("--projects web"), "web for its name");
+    assert!(plan(&two, "").text.contains("--projects web"), "picked by its name");
 }
 
 #[test]
-fn quarkus_and_shaded_jars_are_taken_as_they_are_made() {
+fn quarkus_and_shaded_jars_are_used_as_built() {
     let with = |plugin: &str| {
         PLAIN.replace("</project>", &format!("<build><plugins><plugin><artifactId>{plugin}</artifactId></plugin></plugins></build></project>"))
     };
@@ -100,7 +100,7 @@ fn quarkus_and_shaded_jars_are_taken_as_they_are_made() {
 }
 
 #[test]
-fn gradle_with_its_wrapper_installs_what_the_application_plugin_makes() {
+fn a_gradle_wrapper_installs_the_distribution_of_the_application_plugin() {
     let files = [
         ("settings.gradle.kts", "rootProject.name = \"x\"\ninclude(\"app\")\n"),
         (
@@ -134,7 +134,7 @@ fn gradle_with_its_wrapper_installs_what_the_application_plugin_makes() {
 }
 
 #[test]
-fn gradle_without_a_wrapper_is_that_of_an_image() {
+fn gradle_comes_from_an_image_if_there_is_no_wrapper() {
     let boot = "plugins {\n id 'org.springframework.boot' version '3.5.0'\n id 'java'\n}\nsourceCompatibility = '17'\n";
     let made = plan(&[("build.gradle", boot), ("settings.gradle", "")], "");
     assert_eq!(made.framework, Framework::SpringBoot);
@@ -149,7 +149,7 @@ fn gradle_without_a_wrapper_is_that_of_an_image() {
 }
 
 #[test]
-fn every_version_leads_to_images_that_exist_or_to_a_refusal() {
+fn every_version_yields_existing_images_or_a_rejection() {
     for version in 1..60 {
         let pom = PLAIN.replace(">17<", &format!(">{version}<"));
         let gradle = format!("plugins {{\n application\n}}\nsourceCompatibility = '{version}'\n");
@@ -165,7 +165,7 @@ fn every_version_leads_to_images_that_exist_or_to_a_refusal() {
 }
 
 #[test]
-fn files_for_version_managers_name_the_version() {
+fn version_manager_files_name_the_version() {
     for (name, text, version) in [
         (".tool-versions", "java zulu-8.86", "8"),
         (".sdkmanrc", "java=21.0.2-tem", "21"),
@@ -181,18 +181,18 @@ fn files_for_version_managers_name_the_version() {
     }
     let release = PLAIN.replace(">17<", ">8<");
     let made = plan(&[("pom.xml", &release), MAIN], "");
-    assert_eq!(made.findings.versions[0].version, "11", "the compiler of Java 8 knows no --release");
+    assert_eq!(made.findings.versions[0].version, "11", "the compiler of Java 8 has no --release");
 }
 
 #[test]
-fn a_command_of_the_user_leaves_its_jar_where_the_tool_does() {
+fn a_custom_build_command_leaves_its_jar_in_the_usual_place() {
     let settings = Settings { command: Some("mvn -Pprod package".into()), ..Settings::default() };
     let Recipe::Generated(made) = found(&[("pom.xml", BOOT), MAIN], &settings).unwrap() else { panic!() };
     in_order(&made.text, &["mvn -Pprod package", "ls -S target/*.jar", "-jar /app/app.jar"]);
 }
 
 #[test]
-fn the_line_of_a_procfile_starts_the_jar_where_it_is() {
+fn a_procfile_line_starts_the_jar_at_its_final_path() {
     let line = ("Procfile", "web: java $JAVA_OPTS -Dserver.port=$PORT -jar target/shop-1.0.jar --debug\n");
     let text = generated(&[("pom.xml", BOOT), MAIN, line]).1;
     assert!(text.contains("exec java $JAVA_OPTS -Dserver.port=$PORT -jar /app/app.jar --debug"), "{text}");

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_in_every_form_that_tools_write() {
+    fn versions_are_read_in_every_notation() {
         for (text, version) in [
             ("17", 17),
             ("1.8", 8),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_without_an_image_leads_to_the_next_and_a_future_one_to_a_refusal() {
+    fn a_version_without_an_image_uses_the_next_and_a_future_version_is_rejected() {
         let of =
             |version| image(Some(Wanted { version, because: "pom.xml".into() }), &mut Findings::default());
         for (version, image) in [(5, 8), (8, 8), (9, 11), (17, 17), (18, 21), (22, 25), (25, 25)] {

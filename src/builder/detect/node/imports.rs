@@ -159,14 +159,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn imports_are_names_in_quotes_after_their_words() {
+    fn imports_are_the_quoted_names_after_import_keywords() {
         let text = "import a from \"@acme/ui\";\nexport * from '../x'\nconst b = require(`./y`), c = \"../no\";\n\
                     await import( '../../z?raw' );\n@import \"../a.css\";\nbackground: url('../b.png');\n// don't import 'it\n";
         assert_eq!(specifiers(text), ["@acme/ui", "../x", "./y", "../../z?raw", "../a.css", "../b.png"]);
     }
 
     #[test]
-    fn an_alias_stands_for_a_path() {
+    fn an_alias_maps_to_a_path() {
         let alias =
             |pattern: &str, target: &str| Alias { pattern: pattern.to_owned(), target: target.to_owned() };
         assert_eq!(alias("@a/*", "./libs/*/src").of("@a/ui").as_deref(), Some("./libs/ui/src"));

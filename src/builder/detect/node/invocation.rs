@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_and_variables_are_those_of_the_call() {
+    fn arguments_and_variables_are_read_from_the_call() {
         let package = package("{}");
         let found = of(&package, "BUILD_PATH=out react-scripts build", &["react-scripts"]).unwrap();
         assert_eq!(found.variable("BUILD_PATH"), Some("out"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_run_each_other_end() {
+    fn scripts_that_call_each_other_do_not_loop() {
         let package = package(r#"{"a":"npm run b","b":"npm run a && npm run b"}"#);
         assert_eq!(of(&package, "npm run a", &["vite"]), None);
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_of_npm_is_in_step_or_names_what_it_lacks() {
+    fn packages_missing_from_an_npm_lock_file_are_named() {
         let lock = r#"{"name": "a", "lockfileVersion": 3, "packages": {
             "": {"dependencies": {"dayjs": "1.11.13"}, "optionalDependencies": {"fsevents": "2"}},
             "node_modules/dayjs": {"version": "1.11.13"}}}"#;
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(missing(lock, &more), ["dayjs", "is-number"]);
         assert!(
             missing("{\"lockfileVersion\": 1}", &more).is_empty(),
-            "npm 6 does not repeat what was asked for"
+            "npm 6 does not record the requested packages"
         );
         assert!(missing("", &more).is_empty());
     }

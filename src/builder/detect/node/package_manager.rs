@@ -334,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_one_that_npm_can_be_asked_for() {
+    fn only_ranges_that_npm_understands_are_accepted() {
         for good in ["9", "11.5.x", "^10.33.0", ">=9 <11", "latest", "9.0.0-rc.1", "1 || 2"] {
             assert!(is_range(good), "{good}");
         }

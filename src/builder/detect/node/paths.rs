@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_is_a_path_with_slashes_around_it() {
+    fn a_base_path_starts_and_ends_with_a_slash() {
         for (text, path) in [
             ("/", "/"),
             ("", "/"),

@@ -120,7 +120,7 @@ mod tests {
     use super::package_of;
 
     #[test]
-    fn a_word_names_the_package_that_it_comes_from() {
+    fn the_package_of_a_command_word_is_found() {
         for (word, package) in [
             ("tsx", "tsx"),
             ("ts-node/register", "ts-node"),

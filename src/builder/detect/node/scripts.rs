@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_runs_scripts_comes_to_its_program() {
+    fn a_script_that_runs_scripts_resolves_to_its_program() {
         for (scripts, line) in [
             (r#""start":"node server.js""#, "node server.js"),
             (r#""start":"npm run serve","serve":"yarn go","go":"node a.js""#, "node a.js"),
@@ -376,14 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_ends_and_a_line_of_controls_is_none() {
+    fn a_cycle_of_scripts_ends_and_control_characters_are_rejected() {
         assert!(start(r#""start":"npm run start""#).unwrap().starts_with("npm run"));
         assert_eq!(start(r#""start":"node a\nRUN evil""#), None);
         assert_eq!(start(r#""test":"x""#), None);
     }
 
     #[test]
-    fn programs_are_looked_for_where_a_command_goes() {
+    fn programs_are_searched_in_the_directories_of_the_command() {
         let command = |line: &str| vec!["/bin/sh".to_owned(), "-c".to_owned(), line.to_owned()];
         assert_eq!(directories(&command("cd apps/web && exec next start"), ""), ["", "apps/web"]);
         assert_eq!(directories(&["node".to_owned()], "apps/api"), ["apps/api", ""]);

@@ -34,7 +34,7 @@ fn the_lock_file_decides_which_package_manager_installs() {
 }
 
 #[test]
-fn the_version_of_the_package_manager_is_that_of_the_project() {
+fn the_project_decides_the_package_manager_version() {
     let package = |manager: &str| {
         format!(
             r#"{{"scripts":{{"start":"node x"}},"packageManager":"{manager}","dependencies":{{"ms":"2"}}}}"#
@@ -43,7 +43,7 @@ fn the_version_of_the_package_manager_is_that_of_the_project() {
     let with = |manager: &str, lock| generated(&[("package.json", &package(manager)), (lock, "")]).1;
     assert!(with("pnpm@9.12.0+sha512.ab", "pnpm-lock.yaml").contains("pnpm@9.12.0\n"), "without its hash");
     let yarn = with("yarn@3.6.4", "yarn.lock");
-    // The release, or where npm lacks it the newest of its major version, both with the platform's certificates.
+    // The exact release, or the newest of its major if npm lacks it. Both trust the platform's certificates.
     let trusted = "NODE_EXTRA_CA_CERTS=/run/secrets/doce-ca npm install --global --force @yarnpkg/cli-dist@";
     assert!(yarn.contains(&format!("{trusted}3.6.4 || {trusted}3\n")), "{yarn}");
     let text = with("pnpm@9; rm -rf /", "pnpm-lock.yaml");
@@ -51,7 +51,7 @@ fn the_version_of_the_package_manager_is_that_of_the_project() {
 }
 
 #[test]
-fn two_lock_files_need_a_word() {
+fn two_lock_files_require_an_explicit_package_manager() {
     let plain = ("package.json", r#"{"scripts":{"start":"x"}}"#);
     let text = message(&[plain, LOCK, ("yarn.lock", "")]);
     assert!(text.contains("package-lock.json and yarn.lock") && text.contains("packageManager"), "{text}");
@@ -60,7 +60,7 @@ fn two_lock_files_need_a_word() {
 }
 
 #[test]
-fn the_version_of_node_is_that_of_the_project() {
+fn the_project_decides_the_node_version() {
     let engines = ("package.json", r#"{"scripts":{"start":"x"},"engines":{"node":"^24.1"}}"#);
     assert!(generated(&[engines, LOCK]).1.contains("node:24-bookworm-slim"));
     assert!(generated(&[engines, LOCK, (".nvmrc", "v20.11.1")]).1.contains("node:20.11.1-bookworm-slim"));
@@ -70,7 +70,7 @@ fn the_version_of_node_is_that_of_the_project() {
 }
 
 #[test]
-fn next_is_served_as_its_output_says() {
+fn next_is_served_according_to_its_output_setting() {
     let package = (
         "package.json",
         r#"{"scripts":{"build":"next build","start":"next start"},"dependencies":{"next":"15"}}"#,
@@ -91,7 +91,7 @@ fn next_is_served_as_its_output_says() {
 }
 
 #[test]
-fn astro_and_sveltekit_are_served_as_their_adapter_says() {
+fn astro_and_sveltekit_are_served_according_to_their_adapter() {
     let package = |dependency: &str| {
         format!(
             r#"{{"scripts":{{"build":"x"}},"dependencies":{{"astro":"5"}},"devDependencies":{{"{dependency}":"1"}}}}"#
@@ -137,7 +137,7 @@ fn astro_and_sveltekit_are_served_as_their_adapter_says() {
 }
 
 #[test]
-fn the_directory_of_vite_is_a_plain_one() {
+fn the_vite_output_directory_must_be_a_plain_path() {
     let package = ("package.json", r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"7"}}"#);
     let with = |configuration: &str| auto(&[package, LOCK, ("vite.config.ts", configuration)]);
     let Ok(Recipe::Generated(made)) = with("export default { build: { outDir: './build/' } }") else {
@@ -156,7 +156,7 @@ fn the_directory_of_vite_is_a_plain_one() {
 }
 
 #[test]
-fn a_program_that_nobody_said_how_to_start_says_what_to_set() {
+fn a_program_without_a_start_command_says_what_to_set() {
     let settings = Settings { framework: Some(Framework::Node), ..Settings::default() };
     let Ok(Recipe::Generated(made)) = found(&[("package.json", "{}"), LOCK], &settings) else { panic!() };
     assert!(made.text.contains("set spec.run.command"), "{}", made.text);
@@ -168,7 +168,7 @@ fn a_program_that_nobody_said_how_to_start_says_what_to_set() {
 }
 
 #[test]
-fn hostile_names_never_reach_the_text() {
+fn hostile_names_never_reach_the_dockerfile() {
     for package in [
         r#"{"main":"x\"]\nRUN evil.js"}"#,
         r#"{"scripts":{"start":"x\nRUN evil"},"packageManager":"npm\nRUN evil@1"}"#,
@@ -201,7 +201,7 @@ fn made_at(path: &str, files: &[(&str, &str)]) -> Result<crate::builder::detect:
 }
 
 #[test]
-fn kind_lock_file_is_read_by_the_pnpm_that_runs_the_scripts_it_was_written_with() {
+fn the_pnpm_version_matches_the_lock_file_and_its_install_script_settings() {
     let package = r#"{"main":"server.js","dependencies":{"words":"file:./words"}}"#;
     let with = |package: &str, lock: &str, settings: &str| {
         made(&[
@@ -226,7 +226,7 @@ fn kind_lock_file_is_read_by_the_pnpm_that_runs_the_scripts_it_was_written_with(
 }
 
 #[test]
-fn kind_install_scripts_of_the_project_run_once_and_with_every_package() {
+fn install_scripts_run_once_with_all_packages_installed() {
     let prepare = r#"{"main":"server.js","scripts":{"prepare":"husky"},"dependencies":{"ms":"2"},"devDependencies":{"husky":"9"}}"#;
     let text = made(&[("package.json", prepare), LOCK, ("server.js", "")]).text;
     assert!(!text.contains("npm ci --omit=dev") && !text.contains("npm install --omit=dev"), "{text}");
@@ -241,7 +241,7 @@ fn kind_install_scripts_of_the_project_run_once_and_with_every_package() {
 }
 
 #[test]
-fn kind_development_packages_stay_where_the_start_needs_one() {
+fn development_packages_stay_if_the_start_command_needs_one() {
     let with = |start: &str, dev: &str, server: &str| {
         let package = format!(
             r#"{{"scripts":{{"start":"{start}"}},"dependencies":{{"ms":"2"}},"devDependencies":{{"{dev}":"1"}}}}"#
@@ -271,7 +271,7 @@ fn kind_development_packages_stay_where_the_start_needs_one() {
 }
 
 #[test]
-fn kind_process_1_is_the_program_and_no_package_manager() {
+fn process_1_is_the_program_and_not_a_package_manager() {
     let starts = |scripts: &str| {
         let package = format!(r#"{{"scripts":{{{scripts}}}}}"#);
         made(&[("package.json", &package), LOCK, ("server.js", "listen()")]).starts().unwrap()
@@ -293,7 +293,7 @@ fn kind_process_1_is_the_program_and_no_package_manager() {
 }
 
 #[test]
-fn a_lock_file_that_lacks_packages_is_installed_with_words() {
+fn an_incomplete_lock_file_is_installed_with_a_warning() {
     let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"dayjs": "1"}}}}"#;
     let package = r#"{"scripts":{"start":"node a"},"dependencies":{"dayjs":"1","is-number":"7.0.0"}}"#;
     let made = made(&[("package.json", package), ("package-lock.json", lock)]);
@@ -302,7 +302,7 @@ fn a_lock_file_that_lacks_packages_is_installed_with_words() {
 }
 
 #[test]
-fn a_token_that_nothing_gives_is_named_with_its_line() {
+fn a_missing_token_is_named_with_its_line() {
     let package = r#"{"scripts":{"start":"node a"},"dependencies":{"@x/y":"1"}}"#;
     let files = [("package.json", package), LOCK, (".npmrc", "a=b\n//r.example/:_authToken=${NPM_TOKEN}\n")];
     let said = |settings: &Settings| match found(&files, settings) {
@@ -316,7 +316,7 @@ fn a_token_that_nothing_gives_is_named_with_its_line() {
 }
 
 #[test]
-fn bun_runs_what_bun_starts() {
+fn bun_runs_programs_that_start_with_bun() {
     let lock = ("bun.lock", "{}");
     let made = |package: &str, file| made(&[("package.json", package), file, ("index.ts", "Bun.serve({})")]);
     let module = made(r#"{"module":"index.ts","dependencies":{"hono":"4"}}"#, lock);
@@ -347,7 +347,7 @@ const WORKSPACE: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn a_member_of_a_workspace_is_built_from_its_root_after_what_it_needs() {
+fn a_workspace_member_is_built_from_the_root_after_its_dependencies() {
     let made = made_at("apps/web", &WORKSPACE).unwrap();
     assert_eq!((made.framework, made.context), (Framework::NextJs, crate::builder::detect::Context::Source));
     for part in [
@@ -369,7 +369,7 @@ fn a_member_of_a_workspace_is_built_from_its_root_after_what_it_needs() {
 }
 
 #[test]
-fn a_member_without_a_build_runs_after_the_builds_of_what_it_needs() {
+fn a_member_without_a_build_script_still_builds_its_dependencies() {
     let plain = WORKSPACE.map(|(name, text)| match name {
         "apps/web/package.json" => {
             (name, r#"{"name":"@x/web","scripts":{"start":"node server.js"},"dependencies":{"@x/ui":"*"}}"#)
@@ -385,7 +385,7 @@ fn a_member_without_a_build_runs_after_the_builds_of_what_it_needs() {
 }
 
 #[test]
-fn the_root_of_a_workspace_is_its_only_program_or_names_them() {
+fn a_workspace_root_starts_its_only_program_or_lists_the_candidates() {
     let made = made_at("", &WORKSPACE).unwrap();
     assert!(
         made.text.contains("WORKDIR /app/apps/web")
@@ -395,7 +395,7 @@ fn the_root_of_a_workspace_is_its_only_program_or_names_them() {
     two.push(("apps/api/package.json", r#"{"name":"api","scripts":{"start":"node ."}}"#));
     let why = made_at("", &two).unwrap_err();
     assert!(why.contains("one of apps/api, apps/web"), "{why}");
-    // A root that starts one of them is what it says.
+    // The start script of the root decides.
     two[0].1 = r#"{"workspaces":["apps/*","packages/*"],"scripts":{"build":"npm run build -ws","start":"npm start -w @x/web"}}"#;
     let made = made_at("", &two).unwrap();
     assert_eq!(made.starts().as_deref(), Some("/bin/sh -c cd /app/apps/web && exec next start"));
@@ -407,12 +407,12 @@ fn the_root_of_a_workspace_is_its_only_program_or_names_them() {
 }
 
 #[test]
-fn packages_that_are_compiled_get_a_compiler_in_the_build_stage_only() {
+fn native_packages_get_a_compiler_only_in_the_build_stage() {
     let package = r#"{"scripts":{"start":"node a"},"dependencies":{"better-sqlite3":"12"}}"#;
     let text = made(&[("package.json", package), LOCK]).text;
     let (build, image) = text.split_once("\n\n").unwrap();
     assert!(build.contains("install --yes --no-install-recommends g++ make python3"), "{text}");
-    // The headers are those of the image.
+    // The image contains the headers.
     assert!(build.contains(" npm_config_nodedir=/usr/local\n"), "{text}");
     assert!(!image.contains("apt-get"), "{text}");
     let prisma = r#"{"scripts":{"start":"node a","build":"tsc"},"dependencies":{"@prisma/client":"6"},"devDependencies":{"prisma":"6"}}"#;

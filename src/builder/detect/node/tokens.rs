@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_without_a_default_is_asked_for_on_its_line() {
+    fn a_variable_without_a_default_is_reported_with_its_line() {
         let text = "# ${OLD}\nregistry=https://r.example/\n//r.example/:_authToken=${NPM_TOKEN}\nx=${NPM_TOKEN}\ny=${A:-b}${B-c}";
         assert_eq!(asked(text), [Asked { name: "NPM_TOKEN".into(), line: 3 }]);
         assert_eq!(asked("npmAuthToken: \"${TOKEN:-}\""), []);

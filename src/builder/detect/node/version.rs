@@ -163,7 +163,7 @@ fn allowed(range: &Range) -> Option<Node> {
     if let Some(release) = best {
         return Some(Node { tag: releases::tag(*release)?, major: release.0, release: *release });
     }
-    // Newer than the table: only the moving tag may have it.
+    // Newer than the table: only the moving tag may contain it.
     let least = range.min_version()?;
     let major = u32::try_from(least.major()).ok()?;
     let node = moving(major)?;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_gets_the_best_major_that_is_allowed_whole() {
+    fn a_range_gets_the_best_major_that_it_allows_completely() {
         for (range, expected) in [
             (">=18", "22-bookworm-slim"),
             ("22.x", "22-bookworm-slim"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_the_major_has_left_behind_is_taken_exactly() {
+    fn a_version_older_than_its_major_tag_gets_an_exact_tag() {
         for (range, expected) in [
             ("22.2.0", "22.2.0-bookworm-slim"),
             ("23.5.0", "23.5.0-bookworm-slim"),
@@ -221,12 +221,12 @@ mod tests {
         ] {
             assert_eq!(tag(range).as_deref(), Ok(expected), "{range}");
         }
-        // Newer than the table: only the moving tag may have it.
+        // Newer than the table: only the moving tag may contain it.
         assert_eq!(tag("22.999.0").as_deref(), Ok("22-bookworm-slim"));
     }
 
     #[test]
-    fn a_version_file_holds_a_version_or_a_name_and_comments() {
+    fn a_version_file_may_hold_a_version_or_a_name_and_comments() {
         for (text, expected) in [
             ("v22.3.0\n", "22.3.0-bookworm-slim"),
             ("# the one of production\n\nlts/jod # LTS\n", "22-bookworm-slim"),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_or_has_no_image_is_refused() {
+    fn invalid_versions_and_versions_without_an_image_are_rejected() {
         for text in ["", "twenty", "$(evil)", "22\u{1b}", "lts/argon", "4", "99999", "22; RUN evil"] {
             assert!(tag(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Which plan web frameworks and builders of sites get.
+//! Tests of the plans for web frameworks and site generators.
 
 use super::super::tests::{auto, found};
 use crate::builder::detect::{Generated, Recipe};
@@ -36,9 +36,9 @@ fn copies(made: &Generated, from: &str, to: &str) {
     assert!(made.text.contains(&line), "{line}{}", made.text);
 }
 
-// Case 10: a site for a base path was a blank page, and Ready. The kind: a site answers where its pages look for it.
+// Case 10: a site for a base path was a blank page, and Ready. Rule: a site is served at its base path.
 #[test]
-fn a_site_for_a_base_path_answers_there() {
+fn a_site_with_a_base_path_is_served_under_it() {
     let vite = package(&[("build", "vite build")], &["vite"]);
     let config = |text| [("vite.config.js", text)];
     let game = made(
@@ -70,9 +70,9 @@ fn a_site_for_a_base_path_answers_there() {
     assert!(!hostile.text.contains("evil"), "{}", hostile.text);
 }
 
-// Case 13: VitePress as its wizard lays it out. The kind: scripts of other names, and the directory that the tool writes.
+// Case 13: VitePress as its wizard creates it. Rule: script names vary, and the tool decides its output directory.
 #[test]
-fn documents_of_vitepress_are_built_by_whatever_script_there_is() {
+fn vitepress_is_built_by_any_script_that_runs_it() {
     let scripts = [("docs:dev", "vitepress dev docs"), ("docs:build", "vitepress build docs")];
     let page = [("docs/index.md", "# x")];
     let docs = made(&package(&scripts, &["vitepress"]), &page);
@@ -91,7 +91,7 @@ fn documents_of_vitepress_are_built_by_whatever_script_there_is() {
 }
 
 #[test]
-fn the_directory_of_a_site_is_the_one_that_its_tool_says() {
+fn the_output_directory_comes_from_the_tool_configuration() {
     let vite = package(&[("build", "vite build")], &["vite"]);
     for (config, output) in [
         ("export default { root: 'client', build: { outDir: '../dist' } }", "dist"),
@@ -128,7 +128,7 @@ fn the_directory_of_a_site_is_the_one_that_its_tool_says() {
 }
 
 #[test]
-fn a_directory_that_is_named_is_served_whatever_builds_it() {
+fn a_configured_output_directory_overrides_the_tool() {
     let named =
         |directory: &str| Settings { output_directory: Some(directory.into()), ..Settings::default() };
     let custom = package(&[("build", "node build.js")], &[]);
@@ -144,7 +144,7 @@ fn a_directory_that_is_named_is_served_whatever_builds_it() {
 }
 
 #[test]
-fn servers_of_frameworks_are_started_without_a_package_manager() {
+fn framework_servers_start_without_a_package_manager() {
     for (scripts, packages, files, framework, command) in [
         (
             &[("build", "nuxt build"), ("postinstall", "nuxt prepare")][..],
@@ -225,7 +225,7 @@ fn servers_of_frameworks_are_started_without_a_package_manager() {
 }
 
 #[test]
-fn solid_start_2_is_served_by_nitro_and_refused_without_a_server() {
+fn solid_start_2_is_served_by_nitro_and_rejected_without_a_server() {
     let second = package(&[("build", "vite build")], &["@solidjs/start", "vite"]);
     let config = |text: &'static str| [("vite.config.ts", text)];
     let nitro = made(&second, &config("export default defineConfig({ plugins: [solidStart(), nitro()] })"));
@@ -241,7 +241,7 @@ const ANGULAR_SERVER: &str = r#"{"projects":{"shop":{"projectType":"application"
     "builder":"@angular/build:application","options":{"ssr":{"entry":"src/server.ts"},"outputMode":"server"}}}}}}"#;
 
 #[test]
-fn frameworks_that_are_told_to_make_files_are_sites() {
+fn frameworks_with_static_output_are_served_as_sites() {
     for (scripts, packages, files, output) in [
         (&[("build", "nuxt generate")][..], &["nuxt"][..], &[][..], ".output/public"),
         (
@@ -298,9 +298,9 @@ fn frameworks_that_are_told_to_make_files_are_sites() {
     }
 }
 
-// Kind: a tool that starts as an ordinary user and writes beside packages that belong to root.
+// Rule: a tool that starts as an ordinary user may write next to packages that belong to root.
 #[test]
-fn vite_may_write_its_configuration_where_it_is_what_starts() {
+fn vite_may_write_its_configuration_if_it_starts_the_program() {
     let step = "RUN mkdir -p /node_modules/.vite-temp && chmod 1777 /node_modules/.vite-temp\n";
     let served = package(&[("build", "vite build")], &["@tanstack/react-start", "vite"]);
     let text = made(&served, &[]).text;
@@ -310,7 +310,7 @@ fn vite_may_write_its_configuration_where_it_is_what_starts() {
 }
 
 #[test]
-fn results_that_run_only_with_another_host_are_refused_with_the_change() {
+fn output_for_another_hosting_provider_is_rejected_with_the_fix() {
     for (packages, file, change) in [
         (
             &["nuxt"][..],
@@ -331,7 +331,7 @@ fn results_that_run_only_with_another_host_are_refused_with_the_change() {
 }
 
 #[test]
-fn a_program_of_its_own_that_only_uses_a_builder_is_a_program() {
+fn a_server_that_only_builds_with_vite_is_a_node_program() {
     let scripts = [("build", "vite build"), ("start", "node server.js")];
     assert_eq!(
         made(&package(&scripts, &["vite", "express"]), &[("server.js", "")]).framework,
@@ -342,7 +342,7 @@ fn a_program_of_its_own_that_only_uses_a_builder_is_a_program() {
 }
 
 #[test]
-fn hostile_configurations_never_reach_the_text() {
+fn hostile_configurations_never_reach_the_dockerfile() {
     let scripts = [("build", "vite build --outDir 'a\nRUN evil'"), ("x\nRUN evil", "vite build")];
     let outcomes = [
         with(&package(&scripts, &["vite"]), &[], &Settings::default()),

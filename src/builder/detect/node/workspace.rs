@@ -223,7 +223,7 @@ mod tests {
     use crate::builder::detect::tests::context;
 
     #[test]
-    fn members_are_what_the_patterns_name() {
+    fn members_match_the_workspace_patterns() {
         let patterns = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         for (pattern, path) in [
             ("packages/*", "packages/a"),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_member_needs_comes_before_it() {
+    fn dependencies_of_a_member_come_before_it() {
         let dir = context(&[
             ("package.json", r#"{"workspaces":{"packages":["packages/*","apps/*"]}}"#),
             ("packages/a/package.json", r#"{"name":"a","dependencies":{"b":"*"}}"#),
@@ -267,7 +267,7 @@ mod tests {
         let workspace = Workspace::read(Tree::new(&root)).unwrap().unwrap();
         let web = workspace.at("apps/web").unwrap();
         let paths: Vec<&str> = workspace.needed_by(web).iter().map(|member| member.path.as_str()).collect();
-        assert_eq!(paths, ["packages/b", "packages/a", "apps/web"], "a circle ends");
+        assert_eq!(paths, ["packages/b", "packages/a", "apps/web"], "a cycle ends");
         assert_eq!(workspace.members.len(), 4);
         assert_eq!(workspace.named("c").map(|member| member.path.as_str()), Some("packages/c"));
     }

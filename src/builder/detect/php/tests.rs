@@ -17,9 +17,9 @@ const LARAVEL: [(&str, &str); 6] = [
     ("package-lock.json", "{}"),
 ];
 
-// Kind of case 12: a package.json beside a program in another language builds its assets.
+// Rule of case 12: a package.json next to a program in another language builds its assets.
 #[test]
-fn a_package_json_beside_php_builds_its_assets() {
+fn a_package_json_next_to_php_builds_its_assets() {
     let made = plan(&LARAVEL);
     assert_eq!(made.framework, Framework::Laravel);
     for part in [
@@ -57,7 +57,7 @@ fn extensions_of_the_program_and_its_packages_are_installed() {
 }
 
 #[test]
-fn a_page_in_php_is_run_and_never_served_as_it_is() {
+fn a_php_page_is_executed_and_never_served_as_text() {
     let made = plan(&[("index.php", "<?php echo 1;"), ("index.html", "x"), (".env", "A=1")]);
     assert_eq!((made.framework, made.text.contains("nginx")), (Framework::Php, false));
     assert!(
@@ -86,7 +86,7 @@ fn symfony_routes_every_path_to_its_controller() {
 }
 
 #[test]
-fn what_cannot_be_served_says_what_is_missing() {
+fn a_rejected_php_source_says_what_is_missing() {
     assert!(auto(&[("composer.json", "{}")]).unwrap_err().message.contains("public/index.php"));
     let old = auto(&[("composer.json", r#"{"require":{"php":"^7.4"}}"#), ("index.php", "")]).unwrap_err();
     assert!(old.message.contains("composer.json") && old.message.contains("8.1 to 8.5"), "{}", old.message);
@@ -95,16 +95,16 @@ fn what_cannot_be_served_says_what_is_missing() {
 }
 
 #[test]
-fn a_procfile_starts_what_is_no_server_of_another_platform() {
+fn a_procfile_line_is_used_unless_it_starts_the_server_of_another_platform() {
     let made = plan(&[("index.php", ""), ("Procfile", "web: vendor/bin/heroku-php-apache2 public/\n")]);
     assert!(made.text.contains("apache2") && made.text.contains("STOPSIGNAL SIGWINCH"), "{}", made.text);
     let made = plan(&[("composer.json", "{}"), ("Procfile", "worker: php worker.php\n")]);
     assert!(made.text.contains(r#"CMD ["php", "worker.php"]"#), "{}", made.text);
 }
 
-// Kind: a manifest that asks for nothing to be installed.
+// Rule: a manifest without packages needs no install step.
 #[test]
-fn a_composer_json_that_only_names_a_version_of_php_is_built_without_composer() {
+fn a_composer_json_without_packages_is_built_without_composer() {
     let composer = |text: &str, page: &str, more: &str| {
         let files = [("composer.json", text), ("index.php", page), ("lib/more.php", more)];
         plan(&files).text.contains("composer install")

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn constraints_are_those_of_composer() {
+    fn version_constraints_follow_composer() {
         let best = |text: &str| PREFERRED.into_iter().find(|minor| allows(text, *minor));
         for (text, minor) in [
             ("^8.2", Some(4)),

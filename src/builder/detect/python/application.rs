@@ -265,9 +265,9 @@ mod tests {
     const FACTORY: &str =
         "from flask import Flask\n\ndef create_app():\n    app = Flask(__name__)\n    return app\n";
 
-    // Kind of case 02: the application is what a factory returns, in a module that is there for the server.
+    // Rule of case 02: a module for the server may hold an application that a factory returns.
     #[test]
-    fn what_a_factory_makes_in_wsgi_is_the_application() {
+    fn an_application_created_by_a_factory_in_wsgi_is_found() {
         let wsgi = ("wsgi.py", "from shop import create_app\n\napp = create_app()\n");
         assert_eq!(target(&[("shop/__init__.py", FACTORY), wsgi]), "wsgi:app");
         let needs =
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_an_application_is_none() {
+    fn text_that_only_looks_like_an_application_is_ignored() {
         for text in [
             "'''\napp = Flask(1)\n'''",
             "# app = Flask(1)",

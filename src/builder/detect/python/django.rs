@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_name_the_variables_that_they_cannot_do_without() {
+    fn required_variables_are_read_from_the_settings() {
         let text = "import os\nA = os.environ['ONE']\nB = os.environ.get('TWO')\nC = env('THREE')\nD = env('FOUR', default='x')\n\
                     E = config('FIVE', cast=bool)\nF = config('SIX', default=1, cast=int)\nG = env.str(\"SEVEN\")\nH = env.bool('EIGHT', False)\n\
                     def f():\n    return os.environ['NINE']\n# os.environ['TEN']\nDATABASES = {'default': env.db('ELEVEN')}\n";
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn throw_away_values_are_of_a_plain_form() {
+    fn throw_away_values_have_only_plain_characters() {
         for name in ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SENTRY_DSN", "PORT", "X"] {
             assert!(
                 throw_away(name).bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-:/.".contains(&byte))

@@ -137,26 +137,26 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_is_compiled_gets_headers_and_the_library_it_is_linked_to() {
+    fn a_compiled_package_gets_headers_and_its_runtime_library() {
         assert_eq!(needs("psycopg2==2.9\ndjango"), (vec!["gcc", "libc6-dev", "libpq-dev"], vec!["libpq5"]));
         assert!(needs("mysqlclient").0.contains(&"default-libmysqlclient-dev"));
         assert_eq!(needs("psycopg2-binary\nflask"), (vec![], vec![]));
     }
 
     #[test]
-    fn libpq_is_there_unless_the_driver_brings_it() {
+    fn libpq_is_installed_unless_the_driver_includes_it() {
         assert_eq!(needs("psycopg>=3").1, ["libpq5"]);
         assert_eq!(needs("psycopg[binary]>=3").1, [""; 0]);
     }
 
     #[test]
-    fn programs_that_packages_call_are_there() {
+    fn programs_that_packages_call_are_installed() {
         assert_eq!(needs("pdf2image\npydub\nx @ git+https://h/x").1, ["ffmpeg", "poppler-utils"]);
         assert_eq!(needs("x @ git+https://h/x").0, ["git"]);
     }
 
     #[test]
-    fn names_are_in_normal_form_and_packages_of_debian_are_plain() {
+    fn the_table_has_normalized_names_and_plain_debian_packages() {
         let plain = |name: &&str| {
             name.bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".+-".contains(&byte))

@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn requirements_follow_files_options_and_addresses() {
+    fn requirements_are_read_through_included_files_options_and_urls() {
         let found = packages(&[
             (
                 "requirements.txt",
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_lock_file_brings_is_installed_but_not_asked_for() {
+    fn lock_file_packages_are_installed_but_not_direct_dependencies() {
         let project = ("pyproject.toml", "[project]\nname='a'\ndependencies=['fastapi[standard]']\n");
         let lock = "version = 1\n\n[[package]]\nname = \"Uvicorn\"\nversion = \"1\"\ndependencies = [\n    { name = \"h11\" },\n]\n";
         let found = packages(&[project, ("uv.lock", lock)]);

@@ -361,14 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_an_assignment_in_a_string_or_a_comment_is_none() {
+    fn assignments_in_strings_and_comments_are_ignored() {
         let text =
             "'''\napp = Flask(__name__)\n'''\n# app = Flask(1)\nx = \"app = Flask(2)\"\nf(app=Flask(3))\n";
         assert_eq!(names(text), [("x".to_owned(), None, true)]);
     }
 
     #[test]
-    fn a_call_is_known_over_several_lines_and_with_a_type() {
+    fn a_call_is_read_across_lines_and_with_a_type_annotation() {
         let text = "app: flask.Flask = flask.Flask(\n    __name__,\n    a='#',\n)\na, rt = fast_app()\nb = c = \\\n  F()\n";
         let found: Vec<(String, String)> =
             names(text).into_iter().map(|(name, called, _)| (name, called.unwrap())).collect();
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_runs_at_import_counts_as_such() {
+    fn only_statements_that_run_at_import_are_marked_as_such() {
         let text = "def f():\n    a = A()\nif x:\n    b = B()\ntry:\n    c = C()\nexcept E:\n    c = D()\nclass K:\n    d = D()\n\
                     if __name__ == '__main__':\n    e = E()\ng = G()\n";
         let imported: Vec<String> =
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_say_which_arguments_they_need() {
+    fn required_arguments_of_a_function_are_counted() {
         let needs = |text: &str| statements(text)[0].function().map(|(name, needs)| (name.to_owned(), needs));
         assert_eq!(needs("def create_app():"), Some(("create_app".into(), 0)));
         assert_eq!(
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_and_classes_name_what_they_bring() {
+    fn names_of_imports_and_classes_are_read() {
         let found = statements(
             "from .web.main import (app as application, # ours\n  other)\nclass Shop(flask.Flask, Mixin):\n  pass\n",
         );
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_python_ends_without_a_meaning() {
+    fn invalid_python_yields_no_definitions() {
         for text in [
             "",
             "(((",

@@ -24,7 +24,7 @@ fn packages_are_installed_before_the_source_is_copied() {
 }
 
 #[test]
-fn the_application_is_found_where_it_is_made() {
+fn the_application_is_found_where_it_is_created() {
     let flask = ("requirements.txt", "flask\ngunicorn");
     let command = |file: &str, line: &str| generated(&[flask, PYTHON, (file, line)]).1;
     assert!(command("wsgi.py", "application = Flask('x')").contains("wsgi:application"));
@@ -48,7 +48,7 @@ fn the_application_is_found_where_it_is_made() {
         ("main.py", "def create_app():\n  return FastAPI()"),
     ];
     assert!(generated(&factory).1.contains("--factory main:create_app"));
-    // That line is for the shell: nothing but a name of Python gets into it.
+    // The shell reads that line, so it may contain only a Python name.
     for hostile in ["$(id)", "`id`", "api\"", "api id", "\u{e4}pi"] {
         let shop = format!("{hostile} = FastAPI()");
         let failure =
@@ -58,7 +58,7 @@ fn the_application_is_found_where_it_is_made() {
 }
 
 #[test]
-fn a_server_for_production_is_added_where_the_packages_have_none() {
+fn a_production_server_is_added_if_the_packages_have_none() {
     let made = plan(&[("requirements.txt", "flask"), FLASK, PYTHON]);
     assert!(made.text.contains("pip install \"gunicorn==23.0.*\""), "{}", made.text);
     assert!(made.findings.assumed[0].contains("gunicorn is not among the packages"), "{:?}", made.findings);
@@ -68,7 +68,7 @@ fn a_server_for_production_is_added_where_the_packages_have_none() {
         let text = plan(&[("requirements.txt", brings), main, PYTHON]).text;
         assert!(!text.contains("uvicorn=="), "{brings}: {text}");
     }
-    // A lock file lists what comes with others.
+    // A lock file lists transitive packages too.
     let project = ("pyproject.toml", "[project]\nname='x'\ndependencies=['flask', 'server-of-ours']\n");
     let lock = ("uv.lock", "[[package]]\nname = \"gunicorn\"\n");
     assert!(!plan(&[project, lock, FLASK]).text.contains("gunicorn=="));
@@ -79,9 +79,9 @@ fn a_server_for_production_is_added_where_the_packages_have_none() {
     assert!(text.find("COPY . .").unwrap() < text.find("pip install").unwrap(), "{text}");
 }
 
-// Kind of case 19: one slow answer keeps no other waiting.
+// Rule of case 19: a slow response does not block the others.
 #[test]
-fn gunicorn_has_processes_and_threads_that_one_can_change() {
+fn gunicorn_runs_configurable_processes_and_threads() {
     let text = generated(&[("requirements.txt", "flask\ngunicorn"), FLASK, PYTHON]).1;
     assert!(text.contains("ENV WEB_CONCURRENCY=2") && text.contains(r#""--threads", "4""#), "{text}");
     assert!(!text.contains("--workers"), "{text}");
@@ -89,9 +89,9 @@ fn gunicorn_has_processes_and_threads_that_one_can_change() {
     assert!(socket.contains("ENV WEB_CONCURRENCY=1"), "{socket}");
 }
 
-// Kind of case x3: a project below the directory that is built.
+// Rule of case x3: the project may be in a subdirectory of the build directory.
 #[test]
-fn django_is_found_below_the_directory_that_is_built() {
+fn django_is_found_below_the_build_directory() {
     for base in ["src", "backend", "shop_site", "apps/web"] {
         let file = |name: &str| format!("{base}/{name}");
         let (manage, wsgi, settings) = (file("manage.py"), file("shop/wsgi.py"), file("shop/settings.py"));
@@ -147,7 +147,7 @@ fn django_with_channels_is_served_by_its_asgi_module() {
 }
 
 #[test]
-fn a_procfile_says_what_starts_and_what_does_not() {
+fn a_procfile_decides_the_start_command_and_unused_lines_are_reported() {
     let procfile = (
         "Procfile",
         "release: python manage.py migrate\nworker: rq worker\nweb: gunicorn shop:app --timeout 60\n",
@@ -167,7 +167,7 @@ fn a_procfile_says_what_starts_and_what_does_not() {
 }
 
 #[test]
-fn system_libraries_are_in_both_stages() {
+fn system_libraries_are_installed_in_both_stages() {
     let text = plan(&[("requirements.txt", "django\npsycopg2"), ("main.py", ""), PYTHON]).text;
     let stages: Vec<&str> = text.split("\nFROM ").collect();
     assert!(stages[1].contains("gcc libc6-dev libpq-dev") && !stages[1].contains("libpq5"), "{text}");
@@ -176,7 +176,7 @@ fn system_libraries_are_in_both_stages() {
 }
 
 #[test]
-fn every_tool_installs_into_the_one_environment() {
+fn every_tool_installs_into_the_same_environment() {
     let poetry = "[tool.poetry]\nname='x'\n[tool.poetry.dependencies]\npython='^3.11'\nflask='*'\n";
     let text = plan(&[("pyproject.toml", poetry), ("poetry.lock", ""), FLASK]).text;
     assert!(
@@ -186,10 +186,10 @@ fn every_tool_installs_into_the_one_environment() {
     );
     let project = ("pyproject.toml", "[project]\nname='x'\ndependencies=['flask']\n");
     let text = plan(&[project, ("poetry.lock", ""), FLASK]).text;
-    assert!(text.contains("poetry export"), "a lock file of Poetry 2 without a table of its own: {text}");
+    assert!(text.contains("poetry export"), "a Poetry 2 lock file without a Poetry table: {text}");
     let modules = "[project]\nname='x'\ndependencies=['flask']\n[tool.poetry]\npackage-mode=false\n[build-system]\nrequires=['poetry-core']\n";
     let text = plan(&[("pyproject.toml", modules), FLASK]).text;
-    assert!(text.contains("uv sync") && !text.contains("--no-editable"), "it is no package: {text}");
+    assert!(text.contains("uv sync") && !text.contains("--no-editable"), "it is not a package: {text}");
     assert!(
         plan(&[project, ("pdm.lock", ""), FLASK])
             .text
@@ -230,7 +230,7 @@ fn a_member_of_a_workspace_is_built_from_the_root_of_its_source() {
 }
 
 #[test]
-fn a_program_without_a_port_is_built_and_says_what_it_needs() {
+fn a_program_without_a_port_is_built_and_names_the_health_setting() {
     let made = plan(&[("bot.py", "print('x')")]);
     assert!(made.text.contains(r#"CMD ["python", "bot.py"]"#), "{}", made.text);
     assert!(
@@ -248,7 +248,7 @@ fn a_program_without_a_port_is_built_and_says_what_it_needs() {
 }
 
 #[test]
-fn tools_with_a_command_of_their_own_listen_on_the_port() {
+fn tools_with_their_own_command_listen_on_the_port() {
     for (package, command) in [
         ("streamlit", "streamlit run main.py --server.address 0.0.0.0 --server.port"),
         ("gradio", "GRADIO_SERVER_NAME=0.0.0.0"),
@@ -303,7 +303,7 @@ fn pyproject_is_installed_by_uv() {
 }
 
 #[test]
-fn a_program_of_its_own_is_a_file_with_a_usual_name() {
+fn a_plain_program_is_a_file_with_a_conventional_name() {
     assert!(
         generated(&[("requirements.txt", ""), ("server.py", ""), PYTHON])
             .1

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_a_version_is_read() {
+    fn every_notation_of_a_version_is_read() {
         for (file, text, version) in [
             (".python-version", "3.12.4\n", "3.12.4"),
             (".python-version", "# ours\n\ncpython-3.11 # old\n", "3.11"),
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_release_that_is_not_known_gives_way_to_its_minor_version() {
+    fn an_unknown_release_falls_back_to_its_minor_version() {
         assert_eq!(chosen(&[(".python-version", "3.12.77")], ""), Ok("3.12".into()));
         assert_eq!(chosen(&[(".python-version", "3.12.0")], ""), Ok("3.12.0".into()));
     }
 
     #[test]
-    fn what_has_no_image_is_said() {
+    fn a_version_without_an_image_is_rejected_with_the_reason() {
         for (text, why) in [
             ("pypy3.10-7.3", "pypy"),
             ("2.7.18", "only Python 3"),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn constraints_are_those_of_python_and_of_poetry() {
+    fn version_constraints_follow_python_and_poetry() {
         for (text, version) in [
             (">=3.9,<3.12", "3.11"),
             ("~=3.12", "3.13"),
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_that_disagree_are_named() {
+    fn two_files_with_conflicting_versions_are_named() {
         let dir = context(&[(".tool-versions", "python 3.9.19")]);
         let root = dir.path().canonicalize().unwrap();
         let requires = [Requirement { text: ">=3.11".into(), place: "requires-python in pyproject.toml" }];

@@ -6,7 +6,7 @@ const LOCK: &str = "GEM\n  remote: https://rubygems.org/\n  specs:\n    pg (1.5.
                     sprockets-rails (3.4)\n\nPLATFORMS\n  x86_64-linux\n\nDEPENDENCIES\n  pg\n\nRUBY VERSION\n   ruby 3.3.0p0\n\nBUNDLED WITH\n   2.5.4\n";
 
 #[test]
-fn rails_is_built_with_its_assets_and_says_what_it_needs() {
+fn rails_is_built_with_its_assets_and_warns_about_its_master_key() {
     let made = plan(&[
         ("Gemfile", "source 'https://rubygems.org'\nruby \"3.3.0\"\ngem \"rails\"\ngem 'pg'\ngem 'puma'\n"),
         ("Gemfile.lock", LOCK),
@@ -33,7 +33,7 @@ fn rails_is_built_with_its_assets_and_says_what_it_needs() {
 }
 
 #[test]
-fn the_version_is_what_the_gemfile_insists_on_else_what_the_files_name() {
+fn the_gemfile_version_wins_over_version_files() {
     let tag = |files: &[(&str, &str)]| {
         let all = [&[("app.rb", "")], files].concat();
         let text = plan(&all).text;
@@ -72,7 +72,7 @@ fn the_version_is_what_the_gemfile_insists_on_else_what_the_files_name() {
 }
 
 #[test]
-fn a_rack_program_is_served_on_every_address_by_the_server_among_its_gems() {
+fn a_rack_program_listens_on_all_addresses_with_the_server_from_its_gems() {
     let rack = |gem: &str| plan(&[("Gemfile", gem), ("config.ru", "run App")]);
     assert!(rack("gem 'sinatra'\ngem 'puma'").text.contains("exec bundle exec puma --bind"));
     assert!(rack("gem 'falcon'").text.contains("falcon serve"));
@@ -85,7 +85,7 @@ fn a_rack_program_is_served_on_every_address_by_the_server_among_its_gems() {
 }
 
 #[test]
-fn gems_of_the_source_and_a_lock_file_that_lags_are_seen() {
+fn local_gems_and_an_outdated_lock_file_are_detected() {
     let made = plan(&[
         ("Gemfile", "gem \"local\", path: \"libs/local\"\ngem 'execjs'\n"),
         ("Gemfile.lock", "GEM\n  specs:\n"),
@@ -100,7 +100,7 @@ fn gems_of_the_source_and_a_lock_file_that_lags_are_seen() {
 }
 
 #[test]
-fn a_program_without_gems_is_started_by_ruby_alone() {
+fn a_program_without_gems_starts_with_plain_ruby() {
     let made = plan(&[("bot.rb", "puts 1")]);
     assert!(
         made.text.contains(r#"CMD ["ruby", "bot.rb"]"#) && !made.text.contains("bundle install"),

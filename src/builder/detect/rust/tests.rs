@@ -24,7 +24,7 @@ fn dependencies_are_compiled_before_the_source_is_copied() {
 }
 
 #[test]
-fn what_is_not_simple_is_compiled_in_one_step() {
+fn complex_crates_are_compiled_in_one_step() {
     let path = ("Cargo.toml", "[package]\nname = \"shop\"\n[dependencies]\na = { path = \"a\" }\n");
     let text = generated(&[path, MAIN, LOCK]).1;
     assert!(!text.contains("fn main()") && text.contains("type=cache,target=/src/target"), "{text}");
@@ -36,7 +36,7 @@ fn what_is_not_simple_is_compiled_in_one_step() {
 }
 
 #[test]
-fn the_program_of_a_workspace_is_the_only_one() {
+fn the_only_program_of_a_workspace_is_chosen() {
     let root = ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\", \"tools\"]\n");
     let web = ("crates/page/Cargo.toml", "[package]\nname = \"page\"\n");
     let files = [
@@ -82,7 +82,7 @@ fn a_member_of_a_workspace_is_built_from_its_root() {
 }
 
 #[test]
-fn a_dependency_beside_the_directory_widens_the_context() {
+fn a_path_dependency_outside_the_directory_widens_the_context() {
     let files = [
         ("api/Cargo.toml", "[package]\nname = \"api\"\n[dependencies]\nlib = { path = \"../lib\" }\n"),
         ("api/src/main.rs", ""),
@@ -94,7 +94,7 @@ fn a_dependency_beside_the_directory_widens_the_context() {
 }
 
 #[test]
-fn several_programs_are_told_apart_by_features_procfile_and_name() {
+fn one_of_several_programs_is_chosen_by_features_procfile_or_name() {
     let files = [
         (
             "Cargo.toml",
@@ -103,7 +103,7 @@ fn several_programs_are_told_apart_by_features_procfile_and_name() {
         MAIN,
         ("src/bin/tool.rs", ""),
     ];
-    assert!(generated(&files).1.contains("--bin web --features http "), "web for its name");
+    assert!(generated(&files).1.contains("--bin web --features http "), "picked by its name");
     let text = generated(&[files.as_slice(), &[("Procfile", "web: ./target/release/tool --all")]].concat()).1;
     assert!(text.contains("--bin tool ") && text.contains("CMD [\"--all\"]"), "{text}");
 }
@@ -118,11 +118,11 @@ fn debian_packages_follow_from_the_crates() {
     );
     let brought = ("Cargo.lock", "name = \"prost-build\"\nname = \"protoc-bin-vendored\"\n");
     assert!(!generated(&[MANIFEST, MAIN, brought]).1.contains("protobuf-compiler"));
-    assert!(generated(&[MANIFEST, MAIN, LOCK]).1.contains("ldd /out/app"), "its libraries come with it");
+    assert!(generated(&[MANIFEST, MAIN, LOCK]).1.contains("ldd /out/app"), "its libraries are copied");
 }
 
 #[test]
-fn rocket_listens_on_the_port_it_is_given_and_on_every_address() {
+fn rocket_listens_on_the_given_port_on_all_addresses() {
     let rocket = ("Cargo.toml", "[package]\nname = \"shop\"\n[dependencies]\nrocket = \"0.5\"\n");
     let text = generated(&[rocket, MAIN, LOCK]).1;
     assert!(text.contains("ROCKET_ADDRESS=0.0.0.0"), "{text}");
@@ -130,7 +130,7 @@ fn rocket_listens_on_the_port_it_is_given_and_on_every_address() {
 }
 
 #[test]
-fn a_toolchain_is_an_image_or_is_fetched_into_the_newest_one() {
+fn a_toolchain_is_an_image_or_is_installed_into_the_newest_image() {
     for (file, text, image, fetched) in [
         ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.88.0\"", "1.88", None),
         (
@@ -161,7 +161,7 @@ fn a_toolchain_is_an_image_or_is_fetched_into_the_newest_one() {
 }
 
 #[test]
-fn every_toolchain_leads_to_an_image_that_exists() {
+fn every_toolchain_yields_an_existing_image() {
     let versions = (0..150).flat_map(|minor| [format!("1.{minor}"), format!("1.{minor}.1")]);
     for channel in versions.chain(["stable", "beta", "nightly", "stable-2026-01-01"].map(str::to_owned)) {
         let text = generated(&[MANIFEST, MAIN, LOCK, ("rust-toolchain", &channel)]).1;
@@ -170,7 +170,7 @@ fn every_toolchain_leads_to_an_image_that_exists() {
 }
 
 #[test]
-fn toolchains_that_are_none_and_hostile_names_are_refused() {
+fn invalid_toolchains_and_hostile_names_are_rejected() {
     for channel in ["my-toolchain", "nightly-$(evil)", "1.2.3.4", "nightly; evil", "2.0"] {
         let failure = message(&[MANIFEST, MAIN, ("rust-toolchain", channel)]);
         assert!(failure.contains("rust-toolchain names"), "{failure}");

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_leaves_needs_what_lies_beside() {
+    fn only_a_path_above_the_directory_leaves_it() {
         assert!(leaves("../a") && leaves("a/../../b"));
         assert!(!leaves("a/../b") && !leaves("./a"));
     }

@@ -1,9 +1,9 @@
-//! What each kind of workspace says that a member needs.
+//! Tests which paths each kind of workspace declares as needed by a member.
 
 use super::super::tests::context;
 use super::*;
 
-/// What a directory of these files is made from.
+/// The paths that the build of a directory needs.
 fn needed_by(path: &str, files: &[(&str, &str)]) -> Needed {
     let dir = context(files);
     let root = dir.path().canonicalize().unwrap();
@@ -25,7 +25,7 @@ fn everything(path: &str, files: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_directory_that_is_no_member_of_anything_is_made_from_itself() {
+fn a_directory_outside_any_workspace_does_not_need_its_siblings() {
     let files = [
         ("site/index.html", ""),
         ("other/index.html", ""),
@@ -38,7 +38,7 @@ fn a_directory_that_is_no_member_of_anything_is_made_from_itself() {
 }
 
 #[test]
-fn a_package_needs_the_members_that_it_asks_for_and_what_those_ask_for() {
+fn a_package_needs_its_workspace_dependencies_transitively() {
     let members = [
         ("packages/ui/package.json", r#"{"name":"@acme/ui","dependencies":{"@acme/icons":"^1.0.0"}}"#),
         ("packages/icons/package.json", r#"{"name":"@acme/icons","peerDependencies":{"@acme/theme":"*"}}"#),
@@ -96,7 +96,7 @@ fn a_package_needs_the_members_that_it_asks_for_and_what_those_ask_for() {
 }
 
 #[test]
-fn configurations_of_typescript_turborepo_and_nx_name_more() {
+fn typescript_turborepo_and_nx_configurations_add_paths() {
     let files = [
         ("package.json", r#"{"workspaces":["apps/*","libs/*"]}"#),
         ("apps/shop/package.json", r#"{"name":"shop"}"#),
@@ -150,7 +150,7 @@ fn configurations_of_typescript_turborepo_and_nx_name_more() {
 }
 
 #[test]
-fn what_files_import_counts_though_no_package_json_asks_for_it() {
+fn imports_count_even_without_a_package_json_dependency() {
     let files = [
         ("package.json", r#"{"workspaces":["apps/*","packages/*"]}"#),
         ("tsconfig.base.json", r#"{"compilerOptions":{"paths":{"@libs/*":["libs/*/src/index.ts"]}}}"#),
@@ -185,7 +185,7 @@ fn what_files_import_counts_though_no_package_json_asks_for_it() {
 }
 
 #[test]
-fn a_module_of_go_needs_those_that_it_requires_imports_or_replaces() {
+fn a_go_module_needs_the_modules_it_requires_imports_or_replaces() {
     let files = [
         (
             "go.work",
@@ -216,7 +216,7 @@ fn a_module_of_go_needs_those_that_it_requires_imports_or_replaces() {
 }
 
 #[test]
-fn a_crate_needs_the_crates_that_it_or_its_workspace_names_by_a_path() {
+fn a_crate_needs_its_path_dependencies_and_those_of_its_workspace() {
     let files = [
         (
             "Cargo.toml",
@@ -261,7 +261,7 @@ fn a_crate_needs_the_crates_that_it_or_its_workspace_names_by_a_path() {
 }
 
 #[test]
-fn a_package_of_uv_needs_members_by_name_and_others_by_path() {
+fn a_uv_package_needs_members_by_name_and_other_packages_by_path() {
     let files = [
         (
             "pyproject.toml",
@@ -297,7 +297,7 @@ fn a_package_of_uv_needs_members_by_name_and_others_by_path() {
 }
 
 #[test]
-fn what_nobody_understands_makes_the_whole_repository_count() {
+fn an_unsupported_workspace_needs_the_whole_repository() {
     let member = ("apps/shop/package.json", r#"{"name":"shop"}"#);
     let broken = ("package.json", r#"{"workspaces":["apps/*"]"#);
     assert!(everything("apps/shop", &[member, broken]).contains("package.json cannot be read"));
@@ -330,7 +330,7 @@ fn what_nobody_understands_makes_the_whole_repository_count() {
 }
 
 #[test]
-fn links_count_where_they_lead_and_submodules_where_they_are() {
+fn a_link_counts_at_its_target_and_a_submodule_at_its_path() {
     let dir = context(&[
         ("package.json", r#"{"workspaces":["apps/*","packages/*"]}"#),
         ("apps/shop/package.json", r#"{"name":"shop","dependencies":{"ui":"*"}}"#),

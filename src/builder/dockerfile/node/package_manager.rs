@@ -156,22 +156,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_one_word_of_the_shell() {
+    fn a_range_is_quoted_as_one_shell_word() {
         assert_eq!(Manager::Pnpm("9.15.9".into()).package().as_deref(), Some("pnpm@9.15.9"));
         assert_eq!(Manager::Pnpm(">=9 <11".into()).package().as_deref(), Some("'pnpm@>=9 <11'"));
     }
 
     #[test]
-    fn of_yarn_a_release_that_npm_lacks_is_the_newest_of_its_major_version() {
+    fn a_yarn_release_missing_from_npm_falls_back_to_the_newest_of_its_major() {
         let major = |version: &str| Manager::Yarn(version.into()).package_of_major();
         assert_eq!(major("2.4.3").as_deref(), Some("@yarnpkg/cli-dist@2"));
-        assert_eq!(major("4"), None, "a range is resolved anyway");
+        assert_eq!(major("4"), None, "npm resolves a range itself");
         assert_eq!(major(">=4.1 <5"), None);
         assert_eq!(Manager::YarnClassic("1.22.22".into()).package_of_major(), None);
     }
 
     #[test]
-    fn a_program_is_told_a_version_only_where_it_is_known() {
+    fn the_user_agent_is_set_only_for_an_exact_version() {
         assert_eq!(Manager::Pnpm("9.15.9".into()).user_agent().as_deref(), Some("pnpm/9.15.9"));
         assert_eq!(Manager::Yarn("4".into()).user_agent(), None);
         assert_eq!(Manager::Npm(None).user_agent(), None);

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_has_the_newest_debian_that_it_was_published_on() {
+    fn a_release_uses_the_newest_debian_it_was_published_on() {
         assert_eq!(tag((22, 2, 0)).as_deref(), Some("22.2.0-bookworm-slim"));
         assert_eq!(tag((18, 12, 1)).as_deref(), Some("18.12.1-bullseye-slim"));
         assert_eq!(tag((22, 99, 0)), None);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_known_in_the_form_that_it_is_written_in() {
+    fn only_published_tags_are_known() {
         for tag in ["22-bookworm-slim", "23.5.0-bookworm-slim", "14-bullseye-slim"] {
             assert!(is_tag(tag), "{tag}");
         }

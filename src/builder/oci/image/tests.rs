@@ -46,7 +46,7 @@ fn here() -> &'static str {
     }
 }
 
-/// A registry with the repository `you/shop`: texts by path below it. A text that begins with `http` is a redirect.
+/// A registry with the repository `you/shop`: texts by path below it. A text that starts with `http` is a redirect.
 async fn registry(texts: &[(String, String)]) -> String {
     let texts: Arc<BTreeMap<String, String>> = Arc::new(texts.iter().cloned().collect());
     let answer = async move |request: Request| -> Response {
@@ -77,7 +77,7 @@ fn at(place: &str, text: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_image_of_several_platforms_is_known_by_the_digest_of_its_index() {
+async fn a_multi_platform_image_is_identified_by_its_index_digest() {
     let manifest = manifest_of(&sum(CONFIG), CONFIG.len());
     let index = index_of(&[("s390x", &sum("of others")), (here(), &sum(&manifest))]);
     let host = registry(&[
@@ -95,7 +95,7 @@ async fn an_image_of_several_platforms_is_known_by_the_digest_of_its_index() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_none_or_another_one_is_refused() {
+async fn an_invalid_or_unexpected_image_is_rejected() {
     let manifest = manifest_of(&sum(CONFIG), CONFIG.len());
     let digest = format!("sha256:{}", "a".repeat(64));
     let upwards = "sha256:../../../v1/secrets";
@@ -140,7 +140,7 @@ async fn an_image_that_is_none_or_another_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_registry_of_an_image_leads_to_no_forbidden_place() {
+async fn an_image_registry_cannot_redirect_to_a_forbidden_address() {
     let manifest = manifest_of(&sum(CONFIG), CONFIG.len());
     let (blob, inside) = (format!("blobs/{}", sum(CONFIG)), "http://169.254.169.254/latest/meta-data");
     let cases = [
@@ -165,7 +165,7 @@ async fn a_registry_of_an_image_leads_to_no_forbidden_place() {
 
 // Bad input 69: token service of an image at the metadata address
 #[tokio::test]
-async fn the_token_service_of_an_image_is_not_asked_inside() {
+async fn a_token_service_at_a_forbidden_address_is_not_contacted() {
     let answer = async |request: Request| {
         assert!(request.headers().get(AUTHORIZATION).is_none());
         let ask = "Bearer realm=\"http://169.254.169.254/token\"";

@@ -36,7 +36,7 @@ fn seen(pods: &[Arc<Pod>], second: i64) -> BuildJob {
 }
 
 #[test]
-fn why_a_pod_never_ran_is_kept_before_the_deadline_takes_the_pod() {
+fn the_reason_a_pod_never_ran_is_recorded_before_the_deadline_deletes_it() {
     let early = seen(&[unscheduled()], 1069);
     assert_eq!((&early.state, early.last_words), (&JobState::Running, Some(at(1070))));
     assert_eq!(early.trouble.unwrap().reason, "Unschedulable");
@@ -50,7 +50,7 @@ fn why_a_pod_never_ran_is_kept_before_the_deadline_takes_the_pod() {
 }
 
 #[test]
-fn a_pod_that_runs_or_waits_for_no_named_reason_has_its_whole_time() {
+fn a_pod_that_runs_or_waits_without_a_reason_gets_its_full_deadline() {
     let running = json!({ "name": "build", "image": "", "imageID": "", "ready": true, "restartCount": 0,
                           "state": { "running": {} } });
     let creating = json!({ "name": "build", "image": "", "imageID": "", "ready": false, "restartCount": 0,
@@ -62,7 +62,7 @@ fn a_pod_that_runs_or_waits_for_no_named_reason_has_its_whole_time() {
 }
 
 #[test]
-fn a_pod_that_its_deadline_takes_does_not_run_any_more_although_its_job_has_not_said_so_yet() {
+fn a_pod_deleted_by_its_deadline_counts_as_ended_before_its_job_reports_it() {
     let mut leaves = Pod::clone(&unscheduled());
     leaves.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1100)));
     for pods in [vec![Arc::new(leaves)], vec![]] {
@@ -73,7 +73,7 @@ fn a_pod_that_its_deadline_takes_does_not_run_any_more_although_its_job_has_not_
 }
 
 #[test]
-fn a_deadline_shorter_than_the_last_words_leaves_a_second() {
+fn a_very_short_deadline_leaves_one_second_before_the_last_words() {
     let mut short = started();
     short.spec.as_mut().unwrap().active_deadline_seconds = Some(1);
     assert_eq!(job(&short, &[]).unwrap().last_words, Some(at(1001)));
@@ -81,7 +81,7 @@ fn a_deadline_shorter_than_the_last_words_leaves_a_second() {
     assert_eq!(job(&short, &[]).unwrap().last_words, None, "it has not started");
 }
 
-/// The Job of the only lookup, which is answered with commit `c1`, is open.
+/// Whether the Job of the only lookup, which resolved to commit `c1`, is open.
 fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
     let mut ledger: Ledger =
         serde_json::from_value(json!({ "lookup": { "of": "main", "number": 1 } })).unwrap();
@@ -103,7 +103,7 @@ fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
 }
 
 #[test]
-fn the_job_of_a_lookup_is_open_until_the_record_of_what_came_out_has_its_image() {
+fn a_lookup_job_is_open_until_the_record_of_its_result_has_an_image() {
     assert!(answered_is_open(None, false), "there is no record yet");
     assert!(answered_is_open(Some(("c0", true)), false), "that record is of the previous commit");
     assert!(answered_is_open(Some(("c1", false)), false), "the record has no image yet");

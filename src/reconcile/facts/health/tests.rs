@@ -15,7 +15,7 @@ fn get(path: &str) -> Check {
 
 /// The messages are those of kubelet 1.36.
 #[test]
-fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serve() {
+fn every_probe_failure_is_explained_with_the_setting_that_fixes_it() {
     for (said, words, line) in [
         (
             "Startup probe failed: HTTP probe failed with statuscode: 401",
@@ -61,7 +61,7 @@ fn every_answer_that_the_kubelet_meets_is_named_with_the_line_that_makes_it_serv
 }
 
 #[test]
-fn a_connection_and_a_command_have_words_of_their_own() {
+fn tcp_and_command_probes_have_their_own_messages() {
     let tcp = check(&json!({ "tcpSocket": { "port": 9000 }, "timeoutSeconds": 2 }));
     let met = tcp.met("Startup probe failed: dial tcp 10.42.0.7:9000: connect: connection refused");
     assert!(met.refused && met.words.starts_with("connection refused on port 9000"), "{}", met.words);
@@ -77,7 +77,7 @@ fn a_connection_and_a_command_have_words_of_their_own() {
 }
 
 #[test]
-fn whatever_the_kubelet_says_is_bounded() {
+fn messages_of_the_kubelet_are_bounded() {
     for said in ["", "Startup probe failed: ", "statuscode: ", &"Get \"https://".repeat(400)] {
         assert!(get("/x").met(said).words.len() < 1000);
     }

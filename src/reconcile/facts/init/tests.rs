@@ -45,7 +45,7 @@ fn failed(seen: InitJob) -> InitFailure {
 }
 
 #[test]
-fn a_command_that_fails_is_told_by_its_own_words_and_the_end_of_what_it_printed() {
+fn a_failed_command_is_reported_with_its_error_and_the_end_of_its_output() {
     let said = "applying 0007_users\nError: relation \"users\" already exists\n    at migrate.js:3\n";
     let failure = failed(seen(Some(("Failed", "BackoffLimitExceeded")), &ended(1, said), 10));
     assert_eq!(failure.trouble.reason, "InitCommandFailed");
@@ -58,13 +58,13 @@ fn a_command_that_fails_is_told_by_its_own_words_and_the_end_of_what_it_printed(
 }
 
 #[test]
-fn a_database_that_is_away_is_a_cause_outside_of_the_version() {
+fn an_unreachable_database_is_a_cause_outside_the_version() {
     let said = "Error: connect ECONNREFUSED 10.0.0.5:5432";
     assert!(failed(seen(Some(("Failed", "BackoffLimitExceeded")), &ended(1, said), 10)).outside);
 }
 
 #[test]
-fn a_command_that_takes_too_long_names_the_field_and_keeps_what_it_printed() {
+fn a_command_that_times_out_names_the_field_and_keeps_its_output() {
     let mut status = ended(137, "waiting for a lock");
     status["reason"] = json!("DeadlineExceeded");
     let failure = failed(seen(Some(("Failed", "BackoffLimitExceeded")), &status, 70));
@@ -75,7 +75,7 @@ fn a_command_that_takes_too_long_names_the_field_and_keeps_what_it_printed() {
 }
 
 #[test]
-fn a_program_that_is_not_in_the_image_is_named_with_the_field_to_correct() {
+fn a_program_missing_from_the_image_is_named_with_the_field_to_correct() {
     let said = "exec: \"migrat\": executable file not found in $PATH: unknown";
     let mut status = ended(128, said);
     status["containerStatuses"][0]["state"]["terminated"]["reason"] = json!("StartError");
@@ -85,7 +85,7 @@ fn a_program_that_is_not_in_the_image_is_named_with_the_field_to_correct() {
 }
 
 #[test]
-fn a_pod_that_never_started_is_told_before_the_job_takes_it_away() {
+fn a_pod_that_never_started_is_reported_before_the_job_deletes_it() {
     let waiting = json!({ "phase": "Pending", "containerStatuses": [{ "name": "init", "image": "", "imageID": "", "ready": false,
         "restartCount": 0, "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no such host" } } }] });
     let early = seen(None, &waiting, 100);
@@ -97,7 +97,7 @@ fn a_pod_that_never_started_is_told_before_the_job_takes_it_away() {
 }
 
 #[test]
-fn a_job_that_ended_is_asked_about_again_only_where_nobody_knows_why_and_somebody_waits() {
+fn an_ended_job_is_read_again_only_if_its_result_is_unknown_and_awaited() {
     let ledger = |ended| Ledger {
         init: Some(InitRun { number: 4, version: "abc".to_owned(), ended }),
         ..Ledger::default()
@@ -108,13 +108,13 @@ fn a_job_that_ended_is_asked_about_again_only_where_nobody_knows_why_and_somebod
         is_unheard(Some(ledger), &seen, pods, &object)
     };
     assert!(unheard(&ledger(false), &[]));
-    assert!(!unheard(&ledger(true), &[]), "its end is known");
+    assert!(!unheard(&ledger(true), &[]), "its result is known");
     assert!(!unheard(&ledger(false), &[pod(&ended(1, "no"))]));
     assert_eq!(failed(job(&object, &[], None, at(10)).unwrap()).trouble.reason, "PodLost");
 }
 
 #[test]
-fn other_jobs_are_none_and_one_that_is_deleted_may_still_run() {
+fn other_jobs_are_ignored_and_a_terminating_job_may_still_run() {
     let mut object = job_object(None);
     object.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(5)));
     let ending = job(&object, &[], None, at(6)).unwrap();

@@ -1,7 +1,7 @@
 use super::*;
 
-/// What runtimes print. Node 20, Python 3.11, Go 1.26, Java 17, Rust 1.9x and the shells: as they printed it. Ruby,
-/// PHP, .NET and Elixir: as their manuals show it.
+/// What runtimes print. The output of Node 20, Python 3.11, Go 1.26, Java 17, Rust 1.9x and the shells is recorded. The
+/// output of Ruby, PHP, .NET and Elixir is from their manuals.
 const TOLD: &[(&str, &str, &str)] = &[
     (
         "node, thrown",
@@ -10,7 +10,7 @@ const TOLD: &[(&str, &str, &str)] = &[
         "TypeError: Cannot read properties of undefined (reading 'url')",
     ),
     (
-        "node, a module that is not there",
+        "node, a missing module",
         "node:internal/modules/cjs/loader:1210\n  throw err;\n  ^\n\nError: Cannot find module './missing'\nRequire stack:\n- \
          /app/b.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1207:15) {\n  code: 'MODULE_NOT_FOUND',\n  \
          requireStack: [ '/app/b.js' ]\n}\n\nNode.js v20.20.2",
@@ -23,7 +23,7 @@ const TOLD: &[(&str, &str, &str)] = &[
         "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'fastify' imported from /app/f.mjs",
     ),
     (
-        "node, an event nobody listens to",
+        "node, an event without a listener",
         "node:events:502\n      throw er; // Unhandled 'error' event\n      ^\n\nError: connect ECONNREFUSED 127.0.0.1:1\n    at \
          TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)\nEmitted 'error' event on Socket instance at:\n    at \
          emitErrorNT (node:internal/streams/destroy:169:8) {\n  errno: -111,\n  code: 'ECONNREFUSED',\n  port: 1\n}\n\nNode.js v20.20.2",
@@ -140,7 +140,7 @@ const TOLD: &[(&str, &str, &str)] = &[
         "Error: Unable to access jarfile nope.jar",
     ),
     (
-        "java, the head is cut off",
+        "java, the beginning is cut off",
         "\tat org.hibernate.A.b(A.java:1)\nCaused by: org.postgresql.util.PSQLException: Connection to db:5432 refused.\n\tat \
          org.postgresql.X.y(X.java:2)\n\t... 40 more\n",
         "org.postgresql.util.PSQLException: Connection to db:5432 refused.",
@@ -159,7 +159,7 @@ const TOLD: &[(&str, &str, &str)] = &[
         "no DATABASE_URL (src/main.rs:1:75)",
     ),
     (
-        "rust, main returns it",
+        "rust, main returns the error",
         "Error: \"cannot connect to the database\"\n",
         "Error: \"cannot connect to the database\"",
     ),
@@ -194,7 +194,7 @@ const TOLD: &[(&str, &str, &str)] = &[
     ),
     ("a shell", "sh: 1: foo: not found\n", "sh: 1: foo: not found"),
     (
-        "a program that calls it an error and says good-bye",
+        "a program that prints an error and says good-bye",
         "listening\n[error] relation \"users\" does not exist\nshutting down\n",
         "[error] relation \"users\" does not exist",
     ),
@@ -203,14 +203,14 @@ const TOLD: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn the_cause_is_found_in_what_each_runtime_prints() {
+fn the_cause_is_found_in_the_output_of_each_runtime() {
     for (what, said, why) in TOLD {
         assert_eq!(cause(said).as_deref(), Some(*why), "{what}");
     }
 }
 
 #[test]
-fn a_program_that_said_nothing_has_no_cause_and_a_long_line_is_cut() {
+fn a_silent_program_has_no_cause_and_a_long_line_is_truncated() {
     assert_eq!(cause(""), None);
     assert_eq!(cause(" \n\n"), None);
     assert!(cause(&"x".repeat(5000)).unwrap().len() <= LONGEST);

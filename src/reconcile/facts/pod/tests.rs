@@ -53,7 +53,7 @@ const REFUSED: &str = "Startup probe failed: Get \"http://10.0.0.1:3000/\": dial
 const MISSING: &str = "Startup probe failed: HTTP probe failed with statuscode: 404";
 
 #[test]
-fn a_program_that_has_only_just_begun_is_asked_nothing() {
+fn a_program_that_just_started_is_reported_as_starting() {
     let young = |said| trouble(&json!({ "state": running(0) }), said, 5).message;
     assert_eq!(young(None), "it runs, and has not answered its health check yet");
     assert_eq!(young(Some((REFUSED, 4))), "it is starting, and does not listen on port 3000 yet");
@@ -65,7 +65,7 @@ fn a_program_that_has_only_just_begun_is_asked_nothing() {
 }
 
 #[test]
-fn what_was_said_long_ago_has_its_time_and_what_was_said_of_another_container_does_not_count() {
+fn an_old_message_shows_its_time_and_messages_about_other_containers_are_ignored() {
     let status = json!({ "state": running(0) });
     let old = trouble(&status, Some((REFUSED, 23)), 200).message;
     assert!(old.ends_with("(last reported 23 s after it started)"), "{old}");
@@ -78,7 +78,7 @@ fn what_was_said_long_ago_has_its_time_and_what_was_said_of_another_container_do
 }
 
 #[test]
-fn a_live_container_that_answers_no_more_says_so() {
+fn a_started_container_that_stops_answering_is_reported() {
     let status = json!({ "state": running(0), "started": true });
     let met =
         trouble(&status, Some(("Readiness probe failed: HTTP probe failed with statuscode: 503", 99)), 100);
@@ -86,7 +86,7 @@ fn a_live_container_that_answers_no_more_says_so() {
 }
 
 #[test]
-fn how_a_program_ended_counts_unless_the_kubelet_ended_it_for_want_of_an_answer() {
+fn the_exit_of_a_program_counts_unless_the_kubelet_killed_it_for_a_failed_probe() {
     let waits = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container=app" } });
     let crashed = json!({ "state": waits, "lastState": ended(1, 0, 3), "restartCount": 1 });
     let crash = trouble(&crashed, Some((REFUSED, 2)), 5);
@@ -108,7 +108,7 @@ fn how_a_program_ended_counts_unless_the_kubelet_ended_it_for_want_of_an_answer(
 }
 
 #[test]
-fn only_what_can_never_start_is_hopeless() {
+fn only_a_container_that_can_never_start_is_hopeless() {
     let last = |code: i32, reason: &str, said: &str| json!({ "terminated": { "exitCode": code, "reason": reason, "message": said } });
     let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
     let is = |last: Value, restarts: i32| {

@@ -1,12 +1,11 @@
-//! How each component of the control plane is started.
-//! It starts nothing.
+//! The command lines of the control plane's components. It starts nothing.
 
 use std::{env, fs, path::PathBuf, process::Command};
 
 use super::{LOOPBACK, Plan, SERVICE_CIDR};
 use crate::{Attempt, Error, Mode};
 
-/// Which node ports Services may have, when the user wants others than Kubernetes' own.
+/// Overrides the range of node ports, whose default is that of Kubernetes.
 const NODE_PORTS: &str = "DOCE_NODE_PORT_RANGE";
 
 impl Plan<'_> {
@@ -28,7 +27,7 @@ impl Plan<'_> {
             flag(&mut command, &format!("{prefix}trusted-ca-file"), self.pki.ca().display());
             flag(&mut command, &format!("{prefix}client-cert-auth"), true);
         }
-        // What this cluster stores is thrown away with it, so it need not survive a power cut.
+        // The data is deleted with the cluster, so it does not need to survive a power failure.
         flag(&mut command, "unsafe-no-fsync", true);
         flag(&mut command, "quota-backend-bytes", 4_u64 << 30);
         Ok(command)
@@ -56,17 +55,17 @@ impl Plan<'_> {
         flag(&mut command, "allow-privileged", true);
         flag(&mut command, "audit-policy-file", policy.display());
         flag(&mut command, "audit-log-path", self.paths.audit_log().display());
-        // In megabytes: it is never rotated under a test that follows it.
+        // In megabytes. So large that the log is never rotated while a test reads it.
         flag(&mut command, "audit-log-maxsize", 1 << 20);
         flag(&mut command, "profiling", false);
         if self.mode == Mode::ControlPlane {
-            // A loopback address is none that the Service "kubernetes" may have as its endpoint, and no pod would ask.
+            // The Service "kubernetes" may not have a loopback address as its endpoint, and no pod uses it.
             flag(&mut command, "endpoint-reconciler-type", "none");
         }
         Ok(command)
     }
 
-    /// What the API server shows to clients, to etcd, to kubelets and to API servers behind it.
+    /// The certificates that the API server presents to clients, etcd, kubelets and aggregated API servers.
     fn certificates(&self, command: &mut Command) -> Result<(), Error> {
         let kubelet =
             self.pki.client("apiserver-kubelet-client", "kube-apiserver", Some("system:masters"))?;
@@ -88,7 +87,7 @@ impl Plan<'_> {
         ] {
             flag(command, name, file.display());
         }
-        // Only this one name may speak for others, so the front proxy needs no authority of its own.
+        // Only this name may act for other users, so the front proxy needs no certificate authority of its own.
         flag(command, "requestheader-allowed-names", "front-proxy-client");
         flag(command, "requestheader-username-headers", "X-Remote-User");
         flag(command, "requestheader-group-headers", "X-Remote-Group");
@@ -105,7 +104,7 @@ impl Plan<'_> {
         flag(&mut command, "cluster-signing-cert-file", self.pki.ca().display());
         flag(&mut command, "cluster-signing-key-file", self.pki.ca_key().display());
         flag(&mut command, "service-cluster-ip-range", SERVICE_CIDR);
-        // Many tests at once, each in its namespace, must not wait for each other.
+        // Many tests run in parallel, each in its namespace, and must not wait for each other.
         for what in [
             "deployment",
             "replicaset",
@@ -118,7 +117,7 @@ impl Plan<'_> {
             flag(&mut command, &format!("concurrent-{what}-syncs"), 20);
         }
         flag(&mut command, "concurrent-gc-syncs", 40);
-        // A machine that stands still for a while is no reason to take its only node's pods for lost.
+        // If the machine pauses, the controller must not evict the pods of its only node.
         flag(&mut command, "node-monitor-grace-period", "1h");
         Ok(command)
     }
@@ -129,7 +128,7 @@ impl Plan<'_> {
         Ok(command)
     }
 
-    /// What the controller manager and the scheduler have in common.
+    /// The flags that the controller manager and the scheduler share.
     fn component(&self, command: &mut Command, name: &str, port: u16) -> Result<(), Error> {
         let server = format!("https://{}", self.api);
         let kubeconfig = self.pki.kubeconfig(&server, name, &format!("system:{name}"), None)?;
@@ -140,7 +139,7 @@ impl Plan<'_> {
         flag(command, "secure-port", port);
         flag(command, "tls-cert-file", self.serving.cert.display());
         flag(command, "tls-private-key-file", self.serving.key.display());
-        // There is one of each, so nobody has to be elected and a start need not wait for an old lease.
+        // There is one of each. Without an election, a start does not wait for an old lease.
         flag(command, "leader-elect", false);
         flag(command, "kube-api-qps", 500);
         flag(command, "kube-api-burst", 1000);

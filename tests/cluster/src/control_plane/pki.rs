@@ -1,5 +1,5 @@
 //! The certificates of one cluster: an authority, one server certificate, and client certificates on demand.
-//! It keeps the authority's key in the cluster's runtime directory, which `down` removes.
+//! The authority's key is in the cluster's runtime directory, which `down` removes.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{Attempt, Error};
 
-/// The authority of one cluster.
+/// The certificate authority of one cluster.
 #[derive(Debug)]
 pub struct Pki {
     dir: PathBuf,
@@ -29,20 +29,21 @@ pub struct Pki {
 pub struct Identity {
     /// The certificate, PEM.
     pub cert: PathBuf,
-    /// Its private key, PEM, readable by its owner only.
+    /// Its private key, PEM, which only its owner can read.
     pub key: PathBuf,
 }
 
 impl Pki {
-    /// Makes a new authority and a key pair for service account tokens in `dir`.
+    /// Creates an authority and a key pair for service account tokens in `dir`.
     pub fn create(dir: PathBuf) -> Result<Self, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "doce-cluster");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = new_key("the authority")?;
-        let cert =
-            params.self_signed(&key).map_err(|error| Error::failed("make the cluster's authority", error))?;
+        let cert = params
+            .self_signed(&key)
+            .map_err(|error| Error::failed("create the cluster's authority", error))?;
         write(&dir.join("ca.crt"), &cert.pem())?;
         write(&dir.join("ca.key"), &key.serialize_pem())?;
         let tokens = new_key("service account tokens")?;
@@ -57,7 +58,7 @@ impl Pki {
         self.dir.join("ca.crt")
     }
 
-    /// The authority's key, with which the controller manager signs requests for certificates.
+    /// The authority's key. The controller manager signs certificate requests with it.
     #[must_use]
     pub fn ca_key(&self) -> PathBuf {
         self.dir.join("ca.key")
@@ -69,13 +70,13 @@ impl Pki {
         self.dir.join("service-accounts.key")
     }
 
-    /// The key that such tokens are checked with.
+    /// The key that verifies service account tokens.
     #[must_use]
     pub fn service_accounts_public_key(&self) -> PathBuf {
         self.dir.join("service-accounts.pub")
     }
 
-    /// A certificate for a server that is reached by these names and addresses; it may also be a client's.
+    /// A certificate for a server with these names and addresses. A client may use it too.
     pub fn server(&self, name: &str, names: &[&str], addresses: &[IpAddr]) -> Result<Identity, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -89,7 +90,7 @@ impl Pki {
         self.issue(name, params)
     }
 
-    /// A certificate for a client; Kubernetes reads the user from the common name and groups from the organization.
+    /// A client certificate. Kubernetes reads the user from the common name and the groups from the organization.
     pub fn client(&self, file: &str, user: &str, group: Option<&str>) -> Result<Identity, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, user);
@@ -100,7 +101,7 @@ impl Pki {
         self.issue(file, params)
     }
 
-    /// A kubeconfig for a new client certificate.
+    /// A kubeconfig with a new client certificate.
     pub fn kubeconfig(
         &self,
         server: &str,
@@ -110,7 +111,7 @@ impl Pki {
     ) -> Result<PathBuf, Error> {
         let identity = self.client(file, user, group)?;
         let path = self.dir.join(format!("{file}.kubeconfig"));
-        // JSON is YAML, and quoting is then nobody's worry.
+        // JSON is valid YAML and needs no quoting rules.
         let text = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -140,7 +141,7 @@ impl Pki {
 }
 
 fn new_key(whose: &str) -> Result<KeyPair, Error> {
-    KeyPair::generate().map_err(|error| Error::failed(format!("make a key for {whose}"), error))
+    KeyPair::generate().map_err(|error| Error::failed(format!("create a key for {whose}"), error))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kubeconfig_names_files_that_are_there() {
+    fn a_kubeconfig_names_files_that_exist() {
         let dir = tempfile::tempdir().unwrap();
         let pki = Pki::create(dir.path().to_owned()).unwrap();
         let path =

@@ -1,5 +1,5 @@
-//! The chart of the operator: installed by Helm, and rendered into one manifest for those who have no Helm.
-//! It sets only what this cluster needs; everything else is the chart's default.
+//! Installs the chart of the operator with Helm, and renders it into one manifest for people without Helm.
+//! It sets only the values that this cluster needs and keeps the chart's defaults for the rest.
 
 use std::{fs, path::Path, sync::Arc, sync::atomic::AtomicBool, time::Instant};
 
@@ -40,12 +40,12 @@ pub(super) fn install(target: &Target) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the operator from a cluster that goes on without the demo.
+/// Removes the operator from a cluster that outlives the demo.
 pub(super) fn uninstall(target: &Target) -> Result<(), Error> {
     let arguments = ["uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait"];
     target.run("helm", &arguments, "uninstall the operator")?;
     say(format_args!(
-        "the demo is gone; the kind stays, with the projects of others: kubectl delete crd projectdeployments.doce.dev"
+        "removed the demo; the CRD and other projects stay; to delete them: kubectl delete crd projectdeployments.doce.dev"
     ));
     Ok(())
 }
@@ -78,9 +78,9 @@ fn parts(reference: &str) -> (&str, &str, &str) {
     }
 }
 
-/// Helm says that it waited in vain; why is known to the pods.
+/// Adds the state and logs of the pods to an error of Helm, which says only that it timed out.
 fn explained(target: &Target, error: &Error) -> Error {
-    let ask = |arguments: &[&str]| match target.run("kubectl", arguments, "look at the operator") {
+    let ask = |arguments: &[&str]| match target.run("kubectl", arguments, "inspect the operator") {
         Ok(text) => text,
         Err(error) => error.to_string(),
     };
@@ -99,7 +99,7 @@ metadata:
   name: doce-system
 ";
 
-/// Renders the chart with its default values into `output`, or, with `check`, only compares.
+/// Renders the chart with its default values into `output`. With `check`, fails if `output` differs.
 pub fn render(paths: &Paths, output: &Path, check: bool, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     let tools = Tools::ensure(paths.cache(), Some(Mode::ControlPlane), interrupted)?;
     let helm = || std::process::Command::new(tools.path("helm").unwrap_or(Path::new("helm")));
@@ -117,7 +117,7 @@ pub fn render(paths: &Paths, output: &Path, check: bool, interrupted: &Arc<Atomi
     }
     Err(Error::failed(
         format!("accept {}", output.display()),
-        "it is not what the chart renders: run make generate",
+        "it differs from the rendered chart: run make generate",
     ))
 }
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_no_tag() {
+    fn a_port_is_not_parsed_as_a_tag() {
         assert_eq!(parts("ghcr.io/a/b:dev"), ("ghcr.io/a/b", "dev", ""));
         assert_eq!(parts("localhost:5000/b"), ("localhost:5000/b", "latest", ""));
         assert_eq!(parts("h:1/b:2@sha256:3"), ("h:1/b", "2", "sha256:3"));

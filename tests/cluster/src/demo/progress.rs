@@ -1,5 +1,5 @@
-//! What the person at the terminal sees while the sample is built and started: the words of the resource's own status.
-//! It watches and does nothing.
+//! Prints progress while the sample is built and started, from the status of the resource.
+//! It only watches.
 
 use std::{
     io::BufReader,
@@ -20,11 +20,11 @@ use crate::{Attempt, Error, progress::say};
 const WITHIN: Duration = Duration::from_mins(15);
 const GLANCE: Duration = Duration::from_millis(200);
 
-/// How it ended.
+/// The result of a deployment.
 pub(super) enum Outcome {
-    /// Something good serves.
+    /// A good version serves.
     Serves {
-        /// Why what is asked for does not, where it does not.
+        /// Why the target does not serve, if an older version serves.
         failure: Option<String>,
     },
 }
@@ -66,13 +66,13 @@ struct Condition {
     message: String,
 }
 
-/// Tells what happens until the sample serves, or never will.
+/// Prints progress until the sample serves or has failed.
 pub(super) fn follow(target: &Target, interrupted: &AtomicBool) -> Result<Outcome, Error> {
     let deadline = Instant::now() + WITHIN;
     let mut story = Story::default();
     say(format_args!("deploying {PROJECT}"));
     while Instant::now() < deadline {
-        // The API server ends every watch some day: then it is begun anew.
+        // The API server ends every watch after some time. The loop then starts a new one.
         let mut watch = Watch::begin(target)?;
         while let Some(resource) = watch.next(deadline, interrupted)? {
             if let Some(outcome) = story.hear(&resource)? {
@@ -88,7 +88,7 @@ pub(super) fn follow(target: &Target, interrupted: &AtomicBool) -> Result<Outcom
     })
 }
 
-/// `kubectl get --watch`, ended when it is dropped.
+/// A running `kubectl get --watch`. Dropping it ends the process.
 struct Watch {
     child: Child,
     seen: Receiver<Resource>,
@@ -140,13 +140,13 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited already.
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
 
-/// What was told so far.
+/// What was printed so far.
 struct Story {
     began: Instant,
     stage: Option<(String, Instant)>,
@@ -155,7 +155,7 @@ struct Story {
 
 impl Default for Story {
     fn default() -> Self {
-        Self { began: Instant::now(), stage: None, now: "its status says nothing".to_owned() }
+        Self { began: Instant::now(), stage: None, now: "its status is empty".to_owned() }
     }
 }
 
@@ -186,7 +186,7 @@ impl Story {
         Err(Error::failed(format!("deploy {PROJECT}"), format!("{detail}\n{log}")))
     }
 
-    /// One line at the begin of a stage; how long it took, at its end.
+    /// Prints one line when a stage begins, and how long it took when it ends.
     fn enter(&mut self, reason: &str, message: &str, done: bool) {
         message.clone_into(&mut self.now);
         if self.stage.as_ref().is_some_and(|(stage, _)| stage == reason) {

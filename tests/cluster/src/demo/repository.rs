@@ -1,5 +1,5 @@
-//! The Git repository of the demo: a bare one that is served to the cluster, and a work tree to commit in.
-//! What is there stays as it is: commits of the person who plays with the demo are theirs.
+//! The Git repository of the demo: a bare one that the cluster fetches from, and a work tree to commit in.
+//! It never changes an existing repository, so commits of the user stay.
 
 use std::{
     fs,
@@ -10,19 +10,19 @@ use std::{
 use super::{PROJECT, project_file};
 use crate::{Attempt, Error, error::run, progress::say};
 
-/// The work tree, below the files of the demo.
+/// The work tree, in the directory with the files of the demo.
 pub(super) fn work_tree(files: &Path) -> PathBuf {
     files.join(PROJECT)
 }
 
-/// Makes the repository in `root` if it is not there; returns its URL below `url`.
+/// Creates the repository in `root` if it does not exist; returns its URL below `url`.
 pub(super) fn ensure(root: &Path, files: &Path, url: &str) -> Result<String, Error> {
     let (bare, tree) = (root.join(format!("{PROJECT}.git")), work_tree(files));
     let url = format!("{url}/{PROJECT}.git");
     if bare.is_dir() && tree.join(".git").is_dir() {
         return Ok(url);
     }
-    say(format_args!("making the repository {url}, with a work tree in {}", tree.display()));
+    say(format_args!("creating the repository {url}, with a work tree in {}", tree.display()));
     for leftover in [&bare, &tree] {
         if leftover.is_dir() {
             fs::remove_dir_all(leftover).attempt(|| format!("remove {}", leftover.display()))?;
@@ -34,7 +34,7 @@ pub(super) fn ensure(root: &Path, files: &Path, url: &str) -> Result<String, Err
     git(&tree, &["config", "user.email", "demo@example.com"])?;
     git(&tree, &["add", "--all"])?;
     git(&tree, &["commit", "--quiet", "--message=Say version one"])?;
-    // Pushed last and renamed into place, so that a repository that is there is whole.
+    // Cloned under another name and renamed into place, so that an existing repository is complete.
     let partial = root.join(format!("{PROJECT}.git.partial"));
     let (from, to) = (tree.display().to_string(), partial.display().to_string());
     git(&tree, &["clone", "--quiet", "--bare", &from, &to])?;
@@ -47,19 +47,19 @@ pub(super) fn ensure(root: &Path, files: &Path, url: &str) -> Result<String, Err
 fn git(tree: &Path, arguments: &[&str]) -> Result<String, Error> {
     let mut command = Command::new("git");
     command.arg("-C").arg(tree).args(arguments);
-    // The first commit is the same on every machine, and with it the first version.
+    // With fixed dates, the first commit and so the first version are the same on every machine.
     for (name, value) in
         [("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z"), ("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")]
     {
         command.env(name, value);
     }
-    // Hooks, signing and templates of the user are not meant for this.
+    // Hooks, signing and templates of the user must not apply here.
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    run(&mut command, &format!("make the repository of the demo (git {})", arguments[0]))
+    run(&mut command, &format!("create the repository of the demo (git {})", arguments[0]))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::create_dir_all(to).attempt(|| format!("make {}", to.display()))?;
+    fs::create_dir_all(to).attempt(|| format!("create {}", to.display()))?;
     for entry in fs::read_dir(from).attempt(|| format!("list {}", from.display()))? {
         let entry = entry.attempt(|| format!("list {}", from.display()))?.path();
         let target = to.join(entry.file_name().unwrap_or_default());
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repository_is_the_same_every_time_and_commits_stay() {
+    fn the_repository_is_reproducible_and_keeps_commits() {
         let head = || {
             let dir = tempfile::tempdir().unwrap();
             let (root, files) = (dir.path().join("git"), dir.path().join("demo"));

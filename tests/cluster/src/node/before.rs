@@ -1,5 +1,5 @@
-//! What the machine was like before the node came: kernel settings, shared directories, packet filter chains.
-//! It puts back only what the node's components are known to change, and only as far as it was recorded.
+//! Records the state of the machine before the node starts: kernel settings, shared directories, packet filter chains.
+//! It restores only what the node's components are known to change and what was recorded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ const SETTINGS: [&str; 9] = [
     "vm/panic_on_oom",
 ];
 
-/// Directories with a fixed place that containerd, kubelet and CNI plugins make, the inner ones first.
+/// Directories with fixed paths that containerd, kubelet and CNI plugins create, the inner ones first.
 const DIRECTORIES: [&str; 10] = [
     "/run/containerd/s",
     "/run/containerd/runc/k8s.io",
@@ -38,24 +38,24 @@ const DIRECTORIES: [&str; 10] = [
     "/var/log/containers",
     "/var/log/pods",
 ];
-/// kubelet's socket for device plugins is here wherever the rest of kubelet's files is.
+/// The kubelet's socket for device plugins is always here, even if its other files are elsewhere.
 const KUBELET: &str = "/var/lib/kubelet/device-plugins";
 
-/// The record.
+/// The recorded state of the machine.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Before {
     settings: BTreeMap<String, String>,
-    /// Those of the directories that existed.
+    /// Which of the directories existed.
     directories: BTreeSet<PathBuf>,
     chains: BTreeSet<String>,
 }
 
 impl Before {
-    /// Looks at the machine and writes the record, which must be done before anything is changed.
+    /// Reads the state of the machine and writes the record. Call it before anything changes.
     pub(super) fn record(paths: &Paths) -> Result<Self, Error> {
         let chains = firewall::chains()?;
         if chains.iter().any(|chain| chain.starts_with("KUBE-")) {
-            let why = "there are packet filter chains of another kube-proxy (KUBE-…); end that node first";
+            let why = "packet filter chains of another kube-proxy (KUBE-…) exist; stop that node first";
             return Err(Error::failed("make this machine a node", why));
         }
         let mut before = Self { settings: BTreeMap::new(), directories: BTreeSet::new(), chains };
@@ -72,22 +72,21 @@ impl Before {
         Ok(before)
     }
 
-    /// The record of this cluster, if its node ever began to start.
+    /// Reads the record of this cluster; `None` if its node never began to start.
     pub(super) fn read(paths: &Paths) -> Result<Option<Self>, Error> {
         let file = Self::file(paths)?;
         let Some(text) = read(&file)? else { return Ok(None) };
         serde_json::from_str(&text)
             .map(Some)
-            .map_err(|error| Error::failed(format!("understand {}", file.display()), error))
+            .map_err(|error| Error::failed(format!("parse {}", file.display()), error))
     }
 
-    /// The packet filter chains of others.
+    /// The packet filter chains that existed before the node.
     pub(super) fn chains(&self) -> &BTreeSet<String> {
         &self.chains
     }
 
-    /// Gives settings their old values and removes directories that came with the node and are empty; then forgets the
-    /// record.
+    /// Restores the settings, removes empty directories that the node created, and then removes the record.
     pub(super) fn put_back(&self, paths: &Paths) -> Result<(), Error> {
         for (name, value) in &self.settings {
             let path = setting(name);
@@ -109,7 +108,7 @@ impl Before {
         let removed =
             if path == Path::new(KUBELET) { fs::remove_dir_all(path) } else { fs::remove_dir(path) };
         match removed {
-            // Not empty: somebody else has come to use it.
+            // Not empty: another program uses it now.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
             {

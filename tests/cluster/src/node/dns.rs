@@ -1,5 +1,5 @@
 //! The cluster's DNS: `CoreDNS` on the bridge.
-//! It answers for the cluster itself and asks the machine's own resolver for every other name.
+//! It answers names of the cluster itself and forwards all others to the machine's own resolver.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use std::{
 use super::network::ADDRESS;
 use crate::{Attempt, ControlPlane, Error, Paths, Supervisor, Tools, ports, probe};
 
-/// A death is noticed at once; a machine may stand still for a while.
+/// Long, because a machine may pause. If the component exits, the wait ends at once.
 const START_WITHIN: Duration = Duration::from_mins(10);
 
-/// Starts `CoreDNS` and waits until it knows the cluster's Services.
+/// Starts `CoreDNS` and waits until it has read the cluster's Services.
 pub(super) fn start(
     paths: &Paths,
     tools: &Tools,
@@ -23,7 +23,7 @@ pub(super) fn start(
 ) -> Result<(), Error> {
     let [ready] = ports::free(IpAddr::V4(ADDRESS))?;
     let ready = SocketAddr::new(IpAddr::V4(ADDRESS), ready);
-    // An administrator's, because it only reads and nobody else's program runs here.
+    // An administrator's kubeconfig is acceptable: CoreDNS only reads, and no other program uses it.
     let kubeconfig = control_plane.kubeconfig().display();
     let config = paths.component("coredns")?.join("Corefile");
     let text = format!(

@@ -1,5 +1,5 @@
-//! Files that containerd, its shims, CNI plugins and kubelet leave in places that cannot be chosen.
-//! It removes only what is traced back to this cluster: others, Docker for one, keep theirs in the same directories.
+//! Removes files that containerd, its shims, CNI plugins and kubelet leave in directories with fixed paths.
+//! Other programs, such as Docker, use the same directories, so it removes only files that belong to this cluster.
 
 use std::{
     collections::BTreeSet,
@@ -14,8 +14,8 @@ const RUNC: &str = "/run/containerd/runc/k8s.io";
 const NETWORK_RESULTS: &str = "/var/lib/cni/results";
 const LOG_LINKS: &str = "/var/log/containers";
 
-/// Removes what the containers of the containerd in `runtime` and a kubelet whose logs are in `logs` left elsewhere.
-/// Their processes must have ended; the state of containerd must still be there, because it tells what is ours.
+/// Removes files outside the cluster's directory: of the containerd in `runtime`, and of the kubelet with `logs`.
+/// Their processes must have ended. The state of containerd must still exist, because it names the containers.
 pub(super) fn remove(runtime: &Path, logs: &Path) -> Result<(), Error> {
     let bundles = runtime.join("state/io.containerd.runtime.v2.task").join(NAMESPACE);
     let containers: BTreeSet<String> = names(&bundles)?.collect();
@@ -41,7 +41,7 @@ pub(super) fn remove(runtime: &Path, logs: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the shim of a container listens, as containerd noted it.
+/// The socket of a container's shim, from the file that containerd wrote.
 fn socket(bundle: &Path) -> Result<Option<PathBuf>, Error> {
     let file = bundle.join("address");
     match fs::read_to_string(&file) {
@@ -53,7 +53,7 @@ fn socket(bundle: &Path) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// A result is named `<network>-<container>-<interface>`, and networks may have dashes.
+/// A result is named `<network>-<container>-<interface>`. The name of a network may contain dashes.
 fn container_of(result: &str) -> Option<&str> {
     let (network_and_container, _) = result.rsplit_once('-')?;
     network_and_container.rsplit_once('-').map(|(_, container)| container)

@@ -1,5 +1,5 @@
-//! The packet filter rules of the node: its own two and those that kube-proxy, kubelet and CNI plugins add.
-//! It never touches a rule that names none of these.
+//! The packet filter rules of the node: its own, and those that kube-proxy, kubelet and CNI plugins add.
+//! It never changes other rules.
 
 use std::{
     collections::BTreeSet,
@@ -10,10 +10,10 @@ use std::{
 use super::network::{BRIDGE, PODS};
 use crate::{Attempt, Error, error::run};
 
-/// Marks our own rules.
+/// The comment that marks the node's own rules.
 const COMMENT: &str = "doce-cluster";
 const FAMILIES: [&str; 2] = ["iptables", "ip6tables"];
-/// Chains of Kubernetes and of CNI plugins begin with these.
+/// Prefixes of the chains of Kubernetes and of CNI plugins.
 const PREFIXES: [&str; 2] = ["KUBE-", "CNI-"];
 
 /// The chains of Kubernetes and of CNI plugins that exist now.
@@ -25,20 +25,20 @@ pub(super) fn chains() -> Result<BTreeSet<String>, Error> {
     Ok(found)
 }
 
-/// Lets pods out to the networks that the machine reaches, and lets the answers back in.
+/// Lets pods connect to the networks that the machine reaches, and lets the answers back in.
 pub(super) fn up() -> Result<(), Error> {
     let comment = ["-m", "comment", "--comment", COMMENT];
     let nat = ["-t", "nat", "-A", "POSTROUTING", "-s", PODS, "!", "-d", PODS, "-j", "MASQUERADE"];
-    run(iptables().args(nat).args(comment), "let pods out through the machine's address")?;
-    // Where something else (Docker, for one) set the policy of FORWARD to DROP, pods need these.
+    run(iptables().args(nat).args(comment), "let pods connect through the machine's address")?;
+    // Pods need these if another program, such as Docker, has set the policy of FORWARD to DROP.
     for direction in ["-i", "-o"] {
         let accept = ["-I", "FORWARD", direction, BRIDGE, "-j", "ACCEPT"];
-        run(iptables().args(accept).args(comment), "let packets of pods be forwarded")?;
+        run(iptables().args(accept).args(comment), "forward packets of pods")?;
     }
     Ok(())
 }
 
-/// Removes every rule and chain of the node, except chains that were there `before` it.
+/// Removes every rule and chain of the node, except the chains in `before`, which existed before the node.
 pub(super) fn down(before: &BTreeSet<String>) -> Result<(), Error> {
     for family in FAMILIES {
         let now = save(family)?;
@@ -61,7 +61,7 @@ fn save(family: &str) -> Result<String, Error> {
 }
 
 fn restore(family: &str, rules: &str) -> Result<(), Error> {
-    let attempt = || format!("write the rules of {family} back without those of the node");
+    let attempt = || format!("restore the rules of {family} without those of the node");
     let mut child = Command::new(format!("{family}-restore"))
         .arg("--wait")
         .stdin(Stdio::piped())
@@ -107,7 +107,7 @@ COMMIT
 ";
 
     #[test]
-    fn only_what_came_with_the_node_goes() {
+    fn only_rules_and_chains_of_the_node_are_removed() {
         let before = BTreeSet::from(["CNI-a".to_owned()]);
         let expected = "*nat
 :POSTROUTING ACCEPT [0:0]

@@ -1,5 +1,5 @@
-//! The images of the cluster, made from recipes because nothing can be pulled, and kept in the cache.
-//! It serves none of them: that is `serve`.
+//! Makes the images of the cluster from recipes, because nothing can be pulled, and keeps them in the cache.
+//! `serve` serves them.
 
 mod build;
 mod family;
@@ -26,16 +26,16 @@ pub(super) use on_demand::OnDemand;
 pub(super) use operator::REFERENCE as OPERATOR;
 pub(super) use store::Descriptor;
 
-/// Names and places of the images that are there when the node starts.
+/// Names and locations of the images that exist when the node starts.
 #[derive(Debug)]
 pub(super) struct Images {
-    /// What each reference means.
+    /// Manifests by reference.
     pub(super) manifests: BTreeMap<String, Descriptor>,
     /// Directories of blobs.
     pub(super) blobs: Vec<PathBuf>,
-    /// The registries whose images can be had.
+    /// The registries whose images recipes can make.
     pub(super) registries: BTreeSet<String>,
-    /// Where images are made that somebody asks for later.
+    /// Directory for images that are made on demand.
     pub(super) cache: PathBuf,
 }
 
@@ -44,8 +44,8 @@ pub(super) const PAUSE: &str = "docker.io/library/busybox:1.37";
 /// The image that builds images.
 pub(super) const BUILDKIT: &str = "docker.io/moby/buildkit:v0.33.1-rootless";
 
-/// What every cluster needs, or nearly every run of the node tests; made at once, because several together take less
-/// time. Everything else is made for the first one who asks for it.
+/// Images that every cluster or nearly every run of the node tests needs. They are made at the start, because making
+/// several together takes less time. All others are made on the first request.
 const AT_ONCE: [&str; 10] = [
     PAUSE,
     BUILDKIT,
@@ -80,7 +80,7 @@ const RECIPES: [(&str, &str); 18] = [
     ("elixir", include_str!("../../images/elixir.toml")),
 ];
 
-/// Makes what the cache does not have, and the operator's own image from the sources as they are now.
+/// Makes the images that the cache lacks, and the operator's own image from the current sources.
 pub(super) fn ensure(paths: &Paths, tools: &Tools) -> Result<Images, Error> {
     let dir = cache(paths);
     let cache = Store::open(dir.clone())?;
@@ -92,7 +92,7 @@ pub(super) fn ensure(paths: &Paths, tools: &Tools) -> Result<Images, Error> {
     for (reference, (recipe, text)) in &recipes {
         manifests.insert((*reference).to_owned(), build::ensure(reference, recipe, text, &cache, tools)?);
     }
-    // The operator's image changes with every edit, so it lives and goes with the cluster.
+    // The operator's image changes with every edit, so it belongs to the cluster and not to the cache.
     let own = Store::open(paths.component("images")?)?;
     manifests.insert(OPERATOR.to_owned(), operator::build(&own)?);
     let listed = families.iter().flat_map(Family::listed).chain([OPERATOR.to_owned()]);
@@ -100,12 +100,12 @@ pub(super) fn ensure(paths: &Paths, tools: &Tools) -> Result<Images, Error> {
     Ok(Images { manifests, blobs: vec![own.blobs(), cache.blobs()], registries, cache: dir })
 }
 
-/// Where images are kept from cluster to cluster.
+/// The directory of images that all clusters share.
 fn cache(paths: &Paths) -> PathBuf {
     paths.cache().join("images")
 }
 
-/// Makes one image, where the cache does not have it, and returns its digest.
+/// Makes one image if the cache lacks it, and returns its digest.
 pub fn make(paths: &Paths, reference: &str, tools: &Tools) -> Result<String, Error> {
     let (recipe, text) = recipe(&families()?, reference)?;
     Ok(build::ensure(reference, &recipe, &text, &Store::open(cache(paths))?, tools)?.digest)
@@ -121,11 +121,11 @@ fn families() -> Result<Vec<Family>, Error> {
 }
 
 fn recipe(families: &[Family], reference: &str) -> Result<(Recipe, String), Error> {
-    let none = || Error::failed(format!("make the image {reference}"), "no recipe in images/ is for it");
+    let none = || Error::failed(format!("make the image {reference}"), "no recipe in images/ makes it");
     families.iter().find_map(|family| family.recipe(reference).transpose()).unwrap_or_else(|| Err(none()))
 }
 
-/// Makes the root file systems that are missing, side by side: each spends half of its time waiting for a download.
+/// Makes the missing root file systems in parallel: each waits half of its time for downloads.
 fn make_roots<'a>(recipes: impl Iterator<Item = &'a Recipe>, cache: &Store) -> Result<(), Error> {
     let roots: BTreeSet<_> =
         recipes.filter_map(|recipe| Some((recipe.release.as_str(), recipe.packages.as_deref()?))).collect();
@@ -137,7 +137,7 @@ fn make_roots<'a>(recipes: impl Iterator<Item = &'a Recipe>, cache: &Store) -> R
         makers.into_iter().try_for_each(|maker| match maker.join() {
             Ok(made) => made.map(drop),
             Err(_) => {
-                Err(Error::failed("make the root file systems of the images", "one of the makers panicked"))
+                Err(Error::failed("make the root file systems of the images", "one of the threads panicked"))
             }
         })
     })
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_recipe_can_be_read_and_no_two_are_for_one_name() {
+    fn every_recipe_parses_and_no_two_have_the_same_name() {
         let all = listed().unwrap();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         let families = families().unwrap();

@@ -1,5 +1,4 @@
-//! kubelet and kube-proxy, and the wait until the node is Ready.
-//! It places no pod.
+//! Starts kubelet and kube-proxy, and waits until the node is Ready.
 
 use std::{
     fs,
@@ -19,7 +18,7 @@ use crate::{Attempt, ControlPlane, Error, Paths, Supervisor, Tools, ports, probe
 
 /// The node's name.
 const NODE: &str = "doce-node";
-/// A death is noticed at once; a machine may stand still for a while.
+/// Long, because a machine may pause. If the component exits, the wait ends at once.
 const START_WITHIN: Duration = Duration::from_mins(10);
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -80,7 +79,7 @@ fn kubelet(paths: &Paths, control_plane: &ControlPlane, port: u16, health: u16) 
         "clusterDNS": [ADDRESS],
         "clusterDomain": "cluster.local",
         "podLogsDir": paths.component("kubelet/logs")?,
-        // A fairly full disk of somebody's machine is no reason to throw pods out.
+        // The disk of a developer's machine may be fairly full, and that must not evict pods.
         "evictionHard": {
             "memory.available": "50Mi",
             "nodefs.available": "1%",
@@ -91,7 +90,7 @@ fn kubelet(paths: &Paths, control_plane: &ControlPlane, port: u16, health: u16) 
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "maxPods": 250,
-        // The measure of a rollout should be the operator, not kubelet's modesty.
+        // So that tests and benchmarks of rollouts measure the operator, not the kubelet's rate limit.
         "kubeAPIQPS": 100,
         "kubeAPIBurst": 200,
         "serializeImagePulls": false,
@@ -102,7 +101,7 @@ fn proxy(kubeconfig: &Path, health: u16, metrics: u16) -> Value {
     json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        // The one mode in which node ports answer on 127.0.0.1.
+        // The only mode in which node ports answer on 127.0.0.1.
         "mode": "iptables",
         "iptables": {"localhostNodePorts": true, "minSyncPeriod": "100ms"},
         "clientConnection": {"kubeconfig": kubeconfig},
@@ -111,7 +110,7 @@ fn proxy(kubeconfig: &Path, health: u16, metrics: u16) -> Value {
         "bindAddress": ADDRESS,
         "healthzBindAddress": SocketAddr::new(LOOPBACK, health),
         "metricsBindAddress": SocketAddr::new(LOOPBACK, metrics),
-        // 0 leaves the machine's own settings as they are.
+        // 0 keeps the machine's own settings.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     })
 }

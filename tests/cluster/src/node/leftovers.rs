@@ -1,4 +1,4 @@
-//! What outlives containerd and kubelet: containers, their shims, mounts and control groups.
+//! Removes what outlives containerd and kubelet: containers, their shims, mounts and control groups.
 //! It ends only processes in the node's own control groups and shims of its own containerd.
 
 use std::{
@@ -18,17 +18,17 @@ use rustix::{
 
 use crate::{Attempt, Error};
 
-/// kubelet puts all pods below this group of each hierarchy.
+/// The control group of each hierarchy below which the kubelet puts all pods.
 const GROUP: &str = "kubepods";
 const HIERARCHIES: &str = "/sys/fs/cgroup";
-/// Longest wait until what was killed is gone; a machine may stand still for a while.
+/// How long to wait until killed processes are gone. Long, because a machine may pause.
 const WITHIN: Duration = Duration::from_mins(5);
 
-/// The control groups of pods that exist; none before a kubelet has run.
+/// The existing control groups of pods; empty before a kubelet has run.
 pub(super) fn groups() -> Vec<PathBuf> {
     let hierarchies = fs::read_dir(HIERARCHIES).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut roots: Vec<PathBuf> = hierarchies.filter(|path| path.is_dir() && !path.is_symlink()).collect();
-    // With cgroup v2 there is one hierarchy and the directory itself is it.
+    // With cgroup v2 there is one hierarchy, and its root is the directory itself.
     roots.push(PathBuf::from(HIERARCHIES));
     roots.into_iter().map(|root| root.join(GROUP)).filter(|group| group.is_dir()).collect()
 }
@@ -45,7 +45,7 @@ pub(super) fn kill(socket: &Path) -> Result<(), Error> {
         if Instant::now() >= deadline {
             return Err(Error::failed(
                 "end the containers",
-                format!("processes {left:?} survived being killed"),
+                format!("processes {left:?} are still alive after SIGKILL"),
             ));
         }
         for pid in left {
@@ -54,14 +54,14 @@ pub(super) fn kill(socket: &Path) -> Result<(), Error> {
     }
 }
 
-/// Takes off every mount below `dir`, the youngest first.
+/// Unmounts every mount below `dir`, the newest first.
 pub(super) fn unmount_below(dir: &Path) -> Result<(), Error> {
     const TABLE: &str = "/proc/self/mountinfo";
     let table = fs::read_to_string(TABLE).attempt(|| format!("read {TABLE}"))?;
     let points = table.lines().filter_map(mount_point).filter(|point| point.starts_with(dir));
     for point in points.collect::<Vec<_>>().into_iter().rev() {
         match unmount(&point, UnmountFlags::DETACH) {
-            // Gone with the one it was mounted on.
+            // Already gone, together with the mount that contained it.
             Err(Errno::INVAL | Errno::NOENT) | Ok(()) => {}
             Err(errno) => return Err(errno).attempt(|| format!("unmount {}", point.display())),
         }
@@ -69,7 +69,7 @@ pub(super) fn unmount_below(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the control groups of pods, which must be without processes.
+/// Removes the control groups of pods, which must have no processes.
 pub(super) fn remove_groups() -> Result<(), Error> {
     groups().iter().try_for_each(|group| remove_group(group))
 }
@@ -121,7 +121,7 @@ fn kill_and_wait(pid: i32) -> Result<(), Error> {
     let attempt = || format!("kill process {pid} of a container");
     let Some(number) = Pid::from_raw(pid) else { return Ok(()) };
     let process = match pidfd_open(number, PidfdFlags::empty()) {
-        // The first: ended meanwhile. The second: ended, and only its last thread's remains are listed.
+        // SRCH: it has ended meanwhile. INVAL: it has ended, and only a remainder of its last thread is listed.
         Err(Errno::SRCH | Errno::INVAL) => return Ok(()),
         other => other.attempt(attempt)?,
     };
@@ -133,7 +133,7 @@ fn kill_and_wait(pid: i32) -> Result<(), Error> {
     poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&second)).map(drop).attempt(attempt)
 }
 
-/// The fifth field of a line of the mount table, in which blanks are written as `\040`.
+/// The fifth field of a line of the mount table. The kernel escapes spaces as `\040`.
 fn mount_point(line: &str) -> Option<PathBuf> {
     let field = line.split(' ').nth(4)?.as_bytes();
     let mut path = Vec::with_capacity(field.len());
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mount_points_are_read_as_the_kernel_writes_them() {
+    fn escaped_mount_points_are_decoded() {
         let line = r"36 35 98:0 /root /mnt/with\040blank rw,noatime shared:1 - ext3 /dev/root rw";
         assert_eq!(mount_point(line), Some(PathBuf::from("/mnt/with blank")));
         assert_eq!(mount_point("36 35"), None);

@@ -1,5 +1,5 @@
-//! The node's bridge, on which pods, the API server and the node's own servers meet.
-//! It starts no process, and it removes only an interface that it made.
+//! The node's bridge, which connects pods, the API server and the node's own servers.
+//! It starts no process and removes only the interface that it created.
 
 use std::{fs, io, net::Ipv4Addr, path::Path, process::Command};
 
@@ -8,18 +8,18 @@ use crate::{Attempt, Error, Paths, error::run, probe};
 
 /// The bridge's address, on which the API server listens in mode node.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 117, 0, 1);
-/// Its name; there can be one of it, so one node runs on a machine at a time.
+/// The name of the bridge. It is fixed, so only one node can run on a machine at a time.
 pub(super) const BRIDGE: &str = "doce0";
 /// All addresses of the bridge.
 pub(super) const PODS: &str = "10.117.0.0/16";
-/// The first address of a pod: those below are the node's.
+/// The first address of a pod. Lower addresses belong to the node.
 pub(super) const FIRST_POD: Ipv4Addr = Ipv4Addr::new(10, 117, 1, 0);
 
-/// Records what the machine is like, and makes the bridge. Comes before the control plane.
+/// Records the state of the machine and creates the bridge. Runs before the control plane starts.
 pub fn up(paths: &Paths) -> Result<(), Error> {
     if is_there() {
-        let why = "it is there already: another cluster in mode node runs here; take it down in its own directory first";
-        return Err(Error::failed(format!("make the bridge {BRIDGE}"), why));
+        let why = "it exists: another cluster in mode node runs here; take that one down in its directory";
+        return Err(Error::failed(format!("create the bridge {BRIDGE}"), why));
     }
     Before::record(paths)?;
     ip(&["link", "add", BRIDGE, "type", "bridge"])?;
@@ -29,12 +29,12 @@ pub fn up(paths: &Paths) -> Result<(), Error> {
     firewall::up()
 }
 
-/// Removes the bridge. Interfaces of pods vanish with their pods.
+/// Removes the bridge. Interfaces of pods disappear with their pods.
 pub(super) fn down() -> Result<(), Error> {
     if is_there() { ip(&["link", "delete", BRIDGE]) } else { Ok(()) }
 }
 
-/// No interface of a pod is left on the bridge, or says how many are.
+/// Succeeds if no interface of a pod is left on the bridge. The error says how many are.
 pub(super) fn is_empty() -> Result<(), String> {
     let path = format!("/sys/class/net/{BRIDGE}/brif");
     let left = fs::read_dir(path).map_or(0, Iterator::count);
@@ -49,8 +49,8 @@ fn ip(arguments: &[&str]) -> Result<(), Error> {
     run(Command::new("ip").args(arguments), &format!("run ip {} (as root)", arguments.join(" "))).map(drop)
 }
 
-/// Lets packets pass between pods and the world, and through the packet filter on their way from pod to pod: without
-/// the latter an answer to a Service's address would reach the asking pod from the wrong one.
+/// Forwards packets between pods and other networks, and sends packets between pods through the packet filter. Without
+/// the latter, an answer from a Service would reach the client pod from the wrong address.
 fn forward() -> Result<(), Error> {
     let bridged = Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables");
     if !bridged.exists() {

@@ -1,5 +1,5 @@
-//! containerd, with its own socket, state and network configuration in the cluster's directory.
-//! It does not touch a containerd that the machine may run for itself.
+//! Starts containerd, with its own socket, state and network configuration in the cluster's directory.
+//! It does not touch the machine's own containerd.
 
 use std::{
     collections::BTreeSet,
@@ -16,22 +16,22 @@ use serde_json::json;
 use super::network::{ADDRESS, BRIDGE, FIRST_POD, PODS};
 use crate::{Attempt, Error, Paths, Supervisor, probe, progress};
 
-/// A death is noticed at once; a machine may stand still for a while.
+/// Long, because a machine may pause. If the component exits, the wait ends at once.
 const START_WITHIN: Duration = Duration::from_mins(10);
-/// Where Debian's package has the CNI plugins.
+/// The directory of the CNI plugins in Debian's package.
 const PLUGINS: &str = "/usr/lib/cni";
 
-/// Where containerd listens.
+/// The socket on which containerd listens.
 pub(super) fn socket(paths: &Paths) -> Result<PathBuf, Error> {
     Ok(paths.component("containerd")?.join("containerd.sock"))
 }
 
-/// What containerd knows of registries: a directory for each, by its host and port, read at every pull.
+/// The configuration of registries: one directory each, named by host and port. containerd reads it at every pull.
 pub(super) fn registries(paths: &Paths) -> Result<PathBuf, Error> {
     paths.component("containerd/registries")
 }
 
-/// Starts containerd; images whose registry is one of `registries` come from `mirror` alone.
+/// Starts containerd. It pulls images of `registries` only from `mirror`.
 pub(super) fn start(
     paths: &Paths,
     supervisor: &mut Supervisor,
@@ -42,7 +42,7 @@ pub(super) fn start(
     let dir = paths.component("containerd")?;
     let networks = paths.component("containerd/networks")?;
     write(&networks.join("10-doce.conflist"), &format!("{:#}", network(&dir)))?;
-    // Named twice, because containerd asks the registry itself where only a mirror is named.
+    // The mirror is also the server. Otherwise containerd would fall back to the registry itself.
     let hosts_toml = format!(
         "server = \"http://{mirror}\"\n[host.\"http://{mirror}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"
     );
@@ -69,7 +69,7 @@ fn settings(dir: &Path, socket: &Path, pause_image: &str, snapshotter: &str) -> 
         "state": dir.join("state"),
         "grpc": {"address": socket},
         "plugins": {"io.containerd.grpc.v1.cri": {
-            // Without CAP_SYS_RESOURCE a lower score than one's own is refused, and with it every container.
+            // Without CAP_SYS_RESOURCE, the kernel rejects a score below the current one, and no container would start.
             "restrict_oom_score_adj": true,
             "netns_mounts_under_state_dir": true,
             "sandbox_image": pause_image,
@@ -93,7 +93,7 @@ fn network(dir: &Path) -> serde_json::Value {
             {
                 "type": "bridge",
                 "bridge": BRIDGE,
-                // A pod may reach itself through its Service.
+                // Lets a pod reach itself through its Service.
                 "hairpinMode": true,
                 "ipam": {
                     "type": "host-local",
@@ -107,12 +107,12 @@ fn network(dir: &Path) -> serde_json::Value {
     })
 }
 
-/// `overlayfs` where the kernel can stack directories on the cluster's own file system, `native` (copies) elsewhere.
+/// `overlayfs` if the kernel supports it on the file system of the cluster's directory, else `native`, which copies.
 fn snapshotter(dir: &Path) -> Result<&'static str, Error> {
     let trial = dir.join("overlay-trial");
     for name in ["lower", "upper", "work", "merged"] {
         let path = trial.join(name);
-        fs::create_dir_all(&path).attempt(|| format!("make {}", path.display()))?;
+        fs::create_dir_all(&path).attempt(|| format!("create {}", path.display()))?;
     }
     let at = |name: &str| trial.join(name).display().to_string();
     let options = format!("lowerdir={},upperdir={},workdir={}", at("lower"), at("upper"), at("work"));
@@ -124,7 +124,7 @@ fn snapshotter(dir: &Path) -> Result<&'static str, Error> {
         unmount(&merged, UnmountFlags::empty()).attempt(|| format!("unmount {}", merged.display()))?;
     } else {
         progress::say(format_args!(
-            "no overlay mounts on this file system: containers start slower, from copies"
+            "this file system does not support overlayfs: containers start from copies, which is slower"
         ));
     }
     fs::remove_dir_all(&trial).attempt(|| format!("remove {}", trial.display()))?;

@@ -1,6 +1,6 @@
 //! The process with the node's own servers: a registry of the prepared images, and Git repositories over HTTP.
-//! Images come from the cache, which gets those that a recipe is for, and from the cluster's directory; repositories are
-//! whatever is on the disk. It takes nothing from anyone.
+//! Images come from the cache and from the cluster's directory. If the cache lacks an image that has a recipe, the
+//! server makes it. Repositories come from the disk. Both servers are read-only.
 
 mod git;
 mod registry;
@@ -18,28 +18,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::images::{Descriptor, OnDemand};
 use crate::{Attempt, Error};
 
-/// What is served where: the content of the one file that the process is started with.
+/// What to serve at which address: the content of the configuration file of the process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Served {
-    /// Where the registry listens.
+    /// Address of the registry.
     pub(super) registry: SocketAddr,
     /// Manifests by reference: `docker.io/library/node:22-bookworm-slim`.
     pub(super) manifests: BTreeMap<String, Descriptor>,
-    /// Directories of blobs, looked through in this order.
+    /// Directories of blobs, searched in this order.
     pub(super) blobs: Vec<PathBuf>,
-    /// Where images are made that are not among the manifests.
+    /// Directory for images that are made on demand.
     pub(super) cache: PathBuf,
-    /// Where Git listens.
+    /// Address of the Git server.
     pub(super) git: SocketAddr,
     /// The directory of the repositories.
     pub(super) repositories: PathBuf,
 }
 
-/// Serves until the process is ended.
+/// Serves until the process receives SIGTERM.
 pub fn run(config: &Path) -> Result<(), Error> {
     let text = fs::read(config).attempt(|| format!("read {}", config.display()))?;
     let served: Served = serde_json::from_slice(&text)
-        .map_err(|error| Error::failed(format!("understand {}", config.display()), error))?;
+        .map_err(|error| Error::failed(format!("parse {}", config.display()), error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

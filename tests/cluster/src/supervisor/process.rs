@@ -1,5 +1,5 @@
-//! One started process, told apart from any later one that got the same number.
-//! It signals a process only through a descriptor that was checked to be that process.
+//! One started process, distinguished from any later process with the same PID.
+//! It sends signals only through a descriptor that it has verified to be that process.
 
 use std::{
     fs, io,
@@ -19,34 +19,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attempt, Error};
 
-/// How long the system may take to end a process that was killed; a machine may stand still for a while.
+/// How long the kernel may take to end a killed process. Long, because a machine may pause.
 const KILLED_WITHIN: Duration = Duration::from_mins(5);
 
-/// What must be known of a process to end it later from another launcher.
+/// What another launcher needs to know about a process to end it later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The component.
     pub name: String,
-    /// Its process and process group number.
+    /// The PID, which is also the process group ID.
     pub pid: u32,
-    /// When it started, in clock ticks since boot: a number used again has another start.
+    /// Start time in clock ticks since boot. A reused PID has a different start time.
     pub started: u64,
-    /// The boot in which that was.
+    /// ID of the boot in which it started.
     pub boot: String,
 }
 
-/// A descriptor of a process: stays with it, whatever happens to its number.
+/// A descriptor of a process. It refers to that process even if its PID is reused.
 #[derive(Debug)]
 pub struct Handle(OwnedFd);
 
 impl Process {
-    /// The process with this number, as it is now.
+    /// The process that has this PID now.
     pub fn of(name: &str, pid: u32) -> Result<Self, Error> {
-        let started = started(pid).attempt(|| format!("see when {name} (process {pid}) started"))?;
+        let started = started(pid).attempt(|| format!("read the start time of {name} (process {pid})"))?;
         Ok(Self { name: name.to_owned(), pid, started, boot: boot()? })
     }
 
-    /// The process if it is still there.
+    /// A handle to the process; `None` if it is gone.
     pub fn handle(&self) -> Result<Option<Handle>, Error> {
         if self.boot != boot()? {
             return Ok(None);
@@ -56,18 +56,18 @@ impl Process {
             Err(Errno::SRCH) => return Ok(None),
             Err(errno) => return Err(errno).attempt(|| format!("open {} (process {})", self.name, self.pid)),
         };
-        // Only now is the number pinned, so only now does the start time prove anything.
+        // The open descriptor keeps the PID from being reused, so the start time is compared only now.
         Ok(started(self.pid).is_ok_and(|started| started == self.started).then_some(Handle(fd)))
     }
 
-    /// Asks the process and its group to end, and kills what is left of them after `within`.
+    /// Sends SIGTERM to the process, waits at most `within`, and then kills what is left of its group.
     pub fn end(&self, handle: &Handle, within: Duration) -> Result<(), Error> {
         if handle.alive() {
             let _gone = pidfd_send_signal(&handle.0, Signal::TERM);
             handle.wait(within);
         }
-        // The group's number cannot be taken by another process while a member lives; without members this fails with
-        // "no such process", which is what is wanted.
+        // No other process can get the ID of the group while a member lives. Without members this fails with "no such
+        // process", which is fine.
         let group = self.number()?;
         if test_kill_process_group(group).is_ok() {
             let _gone = kill_process_group(group, Signal::KILL);
@@ -75,18 +75,21 @@ impl Process {
         if handle.wait(KILLED_WITHIN) {
             return Ok(());
         }
-        Err(Error::failed(format!("end {} (process {})", self.name, self.pid), "it survived being killed"))
+        Err(Error::failed(
+            format!("end {} (process {})", self.name, self.pid),
+            "it is still alive after SIGKILL",
+        ))
     }
 
     fn number(&self) -> Result<Pid, Error> {
         i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or_else(|| {
-            Error::failed(format!("find {}", self.name), format!("{} is no process number", self.pid))
+            Error::failed(format!("find {}", self.name), format!("{} is not a valid PID", self.pid))
         })
     }
 }
 
 impl Handle {
-    /// Whether the process has not ended; one that nobody has collected counts as ended.
+    /// Whether the process is running. A zombie counts as ended.
     #[must_use]
     pub fn alive(&self) -> bool {
         !self.wait(Duration::ZERO)
@@ -98,7 +101,7 @@ impl Handle {
         &self.0
     }
 
-    /// Waits until the process has ended, at most `within`; says whether it has.
+    /// Waits until the process has ended, at most `within`; returns whether it has.
     pub(crate) fn wait(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         loop {
@@ -114,17 +117,16 @@ impl Handle {
     }
 }
 
-/// Reads a record of processes; none when there is no file.
+/// Reads a record of processes; it is empty if the file does not exist.
 pub fn read(path: &Path) -> Result<Vec<Process>, Error> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.attempt(|| format!("read {}", path.display()))?,
     };
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::failed(format!("understand {}", path.display()), error))
+    serde_json::from_slice(&text).map_err(|error| Error::failed(format!("parse {}", path.display()), error))
 }
 
-/// Writes a record of processes so that a reader sees the old or the new one, never half of it.
+/// Writes a record of processes atomically: a reader sees the old or the new one.
 pub fn write(path: &Path, processes: &[&Process]) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(processes)
         .map_err(|error| Error::failed(format!("write {}", path.display()), error))?;
@@ -138,8 +140,8 @@ fn started(pid: u32) -> io::Result<u64> {
     start_time(&stat).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat has no start time")))
 }
 
-/// Field 22 of a stat line. The second field is the program's name in parentheses and may itself hold blanks and more
-/// parentheses, so the count starts behind the last one.
+/// Field 22 of a stat line. Field 2 is the program's name in parentheses and may itself contain spaces and parentheses,
+/// so the count starts after the last one.
 fn start_time(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_programs_name_does_not_disturb_its_start_time() {
+    fn a_program_name_with_parentheses_does_not_disturb_its_start_time() {
         let fields: Vec<String> = (3..=30).map(|field| field.to_string()).collect();
         let stat = format!("17 (a) (b c) {}", fields.join(" "));
         assert_eq!(start_time(&stat), Some(22));
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_used_again_is_another_process() {
+    fn a_reused_pid_is_another_process() {
         let ours = Process::of("test", std::process::id()).unwrap();
         assert!(ours.handle().unwrap().is_some_and(|handle| handle.alive()));
         let earlier = Process { started: ours.started - 1, ..ours.clone() };

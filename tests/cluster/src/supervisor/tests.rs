@@ -1,4 +1,4 @@
-//! Starts, ends and loses real processes.
+//! The supervisor with real processes that start, exit and hang.
 
 use super::*;
 
@@ -18,17 +18,17 @@ fn supervisor() -> (tempfile::TempDir, Paths, Supervisor) {
 }
 
 #[test]
-fn a_component_that_ends_is_named_with_its_last_lines() {
+fn a_component_that_exits_is_reported_with_its_last_lines() {
     let (_dir, _paths, mut supervisor) = supervisor();
-    let never = || Err("it never is".to_owned());
+    let never = || Err("it never becomes ready".to_owned());
     let error = supervisor.start("etcd", shell("echo no space >&2; exit 3"), SOON, never).unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("etcd has ended"), "{text}");
+    assert!(text.starts_with("etcd exited unexpectedly"), "{text}");
     assert!(text.ends_with("no space"), "{text}");
 }
 
 #[test]
-fn what_is_not_ready_in_time_says_what_is_missing() {
+fn a_component_that_is_not_ready_in_time_is_reported_with_what_is_missing() {
     let (_dir, _paths, mut supervisor) = supervisor();
     let never = || Err("port 1 is closed".to_owned());
     let error = supervisor.start("etcd", shell("exec sleep 600"), Duration::ZERO, never).unwrap_err();
@@ -37,10 +37,10 @@ fn what_is_not_ready_in_time_says_what_is_missing() {
 }
 
 #[test]
-fn another_launcher_ends_a_component_and_what_it_started() {
+fn another_launcher_ends_a_component_and_its_children() {
     let (dir, paths, mut first) = supervisor();
     let child = dir.path().join("child");
-    // The shell ignores the request to end, so it and its child have to be killed.
+    // The shell ignores SIGTERM, so it and its child have to be killed.
     let script =
         format!("trap '' TERM; sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait; wait", child.display());
     let ready = || fs::metadata(&child).map(drop).map_err(|error| error.to_string());
@@ -57,7 +57,7 @@ fn another_launcher_ends_a_component_and_what_it_started() {
 }
 
 #[test]
-fn a_signal_ends_the_waiting() {
+fn a_signal_ends_a_wait() {
     let (_dir, _paths, supervisor) = supervisor();
     supervisor.interrupted.store(true, Ordering::SeqCst);
     let error = supervisor.wait("rain", SOON, || Err("it is dry".to_owned())).unwrap_err();

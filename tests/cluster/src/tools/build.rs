@@ -1,5 +1,5 @@
-//! Builds one pinned tool so that it is in the cache whole or not at all.
-//! It runs `go` and nothing else, and writes only below the cache.
+//! Builds one pinned tool, so that the cache has all of it or nothing.
+//! It runs only `go` and writes only into the cache.
 
 use std::{
     fs::{self, File},
@@ -18,18 +18,18 @@ use crate::{
     supervisor::process::Process,
 };
 
-/// How often a build looks whether it has been interrupted.
+/// How often a build checks whether it was interrupted.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How long an interrupted build may take to end by itself.
+/// How long an interrupted build may take to exit before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
-/// Builds `tool` in a directory beside its place and moves it there when all of it is done.
+/// Builds `tool` in a temporary directory of the cache and renames that directory when everything is built.
 pub(super) fn into_cache(tool: &Pinned, cache: &Path, interrupted: &AtomicBool) -> Result<(), Error> {
-    fs::create_dir_all(cache).attempt(|| format!("make {}", cache.display()))?;
+    fs::create_dir_all(cache).attempt(|| format!("create {}", cache.display()))?;
     let place = tool.dir(cache);
     let lock = cache.join("lock");
     let lock = File::create(&lock).attempt(|| format!("open {}", lock.display()))?;
-    // One build at a time: two would only take each other's memory and processor.
+    // One build at a time: parallel builds would only compete for memory and CPU.
     lock.lock().attempt(|| "wait for another build of the tools".to_owned())?;
     if place.is_dir() {
         return Ok(());
@@ -41,7 +41,7 @@ pub(super) fn into_cache(tool: &Pinned, cache: &Path, interrupted: &AtomicBool) 
     if work.is_dir() {
         fs::remove_dir_all(&work).attempt(|| format!("remove {}", work.display()))?;
     }
-    fs::create_dir_all(work.join("bin")).attempt(|| format!("make {}", work.display()))?;
+    fs::create_dir_all(work.join("bin")).attempt(|| format!("create {}", work.display()))?;
     for (name, text) in [("go.mod", tool.go_mod), ("go.sum", tool.go_sum)] {
         fs::write(work.join(name), text).attempt(|| format!("write {name} into {}", work.display()))?;
     }

@@ -1,5 +1,5 @@
-//! Which Go programs there are, each pinned by a `go.mod` of its own.
-//! It runs nothing: what is here is known when the launcher is compiled.
+//! The Go tools of the cluster, each pinned by a `go.mod` of its own and compiled into the launcher.
+//! It runs nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Mode;
 
-/// One module under `tools/` and the programs that are built from it.
+/// One module under `tools/`, with the programs that it builds.
 #[derive(Debug)]
 pub(super) struct Pinned {
     /// Its directory under `tools/`.
@@ -16,9 +16,9 @@ pub(super) struct Pinned {
     pub(super) go_sum: &'static str,
     /// Build tags.
     tags: &'static str,
-    /// The module whose version is stamped into the programs, which would report v0.0.0 otherwise.
+    /// The module whose version is stamped into the programs. Without the stamp they report v0.0.0.
     stamp: Option<&'static str>,
-    /// Which modes need it.
+    /// The modes that need it.
     pub(super) modes: &'static [Mode],
 }
 
@@ -37,7 +37,7 @@ macro_rules! pinned {
 
 const BOTH: &[Mode] = &[Mode::ControlPlane, Mode::Node];
 
-/// In the order in which they are built: the longest last, so that a broken pin shows early.
+/// In build order: the slowest last, so that a broken pin shows early.
 pub(super) const ALL: &[Pinned] = &[
     pinned!("etcd", "", None, BOTH),
     pinned!("rootlesskit", "osusergo netgo static_build", None, &[Mode::Node]),
@@ -49,7 +49,7 @@ pub(super) const ALL: &[Pinned] = &[
 ];
 
 impl Pinned {
-    /// The packages to build, which `go.mod` lists as tools.
+    /// The packages to build: the tools that `go.mod` lists.
     pub(super) fn packages(&self) -> impl Iterator<Item = &'static str> {
         let mut in_block = false;
         self.go_mod.lines().filter_map(move |line| match line.trim() {
@@ -71,7 +71,7 @@ impl Pinned {
         self.packages().map(program)
     }
 
-    /// The arguments of `go build` that decide what comes out.
+    /// The arguments of `go build` that affect its output.
     pub(super) fn flags(&self) -> Vec<String> {
         let mut linker = "-s -w".to_owned();
         if let Some(version) = self.stamp.and_then(|module| self.version(module)) {
@@ -92,7 +92,7 @@ impl Pinned {
         flags
     }
 
-    /// The version of a module that `go.mod` requires.
+    /// The version of `module` that `go.mod` requires.
     pub(super) fn version(&self, module: &str) -> Option<&'static str> {
         self.go_mod.lines().find_map(|line| {
             let line = line.trim().trim_start_matches("require ");
@@ -100,7 +100,7 @@ impl Pinned {
         })
     }
 
-    /// Where it is in the cache: another pin or another flag is another directory.
+    /// Its directory in the cache, which is named after a hash of pins and flags.
     pub(super) fn dir(&self, cache: &Path) -> PathBuf {
         let mut hash = Sha256::new();
         for part in [self.go_mod, self.go_sum, &self.flags().join("\0")] {
@@ -108,13 +108,13 @@ impl Pinned {
             hash.update("\0");
         }
         let hash: [u8; 32] = hash.finalize().into();
-        // Six bytes are enough to tell pins apart and short enough to be read.
+        // Six bytes are enough to distinguish pins, and short enough to read.
         let short = hash.first_chunk().map_or(0, |eight| u64::from_be_bytes(*eight) >> 16);
         cache.join(format!("{}-{short:012x}", self.name))
     }
 }
 
-/// The name of the program that a package becomes.
+/// The name of the program that `go build` makes from a package.
 pub(super) fn program(package: &'static str) -> &'static str {
     // etcd's package is called "server".
     if package == "go.etcd.io/etcd/server/v3" {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn another_pin_is_another_directory() {
+    fn a_different_pin_uses_a_different_directory() {
         let cache = Path::new("/cache");
         let tool = named("etcd");
         let other = Pinned { go_sum: "", ..*tool };

@@ -13,7 +13,7 @@ fn text(file: &str, path: &str) -> String {
 }
 
 #[test]
-fn a_configuration_is_found_in_whatever_exports_it() {
+fn a_configuration_is_found_in_every_form_of_export() {
     for file in [
         "export default { base: '/x/' }",
         "module.exports = { 'base': \"/x/\" };",
@@ -35,7 +35,7 @@ fn a_configuration_is_found_in_whatever_exports_it() {
 }
 
 #[test]
-fn what_stands_in_comments_texts_and_other_objects_is_not_read() {
+fn comments_strings_and_other_objects_are_not_read() {
     for file in [
         "export default { /* base: '/x/' */ }",
         "export default {\n // base: '/x/',\n}",
@@ -52,7 +52,7 @@ fn what_stands_in_comments_texts_and_other_objects_is_not_read() {
 }
 
 #[test]
-fn conditions_about_the_mode_and_the_environment_are_those_of_a_build() {
+fn conditions_on_mode_and_environment_are_evaluated_as_in_a_production_build() {
     for (value, expected) in [
         ("process.env.NODE_ENV === 'production' ? '/repo/' : '/'", "/repo/"),
         ("process.env.NODE_ENV !== 'production' ? '/' : '/repo/'", "/repo/"),
@@ -72,7 +72,7 @@ fn conditions_about_the_mode_and_the_environment_are_those_of_a_build() {
 }
 
 #[test]
-fn what_only_running_it_would_tell_is_computed() {
+fn values_known_only_at_run_time_are_marked_computed() {
     for value in
         ["read()", "pkg.homepage", "`/${name}/`", "list[0]", "unknown ? '/a/' : '/b/'", "'a'.concat('b')"]
     {
@@ -101,7 +101,7 @@ fn paths_are_relative_to_the_source() {
 }
 
 #[test]
-fn hostile_files_end() {
+fn parsing_a_hostile_file_terminates() {
     let deep = |open: &str| format!("export default {}", open.repeat(100_000));
     let names = (0..60).fold(String::new(), |text, n| text + &format!("const a{n} = [a{}, a{0}]\n", n + 1));
     for file in [

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_texts_templates_and_expressions_are_told_apart() {
+    fn comments_strings_templates_and_expressions_are_distinguished() {
         for (text, expected) in [
             ("a: 'b' // c: 'd'\n,/* e: 'f' */ g", "a : 'b' , g"),
             (r#""it's" 'a\'b' "//no""#, "'it's' 'a'b' '//no'"),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_end() {
+    fn tokenizing_hostile_text_terminates() {
         for text in
             ["`${".repeat(100_000), "/*".to_owned(), "`\\".to_owned(), "'\\".to_owned(), "ä`ö${ü".to_owned()]
         {

@@ -1,5 +1,5 @@
-//! From a recipe to an image in the store.
-//! It makes no image twice: a note says which manifest a recipe led to.
+//! Makes an image in the store from a recipe.
+//! It makes no image twice: a note records the manifest of a recipe.
 
 use std::{os::unix::fs::MetadataExt, time::Instant};
 
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{Attempt, Error, Tools, progress};
 
-/// To be raised when the same recipe leads to another image.
+/// Raise this when a code change makes a different image from the same recipe.
 const FORMAT: u32 = 2;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// The image of a recipe; made when the store does not have it.
+/// Returns the image of a recipe; makes it if the store lacks it.
 pub(super) fn ensure(
     reference: &str,
     recipe: &Recipe,
@@ -44,7 +44,7 @@ pub(super) fn ensure(
     Ok(manifest)
 }
 
-/// An image of these layers, for this machine's architecture.
+/// Stores an image of these layers, for this machine's architecture.
 pub(super) fn assemble(layers: &[Layer], config: &Value, store: &Store) -> Result<Descriptor, Error> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -84,8 +84,8 @@ fn key(recipe: &Recipe, text: &str, tools: &Tools) -> Result<String, Error> {
     }
     for file in &recipe.files {
         if let Some(path) = layer::source(file, tools)? {
-            // A hash of the content would cost a second at every start.
-            let metadata = path.metadata().attempt(|| format!("look at {}", path.display()))?;
+            // Size and time instead of the content, because hashing that would take a second at every start.
+            let metadata = path.metadata().attempt(|| format!("inspect {}", path.display()))?;
             hash.update(format!("{} {} {}\n", path.display(), metadata.len(), metadata.mtime()));
         }
     }

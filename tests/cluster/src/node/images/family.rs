@@ -1,5 +1,4 @@
-//! One recipe for several images: the references under which they are asked for, and the version that each tag stands for.
-//! It makes nothing.
+//! One recipe for several images: their references, and the version of each tag. It makes nothing.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +7,9 @@ use serde::Deserialize;
 use super::recipe::Recipe;
 use crate::Error;
 
-/// Stands for the tag in a reference.
+/// The placeholder for the tag in a reference.
 const TAG: &str = "{tag}";
-/// The value that an exact version takes the place of.
+/// The value that an exact version replaces.
 const VERSION: &str = "version";
 
 /// A file of `images/`.
@@ -18,21 +17,21 @@ const VERSION: &str = "version";
 pub(super) struct Family {
     name: &'static str,
     head: Head,
-    /// The rest: a recipe in which `{name}` stands for a value of the version.
+    /// The rest: a recipe in which `{name}` is a placeholder for a value of the version.
     body: String,
 }
 
-/// What of the file is about names.
+/// The part of the file about names.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
-    /// Names of the image; `{tag}` stands for each of the tags.
+    /// Names of the image; `{tag}` is a placeholder for each of the tags.
     references: Vec<String>,
     /// Values of each tag.
     #[serde(default)]
     versions: BTreeMap<String, BTreeMap<String, String>>,
-    /// A tag `1.2.3` or `1.2` that is not listed stands for that very `version`; its other values are those of the tag with
-    /// fewer numbers.
+    /// A tag `1.2.3` or `1.2` that is not listed means exactly that `version`. Its other values come from the listed
+    /// tag with fewer numbers.
     #[serde(default)]
     exact: bool,
 }
@@ -40,8 +39,7 @@ struct Head {
 impl Family {
     /// Reads a file.
     pub(super) fn parse(name: &'static str, text: &str) -> Result<Self, Error> {
-        let fail =
-            |error: &dyn std::fmt::Display| Error::failed(format!("understand images/{name}.toml"), error);
+        let fail = |error: &dyn std::fmt::Display| Error::failed(format!("parse images/{name}.toml"), error);
         let mut body: toml::Table = toml::from_str(text).map_err(|error| fail(&error))?;
         let head = ["references", "versions", "exact"]
             .into_iter()
@@ -50,7 +48,7 @@ impl Family {
         let head: Head = head.try_into().map_err(|error| fail(&error))?;
         let body = toml::to_string(&body).map_err(|error| fail(&error))?;
         let family = Self { name, head, body };
-        // A family whose listed images cannot be read is a mistake of the file, not of who asks for one of them.
+        // Check all listed images now, so that a mistake in the file fails here and not when one is requested.
         for reference in family.listed() {
             family.recipe(&reference)?;
         }
@@ -70,8 +68,8 @@ impl Family {
         all
     }
 
-    /// The recipe of an image, and its text, which is the same for all names of one image; none where it is of another
-    /// family. The host may be left out.
+    /// The recipe of an image, and its text, which is the same for all names of one image. `None` if the image belongs
+    /// to another family. `reference` may lack the host.
     pub(super) fn recipe(&self, reference: &str) -> Result<Option<(Recipe, String)>, Error> {
         let Some(values) = self.head.references.iter().find_map(|pattern| self.values(pattern, reference))
         else {
@@ -81,7 +79,7 @@ impl Family {
             .iter()
             .fold(self.body.clone(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
         let recipe = toml::from_str(&text).map_err(|error| {
-            Error::failed(format!("understand images/{}.toml for {reference}", self.name), error)
+            Error::failed(format!("parse images/{}.toml for {reference}", self.name), error)
         })?;
         Ok(Some((recipe, text)))
     }
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_version_that_is_not_listed_is_that_version() {
+    fn an_unlisted_exact_tag_means_exactly_that_version() {
         assert_eq!(packages("docker.io/tool/tool:2.3.4").unwrap(), ["tool@2.3.4", "more@7"]);
         assert_eq!(packages("docker.io/tool/tool:2.3").unwrap(), ["tool@2.3", "more@7"]);
         for other in ["docker.io/tool/tool:3", "docker.io/tool/tool:3.2", "docker.io/tool/tool:2.3.x", "else"]

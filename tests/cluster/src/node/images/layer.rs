@@ -1,5 +1,5 @@
-//! The layer with everything that a recipe adds to the packages' files.
-//! It reads files of this machine and never changes one.
+//! Makes the layer with everything that a recipe adds to the files of the packages.
+//! It only reads files of this machine.
 
 use std::{
     ffi::OsStr,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{Attempt, Error, Tools, error::run};
 
-/// A layer under way.
+/// A layer that is being written.
 pub(super) type Archive<'a> = Builder<&'a mut dyn Write>;
 
 /// Writes the layer.
@@ -46,7 +46,7 @@ pub(super) fn write(
         for file in &recipe.files {
             add(&mut archive, file, root, store, tools)?;
         }
-        archive.into_inner().map(drop).attempt(|| format!("end the layer of {reference}"))
+        archive.into_inner().map(drop).attempt(|| format!("finish the layer of {reference}"))
     })
 }
 
@@ -75,9 +75,9 @@ fn users(
     Ok(())
 }
 
-/// npm itself fetches the package and checks it against the registry's hash.
+/// Adds files of an npm package. npm itself fetches it and verifies the registry's hash.
 fn package(archive: &mut Archive<'_>, npm: &Npm) -> Result<(), Error> {
-    let attempt = || format!("take {} out of the npm package {}", npm.from, npm.package);
+    let attempt = || format!("extract {} from the npm package {}", npm.from, npm.package);
     let dir = tempfile::tempdir().attempt(attempt)?;
     let mut command = Command::new("npm");
     command.args(["pack", "--silent", "--pack-destination"]).arg(dir.path()).arg(&npm.package);
@@ -124,18 +124,18 @@ fn add(
         let attribute = capability.attribute();
         archive
             .append_pax_extensions([("SCHILY.xattr.security.capability", attribute.as_slice())])
-            .attempt(|| format!("give {} its capability", file.path))?;
+            .attempt(|| format!("set the capability of {}", file.path))?;
     }
     regular(archive, &file.path, file.mode()?, file.owner, &content)
 }
 
-/// A whiteout of the OCI image specification: the file of that name in the layers below is gone.
+/// Adds a whiteout (OCI image specification), which hides the file of that name in lower layers.
 fn absence(archive: &mut Archive<'_>, path: &str) -> Result<(), Error> {
     let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
     regular(archive, &format!("{dir}/.wh.{name}"), 0o644, 0, &[])
 }
 
-/// The file of this machine that a part of a recipe is copied from.
+/// The file of this machine that an entry of a recipe is copied from.
 pub(super) fn source(file: &File, tools: &Tools) -> Result<Option<PathBuf>, Error> {
     Ok(match (&file.tool, &file.host) {
         (Some(tool), _) => Some(tools.path(tool)?.to_owned()),

@@ -1,6 +1,5 @@
-//! Images that are made when somebody asks for them the first time: tests of one framework need not wait for the images
-//! of all the others.
-//! Who asks while that image, or another one on the same packages, is being made, waits.
+//! Makes an image on its first request, so that tests of one framework do not wait for the images of all others.
+//! A request waits while that image, or another one with the same packages, is being made.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{Error, Tools};
 
-/// All recipes, and what was made of them so far.
+/// All recipes, and the images made from them so far.
 pub(in crate::node) struct OnDemand {
     families: Vec<Family>,
     store: Store,
@@ -25,32 +24,32 @@ pub(in crate::node) struct OnDemand {
 }
 
 impl OnDemand {
-    /// With a directory of images.
+    /// Opens a directory of images.
     pub(in crate::node) fn open(cache: PathBuf) -> Result<Self, Error> {
         let store = Store::open(cache)?;
         Ok(Self { families: families()?, store, made: Mutex::default(), making: Mutex::default() })
     }
 
-    /// The image of a reference without host; none where no recipe is for it.
+    /// Returns the image of a reference without host; `None` if no recipe makes it.
     pub(in crate::node) fn ensure(&self, reference: &str) -> Result<Option<Descriptor>, Error> {
         let recipe = self.families.iter().find_map(|family| family.recipe(reference).transpose());
         let Some((recipe, text)) = recipe.transpose()? else { return Ok(None) };
         let root = format!("{} {:?}", recipe.release, recipe.packages);
         let making = Arc::clone(locked(&self.making).entry(root).or_default());
         let _alone = locked(&making);
-        // What needs the programs of the cluster is made when the cluster starts.
+        // No tools: images that need programs of the cluster are made when the cluster starts.
         let manifest = build::ensure(reference, &recipe, &text, &self.store, &Tools::default())?;
         locked(&self.made).insert(reference.to_owned(), manifest.clone());
         Ok(Some(manifest))
     }
 
-    /// The manifest with this digest, if it was made for somebody.
+    /// The manifest with this digest, if it was made on demand.
     pub(in crate::node) fn with_digest(&self, digest: &str) -> Option<Descriptor> {
         locked(&self.made).values().find(|manifest| manifest.digest == digest).cloned()
     }
 }
 
-/// What one of them left when it panicked is as good as before.
+/// Ignores poisoning: the data stays valid when a thread panics.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! The operator's own image: its static binary and the certificates of public authorities, on nothing.
-//! It leaves compiling, and knowing when to compile, to cargo.
+//! Makes the operator's own image: its static binary and the certificates of public authorities, without a base image.
+//! cargo decides what to compile.
 
 use std::{
     env, fs,
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{Attempt, Error, error::run, progress};
 
-/// Its name.
+/// The name of the image.
 pub(in crate::node) const REFERENCE: &str = "ghcr.io/doce-dev/doce-operator:dev";
-/// A binary to be taken as it is, when somebody has already built it.
+/// The variable that names an already built binary to use instead of compiling one.
 const BINARY: &str = "DOCE_OPERATOR_BINARY";
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const USER: u32 = 65532;
@@ -33,7 +33,7 @@ pub(super) fn build(store: &Store) -> Result<Descriptor, Error> {
         let mut archive = Builder::new(out);
         layer::regular(&mut archive, "usr/bin/doce-operator", 0o755, 0, &program)?;
         layer::regular(&mut archive, "etc/ssl/certs/ca-certificates.crt", 0o644, 0, &authorities)?;
-        archive.into_inner().map(drop).attempt(|| format!("end the layer of {REFERENCE}"))
+        archive.into_inner().map(drop).attempt(|| format!("finish the layer of {REFERENCE}"))
     })?;
     let config = json!({
         "User": format!("{USER}:{USER}"),
@@ -45,7 +45,7 @@ pub(super) fn build(store: &Store) -> Result<Descriptor, Error> {
 
 fn compile() -> Result<PathBuf, Error> {
     let began = Instant::now();
-    // Only in these sources is there anything to compile; an installed launcher says so by failing here.
+    // The directory of the sources that this launcher was compiled from. A launcher elsewhere fails here.
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = || {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -55,13 +55,13 @@ fn compile() -> Result<PathBuf, Error> {
     let metadata =
         run(cargo().args(["metadata", "--format-version=1", "--no-deps"]), "ask cargo for its directories")?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)
-        .map_err(|error| Error::failed("understand what cargo says", error))?;
+        .map_err(|error| Error::failed("parse the output of cargo metadata", error))?;
     let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     progress::say(format_args!("building the operator"));
     let status = cargo()
         .args(["build", "--quiet", "--release", "--locked", "--bin=doce-operator", "--target", &target])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        // What cargo set for the launcher itself, when that was started by `cargo run`, is not meant for this build.
+        // `cargo run` sets this for the launcher itself, and it must not affect this build.
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .stdout(Stdio::null())
         .status()
@@ -69,7 +69,7 @@ fn compile() -> Result<PathBuf, Error> {
     if !status.success() {
         return Err(Error::failed(
             "build the operator",
-            format!("cargo ended with {status}; its words are above"),
+            format!("cargo ended with {status}; see its output above"),
         ));
     }
     progress::say(format_args!("  took {}", progress::seconds(began)));

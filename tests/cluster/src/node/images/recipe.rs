@@ -1,5 +1,4 @@
-//! What a recipe says: which packages, users and files make an image, and how it is run.
-//! It makes nothing.
+//! The format of a recipe: the packages, users and files of an image, and how to run it. It makes nothing.
 
 use serde::Deserialize;
 
@@ -12,9 +11,9 @@ pub(super) struct Recipe {
     /// The Debian release of the packages.
     #[serde(default = "bookworm")]
     pub(super) release: String,
-    /// Debian packages beside the essential ones and apt; without this the image begins empty.
+    /// Debian packages in addition to the essential ones and apt. Without this field the image starts empty.
     pub(super) packages: Option<Vec<String>>,
-    /// Users beside Debian's.
+    /// Users in addition to Debian's.
     #[serde(default, rename = "user")]
     pub(super) users: Vec<User>,
     /// Parts of npm packages.
@@ -23,13 +22,13 @@ pub(super) struct Recipe {
     /// Compilers of this machine.
     #[serde(default, rename = "toolchain")]
     pub(super) toolchains: Vec<Toolchain>,
-    /// Paths of the packages' files that the image must not have.
+    /// Paths of the packages' files to remove from the image.
     #[serde(default)]
     pub(super) without: Vec<String>,
-    /// Files, links and directories, made in this order.
+    /// Files, links and directories, created in this order.
     #[serde(default, rename = "file")]
     pub(super) files: Vec<File>,
-    /// How a container of it is run, in the words of the OCI image specification.
+    /// How to run a container of the image, in the format of the OCI image specification.
     pub(super) config: toml::Table,
 }
 
@@ -42,69 +41,69 @@ pub(super) struct User {
     pub(super) home: String,
 }
 
-/// What to take from one npm package.
+/// What to copy from one npm package.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Npm {
     /// `name@version`.
     pub(super) package: String,
-    /// What is taken: a path in the package's archive, or the beginning of one.
+    /// What to copy: a path in the package's archive, or the prefix of paths.
     pub(super) from: String,
-    /// What takes the place of `from`.
+    /// The replacement for `from` in the image.
     pub(super) to: String,
 }
 
-/// A compiler of this machine, with what comes with it.
+/// A compiler of this machine, with its libraries and tools.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Toolchain {
     pub(super) of: Language,
-    /// Directory of the image.
+    /// Target directory in the image.
     pub(super) to: String,
-    /// Files and directories of the compiler's own directory that are taken.
+    /// Files and directories to copy, relative to the compiler's own directory.
     pub(super) parts: Vec<String>,
-    /// Names of files and directories that are not.
+    /// Names of files and directories to leave out.
     #[serde(default)]
     pub(super) leave_out: Vec<String>,
-    /// Which of several versions.
+    /// Which version, if there are several.
     #[serde(default)]
     pub(super) version: String,
 }
 
-/// What a compiler is for.
+/// The language of a compiler.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Language {
     Go,
     Rust,
-    /// One that pyenv has made.
+    /// A Python that pyenv has installed.
     Python,
 }
 
-/// One path of the image. With neither of the sources it is a directory.
+/// One path of the image. Without any of the sources below it is a directory.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) path: String,
-    /// The content itself.
+    /// The content.
     pub(super) text: Option<String>,
-    /// A program of the cluster's tools.
+    /// Copied from this program of the cluster's tools.
     pub(super) tool: Option<String>,
-    /// A file of this machine, which a Debian package brought.
+    /// Copied from this file of the machine, which a Debian package installed.
     pub(super) host: Option<String>,
-    /// The same path of the packages' files: to give it other rights.
+    /// Copied from the same path of the packages' files, to change its mode, owner or capability.
     #[serde(default)]
     pub(super) again: bool,
-    /// A symbolic link to this.
+    /// A symbolic link to this target.
     pub(super) link: Option<String>,
-    /// A symbolic link to this busybox for each of its commands, in the directory `path`.
+    /// Path of a busybox: the directory `path` gets a symbolic link to it for each of its commands.
     pub(super) commands_of: Option<String>,
-    /// Rights in octal digits; by default 755 for directories and programs, 644 for text.
+    /// Mode in octal digits; by default 755 for directories and programs, 644 for text.
     pub(super) mode: Option<String>,
-    /// The number of user and group.
+    /// UID and GID.
     #[serde(default)]
     pub(super) owner: u64,
-    /// Whoever starts this program has this capability then.
+    /// A capability that the program gains when it starts.
     pub(super) capability: Option<Capability>,
 }
 
@@ -121,11 +120,11 @@ fn bookworm() -> String {
 }
 
 impl File {
-    /// The rights, as a number.
+    /// The mode as a number.
     pub(super) fn mode(&self) -> Result<u32, Error> {
         match &self.mode {
             Some(digits) => u32::from_str_radix(digits, 8)
-                .map_err(|error| Error::failed(format!("give {} the rights {digits}", self.path), error)),
+                .map_err(|error| Error::failed(format!("set the mode of {} to {digits}", self.path), error)),
             None if self.text.is_some() => Ok(0o644),
             None => Ok(0o755),
         }
@@ -148,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_capability_is_written_as_setcap_does() {
+    fn a_capability_is_encoded_as_setcap_does() {
         let value = Capability::CapSetuid.attribute();
         assert_eq!(value[..8], [1, 0, 0, 2, 0x80, 0, 0, 0]);
         assert_eq!(value[8..], [0; 12]);

@@ -1,5 +1,5 @@
-//! Debian root file systems, made by mmdebstrap and kept as layers.
-//! It adds nothing to what the packages bring.
+//! Makes Debian root file systems with mmdebstrap and stores them as layers.
+//! It adds nothing to the files of the packages.
 
 use std::{
     io::{self, Read},
@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use super::store::{Layer, Store, hex};
 use crate::{Attempt, Error, error::last_lines, progress};
 
-/// The release whose lists are good for a few days only, which is less than some mirrors lag behind.
+/// Debian testing. Its package lists expire after a few days, and some mirrors lag behind longer than that.
 const TESTING: &str = "forky";
-/// What nobody reads in a container.
+/// Files that containers do not need.
 const LEFT_OUT: [&str; 4] =
     ["/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*"];
 
-/// The layer with the essential packages of a release, apt and these; made when the cache does not have it.
+/// Returns the layer with the essential packages of a release, apt and `packages`; makes it if the cache lacks it.
 pub(super) fn ensure(release: &str, packages: &[String], store: &Store) -> Result<Layer, Error> {
     let command = command(release, packages);
     let key = format!("root-{}", &hex(Sha256::digest(format!("{command:?}")).as_slice())[..16]);
@@ -45,7 +45,7 @@ pub(super) fn read(layer: &Layer, path: &str, store: &Store) -> Result<Vec<u8>, 
             return Ok(content);
         }
     }
-    Err(Error::failed(attempt(), "no package has it"))
+    Err(Error::failed(attempt(), "no package contains it"))
 }
 
 fn command(release: &str, packages: &[String]) -> Command {
@@ -59,7 +59,7 @@ fn command(release: &str, packages: &[String]) -> Command {
         command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
     }
     if packages.iter().any(|package| package.starts_with("openjdk-")) {
-        // What installs Java links pages of the manual, and fails where the directory is missing.
+        // The install script of Java links manual pages and fails if this directory is missing.
         command.arg("--essential-hook=mkdir --parents \"$1/usr/share/man/man1\"");
     }
     command.args([release, "-"]);
@@ -77,7 +77,7 @@ fn make(mut command: Command, packages: &[String], store: &Store) -> Result<Laye
         .spawn()
         .attempt(attempt)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    // Read beside the archive, or mmdebstrap would wait for ever once a pipe is full.
+    // Read in parallel with the archive. Otherwise mmdebstrap would block once this pipe is full.
     let words = std::thread::spawn(move || {
         let mut words = String::new();
         let _partial = stderr.map(|mut stderr| stderr.read_to_string(&mut words));

@@ -1,5 +1,5 @@
-//! Blobs by the hash of their content, as in an OCI image layout.
-//! It never changes a blob that is there.
+//! Stores blobs by the hash of their content, as in an OCI image layout.
+//! It never changes an existing blob.
 
 use std::{
     fs::{self, File},
@@ -13,26 +13,26 @@ use sha2::{Digest, Sha256};
 
 use crate::{Attempt, Error};
 
-/// What points to a blob.
+/// A reference to a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::node) struct Descriptor {
-    /// What kind of thing it is.
+    /// The media type of the blob.
     pub(in crate::node) media_type: String,
     /// `sha256:` and 64 hex digits.
     pub(in crate::node) digest: String,
-    /// Bytes.
+    /// Size in bytes.
     pub(in crate::node) size: u64,
 }
 
-/// A compressed layer, and the hash of what is in it.
+/// A compressed layer, and the hash of its uncompressed content.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Layer {
     pub(super) descriptor: Descriptor,
     pub(super) diff_id: String,
 }
 
-/// A directory of blobs with notes beside them.
+/// A directory of blobs, and of notes about them.
 #[derive(Debug)]
 pub(super) struct Store {
     dir: PathBuf,
@@ -41,7 +41,7 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn open(dir: PathBuf) -> Result<Self, Error> {
         for dir in [dir.join("blobs/sha256"), dir.join("notes")] {
-            fs::create_dir_all(&dir).attempt(|| format!("make {}", dir.display()))?;
+            fs::create_dir_all(&dir).attempt(|| format!("create {}", dir.display()))?;
         }
         Ok(Self { dir })
     }
@@ -60,7 +60,7 @@ impl Store {
         self.blob(&descriptor.digest).metadata().is_ok_and(|metadata| metadata.len() == descriptor.size)
     }
 
-    /// Stores a document.
+    /// Stores a JSON document.
     pub(super) fn put(&self, media_type: &str, content: &serde_json::Value) -> Result<Descriptor, Error> {
         let text = content.to_string();
         let digest = format!("sha256:{}", hex(Sha256::digest(&text).as_slice()));
@@ -72,15 +72,15 @@ impl Store {
         Ok(Descriptor { media_type: media_type.to_owned(), digest, size: text.len() as u64 })
     }
 
-    /// Reads a document.
+    /// Reads a JSON document.
     pub(super) fn get(&self, descriptor: &Descriptor) -> Result<serde_json::Value, Error> {
         let path = self.blob(&descriptor.digest);
         let text = fs::read(&path).attempt(|| format!("read {}", path.display()))?;
         serde_json::from_slice(&text)
-            .map_err(|error| Error::failed(format!("understand {}", path.display()), error))
+            .map_err(|error| Error::failed(format!("parse {}", path.display()), error))
     }
 
-    /// Stores what `fill` writes, an uncompressed tar file, as a layer.
+    /// Stores as a layer the uncompressed tar file that `fill` writes.
     pub(super) fn layer(
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
@@ -101,19 +101,19 @@ impl Store {
         Ok(Layer { descriptor: Descriptor { media_type, digest, size }, diff_id })
     }
 
-    /// The blob of a layer, to be read uncompressed.
+    /// A reader of a layer's uncompressed content.
     pub(super) fn open_layer(&self, layer: &Layer) -> Result<impl io::Read + use<>, Error> {
         let path = self.blob(&layer.descriptor.digest);
         let file = File::open(&path).attempt(|| format!("open {}", path.display()))?;
         Ok(flate2::read::GzDecoder::new(io::BufReader::new(file)))
     }
 
-    /// What was noted under `key`, when it still can be read.
+    /// The note under `key`; `None` if it does not exist or does not parse.
     pub(super) fn noted<T: serde::de::DeserializeOwned>(&self, key: &str) -> Option<T> {
         serde_json::from_slice(&fs::read(self.note_file(key)).ok()?).ok()
     }
 
-    /// Notes what a key stands for.
+    /// Writes a note under `key`.
     pub(super) fn note(&self, key: &str, value: &impl Serialize) -> Result<(), Error> {
         let path = self.note_file(key);
         let new = path.with_extension("new");
@@ -129,7 +129,7 @@ impl Store {
     }
 }
 
-/// Hashes and counts what passes through.
+/// A writer that hashes and counts the bytes that it passes on.
 struct Hashing<W> {
     inner: W,
     hash: Sha256,

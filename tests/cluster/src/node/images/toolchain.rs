@@ -1,4 +1,4 @@
-//! Compilers of this machine, as parts of an image: tests build programs in Go and Rust, and nothing can be pulled.
+//! Copies compilers of this machine into images: tests build programs in Go and Rust, and no image can be pulled.
 //! It compiles nothing.
 
 use std::{
@@ -16,22 +16,22 @@ use super::{
 use crate::{Attempt, Error, error::run};
 
 impl Toolchain {
-    /// Its version on this machine, in its own words.
+    /// Its version on this machine, as it prints it.
     pub(super) fn has(&self) -> Result<String, Error> {
         match self.of {
-            Language::Go => run(Command::new("go").arg("version"), "ask for the version of Go"),
-            Language::Rust => run(Command::new("rustc").arg("--version"), "ask for the version of Rust"),
+            Language::Go => run(Command::new("go").arg("version"), "get the version of Go"),
+            Language::Rust => run(Command::new("rustc").arg("--version"), "get the version of Rust"),
             Language::Python => self.pyenv(),
         }
     }
 
     fn directory(&self) -> Result<PathBuf, Error> {
         let told = match self.of {
-            Language::Go => run(Command::new("go").args(["env", "GOROOT"]), "ask where Go is")?,
-            Language::Rust => run(Command::new("rustc").args(["--print", "sysroot"]), "ask where Rust is")?,
+            Language::Go => run(Command::new("go").args(["env", "GOROOT"]), "locate Go")?,
+            Language::Rust => run(Command::new("rustc").args(["--print", "sysroot"]), "locate Rust")?,
             Language::Python => {
                 let newest = self.pyenv()?;
-                run(Command::new("pyenv").args(["prefix", newest.trim()]), "ask where Python is")?
+                run(Command::new("pyenv").args(["prefix", newest.trim()]), "locate Python")?
             }
         };
         Ok(PathBuf::from(told.trim()))
@@ -43,7 +43,7 @@ impl Toolchain {
     }
 }
 
-/// Adds the parts that the recipe names.
+/// Adds the parts of the compiler that the recipe names.
 pub(super) fn add(archive: &mut Archive<'_>, toolchain: &Toolchain) -> Result<(), Error> {
     let directory = toolchain.directory()?;
     toolchain.parts.iter().try_for_each(|part| {

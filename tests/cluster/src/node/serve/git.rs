@@ -1,6 +1,6 @@
-//! Git's smart HTTP: each request is handed to `git http-backend`, Git's own program for web servers.
-//! Pushing is refused, as that program does when nobody has logged in. A repository with a file `credentials` in it,
-//! `user:password`, is private: it is served to who names them (RFC 7617).
+//! Git's smart HTTP: passes each request to `git http-backend`, Git's own program for web servers.
+//! That program rejects pushes without a login. A repository with a file `credentials` (`user:password`) is private:
+//! requests need these credentials (RFC 7617).
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-/// A fetch only says what it wants and has, so more than this is no fetch.
+/// In bytes. A fetch sends only what it wants and has, so a longer request is not a fetch.
 const LONGEST_REQUEST: usize = 64 << 20;
 
 pub(super) fn router(repositories: PathBuf) -> Router {
@@ -56,11 +56,11 @@ fn may_read(repositories: &Path, parts: &Parts) -> bool {
     given == Some(&format!("Basic {}", BASE64_STANDARD.encode(wanted.trim())))
 }
 
-/// The program with the request in its environment, as RFC 3875 (CGI) has it.
+/// `git http-backend` with the request in its environment, as RFC 3875 (CGI) defines.
 fn backend(repositories: &PathBuf, parts: &Parts) -> Command {
     let value = |name: header::HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let mut command = Command::new("git");
-    // Whoever made a repository, it is there to be served; and the settings of the person at the machine do not count.
+    // Serve repositories of any owner, and ignore the Git settings of the user.
     command.args(["-c", "safe.directory=*", "http-backend"]);
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     command.env("GIT_PROJECT_ROOT", repositories).env("GIT_HTTP_EXPORT_ALL", "1");
@@ -88,8 +88,8 @@ async fn exchange(mut command: Command, body: &[u8]) -> std::io::Result<Response
     let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
         return Err(std::io::Error::other("no pipes"));
     };
-    // It reads the whole request before it answers, so this cannot block on an answer nobody takes. That it ends
-    // early, having seen enough, is for its answer to explain.
+    // git reads the whole request before it answers, so this write cannot deadlock with its output. The write fails if
+    // git exits early; its answer then says why.
     let _early = stdin.write_all(body).await;
     drop(stdin);
     let mut stdout = BufReader::new(stdout);
@@ -107,14 +107,14 @@ async fn collect(mut child: Child) {
     }
 }
 
-/// Header lines up to the empty one; `Status` says how it went, and without it it went well.
+/// Reads header lines up to the empty line. Without a `Status` header the status is 200.
 async fn head(stdout: &mut BufReader<ChildStdout>) -> std::io::Result<(StatusCode, HeaderMap)> {
     let (mut status, mut headers) = (StatusCode::OK, HeaderMap::new());
     let mut line = String::new();
     loop {
         line.clear();
         if stdout.read_line(&mut line).await? == 0 {
-            return Err(std::io::Error::other("it ended without an answer; its words are in the log"));
+            return Err(std::io::Error::other("it ended without an answer; see the log for its output"));
         }
         let Some((name, value)) = line.trim_end().split_once(": ") else { return Ok((status, headers)) };
         if name.eq_ignore_ascii_case("status") {

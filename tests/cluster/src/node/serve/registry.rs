@@ -1,5 +1,5 @@
-//! A registry that can be pulled from, after the OCI distribution specification; it makes the images that a recipe is for.
-//! It takes nothing: whoever pushes is told that it cannot be done.
+//! A read-only registry (OCI distribution specification) that makes images from recipes on demand.
+//! It rejects pushes.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -22,7 +22,7 @@ use crate::{
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const BLOB: &str = "application/octet-stream";
 
-/// Manifests by reference without the host, since a mirror stands for every host, and where the blobs are.
+/// Manifests by reference without the host, because a mirror serves every host; directories of blobs; recipes.
 struct Content {
     manifests: BTreeMap<String, Descriptor>,
     blobs: Vec<PathBuf>,
@@ -45,7 +45,7 @@ pub(super) fn router(
 
 async fn answer(State(content): State<Arc<Content>>, Path(rest): Path<String>, request: Request) -> Response {
     let finder = Arc::clone(&content);
-    // An image may have to be made first, which takes a while.
+    // Making a missing image takes a while and blocks.
     let found =
         tokio::task::spawn_blocking(move || finder.find(&rest)).await.map_err(|error| error.to_string());
     let (digest, media_type) = match found.and_then(|found| found.map_err(|error| error.to_string())) {
@@ -71,7 +71,7 @@ async fn answer(State(content): State<Arc<Content>>, Path(rest): Path<String>, r
 }
 
 impl Content {
-    /// The digest and the media type of what a path below `/v2/` names.
+    /// The digest and the media type of the content that a path below `/v2/` names.
     fn find(&self, rest: &str) -> Result<Option<(String, String)>, Error> {
         let Some((name, last)) = rest.rsplit_once('/') else { return Ok(None) };
         if name.ends_with("/blobs") {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_not_found_and_nothing_is_taken() {
+    async fn missing_content_is_not_found_and_pushes_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let (router, _) = served(dir.path());
         for path in ["library/node/manifests/23", "library/node/blobs/..%2f..%2fsecret", "library/node"] {
