@@ -30,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_mins(1);
 /// A client that reads no byte of its answer for this time is disconnected.
 const UNREAD: Duration = Duration::from_secs(30);
-/// Time for running answers after the proxy is told to stop.
+/// Time for running answers after the signal to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(20);
 
 /// Pause after a connection could not be accepted.

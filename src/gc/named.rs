@@ -102,7 +102,7 @@ impl Named {
 }
 
 /// Whether a repository belongs to a namespace. A project cannot block the sweep of foreign repositories by naming
-/// them, because no build pushes there. An image that a record names stays, whoever owns it.
+/// them, because no build pushes there. An image that any record names stays.
 pub(super) fn is_below(repository: &str, namespace: &str) -> bool {
     repository.split_once('/').is_some_and(|(first, _)| first == namespace)
 }

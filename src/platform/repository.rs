@@ -48,8 +48,8 @@ impl Platform {
         }
     }
 
-    /// Rejects repositories of other namespaces in the platform's registry, which requires no login: whoever may push
-    /// to a repository decides what runs from it.
+    /// Rejects repositories of other namespaces in the platform's registry, which requires no login. Anyone
+    /// who may push to a repository decides what runs from it.
     fn of_another_namespace(&self, project: &Project) -> Option<String> {
         let named = project.settings.repository.as_deref()?;
         let path = self.path(named)?;

@@ -55,7 +55,7 @@ pub enum Reason {
     RegistryFull,
     /// The build exceeded its time.
     BuildTimeout,
-    /// The pod was told to stop.
+    /// Kubernetes stopped the pod.
     Cancelled,
 }
 

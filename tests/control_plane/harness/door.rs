@@ -40,7 +40,6 @@ pub(crate) struct Journal {
     dead: Arc<Mutex<bool>>,
     died: Arc<Notify>,
     under_way: Arc<watch::Sender<usize>>,
-    held: Arc<Mutex<Option<&'static str>>>,
     paused: Arc<Mutex<Option<Paused>>>,
 }
 
@@ -100,7 +99,7 @@ impl Journal {
 
     /// Never sends or answers requests whose path contains this text, from now on.
     pub(crate) fn hold(&self, part: &'static str) {
-        *self.held.lock().unwrap() = Some(part);
+        drop(self.pause(part));
     }
 
     /// Holds requests whose path contains this text until the pause is released, from now on.
@@ -117,10 +116,6 @@ impl Journal {
         if paused.open.wait_for(|open| *open).await.is_err() {
             std::future::pending::<()>().await;
         }
-    }
-
-    fn holds(&self, path: &str) -> bool {
-        self.held.lock().unwrap().is_some_and(|part| path.contains(part))
     }
 
     /// True if the process is dead.
@@ -190,10 +185,10 @@ where
         let under_way = UnderWay::new(&journal);
         Box::pin(async move {
             let _under_way = under_way;
-            if journal.is_dead() || journal.holds(uri.path()) {
+            journal.passes(uri.path()).await;
+            if journal.is_dead() {
                 return std::future::pending().await;
             }
-            journal.passes(uri.path()).await;
             let answer = sent.await?;
             let noted = Noted { method, path: uri.path().to_owned(), status: answer.status().as_u16() };
             journal.noted.lock().unwrap().push(noted);
