@@ -15,7 +15,7 @@
 //! ├── detect, dockerfile     choose how to build; explain prints it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
 //! ├── log, outcome           what people and the operator read
-//! ├── memory, disk           what the pod ran out of
+//! ├── oom_kills, disk        what the pod ran out of
 //! └── cleanup                deletes an image that no record names any more
 //! ```
 use std::path::Path;
@@ -31,8 +31,8 @@ mod git;
 mod http;
 mod lfs;
 mod log;
-mod memory;
 mod oci;
+mod oom_kills;
 mod outcome;
 mod outermost;
 mod program;

@@ -114,7 +114,7 @@ pub struct Candidacy {
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
     /// The port range is empty.
-    #[error("--port-first {0} is above --port-last {1}: no port is left for projects")]
+    #[error("--port-first {0} is above --port-last {1}: lower --port-first or raise --port-last")]
     Ports(u16, u16),
     /// Leader election lacks the identity or the namespace of the Lease.
     #[error(

@@ -24,7 +24,7 @@ use crate::text::with_causes;
 const LONGEST_REFUSED: Duration = Duration::from_mins(1);
 
 /// Interval of reconciliations without an event, in case an event was lost. They write nothing if nothing changed.
-const SAFETY_NET: Duration = Duration::from_mins(10);
+const RESYNC: Duration = Duration::from_mins(10);
 
 /// Capacity of the channel for changed projects. A watch that is faster than the loop waits.
 const NEWS: usize = 1024;
@@ -62,7 +62,7 @@ pub async fn run(
             () = &mut shutdown => break,
         }
         let mut builds = JoinSet::new(); // Ends with the lead.
-        builds.spawn(released(context.clone()));
+        builds.spawn(run_build_queue(context.clone()));
         tokio::select! {
             () = leadership.lost() => {}
             () = loop_until(&context, &mut news, &mut shutdown) => break,
@@ -92,8 +92,8 @@ async fn loop_until(
         stream::select(projects, children).take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
     let concurrency = Concurrency::default().concurrency(context.config.concurrency);
     let passes = applier(
-        |object, context: Shared2| Box::pin(pass(object, context)),
-        |object, error, context: Shared2| after_error(&object, error, &context),
+        |object, context: ApplierContext| Box::pin(pass(object, context)),
+        |object, error, context: ApplierContext| after_error(&object, error, &context),
         Arc::new(context.clone()),
         reader,
         queue,
@@ -103,7 +103,7 @@ async fn loop_until(
 }
 
 /// Starts queued builds until it is dropped.
-async fn released(context: Shared) {
+async fn run_build_queue(context: Shared) {
     let queue = Queue {
         cluster: &context.cluster,
         starts: &context.starts,
@@ -114,7 +114,7 @@ async fn released(context: Shared) {
 }
 
 /// The applier shares its context in another `Arc`.
-type Shared2 = Arc<Shared>;
+type ApplierContext = Arc<Shared>;
 
 fn projects(
     context: &Shared,
@@ -139,7 +139,7 @@ fn projects(
             if let watcher::Event::Delete(object) = event {
                 let uid = object.uid().unwrap_or_default();
                 shared.cluster.forget(&uid);
-                shared.announcements.told(&uid);
+                shared.status_debounce.written(&uid);
             }
         });
     events.touched_objects().filter_map(|touched| async {
@@ -149,10 +149,10 @@ fn projects(
     })
 }
 
-async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action, Error> {
+async fn pass(object: Arc<ProjectDeployment>, context: ApplierContext) -> Result<Action, Error> {
     let uid = object.uid().unwrap_or_default();
     let told = context.cluster.newest(&object);
-    let Some(object) = context.cluster.sure_of(told).await.map_err(Error::Observe)? else {
+    let Some(object) = context.cluster.confirmed(told).await.map_err(Error::Observe)? else {
         // An event is about to arrive: the object is gone, or a list in progress will contain it.
         return Ok(Action::requeue(Duration::from_secs(1)));
     };
@@ -160,12 +160,12 @@ async fn pass(object: Arc<ProjectDeployment>, context: Shared2) -> Result<Action
     Ok(Action::requeue(match next {
         Requeue::After(pause) => {
             context.backoff.succeeded(&uid);
-            pause.max(Duration::from_millis(200)).min(SAFETY_NET)
+            pause.max(Duration::from_millis(200)).min(RESYNC)
         }
         Requeue::WithBackoff => context.backoff.failed(&uid).min(LONGEST_REFUSED),
         Requeue::AwaitChange => {
             context.backoff.succeeded(&uid);
-            SAFETY_NET
+            RESYNC
         }
     }))
 }

@@ -8,16 +8,16 @@
 //! unused. A sweep that ends at any point leaves at worst a manifest without a tag, and the next sweep continues with
 //! the rest.
 
-mod aside;
+mod candidates;
 pub mod choose;
-pub mod named;
+pub mod references;
 pub mod registry;
 
 use std::time::Duration;
 
-use aside::{Aside, Untagged};
-use choose::{Tagged, doomed, is_ours};
-use named::{Named, is_below};
+use candidates::{Candidates, Untagged};
+use choose::{Tagged, is_ours, unreferenced};
+use references::{References, is_below};
 use registry::Registry;
 
 use crate::cluster::Error as ClusterError;
@@ -78,7 +78,7 @@ impl Swept {
         if !matches!(error, registry::Error::Answer { .. }) {
             return Err(error.into());
         }
-        tracing::warn!(repository, error = %error, "not swept");
+        tracing::warn!(repository, error = %error, "cannot sweep the repository");
         self.failed += 1;
         Ok(())
     }
@@ -98,35 +98,35 @@ async fn once(registry: &Registry, inventory: &Inventory, namespace: Option<&str
     repositories.retain(|name| namespace.is_none_or(|namespace| is_below(name, namespace)));
     let before = look(inventory).await?;
     let mut swept = Swept { repositories: repositories.len(), ..Swept::default() };
-    let mut aside = Aside::default();
+    let mut candidates = Candidates::default();
     for repository in &repositories {
-        if swept.manifests() + aside.count() >= MOST {
+        if swept.manifests() + candidates.count() >= MOST {
             break;
         }
-        if let Err(error) = set_aside(registry, repository, &before, &mut aside).await {
+        if let Err(error) = untag_unreferenced(registry, repository, &before, &mut candidates).await {
             swept.go_on_after(repository, error)?;
         }
-        if aside.is_full() {
-            settle(registry, inventory, &mut aside, &mut swept).await?;
+        if candidates.is_full() {
+            delete_or_restore(registry, inventory, &mut candidates, &mut swept).await?;
         }
     }
-    settle(registry, inventory, &mut aside, &mut swept).await?;
+    delete_or_restore(registry, inventory, &mut candidates, &mut swept).await?;
     Ok(swept)
 }
 
 /// Asks the cluster again about the manifests without a tag, and deletes each or restores its tag.
-async fn settle(
+async fn delete_or_restore(
     registry: &Registry,
     inventory: &Inventory,
-    aside: &mut Aside,
+    candidates: &mut Candidates,
     swept: &mut Swept,
 ) -> Result<(), Error> {
-    if aside.count() == 0 {
+    if candidates.count() == 0 {
         return Ok(());
     }
     let after = look(inventory).await?;
-    for Untagged { repository, tagged, manifest } in aside.take() {
-        let goes = !doomed(&repository, std::slice::from_ref(&tagged), &after).is_empty();
+    for Untagged { repository, tagged, manifest } in candidates.take() {
+        let goes = !unreferenced(&repository, std::slice::from_ref(&tagged), &after).is_empty();
         let done = if goes {
             registry.delete(&repository, &tagged.digest).await
         } else {
@@ -141,23 +141,23 @@ async fn settle(
     Ok(())
 }
 
-/// Jobs before records: see [`Named::read`].
-async fn look(inventory: &Inventory) -> Result<Named, ClusterError> {
+/// Jobs before records: see [`References::read`].
+async fn look(inventory: &Inventory) -> Result<References, ClusterError> {
     let builds = inventory.builds().await?;
     let revisions = inventory.revisions().await?;
     let projects = inventory.projects().await?;
-    Ok(Named::read(&builds, &revisions, &projects))
+    Ok(References::read(&builds, &revisions, &projects))
 }
 
 /// Removes the unused tags of a repository, as many as there is room for.
-async fn set_aside(
+async fn untag_unreferenced(
     registry: &Registry,
     repository: &str,
-    named: &Named,
-    aside: &mut Aside,
+    references: &References,
+    candidates: &mut Candidates,
 ) -> Result<(), registry::Error> {
     let listed = registry.tags(repository).await?;
-    if named.is_busy(repository) || !listed.iter().any(|tag| is_ours(tag)) {
+    if references.is_busy(repository) || !listed.iter().any(|tag| is_ours(tag)) {
         return Ok(());
     }
     let mut tags = vec![];
@@ -166,8 +166,8 @@ async fn set_aside(
             tags.push(Tagged { tag, digest });
         }
     }
-    for tagged in doomed(repository, &tags, named) {
-        if aside.is_full() {
+    for tagged in unreferenced(repository, &tags, references) {
+        if candidates.is_full() {
             break; // The next sweep handles the rest.
         }
         // By digest: the tag may have moved since.
@@ -182,7 +182,7 @@ async fn set_aside(
             digest = tagged.digest,
             "tag removed: nothing in the cluster names it"
         );
-        aside.add(Untagged { repository: repository.to_owned(), tagged, manifest });
+        candidates.add(Untagged { repository: repository.to_owned(), tagged, manifest });
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use doce_operator::platform::Platform;
 use doce_operator::probes;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::registry_proxy;
-use doce_operator::status_debounce::Announcements;
+use doce_operator::status_debounce::StatusDebounce;
 use doce_operator::text::with_causes;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -46,11 +46,11 @@ enum Command {
     /// Build the image that the environment variable `DOCE_ORDER` describes, in a build pod; or explain how it would be
     /// built.
     Build(builder::explain::Arguments),
-    /// Delete what no record names from the embedded registry. The chart's `CronJob` runs it.
+    /// Sweep the embedded registry: delete images, caches and logs that no record names. The chart's `CronJob` runs it.
     Sweep(gc::Arguments),
     /// Run the registry proxy: pass on reads of the embedded registry and reject everything else. The chart runs it on
     /// every node.
-    Relay(registry_proxy::Arguments),
+    RegistryProxy(registry_proxy::Arguments),
     /// Delete the image that the environment variable `DOCE_CLEANUP` describes from a registry. Pods of cleanup Jobs
     /// run it.
     Cleanup,
@@ -76,7 +76,7 @@ async fn main() -> ExitCode {
         Command::Install { target } => builder::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
         Command::Sweep(arguments) => tidy(arguments).await,
-        Command::Relay(arguments) => {
+        Command::RegistryProxy(arguments) => {
             log();
             registry_proxy::run(arguments, asked_to_end()).await.map_err(Into::into)
         }
@@ -125,7 +125,7 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         backoff: Backoff::default(),
         starts: BuildStarter::default(),
         positions: Positions::default(),
-        announcements: Announcements::default(),
+        status_debounce: StatusDebounce::default(),
     });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
-use crate::crd::annotations::{self, Verb};
+use crate::crd::annotations::{self, RequestKind};
 use crate::crd::field_managers::FieldManagers;
 use crate::crd::pods::Copied;
 use crate::crd::spec::{self, NodePortMode, OnFailure, Run, State};
@@ -57,7 +57,7 @@ pub struct Project {
     /// Maximum number of records.
     pub limit: usize,
     /// The requests of the object.
-    pub requests: BTreeMap<Verb, String>,
+    pub requests: BTreeMap<RequestKind, String>,
     /// `doce.dev/` annotations that are not requests, see [`annotations::unknown`].
     pub unknown: BTreeMap<String, String>,
     /// Labels and annotations of the object to copy to the children, as the platform chooses them.
@@ -68,7 +68,7 @@ pub struct Project {
 
 /// How the operator gets the digest of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum DigestSource {
     /// The spec contains it: a commit, the checksum of an archive, or an artifact or image by digest.
     Fixed(String),
     /// It is the digest of the content of this ConfigMap.
@@ -137,29 +137,29 @@ impl Project {
 
     /// How the operator gets the digest of the source.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> DigestSource {
         if let Some(git) = &self.source.git {
             return match git.reference.as_ref().and_then(|reference| reference.commit.clone()) {
-                Some(commit) => Origin::Fixed(commit),
-                None => Origin::LookedUp(text_digest(&format!("git {} {}", git.url, self.reference()))),
+                Some(commit) => DigestSource::Fixed(commit),
+                None => DigestSource::LookedUp(text_digest(&format!("git {} {}", git.url, self.reference()))),
             };
         }
         if let Some(archive) = &self.source.archive {
             return match &archive.sha256 {
-                Some(sum) => Origin::Fixed(format!("sha256:{sum}")),
-                None => Origin::LookedUp(text_digest(&format!("archive {}", archive.url))),
+                Some(sum) => DigestSource::Fixed(format!("sha256:{sum}")),
+                None => DigestSource::LookedUp(text_digest(&format!("archive {}", archive.url))),
             };
         }
         if let Some(map) = &self.source.config_map {
-            return Origin::ConfigMap(map.name.clone());
+            return DigestSource::ConfigMap(map.name.clone());
         }
         let (kind, reference) = match &self.source.oci {
             Some(oci) => ("oci", oci.reference.as_str()),
             None => ("image", self.image_reference()),
         };
         match reference.split_once('@') {
-            Some((_, digest)) => Origin::Fixed(digest.to_owned()),
-            None => Origin::LookedUp(text_digest(&format!("{kind} {reference}"))),
+            Some((_, digest)) => DigestSource::Fixed(digest.to_owned()),
+            None => DigestSource::LookedUp(text_digest(&format!("{kind} {reference}"))),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The protocol between operator and build pod: the order, the target, and the report with its reasons. Both sides use
 //! these types; neither uses the other.
 
+pub mod build_target;
 pub mod framework;
 pub mod order;
 pub mod reason;
 pub mod report;
-pub mod target;

@@ -21,14 +21,14 @@ use crate::crd::ProjectDeployment;
 use crate::memory::ledger::{Attempts, Fault};
 use crate::platform::Platform;
 use crate::project::{Incomplete, Project};
-use crate::status_debounce::Announcements;
+use crate::status_debounce::StatusDebounce;
 
 use act::{ActContext, Outcome, act, reverted_at_once};
 use decide::decide;
 use observe::{ObserveContext, observe};
 use observed::{Child, Observed, Refusal};
 use report::report;
-use status::{announces, summarize};
+use status::{is_routine_progress, summarize};
 
 /// What one pass works with.
 pub struct Context {
@@ -45,7 +45,7 @@ pub struct Context {
     /// Positions in the build queue.
     pub positions: Positions,
     /// Projects with work in progress that no status shows yet.
-    pub announcements: Announcements,
+    pub status_debounce: StatusDebounce,
 }
 
 /// Why a pass ended early.
@@ -99,15 +99,16 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     let (observed, next) = Box::pin(run_steps(&project, context)).await?;
     let status =
         summarize(object.status.as_ref(), &project, &observed, context.config.node_address.as_deref());
-    let held =
-        (object.status.as_ref() != Some(&status) && announces(&status) && observed.refusals.is_empty())
-            .then(|| context.announcements.hold(&project.uid, Instant::now()))
-            .flatten();
-    if let Some(left) = held {
+    let delayed = (object.status.as_ref() != Some(&status)
+        && is_routine_progress(&status)
+        && observed.refusals.is_empty())
+    .then(|| context.status_debounce.delay(&project.uid, Instant::now()))
+    .flatten();
+    if let Some(left) = delayed {
         return Ok(next.within(left));
     }
     report(&context.cluster, object, status, &observed.refusals).await.map_err(Error::Report)?;
-    context.announcements.told(&project.uid);
+    context.status_debounce.written(&project.uid);
     Ok(next)
 }
 
@@ -133,7 +134,7 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
             return Ok((observed, next));
         };
         let cluster = &context.cluster;
-        if cluster.is_in_doubt(project) {
+        if cluster.may_be_deleted(project) {
             // The project may have been deleted during this pass. Kubernetes may be collecting the missing children, so
             // they must not be created again. The next pass reads the project first.
             return Err(Error::Act(cluster::Error::Conflict {
@@ -175,14 +176,15 @@ fn next(observed: &Observed, project: &Project) -> Requeue {
     };
     let lookup = ledger.lookup.iter().map(|lookup| &lookup.attempts);
     let poll = decide::poll::left(project, observed);
-    let last = observed.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
-    let inits = observed.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.last_words);
+    let last = observed.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.cutoff);
+    let inits = observed.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.cutoff);
     let last =
         last.chain(inits).map(|last| last.as_second() - observed.now.as_second()).filter(|left| *left > 0);
     // A pod that has just started says nothing yet: look again a moment later.
     let speaks = observed.rollout.iter().filter(|rollout| !rollout.available);
-    let speaks = speaks.filter_map(|rollout| Some(rollout.speaks_at?.as_second() - observed.now.as_second()));
-    let again = ledger.versions.values().filter_map(|life| life.tried_again_at(observed.retry_base));
+    let speaks =
+        speaks.filter_map(|rollout| Some(rollout.judge_after?.as_second() - observed.now.as_second()));
+    let again = ledger.versions.values().filter_map(|life| life.retry_at(observed.retry_base));
     let again = again.map(|at| at.as_second() - observed.now.as_second());
     let last = last.chain(speaks.chain(again).filter(|left| *left > 0));
     let soonest =

@@ -53,13 +53,13 @@ const ANSWERED: [HeaderName; 7] = [
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// Address to listen on.
-    #[arg(long, env = "DOCE_RELAY_ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, env = "DOCE_REGISTRY_PROXY_ADDRESS", default_value = "127.0.0.1")]
     pub address: IpAddr,
     /// Port to listen on.
-    #[arg(long, env = "DOCE_RELAY_PORT")]
+    #[arg(long, env = "DOCE_REGISTRY_PROXY_PORT")]
     pub port: u16,
     /// Address of the registry to read from, `host[:port]`, which speaks plain HTTP.
-    #[arg(long, env = "DOCE_RELAY_REGISTRY")]
+    #[arg(long, env = "DOCE_REGISTRY_PROXY_REGISTRY")]
     pub registry: String,
 }
 
@@ -74,7 +74,7 @@ pub enum Error {
     Client(#[from] reqwest::Error),
 }
 
-struct Relay {
+struct Proxy {
     client: reqwest::Client,
     registry: String,
 }
@@ -90,9 +90,9 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
         .build()?;
-    let relay = Arc::new(Relay { client, registry: arguments.registry });
+    let proxy = Arc::new(Proxy { client, registry: arguments.registry });
     let limit = ConnectionLimit::new();
-    tracing::info!(%address, registry = relay.registry, "registry proxy is listening");
+    tracing::info!(%address, registry = proxy.registry, "registry proxy is listening");
     let mut ended = std::pin::pin!(ended);
     loop {
         let accepted = async {
@@ -109,7 +109,7 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
         tokio::select! {
             accepted = accepted => {
                 let Some((stream, slot)) = accepted else { continue };
-                tokio::spawn(serve(relay.clone(), stream, slot));
+                tokio::spawn(serve(proxy.clone(), stream, slot));
             }
             () = &mut ended => break,
         }
@@ -120,12 +120,12 @@ pub async fn run(arguments: Arguments, ended: impl Future<Output = ()>) -> Resul
 }
 
 /// Serves one request per connection: connections to a loopback address are cheap, and an idle one would occupy a slot.
-async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Slot) {
+async fn serve(proxy: Arc<Proxy>, stream: TcpStream, _place: Slot) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(UNREAD));
     let service = service_fn(move |request| {
-        let relay = relay.clone();
-        async move { Ok::<_, Infallible>(relay.answer(&request).await) }
+        let proxy = proxy.clone();
+        async move { Ok::<_, Infallible>(proxy.answer(&request).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(REQUEST).keep_alive(false).max_buf_size(16 << 10);
@@ -133,7 +133,7 @@ async fn serve(relay: Arc<Relay>, stream: TcpStream, _place: Slot) {
     let _ = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
 }
 
-impl Relay {
+impl Proxy {
     async fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         match read(request.method(), request.uri().path()) {
             Answer::Alive => Response::new(Body::from("alive")),

@@ -47,8 +47,8 @@ mod kept_logs;
 mod life;
 #[path = "node/private_registry.rs"]
 mod private_registry;
-#[path = "node/relay.rs"]
-mod relay;
+#[path = "node/registry_proxy.rs"]
+mod registry_proxy;
 #[path = "node/secrets.rs"]
 mod secrets;
 #[path = "node/security.rs"]

@@ -55,7 +55,7 @@ impl BuildStarter {
         let _one = self.0.lock().await;
         let jobs = owned(cluster);
         let cleaned = plan::under_way(&jobs, Timestamp::now());
-        for job in schedule::next(&jobs, limits, |job| plan::lets_build(&cleaned, job)) {
+        for job in schedule::jobs_to_start(&jobs, limits, |job| plan::lets_build(&cleaned, job)) {
             cluster.release_job(&job).await?;
         }
         let waits = cleans && release_cleanups(cluster).await?;

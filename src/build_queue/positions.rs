@@ -35,7 +35,7 @@ impl Positions {
         }
         let jobs = owned(cluster);
         let cleaned = plan::under_way(&jobs, Timestamp::now());
-        let order = schedule::order(&jobs, limits, |job| plan::lets_build(&cleaned, job));
+        let order = schedule::queue_order(&jobs, limits, |job| plan::lets_build(&cleaned, job));
         let positions: HashMap<_, _> = order.into_iter().zip(1..).collect();
         let position = positions.get(&key).copied();
         *told = Some((Instant::now(), positions));

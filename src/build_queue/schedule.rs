@@ -24,7 +24,7 @@ pub struct Limits {
 /// The Jobs to release now. Polls come after all other builds. The namespace with the fewest running builds comes
 /// first; among equals, the one whose last build started longest ago; within it, the oldest Job. Limits hold, and no
 /// Job is released that `may_start` denies.
-pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
+pub fn jobs_to_start(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
     let (mut running, mut served) = (running(jobs), served(jobs));
     let mut queued: Vec<&Arc<Job>> = waiting(jobs).filter(|job| may_start(job)).collect();
     let mut released = vec![];
@@ -45,8 +45,12 @@ pub fn next(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool)
 }
 
 /// All queued Jobs, by namespace and name, in the order of their release if no other build is requested: the order of
-/// [`next`], with namespaces at their limit last. Takes time `n log n`.
-pub fn order(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<(String, String)> {
+/// [`jobs_to_start`], with namespaces at their limit last. Takes time `n log n`.
+pub fn queue_order(
+    jobs: &[Arc<Job>],
+    limits: Limits,
+    may_start: impl Fn(&Job) -> bool,
+) -> Vec<(String, String)> {
     let (running, served) = (running(jobs), served(jobs));
     let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
     for job in waiting(jobs).filter(|job| may_start(job)) {
@@ -81,7 +85,7 @@ pub fn has_slot(
     may_start: impl Fn(&Job) -> bool,
 ) -> bool {
     let mut running = running(jobs);
-    for job in next(jobs, limits, may_start) {
+    for job in jobs_to_start(jobs, limits, may_start) {
         *running.entry(namespace(&job)).or_insert(0) += 1;
     }
     running.get(in_namespace).copied().unwrap_or(0) < limits.namespace
@@ -160,7 +164,7 @@ mod tests {
     }
 
     fn released(jobs: &[Arc<Job>], limits: Limits) -> Vec<String> {
-        next(jobs, limits, |_| true).iter().map(|job| job.name_any()).collect()
+        jobs_to_start(jobs, limits, |_| true).iter().map(|job| job.name_any()).collect()
     }
 
     #[test]
@@ -175,7 +179,7 @@ mod tests {
         assert_eq!(released(&jobs, limits(2, 9)), ["old"]);
         assert_eq!(released(&jobs, limits(5, 9)), ["old", "young"]);
         assert_eq!(released(&jobs, limits(5, 2)), ["old"], "the namespace has its own limit");
-        let of_a_project = next(&jobs, limits(5, 9), |job| job.name_any() != "old");
+        let of_a_project = jobs_to_start(&jobs, limits(5, 9), |job| job.name_any() != "old");
         assert_eq!(of_a_project.iter().map(|job| job.name_any()).collect::<Vec<_>>(), ["young"]);
     }
 
@@ -213,7 +217,8 @@ mod tests {
         poll.annotations_mut().insert(names::BUILD_REASON.to_owned(), names::POLLED.to_owned());
         let jobs = [Arc::new(poll), job("busy", "a", "waits", 10), job("busy", "b", "waits", 11)];
         assert_eq!(released(&jobs, limits(2, 9)), ["a", "b"]);
-        let told: Vec<_> = order(&jobs, limits(2, 9), |_| true).into_iter().map(|(_, name)| name).collect();
+        let told: Vec<_> =
+            queue_order(&jobs, limits(2, 9), |_| true).into_iter().map(|(_, name)| name).collect();
         assert_eq!(told, ["a", "b", "poll"]);
     }
 
@@ -222,11 +227,11 @@ mod tests {
         let mut jobs: Vec<_> = (0..7).map(|n| job("greedy", &format!("greedy-{n}"), "waits", n)).collect();
         jobs.extend((0..3).map(|n| job("modest", &format!("modest-{n}"), "waits", 100 + n)));
         jobs.push(job("greedy", "runs", "runs", 0));
-        let told = order(&jobs, limits(1, 99), |_| true);
+        let told = queue_order(&jobs, limits(1, 99), |_| true);
         let told: Vec<_> = told.into_iter().map(|(_, name)| name).collect();
         assert_eq!(told, released(&jobs, limits(99, 99)));
         assert_eq!(told[..3], ["modest-0", "greedy-0", "modest-1"]);
-        let full = order(&jobs, limits(9, 1), |_| true);
+        let full = queue_order(&jobs, limits(9, 1), |_| true);
         assert_eq!(full[0], ("modest".to_owned(), "modest-0".to_owned()), "greedy is at its limit");
     }
 

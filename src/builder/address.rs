@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 const MAX_URL: usize = 2048;
@@ -46,7 +46,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     pub(super) fn at(self, stage: Stage) -> Failure {
-        Failure::new(stage, Reason::SourceForbidden, self.to_string())
+        Failure::new(stage, FailureReason::SourceForbidden, self.to_string())
     }
 }
 
@@ -152,7 +152,7 @@ pub(super) async fn resolve(
 ) -> Result<Vec<IpAddr>, Failure> {
     let unreachable = |why: &str| {
         let message = format!("cannot resolve {}: {why}; check the name and the cluster's DNS", host.name);
-        Failure::new(stage, Reason::SourceUnreachable, message)
+        Failure::new(stage, FailureReason::SourceUnreachable, message)
     };
     let addresses = lookup(host).await.map_err(|error| unreachable(&error.to_string()))?;
     if addresses.is_empty() {

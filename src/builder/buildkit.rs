@@ -9,12 +9,12 @@ use tokio::process::{Child, Command};
 
 use super::disk;
 use super::log::{Log, each_line};
-use super::memory;
+use super::oom_kills;
 use super::outcome::Failure;
 use super::program;
 use super::registry::Advice;
 use crate::protocol::order::{Profile, Settings};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use failure::Ending;
 use progress::Progress;
@@ -111,7 +111,7 @@ impl Daemon {
     }
 
     async fn wait(&mut self, log: &Path) -> Result<(), Failure> {
-        let last_words = || {
+        let last_output = || {
             let text = std::fs::read(log).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             let lines: Vec<&str> = text.lines().rev().take(3).collect();
@@ -127,10 +127,10 @@ impl Daemon {
                 return Ok(());
             }
             if let Some(Ok(Some(status))) = self.process.as_mut().map(Child::try_wait) {
-                return Err(unavailable(&format!("it exited with {status}: {}", last_words())));
+                return Err(unavailable(&format!("it exited with {status}: {}", last_output())));
             }
             if started.elapsed() > READY {
-                let why = format!("it did not answer within {} s: {}", READY.as_secs(), last_words());
+                let why = format!("it did not answer within {} s: {}", READY.as_secs(), last_output());
                 return Err(unavailable(&why));
             }
         }
@@ -146,7 +146,7 @@ impl Daemon {
         let mut command = self.buildctl();
         command.args(attributes::solve(solve));
         command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let killed = memory::ended();
+        let killed = oom_kills::ended();
         let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
         let mut progress = Progress::default();
         if let Some(stderr) = child.stderr.take() {
@@ -172,11 +172,11 @@ impl Daemon {
         }
         let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
         if !status.success() {
-            let mut ending = ending(&progress, memory::ended() > killed);
+            let mut ending = ending(&progress, oom_kills::ended() > killed);
             // The file is in the source, so an ignore file excludes it from the build.
             let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
             ending.left_out = left_out;
-            log.last_words(&ending.output);
+            log.last_output(&ending.output);
             return Err(failure::classify(&ending, solve.advice));
         }
         let metadata = std::fs::read(solve.metadata).unwrap_or_default();
@@ -234,7 +234,7 @@ fn unavailable(why: &str) -> Failure {
         return disk::full(Stage::Build, "the build daemon did not start");
     }
     let message = format!("the build daemon is not usable: {why}; check that nodes allow user namespaces");
-    Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
+    Failure::new(Stage::Build, FailureReason::BuilderUnavailable, message)
 }
 
 #[cfg(test)]

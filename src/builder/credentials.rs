@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 pub(super) use keyring::{CONFIG, Keyring, Login};
@@ -41,8 +41,8 @@ impl Use {
 
     fn failure(self, message: String) -> Failure {
         match self {
-            Self::Source => Failure::new(Stage::Resolve, Reason::SourceAuthFailed, message),
-            Self::Push => Failure::new(Stage::Push, Reason::RegistryDenied, message),
+            Self::Source => Failure::new(Stage::Resolve, FailureReason::SourceAuthFailed, message),
+            Self::Push => Failure::new(Stage::Push, FailureReason::RegistryDenied, message),
         }
     }
 }
@@ -217,7 +217,7 @@ fn header(value: &str) -> Result<(), Failure> {
 /// The failure of a value that cannot be sent.
 pub(super) fn unreadable(stage: Stage) -> Failure {
     let message = "a value in the Secret of spec.source contains a line break or control character; remove it from the Secret";
-    Failure::new(stage, Reason::SourceAuthFailed, message)
+    Failure::new(stage, FailureReason::SourceAuthFailed, message)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::dockerfile::{Step, images, offer};
 use super::outcome::Failure;
 use crate::protocol::framework::Framework;
 use crate::protocol::order::{Settings, Strategy};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 pub(super) use assets::Assets;
 use findings::Findings;
@@ -203,7 +203,7 @@ fn missing(file: &str, framework: Framework) -> Failure {
 }
 
 fn no_builder(message: impl Into<String>) -> Failure {
-    Failure::new(Stage::Detect, Reason::NoBuilder, message)
+    Failure::new(Stage::Detect, FailureReason::NoBuilder, message)
 }
 
 #[cfg(test)]

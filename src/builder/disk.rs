@@ -1,7 +1,7 @@
 //! Recognizes errors that say that the disk of the build pod is full. It only reads text.
 
 use super::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// The words of the C library, Go and Git.
@@ -19,7 +19,7 @@ pub(super) fn full(stage: Stage, what: &str) -> Failure {
         "{what}: the build's disk is full. Free disk space on the nodes, or ask the platform owner for other nodes \
          (build.nodeSelector of the chart)"
     );
-    Failure::new(stage, Reason::OutOfDisk, message)
+    Failure::new(stage, FailureReason::OutOfDisk, message)
 }
 
 #[cfg(test)]

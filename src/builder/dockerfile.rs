@@ -113,7 +113,7 @@ const NODE: &str = "COPY --link --from=docker.io/library/node:22-bookworm-slim /
 
 /// The command of an image without a known start command: it prints what to set and exits.
 fn no_start() -> String {
-    exec(&["/bin/sh", "-c", "echo 'nothing says how this starts: set spec.run.command' >&2; exit 64"])
+    exec(&["/bin/sh", "-c", "echo 'no file says how the program starts: set spec.run.command' >&2; exit 64"])
 }
 
 #[cfg(test)]

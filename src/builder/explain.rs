@@ -11,13 +11,13 @@ use super::outcome::Failure;
 use super::source;
 use crate::protocol::framework::Framework;
 use crate::protocol::order::{Settings, Strategy};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// The options of `build`. Options about a source are named like the fields of `spec.build`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Arguments {
-    /// Print how this directory would be built, with the Dockerfile that would be generated for it.
+    /// Print how the operator would build this directory, with the Dockerfile that it would generate.
     #[arg(long, value_name = "DIR")]
     pub explain: Option<PathBuf>,
     /// Print JSON instead: framework, versions, start command, assumptions, warnings and the Dockerfile; after a
@@ -84,7 +84,7 @@ pub fn print(directory: &Path, arguments: &Arguments) -> ExitCode {
 fn recipe(directory: &Path, settings: &Settings) -> Result<Recipe, Failure> {
     let root = directory.canonicalize().map_err(|error| {
         let message = format!("cannot read {}: {error}", directory.display());
-        Failure::new(Stage::Detect, Reason::PathNotFound, message)
+        Failure::new(Stage::Detect, FailureReason::PathNotFound, message)
     })?;
     let context = source::context(&root, settings.path.as_deref())?;
     detect::detect(&root, &context, settings)
@@ -93,7 +93,7 @@ fn recipe(directory: &Path, settings: &Settings) -> Result<Recipe, Failure> {
 /// The explanation: the Dockerfile, with everything else as comments in it.
 fn text(recipe: &Recipe) -> String {
     match recipe {
-        Recipe::Dockerfile(name) => format!("# {name} of the source is built unchanged.\n"),
+        Recipe::Dockerfile(name) => format!("# The build uses {name} of the source unchanged.\n"),
         Recipe::Generated(generated) => {
             let findings = generated.findings.lines().into_iter();
             let starts = generated.starts().map(|command| format!("starts: {command}"));
@@ -141,7 +141,7 @@ mod tests {
             "{text}"
         );
         std::fs::write(dir.path().join("Dockerfile"), "FROM x").unwrap();
-        assert_eq!(explain(), "# Dockerfile of the source is built unchanged.\n");
+        assert_eq!(explain(), "# The build uses Dockerfile of the source unchanged.\n");
     }
 
     #[test]

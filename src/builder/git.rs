@@ -13,7 +13,7 @@ use super::log::printable;
 use super::outcome::Failure;
 use super::program;
 use crate::protocol::order::Reference;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use crate::text::cut_end;
 
@@ -222,7 +222,7 @@ const SETTINGS: [&str; 11] = [
 ];
 
 fn not_found(message: String) -> Failure {
-    Failure::new(Stage::Resolve, Reason::RefNotFound, message)
+    Failure::new(Stage::Resolve, FailureReason::RefNotFound, message)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use super::address::{self, Host, Refusal, Rule};
 use super::log::shortened;
 use super::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 mod body;
@@ -127,11 +127,11 @@ impl Http {
             let Some(next) = redirect(&response) else { return Ok(response) };
             place = follow(&place, &next).map_err(|why| {
                 let message = format!("{} redirects {why}; use the final URL", shown(&place));
-                Failure::new(stage, Reason::SourceForbidden, message)
+                Failure::new(stage, FailureReason::SourceForbidden, message)
             })?;
         }
         let message = format!("{} redirects more than {MAX_REDIRECTS} times; use the final URL", shown(url));
-        Err(Failure::new(stage, Reason::SourceForbidden, message))
+        Err(Failure::new(stage, FailureReason::SourceForbidden, message))
     }
 
     /// Sends a GET to a host that a server named for its tokens. Private addresses are allowed only if the server is at
@@ -269,7 +269,7 @@ fn unreachable(place: &Url, error: reqwest::Error, stage: Stage) -> Failure {
     let why = super::registry::chain(&error.without_url());
     let message =
         format!("{} does not answer: {why}; check the URL, and that pods can reach its host", shown(place));
-    Failure::new(stage, Reason::SourceUnreachable, message)
+    Failure::new(stage, FailureReason::SourceUnreachable, message)
 }
 
 /// The failure for a status other than 200 from `url`.
@@ -277,12 +277,12 @@ pub(super) fn refused(url: &Url, status: StatusCode, stage: Stage) -> Failure {
     let url = shown(url);
     let (reason, message) = match status.as_u16() {
         401 | 403 => (
-            Reason::SourceAuthFailed,
+            FailureReason::SourceAuthFailed,
             format!("{url} requires credentials or rejected those given; check the Secret of spec.source"),
         ),
-        404 | 410 => (Reason::SourceNotFound, format!("{url} does not exist; check the URL")),
+        404 | 410 => (FailureReason::SourceNotFound, format!("{url} does not exist; check the URL")),
         code => (
-            Reason::SourceUnreachable,
+            FailureReason::SourceUnreachable,
             format!("{url} answers with status {code}; check the URL, and that its host works"),
         ),
     };

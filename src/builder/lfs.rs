@@ -13,7 +13,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::http::{self, Http, Question};
 use super::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use batch::Download;
 pub(super) use pointer::{Found, Pointer, find};
@@ -130,7 +130,7 @@ pub(super) fn missing(files: &str, why: &str) -> Failure {
         "cannot fetch {files} from Git LFS: {why}. Push the objects with git lfs push --all, or commit the files \
          without LFS"
     );
-    Failure::new(Stage::Fetch, Reason::LargeFileMissing, message)
+    Failure::new(Stage::Fetch, FailureReason::LargeFileMissing, message)
 }
 
 /// Files for a message: the first three, and how many more.

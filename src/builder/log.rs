@@ -40,7 +40,7 @@ struct Written {
     /// The stages that have ended, in their order.
     ended: Vec<(&'static str, Duration)>,
     /// The last lines of the step that failed.
-    last_words: Vec<String>,
+    last_output: Vec<String>,
 }
 
 /// The running stage.
@@ -159,13 +159,13 @@ impl Log {
     }
 
     /// Sets the last lines of the step that failed. In the log they are mixed with those of other steps and `BuildKit`.
-    pub(super) fn last_words(&self, lines: &[String]) {
-        self.written().last_words = lines.iter().map(|line| self.hide(&printable(line))).collect();
+    pub(super) fn last_output(&self, lines: &[String]) {
+        self.written().last_output = lines.iter().map(|line| self.hide(&printable(line))).collect();
     }
 
     /// The last lines for the report: those of the step that failed, if one did.
     pub(super) fn tail(&self) -> String {
-        let words = self.written().last_words.clone();
+        let words = self.written().last_output.clone();
         let lines = if words.is_empty() { self.lines() } else { words }.into_iter();
         tail::tail(&lines.filter(|line| tail::says_something(line)).collect::<Vec<_>>())
     }
@@ -218,7 +218,7 @@ mod tests {
         assert!(log.tail().ends_with("Dockerfile:8"), "{}", log.tail());
         let words =
             ["npm error code ENOTFOUND", "npm notice New major version of npm", "npm error of hunter2"];
-        log.last_words(&words.map(str::to_owned));
+        log.last_output(&words.map(str::to_owned));
         assert_eq!(log.tail(), "npm error code ENOTFOUND\nnpm error of ***");
         assert!(log.text().contains("Dockerfile:8"), "the whole log is unchanged");
     }

@@ -13,7 +13,7 @@ use super::http::{self, Http, Question};
 use super::outcome::Failure;
 use super::registry;
 use super::source::MAX_BYTES;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 mod challenge;
@@ -83,7 +83,7 @@ impl Registries<'_> {
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
         if parsed.digest().is_some_and(|wanted| wanted != digest) {
             let message = format!("the registry returned other content for {reference}: {digest}");
-            return Err(Failure::new(Stage::Resolve, Reason::SourceChanged, message));
+            return Err(Failure::new(Stage::Resolve, FailureReason::SourceChanged, message));
         }
         let manifest = serde_json::from_slice::<Manifest>(&body).map_err(|_| holds_none(reference))?;
         let sources: Vec<&Layer> = manifest.layers.iter().filter(|layer| layer.media_type == LAYER).collect();
@@ -134,7 +134,7 @@ impl Registries<'_> {
             return Ok(());
         }
         let message = format!("the layer of the artifact is sha256:{sum}, not sha256:{}", artifact.sum);
-        Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message))
+        Err(Failure::new(Stage::Fetch, FailureReason::SourceChanged, message))
     }
 
     /// The authorization header that a registry requires with this response.
@@ -177,7 +177,7 @@ fn holds_none(reference: &str) -> Failure {
     let message = format!(
         "{reference} is not a source: it must have exactly one layer of type {LAYER}; create it with flux push artifact"
     );
-    Failure::new(Stage::Resolve, Reason::SourceNotFound, message)
+    Failure::new(Stage::Resolve, FailureReason::SourceNotFound, message)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! retry, and does not decide what follows from a failure.
 
 use super::disk;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::{EXIT_FAULT, EXIT_VERDICT, MAX_BYTES, Report, Stage};
 use crate::text::cut_end;
 
@@ -11,12 +11,12 @@ use crate::text::cut_end;
 #[error("{message}")]
 pub(super) struct Failure {
     pub(super) stage: Stage,
-    pub(super) reason: Reason,
+    pub(super) reason: FailureReason,
     pub(super) message: String,
 }
 
 impl Failure {
-    pub(super) fn new(stage: Stage, reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn new(stage: Stage, reason: FailureReason, message: impl Into<String>) -> Self {
         Self { stage, reason, message: message.into() }
     }
 
@@ -26,7 +26,11 @@ impl Failure {
         if disk::is_full(&why) {
             return disk::full(stage, what);
         }
-        Self::new(stage, Reason::WorkspaceFailed, format!("{what}: {why}; the operator retries the build"))
+        Self::new(
+            stage,
+            FailureReason::WorkspaceFailed,
+            format!("{what}: {why}; the operator retries the build"),
+        )
     }
 }
 
@@ -82,7 +86,7 @@ mod tests {
     use super::*;
     use crate::protocol::report::{Built, Failed};
 
-    fn failed(stage: Stage, reason: Reason, message: &str, log: &str) -> Report {
+    fn failed(stage: Stage, reason: FailureReason, message: &str, log: &str) -> Report {
         Report::Failed(Failed {
             stage,
             reason: reason.to_string(),
@@ -98,14 +102,14 @@ mod tests {
 
     #[test]
     fn small_reports_are_unchanged() {
-        let report = failed(Stage::Build, Reason::BuildFailed, "step 3", "a\nb");
+        let report = failed(Stage::Build, FailureReason::BuildFailed, "step 3", "a\nb");
         assert_eq!(serde_json::from_str::<Report>(&encode(report.clone())).unwrap(), report);
     }
 
     #[test]
     fn the_log_is_cut_before_the_message_and_at_lines() {
         let log: String = (0..400).fold(String::new(), |log, n| log + &format!("\"é\\ line {n}\"\n"));
-        let text = encode(failed(Stage::Build, Reason::BuildFailed, "the message", &log));
+        let text = encode(failed(Stage::Build, FailureReason::BuildFailed, "the message", &log));
         assert!(text.len() <= MAX_BYTES && text.len() > MAX_BYTES - 200, "{}", text.len());
         let Report::Failed(back) = serde_json::from_str(&text).unwrap() else { panic!("failed") };
         assert_eq!(back.message, "the message");
@@ -115,8 +119,12 @@ mod tests {
     #[test]
     fn escapes_and_long_characters_stay_below_the_limit() {
         for char in ["\"", "\\", "é", "✓", "😀", "\u{1}"] {
-            let text =
-                encode(failed(Stage::Push, Reason::RegistryDenied, &char.repeat(9000), &char.repeat(9000)));
+            let text = encode(failed(
+                Stage::Push,
+                FailureReason::RegistryDenied,
+                &char.repeat(9000),
+                &char.repeat(9000),
+            ));
             assert!(text.len() <= MAX_BYTES, "{char}: {}", text.len());
             assert!(
                 matches!(serde_json::from_str(&text).unwrap(), Report::Failed(f) if !f.message.is_empty())
@@ -136,27 +144,27 @@ mod tests {
                 "the source could not be read",
                 &std::io::Error::from_raw_os_error(28),
             );
-            assert_eq!((full.stage, full.reason), (stage, Reason::OutOfDisk));
+            assert_eq!((full.stage, full.reason), (stage, FailureReason::OutOfDisk));
             assert!(full.message.contains("disk is full. Free disk space on the nodes"), "{}", full.message);
             assert_eq!(exit_code(&failed(stage, full.reason, &full.message, "")), EXIT_FAULT);
             let denied = Failure::workspace(stage, "x", &std::io::Error::from_raw_os_error(13));
-            assert_eq!(denied.reason, Reason::WorkspaceFailed);
+            assert_eq!(denied.reason, FailureReason::WorkspaceFailed);
         }
     }
 
     #[test]
     fn exit_codes_distinguish_faults_from_verdicts() {
         for (stage, reason, code) in [
-            (Stage::Build, Reason::BuildFailed, 1),
-            (Stage::Build, Reason::BuildTimeout, 1),
-            (Stage::Build, Reason::Cancelled, 75),
-            (Stage::Build, Reason::BaseImageUnreachable, 75),
-            (Stage::Build, Reason::BaseImageNotFound, 1),
-            (Stage::Verify, Reason::UnsafeSource, 1),
-            (Stage::Detect, Reason::NoBuilder, 1),
-            (Stage::Resolve, Reason::RefNotFound, 75),
-            (Stage::Fetch, Reason::SourceChanged, 75),
-            (Stage::Push, Reason::RegistryUnavailable, 75),
+            (Stage::Build, FailureReason::BuildFailed, 1),
+            (Stage::Build, FailureReason::BuildTimeout, 1),
+            (Stage::Build, FailureReason::Cancelled, 75),
+            (Stage::Build, FailureReason::BaseImageUnreachable, 75),
+            (Stage::Build, FailureReason::BaseImageNotFound, 1),
+            (Stage::Verify, FailureReason::UnsafeSource, 1),
+            (Stage::Detect, FailureReason::NoBuilder, 1),
+            (Stage::Resolve, FailureReason::RefNotFound, 75),
+            (Stage::Fetch, FailureReason::SourceChanged, 75),
+            (Stage::Push, FailureReason::RegistryUnavailable, 75),
         ] {
             assert_eq!(exit_code(&failed(stage, reason, "", "")), code, "{stage:?} {reason}");
         }

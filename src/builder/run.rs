@@ -17,7 +17,7 @@ use super::step_secrets::StepSecrets;
 use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source,
 };
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::{Built, EXIT_FAULT, LAST_WORDS_SECONDS, Report, Stage};
 use crate::version::build_key;
 
@@ -104,7 +104,7 @@ impl Build {
             let message = format!(
                 "cannot read DOCE_ORDER: {error}; the operator and the build image must have the same version"
             );
-            Failure::new(Stage::Resolve, Reason::InvalidOrder, message)
+            Failure::new(Stage::Resolve, FailureReason::InvalidOrder, message)
         })?;
         let directory =
             std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from);
@@ -139,7 +139,7 @@ impl Build {
         let result = tokio::select! {
             result = self.stages() => result,
             () = tokio::time::sleep_until(deadline) => Err(self.timeout(seconds)),
-            () = told_to_end() => Err(Failure::new(self.stage(), Reason::Cancelled, "the build was cancelled")),
+            () = told_to_end() => Err(Failure::new(self.stage(), FailureReason::Cancelled, "the build was cancelled")),
         };
         match result {
             Ok(mut built) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use crate::version::files_digest;
 
@@ -21,7 +21,7 @@ pub(super) fn too_large() -> Failure {
          data out of it",
         MAX_BYTES >> 20
     );
-    Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
+    Failure::new(Stage::Verify, FailureReason::SourceTooLarge, message)
 }
 
 /// Copies the keys of a mounted ConfigMap to `tree`. Their digest must be the one in the order.
@@ -40,7 +40,7 @@ pub(super) fn copy_config_map(mount: &Path, digest: &str, tree: &Path) -> Result
     if files_digest(&files) != digest {
         let message =
             "the ConfigMap changed before the build read it; the build starts again with the current content";
-        return Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message));
+        return Err(Failure::new(Stage::Fetch, FailureReason::SourceChanged, message));
     }
     std::fs::create_dir_all(tree).map_err(failed)?;
     for (name, content) in &files {
@@ -118,7 +118,7 @@ pub(super) fn stays_inside(from: &Path, target: &Path) -> bool {
 
 fn unsafe_source(tree: &Path, path: &Path, what: &str) -> Failure {
     let shown = super::log::printable(&path.strip_prefix(tree).unwrap_or(path).to_string_lossy());
-    Failure::new(Stage::Verify, Reason::UnsafeSource, format!("{shown:?} {what}"))
+    Failure::new(Stage::Verify, FailureReason::UnsafeSource, format!("{shown:?} {what}"))
 }
 
 /// The directory of the source to build.
@@ -126,7 +126,7 @@ pub(super) fn context(tree: &Path, path: Option<&str>) -> Result<PathBuf, Failur
     let path = Path::new(path.unwrap_or("."));
     let missing = |why: &str| {
         let message = format!("path {:?} {why}; correct the path in spec.source", path.display().to_string());
-        Failure::new(Stage::Verify, Reason::PathNotFound, message)
+        Failure::new(Stage::Verify, FailureReason::PathNotFound, message)
     };
     if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(missing("is not a path inside the source: write it relative and without .."));

@@ -11,7 +11,7 @@ use super::credentials;
 use super::dockerfile::offer;
 use super::outcome::Failure;
 use crate::protocol::order::BuildSecret;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Largest secret that BuildKit passes to a step, in bytes.
@@ -63,7 +63,7 @@ impl StepSecrets {
     pub(super) fn files(&self) -> Result<&[(String, PathBuf)], Failure> {
         match &self.missing {
             None => Ok(&self.files),
-            Some(why) => Err(Failure::new(Stage::Build, Reason::BuildSecretMissing, why.clone())),
+            Some(why) => Err(Failure::new(Stage::Build, FailureReason::BuildSecretMissing, why.clone())),
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
         std::fs::write(mount.path().join("LARGE"), "x".repeat(600 << 10)).unwrap();
         let read = |id| StepSecrets::read(&[wanted(id)], mount.path(), mount.path()).unwrap();
         let failure = read("NPM_TOKEN").files().unwrap_err();
-        assert_eq!(failure.reason, Reason::BuildSecretMissing);
+        assert_eq!(failure.reason, FailureReason::BuildSecretMissing);
         let command = "kubectl create secret generic registry --from-literal=NPM_TOKEN=";
         assert!(failure.message.contains(command), "{failure}");
         assert!(read("LARGE").files().unwrap_err().message.contains("500 KiB"));

@@ -28,7 +28,7 @@ struct Inner<K> {
     /// Objects that we wrote since the list began: they may be newer than the list.
     written: Vec<Arc<K>>,
     /// Projects that lost an object that we did not delete.
-    bereft: HashSet<Key>,
+    take_lost_child: HashSet<Key>,
     synced: bool,
 }
 
@@ -39,7 +39,7 @@ impl<K> Default for Cache<K> {
             deleted: HashSet::new(),
             listed: None,
             written: vec![],
-            bereft: HashSet::new(),
+            take_lost_child: HashSet::new(),
             synced: false,
         };
         Self { inner: Mutex::new(inner) }
@@ -64,7 +64,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 
     /// Marks the project again as one that lost an object.
     pub fn doubt(&self, key: Key) {
-        self.lock().bereft.insert(key);
+        self.lock().take_lost_child.insert(key);
     }
 
     /// Stores an object that we wrote.
@@ -101,7 +101,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
             Event::Delete(object) => {
                 let Some(key) = key(&object) else { return vec![] };
                 if !object.uid().is_some_and(|uid| inner.deleted.remove(&uid)) {
-                    inner.bereft.insert(key.clone());
+                    inner.take_lost_child.insert(key.clone());
                 }
                 take(&mut inner.objects, &key, &object);
                 vec![key]
@@ -129,19 +129,19 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 /// What a cache of any kind knows about lost objects.
 pub(super) trait Losses {
     /// Whether the project lost an object that we did not delete. Clears the mark.
-    fn bereft(&self, key: &Key) -> bool;
+    fn take_lost_child(&self, key: &Key) -> bool;
 
-    /// Whether [`Losses::bereft`] would return true. Keeps the mark.
-    fn is_bereft(&self, key: &Key) -> bool;
+    /// Whether [`Losses::take_lost_child`] would return true. Keeps the mark.
+    fn lost_child(&self, key: &Key) -> bool;
 }
 
 impl<K: Resource<DynamicType = ()>> Losses for Cache<K> {
-    fn bereft(&self, key: &Key) -> bool {
-        self.lock().bereft.remove(key)
+    fn take_lost_child(&self, key: &Key) -> bool {
+        self.lock().take_lost_child.remove(key)
     }
 
-    fn is_bereft(&self, key: &Key) -> bool {
-        self.lock().bereft.contains(key)
+    fn lost_child(&self, key: &Key) -> bool {
+        self.lock().take_lost_child.contains(key)
     }
 }
 
@@ -166,7 +166,7 @@ impl<K: Resource<DynamicType = ()>> Inner<K> {
                     && there.is_none_or(|there| !there.contains_key(name))
             })
         });
-        self.bereft.extend(vanished.map(|(key, _)| key.clone()));
+        self.take_lost_child.extend(vanished.map(|(key, _)| key.clone()));
         let first = !std::mem::replace(&mut self.synced, true);
         if first {
             return vec![]; // At its start, the operator reconciles every project anyway.

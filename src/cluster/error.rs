@@ -6,7 +6,7 @@ use kube::core::Status;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another writer was faster, or the cache lags behind: observe again.
-    #[error("cannot {what}: it changed in the meantime")]
+    #[error("cannot {what}: the object changed in the meantime")]
     Conflict {
         /// What was attempted.
         what: String,

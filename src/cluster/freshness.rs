@@ -14,7 +14,7 @@ use crate::project::Project;
 
 impl Cluster {
     /// The project to act on; `None` if it is deleted or being deleted.
-    pub async fn sure_of(
+    pub async fn confirmed(
         &self,
         told: Arc<ProjectDeployment>,
     ) -> Result<Option<Arc<ProjectDeployment>>, Error> {
@@ -23,7 +23,7 @@ impl Cluster {
         if !self.caches.projects.has(&uid) {
             return Ok(None);
         }
-        if !self.became_bereft(&key) && !self.is_behind(&key, &told) {
+        if !self.lost_a_child_since(&key) && !self.is_behind(&key, &told) {
             return Ok(Some(told));
         }
         let api: Api<ProjectDeployment> = self.api(&key.0);
@@ -46,14 +46,14 @@ impl Cluster {
     /// Whether the project was deleted, or lost an object, since it was last read or checked. A pass in progress must
     /// then create nothing, because the next pass may find that the project is gone.
     #[must_use]
-    pub fn is_in_doubt(&self, project: &Project) -> bool {
+    pub fn may_be_deleted(&self, project: &Project) -> bool {
         let key = (project.namespace.clone(), project.name.clone());
-        !self.caches.projects.has(&project.uid) || self.missed().iter().any(|cache| cache.is_bereft(&key))
+        !self.caches.projects.has(&project.uid) || self.missed().iter().any(|cache| cache.lost_child(&key))
     }
 
     /// Checks that the project is not being deleted, before a child without owner gets one. `--cascade=orphan` removes
     /// the owners while the project still exists, and Kubernetes collects a child whose owner is gone.
-    pub async fn make_sure_of(&self, project: &Project) -> Result<(), Error> {
+    pub async fn require_alive(&self, project: &Project) -> Result<(), Error> {
         let what = format!("read ProjectDeployment {}", project.name);
         let api: Api<ProjectDeployment> = self.api(&project.namespace);
         let read = api.get_opt(&project.name).await.map_err(|error| Error::sort(&what, error))?;
@@ -63,9 +63,9 @@ impl Cluster {
         if lives { Ok(()) } else { Err(Error::Conflict { what: format!("continue with {}", project.name) }) }
     }
 
-    fn became_bereft(&self, key: &Key) -> bool {
-        // Ask every cache: `bereft` clears its mark.
-        self.missed().map(|cache| cache.bereft(key)).contains(&true)
+    fn lost_a_child_since(&self, key: &Key) -> bool {
+        // Ask every cache: `take_lost_child` clears its mark.
+        self.missed().map(|cache| cache.take_lost_child(key)).contains(&true)
     }
 
     /// Caches of the kinds that the operator creates again if they are missing.

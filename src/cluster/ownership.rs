@@ -11,13 +11,13 @@ use crate::project::Project;
 pub fn is_ours<K: Resource>(project: &Project, object: &K) -> bool {
     match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
         Some(owner) => owner.uid == project.uid,
-        None => object.labels().get(names::UID) == Some(&project.uid) || is_left_behind(project, object),
+        None => object.labels().get(names::UID) == Some(&project.uid) || is_orphan(project, object),
     }
 }
 
 /// Whether an object without owner is the child of an earlier project of this name: that project was deleted with
 /// `--cascade=orphan`, or a backup was restored without owner references.
-pub fn is_left_behind<K: Resource>(project: &Project, object: &K) -> bool {
+pub fn is_orphan<K: Resource>(project: &Project, object: &K) -> bool {
     let label = |key: &str| object.labels().get(key).map(String::as_str);
     object.owner_references().is_empty()
         && label(names::MANAGED_BY) == Some(names::MANAGER)

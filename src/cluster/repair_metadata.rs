@@ -6,18 +6,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use serde_json::json;
 
-use super::writes::Kind;
+use super::writes::{Kind, thin};
 use super::{Cache, Cluster, Error};
 use crate::desired::names;
 
 impl Cluster {
     /// Restores labels and owner of the ledger or a record.
-    pub async fn mark_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
+    pub async fn repair_revision(&self, seen: &ControllerRevision, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.revisions).await
     }
 
     /// Takes over the ledger that a deleted project of this name left behind, if it is still as it was observed.
-    pub async fn inherit_ledger(
+    pub async fn adopt_ledger(
         &self,
         seen: &ControllerRevision,
         owned: &ObjectMeta,
@@ -31,23 +31,24 @@ impl Cluster {
     }
 
     /// Restores labels and owner of the Deployment.
-    pub async fn mark_deployment(&self, seen: &Deployment, want: &ObjectMeta) -> Result<(), Error> {
+    pub async fn repair_deployment(&self, seen: &Deployment, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.deployments).await
     }
 
     /// Restores labels and owner of a Job.
-    pub async fn mark_job(&self, seen: &Job, want: &ObjectMeta) -> Result<(), Error> {
+    pub async fn repair_job(&self, seen: &Job, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.jobs).await
     }
 
-    /// Restores labels and owner of a child that no watch reported: it lost the label of the watch, or the watch lags
-    /// behind.
-    pub(super) async fn mark_unseen<K: Kind>(
+    /// Notes a child of ours that no watch reported, and restores its labels and owner: it lost the label of the watch,
+    /// or the watch lags behind. The next pass knows it.
+    pub(super) async fn repair_unseen<K: Kind>(
         &self,
         there: &K,
         want: &ObjectMeta,
         cache: &Cache<K>,
     ) -> Result<(), Error> {
+        cache.wrote(thin(there.clone()));
         let watched = want.labels.iter().flatten().all(|(key, value)| there.labels().get(key) == Some(value));
         if watched || there.meta().deletion_timestamp.is_some() {
             return Ok(());

@@ -143,7 +143,7 @@ impl Cluster {
     async fn create<K: Kind>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
         let what = format!("create {} {}", K::kind(&()), object.name_any());
         // What was decided may have waited for an answer since: for a deleted project nothing is created.
-        if self.is_in_doubt(project) {
+        if self.may_be_deleted(project) {
             return Err(Error::Conflict { what });
         }
         match self.post(&project.namespace, object).await {
@@ -153,7 +153,7 @@ impl Cluster {
             }
             Err(kube::Error::Api(status)) if status.code == 409 && status.is_already_exists() => {
                 if let Some(there) = self.refuse_stranger::<K>(project, &object.name_any(), &what).await? {
-                    self.mark_unseen(&there, object.meta(), cache).await?;
+                    self.repair_unseen(&there, object.meta(), cache).await?;
                 }
                 Err(Error::Conflict { what })
             }
@@ -214,15 +214,14 @@ impl Cluster {
         } else {
             if let Some(there) = self.refuse_stranger::<K>(project, &project.name, &what).await? {
                 // It was created since the cache was read, perhaps by a write of ours whose answer was lost, or it lost the
-                // label that watches select by. The next pass knows it.
+                // label that watches select by.
                 let metadata = serde_json::from_value::<ObjectMeta>(want["metadata"].take());
                 let metadata = metadata.map_err(|error| Error::malformed("metadata", &error))?;
-                cache.wrote(thin(there.clone()));
-                self.mark_unseen(&there, &metadata, cache).await?;
+                self.repair_unseen(&there, &metadata, cache).await?;
                 return Err(Error::Conflict { what });
             }
             // A busy API server may have answered late: the project may have been deleted since.
-            if self.is_in_doubt(project) {
+            if self.may_be_deleted(project) {
                 return Err(Error::Conflict { what });
             }
         }
@@ -290,7 +289,7 @@ fn manager() -> PatchParams {
 }
 
 /// Removes the managed fields: caches do not need them.
-fn thin<K: Resource>(mut object: K) -> K {
+pub(super) fn thin<K: Resource>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
     object
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A one-off request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Verb {
+pub enum RequestKind {
     /// Look up the source again: `doce.dev/deploy: "@<token>"`.
     Deploy,
     /// Roll back: `doce.dev/rollback: "previous@<token>"` or `"<version>@<token>"`.
@@ -21,7 +21,7 @@ pub enum Verb {
     Cancel,
 }
 
-impl Verb {
+impl RequestKind {
     /// Every verb, in the order in which `decide` handles them.
     pub const ALL: [Self; 5] = [Self::Cancel, Self::Retry, Self::Rollback, Self::Restart, Self::Deploy];
 
@@ -49,9 +49,9 @@ pub const MAX_VALUE: usize = 256;
 
 /// The requests of an object, with the whole value of each annotation: a request is new if its value differs.
 #[must_use]
-pub fn requests(annotations: &BTreeMap<String, String>) -> BTreeMap<Verb, String> {
-    let value = |verb: Verb| annotations.get(verb.annotation()).map(|value| (verb, bounded(value)));
-    Verb::ALL.into_iter().filter_map(value).collect()
+pub fn requests(annotations: &BTreeMap<String, String>) -> BTreeMap<RequestKind, String> {
+    let value = |verb: RequestKind| annotations.get(verb.annotation()).map(|value| (verb, bounded(value)));
+    RequestKind::ALL.into_iter().filter_map(value).collect()
 }
 
 /// Maximum number of unknown requests that status reports.
@@ -62,7 +62,7 @@ const MAX_UNKNOWN: usize = 3;
 pub fn unknown(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let word = |(key, value): (&String, &String)| {
         let word = key.strip_prefix(crate::crd::GROUP)?.strip_prefix('/')?;
-        let known = Verb::ALL.into_iter().any(|verb| verb.word() == word);
+        let known = RequestKind::ALL.into_iter().any(|verb| verb.word() == word);
         (!known).then(|| (word.to_owned(), bounded(value)))
     };
     annotations.iter().filter_map(word).take(MAX_UNKNOWN).collect()

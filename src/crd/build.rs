@@ -39,9 +39,9 @@ pub struct Build {
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]*$'))").message("the names in spec.build.args must contain only letters, digits and '_', and must not start with a digit"))]
     pub args: BTreeMap<String, BoundedString>,
     /// Secrets that build steps may read. A Dockerfile of the source reads them with RUN --mount=type=secret,id=<id>.
-    /// In a generated Dockerfile, every step that installs or builds gets them. There the id decides the form: capital
-    /// letters, digits and '_' (NPM_TOKEN) make an environment variable, the name of a file that tools look for
-    /// (.npmrc, .netrc) makes that file, and any other id makes the file /run/secrets/<id>. No layer, argument or log
+    /// In a generated Dockerfile, every step that installs or builds gets them. There the id decides the form. Capital
+    /// letters, digits and '_' (NPM_TOKEN) make an environment variable. The name of a file that tools look for
+    /// (.npmrc, .netrc) makes that file. Any other id makes the file /run/secrets/<id>. No layer, argument or log
     /// contains the values. They are not part of the version: a new token does not trigger a build.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]

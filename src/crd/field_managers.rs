@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use serde_json::{Map, Value, json};
 
-use super::annotations::Verb;
+use super::annotations::RequestKind;
 
 /// Longest stored name of a manager, in characters (the API server allows 128 bytes).
 const MAX_NAME: usize = 128;
@@ -17,7 +17,7 @@ pub struct FieldManagers {
     /// The manager that changed the spec last.
     pub spec: Option<String>,
     /// The manager that wrote each request.
-    pub requests: BTreeMap<Verb, String>,
+    pub requests: BTreeMap<RequestKind, String>,
 }
 
 /// Reduces managed fields to what [`FieldManagers::read`] needs, because in full they are larger than the object.
@@ -26,7 +26,7 @@ pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
     entries.retain_mut(|entry| {
         let Some(fields) = entry.fields_v1.as_mut() else { return false };
         let spec = fields.0.get("f:spec").map(|_| ("f:spec".to_owned(), json!({})));
-        let annotations: Map<String, Value> = Verb::ALL
+        let annotations: Map<String, Value> = RequestKind::ALL
             .into_iter()
             .filter(|verb| owns(&fields.0, *verb))
             .map(|verb| (field(verb), json!({})))
@@ -51,7 +51,7 @@ impl FieldManagers {
         for entry in entries {
             let (Some(fields), Some(manager)) = (&entry.fields_v1, &entry.manager) else { continue };
             let manager: String = manager.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
-            for verb in Verb::ALL.into_iter().filter(|verb| owns(&fields.0, *verb)) {
+            for verb in RequestKind::ALL.into_iter().filter(|verb| owns(&fields.0, *verb)) {
                 field_managers.requests.insert(verb, manager.clone());
             }
             if fields.0.get("f:spec").is_some() {
@@ -62,11 +62,11 @@ impl FieldManagers {
     }
 }
 
-fn field(verb: Verb) -> String {
+fn field(verb: RequestKind) -> String {
     format!("f:{}", verb.annotation())
 }
 
-fn owns(fields: &Value, verb: Verb) -> bool {
+fn owns(fields: &Value, verb: RequestKind) -> bool {
     fields["f:metadata"]["f:annotations"].get(field(verb)).is_some()
 }
 
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(field_managers.spec.as_deref(), Some("kubectl-edit"));
         assert_eq!(
             field_managers.requests,
-            BTreeMap::from([(Verb::Rollback, "kubectl-annotate".to_owned())])
+            BTreeMap::from([(RequestKind::Rollback, "kubectl-annotate".to_owned())])
         );
         thin(Some(&mut entries));
         assert_eq!(FieldManagers::read(Some(&entries)), field_managers);

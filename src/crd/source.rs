@@ -27,7 +27,7 @@ pub struct Source {
     /// that archive. For samples and small generated sites.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSource>,
-    /// A prebuilt image: nothing is built.
+    /// A prebuilt image: the operator builds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
 }
@@ -108,7 +108,7 @@ pub struct GitRef {
     #[x_kube(validation = Rule::new(r"self.matches('^[!-~]+$') && !self.matches('[~^:?*\\[\\\\]') && !self.startsWith('-') && !self.contains('..') && !self.contains('@{') && self != '@' && self.split('/').all(p, p != '' && !p.startsWith('.') && !p.endsWith('.') && !p.endsWith('.lock'))").message("spec.source.git.ref.tag must be a tag name such as v1.4.0: it cannot start with '-' and cannot contain blanks, '..' or characters that Git forbids (~ ^ : ? * [ \\\\ and @{)"))]
     pub tag: Option<String>,
     /// A commit, all 40 hex digits, or all 64 in a SHA-256 repository. The same commit is the same version, and the
-    /// operator looks nothing up.
+    /// operator needs no lookup.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9a-f]{40}|[0-9a-f]{64})$')").message("spec.source.git.ref.commit must be all 40 lower-case hex digits (64 of a SHA-256 repository), as git rev-parse HEAD prints them; for a branch or tag, set branch or tag instead"))]

@@ -11,12 +11,12 @@ use super::secret_mount::{keys_mount, secret_mount};
 use super::{build_profile, meta, names};
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::protocol::build_target::BuildTarget;
 use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR,
     SECRET_DIR,
 };
 use crate::protocol::report::EXIT_VERDICT;
-use crate::protocol::target::BuildOf;
 
 /// Seconds that Kubernetes keeps a Job and its log after its end.
 const KEPT_SECONDS: i32 = 3600;
@@ -28,7 +28,7 @@ const KEPT_POLL_SECONDS: i32 = 300;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildRequest<'a> {
     /// A build key or a lookup.
-    pub of: &'a BuildOf,
+    pub of: &'a BuildTarget,
     /// Number of the attempt.
     pub attempt: u32,
     /// Digest of the source, if known.

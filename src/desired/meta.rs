@@ -59,7 +59,7 @@ pub fn labels(project: &Project, role: &str) -> BTreeMap<String, String> {
 }
 
 /// Whether labels and owner are as they should be. Others may exist besides them.
-pub fn is_marked<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
+pub fn has_metadata<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
     let owned = object
         .owner_references()
         .iter()

@@ -5,7 +5,7 @@ use kube::ResourceExt as _;
 
 use crate::memory::record::Record;
 use crate::project::Project;
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 use crate::version::{short, text_digest};
 
 /// Label on every child: the manager of the object.
@@ -55,7 +55,7 @@ pub const CLEANUP_OF: &str = "doce.dev/cleanup-of";
 pub const INIT_OF: &str = "doce.dev/init-of";
 /// Build reason of a poll: a lookup because the interval is over.
 pub const POLLED: &str = "Polled";
-/// Name of the app's container, of its port, and of the Service's port.
+/// Name of the app's container.
 pub const APP: &str = "app";
 /// Name of the container port. The Service targets it by name, so a change of the number breaks no client.
 pub const PORT: &str = "http";
@@ -76,7 +76,7 @@ pub fn record(project: &str, version: &str) -> String {
 
 /// Name of a build Job: unique per attempt, the same on every call.
 #[must_use]
-pub fn job(project: &Project, of: &BuildOf, attempt: u32) -> String {
+pub fn job(project: &Project, of: &BuildTarget, attempt: u32) -> String {
     let digest = text_digest(&format!("{} {} {attempt}", project.uid, build_of(of)));
     format!("{}-{}", project.name, &digest[..8])
 }
@@ -122,18 +122,18 @@ pub fn is_build(job: &Job) -> bool {
 
 /// What a Job builds, as the text of its annotation.
 #[must_use]
-pub fn build_of(of: &BuildOf) -> String {
+pub fn build_of(of: &BuildTarget) -> String {
     match of {
-        BuildOf::Key(key) => format!("key/{key}"),
-        BuildOf::Lookup(number) => format!("lookup/{number}"),
+        BuildTarget::Key(key) => format!("key/{key}"),
+        BuildTarget::Lookup(number) => format!("lookup/{number}"),
     }
 }
 
 /// Parses the text of [`build_of`].
-pub fn parse_build_of(text: &str) -> Option<BuildOf> {
+pub fn parse_build_of(text: &str) -> Option<BuildTarget> {
     match text.split_once('/')? {
-        ("key", key) => Some(BuildOf::Key(key.to_owned())),
-        ("lookup", number) => number.parse().ok().map(BuildOf::Lookup),
+        ("key", key) => Some(BuildTarget::Key(key.to_owned())),
+        ("lookup", number) => number.parse().ok().map(BuildTarget::Lookup),
         _ => None,
     }
 }

@@ -17,12 +17,12 @@ pub(super) struct Untagged {
 
 /// The manifests without their tags at the moment.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(super) struct Candidates {
     all: Vec<Untagged>,
     bytes: usize,
 }
 
-impl Aside {
+impl Candidates {
     pub(super) fn add(&mut self, untagged: Untagged) {
         self.bytes += untagged.manifest.content.len();
         self.all.push(untagged);

@@ -1,6 +1,6 @@
 //! Selects the tags of a repository to delete. Pure.
 
-use super::named::Named;
+use super::references::References;
 use crate::protocol::order::cleanup::{Pushed, pushed};
 
 /// A tag and what it points to.
@@ -22,8 +22,8 @@ pub fn is_ours(tag: &str) -> bool {
 /// still exists. No clock is used: the time in an image is that of the cache that it came from. A manifest is deleted
 /// with all its tags or not at all, so `tags` must contain every tag of the repository.
 #[must_use]
-pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
-    if named.is_busy(repository) || named.keeps(repository) {
+pub fn unreferenced(repository: &str, tags: &[Tagged], references: &References) -> Vec<Tagged> {
+    if references.is_busy(repository) || references.keeps(repository) {
         return vec![];
     }
     let alone = |tagged: &Tagged| {
@@ -31,9 +31,9 @@ pub fn doomed(repository: &str, tags: &[Tagged], named: &Named) -> Vec<Tagged> {
             None => true,
             Some(Pushed::Image) => false,
             // Cache and logs belong to the repository as a whole.
-            Some(Pushed::Cache | Pushed::Log) => named.uses(repository),
+            Some(Pushed::Cache | Pushed::Log) => references.uses(repository),
         };
-        !kept && !named.has(&tagged.digest)
+        !kept && !references.has(&tagged.digest)
     };
     let stays = |digest: &str| tags.iter().any(|other| other.digest == digest && !alone(other));
     tags.iter().filter(|tagged| !stays(&tagged.digest)).cloned().collect()
@@ -79,20 +79,20 @@ mod tests {
         .unwrap()
     }
 
-    fn tags(doomed: &[Tagged]) -> Vec<&str> {
-        doomed.iter().map(|tagged| tagged.tag.as_str()).collect()
+    fn tags(unreferenced: &[Tagged]) -> Vec<&str> {
+        unreferenced.iter().map(|tagged| tagged.tag.as_str()).collect()
     }
 
     #[test]
     fn images_named_by_any_record_stay_and_unnamed_images_are_deleted() {
-        let named = Named::read(&[], &[record('a')], &[]);
+        let references = References::read(&[], &[record('a')], &[]);
         let all = [image('a'), image('b'), tagged("cache", 'c'), tagged(LOG, 'd')];
-        assert_eq!(tags(&doomed("n/shop", &all, &named)), [image('b').tag]);
+        assert_eq!(tags(&unreferenced("n/shop", &all, &references)), [image('b').tag]);
     }
 
     #[test]
     fn an_unused_repository_is_deleted_except_for_foreign_tags() {
-        let named = Named::read(&[], &[record('a')], &[]);
+        let references = References::read(&[], &[record('a')], &[]);
         let all = [
             image('b'),
             tagged("cache", 'c'),
@@ -101,24 +101,24 @@ mod tests {
             tagged("k1", 'f'),
             tagged("log-viewer", '1'),
         ];
-        assert_eq!(tags(&doomed("n/gone", &all, &named)), [&image('b').tag, "cache", LOG]);
+        assert_eq!(tags(&unreferenced("n/gone", &all, &references)), [&image('b').tag, "cache", LOG]);
     }
 
     #[test]
     fn a_manifest_with_a_foreign_tag_keeps_all_its_tags() {
         for other in ["keep-this", "log-viewer"] {
             let all = [image('b'), tagged(other, 'b')];
-            assert_eq!(doomed("n/gone", &all, &Named::default()), [], "{other}");
+            assert_eq!(unreferenced("n/gone", &all, &References::default()), [], "{other}");
         }
     }
 
     #[test]
     fn nothing_is_deleted_while_a_build_uses_the_repository() {
-        let named = Named::read(&[job(&json!("registry.test:5000/n/shop"))], &[], &[]);
-        assert_eq!(doomed("n/shop", &[image('b')], &named), []);
-        assert_eq!(doomed("n/other", &[image('b')], &named).len(), 1);
-        let unclear = Named::read(&[job(&json!(null))], &[], &[]);
-        assert_eq!(doomed("n/other", &[image('b')], &unclear), []);
-        assert_eq!(doomed("m/other", &[image('b')], &unclear).len(), 1);
+        let references = References::read(&[job(&json!("registry.test:5000/n/shop"))], &[], &[]);
+        assert_eq!(unreferenced("n/shop", &[image('b')], &references), []);
+        assert_eq!(unreferenced("n/other", &[image('b')], &references).len(), 1);
+        let unclear = References::read(&[job(&json!(null))], &[], &[]);
+        assert_eq!(unreferenced("n/other", &[image('b')], &unclear), []);
+        assert_eq!(unreferenced("m/other", &[image('b')], &unclear).len(), 1);
     }
 }

@@ -16,7 +16,7 @@ use crate::memory::revisions;
 
 /// What must not be deleted. Repositories are paths without the registry's host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct References {
     /// Digests in any record or ledger, of any kind.
     digests: BTreeSet<String>,
     /// Repositories of images in records, and of existing projects.
@@ -30,24 +30,28 @@ pub struct Named {
     unclear: BTreeSet<String>,
 }
 
-impl Named {
+impl References {
     /// Reads the lists. `builds` must be listed before `revisions`: if a Job is gone by then, a record names its image.
     pub fn read(
         builds: &[Job],
         revisions: &[PartialObjectMeta<ControllerRevision>],
         projects: &[ProjectDeployment],
     ) -> Self {
-        let mut named = Self::default();
+        let mut references = Self::default();
         for build in builds {
             let namespace = build.namespace().unwrap_or_default();
             match job_env::repository(build).as_deref().and_then(path) {
-                Some(repository) if is_below(&repository, &namespace) => drop(named.busy.insert(repository)),
+                Some(repository) if is_below(&repository, &namespace) => {
+                    references.busy.insert(repository);
+                }
                 Some(_) => {}
-                None => drop(named.unclear.insert(namespace)),
+                None => {
+                    references.unclear.insert(namespace);
+                }
             }
         }
         for revision in revisions {
-            named.remember(revision);
+            references.remember(revision);
         }
         for project in projects {
             let output = &project.spec.build.output;
@@ -58,11 +62,11 @@ impl Named {
                 continue;
             }
             if output.cleanup == Cleanup::Keep {
-                named.kept.insert(repository.clone());
+                references.kept.insert(repository.clone());
             }
-            named.used.insert(repository);
+            references.used.insert(repository);
         }
-        named
+        references
     }
 
     fn remember(&mut self, revision: &PartialObjectMeta<ControllerRevision>) {
@@ -139,9 +143,9 @@ mod tests {
     #[test]
     fn a_record_names_its_image_by_digest_and_its_repository_without_the_host() {
         let image = json!({ "reference": format!("localhost:30050/n/shop@{}", digest('a')), "uid": 0 });
-        let named = Named::read(&[], &[revision("doce.dev/image", &image.to_string())], &[]);
-        assert!(named.has(&digest('a')) && !named.has(&digest('b')));
-        assert!(named.uses("n/shop") && !named.uses("n/other") && !named.is_busy("n/shop"));
+        let references = References::read(&[], &[revision("doce.dev/image", &image.to_string())], &[]);
+        assert!(references.has(&digest('a')) && !references.has(&digest('b')));
+        assert!(references.uses("n/shop") && !references.uses("n/other") && !references.is_busy("n/shop"));
     }
 
     #[test]
@@ -151,38 +155,38 @@ mod tests {
             "doce.dev/ledger",
             &json!({ "lookup": { "answer": { "digest": digest('b') } } }).to_string(),
         );
-        let named = Named::read(&[], &[broken, ledger], &[]);
-        assert!(named.has(&digest('a')) && named.has(&digest('b')));
+        let references = References::read(&[], &[broken, ledger], &[]);
+        assert!(references.has(&digest('a')) && references.has(&digest('b')));
     }
 
     #[test]
     fn a_job_makes_its_repository_busy_and_an_unreadable_one_its_whole_namespace() {
         let of_another_release = json!({ "repository": "registry.test:5000/n/shop", "somethingNew": 1 });
-        let named = Named::read(&[build(&of_another_release)], &[], &[]);
-        assert!(named.is_busy("n/shop") && !named.is_busy("n/other"));
-        let unclear = Named::read(&[build(&json!("?"))], &[], &[]);
+        let references = References::read(&[build(&of_another_release)], &[], &[]);
+        assert!(references.is_busy("n/shop") && !references.is_busy("n/other"));
+        let unclear = References::read(&[build(&json!("?"))], &[], &[]);
         assert!(unclear.is_busy("n/other") && !unclear.is_busy("m/other") && !unclear.is_busy("nn/other"));
     }
 
     #[test]
     fn a_project_uses_its_own_repository_before_it_has_any_record() {
-        assert!(Named::read(&[], &[], &[project(&json!({}))]).uses("n/shop"));
+        assert!(References::read(&[], &[], &[project(&json!({}))]).uses("n/shop"));
         let elsewhere = project(&json!({ "repository": "localhost:30050/n/both" }));
-        assert!(Named::read(&[], &[], &[elsewhere]).uses("n/both"));
+        assert!(References::read(&[], &[], &[elsewhere]).uses("n/both"));
     }
 
     #[test]
     fn a_project_keeps_nothing_in_the_repository_of_another_namespace() {
         let theirs = project(&json!({ "repository": "localhost:30050/m/shop", "cleanup": "Keep" }));
         let job = build(&json!({ "repository": "localhost:30050/m/shop" }));
-        let named = Named::read(&[job], &[], &[theirs]);
-        assert!(!named.keeps("m/shop") && !named.uses("m/shop") && !named.is_busy("m/shop"));
+        let references = References::read(&[job], &[], &[theirs]);
+        assert!(!references.keeps("m/shop") && !references.uses("m/shop") && !references.is_busy("m/shop"));
     }
 
     #[test]
     fn a_project_can_keep_everything_in_its_repository() {
-        assert!(Named::read(&[], &[], &[project(&json!({ "cleanup": "Keep" }))]).keeps("n/shop"));
-        assert!(!Named::read(&[], &[], &[project(&json!({}))]).keeps("n/shop"));
+        assert!(References::read(&[], &[], &[project(&json!({ "cleanup": "Keep" }))]).keeps("n/shop"));
+        assert!(!References::read(&[], &[], &[project(&json!({}))]).keeps("n/shop"));
     }
 
     fn project(output: &Value) -> ProjectDeployment {

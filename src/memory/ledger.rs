@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::crd::annotations::Verb;
+use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::crd::status::TriggerKind;
 use crate::memory::record::Trigger;
@@ -31,7 +31,7 @@ pub struct Ledger {
     pub object: Option<u64>,
     /// The last handled value of each request, and its outcome.
     #[serde(alias = "seen", skip_serializing_if = "BTreeMap::is_empty")]
-    pub handled: BTreeMap<Verb, HandledRequest>,
+    pub handled: BTreeMap<RequestKind, HandledRequest>,
     /// The lookup of a branch or tag, and its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
@@ -82,7 +82,7 @@ pub struct Hold {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Lookup {
-    /// What is looked up (see [`crate::project::Origin::LookedUp`]).
+    /// What is looked up (see [`crate::project::DigestSource::LookedUp`]).
     pub of: String,
     /// Number of the current lookup.
     pub number: u64,
@@ -286,7 +286,7 @@ pub struct VersionState {
 impl VersionState {
     /// When the operator retries it without a request.
     #[must_use]
-    pub fn tried_again_at(&self, base: u32) -> Option<Timestamp> {
+    pub fn retry_at(&self, base: u32) -> Option<Timestamp> {
         self.failed.as_ref().and(self.outside.as_ref()).map(|outside| outside.next(base))
     }
 
@@ -312,7 +312,7 @@ impl Ledger {
 
     /// Whether `value` of `verb` is not handled yet.
     #[must_use]
-    pub fn is_new(&self, verb: Verb, value: &str) -> bool {
+    pub fn is_new(&self, verb: RequestKind, value: &str) -> bool {
         let is_old = |seen: &HandledRequest| {
             seen.value == value || seen.earlier.iter().any(|earlier| earlier == value)
         };
@@ -321,7 +321,7 @@ impl Ledger {
 
     /// Marks a request as handled, in the same write as its effect.
     #[must_use]
-    pub fn with_handled(mut self, verb: Verb, value: &str, outcome: impl Into<String>) -> Self {
+    pub fn with_handled(mut self, verb: RequestKind, value: &str, outcome: impl Into<String>) -> Self {
         let before = self.handled.remove(&verb).map(|seen| [vec![seen.value], seen.earlier].concat());
         let mut earlier = before.unwrap_or_default();
         earlier.retain(|earlier| earlier != value);

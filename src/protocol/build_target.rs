@@ -2,7 +2,7 @@
 
 /// What a Job builds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BuildOf {
+pub enum BuildTarget {
     /// A known build key.
     Key(String),
     /// A branch, tag or digest to look up first: the number of the lookup.

@@ -200,12 +200,12 @@ pub enum Watch {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[clap(rename_all = "verbatim")]
 pub enum Strategy {
-    /// A Dockerfile if there is one, else one is generated.
+    /// Use the Dockerfile of the source if there is one, else generate one.
     #[default]
     Auto,
-    /// There must be a Dockerfile.
+    /// Require a Dockerfile.
     Dockerfile,
-    /// A Dockerfile is generated even if there is one.
+    /// Generate a Dockerfile even if there is one.
     Generated,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why there is no image, as one CamelCase word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum FailureReason {
     /// The order could not be read: operator and build program have different versions.
     InvalidOrder,
     /// The pod itself did not work: disk, permissions, a missing program.
@@ -59,7 +59,7 @@ pub enum Reason {
     Cancelled,
 }
 
-impl Reason {
+impl FailureReason {
     /// Reasons that are never the user's error, in any stage: the build may be retried.
     pub const FAULTS: [Self; 8] = [
         Self::InvalidOrder,
@@ -73,7 +73,7 @@ impl Reason {
     ];
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for FailureReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, out)
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reason::Reason;
+use super::reason::FailureReason;
 
 /// Longest report in bytes: the kubelet truncates termination messages at 4,096.
 pub const MAX_BYTES: usize = 4000;
@@ -120,7 +120,7 @@ impl Failed {
     /// Whether this belongs to the build key (the user's error); otherwise it is a fault that may pass.
     #[must_use]
     pub fn is_verdict(&self) -> bool {
-        self.stage.is_verdict() && !Reason::FAULTS.iter().any(|fault| fault.to_string() == self.reason)
+        self.stage.is_verdict() && !FailureReason::FAULTS.iter().any(|fault| fault.to_string() == self.reason)
     }
 }
 

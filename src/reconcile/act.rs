@@ -64,7 +64,7 @@ pub async fn act(
             (Child::Ledger, write_ledger(hand.cluster, project, observed, &ledger).await)
         }
         Step::AdoptLedger(ledger) => {
-            (Child::Ledger, ownership::inherit(hand.cluster, project, observed, &ledger).await)
+            (Child::Ledger, ownership::adopt_orphaned_ledger(hand.cluster, project, observed, &ledger).await)
         }
         Step::CreateRecord { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
@@ -112,8 +112,8 @@ pub async fn act(
                 Err(error) => (Child::Deployment, Err(error)),
             }
         }
-        Step::RepairMetadata(unmarked) => {
-            (unmarked.child, ownership::repair(hand.cluster, project, observed, &unmarked).await)
+        Step::RepairMetadata(lost_metadata) => {
+            (lost_metadata.child, ownership::repair(hand.cluster, project, observed, &lost_metadata).await)
         }
         Step::ApplyService { port } => return serve(hand, project, observed, port).await,
         Step::DeleteBuildJob { .. }
@@ -173,7 +173,7 @@ async fn serve(
 ) -> Result<Outcome, Error> {
     let seen = observed.objects.service.as_ref();
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
-        hand.cluster.make_sure_of(project).await?;
+        hand.cluster.require_alive(project).await?;
     }
     let (first, last) = (hand.config.port_first, hand.config.port_last);
     let candidates: Vec<u16> = if let Some(port) = port {

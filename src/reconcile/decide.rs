@@ -10,14 +10,14 @@ mod requests;
 mod rollout;
 mod verdicts;
 
-use crate::crd::annotations::Verb;
+use crate::crd::annotations::RequestKind;
 use crate::memory::ledger::{Attempts, Ledger, Lookup, VersionState};
 use crate::memory::record::{Facts, ImageFact, SourceFact, Trigger, TriggerKind};
 use crate::project::Project;
 
 use super::observed::{Child, LostMetadata, Observed};
 use super::target::{Target, forbidden, initialized, open_lookup, target};
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub enum Step {
     /// Create a build Job. It starts at once if the queue has a free slot, else it waits, suspended.
     CreateBuildJob {
         /// What to build.
-        of: BuildOf,
+        of: BuildTarget,
         /// Number of the attempt.
         attempt: u32,
         /// Digest of the source, if known.
@@ -116,6 +116,20 @@ pub struct DesiredDeployment {
     pub replicas: i32,
     /// The version is on trial: never live, it must survive the guard.
     pub trial: bool,
+    /// Where startup budget and extras of the template come from.
+    pub template: TemplateOrigin,
+}
+
+/// Where the parts of a pod template come from that are not recorded with the version: startup budget and extras. They
+/// are part of what a `ReplicaSet` is matched by, so a rollback without new pods' templates must repeat them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateOrigin {
+    /// The Deployment has this version and stamp: they stay, and so do its rollout timings.
+    InPlace,
+    /// The newest `ReplicaSet` of this version and stamp, by name.
+    ReplicaSet(String),
+    /// The project as it is now.
+    Project,
 }
 
 /// Everything that a row may read.
@@ -129,37 +143,40 @@ struct Situation<'a> {
 /// One row: returns a step if it matches.
 type Row = fn(&Situation<'_>) -> Option<Step>;
 
-/// The rows, top down (docs/design.md: section 2 has the words, section 3 the table). Rows 7 and 8, and 13 and 14, share a function each.
+/// The rows, top down: the first that matches decides. The table in docs/design.md has the same names in the same order,
+/// which gives each row its number.
 const ROWS: [(&str, Row); 25] = [
     ("the spec names another branch or tag than the last lookup", memory::lookup_changed),
-    ("1: the version of the pin or the spec has no record", memory::record),
-    ("2: a new cancel", requests::cancel),
-    ("3: a new retry", requests::retry),
-    ("4: a new rollback", requests::rollback),
-    ("5: a new restart", requests::restart),
-    ("5: a new deploy", requests::deploy),
-    ("6: a Job finished", verdicts::job_finished),
-    ("6: an init command ended", init::ended),
-    ("6: the interval of the source is over", poll::due),
-    ("7, 8: the version in place is Available", verdicts::live),
-    ("9: a restart does not become Available", verdicts::restart_failed),
-    ("10: a version on trial failed", verdicts::trial_failed),
-    ("10: the retry of an init command that failed for a cause outside of its version", init::tried_again),
-    ("10: the retry of a version that failed for a cause outside of it", verdicts::tried_again),
-    ("11: a build Job is no longer needed", builds::unneeded),
-    ("12: a build is due", builds::due),
-    ("12: an init command is due", init::due),
-    (
-        "13, 14: Deployment or Service differs, or a restart or the port must be noted first",
-        rollout::deployment_and_service,
-    ),
+    ("the version of the pin or the spec has no record", memory::record),
+    ("a new cancel", requests::cancel),
+    ("a new retry", requests::retry),
+    ("a new rollback", requests::rollback),
+    ("a new restart", requests::restart),
+    ("a new deploy", requests::deploy),
+    ("a build Job finished", verdicts::job_finished),
+    ("an init command ended", init::ended),
+    ("the interval of the source is over", poll::due),
+    ("the version in place is Available", verdicts::live),
+    ("a restart does not become Available", verdicts::restart_failed),
+    ("a version on trial failed", verdicts::trial_failed),
+    ("an init command that failed because of a fault is retried", init::retry_after_fault),
+    ("a version that failed because of a fault is retried", verdicts::retry_after_fault),
+    ("a build Job is no longer needed", builds::unneeded),
+    ("a build is due", builds::due),
+    ("an init command is due", init::due),
+    ("the Deployment or the Service differs from its desired shape", rollout::deployment_and_service),
     ("a child lost a label or its owner", memory::repair_metadata),
-    ("15: a ReplicaSet is not kept", rollout::delete_replica_set),
-    ("a cleanup whose image must stay", cleanup::unneeded),
-    ("a cleanup failed", cleanup::again),
-    ("16: more records than the limit: the image of the oldest", cleanup::due),
-    ("16: more records than the limit", memory::delete_record),
+    ("a ReplicaSet is not kept", rollout::delete_replica_set),
+    ("a cleanup Job deletes an image that must stay", cleanup::unneeded),
+    ("a cleanup Job failed", cleanup::again),
+    ("there are more records than the limit: the image of the oldest", cleanup::due),
+    ("there are more records than the limit", memory::delete_record),
 ];
+
+/// Names of the rows, top down.
+pub fn rows() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|(name, _)| *name)
+}
 
 /// The next step. `None` if the project is settled, waits for a watch event or a timer, or a rejected write blocks it.
 pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
@@ -169,12 +186,13 @@ pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
     let Some(ledger) = &observed.ledger else {
         return (!observed.refused(Child::Ledger)).then(|| memory::first_ledger(project, observed));
     };
-    if observed.inherits {
-        return (!observed.refused(Child::Ledger)).then(|| memory::inherit(project, ledger));
+    if observed.orphaned_ledger {
+        return (!observed.refused(Child::Ledger)).then(|| memory::adopt_orphaned_ledger(project, ledger));
     }
     let situation = Situation { project, observed, ledger, target: target(project, observed) };
-    let (row, step) = ROWS.iter().find_map(|(row, of)| Some((row, of(&situation)?)))?;
-    tracing::debug!(namespace = project.namespace, name = project.name, row, "row matches");
+    let (row, name, step) =
+        (1..).zip(&ROWS).find_map(|(row, (name, of))| Some((row, *name, of(&situation)?)))?;
+    tracing::debug!(namespace = project.namespace, name = project.name, row, situation = name, "row matches");
     Some(step)
 }
 
@@ -195,7 +213,8 @@ impl Situation<'_> {
         let key_of = |facts: &Facts| facts.key.clone();
         let keys: Vec<String> = records.values().filter_map(|record| key_of(&record.facts)).collect();
         let asked_key = from_spec.and_then(|from_spec| from_spec.key.as_ref());
-        let job_of = |key: &String| self.observed.jobs.iter().any(|job| job.of == BuildOf::Key(key.clone()));
+        let job_of =
+            |key: &String| self.observed.jobs.iter().any(|job| job.of == BuildTarget::Key(key.clone()));
         let news = |key: &String, attempts: &Attempts| self.ledger.builds.get(key) != Some(attempts);
         ledger.builds.retain(|key, attempts| {
             keys.contains(key) || asked_key == Some(key) || job_of(key) || news(key, attempts)
@@ -217,7 +236,7 @@ impl Situation<'_> {
 
     /// A request that is not handled yet. An object older than the ledger makes no requests: its annotations have been
     /// replaced since.
-    fn request(&self, verb: Verb) -> Option<&str> {
+    fn request(&self, verb: RequestKind) -> Option<&str> {
         let older = |now: u64| self.ledger.object.is_some_and(|newest| now < newest);
         if self.project.resource_version.is_some_and(older) {
             return None;
@@ -227,7 +246,7 @@ impl Situation<'_> {
     }
 
     /// The trigger that a request is recorded as.
-    fn trigger(&self, verb: Verb, cause: TriggerKind) -> Trigger {
+    fn trigger(&self, verb: RequestKind, cause: TriggerKind) -> Trigger {
         Trigger { cause, by: self.project.field_managers.requests.get(&verb).cloned() }
     }
 

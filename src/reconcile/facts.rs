@@ -3,10 +3,10 @@
 
 pub mod build;
 mod exit;
+mod exposed_ports;
 pub mod health;
 pub mod init;
-mod last_words;
-mod listening;
+mod last_output;
 pub mod outside;
 pub mod pod;
 mod pull;

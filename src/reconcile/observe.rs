@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt as _};
 
 use super::facts;
-use super::facts::health::Sighting;
+use super::facts::health::ProbeEvent;
 use super::facts::pod::Looked;
 use super::observed;
 use super::observed::init::InitJob;
@@ -19,7 +19,7 @@ use super::observed::{BuildJob, Child, ConfigMap, JobState, LostMetadata, Object
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
-use crate::cluster::ownership::{is_left_behind, is_ours};
+use crate::cluster::ownership::{is_orphan, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::drift::{as_desired, without_kind};
 use crate::desired::{meta, names, service};
@@ -29,7 +29,7 @@ use crate::memory::ledger::Ledger;
 use crate::memory::record::Record;
 use crate::memory::revisions;
 use crate::platform::Platform;
-use crate::project::{Origin, Project};
+use crate::project::{DigestSource, Project};
 
 /// Inputs that do not come from the children.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ pub async fn observe(
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
     Ok(Observed {
         now,
-        inherits: ledger.as_ref().is_some_and(|ledger| is_left_behind(project, &**ledger)),
+        orphaned_ledger: ledger.as_ref().is_some_and(|ledger| is_orphan(project, &**ledger)),
         position: queued
             .and_then(|job| around.positions.of(cluster, around.limits, &project.namespace, &job.name)),
         jobs: builds,
@@ -115,7 +115,7 @@ pub async fn observe(
         records,
         config_map,
         predecessors: predecessors.concat(),
-        unmarked: unmarked(project, &revisions, &jobs, deployment.as_deref()),
+        lost_metadata: lost_metadata(project, &revisions, &jobs, deployment.as_deref()),
         objects: Objects {
             deployment,
             service,
@@ -131,11 +131,11 @@ pub async fn observe(
 }
 
 /// The last failed health check that kubelets reported for each of these pods.
-fn probe_events(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, Sighting> {
+fn probe_events(cluster: &Cluster, pods: &[Arc<Pod>]) -> BTreeMap<String, ProbeEvent> {
     let of = |pod: &Arc<Pod>| {
         let uid = pod.uid()?;
         let (said, at) = cluster.caches().probe_events.of(&uid)?;
-        Some((uid, Sighting { said, at }))
+        Some((uid, ProbeEvent { said, at }))
     };
     pods.iter().filter_map(of).collect()
 }
@@ -175,7 +175,7 @@ fn below<K: Resource>(project: &Project, objects: Vec<Arc<K>>, owners: &BTreeSet
     objects.into_iter().filter(is_below).collect()
 }
 
-fn unmarked(
+fn lost_metadata(
     project: &Project,
     revisions: &[Arc<ControllerRevision>],
     jobs: &[Arc<Job>],
@@ -208,7 +208,7 @@ fn unmarked(
 fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
     is_ours(project, object)
         && object.meta().deletion_timestamp.is_none()
-        && !meta::is_marked(project, object, role)
+        && !meta::has_metadata(project, object, role)
 }
 
 /// The build Jobs. If one ended and its known pods have no report, the watch may lag behind: its pods are read before
@@ -281,13 +281,13 @@ fn read_service(project: &Project, object: &Service) -> observed::Service {
     let want = without_kind(service::apply(project, None));
     observed::Service {
         port: service::node_port(object),
-        faithful: meta::same_copied(project, object)
+        in_sync: meta::same_copied(project, object)
             && serde_json::to_value(object).is_ok_and(|live| as_desired(&live, &want)),
     }
 }
 
 async fn config_map(cluster: &Cluster, project: &Project) -> Result<ConfigMap, Error> {
-    let Origin::ConfigMap(name) = project.origin() else { return Ok(ConfigMap::NotAsked) };
+    let DigestSource::ConfigMap(name) = project.origin() else { return Ok(ConfigMap::NotAsked) };
     let maps = &cluster.caches().config_maps;
     let map = (project.namespace.clone(), name.clone());
     match maps.known(&map, &(project.namespace.clone(), project.name.clone())) {

@@ -8,8 +8,8 @@ use crate::crd::conditions::MAX_MESSAGE;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::{Failure, Ledger};
 use crate::memory::record::{ImageFact, Record};
+use crate::protocol::build_target::BuildTarget;
 use crate::protocol::report;
-use crate::protocol::target::BuildOf;
 use crate::text::bounded;
 
 pub mod init;
@@ -27,7 +27,7 @@ pub struct Observed {
     /// The ledger, if it exists.
     pub ledger: Option<Ledger>,
     /// A deleted project of the same name left the ledger behind.
-    pub inherits: bool,
+    pub orphaned_ledger: bool,
     /// The children as they were read.
     pub objects: Objects,
     /// The records by version.
@@ -51,7 +51,7 @@ pub struct Observed {
     /// Children of a deleted project of the same name, `kind/name`: the operator waits until they are gone.
     pub predecessors: Vec<String>,
     /// Ledger, records, Jobs and Deployment that lost a label or the owner.
-    pub unmarked: Vec<LostMetadata>,
+    pub lost_metadata: Vec<LostMetadata>,
     /// Writes that were rejected in this pass.
     pub refusals: Vec<Refusal>,
     /// First retry delay after a fault, in seconds.
@@ -87,7 +87,7 @@ pub struct BuildJob {
     /// Name of the Job: the build's id.
     pub name: String,
     /// What it builds.
-    pub of: BuildOf,
+    pub of: BuildTarget,
     /// Number of the attempt.
     pub attempt: u32,
     /// Why it was created, one word.
@@ -99,7 +99,7 @@ pub struct BuildJob {
     /// When it ended.
     pub finished: Option<Timestamp>,
     /// When the operator takes the known trouble as the result, because the Job's deadline is about to delete the pod.
-    pub last_words: Option<Timestamp>,
+    pub cutoff: Option<Timestamp>,
     /// Why its pod does not run, if Kubernetes reports it.
     pub trouble: Option<Trouble>,
 }
@@ -159,7 +159,7 @@ pub struct Rollout {
     pub serving: i32,
     /// The template and all other fields that we set, except replicas, match the desired shape for that version and
     /// stamp.
-    pub faithful: bool,
+    pub in_sync: bool,
     /// Its status describes its newest generation. If not, the status fields below do not count.
     pub current: bool,
     /// Every pod has this template and has been ready for `minReadySeconds`.
@@ -181,7 +181,7 @@ pub struct Rollout {
     /// Last lines of the app's log, for people.
     pub log: String,
     /// When a pod that has just started can be judged further.
-    pub speaks_at: Option<Timestamp>,
+    pub judge_after: Option<Timestamp>,
 }
 
 /// What keeps pods from being ready.
@@ -219,7 +219,7 @@ pub struct Set {
     /// It has the current template of the Deployment.
     pub current: bool,
     /// Its template is the recorded one, without foreign edits.
-    pub faithful: bool,
+    pub in_sync: bool,
     /// Number of the template in the history of the Deployment: the greatest is the newest.
     pub revision: u64,
 }
@@ -230,7 +230,7 @@ pub struct Service {
     /// Its node port.
     pub port: Option<u16>,
     /// All fields that we set match the desired shape, except the port.
-    pub faithful: bool,
+    pub in_sync: bool,
 }
 
 impl Observed {

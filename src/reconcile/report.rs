@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 
 use super::observed::Refusal;
-use super::status::{happenings, left_behind};
+use super::status::{happenings, rejected_cleanups};
 
 /// Writes `status`, and publishes events for its changes and for images that stay because their cleanup was rejected. A
 /// settled project causes no write.
@@ -14,7 +14,7 @@ pub async fn report(
     status: ProjectDeploymentStatus,
     refusals: &[Refusal],
 ) -> Result<(), Error> {
-    for happening in left_behind(refusals) {
+    for happening in rejected_cleanups(refusals) {
         cluster.publish(object, happening).await;
     }
     if object.status.as_ref() == Some(&status) {

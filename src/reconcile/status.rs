@@ -2,19 +2,19 @@
 //! Pure. No other file writes a condition.
 
 mod building;
+mod degraded;
 mod events;
 mod headline;
 mod history;
 mod init;
 mod phase;
 mod rollout;
-mod steady;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::crd::ProjectDeploymentStatus;
-use crate::crd::annotations::Verb;
+use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::{ConditionType, ConditionUpdate, Reason, Truth, merge};
 use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatus};
 use crate::desired::{meta::selector_text, names};
@@ -25,9 +25,9 @@ use crate::version::{revision, short};
 use super::observed::{BuildJob, Child, JobState, Observed, RefusalReason};
 use super::target::{Target, newest_live, previous, target};
 
-pub use events::{happenings, left_behind};
+pub use events::{happenings, rejected_cleanups};
 pub use headline::{Headline, headline};
-pub use phase::announces;
+pub use phase::is_routine_progress;
 
 /// Everything that the status is derived from.
 struct View<'a> {
@@ -125,7 +125,11 @@ fn available(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
         message,
     };
     if view.observed.ledger.is_none() && view.observed.rollout.is_none() {
-        return update(Truth::Unknown, Reason::Unseen, "Not processed by the operator yet".to_owned());
+        return update(
+            Truth::Unknown,
+            Reason::Unseen,
+            "The operator has not processed the project yet".to_owned(),
+        );
     }
     let Some(rollout) = view.observed.rollout.as_ref().filter(|rollout| rollout.serving > 0) else {
         let never = view.observed.rollout.is_none() && !view.project.stopped();
@@ -195,9 +199,11 @@ fn port(view: &View<'_>) -> ConditionUpdate {
         return update(Truth::False, reason, refusal.message.clone());
     }
     match view.observed.service.as_ref().and_then(|service| service.port) {
-        Some(port) => {
-            update(Truth::True, Reason::Allocated, format!("Node port {port} for the life of the project"))
-        }
+        Some(port) => update(
+            Truth::True,
+            Reason::Allocated,
+            format!("Node port {port} stays for the life of the project"),
+        ),
         None => update(Truth::Unknown, Reason::NothingYet, "No node port is allocated yet".to_owned()),
     }
 }
@@ -223,9 +229,11 @@ fn rollback(view: &View<'_>) -> ConditionUpdate {
                 format!("Roll back to {} without a build: {command}", short(&version)),
             )
         }
-        None => {
-            update(Truth::False, Reason::NoOtherVersion, "No other version that was live is kept".to_owned())
-        }
+        None => update(
+            Truth::False,
+            Reason::NoOtherVersion,
+            "There is no other version to roll back to".to_owned(),
+        ),
     }
 }
 
@@ -265,11 +273,11 @@ fn is_idle_poll(job: &BuildJob) -> bool {
 }
 
 fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {
-    let entry = |(verb, seen): (&Verb, &crate::memory::ledger::HandledRequest)| {
+    let entry = |(verb, seen): (&RequestKind, &crate::memory::ledger::HandledRequest)| {
         let request = HandledRequest { value: seen.value.clone(), outcome: seen.outcome.clone() };
         (verb.word().to_owned(), request)
     };
-    let there = Verb::ALL.map(Verb::word).join(", ");
+    let there = RequestKind::ALL.map(RequestKind::word).join(", ");
     let unknown = |(word, value): (&String, &String)| {
         let outcome = format!("rejected: unknown request doce.dev/{word}. Known requests: {there}");
         (word.clone(), HandledRequest { value: value.clone(), outcome })

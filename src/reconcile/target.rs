@@ -3,7 +3,7 @@
 
 use crate::memory::ledger::{Answer, Ledger, Lookup};
 use crate::memory::record::{ImageFact, Record, SourceFact};
-use crate::project::{Origin, Project};
+use crate::project::{DigestSource, Project};
 use crate::version;
 
 use super::observed::{ConfigMap, Observed};
@@ -83,15 +83,15 @@ pub fn target(project: &Project, observed: &Observed) -> Target {
 pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<Answer> {
     let known = |digest: String| Answer { digest, reference: project.reference(), ..Answer::default() };
     match project.origin() {
-        Origin::Fixed(digest) => {
+        DigestSource::Fixed(digest) => {
             let told = told(observed, &digest);
             Some(Answer { message: told.message, author: told.author, ..known(digest) })
         }
-        Origin::ConfigMap(_) => match &observed.config_map {
+        DigestSource::ConfigMap(_) => match &observed.config_map {
             ConfigMap::Digest(digest) => Some(known(digest.clone())),
             ConfigMap::Missing | ConfigMap::NotAsked => None,
         },
-        Origin::LookedUp(of) => {
+        DigestSource::LookedUp(of) => {
             ledger.lookup.as_ref().filter(|lookup| lookup.of == of).and_then(|lookup| lookup.answer.clone())
         }
     }
@@ -99,7 +99,7 @@ pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option
 
 /// The first lookup of the source, while it has no answer.
 fn unanswered(project: &Project, ledger: &Ledger) -> Option<String> {
-    let Origin::LookedUp(of) = project.origin() else { return None };
+    let DigestSource::LookedUp(of) = project.origin() else { return None };
     ledger.lookup.as_ref().filter(|lookup| lookup.of == of && lookup.answer.is_none())?;
     Some(of)
 }
@@ -204,7 +204,7 @@ pub(super) fn last_live(ledger: &Ledger, among: impl Fn(&str) -> bool) -> Option
 
 /// The lookup that has no answer yet. A pin needs none.
 pub(super) fn open_lookup<'a>(project: &Project, ledger: &'a Ledger, target: &Target) -> Option<&'a Lookup> {
-    let Origin::LookedUp(of) = project.origin() else { return None };
+    let DigestSource::LookedUp(of) = project.origin() else { return None };
     let is_open = |lookup: &&Lookup| {
         lookup.of == of && lookup.answer.as_ref().is_none_or(|answer| answer.number < lookup.number)
     };

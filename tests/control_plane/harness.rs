@@ -12,6 +12,8 @@ pub(crate) mod door;
 #[path = "harness/inits.rs"]
 #[allow(dead_code, reason = "only one test binary uses some of it")]
 pub(crate) mod inits;
+#[path = "../harness/namespaced.rs"]
+mod namespaced;
 #[path = "harness/operator.rs"]
 pub(crate) mod operator;
 #[path = "harness/person.rs"]
@@ -30,21 +32,18 @@ pub(crate) mod stories;
 #[path = "harness/watch.rs"]
 mod watch;
 
-use std::fmt::Debug;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use doce_operator::crd::ProjectDeployment;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::runtime::wait::{Condition, await_condition};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 pub(crate) use builds::Built;
+pub(crate) use namespaced::{Kind, Namespaced};
 pub(crate) use operator::{Operator, Options};
 pub(crate) use picture::Picture;
 
@@ -53,43 +52,24 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Deadline of a good version in seconds. It must survive a stall of the machine.
 const DEADLINE: u32 = 600;
-/// Longest duration of one watch of a test.
-const WATCH: Duration = Duration::from_secs(20);
-/// Pause between a failed watch and the next one.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// A namespaced kind.
-pub(crate) trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + 'static
-{
-}
-impl<
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize
-        + Send
-        + 'static,
-> Kind for K
-{
-}
-
 /// The namespace of one test. It is deleted, without waiting, when the test succeeds.
 pub(crate) struct World {
-    /// Name of the namespace.
-    pub namespace: String,
-    /// An administrator's client.
-    pub client: Client,
-    /// Longest wait for any expected event.
-    pub patience: Duration,
+    objects: Namespaced,
     left: bool,
+}
+
+impl Deref for World {
+    type Target = Namespaced;
+
+    fn deref(&self) -> &Namespaced {
+        &self.objects
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Namespaced {
+        &mut self.objects
+    }
 }
 
 impl World {
@@ -105,7 +85,7 @@ impl World {
         let namespace = format!("{}-{}", prefix.trim_matches('-'), &random[..6]);
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { namespace, client, patience: PATIENCE, left: false }
+        Self { objects: Namespaced { namespace, client, patience: PATIENCE }, left: false }
     }
 
     /// Deletes the namespace without waiting for its end. Many lives share a thread, so a drop must not block it.
@@ -117,11 +97,6 @@ impl World {
         let _ = tokio::time::timeout(PATIENCE, deleted).await;
     }
 
-    /// The API of a kind in this namespace.
-    pub(crate) fn api<K: Kind>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
     /// Applies a `ProjectDeployment` as `kubectl apply --server-side` does.
     pub(crate) async fn apply(&self, name: &str, spec: Value) -> ProjectDeployment {
         self.try_apply(name, spec).await.unwrap()
@@ -129,75 +104,13 @@ impl World {
 
     /// Like [`World::apply`], but returns the API server's rejection.
     pub(crate) async fn try_apply(&self, name: &str, spec: Value) -> Result<ProjectDeployment, kube::Error> {
-        let object = json!({ "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": name }, "spec": spec });
-        let params = PatchParams::apply("test").force();
-        self.api::<ProjectDeployment>().patch(name, &params, &Patch::Apply(object)).await
-    }
-
-    /// Sets an annotation of a `ProjectDeployment`, like `kubectl annotate --overwrite`.
-    pub(crate) async fn annotate(&self, name: &str, annotation: &str, value: &str) {
-        let patch = json!({ "metadata": { "annotations": { annotation: value } } });
-        self.patch::<ProjectDeployment>(name, patch).await;
-    }
-
-    /// Applies a merge patch as a user.
-    pub(crate) async fn patch<K: Kind>(&self, name: &str, patch: Value) -> K {
-        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
-    }
-
-    /// Reads the object with this name.
-    pub(crate) async fn get<K: Kind>(&self, name: &str) -> K {
-        self.api::<K>().get(name).await.unwrap()
-    }
-
-    /// Lists all objects of a kind, ordered by name.
-    pub(crate) async fn list<K: Kind>(&self) -> Vec<K> {
-        let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
-        items.sort_by_key(ResourceExt::name_any);
-        items
+        self.try_apply_object(name, json!({ "spec": spec })).await
     }
 
     /// Expires the deadline of the running version, whatever its project requests: the operator takes it from the
     /// Deployment.
     pub(crate) async fn time_is_over(&self, name: &str) {
         self.patch::<Deployment>(name, json!({ "spec": { "progressDeadlineSeconds": 2 } })).await;
-    }
-
-    /// Deletes an object without waiting.
-    pub(crate) async fn delete<K: Kind>(&self, name: &str) {
-        let _ = self.api::<K>().delete(name, &DeleteParams::background()).await.unwrap();
-    }
-
-    /// Waits, by watch, until the object with this name meets `condition`. Panics with the object otherwise.
-    pub(crate) async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        self.until_within(self.patience, name, what, condition).await
-    }
-
-    /// Like `until`, with another timeout. It restarts a watch that fails or hangs on a busy machine.
-    pub(crate) async fn until_within<K: Kind>(
-        &self,
-        patience: Duration,
-        name: &str,
-        what: &str,
-        condition: impl Condition<K>,
-    ) -> K {
-        // The object is returned, so its absence never ends the wait.
-        let holds = |object: Option<&K>| object.is_some() && condition.matches_object(object);
-        let begun = std::time::Instant::now();
-        while let Some(left) = patience.checked_sub(begun.elapsed()) {
-            let watched = await_condition(self.api::<K>(), name, holds);
-            match tokio::time::timeout(left.min(WATCH), watched).await {
-                Ok(Ok(Some(object))) => return object,
-                Ok(_) => tokio::time::sleep(PAUSE).await,
-                Err(_) => {}
-            }
-        }
-        let there = self.api::<K>().get_opt(name).await;
-        if let Some(object) = there.as_ref().ok().and_then(Option::as_ref).filter(|it| holds(Some(*it))) {
-            return object.clone(); // The machine stalled until the timeout.
-        }
-        let there = there.map(|object| object.map(|object| serde_json::to_value(&object).unwrap()));
-        panic!("timed out waiting for {} {name}: {what}; it is {there:#?}", K::kind(&()));
     }
 
     /// Waits until Ready is `status` with `reason` for the newest generation.

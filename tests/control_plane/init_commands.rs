@@ -76,7 +76,7 @@ async fn a_running_init_command_survives_the_next_version_and_an_operator_restar
     world.apply("shop", migrating(2)).await;
     let pod = world.init_pod("").await;
     world.apply("shop", migrating(3)).await;
-    world.until_says("shop", &["waits: the init command of", "is not interrupted"]).await;
+    world.until_says("shop", &["waits: the init command of", "does not interrupt it"]).await;
     operator.stop().await;
     let operator = Operator::start(&world).await;
     operator.journal.at_rest().await;

@@ -5,7 +5,7 @@ use doce_operator::crd::spec::Takeover;
 use doce_operator::memory::ledger::Ledger;
 use doce_operator::memory::record::{Facts, Record};
 use doce_operator::project::Project;
-use doce_operator::protocol::target::BuildOf;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::decide::{DesiredDeployment, Step};
 use doce_operator::reconcile::observed::init::InitState;
 use doce_operator::reconcile::observed::{Child, JobState, Refusal};
@@ -73,8 +73,8 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
         Step::WriteLedger(ledger) => remember(cluster, ledger),
         Step::AdoptLedger(ledger) => {
             remember(cluster, ledger);
-            cluster.inherits = false;
-            cluster.unmarked.retain(|unmarked| unmarked.child != Child::Ledger);
+            cluster.orphaned_ledger = false;
+            cluster.lost_metadata.retain(|lost_metadata| lost_metadata.child != Child::Ledger);
         }
         Step::CreateRecord { version, key, source, image, .. } => {
             let run = u8::try_from(project.run.port - 3000).expect("the model's ports are small");
@@ -126,9 +126,9 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
         // The model's images are in the platform's own registry, which the sweep cleans up.
         Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } | Step::DeleteCleanupJob { .. } => {}
         Step::ApplyDeployment(target) => roll(cluster, target),
-        Step::RepairMetadata(unmarked) => {
-            cluster.unmarked.retain(|there| there != unmarked);
-            if unmarked.child == Child::Deployment {
+        Step::RepairMetadata(lost_metadata) => {
+            cluster.lost_metadata.retain(|there| there != lost_metadata);
+            if lost_metadata.child == Child::Deployment {
                 cluster.deployment.iter_mut().for_each(|deployment| deployment.unowned = false);
             }
         }
@@ -139,7 +139,9 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
         }
         Step::DeleteRecord { version } => {
             cluster.records.remove(version);
-            cluster.unmarked.retain(|unmarked| unmarked.child != Child::Record || unmarked.name != *version);
+            cluster.lost_metadata.retain(|lost_metadata| {
+                lost_metadata.child != Child::Record || lost_metadata.name != *version
+            });
         }
     }
 }
@@ -169,7 +171,7 @@ fn roll(cluster: &mut Cluster, target: &DesiredDeployment) {
         kubectl: restarted_by_kubectl(cluster, version, target.stamp.as_ref()),
     });
     if wished.is_some() {
-        cluster.unmarked.retain(|there| there.child != Child::Deployment);
+        cluster.lost_metadata.retain(|there| there.child != Child::Deployment);
     }
     let replicas = usize::try_from(target.replicas).unwrap_or(0);
     let recorded_now = wished.is_some();
@@ -235,7 +237,7 @@ fn guard(trial: bool) -> i64 {
 }
 
 /// The name of the Job for this attempt; always the same.
-pub(crate) fn job_name(of: &BuildOf, attempt: u32) -> String {
+pub(crate) fn job_name(of: &BuildTarget, attempt: u32) -> String {
     format!("shop-{}", &text_digest(&format!("{of:?} {attempt}"))[..8])
 }
 

@@ -7,7 +7,7 @@ use doce_operator::crd::ProjectDeployment;
 use doce_operator::memory::ledger::Ledger;
 use doce_operator::memory::record::Record;
 use doce_operator::project::Project;
-use doce_operator::protocol::target::BuildOf;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::observed::init::InitState;
 use doce_operator::reconcile::observed::{Child, JobState, LostMetadata};
 use jiff::Timestamp;
@@ -48,11 +48,11 @@ pub(crate) struct Cluster {
     /// The Service.
     pub(crate) service: Option<Port>,
     /// The ledger belongs to a deleted project of the same name.
-    pub(crate) inherits: bool,
+    pub(crate) orphaned_ledger: bool,
     /// The previous project of this name left its children to this one.
     pub(crate) heir: bool,
     /// Children that lost a label or their owner.
-    pub(crate) unmarked: Vec<LostMetadata>,
+    pub(crate) lost_metadata: Vec<LostMetadata>,
     /// Children of deleted namesakes, by kind and name.
     pub(crate) ghosts: Vec<(Child, String)>,
     /// The number of earlier projects with this name.
@@ -72,7 +72,7 @@ pub(crate) struct Cluster {
 /// A build Job.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    pub(crate) of: BuildOf,
+    pub(crate) of: BuildTarget,
     pub(crate) attempt: u32,
     pub(crate) state: JobState,
     /// The project at the time the Job was created: its order.

@@ -1,7 +1,7 @@
 //! The effect that a single event must have on a settled project if nothing else happens: requests take effect,
 //! rejections change nothing, a rollback builds nothing. Nature has no demands to meet.
 
-use doce_operator::crd::annotations::{Verb, requests};
+use doce_operator::crd::annotations::{RequestKind, requests};
 use doce_operator::reconcile::observed::Child;
 use doce_operator::reconcile::target::{Pin, previous, target};
 
@@ -111,7 +111,7 @@ impl Demand {
     /// Checks the settled project.
     pub(crate) fn check(&self, cluster: &Cluster, builds: usize) -> Result<(), Violation> {
         let in_place = cluster.in_place();
-        let says = cluster.memory().handled.get(&Verb::Rollback).map(|seen| seen.outcome.clone());
+        let says = cluster.memory().handled.get(&RequestKind::Rollback).map(|seen| seen.outcome.clone());
         let stamp = cluster.deployment.as_ref().and_then(|deployment| deployment.template.stamp.clone());
         let fails = |oracle: &'static str, what: String| Err(Violation { oracle, what });
         match self {

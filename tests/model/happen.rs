@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::crd::init_command::InitCommand;
 use doce_operator::crd::run::BoundedString;
 use doce_operator::crd::spec::{
@@ -47,8 +47,8 @@ pub(crate) fn applied(source: Source, replicas: u8) -> Cluster {
         deployment: None,
         sets: BTreeMap::new(),
         service: None,
-        unmarked: vec![],
-        inherits: false,
+        lost_metadata: vec![],
+        orphaned_ledger: false,
         heir: false,
         ghosts: vec![],
         lives: 0,
@@ -93,7 +93,7 @@ impl Cluster {
             Event::Push(source) => self.nature.tip = source,
             Event::PushAndDeploy(source) => {
                 self.nature.tip = source;
-                self.ask(Verb::Deploy, "", token);
+                self.ask(RequestKind::Deploy, "", token);
             }
             Event::Run(run) => {
                 self.object.spec.run.port = 3000 + i32::from(run);
@@ -130,17 +130,17 @@ impl Cluster {
     /// Requests of people besides the spec.
     fn request(&mut self, event: Event, token: usize) {
         match event {
-            Event::Deploy => self.ask(Verb::Deploy, "", token),
+            Event::Deploy => self.ask(RequestKind::Deploy, "", token),
             Event::Rollback(which) => self.ask_rollback(which, token),
-            Event::Retry => self.ask(Verb::Retry, "", token),
+            Event::Retry => self.ask(RequestKind::Retry, "", token),
             Event::RetryAndRollback(which) => {
-                self.ask(Verb::Retry, "", token);
+                self.ask(RequestKind::Retry, "", token);
                 self.ask_rollback(which, token);
             }
-            Event::Restart => self.ask(Verb::Restart, "", token),
+            Event::Restart => self.ask(RequestKind::Restart, "", token),
             Event::Cancel => self.ask_cancel(token),
             Event::Several(verbs) => self.ask_several(verbs, token),
-            Event::CancelNothing => self.ask(Verb::Cancel, "shop-00000000", token),
+            Event::CancelNothing => self.ask(RequestKind::Cancel, "shop-00000000", token),
             Event::RequestsVanish => self.object.metadata.annotations = None,
             Event::RequestsPutBack => {
                 if self.first_requests.is_some() && !self.forgotten {
@@ -151,7 +151,7 @@ impl Cluster {
         }
     }
 
-    fn ask(&mut self, verb: Verb, argument: &str, token: usize) {
+    fn ask(&mut self, verb: RequestKind, argument: &str, token: usize) {
         let annotations = self.object.metadata.annotations.get_or_insert_default();
         annotations.insert(verb.annotation().to_owned(), format!("{argument}@{token}"));
         if self.first_requests.is_none() {
@@ -161,14 +161,15 @@ impl Cluster {
 
     fn ask_cancel(&mut self, token: usize) {
         let active = self.jobs.iter().find(|(_, job)| job.state.is_active()).map(|(name, _)| name.clone());
-        self.ask(Verb::Cancel, &active.unwrap_or_default(), token);
+        self.ask(RequestKind::Cancel, &active.unwrap_or_default(), token);
     }
 
     fn ask_several(&mut self, verbs: u8, token: usize) {
-        for (bit, verb) in Verb::ALL.into_iter().enumerate().filter(|(bit, _)| verbs & (1 << bit) != 0) {
+        for (bit, verb) in RequestKind::ALL.into_iter().enumerate().filter(|(bit, _)| verbs & (1 << bit) != 0)
+        {
             match verb {
-                Verb::Cancel => self.ask_cancel(token),
-                Verb::Rollback => self.ask_rollback(Which::Usual, token),
+                RequestKind::Cancel => self.ask_cancel(token),
+                RequestKind::Rollback => self.ask_rollback(Which::Usual, token),
                 _ => self.ask(verb, "", token + bit * 1000), // Requests have different values.
             }
         }
@@ -176,7 +177,7 @@ impl Cluster {
 
     fn ask_rollback(&mut self, which: Which, token: usize) {
         let argument = self.name(which).unwrap_or_else(|| "previous".to_owned());
-        self.ask(Verb::Rollback, &argument, token);
+        self.ask(RequestKind::Rollback, &argument, token);
     }
 
     /// The version as a person would type it; `None` for the default.

@@ -1,7 +1,7 @@
 //! The Jobs and what runs in them: the queue releases builds in order, and nature decides how they end.
 
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::report::{Built, Failed, Stage};
-use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::observed::init::{InitFailure, InitState};
 use doce_operator::reconcile::observed::{JobState, Trouble};
 use doce_operator::version::{build_key, text_digest};
@@ -71,7 +71,7 @@ impl Cluster {
 
     fn outcome(&mut self, job: &Job) -> JobState {
         let source = job.digest.as_deref().map_or(self.nature.tip, nature::source);
-        let looks_up = matches!(job.of, BuildOf::Lookup(_));
+        let looks_up = matches!(job.of, BuildTarget::Lookup(_));
         let building = nature::building(source, job.order.settings.epoch);
         if let Building::Unresolved(times) = building
             && looks_up

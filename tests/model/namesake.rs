@@ -36,8 +36,8 @@ impl Cluster {
         left.extend(self.deployment.as_ref().map(|_| (Child::Deployment, name())));
         let forgotten = self.forgotten;
         self.born_again();
-        self.unmarked = left.into_iter().map(|(child, name)| LostMetadata { child, name }).collect();
-        self.inherits = self.ledger.is_some();
+        self.lost_metadata = left.into_iter().map(|(child, name)| LostMetadata { child, name }).collect();
+        self.orphaned_ledger = self.ledger.is_some();
         self.deployment.iter_mut().for_each(|deployment| deployment.unowned = true);
         self.service.iter_mut().for_each(|service| service.edited = true);
         (self.heir, self.forgotten) = (true, forgotten);
@@ -58,7 +58,7 @@ impl Cluster {
         match child {
             Child::Ledger => {
                 self.ledger.clone_from(&from.ledger);
-                self.inherits = from.inherits;
+                self.orphaned_ledger = from.orphaned_ledger;
             }
             Child::Record => self.records.clone_from(&from.records),
             Child::Job => {
@@ -75,8 +75,9 @@ impl Cluster {
         }
         self.ghosts.retain(|(kind, _)| *kind != child);
         self.ghosts.extend(from.ghosts.iter().filter(|(kind, _)| *kind == child).cloned());
-        self.unmarked.retain(|unmarked| unmarked.child != child);
-        self.unmarked.extend(from.unmarked.iter().filter(|unmarked| unmarked.child == child).cloned());
+        self.lost_metadata.retain(|lost_metadata| lost_metadata.child != child);
+        self.lost_metadata
+            .extend(from.lost_metadata.iter().filter(|lost_metadata| lost_metadata.child == child).cloned());
     }
 
     /// One pass of the garbage collector.
@@ -106,7 +107,7 @@ impl Cluster {
         self.inits.clear();
         self.nature.initialized.clear();
         self.sets.clear();
-        self.unmarked.clear();
+        self.lost_metadata.clear();
         self.ghosts.extend(ghosts);
     }
 
@@ -131,8 +132,8 @@ impl Cluster {
         object.metadata.generation = Some(0);
         self.object = object;
         self.first_requests = None;
-        self.unmarked.clear();
-        (self.inherits, self.heir) = (false, false);
+        self.lost_metadata.clear();
+        (self.orphaned_ledger, self.heir) = (false, false);
         self.forgotten = false;
         self.reparse();
     }

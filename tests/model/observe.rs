@@ -13,7 +13,7 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
     Observed {
         now: timestamp(cluster.clock),
         ledger: cluster.ledger.as_ref().map(|(ledger, _)| ledger.clone()),
-        inherits: cluster.inherits,
+        orphaned_ledger: cluster.orphaned_ledger,
         records: cluster.records.clone(),
         jobs: jobs(cluster),
         inits: inits(cluster),
@@ -21,14 +21,14 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
         sets: sets(cluster),
         service: cluster
             .service
-            .map(|service| Service { port: Some(service.port), faithful: !service.edited }),
+            .map(|service| Service { port: Some(service.port), in_sync: !service.edited }),
         config_map: if names_map {
             ConfigMap::Digest(nature::commit(cluster.nature.tip))
         } else {
             ConfigMap::NotAsked
         },
         predecessors: cluster.ghosts.iter().map(|(child, name)| format!("{child:?}/{name}")).collect(),
-        unmarked: cluster.unmarked.clone(),
+        lost_metadata: cluster.lost_metadata.clone(),
         retry_base: PAUSE,
         repository: "registry.test/shop".to_owned(),
         ..Observed::default()
@@ -44,7 +44,7 @@ fn jobs(cluster: &Cluster) -> Vec<BuildJob> {
         state: job.state.clone(),
         started: job.started.map(timestamp),
         finished: Some(timestamp(job.since)).filter(|_| !job.state.is_active()),
-        last_words: None,
+        cutoff: None,
         trouble: None,
     };
     cluster.jobs.iter().map(job).collect()
@@ -57,7 +57,7 @@ fn inits(cluster: &Cluster) -> Vec<InitJob> {
         number: job.number,
         state: job.state.clone(),
         trouble: None,
-        last_words: None,
+        cutoff: None,
     };
     cluster.inits.iter().map(job).collect()
 }
@@ -87,7 +87,7 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
             cluster.sets.values().map(|set| set.available(deployment.guard, cluster.clock)).sum::<usize>(),
         )
         .unwrap_or(0),
-        faithful: deployment.template.edit == 0
+        in_sync: deployment.template.edit == 0
             && !deployment.unowned
             && deployment.replaces == (cluster.project.rollout.strategy == Takeover::Replace),
         current: counted,
@@ -100,7 +100,7 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
         outside: health == Health::Away,
         hopeless,
         log: String::new(),
-        speaks_at: None,
+        judge_after: None,
         trouble: None,
     })
 }
@@ -113,7 +113,7 @@ fn sets(cluster: &Cluster) -> Vec<Set> {
         stamp: template.stamp.clone(),
         pods: i32::try_from(set.pods.len()).unwrap_or(0),
         current: current == Some(template),
-        faithful: template.edit == 0,
+        in_sync: template.edit == 0,
         revision: set.revision,
     };
     cluster.sets.iter().map(set).collect()

@@ -91,9 +91,8 @@ impl Operator {
 
 /// Whether time alone can create work: only a backoff does.
 fn pauses(seen: &Cluster) -> bool {
-    let outside = |life: &doce_operator::memory::ledger::VersionState| {
-        life.tried_again_at(super::cluster::PAUSE).is_some()
-    };
+    let outside =
+        |life: &doce_operator::memory::ledger::VersionState| life.retry_at(super::cluster::PAUSE).is_some();
     if seen.memory().versions.values().any(outside) {
         return true;
     }

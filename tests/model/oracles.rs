@@ -7,7 +7,7 @@ mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::memory::ledger::{Hold, Ledger};
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::Observed;
@@ -33,7 +33,7 @@ pub(crate) struct Watch {
     /// Versions that were unhealthy in place, with the last time.
     pub(crate) ill: BTreeMap<String, i64>,
     /// Requests that were handled: accepted or rejected.
-    pub(crate) spent: BTreeSet<(Verb, String)>,
+    pub(crate) spent: BTreeSet<(RequestKind, String)>,
     /// The last hold, until another event.
     pub(crate) granted: Option<Hold>,
     /// The port, once one is assigned.

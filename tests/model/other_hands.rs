@@ -67,12 +67,12 @@ impl Cluster {
         }
         let (ledger, records, deployment) = (&self.ledger, &self.records, &self.deployment);
         let (jobs, inits) = (&self.jobs, &self.inits);
-        self.inherits &= ledger.is_some();
-        self.unmarked.retain(|unmarked| match unmarked.child {
+        self.orphaned_ledger &= ledger.is_some();
+        self.lost_metadata.retain(|lost_metadata| match lost_metadata.child {
             Child::Ledger => ledger.is_some(),
-            Child::Record => records.contains_key(&unmarked.name),
+            Child::Record => records.contains_key(&lost_metadata.name),
             Child::Deployment => deployment.is_some(),
-            _ => jobs.contains_key(&unmarked.name) || inits.contains_key(&unmarked.name),
+            _ => jobs.contains_key(&lost_metadata.name) || inits.contains_key(&lost_metadata.name),
         });
     }
 
@@ -90,7 +90,7 @@ impl Cluster {
         let records = self.records.keys().map(|version| (Child::Record, version.clone()));
         let jobs = self.jobs.keys().chain(self.inits.keys()).map(|job| (Child::Job, job.clone()));
         let stripped = ledger.chain(records).chain(jobs).nth(nth);
-        self.unmarked.extend(stripped.map(|(child, name)| LostMetadata { child, name }));
+        self.lost_metadata.extend(stripped.map(|(child, name)| LostMetadata { child, name }));
     }
 
     fn suffer_in_deployment(&mut self, event: Event) {

@@ -43,7 +43,7 @@ pub(crate) fn child(step: &Step) -> Option<Child> {
         Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } => Some(Child::Cleanup),
         Step::ApplyDeployment(_) => Some(Child::Deployment),
         Step::ApplyService { .. } => Some(Child::Service),
-        Step::RepairMetadata(unmarked) => Some(unmarked.child),
+        Step::RepairMetadata(lost_metadata) => Some(lost_metadata.child),
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
         | Step::DeleteReplicaSet { .. }

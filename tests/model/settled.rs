@@ -5,7 +5,7 @@ mod running;
 
 use doce_operator::crd::spec::Takeover;
 use doce_operator::memory::ledger::Hold;
-use doce_operator::project::Origin;
+use doce_operator::project::DigestSource;
 use doce_operator::reconcile::observed::Child;
 use doce_operator::reconcile::observed::init::InitState;
 use doce_operator::reconcile::target::{Pin, Target, target};
@@ -107,7 +107,7 @@ fn no_child_of_a_namesake_remains(cluster: &Cluster, _: &Target) -> Result<(), S
 }
 
 fn every_child_has_its_labels_and_owner(cluster: &Cluster, _: &Target) -> Result<(), String> {
-    if cluster.unmarked.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.unmarked)) }
+    if cluster.lost_metadata.is_empty() { Ok(()) } else { Err(format!("{:?}", cluster.lost_metadata)) }
 }
 
 fn the_service_matches_the_ledger(cluster: &Cluster, _: &Target) -> Result<(), String> {
@@ -153,7 +153,7 @@ fn every_request_is_handled(cluster: &Cluster, _: &Target) -> Result<(), String>
 }
 
 fn a_lookup_is_answered_or_has_failed(cluster: &Cluster, target: &Target) -> Result<(), String> {
-    let Origin::LookedUp(of) = cluster.project.origin() else { return Ok(()) };
+    let DigestSource::LookedUp(of) = cluster.project.origin() else { return Ok(()) };
     if cluster.project.stopped() || matches!(target.pin, Pin::Known(_)) {
         return Ok(());
     }

@@ -1,76 +1,56 @@
 //! Shared by all node tests: the operator installed by Helm, a namespace per test, waits by watch.
 
 use std::any::Any;
-use std::fmt::Debug;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use futures::StreamExt as _;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Service};
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
-use kube::runtime::wait::{Condition, await_condition};
+use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, RwLock};
 
 use crate::authority::authority;
 use crate::repository::variable;
 
+#[path = "../harness/namespaced.rs"]
+#[allow(dead_code, reason = "the control-plane tests use the rest")]
+mod namespaced;
+
+pub(crate) use namespaced::{Kind, Namespaced};
+
 /// Longest wait for anything that includes a build. Only a failing test waits that long, and a machine may stall for a
 /// while.
 pub const PATIENCE: Duration = Duration::from_mins(30);
-/// Longest duration of one watch of a test.
-const WATCH: Duration = Duration::from_mins(1);
-/// Pause between a failed watch and the next one.
-const PAUSE: Duration = Duration::from_millis(200);
 /// Default deadline of a version in these tests, in seconds. With the API's default, a slow start of a good version
 /// could fail.
 const DEADLINE: u32 = 1800;
-
-/// A namespaced kind.
-pub trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + 'static
-{
-}
-impl<
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize
-        + Send
-        + 'static,
-> Kind for K
-{
-}
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 /// Tests that do not change operator, registry or node share it. Other tests hold it alone.
 static CLUSTER: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
 /// The namespace of one test.
-pub struct World {
-    /// Its name.
-    pub namespace: String,
+pub(crate) struct World {
+    objects: Namespaced,
     /// Address of the node ports.
     pub address: String,
-    /// An administrator's client.
-    pub client: Client,
     /// Its hold on the cluster, shared by all namespaces of a test.
     hold: Arc<dyn Any + Send + Sync>,
+}
+
+impl Deref for World {
+    type Target = Namespaced;
+
+    fn deref(&self) -> &Namespaced {
+        &self.objects
+    }
 }
 
 impl World {
@@ -98,7 +78,8 @@ impl World {
         INSTALLED.get_or_init(|| async { install() }).await;
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { namespace: namespace.to_owned(), address: variable("DOCE_NODE_ADDRESS"), client, hold }
+        let objects = Namespaced { namespace: namespace.to_owned(), client, patience: PATIENCE };
+        Self { objects, address: variable("DOCE_NODE_ADDRESS"), hold }
     }
 
     /// Address of the embedded registry in the cluster, by port name (registry, read).
@@ -110,24 +91,9 @@ impl World {
         format!("{}:{port}", service.cluster_ip.unwrap())
     }
 
-    /// Objects of a kind in this namespace.
-    pub fn api<K: Kind>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    /// Lists all objects of a kind, ordered by name.
-    pub async fn list<K: Kind>(&self) -> Vec<K> {
-        let mut items = self.api::<K>().list(&ListParams::default()).await.unwrap().items;
-        items.sort_by_key(ResourceExt::name_any);
-        items
-    }
-
     /// Applies an object of any kind, like `kubectl apply --server-side`.
-    pub async fn apply<K: Kind>(&self, name: &str, mut object: Value) -> K {
-        object["apiVersion"] = json!(K::api_version(&()));
-        object["kind"] = json!(K::kind(&()));
-        object["metadata"]["name"] = json!(name);
-        self.api::<K>().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap()
+    pub async fn apply<K: Kind>(&self, name: &str, object: Value) -> K {
+        self.try_apply_object(name, object).await.unwrap()
     }
 
     /// Applies a project. If the spec has no deadline, it gets one that only a bad version misses.
@@ -137,46 +103,6 @@ impl World {
             spec["rollout"]["deadlineSeconds"] = json!(DEADLINE);
         }
         self.apply(name, json!({ "spec": spec })).await
-    }
-
-    /// Makes a request, like `kubectl annotate --overwrite`.
-    pub async fn annotate(&self, name: &str, annotation: &str, value: &str) {
-        let patch = json!({ "metadata": { "annotations": { annotation: value } } });
-        self.api::<ProjectDeployment>()
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .unwrap();
-    }
-
-    /// Waits, by watch, for a condition of any object.
-    pub async fn until<K: Kind>(&self, name: &str, what: &str, condition: impl Condition<K>) -> K {
-        // The object is returned, so its absence never ends the wait.
-        let holds = |object: Option<&K>| object.is_some() && condition.matches_object(object);
-        match self.watched(name, holds).await {
-            Ok(Some(object)) => object,
-            there => panic!("timed out waiting for {} {name}: {what}; it is {there:#?}", K::kind(&())),
-        }
-    }
-
-    /// Waits for a condition and restarts a watch that fails or hangs. After the timeout, a final read decides and
-    /// becomes the error.
-    async fn watched<K: Kind>(
-        &self,
-        name: &str,
-        holds: impl Fn(Option<&K>) -> bool,
-    ) -> Result<Option<K>, Value> {
-        let begun = Instant::now();
-        while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
-            let holds = |object: Option<&K>| holds(object);
-            let watched = Box::pin(await_condition(self.api::<K>(), name, holds));
-            match tokio::time::timeout(left.min(WATCH), watched).await {
-                Ok(Ok(there)) => return Ok(there),
-                Ok(Err(_)) => tokio::time::sleep(PAUSE).await,
-                Err(_) => {}
-            }
-        }
-        let there = self.api::<K>().get_opt(name).await.map_err(|error| json!(error.to_string()))?;
-        if holds(there.as_ref()) { Ok(there) } else { Err(serde_json::to_value(&there).unwrap()) }
     }
 
     /// Waits, by watch, for any object of a kind that meets a condition.
@@ -196,12 +122,6 @@ impl World {
         }
         let last = self.list::<K>().await.into_iter().find(|object| so(object));
         last.unwrap_or_else(|| panic!("timed out: {what}"))
-    }
-
-    /// Waits until no object has this name.
-    pub async fn until_gone<K: Kind>(&self, name: &str) {
-        let waited = self.watched(name, |object: Option<&K>| object.is_none()).await;
-        assert!(waited.is_ok(), "timed out waiting for {} {name} to be deleted: {waited:#?}", K::kind(&()));
     }
 
     /// Waits until a status of the newest generation passes `test`.

@@ -21,13 +21,13 @@ async fn ask(method: Method, address: &str, path: &str) -> Result<u16, reqwest::
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn a_node_pulls_from_its_loopback_address_which_rejects_writes_and_listings() {
-    let world = World::new("relay").await;
+    let world = World::new("registry-proxy").await;
     world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "pulled" } })).await;
     let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
     world.deploy("site", &spec).await;
     let image = world.until_ready("site").await.image.unwrap();
-    let digest = image.strip_prefix("localhost:30050/relay/site@").unwrap();
-    let manifest = format!("/v2/relay/site/manifests/{digest}");
+    let digest = image.strip_prefix("localhost:30050/registry-proxy/site@").unwrap();
+    let manifest = format!("/v2/registry-proxy/site/manifests/{digest}");
     let reader = world.registry("read").await;
     for address in [LOOPBACK, &reader] {
         assert_eq!(ask(Method::GET, address, &manifest).await.unwrap(), 200, "{address}");
@@ -35,9 +35,9 @@ async fn a_node_pulls_from_its_loopback_address_which_rejects_writes_and_listing
         for method in [Method::PUT, Method::DELETE] {
             assert_eq!(ask(method.clone(), address, &manifest).await.unwrap(), 405, "{method} {address}");
         }
-        let uploads = "/v2/relay/site/blobs/uploads/";
+        let uploads = "/v2/registry-proxy/site/blobs/uploads/";
         assert_eq!(ask(Method::POST, address, uploads).await.unwrap(), 405, "{address}");
-        for list in ["/v2/_catalog", "/v2/relay/site/tags/list"] {
+        for list in ["/v2/_catalog", "/v2/registry-proxy/site/tags/list"] {
             assert_eq!(ask(Method::GET, address, list).await.unwrap(), 404, "{list} {address}");
         }
     }

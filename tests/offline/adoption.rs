@@ -1,6 +1,6 @@
 //! Who owns a child: this project, an earlier project of the same name that left it behind, or someone else.
 
-use doce_operator::cluster::ownership::{is_left_behind, is_ours};
+use doce_operator::cluster::ownership::{is_orphan, is_ours};
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -27,7 +27,7 @@ fn labels(edit: impl FnOnce(&mut Value)) -> Value {
 fn whose(labels: &Value, owners: &Value) -> (bool, bool) {
     let metadata = json!({ "name": "shop", "namespace": "n", "labels": labels, "ownerReferences": owners });
     let child: Deployment = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
-    (is_ours(&project(), &child), is_left_behind(&project(), &child))
+    (is_ours(&project(), &child), is_orphan(&project(), &child))
 }
 
 fn owner(uid: &str, controller: bool) -> Value {

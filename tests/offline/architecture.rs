@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reconcile::facts",
             "reconcile::observed",
             "build_queue",
+            "build_queue::schedule",
             "image_cleanup::facts",
             "image_cleanup::observed",
             "project",
@@ -104,7 +105,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "desired::names",
             "desired::meta",
             "version",
-            "protocol::target",
+            "protocol::build_target",
             "text",
         ],
     ),
@@ -132,8 +133,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Beside the loop.
     (
         "build_queue",
-        &["image_cleanup::plan", "reconcile::facts", "cluster", "config", "project", "desired::names"],
+        &[
+            "build_queue::schedule",
+            "build_queue::ownership",
+            "image_cleanup::plan",
+            "cluster",
+            "config",
+            "project",
+            "desired::names",
+        ],
     ),
+    ("build_queue::schedule", &["reconcile::facts", "desired::names"]),
+    ("build_queue::ownership", &["desired::names"]),
     ("image_cleanup::observed", &[]),
     ("image_cleanup::job", &["project", "platform", "memory", "desired", "protocol"]),
     (
@@ -172,9 +183,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probes", &["reconcile", "election"]),
     // Separate processes.
     ("builder", &["protocol", "version", "text"]),
-    ("gc", &["cluster", "gc::named", "gc::choose", "gc::registry"]),
-    ("gc::named", &["crd", "desired::names", "desired::job_env", "memory::revisions"]),
-    ("gc::choose", &["gc::named", "protocol::order"]),
+    ("gc", &["cluster", "gc::references", "gc::choose", "gc::registry"]),
+    ("gc::references", &["crd", "desired::names", "desired::job_env", "memory::revisions"]),
+    ("gc::choose", &["gc::references", "protocol::order"]),
     ("gc::registry", &[]),
     ("registry_proxy", &["registry_proxy::request", "text"]),
     ("registry_proxy::request", &[]),
@@ -188,7 +199,7 @@ const NO_IO: &[&str] = &[
     "protocol::order::cleanup",
     "protocol::reason",
     "protocol::report",
-    "protocol::target",
+    "protocol::build_target",
     "crd",
     "version",
     "project",
@@ -208,7 +219,7 @@ const NO_IO: &[&str] = &[
     "build_queue::ownership",
     "image_cleanup",
     "gc::choose",
-    "gc::named",
+    "gc::references",
     "registry_proxy::request",
 ];
 

@@ -11,9 +11,9 @@ use doce_operator::desired::{meta, names, service, template};
 use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::memory::revisions;
 use doce_operator::platform::Platform;
-use doce_operator::project::{Origin, Project};
+use doce_operator::project::{DigestSource, Project};
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::order::{self, ORDER_ENV, Order, Profile, Remote, Settings};
-use doce_operator::protocol::target::BuildOf;
 use k8s_openapi::api::apps::v1::Deployment;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -159,7 +159,8 @@ fn copied_labels_and_pod_labels_reach_the_children_and_operator_labels_win() {
     assert_eq!(pods["annotations"]["prometheus.io/scrape"], "true");
     assert_eq!(pods["labels"]["doce.dev/role"], "app");
     assert_eq!(service::apply(&project, None)["metadata"]["labels"]["team"], "blue");
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let job =
         serde_json::to_value(build_job::create(&project, &Platform::default(), &request).unwrap()).unwrap();
     assert_eq!(job["metadata"]["labels"]["team"], "blue");
@@ -266,7 +267,8 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
         ca_bundle: String::new(),
         ..Platform::default()
     };
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &request).unwrap());
 }
 
@@ -275,7 +277,7 @@ fn the_build_order_says_whether_sources_must_have_public_addresses() {
     for public_sources in [true, false] {
         let platform = Platform { public_sources, ..Platform::default() };
         let request =
-            BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+            BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
         let job = build_job::create(&full(), &platform, &request).unwrap();
         let order: Order = serde_json::from_str(told(&job, ORDER_ENV).unwrap()).unwrap();
         assert_eq!(order.public_source, public_sources);
@@ -291,7 +293,8 @@ fn build_pod(profile: Profile) -> Value {
         operator_image: "operator".to_owned(),
         ..Platform::default()
     };
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let job = build_job::create(&full(), &platform, &request).unwrap();
     serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap()
 }
@@ -353,7 +356,8 @@ fn with_a_remote_daemon_the_build_pod_is_restricted_and_only_it_holds_the_certif
         operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
         ..Platform::default()
     };
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let job = build_job::create(&full(), &platform(Some("buildkit")), &request).unwrap();
     insta::assert_yaml_snapshot!(job.spec.as_ref().unwrap().template.spec);
     let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
@@ -371,7 +375,8 @@ fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
         "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
     let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let mut project = full();
     project.build_resources =
         Some(serde_json::from_value(json!({ "limits": { "cpu": 2, "memory": "3Gi" } })).unwrap());
@@ -401,7 +406,8 @@ fn an_image_is_pushed_to_the_configured_repository_with_the_configured_secret() 
         pull_registry: "localhost:30050".to_owned(),
         ..Platform::default()
     };
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let source = json!({ "configMap": { "name": "site" } });
     let output = json!({ "repository": "r.example:5000/you/shop", "pushSecretRef": { "name": "push" } });
     let named = project(&json!({ "source": source, "build": { "output": output } }));
@@ -461,7 +467,8 @@ fn a_repository_of_another_namespace_is_rejected_in_the_platform_registry() {
 
 #[test]
 fn build_secrets_are_single_keys_mounted_only_into_the_build_and_only_ids_enter_the_key() {
-    let request = BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     let source = json!({ "git": { "url": "https://h/x" } });
     let secrets = |secrets: Value| project(&json!({ "source": source, "build": { "secrets": secrets } }));
     let named = secrets(json!([
@@ -512,7 +519,7 @@ fn the_source_secret_is_mounted_into_the_build_and_referenced_nowhere_else() {
     ] {
         let project = project(&json!({ "source": source }));
         let request =
-            BuildRequest { of: &BuildOf::Lookup(1), attempt: 0, digest: wanted, reason: "FirstBuild" };
+            BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: wanted, reason: "FirstBuild" };
         let job = build_job::create(&project, &platform, &request).unwrap();
         let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
         let volume = json!({ "name": "source-secret", "secret": { "secretName": "key", "optional": true, "defaultMode": 0o440 } });
@@ -541,14 +548,14 @@ fn a_fully_specified_source_needs_no_lookup() {
         project(&json!({ "source": { "archive": archive } }))
     };
     let fixed = archive(json!({ "sha256": sum, "path": "apps/shop/" }));
-    assert_eq!(fixed.origin(), Origin::Fixed(format!("sha256:{sum}")));
+    assert_eq!(fixed.origin(), DigestSource::Fixed(format!("sha256:{sum}")));
     assert_eq!(fixed.settings.path.as_deref(), Some("apps/shop"));
     let looked_up = archive(json!({}));
-    assert!(matches!(looked_up.origin(), Origin::LookedUp(_)));
+    assert!(matches!(looked_up.origin(), DigestSource::LookedUp(_)));
     assert_eq!(looked_up.settings, Settings::default());
     let oci = |reference: &str| project(&json!({ "source": { "oci": { "reference": reference } } })).origin();
-    assert_eq!(oci(&format!("r.io/a@sha256:{sum}")), Origin::Fixed(format!("sha256:{sum}")));
-    assert!(matches!(oci("r.io/a:1"), Origin::LookedUp(_)));
+    assert_eq!(oci(&format!("r.io/a@sha256:{sum}")), DigestSource::Fixed(format!("sha256:{sum}")));
+    assert!(matches!(oci("r.io/a:1"), DigestSource::LookedUp(_)));
     assert_ne!(oci("r.io/a:1"), oci("r.io/a:2"));
 }
 
@@ -741,7 +748,7 @@ proptest! {
     fn every_derived_name_is_a_valid_label(name in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?", number in 0u64..1000, attempt in 0u32..1000) {
         let mut project = full();
         project.name = name;
-        let names = [names::job(&project, &BuildOf::Lookup(number), attempt), names::record(&project.name, VERSION)];
+        let names = [names::job(&project, &BuildTarget::Lookup(number), attempt), names::record(&project.name, VERSION)];
         for name in names {
             prop_assert!(name.len() <= 63 && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{}", name);
         }

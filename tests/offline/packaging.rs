@@ -228,14 +228,14 @@ fn the_registry_is_unreachable_from_outside_and_only_builds_and_the_sweep_push()
     for service in all.iter().filter(|object| object["kind"] == "Service") {
         assert_eq!(service["spec"]["type"], "ClusterIP");
     }
-    let relay = &of("DaemonSet", "doce-operator-relay")["spec"]["template"]["spec"];
-    assert_eq!(relay["hostNetwork"], true);
-    assert_eq!(relay["automountServiceAccountToken"], false);
-    let env = relay["containers"][0]["env"].as_sequence().unwrap();
+    let proxy = &of("DaemonSet", "doce-operator-registry-proxy")["spec"]["template"]["spec"];
+    assert_eq!(proxy["hostNetwork"], true);
+    assert_eq!(proxy["automountServiceAccountToken"], false);
+    let env = proxy["containers"][0]["env"].as_sequence().unwrap();
     let set =
         |name: &str| env.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"]);
-    assert!(set("DOCE_RELAY_ADDRESS").is_none(), "it listens on loopback by default");
-    assert!(set("DOCE_RELAY_REGISTRY").unwrap().as_str().unwrap().ends_with(":5001"));
+    assert!(set("DOCE_REGISTRY_PROXY_ADDRESS").is_none(), "it listens on loopback by default");
+    assert!(set("DOCE_REGISTRY_PROXY_REGISTRY").unwrap().as_str().unwrap().ends_with(":5001"));
 
     let rules = of("NetworkPolicy", "doce-operator-registry")["spec"]["ingress"].as_sequence().unwrap();
     let [pushes, reads] = &rules[..] else { panic!("{rules:?}") };

@@ -12,10 +12,10 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
 }
 
-/// The variants of the enum `Reason` in a file, one per line.
+/// The variants of the enum `FailureReason` in a file, one per line.
 fn declared(path: &str) -> BTreeSet<String> {
     let text = read(path);
-    let (_, list) = text.split_once("pub enum Reason {").unwrap();
+    let (_, list) = text.split_once("pub enum FailureReason {").unwrap();
     let lines = list.lines().skip(1).take_while(|line| *line != "}").map(str::trim);
     lines.filter(|line| !line.starts_with("//")).map(|line| line.trim_end_matches(',').to_owned()).collect()
 }
@@ -45,14 +45,14 @@ fn every_condition_reason_is_documented() {
 #[test]
 fn every_build_failure_reason_has_a_row_that_says_whether_it_is_retried() {
     let declared = declared("src/protocol/reason.rs");
-    assert!(declared.contains(&reason::Reason::InvalidOrder.to_string()), "{declared:?}");
+    assert!(declared.contains(&reason::FailureReason::InvalidOrder.to_string()), "{declared:?}");
     let page = read("docs/builds-logs.md");
     let rows = rows(page.split_once("\n## Why there is no image\n").unwrap().1);
     let written: BTreeSet<String> = rows.iter().map(|(word, _)| word.clone()).collect();
     assert_eq!(written.len(), rows.len(), "a row occurs twice");
     assert_eq!(written, declared, "left: docs/builds-logs.md, right: src/protocol/reason.rs");
     for (word, then) in rows {
-        let fault = reason::Reason::FAULTS.iter().any(|fault| fault.to_string() == word);
+        let fault = reason::FailureReason::FAULTS.iter().any(|fault| fault.to_string() == word);
         assert!(then.contains("again") || then == "verdict" && !fault, "{word}: {then}");
     }
 }

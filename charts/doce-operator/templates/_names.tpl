@@ -31,10 +31,10 @@ app.kubernetes.io/component: sweep
 {{- end -}}
 
 {{/* Labels that select the registry proxies of the nodes. */}}
-{{- define "doce.relay.selector" -}}
+{{- define "doce.proxy.selector" -}}
 app.kubernetes.io/name: doce-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: relay
+app.kubernetes.io/component: registry-proxy
 {{- end -}}
 
 {{/* Labels that every object has in addition. */}}

@@ -199,14 +199,14 @@ async fn one_forbidden_address_rejects_the_host_name() {
     let bad = resolve(&host, Stage::Resolve, answers(&["93.184.216.34", "169.254.169.254"]), forbidden)
         .await
         .unwrap_err();
-    assert_eq!(bad.reason, Reason::SourceForbidden);
+    assert_eq!(bad.reason, FailureReason::SourceForbidden);
     assert!(
         bad.message.contains("rebind.example resolves to 169.254.169.254, a link-local address"),
         "{}",
         bad.message
     );
     let none = resolve(&host, Stage::Resolve, answers(&[]), forbidden).await.unwrap_err();
-    assert_eq!(none.reason, Reason::SourceUnreachable);
+    assert_eq!(none.reason, FailureReason::SourceUnreachable);
 }
 
 #[tokio::test]
@@ -214,6 +214,6 @@ async fn other_notations_of_loopback_are_detected() {
     for name in ["localhost", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", "::1"] {
         let host = Host { name: name.to_owned(), port: 80 };
         let failure = resolve(&host, Stage::Resolve, system_lookup, forbidden).await.unwrap_err();
-        assert_eq!(failure.reason, Reason::SourceForbidden, "{name}: {}", failure.message);
+        assert_eq!(failure.reason, FailureReason::SourceForbidden, "{name}: {}", failure.message);
     }
 }

@@ -7,7 +7,7 @@ use super::super::disk;
 use super::super::log::shortened;
 use super::super::outcome::Failure;
 use super::super::registry::{Advice, quota};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use crate::text::not_found;
 use copy::copy;
@@ -87,7 +87,7 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
              it",
             short(end)
         );
-        return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
+        return Failure::new(Stage::Build, FailureReason::BuilderUnavailable, message);
     };
     let own = own(error);
     let words = unquoted(own);
@@ -101,7 +101,7 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
     }
     if is_network(&words) && (words.contains("failed to copy") || words.contains("failed to do request")) {
         let message = format!("a base image could not be pulled: {}; {REACH}", short(error));
-        return Failure::new(Stage::Build, Reason::BaseImageUnreachable, message);
+        return Failure::new(Stage::Build, FailureReason::BaseImageUnreachable, message);
     }
     if ending.out_of_memory && (is_daemon(&words) || was_killed(ending, &words)) {
         return memory(&step(ending, error));
@@ -109,12 +109,12 @@ pub(super) fn classify(ending: &Ending, advice: &Advice) -> Failure {
     if is_daemon(&words) || printed(ending, is_runtime) {
         let message =
             format!("the build daemon stopped, or could not run a step on this node: {}", short(error));
-        return Failure::new(Stage::Build, Reason::BuilderUnavailable, message);
+        return Failure::new(Stage::Build, FailureReason::BuilderUnavailable, message);
     }
     if disk::is_full(&words) || printed(ending, disk::is_full) {
         return disk::full(Stage::Build, &step(ending, error));
     }
-    Failure::new(Stage::Build, Reason::BuildFailed, step(ending, error))
+    Failure::new(Stage::Build, FailureReason::BuildFailed, step(ending, error))
 }
 
 fn memory(what: &str) -> Failure {
@@ -122,7 +122,7 @@ fn memory(what: &str) -> Failure {
         "{what}; the build needs more memory than its pod may use. Raise spec.build.resources.limits.memory, which \
          applies from the next attempt, or build.resources of the chart"
     );
-    Failure::new(Stage::Build, Reason::OutOfMemory, message)
+    Failure::new(Stage::Build, FailureReason::OutOfMemory, message)
 }
 
 /// Whether a signal ended the step, or the step says that a signal ended one of its programs. A kill after which the
@@ -145,18 +145,18 @@ fn push(error: &str, words: &str, advice: &Advice) -> Failure {
     let why = format!("{}{said}", short(error));
     if quota::is_full(status, words) {
         let message = format!("the image is built, but the registry is full: {why}; {}", advice.full);
-        return Failure::new(Stage::Push, Reason::RegistryFull, message);
+        return Failure::new(Stage::Push, FailureReason::RegistryFull, message);
     }
     let denied = ["denied", "insufficient_scope", "authorization failed"];
     if matches!(status, 401 | 403) || denied.iter().any(|word| error.contains(word)) {
         let message = format!("the registry rejected the image: {why}; {}", advice.refused);
-        return Failure::new(Stage::Push, Reason::RegistryDenied, message);
+        return Failure::new(Stage::Push, FailureReason::RegistryDenied, message);
     }
     let message = format!(
         "the image is built, but the registry did not accept it: {why}; check that pods can reach it and that it has \
          space"
     );
-    Failure::new(Stage::Push, Reason::RegistryUnavailable, message)
+    Failure::new(Stage::Push, FailureReason::RegistryUnavailable, message)
 }
 
 /// The HTTP status at the end of an error, `…: 403 Forbidden`; 0 without one.
@@ -171,10 +171,10 @@ fn base_image(rest: &str) -> Failure {
     // BuildKit reports this as "not found", too.
     if why.contains("no match for platform") {
         let message = format!(
-            "the base image {image} does not exist for the platform of the build: {}; use one in FROM that does",
+            "the base image {image} does not exist for the platform of the build: {}; set FROM to an image for this platform",
             short(why)
         );
-        return Failure::new(Stage::Build, Reason::BuildFailed, message);
+        return Failure::new(Stage::Build, FailureReason::BuildFailed, message);
     }
     let missing =
         ["not found", "pull access denied", "repository does not exist", "insufficient_scope", "401", "403"];
@@ -184,14 +184,14 @@ fn base_image(rest: &str) -> Failure {
              spec.build.output.pushSecretRef: {}",
             short(why)
         );
-        return Failure::new(Stage::Build, Reason::BaseImageNotFound, message);
+        return Failure::new(Stage::Build, FailureReason::BaseImageNotFound, message);
     }
     if why.contains("invalid reference format") {
         let message = format!("the base image {image} cannot be used: {}", short(why));
-        return Failure::new(Stage::Build, Reason::BuildFailed, message);
+        return Failure::new(Stage::Build, FailureReason::BuildFailed, message);
     }
     let message = format!("the base image {image} could not be pulled: {}; {REACH}", short(why));
-    Failure::new(Stage::Build, Reason::BaseImageUnreachable, message)
+    Failure::new(Stage::Build, FailureReason::BaseImageUnreachable, message)
 }
 
 /// An error in the source: the step, the line, the exit code, and what the well-known codes mean.

@@ -9,7 +9,7 @@ use super::super::outcome::Failure;
 use super::super::program;
 use super::Daemon;
 use crate::protocol::order::{REMOTE_SECRET_DIR, Remote};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// A daemon that restarts is back within this time.
@@ -40,7 +40,7 @@ pub(in super::super) fn check(remote: &Remote, directory: &Path) -> Result<(), F
          it with ca.crt, tls.crt and tls.key in every namespace that builds",
         remote.namespace
     );
-    Err(Failure::new(Stage::Build, Reason::BuilderUnavailable, message))
+    Err(Failure::new(Stage::Build, FailureReason::BuilderUnavailable, message))
 }
 
 /// The options with which the client connects to it.
@@ -59,11 +59,11 @@ fn options(remote: &Remote) -> Vec<String> {
 /// The failure of a daemon that cannot be used, with what to check.
 pub(super) fn unavailable(address: &str, why: &str) -> Failure {
     let message = format!(
-        "the BuildKit daemon at {address} (build.remote.address of the chart) is not usable: {why}; check that it \
-         runs, that network policies allow build pods to reach it, that its certificate is for that host or for \
-         build.remote.serverName, and that the same authority issued those of build.remote.secretName"
+        "the BuildKit daemon at {address} (build.remote.address of the chart) is not usable: {why}. Check that it \
+         runs and that network policies allow build pods to reach it. Its certificate must be for that host or for \
+         build.remote.serverName. The same authority must have issued the certificates in build.remote.secretName"
     );
-    Failure::new(Stage::Build, Reason::BuilderUnavailable, message)
+    Failure::new(Stage::Build, FailureReason::BuilderUnavailable, message)
 }
 
 impl Daemon {
@@ -114,7 +114,7 @@ mod tests {
         for part in ["Secret buildkit", "build.remote.secretName", "does not exist", "namespace tenant"] {
             assert!(failure.message.contains(part), "{}", failure.message);
         }
-        assert!(Reason::FAULTS.contains(&failure.reason), "{:?} is retried", failure.reason);
+        assert!(FailureReason::FAULTS.contains(&failure.reason), "{:?} is retried", failure.reason);
         for (key, said) in [("ca.crt", "has no tls.crt and no tls.key"), ("tls.crt", "has no tls.key")] {
             std::fs::write(dir.path().join(key), "PEM").unwrap();
             let failure = check(&remote, dir.path()).unwrap_err();
@@ -138,7 +138,7 @@ mod tests {
             failure.message.contains("tcp://buildkitd:1234 (build.remote.address of the chart)"),
             "{failure}"
         );
-        assert!(failure.message.contains("not usable: connection refused;"), "{failure}");
-        assert!(Reason::FAULTS.contains(&failure.reason));
+        assert!(failure.message.contains("not usable: connection refused."), "{failure}");
+        assert!(FailureReason::FAULTS.contains(&failure.reason));
     }
 }

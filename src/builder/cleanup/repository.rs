@@ -13,7 +13,7 @@ use crate::builder::oci::Registries;
 use crate::builder::outcome::Failure;
 use crate::builder::registry;
 use crate::protocol::order::cleanup::pushed;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -41,10 +41,12 @@ pub(in crate::builder) enum Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure.reason {
-            Reason::SourceUnreachable | Reason::SourceTooLarge | Reason::WorkspaceFailed => {
-                Self::Fault(failure.message)
+            FailureReason::SourceUnreachable
+            | FailureReason::SourceTooLarge
+            | FailureReason::WorkspaceFailed => Self::Fault(failure.message),
+            FailureReason::SourceAuthFailed => {
+                Self::Refused("the registry does not accept the login".to_owned())
             }
-            Reason::SourceAuthFailed => Self::Refused("the registry does not accept the login".to_owned()),
             _ => Self::Refused(failure.message),
         }
     }

@@ -16,12 +16,12 @@ fn mounted(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn a_missing_or_empty_secret_is_named() {
     for directory in [Path::new("/nowhere"), mounted(&[]).path()] {
         let failure = Credentials::read(Use::Source, Some("shop-git"), directory).map(|_| ()).unwrap_err();
-        assert_eq!((failure.stage, failure.reason), (Stage::Resolve, Reason::SourceAuthFailed));
+        assert_eq!((failure.stage, failure.reason), (Stage::Resolve, FailureReason::SourceAuthFailed));
         assert!(failure.message.contains("Secret shop-git, referenced by spec.source, does not exist"));
     }
     let push =
         Credentials::read(Use::Push, Some("shop-push"), Path::new("/nowhere")).map(|_| ()).unwrap_err();
-    assert_eq!((push.stage, push.reason), (Stage::Push, Reason::RegistryDenied));
+    assert_eq!((push.stage, push.reason), (Stage::Push, FailureReason::RegistryDenied));
     assert!(
         push.message
             .contains("Secret shop-push, referenced by spec.build.output.pushSecretRef, does not exist")
@@ -52,7 +52,7 @@ fn a_value_that_injects_a_header_is_rejected_and_not_shown() {
     for key in ["token", "password", "username"] {
         let planted = Credentials::of(&[("password", "fine-word"), (key, "hunter2\r\nX-Evil: 1")]);
         let failure = planted.authorization().unwrap_err();
-        assert_eq!(failure.reason, Reason::SourceAuthFailed);
+        assert_eq!(failure.reason, FailureReason::SourceAuthFailed);
         assert!(!failure.message.contains("hunter2"), "{}", failure.message);
     }
 }
@@ -138,7 +138,7 @@ fn a_bad_push_secret_says_what_is_missing_and_what_to_do() {
     ] {
         let push = Credentials::read(Use::Push, Some("shop-push"), mounted(files).path()).unwrap();
         let failure = push.keyring().map(|_| ()).unwrap_err();
-        assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryDenied));
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, FailureReason::RegistryDenied));
         let named = "Secret shop-push, referenced by spec.build.output.pushSecretRef, ";
         assert!(failure.message.starts_with(named) && failure.message.contains(part), "{}", failure.message);
         assert!(!failure.message.contains("w0rd"), "{}", failure.message);

@@ -42,7 +42,7 @@ pub(super) fn by_name(names: &[&str], own: Option<&str>, findings: &mut Findings
     let mut servers = SERVERS.iter().filter_map(|name| position(name));
     let (Some(index), None) = (servers.next(), servers.next()) else { return None };
     findings.assume(format!(
-        "of the programs {}, the build picks {} by its name",
+        "the source has the programs {}, and the build picks {} by its name",
         names.join(", "),
         names[index]
     ));

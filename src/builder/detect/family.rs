@@ -224,7 +224,7 @@ pub(super) fn generate(tree: Tree<'_>, settings: &Settings) -> Result<Generated,
     let recipe = language.recipe.ok_or_else(|| language.unknown(sign.as_deref()))?;
     if settings.output_directory.is_some() && !["Node", "a static site"].contains(&language.name) {
         return Err(no_builder(format!(
-            "spec.build.outputDirectory works only for static sites, but this is a program in {}; remove the field, or \
+            "spec.build.outputDirectory works only for static sites, but this source is not one ({}); remove the field, or \
              set spec.build.framework: Static",
             language.name
         )));

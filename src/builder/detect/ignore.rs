@@ -222,7 +222,7 @@ fn left_out(tree: Tree<'_>, patterns: &Patterns, as_it_is: bool) -> Result<Optio
     let listed = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     Ok(Some(if as_it_is {
         format!(
-            "not served, because it is not part of a site (to serve a file, add a line !NAME to .dockerignore): \
+            "nginx does not serve these files, because they are not part of a site (to serve one, add a line !NAME to .dockerignore): \
             {listed}{more}"
         )
     } else {

@@ -229,7 +229,7 @@ fn install(source: &Source<'_>, chosen: Chosen, way: &Way, findings: &mut Findin
     if let Some((word, package)) = &pruned {
         let plain = |text: &str| text.chars().filter(|char| !char.is_control()).take(80).collect::<String>();
         findings.assume(format!(
-            "devDependencies stay in the image, because it starts with {}, of {}, which would be removed otherwise",
+            "devDependencies stay in the image, because the start command names {}, which needs {}",
             plain(word),
             plain(package)
         ));

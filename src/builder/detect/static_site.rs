@@ -43,7 +43,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
     }
     if settings.command.is_some() {
         return Err(no_builder(
-            "spec.build.command has nothing to build, because the files of a static site are served as they are; \
+            "spec.build.command has nothing to build, because nginx serves the files of a static site as they are; \
              remove it, or set spec.build.framework to the tool that builds the site",
         ));
     }
@@ -63,7 +63,7 @@ pub(super) fn recipe(tree: Tree<'_>, settings: &Settings) -> Result<Generated, F
         return Err(missing(&file, Framework::Static));
     }
     if !site.output.is_empty() {
-        findings.assume(format!("only {}/ is served", site.output));
+        findings.assume(format!("nginx serves only {}/", site.output));
     }
     Ok(Generated {
         framework: Framework::Static,

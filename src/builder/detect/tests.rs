@@ -69,7 +69,7 @@ fn a_requested_dockerfile_must_exist() {
     let strategy = Settings { strategy: Strategy::Dockerfile, ..Settings::default() };
     for settings in [named, strategy] {
         let failure = found(&[("index.html", "")], &settings).unwrap_err();
-        assert_eq!((failure.stage, failure.reason), (Stage::Detect, Reason::NoBuilder));
+        assert_eq!((failure.stage, failure.reason), (Stage::Detect, FailureReason::NoBuilder));
     }
 }
 
@@ -91,7 +91,7 @@ fn invalid_dockerfiles_are_rejected() {
     assert!(failure.message.contains("not a file inside"), "{}", failure.message);
     for name in ["../x", "/etc/passwd"] {
         let settings = Settings { dockerfile: Some(name.into()), ..Settings::default() };
-        assert_eq!(found(&[("a", "")], &settings).unwrap_err().reason, Reason::NoBuilder, "{name}");
+        assert_eq!(found(&[("a", "")], &settings).unwrap_err().reason, FailureReason::NoBuilder, "{name}");
     }
 }
 
@@ -99,7 +99,7 @@ fn invalid_dockerfiles_are_rejected() {
 #[test]
 fn an_unknown_source_lists_the_files_that_detection_looks_for() {
     let failure = auto(&[("main.cobol", "")]).unwrap_err();
-    assert_eq!((failure.stage, failure.reason), (Stage::Detect, Reason::NoBuilder));
+    assert_eq!((failure.stage, failure.reason), (Stage::Detect, FailureReason::NoBuilder));
     for name in ["Dockerfile.prod", "package.json", "public/index.html"] {
         assert!(failure.message.contains(name), "{}", failure.message);
     }
@@ -170,13 +170,13 @@ fn hostile_package_files_are_rejected() {
     for package in ["", "[]", "{", "null", r#"{"scripts":3}"#, "\u{0}", &"[".repeat(100_000)] {
         assert_eq!(
             auto(&[("package.json", package)]).unwrap_err().reason,
-            Reason::NoBuilder,
+            FailureReason::NoBuilder,
             "{package:.20}"
         );
     }
     let main = r#"{"main":"x\"]\nRUN evil.js"}"#;
     let failure = auto(&[("package.json", main), ("x\"]\nRUN evil.js", "")]).unwrap_err();
-    assert_eq!(failure.reason, Reason::NoBuilder);
+    assert_eq!(failure.reason, FailureReason::NoBuilder);
 }
 
 #[test]

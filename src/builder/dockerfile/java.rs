@@ -112,7 +112,7 @@ pub(in crate::builder) fn text(plan: &Plan) -> String {
     );
     if plan.build == Step::Usual {
         text.push_str(&copies(&plan.manifests, "./"));
-        let download = format!("{} || echo 'the rest is downloaded when it is compiled'", download(plan));
+        let download = format!("{} || echo 'the compile step downloads the rest'", download(plan));
         text.push_str(&step(&format!("{}{{ {download}; }}", enter(plan))));
     }
     text.push_str("COPY . .\n");

@@ -302,8 +302,8 @@ fn build(plan: &Plan) -> String {
 /// Fails the build with a message if it did not write the served directory.
 fn made(output: &str) -> String {
     format!(
-        "RUN test -d {output} || {{ echo \"the build made no directory {output}; set spec.build.outputDirectory to the one that \
-         it makes; there are: $(ls -d */ | tr '\\n' ' ')\" >&2; exit 1; }}\n"
+        "RUN test -d {output} || {{ echo \"the build did not create the directory {output}. Set spec.build.outputDirectory to the one that \
+         it creates. Directories: $(ls -d */ | tr '\\n' ' ')\" >&2; exit 1; }}\n"
     )
 }
 

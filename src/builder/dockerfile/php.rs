@@ -251,7 +251,7 @@ DirectoryIndex index.php index.html
 <FilesMatch "\.php$">
     SetHandler application/x-httpd-php
 </FilesMatch>
-# Neither hidden files nor, below, what the program is made of.
+# Deny hidden files and, below, the files of the program itself.
 <LocationMatch "/\.(?!well-known/)">
     Require all denied
 </LocationMatch>{hidden}

@@ -4,7 +4,7 @@ use super::super::disk;
 use super::super::log::{printable, shortened};
 use super::super::outcome::Failure;
 use super::super::program;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Why the remote repository could not be read.
@@ -19,36 +19,36 @@ pub(super) fn remote(stage: Stage, url: &str, stderr: &str) -> Failure {
     let (reason, message) = if has(&["error: 301", "error: 302", "error: 303", "error: 307", "error: 308"]) {
         let message =
             format!("{url} redirects to another address, and redirects are not followed; use the final URL");
-        (Reason::SourceForbidden, message)
+        (FailureReason::SourceForbidden, message)
     } else if has(&["Host key verification failed"]) {
         let message =
             format!("the host key of {url} does not match known_hosts in the Secret of spec.source");
-        (Reason::SourceAuthFailed, message)
+        (FailureReason::SourceAuthFailed, message)
     } else if has(&["Permission denied (", "error in libcrypto", "Too many authentication failures"]) {
         let message = format!(
             "{url} rejected the identity in the Secret of spec.source; it must be a private key without passphrase \
              that may read the repository"
         );
-        (Reason::SourceAuthFailed, message)
+        (FailureReason::SourceAuthFailed, message)
     } else if has(&["could not read Username", "Authentication failed", "error: 401", "error: 403"]) {
         let message = format!(
             "{url} requires credentials or rejected those given; correct the URL or, if the repository is private, the \
              Secret in spec.source.git.secretRef"
         );
-        (Reason::SourceAuthFailed, message)
+        (FailureReason::SourceAuthFailed, message)
     } else if has(&["not found", "does not appear to be a git repository", "error: 404", "error: 410"]) {
-        (Reason::SourceNotFound, format!("there is no repository at {url}; check the URL"))
+        (FailureReason::SourceNotFound, format!("there is no repository at {url}; check the URL"))
     } else if has(&[
         "is this a git repository?",
         "not a git repository",
         "not valid: could not determine hash",
     ]) {
-        (Reason::SourceNotFound, format!("{url} answers, but not as a Git repository; check the URL"))
+        (FailureReason::SourceNotFound, format!("{url} answers, but not as a Git repository; check the URL"))
     } else {
         let message = format!(
             "{url} cannot be reached from the build: {last}; check the URL, and that pods can reach its host"
         );
-        (Reason::SourceUnreachable, message)
+        (FailureReason::SourceUnreachable, message)
     };
     Failure::new(stage, reason, message)
 }
@@ -74,7 +74,7 @@ pub(super) fn program(stage: Stage, url: &str, error: &program::Error) -> Failur
                 "{url} did not send its source within {seconds} s; leave large files out of it, or find out why its \
                  host is slow"
             );
-            Failure::new(stage, Reason::SourceUnreachable, message)
+            Failure::new(stage, FailureReason::SourceUnreachable, message)
         }
         other => Failure::workspace(stage, "the source could not be fetched", other),
     }
@@ -89,7 +89,7 @@ pub(super) fn of_size(error: &program::Error) -> Failure {
                 "Git did not finish with the source within {seconds} s: it has too many files or directories; leave \
                  build results and data out of it"
             );
-            Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
+            Failure::new(Stage::Verify, FailureReason::SourceTooLarge, message)
         }
         other => Failure::workspace(Stage::Fetch, "the source could not be written", other),
     }
@@ -121,51 +121,64 @@ mod tests {
     #[test]
     fn remote_errors_are_classified() {
         for (stderr, reason) in [
-            ("fatal: unable to access 'https://h/x/': Could not resolve host: h", Reason::SourceUnreachable),
+            (
+                "fatal: unable to access 'https://h/x/': Could not resolve host: h",
+                FailureReason::SourceUnreachable,
+            ),
             (
                 "fatal: unable to access 'https://h/': Failed to connect to h port 443: Connection refused",
-                Reason::SourceUnreachable,
+                FailureReason::SourceUnreachable,
             ),
             (
                 "fatal: unable to access 'https://h/': server certificate verification failed.",
-                Reason::SourceUnreachable,
+                FailureReason::SourceUnreachable,
             ),
             (
                 "fatal: unable to access 'https://h/': Operation too slow. Less than 1000 bytes/sec",
-                Reason::SourceUnreachable,
+                FailureReason::SourceUnreachable,
             ),
             (
                 "fatal: unable to access 'https://h/': The requested URL returned error: 503",
-                Reason::SourceUnreachable,
+                FailureReason::SourceUnreachable,
             ),
             (
                 "fatal: unable to access 'https://h/': The requested URL returned error: 301",
-                Reason::SourceForbidden,
+                FailureReason::SourceForbidden,
             ),
             (
                 "fatal: unable to access 'https://h/': The requested URL returned error: 403",
-                Reason::SourceAuthFailed,
+                FailureReason::SourceAuthFailed,
             ),
             (
                 "fatal: could not read Username for 'https://h': terminal prompts disabled",
-                Reason::SourceAuthFailed,
+                FailureReason::SourceAuthFailed,
             ),
-            ("remote: gone\nfatal: repository 'https://h/x/' not found", Reason::SourceNotFound),
-            ("fatal: https://h/info/refs not valid: is this a git repository?", Reason::SourceNotFound),
-            ("", Reason::SourceUnreachable),
+            ("remote: gone\nfatal: repository 'https://h/x/' not found", FailureReason::SourceNotFound),
+            (
+                "fatal: https://h/info/refs not valid: is this a git repository?",
+                FailureReason::SourceNotFound,
+            ),
+            ("", FailureReason::SourceUnreachable),
             (
                 "ssh: connect to host 10.0.0.1 port 22: Connection refused\nfatal: Could not read from remote repository.",
-                Reason::SourceUnreachable,
+                FailureReason::SourceUnreachable,
             ),
-            ("Host key verification failed.\nfatal: Could not read from remote", Reason::SourceAuthFailed),
-            ("git@h: Permission denied (publickey).\nfatal: Could not read", Reason::SourceAuthFailed),
-            ("ERROR: Repository not found.\nfatal: Could not read", Reason::SourceNotFound),
+            (
+                "Host key verification failed.\nfatal: Could not read from remote",
+                FailureReason::SourceAuthFailed,
+            ),
+            ("git@h: Permission denied (publickey).\nfatal: Could not read", FailureReason::SourceAuthFailed),
+            ("ERROR: Repository not found.\nfatal: Could not read", FailureReason::SourceNotFound),
         ] {
             let failure = remote(Stage::Resolve, "https://h/x", stderr);
             assert_eq!(failure.reason, reason, "{stderr}");
             assert!(failure.message.contains("https://h/x"));
             let next = "; check the URL, and that pods can reach its host";
-            assert_eq!(failure.message.ends_with(next), reason == Reason::SourceUnreachable, "{failure}");
+            assert_eq!(
+                failure.message.ends_with(next),
+                reason == FailureReason::SourceUnreachable,
+                "{failure}"
+            );
         }
         let slow = program::Error::Timeout { program: "git".to_owned(), seconds: 9 };
         let slow = program(Stage::Fetch, "https://h/x", &slow);
@@ -180,20 +193,20 @@ mod tests {
             "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
         ] {
             let failure = remote(Stage::Fetch, "https://h/x", stderr);
-            assert_eq!((failure.stage, failure.reason), (Stage::Fetch, Reason::OutOfDisk), "{stderr}");
+            assert_eq!((failure.stage, failure.reason), (Stage::Fetch, FailureReason::OutOfDisk), "{stderr}");
             assert!(failure.message.contains("https://h/x") && failure.message.contains("disk is full"));
         }
         let files = "error: unable to write file big\nfatal: sha1 file '/workspace/objects.git/index.lock' write error. Out of diskspace";
-        assert_eq!(local(Stage::Fetch, files).reason, Reason::OutOfDisk);
+        assert_eq!(local(Stage::Fetch, files).reason, FailureReason::OutOfDisk);
         let empty = "error: unable to write symref for HEAD: No space left on device";
-        assert_eq!(local(Stage::Resolve, empty).reason, Reason::OutOfDisk);
-        assert_eq!(local(Stage::Fetch, "fatal: bad object").reason, Reason::WorkspaceFailed);
+        assert_eq!(local(Stage::Resolve, empty).reason, FailureReason::OutOfDisk);
+        assert_eq!(local(Stage::Fetch, "fatal: bad object").reason, FailureReason::WorkspaceFailed);
         for of_the_server in [
             "remote: fatal: write error: No space left on device\nfatal: the remote end hung up unexpectedly",
             "fatal: remote error: No space left on device",
         ] {
             let failure = remote(Stage::Fetch, "https://h/x", of_the_server);
-            assert_eq!(failure.reason, Reason::SourceUnreachable, "{of_the_server}");
+            assert_eq!(failure.reason, FailureReason::SourceUnreachable, "{of_the_server}");
         }
     }
 

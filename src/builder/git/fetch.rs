@@ -9,7 +9,7 @@ use super::super::program;
 use super::super::source::{self, MAX_BYTES, MAX_FILES};
 use super::{Git, LOCAL, MAX_LISTING, failure, listing};
 use crate::protocol::order::Reference;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 const FETCH: Duration = Duration::from_mins(15);
@@ -55,7 +55,7 @@ impl Error {
                     "{url} no longer has commit {commit}, or does not serve it; check the commit, or deploy again if \
                      the branch was rewritten"
                 );
-                Failure::new(Stage::Fetch, Reason::RefNotFound, message)
+                Failure::new(Stage::Fetch, FailureReason::RefNotFound, message)
             }
         }
     }

@@ -116,9 +116,11 @@ pub(super) fn missing(kind: &str, name: &str, url: &str, all: &Refs) -> String {
     };
     match name {
         "HEAD" => {
-            format!("the default branch of {url} does not exist; {there}: push to it, or name a branch")
+            format!(
+                "the default branch of {url} does not exist; {there}. Push to it, or name a branch in spec.source.git.ref"
+            )
         }
-        _ => format!("{url} has no {what} {name:?}; {there}"),
+        _ => format!("{url} has no {what} {name:?}; {there}. Correct spec.source.git.ref"),
     }
 }
 
@@ -177,7 +179,7 @@ mod tests {
         let text = missing("heads", "Mian", "https://h/x", &all);
         assert!(text.starts_with("https://h/x has no branch \"Mian\"; it has main, maint, "), "{text}");
         assert!(!text.contains("zzzz"), "{text}");
-        assert!(missing("tags", "v1", "https://h/x", &all).ends_with("it has no tag at all"));
+        assert!(missing("tags", "v1", "https://h/x", &all).contains("it has no tag at all"));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
     }

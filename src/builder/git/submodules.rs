@@ -7,7 +7,7 @@ use super::super::outcome::Failure;
 use super::super::program;
 use super::modules::{self, Submodule};
 use super::{Access, Git, LOCAL, failure};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Largest `.gitmodules` in bytes, and largest listing of one.
@@ -79,7 +79,7 @@ impl Git {
 fn refused(why: &str) -> Failure {
     let message =
         format!("{why}; correct the source, or skip submodules with spec.source.git.submodules: false");
-    Failure::new(Stage::Verify, Reason::UnsafeSource, message)
+    Failure::new(Stage::Verify, FailureReason::UnsafeSource, message)
 }
 
 fn undeclared(path: &str) -> Failure {
@@ -87,5 +87,5 @@ fn undeclared(path: &str) -> Failure {
         "submodule {path:?} has no url in .gitmodules; add it, or skip submodules with \
          spec.source.git.submodules: false"
     );
-    Failure::new(Stage::Verify, Reason::SourceNotFound, message)
+    Failure::new(Stage::Verify, FailureReason::SourceNotFound, message)
 }

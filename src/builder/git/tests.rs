@@ -78,13 +78,13 @@ async fn branches_tags_and_commits_are_resolved() {
     assert_eq!(git.resolve(&Reference::Default).await.unwrap(), second);
 
     let missing = git.resolve(&branch("mian")).await.unwrap_err();
-    assert_eq!((missing.stage, missing.reason), (Stage::Resolve, Reason::RefNotFound));
+    assert_eq!((missing.stage, missing.reason), (Stage::Resolve, FailureReason::RefNotFound));
     assert!(missing.message.contains("has no branch \"mian\"; it has main"), "{}", missing.message);
     // Bad input 67: branch named like an option
     // Bad input 67: branch with .. in its name
     // Bad input 67: branch that is a pattern
     for bad in ["-h", "--upload-pack=touch x", "refs/heads/../x", "*"] {
-        assert_eq!(git.resolve(&branch(bad)).await.unwrap_err().reason, Reason::RefNotFound, "{bad}");
+        assert_eq!(git.resolve(&branch(bad)).await.unwrap_err().reason, FailureReason::RefNotFound, "{bad}");
     }
 }
 
@@ -135,7 +135,7 @@ async fn the_reference_is_fetched_if_the_server_does_not_serve_commits() {
         ));
         git.fetch(&first, &reference).await.unwrap();
         let gone = git.fetch(&"1".repeat(40), &reference).await.unwrap_err();
-        assert_eq!((gone.stage, gone.reason), (Stage::Fetch, Reason::RefNotFound), "{}", gone.message);
+        assert_eq!((gone.stage, gone.reason), (Stage::Fetch, FailureReason::RefNotFound), "{}", gone.message);
     }
 }
 
@@ -178,7 +178,7 @@ async fn a_commit_outside_the_watched_paths_is_the_same_source() {
         git.fetch(&commit, &branch("main")).await.unwrap();
         git.watched(&commit, Some("apps/shop"), &["packages/ui".to_owned()].into()).await
     };
-    assert_eq!(watched("apps/shop/index.js", "1").await.unwrap_err().reason, Reason::PathNotFound);
+    assert_eq!(watched("apps/shop/index.js", "1").await.unwrap_err().reason, FailureReason::PathNotFound);
     let first = watched("packages/ui/button.js", "1").await.unwrap();
     for (file, content) in [("apps/admin/index.js", "1"), ("README.md", "1"), ("apps/admin/index.js", "2")] {
         assert_eq!(watched(file, content).await.unwrap(), first, "{file}");
@@ -246,7 +246,7 @@ async fn large_commits_are_rejected_before_checkout() {
     let tree = work.path().join("tree");
     std::fs::create_dir(&tree).unwrap();
     let failure = git.checkout(&commit, &tree).await.unwrap_err();
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::SourceTooLarge));
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::SourceTooLarge));
     assert_eq!(std::fs::read_dir(&tree).unwrap().count(), 0);
 }
 
@@ -326,7 +326,7 @@ fn ssh_trusts_only_the_given_hosts_and_connects_to_the_checked_address() {
         let other = if lacking == "identity" { "known_hosts" } else { "identity" };
         let failure = Access::of(&Credentials::of(&[(other, "x")]), &Transport::Ssh, &host, &[], work.path());
         let failure = failure.map(|_| ()).unwrap_err();
-        assert_eq!(failure.reason, Reason::SourceAuthFailed);
+        assert_eq!(failure.reason, FailureReason::SourceAuthFailed);
         assert!(failure.message.contains(&format!("has no {lacking}")), "{}", failure.message);
     }
 }

@@ -7,7 +7,7 @@ use super::super::outcome::Failure;
 use super::super::outermost::outermost;
 use super::super::program;
 use super::{Git, LOCAL, failure};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use crate::version::text_digest;
 
@@ -72,7 +72,7 @@ impl Git {
                 "commit {commit} of {} does not contain {missing:?}; correct path or watch.paths in spec.source.git",
                 self.url
             );
-            Failure::new(Stage::Fetch, Reason::PathNotFound, message)
+            Failure::new(Stage::Fetch, FailureReason::PathNotFound, message)
         })
     }
 

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{shown, unreachable};
 use crate::builder::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Writes the body of a response to `file`; returns its SHA-256 as hex digits.
@@ -56,5 +56,5 @@ pub(in crate::builder) async fn text(
 
 fn too_long(url: &Url, limit: u64) -> Failure {
     let message = format!("{} sends more than {} MiB", shown(url), limit >> 20);
-    Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
+    Failure::new(Stage::Verify, FailureReason::SourceTooLarge, message)
 }

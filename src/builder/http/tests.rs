@@ -81,7 +81,7 @@ async fn redirects_to_forbidden_addresses_are_rejected() {
     ];
     for (case, next, word) in cases {
         let failure = get(&format!("{start}{next}")).await.expect_err(case);
-        assert_eq!(failure.reason, Reason::SourceForbidden, "{case}: {}", failure.message);
+        assert_eq!(failure.reason, FailureReason::SourceForbidden, "{case}: {}", failure.message);
         assert!(failure.message.contains(word), "{case}: {}", failure.message);
         assert!(!failure.message.contains("planted"), "{case}: {}", failure.message);
     }
@@ -110,10 +110,10 @@ async fn endless_responses_are_cut_off() {
     let endless = || async { Http::for_tests().get(&url, Question::default(), Stage::Fetch).await.unwrap() };
     let dir = tempfile::tempdir().unwrap();
     let saved = save(endless().await, &dir.path().join("x"), 1 << 20, Stage::Fetch).await.unwrap_err();
-    assert_eq!(saved.reason, Reason::SourceTooLarge);
+    assert_eq!(saved.reason, FailureReason::SourceTooLarge);
     assert_eq!(
         text(endless().await, 1 << 20, Stage::Fetch).await.unwrap_err().reason,
-        Reason::SourceTooLarge
+        FailureReason::SourceTooLarge
     );
 }
 
@@ -124,14 +124,14 @@ async fn a_download_reports_a_full_disk() {
     let answer = Http::for_tests().get(&url, Question::default(), Stage::Fetch).await.unwrap();
     // `/dev/full` is always full.
     let full = save(answer, Path::new("/dev/full"), 1 << 20, Stage::Fetch).await.unwrap_err();
-    assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk), "{full}");
+    assert_eq!((full.stage, full.reason), (Stage::Fetch, FailureReason::OutOfDisk), "{full}");
 }
 
 #[tokio::test]
 async fn url_queries_are_never_shown() {
     // Nothing listens on port 1. The error of the client would contain the whole URL.
     let failure = get("http://git.test:1/a.tar.gz?signature=planted-word").await.unwrap_err();
-    assert_eq!(failure.reason, Reason::SourceUnreachable);
+    assert_eq!(failure.reason, FailureReason::SourceUnreachable);
     assert!(failure.message.starts_with("http://git.test:1/a.tar.gz does not answer"), "{}", failure.message);
     assert!(
         failure.message.ends_with("; check the URL, and that pods can reach its host"),
@@ -145,7 +145,7 @@ async fn url_queries_are_never_shown() {
 fn a_failing_host_is_reported_with_what_to_check() {
     let url = Url::parse("https://h/a.tar.gz").unwrap();
     let failure = refused(&url, StatusCode::BAD_GATEWAY, Stage::Fetch);
-    assert_eq!(failure.reason, Reason::SourceUnreachable);
+    assert_eq!(failure.reason, FailureReason::SourceUnreachable);
     assert!(failure.message.ends_with("status 502; check the URL, and that its host works"), "{failure}");
 }
 
@@ -156,7 +156,7 @@ async fn a_source_in_a_private_network_is_rejected_if_the_platform_disallows_it(
     for url in ["http://10.96.0.1/", "http://[fd12::1]/", "http://[::ffff:192.168.1.1]/"] {
         let url = named(url, Stage::Resolve).unwrap();
         let refused = http.get(&url, Question::default(), Stage::Resolve).await.err().unwrap();
-        assert_eq!(refused.reason, Reason::SourceForbidden, "{url}");
+        assert_eq!(refused.reason, FailureReason::SourceForbidden, "{url}");
         assert!(refused.message.contains("build.privateSources"), "{refused}");
     }
 }

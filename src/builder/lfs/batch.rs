@@ -9,7 +9,7 @@ use super::{Pointer, Server, missing, server};
 use crate::builder::http;
 use crate::builder::log::{printable, shortened};
 use crate::builder::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// The media type of requests and responses.
@@ -39,15 +39,15 @@ impl Error {
     pub(super) fn failure(self, server: &Server, place: &dyn Fn(&Pointer) -> String) -> Failure {
         let url = server.shown();
         match self {
-            Self::Missing(pointer, why) => missing(&place(&pointer), &format!("{url} says {why:?}")),
+            Self::Missing(pointer, why) => missing(&place(&pointer), &format!("{url} answers {why:?}")),
             Self::Forbidden(pointer, why) => {
                 let message =
                     format!("the Git LFS server at {url} sends the download of {} {why}", place(&pointer));
-                Failure::new(Stage::Fetch, Reason::SourceForbidden, message)
+                Failure::new(Stage::Fetch, FailureReason::SourceForbidden, message)
             }
             Self::Unreadable(why) => {
                 let message = format!("{url} does not answer like a Git LFS server: {why}. Check the URL");
-                Failure::new(Stage::Fetch, Reason::SourceUnreachable, message)
+                Failure::new(Stage::Fetch, FailureReason::SourceUnreachable, message)
             }
         }
     }
@@ -106,7 +106,7 @@ pub(super) fn answer(text: &[u8], wanted: &[&Pointer], server: &Url) -> Result<V
 fn download(pointer: &Pointer, objects: &[Object], server: &Url) -> Result<Download, Error> {
     let lacks = |why: String| Error::Missing(pointer.clone(), why);
     let object = objects.iter().find(|object| object.oid == pointer.oid);
-    let object = object.ok_or_else(|| lacks("nothing about it".to_owned()))?;
+    let object = object.ok_or_else(|| lacks("no entry for this object".to_owned()))?;
     if let Some(ObjectError { code, message }) = &object.error {
         let message = message.as_deref().unwrap_or_default();
         return Err(lacks(shortened(&printable(&format!("{code} {message}")), 200)));
@@ -155,7 +155,7 @@ mod tests {
         for href in ["http://h/x", "file:///etc/passwd", "ssh://h/x", "https://ada:planted@h/x", "https://"] {
             let error = read(&object(&json!({ "actions": { "download": { "href": href } } }))).unwrap_err();
             let failure = error.failure(&Server::at("https://h/x").unwrap(), &|_| "\"logo.png\"".to_owned());
-            assert_eq!(failure.reason, Reason::SourceForbidden, "{href}");
+            assert_eq!(failure.reason, FailureReason::SourceForbidden, "{href}");
             assert!(
                 failure.message.contains("logo.png") && !failure.message.contains("planted"),
                 "{failure}"
@@ -169,12 +169,12 @@ mod tests {
             (object(&json!({ "error": { "code": 404, "message": "Object does not exist" } })), "404 Object"),
             (object(&json!({})), "no download location"),
             (object(&json!({ "actions": {} })), "no download location"),
-            (json!({ "objects": [] }), "nothing about it"),
-            (json!({ "objects": [{ "oid": "b" }] }), "nothing about it"),
+            (json!({ "objects": [] }), "no entry for this object"),
+            (json!({ "objects": [{ "oid": "b" }] }), "no entry for this object"),
         ] {
             let error = read(&answer).unwrap_err();
             let failure = error.failure(&Server::at("https://h/x").unwrap(), &|_| "\"logo.png\"".to_owned());
-            assert_eq!(failure.reason, Reason::LargeFileMissing, "{failure}");
+            assert_eq!(failure.reason, FailureReason::LargeFileMissing, "{failure}");
             assert!(
                 failure.message.contains(word) && failure.message.contains("git lfs push --all"),
                 "{failure}"

@@ -9,7 +9,7 @@ use crate::builder::git::modules;
 use crate::builder::http;
 use crate::builder::log::{printable, shortened};
 use crate::builder::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Most headers that a server may require, and the longest value.
@@ -60,28 +60,28 @@ impl Server {
         let said = said(answer);
         let (reason, message) = match status.as_u16() {
             401 | 403 => (
-                Reason::SourceAuthFailed,
+                FailureReason::SourceAuthFailed,
                 format!(
                     "the Git LFS server at {url} requires credentials or rejected those given{said}. Correct the \
                      Secret in spec.source.git.secretRef, or allow its token to read large files"
                 ),
             ),
             404 | 410 | 501 => (
-                Reason::LargeFileMissing,
+                FailureReason::LargeFileMissing,
                 format!(
                     "there is no Git LFS server at {url}{said}. Set the right one in .lfsconfig, or commit the files \
                      without LFS"
                 ),
             ),
             code @ 300..=399 => (
-                Reason::SourceForbidden,
+                FailureReason::SourceForbidden,
                 format!(
                     "the Git LFS server at {url} redirects ({code}), and redirects are not followed. Write the final \
                      URL into spec.source.git.url or into .lfsconfig"
                 ),
             ),
             code => (
-                Reason::SourceUnreachable,
+                FailureReason::SourceUnreachable,
                 format!("the Git LFS server at {url} answers with status {code}{said}. Check that it works"),
             ),
         };
@@ -137,7 +137,7 @@ pub(in crate::builder) fn named(listing: &[u8]) -> Result<Option<String>, Failur
         Ok(_) => Ok(Some(url)),
         Err(refusal) => {
             let message = format!(".lfsconfig names the server {:?}: {refusal}", modules::shown(&url));
-            Err(Failure::new(Stage::Verify, Reason::SourceForbidden, message))
+            Err(Failure::new(Stage::Verify, FailureReason::SourceForbidden, message))
         }
     }
 }
@@ -199,7 +199,7 @@ mod tests {
             ["ssh://git@h/shop", "file:///etc", "https://ada:planted@h/shop", "https://h/x?y", "", "../x"]
         {
             let failure = read(url).unwrap_err();
-            assert_eq!(failure.reason, Reason::SourceForbidden, "{url}");
+            assert_eq!(failure.reason, FailureReason::SourceForbidden, "{url}");
             assert!(failure.message.starts_with(".lfsconfig names") && !failure.message.contains("planted"));
         }
     }
@@ -226,12 +226,12 @@ mod tests {
         let failure =
             |code: u16, answer: &str| server.refused(StatusCode::from_u16(code).unwrap(), answer.as_bytes());
         for (code, reason) in [
-            (401, Reason::SourceAuthFailed),
-            (403, Reason::SourceAuthFailed),
-            (404, Reason::LargeFileMissing),
-            (301, Reason::SourceForbidden),
-            (429, Reason::SourceUnreachable),
-            (507, Reason::SourceUnreachable),
+            (401, FailureReason::SourceAuthFailed),
+            (403, FailureReason::SourceAuthFailed),
+            (404, FailureReason::LargeFileMissing),
+            (301, FailureReason::SourceForbidden),
+            (429, FailureReason::SourceUnreachable),
+            (507, FailureReason::SourceUnreachable),
         ] {
             let failure = failure(code, r#"{"message":"over quota"}"#);
             assert_eq!(failure.reason, reason, "{code}");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::server::{self, Server};
 use crate::builder::log::{printable, shortened};
 use crate::builder::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// The arguments of ssh after its settings: the port, the user, the host, and the command for the host. None if the URL
@@ -49,7 +49,7 @@ struct Answer {
 pub(in crate::builder) fn answer(text: &[u8], guessed: &str) -> Result<Server, Failure> {
     let failed = |why: &str| {
         let message = format!("the host of the repository answers git-lfs-authenticate with {why}");
-        Failure::new(Stage::Fetch, Reason::SourceForbidden, message)
+        Failure::new(Stage::Fetch, FailureReason::SourceForbidden, message)
     };
     let answer: Answer = serde_json::from_slice(text).map_err(|error| {
         failed(&format!("invalid JSON: {}", shortened(&printable(&error.to_string()), 200)))
@@ -92,7 +92,11 @@ mod tests {
         for bad in
             ["Welcome", r#"{"href":"file:///etc"}"#, r#"{"href":"https://a:b@h/x"}"#, r#"{"header":{"A":1}}"#]
         {
-            assert_eq!(answer(bad.as_bytes(), guessed).unwrap_err().reason, Reason::SourceForbidden, "{bad}");
+            assert_eq!(
+                answer(bad.as_bytes(), guessed).unwrap_err().reason,
+                FailureReason::SourceForbidden,
+                "{bad}"
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{Answer, MAX_MANIFEST, Registries, is_sum};
 use crate::builder::http::{self, Question};
 use crate::builder::outcome::Failure;
 use crate::builder::registry::{Error, Image};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 const KINDS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
@@ -101,12 +101,12 @@ fn is_digest(text: &str) -> bool {
 
 fn changed(reference: &Reference, found: &str) -> Failure {
     let message = format!("the registry returned other content for {reference}: {found}");
-    Failure::new(Stage::Resolve, Reason::SourceChanged, message)
+    Failure::new(Stage::Resolve, FailureReason::SourceChanged, message)
 }
 
 fn unfit(reference: &Reference, why: &str) -> Failure {
     let message = format!("{reference} {why}; use an image that the nodes of this cluster can run");
-    Failure::new(Stage::Resolve, Reason::SourceNotFound, message)
+    Failure::new(Stage::Resolve, FailureReason::SourceNotFound, message)
 }
 
 #[cfg(test)]

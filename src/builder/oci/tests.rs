@@ -80,13 +80,13 @@ async fn an_artifact_is_pulled_by_tag_and_by_digest() {
 async fn a_private_artifact_is_pulled_with_the_docker_configuration_of_its_registry() {
     let host = registry(manifest(), BLOB, true).await;
     let denied = pull(&host, "shop/source:1", &Credentials::default()).await.unwrap_err();
-    assert_eq!(denied.reason, Reason::SourceAuthFailed, "{}", denied.message);
+    assert_eq!(denied.reason, FailureReason::SourceAuthFailed, "{}", denied.message);
     let config = |name: &str| json!({ "auths": { name: { "auth": "YWRhOmh1bnRlcjI=" } } }).to_string();
     let credentials = Credentials::of(&[(".dockerconfigjson", &config(&format!("https://{host}/v2/")))]);
     assert_eq!(pull(&host, "shop/source:1", &credentials).await.unwrap().1, BLOB);
     let elsewhere = Credentials::of(&[(".dockerconfigjson", &config("ghcr.io"))]);
     let denied = pull(&host, "shop/source:1", &elsewhere).await.unwrap_err();
-    assert_eq!(denied.reason, Reason::SourceAuthFailed, "a password goes to its own registry only");
+    assert_eq!(denied.reason, FailureReason::SourceAuthFailed, "a password goes to its own registry only");
 }
 
 // Bad input 76: digest of a layer with .. in it
@@ -99,24 +99,24 @@ async fn an_invalid_or_unexpected_artifact_is_rejected() {
     };
     let public = Credentials::default();
     for (wrong, reason) in [
-        (with("/layers", json!([])), Reason::SourceNotFound),
+        (with("/layers", json!([])), FailureReason::SourceNotFound),
         (
             with("/layers/0/mediaType", json!("application/vnd.oci.image.layer.v1.tar+gzip")),
-            Reason::SourceNotFound,
+            FailureReason::SourceNotFound,
         ),
-        (with("/layers/0/digest", json!("sha256:../../../v1/secrets")), Reason::SourceNotFound),
-        (with("/layers/0/size", json!(1u64 << 40)), Reason::SourceTooLarge),
-        (json!("no manifest"), Reason::SourceNotFound),
+        (with("/layers/0/digest", json!("sha256:../../../v1/secrets")), FailureReason::SourceNotFound),
+        (with("/layers/0/size", json!(1u64 << 40)), FailureReason::SourceTooLarge),
+        (json!("no manifest"), FailureReason::SourceNotFound),
     ] {
         let host = registry(wrong.clone(), BLOB, false).await;
         let failure = pull(&host, "shop/source:1", &public).await.unwrap_err();
         assert_eq!(failure.reason, reason, "{wrong}: {}", failure.message);
     }
     let host = registry(manifest(), b"another layer", false).await;
-    assert_eq!(pull(&host, "shop/source:1", &public).await.unwrap_err().reason, Reason::SourceChanged);
+    assert_eq!(pull(&host, "shop/source:1", &public).await.unwrap_err().reason, FailureReason::SourceChanged);
     let other = format!("shop/source@sha256:{}", "a".repeat(64));
-    assert_eq!(pull(&host, &other, &public).await.unwrap_err().reason, Reason::SourceChanged);
-    assert_eq!(pull(&host, "nothing:1", &public).await.unwrap_err().reason, Reason::SourceNotFound);
+    assert_eq!(pull(&host, &other, &public).await.unwrap_err().reason, FailureReason::SourceChanged);
+    assert_eq!(pull(&host, "nothing:1", &public).await.unwrap_err().reason, FailureReason::SourceNotFound);
 }
 
 #[test]
@@ -136,5 +136,5 @@ async fn a_realm_at_a_forbidden_address_is_not_contacted() {
     let answer = move || async move { (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, ask)]) };
     let host = format!("git.test:{}", serve(Router::new().fallback(answer)).await);
     let failure = pull(&host, "shop/source:1", &Credentials::default()).await.unwrap_err();
-    assert_eq!(failure.reason, Reason::SourceForbidden, "{}", failure.message);
+    assert_eq!(failure.reason, FailureReason::SourceForbidden, "{}", failure.message);
 }

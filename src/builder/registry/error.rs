@@ -5,7 +5,7 @@ use oci_client::errors::{OciDistributionError, OciErrorCode};
 
 use super::super::outcome::Failure;
 use super::{chain, quota};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Why a registry did not describe or accept an image.
@@ -41,9 +41,9 @@ impl Error {
     /// The failure for an image that a person named as source.
     pub(in crate::builder) fn of_source(&self) -> Failure {
         let reason = match self {
-            Self::NotFound(_) | Self::Reference(_) => Reason::SourceNotFound,
-            Self::Denied(_) => Reason::SourceAuthFailed,
-            Self::Unreachable { .. } | Self::Full { .. } => Reason::SourceUnreachable,
+            Self::NotFound(_) | Self::Reference(_) => FailureReason::SourceNotFound,
+            Self::Denied(_) => FailureReason::SourceAuthFailed,
+            Self::Unreachable { .. } | Self::Full { .. } => FailureReason::SourceUnreachable,
         };
         let advice = Advice {
             refused: "set secretRef to its Secret, or correct the reference".to_owned(),
@@ -55,9 +55,9 @@ impl Error {
     /// The failure for the repository that builds push to.
     pub(in crate::builder) fn of_push(&self, advice: &Advice) -> Failure {
         let reason = match self {
-            Self::Denied(_) => Reason::RegistryDenied,
-            Self::Full { .. } => Reason::RegistryFull,
-            _ => Reason::RegistryUnavailable,
+            Self::Denied(_) => FailureReason::RegistryDenied,
+            Self::Full { .. } => FailureReason::RegistryFull,
+            _ => FailureReason::RegistryUnavailable,
         };
         Failure::new(Stage::Push, reason, format!("{self}; {}", self.way_out(advice)))
     }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::builder::credentials::Login;
 use crate::builder::http::tests::serve;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 
 #[test]
 fn image_configurations_are_read() {
@@ -116,10 +116,10 @@ async fn a_private_registry_accepts_only_its_own_login() {
         assert!(matches!(error, Error::Denied(_)), "{error}");
         let advice = Advice { refused: "look at Secret push".to_owned(), full: "make room" };
         let failure = error.of_push(&advice);
-        assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryDenied));
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, FailureReason::RegistryDenied));
         assert!(failure.message.ends_with("look at Secret push"), "{}", failure.message);
         let failure = error.of_source();
-        assert_eq!(failure.reason, Reason::SourceAuthFailed);
+        assert_eq!(failure.reason, FailureReason::SourceAuthFailed);
         assert!(failure.message.contains("secretRef"), "{}", failure.message);
     }
 }

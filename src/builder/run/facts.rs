@@ -12,7 +12,7 @@ use crate::builder::git::Commit;
 use crate::builder::outcome::Failure;
 use crate::builder::registry::Image;
 use crate::protocol::order::{Order, Reference};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::{Built, Failed, LAST_WORDS_SECONDS, Report, Stage};
 use crate::text::cut_end;
 
@@ -101,7 +101,7 @@ impl Build {
             "the build did not finish within {seconds} s (spec.build.timeoutSeconds minus {LAST_WORDS_SECONDS} s for \
              this report); it was at stage {stage:?}. Make that stage faster, or raise spec.build.timeoutSeconds"
         );
-        Failure::new(stage, Reason::BuildTimeout, message)
+        Failure::new(stage, FailureReason::BuildTimeout, message)
     }
 }
 

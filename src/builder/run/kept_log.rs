@@ -8,7 +8,7 @@ use crate::builder::outcome::Failure;
 use crate::builder::registry;
 use crate::protocol::order::Source;
 use crate::protocol::order::cleanup::log_tag;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Report;
 use crate::version::text_digest;
 
@@ -37,7 +37,7 @@ impl Build {
             Report::Built(built) if built.reused => {
                 return self.registry.digest(&reference).await.map(|_| reference);
             }
-            Report::Failed(failed) if failed.reason == Reason::Cancelled.to_string() => HURRY,
+            Report::Failed(failed) if failed.reason == FailureReason::Cancelled.to_string() => HURRY,
             _ => patience,
         };
         let pushed = async {
@@ -65,7 +65,7 @@ impl Build {
 
     /// The same with another time limit.
     pub(super) async fn heard_within(&self, patience: Duration, failure: Failure) -> Failure {
-        if failure.reason != Reason::RegistryUnavailable {
+        if failure.reason != FailureReason::RegistryUnavailable {
             return failure;
         }
         match self.push_log(&self.log_reference(), patience).await {

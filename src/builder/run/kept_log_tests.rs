@@ -99,18 +99,19 @@ async fn the_log_is_named_after_the_order_if_the_build_key_is_unknown() {
 #[tokio::test]
 async fn a_full_registry_is_detected_even_if_buildkit_reports_only_the_status() {
     let dir = tempfile::tempdir().unwrap();
-    let status = || Failure::new(Stage::Push, Reason::RegistryUnavailable, "500 Internal Server Error");
+    let status =
+        || Failure::new(Stage::Push, FailureReason::RegistryUnavailable, "500 Internal Server Error");
     let mut build =
         at(build(dir.path(), config_map(), 1800), format!("127.0.0.1:{}/ns/shop", serve(full()).await));
     let failure = build.heard_within(HOUR, status()).await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull));
+    assert_eq!((failure.stage, failure.reason), (Stage::Push, FailureReason::RegistryFull));
     for part in ["no space left on device", "registry.embedded.persistence.size", "spec.history.limit"] {
         assert!(failure.message.contains(part), "{}", failure.message);
     }
     build.order.settings.repository = Some(build.order.repository.clone());
     let failure = build.heard_within(HOUR, status()).await;
     assert!(failure.message.contains("spec.build.output.repository"), "{}", failure.message);
-    let denied = Failure { reason: Reason::RegistryDenied, ..status() };
+    let denied = Failure { reason: FailureReason::RegistryDenied, ..status() };
     assert_eq!(build.heard_within(HOUR, denied.clone()).await, denied, "no request is sent");
 
     let taken = Arc::new(Mutex::new(BTreeMap::new()));

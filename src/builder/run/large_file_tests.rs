@@ -247,11 +247,15 @@ async fn no_server_can_send_a_build_to_a_forbidden_address() {
     ] {
         answer(&host, &logo, json!({ "actions": { "download": { "href": href } } }));
         let failure = host.refusal("shop").await;
-        assert_eq!(failure.reason, Reason::SourceForbidden, "{href}: {failure}");
+        assert_eq!(failure.reason, FailureReason::SourceForbidden, "{href}: {failure}");
         assert!(failure.message.contains(word) && !failure.message.contains("planted"), "{failure}");
     }
     answer(&host, &logo, json!({ "actions": { "download": { "href": redirect } } }));
-    assert_eq!(host.refusal("shop").await.reason, Reason::LargeFileMissing, "the named URL answers 404");
+    assert_eq!(
+        host.refusal("shop").await.reason,
+        FailureReason::LargeFileMissing,
+        "the named URL answers 404"
+    );
 }
 
 // Bad input 72: .lfsconfig that leads elsewhere
@@ -276,7 +280,7 @@ async fn a_server_named_by_the_source_follows_the_same_rules_and_gets_no_login()
     ] {
         host.repository("shop", &[(".lfsconfig", &config(url))]);
         let failure = host.refusal("shop").await;
-        assert_eq!(failure.reason, Reason::SourceForbidden, "{url}: {failure}");
+        assert_eq!(failure.reason, FailureReason::SourceForbidden, "{url}: {failure}");
         assert!(!failure.message.contains("planted"), "{failure}");
     }
     assert_eq!(host.told().asked.len(), 0, "no request was sent");
@@ -289,9 +293,9 @@ async fn a_pointer_is_replaced_only_by_content_that_matches_it() {
     let logo = host.pointer("a picture");
     host.repository("shop", &[("public/logo.png", &logo)]);
     for (sent, reason) in [
-        ("b picture", Reason::LargeFileMissing),
-        ("a pict", Reason::LargeFileMissing),
-        ("a picture, and more than its size", Reason::SourceTooLarge),
+        ("b picture", FailureReason::LargeFileMissing),
+        ("a pict", FailureReason::LargeFileMissing),
+        ("a picture, and more than its size", FailureReason::SourceTooLarge),
     ] {
         *host.told().objects.values_mut().next().unwrap() = sent.into();
         let failure = host.refusal("shop").await;
@@ -301,7 +305,7 @@ async fn a_pointer_is_replaced_only_by_content_that_matches_it() {
     let huge = logo.replace("size 9", &format!("size {}", u64::MAX));
     host.repository("shop", &[("public/logo.png", &huge), ("public/two.png", &huge)]);
     host.told().asked.clear();
-    assert_eq!(host.refusal("shop").await.reason, Reason::SourceTooLarge);
+    assert_eq!(host.refusal("shop").await.reason, FailureReason::SourceTooLarge);
     assert_eq!(host.told().asked.len(), 0, "the size is checked before any request");
 }
 
@@ -312,15 +316,15 @@ async fn a_missing_large_file_fails_the_build_and_is_named() {
     host.repository("shop", &[("public/logo.png", &logo)]);
     host.told().objects.clear();
     let failure = host.refusal("shop").await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Fetch, Reason::LargeFileMissing));
+    assert_eq!((failure.stage, failure.reason), (Stage::Fetch, FailureReason::LargeFileMissing));
     for word in ["\"public/logo.png\"", "404 Object does not exist", "git lfs push --all"] {
         assert!(failure.message.contains(word), "{failure}");
     }
     for (status, reason) in [
-        (StatusCode::NOT_FOUND, Reason::LargeFileMissing),
-        (StatusCode::UNAUTHORIZED, Reason::SourceAuthFailed),
-        (StatusCode::MOVED_PERMANENTLY, Reason::SourceForbidden),
-        (StatusCode::SERVICE_UNAVAILABLE, Reason::SourceUnreachable),
+        (StatusCode::NOT_FOUND, FailureReason::LargeFileMissing),
+        (StatusCode::UNAUTHORIZED, FailureReason::SourceAuthFailed),
+        (StatusCode::MOVED_PERMANENTLY, FailureReason::SourceForbidden),
+        (StatusCode::SERVICE_UNAVAILABLE, FailureReason::SourceUnreachable),
     ] {
         host.told().status = Some(status);
         let failure = host.refusal("shop").await;
@@ -360,7 +364,7 @@ async fn a_pointer_in_an_archive_is_rejected_with_the_fix() {
     std::fs::write(work.path().join("tree/logo.png"), &logo).unwrap();
     let context = build.verify().await.unwrap();
     let failure = build.large_files(&origin::Origin::ConfigMap, &[], &context).await.unwrap_err();
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::LargeFileMissing));
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::LargeFileMissing));
     assert!(
         failure.message.contains("\"logo.png\"") && failure.message.contains("git lfs pull"),
         "{failure}"

@@ -12,7 +12,7 @@ use crate::builder::git::{Git, modules};
 use crate::builder::lfs::{self, Client, Found, Server, ssh};
 use crate::builder::outcome::Failure;
 use crate::builder::source::{self, MAX_BYTES};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// A submodule whose files are in the tree.
@@ -155,18 +155,18 @@ fn unreachable(found: &[Found]) -> Failure {
          spec.source.git, or run git lfs pull before you pack the source",
         lfs::shown(&found.iter().collect::<Vec<_>>())
     );
-    Failure::new(Stage::Verify, Reason::LargeFileMissing, message)
+    Failure::new(Stage::Verify, FailureReason::LargeFileMissing, message)
 }
 
 fn too_large(found: &[Found], bytes: u64) -> Failure {
     let message = format!(
-        "{} Git LFS files have {} MiB, and with them the source is larger than {} MiB. Leave out of the build context \
-         those that the program does not need",
+        "{} Git LFS files have {} MiB, and with them the source is larger than {} MiB. Leave files that the program \
+         does not need out of the build context",
         found.len(),
         bytes >> 20,
         MAX_BYTES >> 20
     );
-    Failure::new(Stage::Verify, Reason::SourceTooLarge, message)
+    Failure::new(Stage::Verify, FailureReason::SourceTooLarge, message)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::builder::oci::{Artifact, Registries};
 use crate::builder::outcome::Failure;
 use crate::builder::{address, source, unpack};
 use crate::protocol::order::{CONFIG_MAP_DIR, Reference, Source};
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use crate::version::revision;
 
@@ -170,5 +170,5 @@ fn is_the_same(found: &str, wanted: &str) -> Result<(), Failure> {
     let message = format!(
         "the archive is {found}, not {wanted}: it changed, or spec.source.archive.sha256 is not its checksum"
     );
-    Err(Failure::new(Stage::Fetch, Reason::SourceChanged, message))
+    Err(Failure::new(Stage::Fetch, FailureReason::SourceChanged, message))
 }

@@ -138,7 +138,7 @@ async fn an_archive_is_built_only_if_its_checksum_matches() {
     let other = sum(b"other");
     let build = in_test_network(dir.path(), archive(&url, Some(&other)), &[]);
     let failure = fetched(&build).await.unwrap_err();
-    assert_eq!((failure.stage, failure.reason), (Stage::Fetch, Reason::SourceChanged));
+    assert_eq!((failure.stage, failure.reason), (Stage::Fetch, FailureReason::SourceChanged));
     assert!(failure.message.contains(&wanted) && failure.message.contains(&other), "{}", failure.message);
 }
 
@@ -151,12 +151,12 @@ async fn a_failed_archive_download_is_a_fault() {
     let port = serve(Router::new().fallback(answer)).await;
     let dir = tempfile::tempdir().unwrap();
     for (code, reason) in [
-        (401, Reason::SourceAuthFailed),
-        (403, Reason::SourceAuthFailed),
-        (404, Reason::SourceNotFound),
-        (410, Reason::SourceNotFound),
-        (500, Reason::SourceUnreachable),
-        (204, Reason::SourceUnreachable),
+        (401, FailureReason::SourceAuthFailed),
+        (403, FailureReason::SourceAuthFailed),
+        (404, FailureReason::SourceNotFound),
+        (410, FailureReason::SourceNotFound),
+        (500, FailureReason::SourceUnreachable),
+        (204, FailureReason::SourceUnreachable),
     ] {
         let source = archive(&format!("http://git.test:{port}/{code}"), None);
         let failure = fetched(&in_test_network(dir.path(), source, &[])).await.unwrap_err();

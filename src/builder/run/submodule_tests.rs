@@ -166,21 +166,21 @@ async fn hostile_submodules_are_rejected_by_name_before_any_request() {
     let commit = "1".repeat(40);
     for (number, (url, reason, words)) in [
         // Bad input 72: submodule with an ext:: URL
-        ("ext::sh -c touch% /tmp/x", Reason::SourceForbidden, "must start with"),
+        ("ext::sh -c touch% /tmp/x", FailureReason::SourceForbidden, "must start with"),
         // Bad input 72: submodule on disk
-        ("file:///etc", Reason::SourceForbidden, "must start with"),
-        ("/etc", Reason::SourceForbidden, "must start with"),
+        ("file:///etc", FailureReason::SourceForbidden, "must start with"),
+        ("/etc", FailureReason::SourceForbidden, "must start with"),
         // Bad input 72: submodule whose URL is an option
-        ("--upload-pack=touch /tmp/x", Reason::SourceForbidden, "must start with"),
+        ("--upload-pack=touch /tmp/x", FailureReason::SourceForbidden, "must start with"),
         // Bad input 72: submodule at the metadata address
-        ("http://169.254.169.254/latest", Reason::SourceForbidden, "link-local"),
-        ("http://metadata.test/x", Reason::SourceForbidden, "link-local"),
+        ("http://169.254.169.254/latest", FailureReason::SourceForbidden, "link-local"),
+        ("http://metadata.test/x", FailureReason::SourceForbidden, "link-local"),
         // Bad input 72: submodule at an address of the cluster, of a public repository
-        ("http://10.96.0.1/x", Reason::SourceForbidden, "private"),
-        ("https://ada:planted-w0rd@h.test/x", Reason::SourceForbidden, "user name or a password"),
-        ("../../../../x", Reason::SourceForbidden, "leads above"),
+        ("http://10.96.0.1/x", FailureReason::SourceForbidden, "private"),
+        ("https://ada:planted-w0rd@h.test/x", FailureReason::SourceForbidden, "user name or a password"),
+        ("../../../../x", FailureReason::SourceForbidden, "leads above"),
         // Bad input 72: submodule over ssh on another host
-        ("git@other.test:x", Reason::SourceAuthFailed, "write an https:// URL"),
+        ("git@other.test:x", FailureReason::SourceAuthFailed, "Write an https:// URL"),
     ]
     .into_iter()
     .enumerate()
@@ -202,25 +202,25 @@ async fn a_missing_submodule_is_named_with_its_url() {
     let lib = hosts.repository("lib", &[("b", "lib")], &[]);
     hosts.repository("shop", &[], &[("libs/x", "../../nowhere/.git", &lib)]);
     let failure = hosts.refusal("shop").await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Fetch, Reason::SourceNotFound), "{failure}");
+    assert_eq!((failure.stage, failure.reason), (Stage::Fetch, FailureReason::SourceNotFound), "{failure}");
     let (path, url) = ("submodule \"libs/x\"", hosts.url("git", "nowhere"));
     assert!(failure.message.contains(path) && failure.message.contains(&url), "{failure}");
     let server = async || axum::http::StatusCode::UNAUTHORIZED;
     let private = format!("http://other.test:{}/x", serve(Router::new().fallback(server)).await);
     hosts.repository("private", &[], &[("libs/x", &private, &lib)]);
     let failure = hosts.refusal("private").await;
-    assert_eq!(failure.reason, Reason::SourceAuthFailed, "{failure}");
-    assert!(failure.message.contains("keep it on that host"), "{failure}");
+    assert_eq!(failure.reason, FailureReason::SourceAuthFailed, "{failure}");
+    assert!(failure.message.contains("move it to that host"), "{failure}");
     let keys = hosts.repository("keys", &[], &[("y", "git@git.test:you/private", &lib)]);
     hosts.repository("deep", &[], &[("libs/x", &hosts.url("other", "keys"), &keys)]);
     let failure = hosts.refusal("deep").await;
-    assert_eq!(failure.reason, Reason::SourceAuthFailed, "{failure}");
+    assert_eq!(failure.reason, FailureReason::SourceAuthFailed, "{failure}");
     assert!(
         failure.message.contains("\"libs/x/y\"") && failure.message.contains("itself names"),
         "{failure}"
     );
     hosts.repository("gone", &[], &[("libs/x", "../../lib/.git", &"1".repeat(40))]);
-    assert_eq!(hosts.refusal("gone").await.reason, Reason::RefNotFound);
+    assert_eq!(hosts.refusal("gone").await.reason, FailureReason::RefNotFound);
 }
 
 #[tokio::test]
@@ -232,14 +232,14 @@ async fn too_many_or_too_deep_submodules_are_rejected() {
     let links: Vec<_> = paths.iter().map(|path| (path.as_str(), "../../leaf/.git", leaf.as_str())).collect();
     hosts.repository("wide", &[], &links);
     let failure = hosts.refusal("wide").await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::SourceTooLarge), "{failure}");
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::SourceTooLarge), "{failure}");
     // Bad input 72: submodules four levels deep
     let mut commit = leaf;
     for (name, below) in [("three", "leaf"), ("two", "three"), ("one", "two"), ("deep", "one")] {
         commit = hosts.repository(name, &[], &[("x", &format!("../../{below}/.git"), &commit)]);
     }
     let failure = hosts.refusal("deep").await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::SourceTooLarge), "{failure}");
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::SourceTooLarge), "{failure}");
     assert!(failure.message.contains("\"x/x/x/x\""), "{failure}");
 }
 
@@ -258,7 +258,10 @@ async fn the_source_limits_apply_to_all_repositories_together() {
         let room = git.checkout(&digest, &build.workspace.tree).await.unwrap();
         let room = crate::builder::git::Room { bytes, ..room };
         let done = build.fetch_submodules(&git, &addresses, &digest, room).await;
-        assert_eq!(done.map_err(|failure| failure.reason).err(), (!fits).then_some(Reason::SourceTooLarge));
+        assert_eq!(
+            done.map_err(|failure| failure.reason).err(),
+            (!fits).then_some(FailureReason::SourceTooLarge)
+        );
     }
 }
 
@@ -270,10 +273,10 @@ async fn a_submodule_without_a_url_is_an_error_of_the_source() {
         .unwrap();
     git(&hosts.root.path().join("shop"), &["commit", "--quiet", "--message", "y", "--", ".gitmodules"]);
     let failure = hosts.refusal("shop").await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::SourceNotFound), "{failure}");
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::SourceNotFound), "{failure}");
     assert!(failure.message.contains("\"libs/x\" has no url in .gitmodules"), "{failure}");
     std::fs::write(hosts.root.path().join("shop/.gitmodules"), "[submodule \"x\n").unwrap();
     git(&hosts.root.path().join("shop"), &["commit", "--quiet", "--message", "z", "--", ".gitmodules"]);
     let failure = hosts.refusal("shop").await;
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::UnsafeSource), "{failure}");
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::UnsafeSource), "{failure}");
 }

@@ -10,7 +10,7 @@ use crate::builder::address::{self, Transport};
 use crate::builder::git::{Git, Room, modules};
 use crate::builder::outcome::Failure;
 use crate::protocol::order::Reference;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Most submodules of a source, including those of submodules.
@@ -40,7 +40,7 @@ impl Wanted {
         Failure::new(failure.stage, failure.reason, message)
     }
 
-    fn refused(&self, stage: Stage, reason: Reason, why: &str) -> Failure {
+    fn refused(&self, stage: Stage, reason: FailureReason, why: &str) -> Failure {
         self.explain(&Failure::new(stage, reason, why))
     }
 }
@@ -62,7 +62,7 @@ impl Build {
                 let why = format!(
                     "a source may have at most {MOST} submodules, nested at most {DEEPEST} levels deep"
                 );
-                return Err(next.refused(Stage::Verify, Reason::SourceTooLarge, &why));
+                return Err(next.refused(Stage::Verify, FailureReason::SourceTooLarge, &why));
             }
             count += 1;
             let made = self.fetch_submodule(repository, addresses, &next, count, &mut room).await;
@@ -83,8 +83,9 @@ impl Build {
         room: &mut Room,
     ) -> Result<(Inner, Vec<Wanted>), Failure> {
         let failed = |error| Failure::workspace(Stage::Fetch, "a submodule could not be written", &error);
-        let url = modules::join(&next.parent, &next.url)
-            .map_err(|why| Failure::new(Stage::Fetch, Reason::SourceForbidden, format!("its URL {why}")))?;
+        let url = modules::join(&next.parent, &next.url).map_err(|why| {
+            Failure::new(Stage::Fetch, FailureReason::SourceForbidden, format!("its URL {why}"))
+        })?;
         let work = self.workspace.directory.join("submodules").join(number.to_string());
         // Otherwise the author of a repository elsewhere could have any repository of this host fetched with the user's
         // token into a tree that the author's own build steps read.
@@ -118,11 +119,11 @@ impl Build {
         }
         if transport == Transport::Ssh {
             let why = format!(
-                "ssh needs a key, and that of spec.source.git.secretRef is used only for submodules that {} itself \
-                 names on its own host; write an https:// URL into .gitmodules, or one relative to the repository",
+                "ssh needs a key, and the build uses that of spec.source.git.secretRef only for submodules that {} itself \
+                 names on its own host. Write an https:// URL into .gitmodules, or one relative to the repository",
                 repository.url()
             );
-            return Err(Failure::new(Stage::Fetch, Reason::SourceAuthFailed, why));
+            return Err(Failure::new(Stage::Fetch, FailureReason::SourceAuthFailed, why));
         }
         let found = self.http.check_beside(&host, addresses, Stage::Fetch).await?;
         Ok(repository.elsewhere(url, work, &host, &found))
@@ -149,18 +150,18 @@ async fn wanted(
 
 /// The failure of a submodule that requires credentials and may not use those of the repository.
 fn unopened(repository: &str, url: &str, trusted: bool, failure: Failure) -> Failure {
-    if failure.reason != Reason::SourceAuthFailed || trusted {
+    if failure.reason != FailureReason::SourceAuthFailed || trusted {
         return failure;
     }
     let message = if modules::same_place(repository, url) {
         format!(
-            "{url} requires credentials, and those of spec.source.git.secretRef are not used for submodules of a \
-             repository on another host; make it public, or add it to {repository} itself"
+            "{url} requires credentials, and the build does not use those of spec.source.git.secretRef for submodules of a \
+             repository on another host. Make the submodule public, or add it to {repository} itself"
         )
     } else {
         format!(
-            "{url} requires credentials, and those of spec.source.git.secretRef are used only on the host of \
-             {repository}; make it public, or keep it on that host"
+            "{url} requires credentials, and the build uses those of spec.source.git.secretRef only on the host of \
+             {repository}. Make the submodule public, or move it to that host"
         )
     };
     Failure { message, ..failure }
@@ -171,7 +172,7 @@ fn place(tree: &Path, path: &str) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::workspace(Stage::Fetch, "a submodule could not be written", &error);
     let taken = || {
         let why = "its path leads through a link or a file of the source";
-        Failure::new(Stage::Verify, Reason::UnsafeSource, why)
+        Failure::new(Stage::Verify, FailureReason::UnsafeSource, why)
     };
     let mut place = tree.to_owned();
     for part in path.split('/') {
@@ -198,7 +199,7 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("full/x")).unwrap();
         std::fs::write(dir.path().join("file"), "").unwrap();
         for path in ["link", "link/x", "file", "file/x", "full"] {
-            assert_eq!(place(dir.path(), path).unwrap_err().reason, Reason::UnsafeSource, "{path}");
+            assert_eq!(place(dir.path(), path).unwrap_err().reason, FailureReason::UnsafeSource, "{path}");
         }
         assert!(std::fs::read_dir(outside.path()).unwrap().next().is_none());
         for path in ["new/deep", "full/x"] {

@@ -134,7 +134,7 @@ fn a_timeout_is_a_verdict_only_during_the_build_stage() {
     {
         build.enter(stage, "stage", "");
         let failure = build.timeout(1770);
-        assert_eq!((failure.stage, failure.reason), (stage, Reason::BuildTimeout));
+        assert_eq!((failure.stage, failure.reason), (stage, FailureReason::BuildTimeout));
         let report = super::failed(&failure, build.progress(), String::new());
         assert_eq!(outcome::exit_code(&report), code, "{stage:?}");
     }
@@ -142,7 +142,7 @@ fn a_timeout_is_a_verdict_only_during_the_build_stage() {
 
 #[test]
 fn failure_reports_never_exceed_the_limit() {
-    let failure = Failure::new(Stage::Build, Reason::BuildFailed, "é\u{1b}[31m".repeat(4000));
+    let failure = Failure::new(Stage::Build, FailureReason::BuildFailed, "é\u{1b}[31m".repeat(4000));
     let report = outcome::encode(super::failed(&failure, Progress::default(), "\"".repeat(2048)));
     assert!(report.len() <= MAX_BYTES);
     assert!(!report.contains("\\u001b"), "{report}");

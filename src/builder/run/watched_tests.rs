@@ -132,5 +132,5 @@ async fn the_whole_repository_is_watched_if_the_needed_paths_are_unknown() {
     }
     let work = tempfile::tempdir().unwrap();
     let failure = repository.build(work.path(), Some("apps/nowhere")).resolve().await.map(drop).unwrap_err();
-    assert_eq!(failure.reason, Reason::PathNotFound, "{}", failure.message);
+    assert_eq!(failure.reason, FailureReason::PathNotFound, "{}", failure.message);
 }

@@ -27,7 +27,7 @@ fn config_maps_are_copied_without_the_internal_links_of_the_kubelet() {
     assert_eq!(verify(&target), Ok(Size { files: 2, bytes: 6 }));
 
     let changed = copy_config_map(mount.path(), "sha256:other", &copy.path().join("no")).unwrap_err();
-    assert_eq!((changed.stage, changed.reason), (Stage::Fetch, Reason::SourceChanged));
+    assert_eq!((changed.stage, changed.reason), (Stage::Fetch, FailureReason::SourceChanged));
     assert!(!copy.path().join("no").exists());
 }
 
@@ -48,7 +48,7 @@ fn links_out_of_the_source_are_rejected_by_name() {
         let dir = tree(&[("a/file", "1")]);
         symlink(target, dir.path().join("Dockerfile")).unwrap();
         let failure = verify(dir.path()).unwrap_err();
-        assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::UnsafeSource), "{target}");
+        assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::UnsafeSource), "{target}");
         assert!(
             failure.message.starts_with("\"Dockerfile\" is a link that leads out of the source"),
             "{}",
@@ -68,7 +68,7 @@ fn links_out_of_the_source_through_another_link_are_detected() {
     symlink("x/y/z/root/../../../..", dir.path().join("climb")).unwrap();
     std::fs::create_dir_all(dir.path().join("x/y/z")).unwrap();
     symlink("../../..", dir.path().join("x/y/z/root")).unwrap();
-    assert_eq!(verify(dir.path()).unwrap_err().reason, Reason::UnsafeSource);
+    assert_eq!(verify(dir.path()).unwrap_err().reason, FailureReason::UnsafeSource);
 }
 
 // Bad input 80: socket in a source
@@ -76,14 +76,14 @@ fn links_out_of_the_source_through_another_link_are_detected() {
 fn sockets_and_pipes_are_rejected() {
     let dir = tree(&[]);
     let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("sock")).unwrap();
-    assert_eq!(verify(dir.path()).unwrap_err().reason, Reason::UnsafeSource);
+    assert_eq!(verify(dir.path()).unwrap_err().reason, FailureReason::UnsafeSource);
 }
 
 #[test]
 fn an_oversized_source_is_rejected_without_reading_it() {
     let dir = tree(&[]);
     std::fs::File::create(dir.path().join("zeros")).unwrap().set_len(MAX_BYTES + 1).unwrap();
-    assert_eq!(verify(dir.path()).unwrap_err().reason, Reason::SourceTooLarge);
+    assert_eq!(verify(dir.path()).unwrap_err().reason, FailureReason::SourceTooLarge);
 }
 
 #[test]
@@ -95,6 +95,10 @@ fn the_context_is_a_directory_inside_the_source() {
     assert!(context(dir.path(), Some("link/web")).unwrap().ends_with("app/web"));
     // Bad input 73: path to build that leaves the source
     for path in ["..", "/etc", "app/../..", "nope", "app/web/index.html", "app/../app"] {
-        assert_eq!(context(dir.path(), Some(path)).unwrap_err().reason, Reason::PathNotFound, "{path}");
+        assert_eq!(
+            context(dir.path(), Some(path)).unwrap_err().reason,
+            FailureReason::PathNotFound,
+            "{path}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::builder::log::printable;
 use crate::builder::outcome::Failure;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
 /// Why an archive is rejected.
@@ -28,9 +28,9 @@ impl Error {
             Self::Disk(error) => {
                 return Failure::workspace(Stage::Fetch, "the archive could not be unpacked", error);
             }
-            Self::Invalid(_) => Reason::ArchiveInvalid,
-            Self::Unsafe(_) => Reason::UnsafeSource,
-            Self::TooLarge(_) => Reason::SourceTooLarge,
+            Self::Invalid(_) => FailureReason::ArchiveInvalid,
+            Self::Unsafe(_) => FailureReason::UnsafeSource,
+            Self::TooLarge(_) => FailureReason::SourceTooLarge,
         };
         Failure::new(Stage::Verify, reason, format!("the archive was rejected: {self}"))
     }
@@ -48,8 +48,8 @@ mod tests {
     #[test]
     fn a_full_disk_does_not_reject_the_archive() {
         let full = Error::from(std::io::Error::from_raw_os_error(28)).failure();
-        assert_eq!((full.stage, full.reason), (Stage::Fetch, Reason::OutOfDisk));
+        assert_eq!((full.stage, full.reason), (Stage::Fetch, FailureReason::OutOfDisk));
         let other = Error::from(std::io::Error::from_raw_os_error(5)).failure();
-        assert_eq!(other.reason, Reason::WorkspaceFailed);
+        assert_eq!(other.reason, FailureReason::WorkspaceFailed);
     }
 }

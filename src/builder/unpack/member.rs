@@ -80,7 +80,7 @@ impl Extensions {
             b"size" => Fact::Size,
             _ if key.starts_with(b"GNU.sparse") => {
                 return Err(Error::Invalid(
-                    "it contains a sparse file, which not every program can read".into(),
+                    "it contains a sparse file, which some programs cannot read".into(),
                 ));
             }
             // Owners, times, comments (git archive writes the commit there), attributes: dropped.
@@ -178,7 +178,7 @@ impl Member {
             }
             _ => {
                 return Err(Error::Invalid(format!(
-                    "{:?} is of a type that not every program knows",
+                    "{:?} is of a type that some programs do not know",
                     printable(&path)
                 )));
             }

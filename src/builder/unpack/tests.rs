@@ -5,7 +5,7 @@ use flate2::write::GzEncoder;
 use tar::Header;
 
 use super::*;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 
 /// An archive under construction; nothing in it needs to be valid.
 #[derive(Default)]
@@ -86,8 +86,8 @@ fn plain() -> Tar {
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
-    use Reason::{ArchiveInvalid as Invalid, SourceTooLarge as TooLarge, UnsafeSource as Unsafe};
+fn refused() -> Vec<(&'static str, Vec<u8>, FailureReason, &'static str)> {
+    use FailureReason::{ArchiveInvalid as Invalid, SourceTooLarge as TooLarge, UnsafeSource as Unsafe};
     let long = |parts: usize, name: &str| vec![name; parts].join("/").into_bytes();
     let many = (0..=MAX_ENTRIES).fold(Tar::default(), |tar, n| tar.file(&n.to_string(), ""));
     let deep = (0..=MAX_ENTRIES / 41)
@@ -174,7 +174,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Reason, &'static str)> {
             "81 entry of an unknown kind",
             plain().entry(b'M', b"m", b"", b"").end(),
             Invalid,
-            "not every program",
+            "some programs do not know",
         ),
         (
             "81 name for all entries",

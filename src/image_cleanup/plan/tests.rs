@@ -176,7 +176,7 @@ fn a_running_cleanup_blocks_only_builds_of_its_repository() {
             build("o", "waits", "r.example/you/other"),
         ];
         let cleaned = under_way(&jobs, now());
-        names(&schedule::next(&jobs, limits, |job| lets_build(&cleaned, job)))
+        names(&schedule::jobs_to_start(&jobs, limits, |job| lets_build(&cleaned, job)))
     };
     assert_eq!(released("runs"), ["o"]);
     for state in ["waits", "done"] {
@@ -199,7 +199,7 @@ fn a_stuck_cleanup_blocks_builds_and_cleanups_only_until_its_deadline() {
 fn a_cleanup_takes_no_build_slot() {
     let jobs = [cleanup("c", "runs"), cleanup("d", "waits")];
     let limits = Limits { cluster: 1, namespace: 1 };
-    assert_eq!(names(&schedule::next(&jobs, limits, |_| true)), Vec::<String>::new());
+    assert_eq!(names(&schedule::jobs_to_start(&jobs, limits, |_| true)), Vec::<String>::new());
     assert!(schedule::has_slot(&jobs, limits, "n", |_| true));
-    assert_eq!(schedule::order(&jobs, limits, |_| true), []);
+    assert_eq!(schedule::queue_order(&jobs, limits, |_| true), []);
 }

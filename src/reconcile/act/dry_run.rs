@@ -10,7 +10,7 @@ use crate::project::Project;
 
 use super::super::observed::{Child, Observed, Refusal, RefusalReason};
 use super::ActContext;
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
 /// Placeholder digest of the image that is not built yet. If a policy that checks images (signatures, allow-lists)
 /// names it, only the real image can satisfy that policy.
@@ -25,18 +25,18 @@ pub(super) async fn refusal(
     hand: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
-    of: &BuildOf,
+    of: &BuildTarget,
     reason: &str,
 ) -> Result<Option<Refusal>, Error> {
     if reason == names::POLLED {
         return Ok(None);
     }
     let recorded = match of {
-        BuildOf::Key(key) => observed
+        BuildTarget::Key(key) => observed
             .records
             .values()
             .find(|record| record.facts.key.as_ref() == Some(key) && record.image.is_none()),
-        BuildOf::Lookup(_) => None,
+        BuildTarget::Lookup(_) => None,
     };
     let seen = observed.objects.deployment.as_ref();
     let there = Extras::there(seen.and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));

@@ -10,21 +10,21 @@ use super::super::observed::objects::named;
 use super::super::observed::{Child, LostMetadata, Observed};
 
 /// Takes over the ledger of a deleted project of the same name.
-pub(super) async fn inherit(
+pub(super) async fn adopt_orphaned_ledger(
     cluster: &Cluster,
     project: &Project,
     observed: &Observed,
     ledger: &Ledger,
 ) -> Result<(), Error> {
     let Some(seen) = &observed.objects.ledger else { return Ok(()) };
-    cluster.make_sure_of(project).await?;
+    cluster.require_alive(project).await?;
     tracing::info!(
         namespace = project.namespace,
         name = project.name,
         "taking over the ledger that a deleted project of this name left behind"
     );
     let owned = meta::child(project, &project.name, names::ROLE_LEDGER);
-    cluster.inherit_ledger(seen, &owned, &revisions::text(ledger)).await
+    cluster.adopt_ledger(seen, &owned, &revisions::text(ledger)).await
 }
 
 /// Restores labels and owner of a child that lost them.
@@ -32,26 +32,26 @@ pub(super) async fn repair(
     cluster: &Cluster,
     project: &Project,
     observed: &Observed,
-    unmarked: &LostMetadata,
+    lost_metadata: &LostMetadata,
 ) -> Result<(), Error> {
-    cluster.make_sure_of(project).await?;
-    let (objects, name) = (&observed.objects, &unmarked.name);
+    cluster.require_alive(project).await?;
+    let (objects, name) = (&observed.objects, &lost_metadata.name);
     let metadata = |role: &str| meta::child(project, name, role);
-    match unmarked.child {
+    match lost_metadata.child {
         Child::Ledger => match &objects.ledger {
-            Some(seen) => cluster.mark_revision(seen, &metadata(names::ROLE_LEDGER)).await,
+            Some(seen) => cluster.repair_revision(seen, &metadata(names::ROLE_LEDGER)).await,
             None => Ok(()),
         },
         Child::Record => match named(&objects.records, name) {
-            Some(seen) => cluster.mark_revision(seen, &metadata(names::ROLE_RECORD)).await,
+            Some(seen) => cluster.repair_revision(seen, &metadata(names::ROLE_RECORD)).await,
             None => Ok(()),
         },
         Child::Deployment => match &objects.deployment {
-            Some(seen) => cluster.mark_deployment(seen, &metadata(names::ROLE_APP)).await,
+            Some(seen) => cluster.repair_deployment(seen, &metadata(names::ROLE_APP)).await,
             None => Ok(()),
         },
         _ => match named(&objects.jobs, name) {
-            Some(seen) => cluster.mark_job(seen, &metadata(names::role_of_job(seen))).await,
+            Some(seen) => cluster.repair_job(seen, &metadata(names::role_of_job(seen))).await,
             None => Ok(()),
         },
     }

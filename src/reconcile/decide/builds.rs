@@ -1,4 +1,4 @@
-//! Rows 11 and 12: which build Jobs should exist.
+//! Which build Jobs should exist.
 
 use crate::desired::names;
 use crate::memory::ledger::{Attempts, Lookup};
@@ -6,16 +6,18 @@ use crate::version::identity;
 
 use super::super::observed::Child;
 use super::{Situation, Step};
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
 /// Whether a Job of this kind and attempt is still needed.
-pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildOf, attempt: u32) -> bool {
+pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildTarget, attempt: u32) -> bool {
     let goes_on = |attempts: &Attempts| attempts.failed.is_none() && attempts.attempt == attempt;
     match of {
-        BuildOf::Lookup(number) => {
+        BuildTarget::Lookup(number) => {
             situation.pending().is_some_and(|lookup| lookup.number == *number && goes_on(&lookup.attempts))
         }
-        BuildOf::Key(key) => key_to_build(situation) == Some(key) && goes_on(&situation.ledger.attempts(key)),
+        BuildTarget::Key(key) => {
+            key_to_build(situation) == Some(key) && goes_on(&situation.ledger.attempts(key))
+        }
     }
 }
 
@@ -26,7 +28,7 @@ fn key_to_build<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     (situation.target.from_spec.as_ref()?.key.as_deref() == Some(key)).then_some(key)
 }
 
-/// Row 11: a build that is no longer needed, was cancelled, or is queued while the project is stopped. Status says
+/// A build that is no longer needed, was cancelled, or is queued while the project is stopped. Status says
 /// `Cancelled` only once its pod is gone.
 pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     let unneeded = |job: &&super::super::observed::BuildJob| {
@@ -37,18 +39,18 @@ pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     situation.observed.jobs.iter().find(unneeded).map(|job| Step::DeleteBuildJob { job: job.name.clone() })
 }
 
-/// Row 12: a lookup or a build is due: no verdict, no Job of this attempt, and the backoff after a fault is over.
+/// A lookup or a build is due: no verdict, no Job of this attempt, and the backoff after a fault is over.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     if situation.project.stopped() || situation.observed.refused(Child::Job) {
         return None;
     }
     let lookup =
-        situation.pending().map(|lookup| (BuildOf::Lookup(lookup.number), lookup.attempts.clone(), None));
+        situation.pending().map(|lookup| (BuildTarget::Lookup(lookup.number), lookup.attempts.clone(), None));
     let key = key_to_build(situation).map(|key| {
         let target =
             situation.target.version.as_ref().and_then(|target| situation.observed.records.get(target));
         let digest = target.map(|record| record.facts.source.digest.clone());
-        (BuildOf::Key(key.to_owned()), situation.ledger.attempts(key), digest)
+        (BuildTarget::Key(key.to_owned()), situation.ledger.attempts(key), digest)
     });
     let (of, attempts, digest) =
         [lookup, key].into_iter().flatten().find(|(of, attempts, _)| is_due(situation, of, attempts))?;
@@ -56,7 +58,7 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     Some(Step::CreateBuildJob { of, attempt: attempts.attempt, digest, reason })
 }
 
-fn is_due(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> bool {
+fn is_due(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> bool {
     let observed = situation.observed;
     let paused =
         attempts.fault.as_ref().is_some_and(|fault| fault.left(observed.retry_base, observed.now) > 0);
@@ -65,7 +67,7 @@ fn is_due(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> bool 
 }
 
 /// Why this build is needed, for people.
-fn reason(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> &'static str {
+fn reason(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> &'static str {
     let from_spec = situation.target.from_spec.as_ref();
     let same_source = |digest: &String| {
         let target = situation.target.version.as_ref();
@@ -74,10 +76,10 @@ fn reason(situation: &Situation<'_>, of: &BuildOf, attempts: &Attempts) -> &'sta
     };
     let polls = || situation.ledger.lookup.as_ref().is_some_and(Lookup::polls);
     match of {
-        BuildOf::Lookup(_) if polls() => names::POLLED,
+        BuildTarget::Lookup(_) if polls() => names::POLLED,
         _ if attempts.attempt > 0 => "Retried",
         _ if situation.observed.records.values().all(|record| record.image.is_none()) => "FirstBuild",
-        BuildOf::Key(_) if from_spec.is_some_and(|from_spec| same_source(&from_spec.source.digest)) => {
+        BuildTarget::Key(_) if from_spec.is_some_and(|from_spec| same_source(&from_spec.source.digest)) => {
             "SettingsChanged"
         }
         _ => "SourceChanged",

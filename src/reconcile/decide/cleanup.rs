@@ -7,7 +7,7 @@ use super::memory::falls_out;
 use super::{Situation, Step};
 use crate::desired::names;
 
-/// Row 16: the Job that deletes the image, unless it exists or was rejected. The record is deleted in any case.
+/// The Job that deletes the image, unless it exists or was rejected. The record is deleted in any case.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     let observed = situation.observed;
     let version = falls_out(situation)?;

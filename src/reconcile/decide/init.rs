@@ -10,7 +10,7 @@ use super::super::observed::Child;
 use super::super::observed::init::{InitFailure, InitJob, InitState};
 use super::{Situation, Step};
 
-/// Row 6: the open run ended, or can never run.
+/// The open run ended, or can never run.
 pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
     let run = open(situation)?;
     let mut ledger =
@@ -34,7 +34,7 @@ pub(super) fn ended(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 12: the Job of the open run, or the next run.
+/// The Job of the open run, or the next run.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     if situation.project.stopped() || situation.observed.refused(Child::Init) {
         return None;
@@ -52,14 +52,14 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     let numbers = || situation.observed.inits.iter().map(|job| job.number).max();
     let number = match &situation.ledger.init {
         Some(last) => last.number.max(numbers().unwrap_or(0)) + 1,
-        None => left_behind(situation, target).unwrap_or_else(|| numbers().unwrap_or(0) + 1),
+        None => newest_run_of(situation, target).unwrap_or_else(|| numbers().unwrap_or(0) + 1),
     };
     let run = InitRun { number, version: target.to_owned(), ended: false };
     situation.note(Ledger { init: Some(run), ..situation.ledger.clone() })
 }
 
 /// The newest run of this version that a lost ledger had started.
-fn left_behind(situation: &Situation<'_>, version: &str) -> Option<u64> {
+fn newest_run_of(situation: &Situation<'_>, version: &str) -> Option<u64> {
     let of_version = situation.observed.inits.iter().filter(|job| job.version == version);
     of_version.map(|job| job.number).max()
 }
@@ -89,11 +89,11 @@ fn failed(failure: &InitFailure) -> Failure {
     }
 }
 
-/// Row 10: if an init command failed for a cause outside of its version, such as an unreachable database, it runs again
+/// If an init command failed for a cause outside of its version, such as an unreachable database, it runs again
 /// with backoff. It takes no pod from the live version, so this needs no live version.
-pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn retry_after_fault(situation: &Situation<'_>) -> Option<Step> {
     let target = situation.target.version.as_deref().filter(|_| !situation.project.stopped())?;
-    let at = situation.ledger.state(target).tried_again_at(situation.observed.retry_base)?;
+    let at = situation.ledger.state(target).retry_at(situation.observed.retry_base)?;
     if situation.initialized(target) || !situation.startable(target) || situation.observed.now < at {
         return None;
     }

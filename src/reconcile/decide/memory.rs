@@ -1,23 +1,23 @@
 //! Rows that create, extend and prune the memory: the first ledger, lookups, records.
 
-use crate::crd::annotations::Verb;
+use crate::crd::annotations::RequestKind;
 use crate::memory::ledger::{Attempts, FORMAT, HandledRequest, Ledger, Lookup, VersionState};
 use crate::memory::record::{Trigger, TriggerKind};
-use crate::project::{Origin, Project};
+use crate::project::{DigestSource, Project};
 use crate::version::{identity, short};
 
 use super::super::observed::{Child, Observed};
 use super::super::target::{Pin, previous};
 use super::{Situation, Step, init};
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
 /// Outcome of requests on an object that the operator sees for the first time.
-const NOT_ACTED_ON: &str = "not acted on: it was already set when the operator first saw the project";
+const NOT_ACTED_ON: &str = "ignored: it was already set when the operator first saw the project";
 
 /// Creates the ledger if there is none. Port and live version come from Service and Deployment. Present requests count
 /// as handled, so a deleted ledger repeats none of them.
 pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
-    let seen = |(verb, value): (&Verb, &String)| {
+    let seen = |(verb, value): (&RequestKind, &String)| {
         (*verb, HandledRequest { value: value.clone(), outcome: NOT_ACTED_ON.to_owned(), earlier: vec![] })
     };
     let mut ledger = Ledger {
@@ -46,7 +46,7 @@ pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
         let life = VersionState { initialized: true, ..life }; // Its pods exist, so its init command succeeded.
         ledger.versions.insert(version, life);
     }
-    if let Origin::LookedUp(of) = project.origin() {
+    if let DigestSource::LookedUp(of) = project.origin() {
         let trigger = Some(applied(project));
         ledger.lookup = Some(Lookup { of, number: fresh_number(observed), trigger, ..Lookup::default() });
     }
@@ -55,7 +55,7 @@ pub(super) fn first_ledger(project: &Project, observed: &Observed) -> Step {
 
 /// Continues the ledger that a deleted project of this name left behind: the live version, verdicts, the port. Requests
 /// on the new object count as handled, as with a new ledger. The stored resourceVersion may come from another cluster.
-pub(super) fn inherit(project: &Project, ledger: &Ledger) -> Step {
+pub(super) fn adopt_orphaned_ledger(project: &Project, ledger: &Ledger) -> Step {
     let mut ledger = Ledger { object: project.resource_version, ..ledger.clone() };
     for (verb, value) in &project.requests {
         if ledger.is_new(*verb, value) {
@@ -73,15 +73,15 @@ fn applied(project: &Project) -> Trigger {
 /// A lookup number that no existing Job has, so no old answer counts as new.
 fn fresh_number(observed: &Observed) -> u64 {
     let numbers = observed.jobs.iter().filter_map(|job| match &job.of {
-        BuildOf::Lookup(number) => Some(*number),
-        BuildOf::Key(_) => None,
+        BuildTarget::Lookup(number) => Some(*number),
+        BuildTarget::Key(_) => None,
     });
     numbers.max().unwrap_or(0) + 1
 }
 
 /// The spec names another branch or tag than the last lookup.
 pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
-    let Origin::LookedUp(of) = situation.project.origin() else { return None };
+    let DigestSource::LookedUp(of) = situation.project.origin() else { return None };
     if matches!(situation.target.pin, Pin::Known(_))
         || situation.ledger.lookup.as_ref().is_some_and(|lookup| lookup.of == of)
     {
@@ -94,7 +94,7 @@ pub(super) fn lookup_changed(situation: &Situation<'_>) -> Option<Step> {
     situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
 }
 
-/// Row 1: the record is created as soon as the digest of the source is known.
+/// The record is created as soon as the digest of the source is known.
 pub(super) fn record(situation: &Situation<'_>) -> Option<Step> {
     let from_spec = situation.target.from_spec.as_ref()?;
     let is_desired = situation.target.desired.as_ref() == Some(&from_spec.version);
@@ -118,9 +118,11 @@ fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
         .values()
         .any(|record| identity(&record.facts.source.digest) == identity(digest));
     let looked_up = match situation.project.origin() {
-        Origin::LookedUp(_) if used => None,
-        Origin::LookedUp(_) => situation.ledger.lookup.as_ref().and_then(|lookup| lookup.trigger.clone()),
-        Origin::Fixed(_) | Origin::ConfigMap(_) => None,
+        DigestSource::LookedUp(_) if used => None,
+        DigestSource::LookedUp(_) => {
+            situation.ledger.lookup.as_ref().and_then(|lookup| lookup.trigger.clone())
+        }
+        DigestSource::Fixed(_) | DigestSource::ConfigMap(_) => None,
     };
     looked_up.unwrap_or_else(|| applied(situation.project))
 }
@@ -128,11 +130,14 @@ fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
 /// Restores labels and owner. A child without owner would outlive the project, and watches do not see one without
 /// labels.
 pub(super) fn repair_metadata(situation: &Situation<'_>) -> Option<Step> {
-    let mut unmarked = situation.observed.unmarked.iter();
-    unmarked.find(|unmarked| !situation.observed.refused(unmarked.child)).cloned().map(Step::RepairMetadata)
+    let mut lost_metadata = situation.observed.lost_metadata.iter();
+    lost_metadata
+        .find(|lost_metadata| !situation.observed.refused(lost_metadata.child))
+        .cloned()
+        .map(Step::RepairMetadata)
 }
 
-/// Row 16: deletes the record that exceeds the limit.
+/// Deletes the record that exceeds the limit.
 pub(super) fn delete_record(situation: &Situation<'_>) -> Option<Step> {
     falls_out(situation).map(|version| Step::DeleteRecord { version: version.to_owned() })
 }
@@ -159,7 +164,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
         .observed
         .jobs
         .iter()
-        .any(|job| matches!(&job.of, BuildOf::Key(of) if Some(of.as_str()) == key));
+        .any(|job| matches!(&job.of, BuildTarget::Key(of) if Some(of.as_str()) == key));
     let kept = previous(situation.ledger, situation.observed, target.in_place.as_deref());
     let begun = init::open(situation).is_some_and(|run| run.version == version);
     is(&target.in_place)

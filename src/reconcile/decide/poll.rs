@@ -2,7 +2,7 @@
 
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::{Trigger, TriggerKind};
-use crate::project::{Origin, Project};
+use crate::project::{DigestSource, Project};
 use crate::version::build_key;
 
 use super::super::observed::{JobState, Observed};
@@ -18,7 +18,7 @@ const BROKEN: i64 = 600;
 #[must_use]
 pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let interval = project.interval.filter(|_| !project.stopped() && project.pin.is_none())?;
-    let Origin::LookedUp(of) = project.origin() else { return None };
+    let DigestSource::LookedUp(of) = project.origin() else { return None };
     let ledger = observed.ledger.as_ref()?;
     let lookup = ledger.lookup.as_ref().filter(|lookup| lookup.of == of)?;
     let answer = lookup.answer.as_ref().filter(|answer| answer.number >= lookup.number)?;
@@ -37,7 +37,7 @@ pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     Some((pause - since).max(0))
 }
 
-/// Row 6: the interval is over, so another lookup starts.
+/// The interval is over, so another lookup starts.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     left(situation.project, situation.observed).filter(|left| *left == 0)?;
     let mut lookup = situation.ledger.lookup.clone()?;

@@ -1,7 +1,7 @@
-//! Rows 2 to 5: requests. One write marks a request as handled and applies its effect. A rejected request is also
+//! Requests. One write marks a request as handled and applies its effect. A rejected request is also
 //! handled; its outcome says what to type instead.
 
-use crate::crd::annotations::{Verb, argument};
+use crate::crd::annotations::{RequestKind, argument};
 use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
 use crate::memory::record::TriggerKind;
 use crate::version::{short, text_digest};
@@ -9,18 +9,18 @@ use crate::version::{short, text_digest};
 use super::super::target::{Pin, forbidden, previous};
 use super::memory::choices;
 use super::{Situation, Step};
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
-/// Row 2: cancel the named build.
+/// Cancel the named build.
 pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
-    let value = situation.request(Verb::Cancel)?;
+    let value = situation.request(RequestKind::Cancel)?;
     let id = argument(value);
     let ledger = situation.ledger.clone();
     let job = situation.observed.jobs.iter().find(|job| job.name == id && job.state.is_active());
     let Some(job) = job.filter(|job| super::builds::is_needed(situation, &job.of, job.attempt)) else {
         let outcome =
             format!("no current build {id:?} is queued or running. status.build.id names the current build");
-        return situation.note(ledger.with_handled(Verb::Cancel, value, outcome));
+        return situation.note(ledger.with_handled(RequestKind::Cancel, value, outcome));
     };
     let failure = Failure {
         stage: "Build".to_owned(),
@@ -30,13 +30,13 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     };
     let cancelled =
         |attempts: Attempts| Attempts { cancelled: true, failed: Some(failure.clone()), ..attempts };
-    let mut ledger = ledger.with_handled(Verb::Cancel, value, format!("cancelled {id}"));
+    let mut ledger = ledger.with_handled(RequestKind::Cancel, value, format!("cancelled {id}"));
     match &job.of {
-        BuildOf::Key(key) => {
+        BuildTarget::Key(key) => {
             let attempts = cancelled(ledger.attempts(key));
             ledger.builds.insert(key.clone(), attempts);
         }
-        BuildOf::Lookup(_) => {
+        BuildTarget::Lookup(_) => {
             ledger.lookup = ledger.lookup.map(|lookup| match &lookup.answer {
                 // The last answer stays, and the interval starts again.
                 Some(answer) if lookup.polls() => Lookup {
@@ -52,38 +52,42 @@ pub(super) fn cancel(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 3: lift the verdict on the target, end the backoff after a fault, or restart the pods.
+/// Lift the verdict on the target, end the backoff after a fault, or restart the pods.
 pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
-    let value = situation.request(Verb::Retry)?;
-    if situation.request(Verb::Rollback).is_some() {
+    let value = situation.request(RequestKind::Retry)?;
+    if situation.request(RequestKind::Rollback).is_some() {
         return None; // The rollback next to it decides what is retried.
     }
     let ledger = situation.ledger.clone();
     if let Some(lookup) = situation
         .pending()
         .filter(|lookup| lookup.attempts.failed.is_some() || lookup.attempts.fault.is_some())
-        .filter(|lookup| !runs(situation, &BuildOf::Lookup(lookup.number)))
+        .filter(|lookup| !attempt_in_progress(situation, &BuildTarget::Lookup(lookup.number)))
     {
         let again = again(&lookup.attempts);
         let lookup = crate::memory::ledger::Lookup { attempts: again, ..lookup.clone() };
         let ledger = Ledger { lookup: Some(lookup), ..ledger };
-        return situation.note(ledger.with_handled(Verb::Retry, value, "looking up the source again"));
+        return situation.note(ledger.with_handled(RequestKind::Retry, value, "looking up the source again"));
     }
     let Some(target) = situation.target.version.as_deref() else {
         return situation.note(ledger.with_handled(
-            Verb::Retry,
+            RequestKind::Retry,
             value,
             "nothing to retry: nothing has failed",
         ));
     };
     if let Some(why) = forbidden(situation.observed, target) {
-        return situation.note(ledger.with_handled(Verb::Retry, value, format!("rejected: {why}")));
+        return situation.note(ledger.with_handled(RequestKind::Retry, value, format!("rejected: {why}")));
     }
     match lifted(situation, ledger.clone(), target, value) {
         Some(mut lifted) => {
-            let again = situation.trigger(Verb::Retry, TriggerKind::Retry);
+            let again = situation.trigger(RequestKind::Retry, TriggerKind::Retry);
             lifted.versions.entry(target.to_owned()).or_default().trigger = Some(again);
-            situation.note(lifted.with_handled(Verb::Retry, value, format!("retrying {}", short(target))))
+            situation.note(lifted.with_handled(
+                RequestKind::Retry,
+                value,
+                format!("retrying {}", short(target)),
+            ))
         }
         None => restart_unavailable(situation, ledger, target, value),
     }
@@ -100,21 +104,23 @@ fn restart_unavailable(
     if rollout.is_some_and(|rollout| rollout.current && rollout.replicas > 0 && !rollout.available) {
         ledger.versions.entry(target.to_owned()).or_default().restart = Some(stamp(value));
         return situation.note(ledger.with_handled(
-            Verb::Retry,
+            RequestKind::Retry,
             value,
             format!("restarting the pods of {}", short(target)),
         ));
     }
-    situation.note(ledger.with_handled(Verb::Retry, value, "nothing to retry: nothing has failed"))
+    situation.note(ledger.with_handled(RequestKind::Retry, value, "nothing to retry: nothing has failed"))
 }
 
 /// The ledger without the verdicts against `version` and its build; `None` if there are none.
 fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &str) -> Option<Ledger> {
     let key = situation.key_of(version).map(str::to_owned);
     let build = key.as_deref().map(|key| ledger.attempts(key)).unwrap_or_default();
-    let runs = key.as_ref().is_some_and(|key| runs(situation, &BuildOf::Key(key.clone())));
-    let build_is_stuck =
-        !situation.built(version) && !runs && (build.failed.is_some() || build.fault.is_some());
+    let attempt_in_progress =
+        key.as_ref().is_some_and(|key| attempt_in_progress(situation, &BuildTarget::Key(key.clone())));
+    let build_is_stuck = !situation.built(version)
+        && !attempt_in_progress
+        && (build.failed.is_some() || build.fault.is_some());
     if let Some(key) = key.filter(|_| build_is_stuck) {
         ledger.builds.insert(key, again(&build));
         return Some(ledger);
@@ -132,7 +138,7 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
 }
 
 /// Whether an attempt is already in progress, so a retry has nothing to add.
-fn runs(situation: &Situation<'_>, of: &BuildOf) -> bool {
+fn attempt_in_progress(situation: &Situation<'_>, of: &BuildTarget) -> bool {
     let target = |attempt| super::builds::is_needed(situation, of, attempt);
     situation.observed.jobs.iter().any(|job| job.of == *of && job.state.is_active() && target(job.attempt))
 }
@@ -141,11 +147,11 @@ fn again(attempts: &Attempts) -> Attempts {
     Attempts { attempt: attempts.attempt + 1, ..Attempts::default() }
 }
 
-/// Row 4: roll back. The hold lasts until a version other than its target goes live.
+/// Roll back. The hold lasts until a version other than its target goes live.
 pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
-    let value = situation.request(Verb::Rollback)?;
+    let value = situation.request(RequestKind::Rollback)?;
     let refuse = |outcome: String| {
-        situation.note(situation.ledger.clone().with_handled(Verb::Rollback, value, outcome))
+        situation.note(situation.ledger.clone().with_handled(RequestKind::Rollback, value, outcome))
     };
     let target = match target(situation, argument(value)) {
         Ok(target) => target,
@@ -163,13 +169,16 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         return refuse(format!("rejected: {} cannot start: {why}", short(&target)));
     }
     let mut ledger = situation.ledger.clone();
-    if let Some(retry) = situation.request(Verb::Retry) {
+    if let Some(retry) = situation.request(RequestKind::Retry) {
         let lift = lifted(situation, ledger.clone(), &target, retry);
-        ledger =
-            lift.unwrap_or(ledger).with_handled(Verb::Retry, retry, format!("retrying {}", short(&target)));
+        ledger = lift.unwrap_or(ledger).with_handled(
+            RequestKind::Retry,
+            retry,
+            format!("retrying {}", short(&target)),
+        );
     } else if situation.failed(&target) || !built && build_failed(situation, &target) {
         let again = format!(
-            "set doce.dev/retry=\"@<new>\" together with a new doce.dev/rollback=\"{}@<new>\"",
+            "set doce.dev/retry=\"@<token>\" together with a new doce.dev/rollback=\"{}@<token>\"",
             short(&target)
         );
         return refuse(format!("rejected: {} failed before. To try it anyway, {again}", short(&target)));
@@ -178,11 +187,11 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let already = in_place && situation.target.version.as_deref() == Some(target.as_str());
     let outcome = match () {
         () if already => format!("{} already runs", short(&target)),
-        () if !built => format!("rolling back to {}, which is built first", short(&target)),
+        () if !built => format!("rolling back to {} after its build", short(&target)),
         () => format!("rolling back to {}", short(&target)),
     };
     if !already {
-        let again = situation.trigger(Verb::Rollback, TriggerKind::Rollback);
+        let again = situation.trigger(RequestKind::Rollback, TriggerKind::Rollback);
         ledger.versions.entry(target.clone()).or_default().trigger = Some(again);
     }
     if situation.target.desired.as_deref() == Some(target.as_str()) {
@@ -194,7 +203,7 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
             return refuse(nothing_to_leave(situation));
         }
     }
-    situation.note(ledger.with_handled(Verb::Rollback, value, outcome))
+    situation.note(ledger.with_handled(RequestKind::Rollback, value, outcome))
 }
 
 /// Whether a rollback to `version` ends the hold: the hold keeps the version of the spec from being built.
@@ -241,9 +250,9 @@ fn target(situation: &Situation<'_>, argument: &str) -> Result<String, String> {
     }
 }
 
-/// Row 5: restart the pods of the live version.
+/// Restart the pods of the live version.
 pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
-    let value = situation.request(Verb::Restart)?;
+    let value = situation.request(RequestKind::Restart)?;
     let mut ledger = situation.ledger.clone();
     let in_place = situation.target.in_place.as_deref();
     let can = |version: &&str| ledger.state(version).live.is_some() && situation.built(version);
@@ -253,29 +262,29 @@ pub(super) fn restart(situation: &Situation<'_>) -> Option<Step> {
             ledger.versions.entry(version.to_owned()).or_default().restart = Some(stamp(value));
             format!("restarting the pods of {}", short(version))
         }
-        None => "rejected: no live version is running that could be restarted".to_owned(),
+        None => "rejected: no live version is running".to_owned(),
     };
-    situation.note(ledger.with_handled(Verb::Restart, value, outcome))
+    situation.note(ledger.with_handled(RequestKind::Restart, value, outcome))
 }
 
-/// Row 5: look up the source again.
+/// Look up the source again.
 pub(super) fn deploy(situation: &Situation<'_>) -> Option<Step> {
-    let value = situation.request(Verb::Deploy)?;
+    let value = situation.request(RequestKind::Deploy)?;
     let mut ledger = situation.ledger.clone();
     let outcome = match ledger.lookup.as_mut().filter(|_| looks_up(situation)) {
         Some(lookup) => {
             lookup.number += 1;
-            lookup.trigger = Some(situation.trigger(Verb::Deploy, TriggerKind::Deploy));
+            lookup.trigger = Some(situation.trigger(RequestKind::Deploy, TriggerKind::Deploy));
             lookup.attempts = Attempts::default();
             format!("looking up {}", situation.project.reference())
         }
-        None => format!("{} is fixed: there is nothing to look up", situation.project.reference()),
+        None => format!("{} needs no lookup", situation.project.reference()),
     };
-    situation.note(ledger.with_handled(Verb::Deploy, value, outcome))
+    situation.note(ledger.with_handled(RequestKind::Deploy, value, outcome))
 }
 
 fn looks_up(situation: &Situation<'_>) -> bool {
-    matches!(situation.project.origin(), crate::project::Origin::LookedUp(_))
+    matches!(situation.project.origin(), crate::project::DigestSource::LookedUp(_))
 }
 
 /// A restart stamp for the pod template: short, and valid whatever a person typed.

@@ -1,13 +1,13 @@
-//! Rows 13 to 15: which version runs, and which ReplicaSets are kept.
+//! Which version runs, and which ReplicaSets are kept.
 
 use crate::memory::ledger::Ledger;
 
 use super::super::observed::{Child, Set};
 use super::super::target::{last_live, previous};
 use super::requests::stamp;
-use super::{DesiredDeployment, Situation, Step};
+use super::{DesiredDeployment, Situation, Step, TemplateOrigin};
 
-/// Rows 13 and 14: Deployment and Service follow the version to run. A restart in progress is reverted before the
+/// Deployment and Service follow the version to run. A restart in progress is reverted before the
 /// switch, so that a later rollback matches a ReplicaSet that is known to be good.
 pub(super) fn deployment_and_service(situation: &Situation<'_>) -> Option<Step> {
     restart_back(situation)
@@ -17,8 +17,8 @@ pub(super) fn deployment_and_service(situation: &Situation<'_>) -> Option<Step> 
         .or_else(|| remember_port(situation))
 }
 
-/// Row 13: the version to run; `None` while there is none yet.
-pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
+/// The version to run; `None` while there is none yet.
+pub(super) fn version_to_run<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     let in_place = situation.target.in_place.as_deref();
     if situation.project.stopped() {
         return in_place;
@@ -35,7 +35,7 @@ pub(super) fn runs<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
 fn restart_back(situation: &Situation<'_>) -> Option<Step> {
     let in_place = situation.target.in_place.as_deref()?;
     let life = situation.ledger.state(in_place);
-    if runs(situation) == Some(in_place) || !life.restarting() {
+    if version_to_run(situation) == Some(in_place) || !life.restarting() {
         return None;
     }
     let mut ledger: Ledger = situation.ledger.clone();
@@ -51,7 +51,7 @@ fn start_anew(situation: &Situation<'_>) -> Option<Step> {
         .rollout
         .as_ref()
         .filter(|rollout| rollout.replicas == 0 && !situation.project.stopped())?;
-    let version = runs(situation)
+    let version = version_to_run(situation)
         .filter(|version| rollout.version.as_deref() == Some(version) && situation.built(version))?;
     let life = situation.ledger.state(version);
     let proven = life.live.is_some() && !life.restarting();
@@ -71,7 +71,7 @@ fn roll(situation: &Situation<'_>) -> Option<Step> {
     let desired = desired(situation)?;
     let same = situation.observed.rollout.as_ref().is_some_and(|rollout| {
         let template = desired.version.is_none()
-            || rollout.version == desired.version && rollout.stamp == desired.stamp && rollout.faithful;
+            || rollout.version == desired.version && rollout.stamp == desired.stamp && rollout.in_sync;
         template && rollout.replicas == desired.replicas
     });
     (!same).then_some(Step::ApplyDeployment(desired))
@@ -81,15 +81,31 @@ fn desired(situation: &Situation<'_>) -> Option<DesiredDeployment> {
     let replicas = situation.project.replicas;
     if situation.project.stopped() {
         let there = situation.observed.rollout.as_ref()?;
-        return Some(DesiredDeployment { version: None, stamp: there.stamp.clone(), replicas, trial: false });
+        let (stamp, template) = (there.stamp.clone(), TemplateOrigin::InPlace);
+        return Some(DesiredDeployment { version: None, stamp, replicas, trial: false, template });
     }
-    let version = runs(situation)?;
+    let version = version_to_run(situation)?;
     let life = situation.ledger.state(version);
     let in_place = situation.target.in_place.as_deref() == Some(version);
     let trial = life.live.is_none(); // A retry has its own stamp: the old pods and deadline must not count.
     let stamp = if in_place || trial { life.restart } else { life.good_restart };
-    let known = situation.built(version);
-    Some(DesiredDeployment { version: known.then(|| version.to_owned()), stamp, replicas, trial })
+    let version = situation.built(version).then(|| version.to_owned());
+    let template = template_origin(situation, version.as_ref(), stamp.as_ref());
+    Some(DesiredDeployment { version, stamp, replicas, trial, template })
+}
+
+fn template_origin(
+    situation: &Situation<'_>,
+    version: Option<&String>,
+    stamp: Option<&String>,
+) -> TemplateOrigin {
+    let rollout = situation.observed.rollout.as_ref();
+    if rollout.is_some_and(|there| there.version.as_ref() == version && there.stamp.as_ref() == stamp) {
+        return TemplateOrigin::InPlace;
+    }
+    let same = |set: &&Set| set.version.as_ref() == version && set.stamp.as_ref() == stamp;
+    let newest = situation.observed.sets.iter().filter(same).max_by_key(|set| set.revision);
+    newest.map_or(TemplateOrigin::Project, |set| TemplateOrigin::ReplicaSet(set.name.clone()))
 }
 
 fn service(situation: &Situation<'_>) -> Option<Step> {
@@ -98,11 +114,11 @@ fn service(situation: &Situation<'_>) -> Option<Step> {
     }
     let wished = situation.project.fixed_port.or(situation.ledger.port);
     let there = situation.observed.service.as_ref();
-    let same = there.is_some_and(|service| service.faithful && (wished.is_none() || service.port == wished));
+    let same = there.is_some_and(|service| service.in_sync && (wished.is_none() || service.port == wished));
     (!same).then_some(Step::ApplyService { port: wished.or_else(|| there.and_then(|service| service.port)) })
 }
 
-/// Row 14: the port that the API server assigned is recorded for the life of the project.
+/// The port that the API server assigned is recorded for the life of the project.
 fn remember_port(situation: &Situation<'_>) -> Option<Step> {
     let port = situation.observed.service.as_ref()?.port?;
     let differs = situation.ledger.port != Some(port);
@@ -113,7 +129,7 @@ fn remember_port(situation: &Situation<'_>) -> Option<Step> {
     None
 }
 
-/// Row 15: a ReplicaSet without pods that no rollback needs. The kept one belongs to the version that went live last
+/// A ReplicaSet without pods that no rollback needs. The kept one belongs to the version that went live last
 /// before the one in place, with its good restart stamp.
 pub(super) fn delete_replica_set(situation: &Situation<'_>) -> Option<Step> {
     let rollout = situation.observed.rollout.as_ref().filter(|rollout| rollout.current)?;
@@ -125,19 +141,19 @@ pub(super) fn delete_replica_set(situation: &Situation<'_>) -> Option<Step> {
     let on_top = life.live.is_some_and(|live| live == situation.ledger.last_live) && life.failed.is_none();
     let settled = on_top
         && rollout.available
-        && rollout.faithful
+        && rollout.in_sync
         && !life.restarting()
-        && runs(situation) == Some(in_place);
+        && version_to_run(situation) == Some(in_place);
     let kept = previous(situation.ledger, situation.observed, Some(in_place));
     let good = situation.ledger.state(kept.as_deref().unwrap_or_default()).good_restart;
-    let fits = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.faithful;
+    let fits = |set: &Set| set.version.is_some() && set.version == kept && set.stamp == good && set.in_sync;
     // `kubectl rollout restart` creates another one with the same version and stamp: a rollback matches the newest.
     let newest = situation.observed.sets.iter().filter(|set| fits(set)).map(|set| set.revision).max();
     let is_kept = |set: &Set| fits(set) && Some(set.revision) == newest;
     let goes = |set: &Set| {
         let same = set.version.as_deref() == Some(in_place);
         let failed = set.version.as_deref().is_some_and(|version| situation.failed(version)) && !same;
-        settled && !is_kept(set) || failed || same && (set.stamp != rollout.stamp || !set.faithful)
+        settled && !is_kept(set) || failed || same && (set.stamp != rollout.stamp || !set.in_sync)
     };
     let idle = situation.observed.sets.iter().filter(|set| set.pods == 0 && !set.current);
     idle.into_iter().find(|set| goes(set)).map(|set| Step::DeleteReplicaSet { name: set.name.clone() })

@@ -1,6 +1,6 @@
-//! Rows 6 to 10: results of builds and rollouts become facts in the ledger and the records.
+//! Results of builds and rollouts become facts in the ledger and the records.
 
-use crate::crd::annotations::Verb;
+use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::memory::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
 use crate::memory::record::ImageFact;
@@ -11,11 +11,11 @@ use crate::version::short;
 use super::super::observed::{BuildJob, Child, JobState, Rollout};
 use super::super::target::{from_spec, previous};
 use super::requests::stamp;
-use super::rollout::runs;
+use super::rollout::version_to_run;
 use super::{Situation, Step};
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
-/// Row 6: a Job ended. Its image goes into the records of its key, its answer or failure into the ledger.
+/// A Job ended. Its image goes into the records of its key, its answer or failure into the ledger.
 pub(super) fn job_finished(situation: &Situation<'_>) -> Option<Step> {
     image(situation).or_else(|| situation.observed.jobs.iter().find_map(|job| ended(situation, job)))
 }
@@ -40,7 +40,7 @@ fn prebuilt(situation: &Situation<'_>, version: &str) -> Option<ImageFact> {
 
 fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
     match (&job.of, &job.state) {
-        (BuildOf::Lookup(number), JobState::Built(built)) => {
+        (BuildTarget::Lookup(number), JobState::Built(built)) => {
             let answer = Answer {
                 number: *number,
                 digest: built.source.clone(),
@@ -50,7 +50,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             };
             answered(situation, answer, job).and_then(|ledger| situation.note(ledger))
         }
-        (BuildOf::Lookup(number), JobState::Failed(failed)) if failed.source.is_some() => {
+        (BuildTarget::Lookup(number), JobState::Failed(failed)) if failed.source.is_some() => {
             let answer = Answer {
                 number: *number,
                 digest: failed.source.clone().unwrap_or_default(),
@@ -69,7 +69,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             }
             situation.note(ledger)
         }
-        (BuildOf::Lookup(number), JobState::Failed(_) | JobState::Lost(_)) => {
+        (BuildTarget::Lookup(number), JobState::Failed(_) | JobState::Lost(_)) => {
             let pending = situation.pending().filter(|lookup| lookup.number == *number)?;
             let mut lookup = pending.clone();
             lookup.attempts = match (counted(lookup.attempts.clone(), job)?, lookup.polls()) {
@@ -79,7 +79,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             };
             situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
         }
-        (BuildOf::Key(key), JobState::Failed(_) | JobState::Lost(_)) => {
+        (BuildTarget::Key(key), JobState::Failed(_) | JobState::Lost(_)) => {
             if situation.observed.image_of(key).is_some() {
                 return None;
             }
@@ -131,7 +131,7 @@ fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempt
 
 fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts {
     let count = attempts.fault.as_ref().map_or(0, |fault| fault.count) + 1;
-    let at = job.finished.or(job.last_words).or(job.started).unwrap_or_default();
+    let at = job.finished.or(job.cutoff).or(job.started).unwrap_or_default();
     Attempts { attempt: attempts.attempt + 1, fault: Some(Fault { count, at, failure }), ..attempts }
 }
 
@@ -140,11 +140,11 @@ fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts
 fn judged<'a>(situation: &'a Situation<'_>) -> Option<(&'a Rollout, &'a str)> {
     let rollout = situation.observed.rollout.as_ref()?;
     let version = rollout.version.as_deref()?;
-    let counts = rollout.current && rollout.replicas > 0 && rollout.faithful && !situation.project.stopped();
+    let counts = rollout.current && rollout.replicas > 0 && rollout.in_sync && !situation.project.stopped();
     (counts && situation.observed.records.contains_key(version)).then_some((rollout, version))
 }
 
-/// Rows 7 and 8: the version in place is Available, so it is live, or its restart succeeded.
+/// The version in place is Available, so it is live, or its restart succeeded.
 pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     // A version that was Available and failed while the operator was down was live too: no deadline would ever judge
     // it.
@@ -179,7 +179,7 @@ pub(super) fn live(situation: &Situation<'_>) -> Option<Step> {
     situation.note(ledger)
 }
 
-/// Row 9: the new pods of a live version did not become ready, so the restart is reverted, without a verdict.
+/// The new pods of a live version did not become ready, so the restart is reverted, without a verdict.
 pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) =
         judged(situation).filter(|(rollout, _)| !rollout.available && rollout.deadline_over)?;
@@ -190,20 +190,20 @@ pub(super) fn restart_failed(situation: &Situation<'_>) -> Option<Step> {
     }
     let mut ledger = situation.ledger.clone();
     ledger.versions.entry(version.to_owned()).or_default().restart = life.good_restart;
-    if let Some(seen) = ledger.handled.get_mut(&Verb::Restart) {
+    if let Some(seen) = ledger.handled.get_mut(&RequestKind::Restart) {
         let why = rollout.trouble.as_ref().map_or("the deadline passed", |trouble| &trouble.message);
         seen.outcome = format!("reverted: the new pods of {} did not become ready ({why})", short(version));
     }
     situation.note(ledger)
 }
 
-/// Row 10: the version on trial did not become Available in time, or never can. Only a version that was never live is
+/// The version on trial did not become Available in time, or never can. Only a version that was never live is
 /// judged, so one cause (a dead database) cannot condemn every version. It need not be the target: it runs while a
 /// newer version has no image yet, and that one may never have one.
 pub(super) fn trial_failed(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, version) = judged(situation).filter(|(rollout, _)| !rollout.available)?;
     let life = situation.ledger.state(version);
-    let on_trial = runs(situation) == Some(version) && life.live.is_none() && life.failed.is_none();
+    let on_trial = version_to_run(situation) == Some(version) && life.live.is_none() && life.failed.is_none();
     let hopeless = rollout.hopeless.as_ref();
     let about_to_start_anew = rollout.stamp != life.restart; // The old pods say nothing about the retry.
     if !on_trial || about_to_start_anew || !(rollout.deadline_over || hopeless.is_some()) {
@@ -233,12 +233,12 @@ fn outside(situation: &Situation<'_>, rollout: &Rollout, version: &str) -> Optio
     Some(Outside { count: before + 1, at })
 }
 
-/// Row 10: retries, with backoff, a version that failed for a cause outside of it, while another version serves with
+/// Retries, with backoff, a version that failed for a cause outside of it, while another version serves with
 /// all its pods: a trial takes none of them away.
-pub(super) fn tried_again(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn retry_after_fault(situation: &Situation<'_>) -> Option<Step> {
     let (rollout, in_place) = judged(situation).filter(|(rollout, _)| rollout.available)?;
     let target = situation.target.version.as_deref().filter(|target| *target != in_place)?;
-    let at = situation.ledger.state(target).tried_again_at(situation.observed.retry_base)?;
+    let at = situation.ledger.state(target).retry_at(situation.observed.retry_base)?;
     let started = situation.initialized(target);
     let serves = situation.ledger.state(in_place);
     let at_rest = serves.live.is_some() && !serves.restarting() && rollout.stamp == serves.good_restart;

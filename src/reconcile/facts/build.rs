@@ -11,8 +11,8 @@ use super::super::observed::{BuildJob, JobState};
 use crate::desired::names;
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::Record;
+use crate::protocol::build_target::BuildTarget;
 use crate::protocol::report::{LAST_WORDS_SECONDS, Report};
-use crate::protocol::target::BuildOf;
 use crate::version::identity;
 
 mod trouble;
@@ -35,7 +35,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
         reason: annotation(names::BUILD_REASON).unwrap_or_default().to_owned(),
         state,
         started,
-        last_words: started.and_then(|started| last_words(job, started)),
+        cutoff: started.and_then(|started| cutoff(job, started)),
         finished: finished(job)
             .map(|(_, time)| time)
             .or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
@@ -47,7 +47,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
 /// the build has failed: the reason that Kubernetes gives for the pod would be lost with the pod.
 #[must_use]
 pub fn by_now(build: BuildJob, job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> BuildJob {
-    if build.state != JobState::Running || build.last_words.is_none_or(|last| last > now) {
+    if build.state != JobState::Running || build.cutoff.is_none_or(|last| last > now) {
         return build;
     }
     // The deadline has ended the pod, and the Job is about to report it.
@@ -63,7 +63,7 @@ pub fn by_now(build: BuildJob, job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> 
     BuildJob { state: JobState::Lost(why), trouble: None, ..build }
 }
 
-fn last_words(job: &Job, started: Timestamp) -> Option<Timestamp> {
+fn cutoff(job: &Job, started: Timestamp) -> Option<Timestamp> {
     let deadline = u64::try_from(job.spec.as_ref()?.active_deadline_seconds?).ok()?;
     let seconds = i64::try_from(deadline.saturating_sub(LAST_WORDS_SECONDS).max(1)).ok()?;
     Timestamp::from_second(started.as_second().saturating_add(seconds)).ok()
@@ -130,12 +130,12 @@ pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job:
     let Some(ledger) = ledger else { return false };
     let open = |attempts: &Attempts| attempts.attempt == job.attempt && attempts.failed.is_none();
     match &job.of {
-        BuildOf::Key(key) => {
+        BuildTarget::Key(key) => {
             let of_key = |record: &&Record| record.facts.key.as_ref() == Some(key);
             open(&ledger.attempts(key))
                 && !records.values().filter(of_key).any(|record| record.image.is_some())
         }
-        BuildOf::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
+        BuildTarget::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
             lookup.number == *number
                 && match lookup.answer.as_ref().filter(|answer| answer.number >= *number) {
                     None => open(&lookup.attempts),

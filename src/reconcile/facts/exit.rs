@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus};
 
-use super::last_words;
+use super::last_output;
 use crate::text::bounded;
 use crate::text::not_found::{NOT_FOUND, NOT_RUN, command};
 
@@ -37,7 +37,7 @@ pub(super) fn words(ended: &ContainerStateTerminated, program: Program) -> Strin
         return why;
     }
     let said = ended.message.as_deref().unwrap_or_default();
-    let cause = last_words::cause(said).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = last_output::cause(said).map(|cause| format!(": {cause}")).unwrap_or_default();
     let reason = ended.reason.as_deref().filter(|reason| *reason != "Error");
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let meaning = meaning(ended).map(|meaning| format!("; {meaning}")).unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::text::bounded;
 
 /// The kubelet's last message about a failed check of one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct ProbeEvent {
     /// The message, as in the Event.
     pub said: String,
     /// When the kubelet last sent it.
@@ -136,7 +136,7 @@ impl Check {
         } else if let Some(rest) = said.strip_prefix("Get \"https://") {
             let there = rest.split_once('"').map_or(rest, |(there, _)| there);
             format!(
-                "{what} redirects to https://{}, and the kubelet follows that to a port without TLS: add the header \
+                "{what} redirects to https://{}, and the kubelet follows the redirect to a port without TLS. Add the header \
                  X-Forwarded-Proto: https to spec.run.health.httpHeaders, {path}, or {tcp}",
                 bounded(there, 200)
             )

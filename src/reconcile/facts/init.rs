@@ -32,28 +32,28 @@ pub fn job(job: &Job, pods: &[Arc<Pod>], record: Option<&Record>, now: Timestamp
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();
     let says = |trouble| pull::explained(explained(trouble, record));
     let trouble = pods.iter().find_map(|pod| pod::waiting(pod)).map(says);
-    let last_words = last_words(job).filter(|_| finished(job).is_none());
+    let cutoff = cutoff(job).filter(|_| finished(job).is_none());
     let seen = InitJob {
         name: job.name_any(),
         version: annotation(names::INIT_OF)?.clone(),
         number: annotation(names::ATTEMPT)?.parse().ok()?,
         state: state(job, &pods),
         trouble,
-        last_words,
+        cutoff,
     };
     Some(by_now(seen, now))
 }
 
 /// A pod that has not run by now counts as failed: the reason that Kubernetes gives would be lost with the pod.
 fn by_now(seen: InitJob, now: Timestamp) -> InitJob {
-    let over = seen.last_words.filter(|last| *last <= now && seen.state == InitState::Running);
+    let over = seen.cutoff.filter(|last| *last <= now && seen.state == InitState::Running);
     let Some((at, trouble)) = over.zip(seen.trouble.clone()) else { return seen };
     let trouble =
         Trouble { message: format!("its init command did not start: {}", trouble.message), ..trouble };
     InitJob { state: InitState::Failed(failure(trouble, String::new(), at)), ..seen }
 }
 
-fn last_words(job: &Job) -> Option<Timestamp> {
+fn cutoff(job: &Job) -> Option<Timestamp> {
     let started = job.status.as_ref()?.start_time.as_ref()?.0;
     let deadline = job.spec.as_ref()?.active_deadline_seconds?;
     Timestamp::from_second(started.as_second().saturating_add(deadline - LAST_WORDS_SECONDS)).ok()

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 
 use super::super::observed::Trouble;
 use super::exit;
-use super::health::{Check, Sighting};
+use super::health::{Check, ProbeEvent};
 use super::security::{IMAGE_RUNS_AS_ROOT, IMAGE_USER_UNKNOWN};
 use crate::text::bounded;
 
@@ -30,11 +30,11 @@ pub struct Looked<'a> {
     /// When the pass started.
     pub now: Timestamp,
     /// The kubelet's last message about a failed check, by the uid of the pod.
-    pub probe_events: &'a BTreeMap<String, Sighting>,
+    pub probe_events: &'a BTreeMap<String, ProbeEvent>,
 }
 
 impl<'a> Looked<'a> {
-    fn of(self, pod: &Pod) -> Option<&'a Sighting> {
+    fn of(self, pod: &Pod) -> Option<&'a ProbeEvent> {
         self.probe_events.get(&pod.uid()?)
     }
 
@@ -108,7 +108,7 @@ pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> 
             return None; // It had answered once.
         }
         let met = sighting.map(|sighting| check.met(&sighting.said));
-        let again = "; the kubelet ended it for that and restarts it";
+        let again = "; the kubelet stopped the container because of that and restarts it";
         let refused = met.as_ref().is_some_and(|met| met.refused);
         let words = met
             .map_or_else(|| format!("it answered no health check: {}", check.unanswered()), |met| met.words);
@@ -139,7 +139,7 @@ pub(super) fn is_new(pod: &Pod) -> bool {
 fn unready(
     status: &ContainerStatus,
     check: Option<&Check>,
-    sighting: Option<&Sighting>,
+    sighting: Option<&ProbeEvent>,
     since: Option<Timestamp>,
     looked: Looked<'_>,
 ) -> Trouble {
@@ -167,14 +167,14 @@ fn unready(
 }
 
 /// When the kubelet sent it, if that is a while ago.
-fn seen(sighting: &Sighting, since: Option<Timestamp>, now: Timestamp) -> String {
+fn seen(sighting: &ProbeEvent, since: Option<Timestamp>, now: Timestamp) -> String {
     let stale = now.as_second() - sighting.at.as_second() > FRESH;
     let after = since.filter(|_| stale).map(|since| sighting.at.as_second() - since.as_second());
     after.map(|after| format!(" (last reported {after} s after it started)")).unwrap_or_default()
 }
 
 /// When a running container that is not ready no longer counts as one that has only just started.
-pub(super) fn speaks_at(pod: &Pod) -> Option<Timestamp> {
+pub(super) fn judge_after(pod: &Pod) -> Option<Timestamp> {
     let unready = statuses(pod).filter(|status| !status.ready);
     let started =
         unready.filter_map(|status| Some(status.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0));

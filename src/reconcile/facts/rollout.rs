@@ -13,7 +13,7 @@ use super::health::Check;
 use super::outside::is_outside;
 use super::pod::{self, Looked, given_up, hopeless, is_new, is_ready, not_ready, waiting};
 use super::security::explained;
-use super::{listening, pull};
+use super::{exposed_ports, pull};
 use crate::desired::deployment::{RolloutTimings, apply};
 use crate::desired::drift::{as_desired, without_kind};
 use crate::desired::template;
@@ -53,7 +53,7 @@ pub fn rollout(
         .find_map(|pod| given_up(pod, check.as_ref(), looked).or_else(|| waiting(pod)))
         .or_else(|| of_set.iter().find_map(|pod| not_ready(pod, check.as_ref(), looked)))
         .or_else(|| refused(&conditions))
-        .map(|trouble| pull::explained(explained(listening::explained(trouble, record), record)))
+        .map(|trouble| pull::explained(explained(exposed_ports::explained(trouble, record), record)))
         .map(|trouble| Trouble { message: bounded(&trouble.message, 600), ..trouble });
     let ailing = of_set.iter().filter(|pod| !is_ready(pod) && !is_new(pod)).count();
     let ailing = ailing + usize::from(refused(&conditions).is_some());
@@ -68,7 +68,7 @@ pub fn rollout(
         updated: count(status.updated_replicas),
         ailing: i32::try_from(ailing).unwrap_or(i32::MAX),
         serving: count(status.available_replicas),
-        faithful: faithful(project, object, record, replicas),
+        in_sync: in_sync(project, object, record, replicas),
         current,
         available: current && complete && replicas > 0,
         completed: completed.is_some(),
@@ -77,7 +77,7 @@ pub fn rollout(
         deadline_at: over.and_then(|condition| Some(condition.last_update_time.as_ref()?.0)),
         log: of_set.iter().find_map(|pod| pod::log(pod)).unwrap_or_default(),
         outside: trouble.as_ref().is_some_and(is_outside),
-        speaks_at: of_set.iter().filter_map(|pod| pod::speaks_at(pod)).min(),
+        judge_after: of_set.iter().filter_map(|pod| pod::judge_after(pod)).min(),
         hopeless: trouble.clone().filter(|trouble| of_set.iter().any(|pod| hopeless(pod, trouble))),
         trouble,
     }
@@ -117,7 +117,7 @@ fn app(template: &PodTemplateSpec) -> Option<&Container> {
 
 /// All fields that the operator sets, except replicas, are unchanged. Without a record there is nothing to compare
 /// with.
-fn faithful(project: &Project, object: &Deployment, record: Option<&Record>, replicas: i32) -> bool {
+fn in_sync(project: &Project, object: &Deployment, record: Option<&Record>, replicas: i32) -> bool {
     let stamp = template_annotation(object, names::RESTARTED);
     let want = record.and_then(|record| apply(project, record, stamp, replicas, timings_in_place(object)));
     want.is_none_or(|want| {
@@ -142,7 +142,7 @@ pub fn set(deployment: Option<&Deployment>, records: &BTreeMap<String, Record>, 
         name: object.name_any(),
         pods: desired.max(there),
         current: deployment.is_none_or(|deployment| is_current(deployment, object)),
-        faithful: want.is_none_or(|want| as_desired(&live, &want)),
+        in_sync: want.is_none_or(|want| as_desired(&live, &want)),
         revision: revision(object),
         version,
         stamp,

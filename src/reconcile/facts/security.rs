@@ -22,7 +22,12 @@ pub(super) fn explained(trouble: Trouble, record: Option<&Record>) -> Trouble {
     let (reason, advice) = if trouble.message.contains("violates PodSecurity \"restricted") {
         (FORBIDDEN, not_admitted(record))
     } else if trouble.message.contains("violates PodSecurity") {
-        (FORBIDDEN, format!("Pod Security of the namespace rejects these pods: label it {ENFORCE}=baseline"))
+        (
+            FORBIDDEN,
+            format!(
+                "Pod Security of the namespace rejects these pods: label the namespace {ENFORCE}=baseline"
+            ),
+        )
     } else if trouble.message.contains("runAsNonRoot and image will run as root") {
         let advice = "the image runs as root, which spec.run.security: Restricted forbids: add USER with a number above 0 to \
                       its Dockerfile, or set spec.run.security: Baseline";
@@ -46,7 +51,7 @@ fn not_admitted(record: Option<&Record>) -> String {
         }
         (Security::Baseline, _) => "spec.run.security: Baseline needs more rights: set Restricted",
         (_, None) => "the user of the image is unknown: set spec.run.security: Restricted",
-        _ => "these pods need more rights",
+        _ => "these pods need more rights: correct the fields that Kubernetes names",
     };
     format!(
         "the namespace enforces Pod Security \"restricted\", and {why}, or label the namespace {ENFORCE}=baseline"

@@ -18,7 +18,7 @@ pub struct InitJob {
     /// Why its pod does not run, if Kubernetes reports it.
     pub trouble: Option<Trouble>,
     /// When the operator takes `trouble` as the result, because the Job's deadline is about to delete the pod.
-    pub last_words: Option<Timestamp>,
+    pub cutoff: Option<Timestamp>,
 }
 
 /// State of an init command.

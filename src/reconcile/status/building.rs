@@ -8,7 +8,7 @@ use crate::version::short;
 
 use super::super::observed::{BuildJob, JobState, Trouble};
 use super::super::target::open_lookup;
-use crate::protocol::target::BuildOf;
+use crate::protocol::build_target::BuildTarget;
 
 /// A lookup that is not a poll has no answer yet.
 pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
@@ -34,7 +34,7 @@ pub(super) fn poll_fails(view: &View<'_>) -> Option<String> {
 pub(super) fn looked_up(view: &View<'_>) -> Option<Headline> {
     let left = view.target.held && view.target.desired.is_none();
     let lookup = pending(view).filter(|lookup| !lookup.polls() && !left)?;
-    let job = job_of(view, &BuildOf::Lookup(lookup.number), lookup.attempts.attempt);
+    let job = job_of(view, &BuildTarget::Lookup(lookup.number), lookup.attempts.attempt);
     Some(building(view, &lookup.attempts, job, &view.project.reference(), None))
 }
 
@@ -48,10 +48,10 @@ pub(super) fn image(view: &View<'_>) -> Option<Headline> {
     let key = record.facts.key.as_deref()?;
     let yields = view.target.from_spec.as_ref().and_then(|from_spec| from_spec.key.as_deref()) == Some(key);
     let attempts = view.ledger.attempts(key);
-    let job = job_of(view, &BuildOf::Key(key.to_owned()), attempts.attempt);
+    let job = job_of(view, &BuildTarget::Key(key.to_owned()), attempts.attempt);
     if !yields && attempts.failed.is_none() {
         let message = format!(
-            "{} has no image, and the spec no longer says how to build it. The running version stays. Choose another version",
+            "{} has no image, and the spec no longer says how to build it. The running version stays. Name another one in spec.pinnedVersion or doce.dev/rollback",
             short(target)
         );
         return Some(Headline::stalled(Reason::VersionUnknown, message));
@@ -59,7 +59,7 @@ pub(super) fn image(view: &View<'_>) -> Option<Headline> {
     Some(building(view, &attempts, job, &short(target), Some(target)))
 }
 
-fn job_of<'a>(view: &'a View<'_>, of: &BuildOf, attempt: u32) -> Option<&'a BuildJob> {
+fn job_of<'a>(view: &'a View<'_>, of: &BuildTarget, attempt: u32) -> Option<&'a BuildJob> {
     view.observed.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
 }
 
@@ -149,7 +149,7 @@ fn faulty(view: &View<'_>, fault: &Fault, what: &str, version: Option<&str>) -> 
     let reason = word(&fault.failure);
     let pause = fault.pause(view.observed.retry_base);
     let message = format!(
-        "{what}: {}{}. Retrying {pause} s after the last of {} attempts",
+        "{what}: {}{}. Failed attempts in a row: {}. Retrying {pause} s after the last one",
         fault.failure.message,
         stays(view),
         fault.count

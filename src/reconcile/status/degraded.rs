@@ -10,12 +10,12 @@ use crate::version::short;
 
 /// The status of the Deployment applies: it is about this generation, or only the number of pods has changed since.
 pub(super) fn is_about(rollout: &Rollout) -> bool {
-    rollout.current || rollout.faithful && rollout.serving > 0
+    rollout.current || rollout.in_sync && rollout.serving > 0
 }
 
 /// Nothing is on trial. Ready stays True while the version serves and no pod is unhealthy: an alert on every step of an
 /// autoscaler would be wrong.
-pub(super) fn steady(view: &View<'_>, rollout: &Rollout, target: &str, trouble: &str) -> Headline {
+pub(super) fn degraded(view: &View<'_>, rollout: &Rollout, target: &str, trouble: &str) -> Headline {
     let (version, replicas) = (short(target), rollout.replicas);
     let serving = rollout.serving.min(replicas);
     let some = format!("{serving} of {replicas} pods of {version} are ready");
@@ -60,7 +60,7 @@ pub(super) fn steady(view: &View<'_>, rollout: &Rollout, target: &str, trouble: 
 }
 
 /// What to do if the nodes, or a volume that is bound to one node, allow no second pod.
-const NO_ROOM: &str = ". If there is no room for one more pod: spec.rollout.strategy: Replace ends the old pods first, \
+const NO_ROOM: &str = ". If there is no room for one more pod, set spec.rollout.strategy: Replace. It ends the old pods first, \
                        and nothing answers until the new ones are ready";
 
 /// The same for a version that failed because of it.

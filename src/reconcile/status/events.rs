@@ -2,7 +2,7 @@
 
 use crate::cluster::events::Happening;
 use crate::crd::ProjectDeploymentStatus;
-use crate::crd::annotations::Verb;
+use crate::crd::annotations::RequestKind;
 use crate::reconcile::observed::{Child, Refusal};
 use crate::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -25,15 +25,15 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
 /// Events for images that stay in their registry because the API server rejected the Job that deletes them. They are
 /// not part of the status: the record is gone, and nothing waits.
 #[must_use]
-pub fn left_behind(refusals: &[Refusal]) -> Vec<Happening> {
+pub fn rejected_cleanups(refusals: &[Refusal]) -> Vec<Happening> {
     let refused = refusals.iter().filter(|refusal| refusal.child == Child::Cleanup);
     let happening = |refusal: &Refusal| Happening {
         warning: true,
         reason: "CleanupRefused".to_owned(),
         action: format!("Cleanup:{}", bounded(&refusal.message, 100)),
         note: format!(
-            "The Job that deletes an image was rejected, so an image that no version needs stays in its registry: {}. \
-             Admit the Job, or set spec.build.output.cleanup: Keep",
+            "The API server rejected the Job that deletes an image, so an image that no version needs stays in its registry: {}. \
+             Allow the Job, or set spec.build.output.cleanup: Keep",
             refusal.message
         ),
     };
@@ -70,7 +70,7 @@ fn subject(status: &ProjectDeploymentStatus) -> String {
 fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec<Happening> {
     let news = new.handled.iter().filter(|(verb, request)| old.handled.get(*verb) != Some(*request));
     let happening = |(verb, request): (&String, &crate::crd::status::HandledRequest)| {
-        let known = Verb::ALL.into_iter().any(|there| there.word() == verb);
+        let known = RequestKind::ALL.into_iter().any(|there| there.word() == verb);
         let mut reason = if known { format!("{verb}Requested") } else { "UnknownRequest".to_owned() };
         reason[..1].make_ascii_uppercase();
         Happening {

@@ -97,7 +97,7 @@ fn refused(view: &View<'_>) -> Option<Headline> {
 fn unseen(view: &View<'_>) -> Option<Headline> {
     view.observed.ledger.is_none().then(|| Headline {
         reconciling: true,
-        ..Headline::new(Truth::Unknown, Reason::Unseen, "Not processed by the operator yet")
+        ..Headline::new(Truth::Unknown, Reason::Unseen, "The operator has not processed the project yet")
     })
 }
 
@@ -107,7 +107,7 @@ fn stopped(view: &View<'_>) -> Option<Headline> {
     }
     let gone =
         view.observed.rollout.as_ref().is_none_or(|rollout| rollout.pods == 0 && rollout.replicas == 0);
-    let message = "Stopped by spec: no pods run. Port and versions are kept. To start it, set spec.state: Running and spec.replicas \
+    let message = "Stopped by spec: no pods run. The port and the versions stay. To start the project, set spec.state: Running and spec.replicas \
                    above 0";
     Some(if gone {
         Headline::ready(Reason::Stopped, message)
@@ -133,7 +133,7 @@ fn pin_unknown(view: &View<'_>) -> Option<Headline> {
 }
 
 fn config_map_missing(view: &View<'_>) -> Option<Headline> {
-    let crate::project::Origin::ConfigMap(name) = view.project.origin() else { return None };
+    let crate::project::DigestSource::ConfigMap(name) = view.project.origin() else { return None };
     let missing = view.observed.config_map == ConfigMap::Missing && !matches!(view.target.pin, Pin::Known(_));
     missing.then(|| {
         let message = format!(

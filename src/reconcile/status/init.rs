@@ -13,7 +13,7 @@ pub(super) fn headline(view: &View<'_>, target: &str) -> Headline {
     let message = match active {
         Some(job) if job.version == target => runs(view, job, target),
         Some(job) => format!(
-            "{} waits: the init command of {} has started and is not interrupted{}",
+            "{} waits: the init command of {} has started, and the operator does not interrupt it{}",
             short(target),
             short(&job.version),
             logs(view, job)

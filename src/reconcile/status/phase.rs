@@ -6,7 +6,7 @@ use crate::crd::status::Phase;
 
 /// The status reports only routine progress, and nothing that a person must know at once.
 #[must_use]
-pub fn announces(status: &ProjectDeploymentStatus) -> bool {
+pub fn is_routine_progress(status: &ProjectDeploymentStatus) -> bool {
     let usual = [
         Reason::Queued,
         Reason::Resolving,

@@ -2,7 +2,7 @@
 
 use super::building::poll_fails;
 use super::headline::{Headline, annotate, stays};
-use super::{View, failure, init, steady};
+use super::{View, degraded, failure, init};
 use crate::crd::conditions::Reason;
 use crate::crd::status::FailureStatus;
 use crate::memory::ledger::VersionState;
@@ -32,10 +32,10 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         } else {
             let printed = if of_init { init::printed(view, target) } else { String::new() };
             let why = format!("{}{printed}", failed.message);
-            let room = steady::no_room(view, &failed.reason);
+            let room = degraded::no_room(view, &failed.reason);
             let stays = format!("{}{room}", stays(view));
             let tries = view.project.trial_takes_nothing() || of_init;
-            let again = life.tried_again_at(view.observed.retry_base).filter(|_| tries);
+            let again = life.retry_at(view.observed.retry_base).filter(|_| tries);
             let again = again.map(|at| at.strftime("%H:%M:%S UTC").to_string());
             if let Some(at) = again {
                 let message = format!(
@@ -78,9 +78,9 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
         Some(rollout)
             if life.live == Some(view.ledger.last_live)
                 && !life.restarting()
-                && steady::is_about(rollout) =>
+                && degraded::is_about(rollout) =>
         {
-            steady::steady(view, rollout, target, &trouble)
+            degraded::degraded(view, rollout, target, &trouble)
         }
         _ => Headline::working(
             Reason::Starting,
@@ -89,7 +89,7 @@ pub(super) fn running(view: &View<'_>) -> Option<Headline> {
                 short(target),
                 stays(view),
                 way_back(view, target),
-                steady::room(view, in_place)
+                degraded::room(view, in_place)
             ),
         ),
     })
@@ -147,7 +147,7 @@ fn goes_on(view: &View<'_>, rollout: &Rollout, life: &VersionState) -> bool {
     let whole =
         rollout.replicas > 0 && rollout.serving == rollout.replicas && rollout.pods == rollout.replicas;
     !rollout.current
-        && rollout.faithful
+        && rollout.in_sync
         && whole
         && life.live == Some(view.ledger.last_live)
         && !life.restarting()
@@ -192,7 +192,7 @@ fn as_root(view: &View<'_>, target: &str) -> &'static str {
     let record = view.observed.records.get(target);
     let unasked = record.is_some_and(|record| record.user() == Some(0) && record.facts.security.is_auto());
     if unasked {
-        ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\": add USER with a number \
+        ". Its image runs as root, so its pods meet Pod Security \"baseline\" and not \"restricted\". Add USER with a number \
          above 0 to its Dockerfile, or set spec.run.security: Baseline to accept that"
     } else {
         ""

@@ -13,7 +13,7 @@ use doce_operator::election::{Alone, Candidate, Standing, Times};
 use doce_operator::platform::Platform;
 use doce_operator::protocol::order::Profile;
 use doce_operator::reconcile::{Context, Shared};
-use doce_operator::status_debounce::Announcements;
+use doce_operator::status_debounce::StatusDebounce;
 use doce_operator::{controller, probes};
 use http::{HeaderName, HeaderValue, Request};
 use kube::Client;
@@ -192,7 +192,7 @@ fn context(cluster: Cluster, config: Config, options: &Options) -> Shared {
         backoff: Backoff::default(),
         starts: BuildStarter::default(),
         positions: Positions::default(),
-        announcements: Announcements::default(),
+        status_debounce: StatusDebounce::default(),
     })
 }
 

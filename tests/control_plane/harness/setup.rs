@@ -13,7 +13,8 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::{PAUSE, World};
+use super::World;
+use super::namespaced::PAUSE;
 
 /// The group of every operator of these tests.
 pub(crate) const GROUP: &str = "doce-test:operators";

@@ -145,7 +145,7 @@ async fn a_deploy_of_a_fixed_source_reports_nothing_to_look_up() {
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
     let outcome = world.ask("shop", "deploy", "@1").await;
-    assert!(outcome.contains("is fixed: there is nothing to look up"), "{outcome}");
+    assert!(outcome.contains("needs no lookup"), "{outcome}");
     assert!(world.list::<Job>().await.is_empty());
 }
 

@@ -47,7 +47,7 @@ async fn a_rollback_cancels_a_build_and_a_rollback_to_that_version_builds_it() {
     assert!(message(&held, "Ready").contains(&forward), "{}", message(&held, "Ready"));
 
     let says = world.ask("shop", "rollback", &format!("{third}@2")).await;
-    assert_eq!(says, format!("rolling back to {third}, which is built first"));
+    assert_eq!(says, format!("rolling back to {third} after its build"));
     world.finish_build(Built::default()).await;
     world.until_serving("shop", &third).await;
     world.until_sets(2).await;

@@ -1,6 +1,6 @@
 //! Oracles that check the effect of a write on the children.
 
-use doce_operator::protocol::target::BuildOf;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::JobState;
 use doce_operator::reconcile::target::target;
@@ -29,8 +29,8 @@ pub(super) fn a_fault_is_retried_after_a_pause(write: &Write<'_>, _: &mut Watch)
     let Step::CreateBuildJob { of, .. } = write.step else { return Ok(()) };
     let ledger = write.seen.memory();
     let attempts = match of {
-        BuildOf::Key(key) => ledger.attempts(key),
-        BuildOf::Lookup(_) => ledger.lookup.map(|lookup| lookup.attempts).unwrap_or_default(),
+        BuildTarget::Key(key) => ledger.attempts(key),
+        BuildTarget::Lookup(_) => ledger.lookup.map(|lookup| lookup.attempts).unwrap_or_default(),
     };
     let left = attempts.fault.map_or(0, |fault| fault.left(PAUSE, timestamp(write.after.clock)));
     if left > 0 { Err(format!("{of:?} is retried {left} s too early")) } else { Ok(()) }
@@ -39,7 +39,7 @@ pub(super) fn a_fault_is_retried_after_a_pause(write: &Write<'_>, _: &mut Watch)
 pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let Step::CreateBuildJob { of, .. } = write.step else { return Ok(()) };
     watch.builds += 1;
-    let BuildOf::Key(key) = of else { return Ok(()) };
+    let BuildTarget::Key(key) = of else { return Ok(()) };
     let built = |record: &&doce_operator::memory::record::Record| {
         record.facts.key.as_ref() == Some(key) && record.image.is_some()
     };
@@ -152,7 +152,7 @@ pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Re
 pub(super) fn a_needed_build_is_not_ended(write: &Write<'_>, _: &mut Watch) -> Result<(), String> {
     let Step::DeleteBuildJob { job } = write.step else { return Ok(()) };
     let Some(job) = write.seen.jobs.get(job) else { return Ok(()) };
-    let BuildOf::Key(key) = &job.of else { return Ok(()) };
+    let BuildTarget::Key(key) = &job.of else { return Ok(()) };
     let target = target(&write.seen.project, write.observed);
     let target = target
         .version

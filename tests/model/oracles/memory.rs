@@ -1,6 +1,6 @@
 //! Oracles that check the effect of a write on the ledger.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::memory::ledger::{Failure, Ledger};
 use doce_operator::reconcile::observed::init::InitState;
 
@@ -110,7 +110,8 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
     if after.hold != before.hold {
         watch.granted.clone_from(&after.hold);
     }
-    let asked = |verb: Verb| after.handled.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
+    let asked =
+        |verb: RequestKind| after.handled.get(&verb).is_some_and(|seen| before.is_new(verb, &seen.value));
     let told = just_told(&before, &after);
     if told
         && after
@@ -122,17 +123,18 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
     }
     let wishes = [&before, &after]
         .map(|ledger| wish(ledger).map(|(left, target)| (Some(left).filter(|_| !told), target)));
-    if wishes[0] != wishes[1] && !asked(Verb::Rollback) {
+    if wishes[0] != wishes[1] && !asked(RequestKind::Rollback) {
         return Err("the hold changed without a rollback".to_owned());
     }
     for (version, life) in &after.versions {
         let was = before.state(version);
         let went_live = life.live != was.live;
-        let over = was.tried_again_at(PAUSE).is_some_and(|at| timestamp(write.before.clock) >= at);
+        let over = was.retry_at(PAUSE).is_some_and(|at| timestamp(write.before.clock) >= at);
         // The seen version must serve: a trial may start only beside a complete version.
         let serves = write.seen.complete() && write.seen.in_place() != Some(version);
         let again = over && (serves || was.failed.as_ref().is_some_and(is_of_init));
-        if was.failed.is_some() && life.failed.is_none() && !asked(Verb::Retry) && !went_live && !again {
+        if was.failed.is_some() && life.failed.is_none() && !asked(RequestKind::Retry) && !went_live && !again
+        {
             return Err(format!("the verdict on {version} was lifted without a retry"));
         }
     }
@@ -140,7 +142,7 @@ pub(super) fn only_a_request_makes_a_hold_or_lifts_a_verdict(
         let was = before.attempts(key);
         let lifted =
             was.failed.is_some() && attempts.failed.is_none() || was.cancelled && !attempts.cancelled;
-        if lifted && !asked(Verb::Retry) {
+        if lifted && !asked(RequestKind::Retry) {
             return Err(format!("the verdict on build {key} was lifted without a retry"));
         }
     }

@@ -105,7 +105,7 @@ fn retries_in_the_same_pass(project: &Project, observed: &Observed) -> Option<St
 }
 
 fn never_marks(project: &Project, observed: &Observed) -> Option<Step> {
-    decide(project, &Observed { unmarked: vec![], ..observed.clone() })
+    decide(project, &Observed { lost_metadata: vec![], ..observed.clone() })
 }
 
 fn ignores_fixed_port(project: &Project, observed: &Observed) -> Option<Step> {

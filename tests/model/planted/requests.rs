@@ -1,6 +1,6 @@
 //! Bugs in the handling of requests.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::memory::ledger::Ledger;
 use doce_operator::project::Project;
 use doce_operator::reconcile::decide::{Step, decide};
@@ -14,7 +14,7 @@ pub(super) const PLANTED: &[Planting] = &[
         forgotten_refusal,
         &["every_request_is_handled", "no_request_is_handled_twice"],
     ),
-    Planting::of("a request that is not marked as handled", unmarked, &["the_project_settles"]),
+    Planting::of("a request that is not marked as handled", lost_metadata, &["the_project_settles"]),
     Planting::of(
         "an earlier value that fires again when it is restored",
         only_the_last_value,
@@ -50,14 +50,14 @@ pub(super) const PLANTED: &[Planting] = &[
 ];
 
 /// The decision as if the project did not have this request.
-fn without(verb: Verb, project: &Project, observed: &Observed) -> Option<Step> {
+fn without(verb: RequestKind, project: &Project, observed: &Observed) -> Option<Step> {
     let mut project = project.clone();
     project.requests.remove(&verb);
     decide(&project, observed)
 }
 
 /// Whether this step marks the request as handled.
-fn marks(project: &Project, observed: &Observed, step: Option<&Step>, verb: Verb) -> bool {
+fn marks(project: &Project, observed: &Observed, step: Option<&Step>, verb: RequestKind) -> bool {
     let (Some(Step::WriteLedger(after)), Some(value)) = (step, project.requests.get(&verb)) else {
         return false;
     };
@@ -67,14 +67,14 @@ fn marks(project: &Project, observed: &Observed, step: Option<&Step>, verb: Verb
 fn forgotten_refusal(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
     let Some(Step::WriteLedger(after)) = &step else { return step };
-    let refused = marks(project, observed, step.as_ref(), Verb::Rollback)
-        && after.handled[&Verb::Rollback].outcome.starts_with("rejected");
-    if refused { without(Verb::Rollback, project, observed) } else { step }
+    let refused = marks(project, observed, step.as_ref(), RequestKind::Rollback)
+        && after.handled[&RequestKind::Rollback].outcome.starts_with("rejected");
+    if refused { without(RequestKind::Rollback, project, observed) } else { step }
 }
 
-fn unmarked(project: &Project, observed: &Observed) -> Option<Step> {
+fn lost_metadata(project: &Project, observed: &Observed) -> Option<Step> {
     edited(decide(project, observed), |ledger| {
-        ledger.handled.remove(&Verb::Restart);
+        ledger.handled.remove(&RequestKind::Restart);
     })
 }
 
@@ -96,9 +96,9 @@ fn older_object(project: &Project, observed: &Observed) -> Option<Step> {
 fn retry_marks(project: &Project, observed: &Observed) -> Option<Step> {
     let before = observed.ledger.clone().unwrap_or_default();
     let step = decide(project, observed);
-    let retried = marks(project, observed, step.as_ref(), Verb::Retry);
+    let retried = marks(project, observed, step.as_ref(), RequestKind::Retry);
     edited(step, |after| {
-        if retried && !after.handled[&Verb::Retry].outcome.contains("source") {
+        if retried && !after.handled[&RequestKind::Retry].outcome.contains("source") {
             let (handled, object) = (after.handled.clone(), after.object);
             *after = Ledger { handled, object, ..before };
         }
@@ -123,9 +123,12 @@ fn cancel_that_ends(project: &Project, observed: &Observed) -> Option<Step> {
 /// With a restart request, the other requests of the same time are ignored but marked as handled.
 fn one_at_a_time(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
-    let several = project.requests.len() > 1 && project.requests.contains_key(&Verb::Restart);
+    let several = project.requests.len() > 1 && project.requests.contains_key(&RequestKind::Restart);
     let seen = observed.ledger.as_ref().is_some_and(|ledger| {
-        project.requests.get(&Verb::Restart).is_some_and(|value| !ledger.is_new(Verb::Restart, value))
+        project
+            .requests
+            .get(&RequestKind::Restart)
+            .is_some_and(|value| !ledger.is_new(RequestKind::Restart, value))
     });
     if several && seen {
         decide(&Project { requests: std::collections::BTreeMap::new(), ..project.clone() }, observed)
@@ -136,7 +139,7 @@ fn one_at_a_time(project: &Project, observed: &Observed) -> Option<Step> {
 
 fn previous_is_in_place(project: &Project, observed: &Observed) -> Option<Step> {
     let step = decide(project, observed);
-    let granted = marks(project, observed, step.as_ref(), Verb::Rollback);
+    let granted = marks(project, observed, step.as_ref(), RequestKind::Rollback);
     let in_place = observed.rollout.as_ref().and_then(|rollout| rollout.version.clone());
     edited(step, |after| {
         if let (true, Some(hold), Some(in_place)) = (granted, after.hold.as_mut(), in_place) {
@@ -158,11 +161,12 @@ fn offers_a_version_without_record(project: &Project, observed: &Observed) -> Op
         others.filter_map(|(version, life)| Some((life.live?, version))).max().map(|(_, version)| version);
     let gone = newest
         .is_some_and(|version| observed.records.get(version).is_none_or(|record| record.image.is_none()));
-    let usual = project.requests.get(&Verb::Rollback).is_some_and(|value| value.starts_with("previous"));
-    if gone && usual && marks(project, observed, step.as_ref(), Verb::Rollback) {
-        let value = project.requests[&Verb::Rollback].clone();
+    let usual =
+        project.requests.get(&RequestKind::Rollback).is_some_and(|value| value.starts_with("previous"));
+    if gone && usual && marks(project, observed, step.as_ref(), RequestKind::Rollback) {
+        let value = project.requests[&RequestKind::Rollback].clone();
         return Some(Step::WriteLedger(Box::new(ledger.with_handled(
-            Verb::Rollback,
+            RequestKind::Rollback,
             &value,
             "rejected: it has no image",
         ))));

@@ -95,11 +95,11 @@ fn restart_stays(project: &Project, observed: &Observed) -> Option<Step> {
 
 fn stop_moves(project: &Project, observed: &Observed) -> Option<Step> {
     match decide(project, observed) {
-        Some(Step::ApplyDeployment(DesiredDeployment { version: None, stamp, replicas, trial })) => {
+        Some(Step::ApplyDeployment(desired @ DesiredDeployment { version: None, .. })) => {
             let built =
                 |version: &String| observed.records.get(version).is_some_and(|record| record.image.is_some());
             let version = target(project, observed).version.filter(built);
-            Some(Step::ApplyDeployment(DesiredDeployment { version, stamp, replicas, trial }))
+            Some(Step::ApplyDeployment(DesiredDeployment { version, ..desired }))
         }
         step => step,
     }
@@ -109,7 +109,7 @@ fn never_scales(project: &Project, observed: &Observed) -> Option<Step> {
     match decide(project, observed) {
         Some(Step::ApplyDeployment(target))
             if observed.rollout.as_ref().is_some_and(|rollout| {
-                rollout.version == target.version && rollout.stamp == target.stamp && rollout.faithful
+                rollout.version == target.version && rollout.stamp == target.stamp && rollout.in_sync
             }) =>
         {
             None

@@ -1,6 +1,6 @@
 //! Oracles that check which version runs in a settled project, and what its status says.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::reconcile::decide::{Step, decide};
 use doce_operator::reconcile::status::summarize;
 use doce_operator::reconcile::target::{Target, previous};
@@ -64,7 +64,7 @@ pub(super) fn a_failure_with_an_outside_cause_was_retried(
     target: &Target,
 ) -> Result<(), String> {
     let ledger = cluster.memory();
-    let waits = |target: &&str| ledger.state(target).tried_again_at(PAUSE).is_some();
+    let waits = |target: &&str| ledger.state(target).retry_at(PAUSE).is_some();
     let Some(target) = target.version.as_deref().filter(waits) else { return Ok(()) };
     let kept = cluster.in_place().is_some_and(|version| {
         let life = ledger.state(version);
@@ -136,11 +136,11 @@ pub(super) fn status_offers_what_a_rollback_would_get(
     let status = summarize(None, &cluster.project, &observed, None);
     let mut project = cluster.project.clone();
     project.requests.clear();
-    project.requests.insert(Verb::Rollback, "previous@oracle".to_owned());
+    project.requests.insert(RequestKind::Rollback, "previous@oracle".to_owned());
     let Some(Step::WriteLedger(after)) = decide(&project, &observed) else {
         return Err("a rollback gets no answer".to_owned());
     };
-    let says = &after.handled[&Verb::Rollback].outcome;
+    let says = &after.handled[&RequestKind::Rollback].outcome;
     match status.previous_version {
         Some(version) if says.starts_with("rejected") || !says.contains(&version) => {
             Err(format!("status offers {version}, but the answer to a rollback is: {says}"))

@@ -1,10 +1,10 @@
-//! Rows 1, 6, 11 and 12: records, results of Jobs, which Jobs should exist, and the backoff after faults.
+//! Records, results of Jobs, which Jobs should exist, and the backoff after faults.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::memory::ledger::{Answer, Attempts, Failure, Fault, Lookup};
-use doce_operator::project::Origin;
+use doce_operator::project::DigestSource;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::report::{Built, Stage};
-use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::{JobState, Trouble};
 
@@ -15,22 +15,22 @@ fn built(number: u8) -> JobState {
     JobState::Built(Built { digest, key: key(number), source: commit(number), ..Built::default() })
 }
 
-fn of(number: u8) -> BuildOf {
-    BuildOf::Key(key(number))
+fn of(number: u8) -> BuildTarget {
+    BuildTarget::Key(key(number))
 }
 
 /// A branch whose lookup is requested and has no answer yet.
 fn looking_up() -> Case {
     let case = Case::branch();
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
+    let DigestSource::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     case.ledger(|ledger| ledger.lookup = Some(Lookup { of, number: 1, ..Lookup::default() }))
 }
 
 #[test]
 fn a_new_ledger_counts_existing_requests_as_handled() {
-    let mut case = Case::new(1).asks(Verb::Restart, "@1");
+    let mut case = Case::new(1).asks(RequestKind::Restart, "@1");
     case.observed.ledger = None;
-    assert_eq!(case.remembers().handled[&Verb::Restart].value, "@1");
+    assert_eq!(case.remembers().handled[&RequestKind::Restart].value, "@1");
     assert_eq!(case.remembers().port, Some(30_100));
 }
 
@@ -115,7 +115,7 @@ fn a_job_that_ends_without_a_report_is_a_fault() {
 fn a_build_whose_pod_never_ran_is_retried_with_backoff_and_its_job_is_not_deleted() {
     let why = Trouble { reason: "Unschedulable".into(), message: "no node".into() };
     let mut case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost(why));
-    (case.observed.jobs[0].finished, case.observed.jobs[0].last_words) = (None, Some(at(1770)));
+    (case.observed.jobs[0].finished, case.observed.jobs[0].cutoff) = (None, Some(at(1770)));
     case.observed.now = at(1770);
     let after = case.remembers();
     assert_eq!(after.attempts(&key(1)).fault.unwrap().at, at(1770));
@@ -151,13 +151,13 @@ fn a_branch_is_looked_up_by_a_numbered_job() {
     assert_eq!(number, 1);
     assert!(matches!(
         looking_up().step(),
-        Some(Step::CreateBuildJob { of: BuildOf::Lookup(1), digest: None, .. })
+        Some(Step::CreateBuildJob { of: BuildTarget::Lookup(1), digest: None, .. })
     ));
 }
 
 #[test]
 fn the_result_of_a_lookup_is_remembered_and_recorded_with_its_image() {
-    let case = looking_up().job(BuildOf::Lookup(1), 0, built(1));
+    let case = looking_up().job(BuildTarget::Lookup(1), 0, built(1));
     let after = case.remembers();
     assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
     let Some(Step::CreateRecord { version, image: Some(_), .. }) =
@@ -171,15 +171,15 @@ fn the_result_of_a_lookup_is_remembered_and_recorded_with_its_image() {
 #[test]
 fn an_answer_to_an_older_lookup_is_ignored() {
     let case = looking_up().ledger(|ledger| ledger.lookup.as_mut().unwrap().number = 2);
-    let case = case.job(BuildOf::Lookup(1), 0, built(1));
-    assert!(matches!(case.step(), Some(Step::CreateBuildJob { of: BuildOf::Lookup(2), .. })));
+    let case = case.job(BuildTarget::Lookup(1), 0, built(1));
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { of: BuildTarget::Lookup(2), .. })));
 }
 
 #[test]
 fn a_lookup_whose_build_fails_records_the_commit_and_its_verdict() {
     let mut report = failed(Stage::Build, "BuildFailed");
     (report.source, report.key, report.log) = (Some(commit(1)), Some(key(1)), "last words".into());
-    let after = looking_up().job(BuildOf::Lookup(1), 0, JobState::Failed(report)).remembers();
+    let after = looking_up().job(BuildTarget::Lookup(1), 0, JobState::Failed(report)).remembers();
     assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
     assert_eq!(after.attempts(&key(1)).failed.unwrap().log, "last words");
 }
@@ -192,11 +192,11 @@ fn the_last_lookup_result_stays_the_target_until_a_deploy_request() {
         (lookup.answer, lookup.attempts) = (answer, Attempts::default());
     });
     assert_eq!(case.step(), None);
-    let deploys = case.asks(Verb::Deploy, "@1");
+    let deploys = case.asks(RequestKind::Deploy, "@1");
     let after = deploys.remembers();
-    assert_eq!((after.lookup.as_ref().unwrap().number, after.is_new(Verb::Deploy, "@1")), (2, false));
+    assert_eq!((after.lookup.as_ref().unwrap().number, after.is_new(RequestKind::Deploy, "@1")), (2, false));
     let next = deploys.ledger(|ledger| *ledger = after).step();
-    assert!(matches!(next, Some(Step::CreateBuildJob { of: BuildOf::Lookup(2), .. })), "{next:?}");
+    assert!(matches!(next, Some(Step::CreateBuildJob { of: BuildTarget::Lookup(2), .. })), "{next:?}");
 }
 
 /// The branch resolved to 1, whose build has these attempts. A new lookup of the branch failed.
@@ -204,7 +204,7 @@ fn fails_anew(attempts: Attempts, reason: &str, stage: Stage) -> Attempts {
     let mut report = failed(stage, reason);
     (report.source, report.key) = (Some(commit(1)), Some(key(1)));
     let case = looking_up().recorded(1).ledger(|ledger| drop(ledger.builds.insert(key(1), attempts)));
-    case.job(BuildOf::Lookup(1), 0, JobState::Failed(report)).remembers().attempts(&key(1))
+    case.job(BuildTarget::Lookup(1), 0, JobState::Failed(report)).remembers().attempts(&key(1))
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Short builders for projects and observed states. Commits are numbers; a version is what its commit yields with the
 //! default settings.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentSpec};
 use doce_operator::memory::ledger::{Failure, Ledger, VersionState};
 use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::project::Project;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::report::{Failed, Stage};
-use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::{DesiredDeployment, Step, decide};
 use doce_operator::reconcile::observed::{BuildJob, JobState, Observed, Rollout, Service, Set};
 use doce_operator::version;
@@ -75,7 +75,7 @@ impl Case {
     pub(super) fn new(number: u8) -> Self {
         let project = project(&serde_json::json!({ "commit": commit(number) }));
         let ledger = Some(Ledger { port: Some(30_100), ..Ledger::default() });
-        let service = Some(Service { port: Some(30_100), faithful: true });
+        let service = Some(Service { port: Some(30_100), in_sync: true });
         let observed = Observed {
             now: at(0),
             ledger,
@@ -146,7 +146,7 @@ impl Case {
             pods: 1,
             updated: 1,
             serving: 1,
-            faithful: true,
+            in_sync: true,
             current: true,
             available: true,
             completed: true,
@@ -165,7 +165,7 @@ impl Case {
             stamp: None,
             pods,
             current,
-            faithful: true,
+            in_sync: true,
             revision: 0,
         });
         self
@@ -189,7 +189,7 @@ impl Case {
         self
     }
 
-    pub(super) fn job(mut self, of: BuildOf, attempt: u32, state: JobState) -> Self {
+    pub(super) fn job(mut self, of: BuildTarget, attempt: u32, state: JobState) -> Self {
         let finished = Some(at(0)).filter(|_| !state.is_active());
         let job = BuildJob {
             name: "shop-build".into(),
@@ -199,14 +199,14 @@ impl Case {
             state,
             started: None,
             finished,
-            last_words: None,
+            cutoff: None,
             trouble: None,
         };
         self.observed.jobs.push(job);
         self
     }
 
-    pub(super) fn asks(mut self, verb: Verb, value: &str) -> Self {
+    pub(super) fn asks(mut self, verb: RequestKind, value: &str) -> Self {
         self.project.requests.insert(verb, value.to_owned());
         self
     }
@@ -242,7 +242,7 @@ impl Case {
     }
 
     /// The outcome that the decision stores for a request.
-    pub(super) fn says(&self, verb: Verb) -> String {
+    pub(super) fn says(&self, verb: RequestKind) -> String {
         self.remembers().handled[&verb].outcome.clone()
     }
 }

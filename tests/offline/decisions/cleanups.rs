@@ -1,4 +1,4 @@
-//! Row 16 for an image in a registry other than the platform's: first the cleanup Job, then the record.
+//! An image in a registry other than the platform's: first the cleanup Job, then the record.
 
 use doce_operator::desired::names;
 use doce_operator::image_cleanup::observed::Cleanup;

@@ -1,11 +1,11 @@
 //! The life of a hold: a rollback makes it. It is in force while the spec yields the version that was left. It ends
 //! when another version goes live, or with a rollback to the version that the spec yields.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::memory::ledger::{Attempts, Failure, Hold, Lookup};
-use doce_operator::project::Origin;
+use doce_operator::project::DigestSource;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::report::{Built, Stage};
-use doce_operator::protocol::target::BuildOf;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::JobState;
 use doce_operator::reconcile::status::summarize;
@@ -26,7 +26,7 @@ fn held() -> Case {
 
 #[test]
 fn a_rollback_makes_a_hold_and_rolls_back_without_a_build() {
-    let case = second().asks(Verb::Rollback, "previous@1");
+    let case = second().asks(RequestKind::Rollback, "previous@1");
     let after = case.remembers();
     assert_eq!(after.hold, Some(Hold { left: v(2), target: v(1), since: 2 }));
     let target = case.ledger(|ledger| *ledger = after).rolls();
@@ -82,7 +82,7 @@ fn another_version_still_in_place_does_not_end_the_hold() {
 
 #[test]
 fn rolling_back_twice_rolls_forward_again() {
-    let case = held().asks(Verb::Rollback, "previous@2");
+    let case = held().asks(RequestKind::Rollback, "previous@2");
     let after = case.remembers();
     assert_eq!(after.hold, None);
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(2)));
@@ -90,20 +90,20 @@ fn rolling_back_twice_rolls_forward_again() {
 
 #[test]
 fn a_rollback_to_the_held_version_says_that_it_runs_and_keeps_the_hold() {
-    let case = held().asks(Verb::Rollback, &format!("v{}@2", &v(1)[..8]));
+    let case = held().asks(RequestKind::Rollback, &format!("v{}@2", &v(1)[..8]));
     let after = case.remembers();
-    assert!(after.hold.is_some() && after.handled[&Verb::Rollback].outcome.contains("already runs"));
+    assert!(after.hold.is_some() && after.handled[&RequestKind::Rollback].outcome.contains("already runs"));
 }
 
 #[test]
 fn a_rollback_under_a_pin_leaves_the_pinned_version() {
-    let case = second().pinned(&v(2)).asks(Verb::Rollback, "previous@1");
+    let case = second().pinned(&v(2)).asks(RequestKind::Rollback, "previous@1");
     assert_eq!(case.remembers().hold.unwrap().left, v(2));
 }
 
 #[test]
 fn a_rollback_during_a_trial_takes_effect_at_once() {
-    let case = Case::serving(1).spec(2).on_trial(2).asks(Verb::Rollback, "previous@1");
+    let case = Case::serving(1).spec(2).on_trial(2).asks(RequestKind::Rollback, "previous@1");
     let after = case.remembers();
     assert_eq!(after.hold, Some(Hold { left: v(2), target: v(1), since: 1 }));
     assert_eq!(case.ledger(|ledger| *ledger = after).rolls().version, Some(v(1)));
@@ -121,13 +121,13 @@ fn forward(number: u8) -> String {
 
 #[test]
 fn a_rollback_to_an_unbuilt_left_version_ends_the_hold_and_builds_it() {
-    let case = held_before_the_build().asks(Verb::Rollback, &forward(3));
+    let case = held_before_the_build().asks(RequestKind::Rollback, &forward(3));
     let after = case.remembers();
     assert_eq!(after.hold, None);
-    assert!(after.handled[&Verb::Rollback].outcome.contains("built first"), "{:?}", after.handled);
+    assert!(after.handled[&RequestKind::Rollback].outcome.contains("after its build"), "{:?}", after.handled);
     let next = case.ledger(|ledger| *ledger = after).step();
     assert!(
-        matches!(&next, Some(Step::CreateBuildJob { of: BuildOf::Key(of), .. }) if *of == key(3)),
+        matches!(&next, Some(Step::CreateBuildJob { of: BuildTarget::Key(of), .. }) if *of == key(3)),
         "{next:?}"
     );
 }
@@ -138,25 +138,25 @@ fn a_rollback_to_a_version_that_failed_to_build_needs_a_retry_too() {
     let stuck = |ledger: &mut doce_operator::memory::ledger::Ledger| {
         ledger.builds.insert(key(3), attempts.clone());
     };
-    let case = held_before_the_build().ledger(stuck).asks(Verb::Rollback, &forward(3));
-    let says = case.says(Verb::Rollback);
+    let case = held_before_the_build().ledger(stuck).asks(RequestKind::Rollback, &forward(3));
+    let says = case.says(RequestKind::Rollback);
     assert!(says.starts_with("rejected") && says.contains("doce.dev/retry"), "{says}");
-    let after = case.asks(Verb::Retry, "@2").remembers();
+    let after = case.asks(RequestKind::Retry, "@2").remembers();
     assert_eq!((after.hold, after.builds[&key(3)].failed.clone()), (None, None));
 }
 
 /// 2 serves and 1 served before; a user has just changed the spec to a branch.
 fn looked_up_for_the_first_time() -> (Case, String) {
     let case = Case::branch().live(1, 1).live(2, 2).in_place(2).set(1, 0, false);
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
+    let DigestSource::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     let lookup = Lookup { of: of.clone(), number: 1, ..Lookup::default() };
-    (case.ledger(|ledger| ledger.lookup = Some(lookup)).job(BuildOf::Lookup(1), 0, JobState::Running), of)
+    (case.ledger(|ledger| ledger.lookup = Some(lookup)).job(BuildTarget::Lookup(1), 0, JobState::Running), of)
 }
 
 #[test]
 fn a_rollback_during_the_first_lookup_takes_effect_at_once() {
     let (case, of) = looked_up_for_the_first_time();
-    let after = case.asks(Verb::Rollback, "previous@1").remembers();
+    let after = case.asks(RequestKind::Rollback, "previous@1").remembers();
     assert_eq!(after.hold, Some(Hold { left: of, target: v(1), since: 2 }));
     let (case, _) = looked_up_for_the_first_time();
     assert_eq!(case.ledger(|ledger| *ledger = after.clone()).rolls().version, Some(v(1)));
@@ -185,7 +185,7 @@ fn a_rollback_during_a_lookup_leaves_only_the_version_that_the_lookup_yields() {
         } else {
             JobState::Built(Built { source: commit(3), key: key(3), ..Built::default() })
         };
-        case.ledger(|ledger| ledger.hold = Some(hold)).job(BuildOf::Lookup(1), 0, state).remembers()
+        case.ledger(|ledger| ledger.hold = Some(hold)).job(BuildTarget::Lookup(1), 0, state).remembers()
     };
     for failure in [false, true] {
         assert_eq!(answers(failure).hold, Some(Hold { left: v(3), target: v(1), since: 2 }), "{failure}");

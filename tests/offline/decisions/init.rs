@@ -1,6 +1,6 @@
 //! Init commands: which runs start, what waits for them, and how their results are stored.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::crd::init_command::InitCommand;
 use doce_operator::memory::ledger::{InitRun, VersionState};
 use doce_operator::reconcile::decide::Step;
@@ -70,7 +70,7 @@ fn a_retry_starts_another_run_and_an_outside_cause_does_so_after_a_pause() {
         case.ledger(|ledger| *ledger = after)
     };
     assert_eq!(failed(false).step(), None);
-    let lifted = failed(false).asks(Verb::Retry, "@1");
+    let lifted = failed(false).asks(RequestKind::Retry, "@1");
     let after = lifted.remembers();
     assert!(after.state(&v(2)).failed.is_none());
     assert_eq!(lifted.ledger(|ledger| *ledger = after).remembers().init.expect("a run").number, 2);

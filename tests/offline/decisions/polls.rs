@@ -1,12 +1,12 @@
 //! Polls of a source: when they are due, when none is due, and that a failed one does not change Ready.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::crd::conditions::Truth;
 use doce_operator::crd::status::TriggerKind;
 use doce_operator::memory::ledger::{Answer, Attempts, Failure, Hold, Lookup};
 use doce_operator::memory::record::Trigger;
-use doce_operator::project::Origin;
-use doce_operator::protocol::target::BuildOf;
+use doce_operator::project::DigestSource;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::{JobState, Trouble};
 use doce_operator::reconcile::status::headline;
@@ -17,7 +17,7 @@ use super::case::{Case, at, commit, key, v};
 fn polled(number: u8) -> Case {
     let mut case = Case::branch();
     case.project.interval = Some(60);
-    let Origin::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
+    let DigestSource::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
     let answer = Answer { number: 1, digest: commit(number), ..Answer::default() };
     let lookup = Lookup { of, number: 1, answer: Some(answer), at: Some(at(0)), ..Lookup::default() };
     case.ledger(|ledger| ledger.lookup = Some(lookup))
@@ -45,7 +45,7 @@ fn a_poll_is_due_one_interval_after_the_last_lookup_ended_and_is_numbered() {
     let lookup = after(serving(), 60).remembers().lookup.unwrap();
     assert_eq!((lookup.number, lookup.trigger.unwrap().cause), (2, TriggerKind::Poll));
     let Some(Step::CreateBuildJob { of, reason, .. }) = looking().step() else { panic!("no lookup") };
-    assert_eq!((of, reason), (BuildOf::Lookup(2), "Polled"));
+    assert_eq!((of, reason), (BuildTarget::Lookup(2), "Polled"));
 }
 
 #[test]
@@ -61,10 +61,10 @@ fn a_project_that_is_stopped_pinned_building_or_without_interval_is_not_polled()
     assert_eq!(never.step(), None);
     let builds = after(polled(2).live(1, 1).in_place(1).recorded(2), 600);
     assert!(
-        matches!(builds.step(), Some(Step::CreateBuildJob { of: BuildOf::Key(_), .. })),
+        matches!(builds.step(), Some(Step::CreateBuildJob { of: BuildTarget::Key(_), .. })),
         "a build has priority"
     );
-    assert_eq!(builds.job(BuildOf::Key(key(2)), 0, JobState::Running).step(), None);
+    assert_eq!(builds.job(BuildTarget::Key(key(2)), 0, JobState::Running).step(), None);
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn a_new_commit_found_by_a_poll_has_trigger_poll_and_a_later_spec_change_has_app
 
 #[test]
 fn a_running_or_failed_poll_does_not_change_ready() {
-    let runs = looking().job(BuildOf::Lookup(2), 0, JobState::Running);
+    let runs = looking().job(BuildTarget::Lookup(2), 0, JobState::Running);
     assert_eq!(headline(&runs.project, &runs.observed).ready, Truth::True);
     let lost = JobState::Lost(Trouble { reason: "BuildFault".into(), message: "no answer".into() });
-    let case = looking().job(BuildOf::Lookup(2), 0, lost);
+    let case = looking().job(BuildTarget::Lookup(2), 0, lost);
     let remembers = case.remembers();
     let attempts = &remembers.lookup.as_ref().unwrap().attempts;
     assert_eq!((attempts.attempt, attempts.fault.as_ref().unwrap().count), (1, 1), "retried with backoff");
@@ -130,7 +130,8 @@ fn a_running_or_failed_poll_does_not_change_ready() {
 
 #[test]
 fn a_cancelled_poll_is_not_a_verdict_and_restarts_the_interval() {
-    let mut case = looking().job(BuildOf::Lookup(2), 0, JobState::Running).asks(Verb::Cancel, "shop-build@1");
+    let mut case =
+        looking().job(BuildTarget::Lookup(2), 0, JobState::Running).asks(RequestKind::Cancel, "shop-build@1");
     case.observed.jobs[0].started = Some(at(61));
     let lookup = case.remembers().lookup.unwrap();
     assert_eq!(

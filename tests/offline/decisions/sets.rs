@@ -1,7 +1,7 @@
-//! Rows 15 and 16: which `ReplicaSets` and records the operator keeps.
+//! Which `ReplicaSets` and records the operator keeps.
 
 use doce_operator::memory::ledger::Hold;
-use doce_operator::reconcile::decide::Step;
+use doce_operator::reconcile::decide::{Step, TemplateOrigin};
 
 use super::case::{Case, v};
 
@@ -62,7 +62,7 @@ fn a_second_replica_set_of_the_running_version_is_deleted_at_once() {
 #[test]
 fn an_edited_replica_set_does_not_count_as_the_kept_one() {
     let mut case = Case::new(2).live(1, 1).live(2, 2).in_place(2).set(1, 0, false);
-    case.observed.sets[1].faithful = false;
+    case.observed.sets[1].in_sync = false;
     assert_eq!(case.step(), Some(forgets(1)));
 }
 
@@ -84,4 +84,25 @@ fn records_in_use_stay_beyond_the_limit() {
     let held = third().ledger(|ledger| ledger.hold = Some(Hold { left: v(1), target: v(2), since: 2 }));
     assert_eq!(held.step(), None);
     assert_eq!(third().set(1, 1, false).step(), None, "it has a ReplicaSet");
+}
+
+#[test]
+fn a_rollback_takes_startup_budget_and_extras_of_the_newest_replica_set_of_its_version_and_stamp() {
+    let mut case = Case::new(1).live(1, 1).live(2, 2).in_place(2);
+    assert_eq!(case.rolls().template, TemplateOrigin::Project, "its ReplicaSet is gone");
+    case = case.set(1, 0, false).set(1, 0, false).set(1, 0, false);
+    for (set, (name, revision)) in
+        case.observed.sets[1..].iter_mut().zip([("shop-first", 1), ("shop-newest", 3), ("shop-stamped", 4)])
+    {
+        (set.name, set.revision) = (name.to_owned(), revision);
+    }
+    case.observed.sets[3].stamp = Some("another".into());
+    assert_eq!(case.rolls().template, TemplateOrigin::ReplicaSet("shop-newest".into()));
+}
+
+#[test]
+fn a_repair_or_a_change_of_replicas_leaves_startup_budget_and_extras_as_they_are() {
+    let repaired = Case::serving(1).rollout(|rollout| rollout.in_sync = false).rolls();
+    assert_eq!((repaired.version, repaired.template), (Some(v(1)), TemplateOrigin::InPlace));
+    assert_eq!(Case::serving(1).stopped().rolls().template, TemplateOrigin::InPlace);
 }

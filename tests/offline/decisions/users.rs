@@ -1,6 +1,6 @@
 //! Images whose user `run.security` does not allow: the operator never starts them, and the live version keeps serving.
 
-use doce_operator::crd::annotations::Verb;
+use doce_operator::crd::annotations::RequestKind;
 use doce_operator::crd::run::Security;
 use doce_operator::crd::status::ProjectDeploymentStatus;
 use doce_operator::reconcile::decide::Step;
@@ -61,11 +61,12 @@ fn restricted_starts_any_other_user_and_leaves_an_unknown_one_to_the_kubelet() {
 
 #[test]
 fn a_retry_or_rollback_does_not_start_a_rejected_image_and_says_how_to_fix_it() {
-    let retry = restricted(Case::serving(1), Some(0)).asks(Verb::Retry, "@1");
-    assert!(retry.says(Verb::Retry).contains("Add USER"), "{}", retry.says(Verb::Retry));
-    let back = restricted(Case::serving(1), Some(0)).spec(1).asks(Verb::Rollback, &format!("{}@1", v(2)));
-    assert!(back.says(Verb::Rollback).starts_with("rejected"), "{}", back.says(Verb::Rollback));
-    assert!(back.says(Verb::Rollback).contains("Add USER"), "{}", back.says(Verb::Rollback));
+    let retry = restricted(Case::serving(1), Some(0)).asks(RequestKind::Retry, "@1");
+    assert!(retry.says(RequestKind::Retry).contains("Add USER"), "{}", retry.says(RequestKind::Retry));
+    let back =
+        restricted(Case::serving(1), Some(0)).spec(1).asks(RequestKind::Rollback, &format!("{}@1", v(2)));
+    assert!(back.says(RequestKind::Rollback).starts_with("rejected"), "{}", back.says(RequestKind::Rollback));
+    assert!(back.says(RequestKind::Rollback).contains("Add USER"), "{}", back.says(RequestKind::Rollback));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Rows 7 to 10: whether the version in place goes live, fails or is restarted.
+//! Whether the version in place goes live, fails or is restarted.
 
 use doce_operator::crd::spec::OnFailure;
 use doce_operator::memory::ledger::Hold;
-use doce_operator::protocol::target::BuildOf;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::observed::{JobState, Rollout, Trouble};
 use doce_operator::reconcile::status::summarize;
@@ -32,7 +32,7 @@ fn a_status_of_an_older_generation_is_ignored() {
 #[test]
 fn an_edited_template_is_restored_and_not_judged() {
     let case = Case::serving(1).spec(2).on_trial(2).rollout(|rollout| {
-        (rollout.faithful, rollout.deadline_over) = (false, true);
+        (rollout.in_sync, rollout.deadline_over) = (false, true);
     });
     assert_eq!(case.rolls().version, Some(v(2)));
 }
@@ -207,7 +207,7 @@ fn a_retried_version_is_judged_only_by_its_new_pods() {
 
 /// 1 serves, 2 is on trial, and the spec yields 3, which has no image.
 fn superseded_on_trial() -> Case {
-    Case::serving(1).spec(3).recorded(3).on_trial(2).job(BuildOf::Key(key(3)), 0, JobState::Running)
+    Case::serving(1).spec(3).recorded(3).on_trial(2).job(BuildTarget::Key(key(3)), 0, JobState::Running)
 }
 
 #[test]

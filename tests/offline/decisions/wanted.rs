@@ -1,4 +1,4 @@
-//! Rows 13 and 14: which version runs, pins, stops, and the port.
+//! Which version runs, pins, stops, and the port.
 
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::act::reverted_at_once;
@@ -140,7 +140,7 @@ fn a_rejected_deployment_does_not_block_the_service() {
 
 #[test]
 fn a_deployment_reverted_by_another_controller_is_reported_and_not_rewritten_in_that_pass() {
-    let mut case = Case::serving(1).rollout(|rollout| rollout.faithful = false);
+    let mut case = Case::serving(1).rollout(|rollout| rollout.in_sync = false);
     let Some(step) = case.step() else { panic!("the Deployment is restored") };
     assert!(matches!(step, Step::ApplyDeployment(_)), "{step:?}");
     assert_eq!(reverted_at_once(&case.project, &step, None), None);

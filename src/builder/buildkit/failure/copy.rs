@@ -25,7 +25,7 @@ pub(super) fn copy(ending: &Ending, error: &str) -> Option<String> {
     Some(match from {
         Some(stage) => format!(
             "{instruction} needs /{file} of the stage {}, which does not exist there: the steps of that stage write \
-             their output elsewhere",
+             their output elsewhere. Correct the path",
             short(stage)
         ),
         None if ending.left_out => format!(

@@ -38,7 +38,7 @@ error: failed to solve: process "/bin/sh -c npm ci" did not complete successfull
 #[test]
 fn a_failure_names_the_step_its_line_and_its_exit_code() {
     let failure = failed("[build 3/5] RUN npm ci", "npm error E404", NPM);
-    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
+    assert_eq!((failure.stage, failure.reason), (Stage::Build, FailureReason::BuildFailed));
     assert_eq!(failure.message, "step [build 3/5] RUN npm ci (Dockerfile, line 5) ended with exit code 1");
 }
 
@@ -59,11 +59,11 @@ fn a_step_killed_for_lack_of_memory_names_the_setting() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 137";
     for short in [ending(end, ""), ending(NPM, "Killed"), ending("", "")] {
         let failure = classify(&short, &advice());
-        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::OutOfMemory));
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, FailureReason::OutOfMemory));
         assert!(failure.message.contains("spec.build.resources.limits.memory"), "{}", failure.message);
     }
     let of_its_own = classify(&ending(NPM, "npm error E404"), &advice());
-    assert_eq!(of_its_own.reason, Reason::BuildFailed, "an earlier step survived the kill");
+    assert_eq!(of_its_own.reason, FailureReason::BuildFailed, "an earlier step survived the kill");
 }
 
 #[test]
@@ -78,16 +78,16 @@ fn well_known_exit_codes_and_errors_are_explained() {
     // Bad input 96: step that fills the disk
     let full = failed("[2/2] RUN yes > /f", "write: no space left on device", &format!("{end} 1"));
     assert!(full.message.contains("disk is full. Free disk space on the nodes"), "{}", full.message);
-    assert_eq!(full.reason, Reason::OutOfDisk);
+    assert_eq!(full.reason, FailureReason::OutOfDisk);
     let copied =
         failed("[2/2] RUN cp a b", "cp: error writing 'b': No space left on device", &format!("{end} 1"));
-    assert_eq!(copied.reason, Reason::OutOfDisk);
+    assert_eq!(copied.reason, FailureReason::OutOfDisk);
     let pulled =
         "failed to resolve source metadata for docker.io/library/node:22: write /x: no space left on device";
-    assert_eq!(of(&format!("error: failed to solve: {pulled}")).reason, Reason::OutOfDisk);
+    assert_eq!(of(&format!("error: failed to solve: {pulled}")).reason, FailureReason::OutOfDisk);
     let copy = "failed to calculate checksum of ref a::b: \"/nope\": not found";
     let missing = failed("[2/2] COPY nope .", "", &format!("error: failed to solve: {copy}"));
-    assert_eq!(missing.reason, Reason::BuildFailed);
+    assert_eq!(missing.reason, FailureReason::BuildFailed);
     assert!(missing.message.starts_with("COPY needs nope, which is not in the build context"));
 }
 
@@ -153,7 +153,7 @@ fn dockerfile_errors_are_verdicts() {
         ("failed to load LLB: network.host is not allowed", "network.host"),
     ] {
         let failure = of(&format!("Dockerfile:1\nerror: failed to solve: {error}"));
-        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{error}");
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, FailureReason::BuildFailed), "{error}");
         assert!(failure.message.contains(part), "{}", failure.message);
     }
 }
@@ -167,7 +167,7 @@ fn missing_and_unreachable_base_images_have_different_reasons() {
         "unexpected status from HEAD request to https://x/v2/: 403 Forbidden",
     ] {
         let failure = of(&format!("{at}{why}"));
-        assert_eq!(failure.reason, Reason::BaseImageNotFound, "{why}");
+        assert_eq!(failure.reason, FailureReason::BaseImageNotFound, "{why}");
         assert!(failure.message.contains("docker.io/library/nope:1"), "{}", failure.message);
     }
     for why in [
@@ -177,10 +177,10 @@ fn missing_and_unreachable_base_images_have_different_reasons() {
         "unexpected status from HEAD request to https://x/v2/: 429 Too Many Requests",
         "unexpected status from HEAD request to https://x/v2/: 503 Service Unavailable",
     ] {
-        assert_eq!(of(&format!("{at}{why}")).reason, Reason::BaseImageUnreachable, "{why}");
+        assert_eq!(of(&format!("{at}{why}")).reason, FailureReason::BaseImageUnreachable, "{why}");
     }
     let layer = "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"http://x\": dial tcp: i/o timeout";
-    assert_eq!(of(&format!("error: failed to solve: {layer}")).reason, Reason::BaseImageUnreachable);
+    assert_eq!(of(&format!("error: failed to solve: {layer}")).reason, FailureReason::BaseImageUnreachable);
 }
 
 // Bad input 105: base image that is not there for the platform of the build
@@ -188,7 +188,7 @@ fn missing_and_unreachable_base_images_have_different_reasons() {
 fn a_base_image_for_another_platform_is_not_reported_as_missing() {
     let at = "failed to resolve source metadata for docker.io/library/arm:1";
     let failure = of(&format!("error: failed to solve: {at}: no match for platform in manifest: not found"));
-    assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed));
+    assert_eq!((failure.stage, failure.reason), (Stage::Build, FailureReason::BuildFailed));
     assert!(
         failure.message.contains("docker.io/library/arm:1 does not exist for the platform of the build"),
         "{failure}"
@@ -200,20 +200,20 @@ fn failed_pushes_are_faults() {
     for (why, reason) in [
         (
             "failed to do request: dial tcp 1.2.3.4:5000: connect: connection refused",
-            Reason::RegistryUnavailable,
+            FailureReason::RegistryUnavailable,
         ),
         (
             "unexpected status from POST request to http://r/: 500 Internal Server Error",
-            Reason::RegistryUnavailable,
+            FailureReason::RegistryUnavailable,
         ),
         (
             "push access denied, repository does not exist or may require authorization",
-            Reason::RegistryDenied,
+            FailureReason::RegistryDenied,
         ),
     ] {
         let failure = of(&format!("error: failed to solve: failed to push r:5000/a:k1: {why}"));
         assert_eq!((failure.stage, failure.reason), (Stage::Push, reason), "{why}");
-        assert_eq!(failure.message.ends_with("; ask ada"), reason == Reason::RegistryDenied);
+        assert_eq!(failure.message.ends_with("; ask ada"), reason == FailureReason::RegistryDenied);
     }
 }
 
@@ -229,17 +229,17 @@ fn a_full_registry_has_its_own_reason() {
         [harbor, "507 Insufficient Storage", "403 Forbidden\ndenied: Quota has been exceeded on namespace"]
     {
         let failure = push(full);
-        assert_eq!((failure.stage, failure.reason), (Stage::Push, Reason::RegistryFull), "{full}");
+        assert_eq!((failure.stage, failure.reason), (Stage::Push, FailureReason::RegistryFull), "{full}");
         assert!(failure.message.ends_with("; ask bob"), "{}", failure.message);
     }
     assert!(push(harbor).message.contains("upper limit of 10.0 MiB"), "{}", push(harbor).message);
     let denied = push("403 Forbidden\ndenied: requested access to the resource is denied");
-    assert_eq!(denied.reason, Reason::RegistryDenied);
+    assert_eq!(denied.reason, FailureReason::RegistryDenied);
     for other in [
         "500 Internal Server Error\nunknown: unknown error",
         "429 Too Many Requests\ntoomanyrequests: Quota exceeded for requests per minute",
     ] {
-        assert_eq!(push(other).reason, Reason::RegistryUnavailable, "{other}");
+        assert_eq!(push(other).reason, FailureReason::RegistryUnavailable, "{other}");
     }
 }
 
@@ -247,11 +247,11 @@ fn a_full_registry_has_its_own_reason() {
 fn a_lost_daemon_is_a_fault() {
     let gone = "error: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF";
     for said in ["", "signal: killed", gone] {
-        assert_eq!(of(said).reason, Reason::BuilderUnavailable, "{said:?}");
+        assert_eq!(of(said).reason, FailureReason::BuilderUnavailable, "{said:?}");
     }
     assert!(of("").message.contains("it printed nothing; if it happens again, find out"), "{}", of(""));
     let runtime = failed("[2/2] RUN x", "0.07 runc run failed: no cgroup mount found in mountinfo", END);
-    assert_eq!(runtime.reason, Reason::BuilderUnavailable);
+    assert_eq!(runtime.reason, FailureReason::BuilderUnavailable);
 }
 
 #[test]
@@ -287,14 +287,21 @@ fn text_of_a_command_is_not_mistaken_for_an_error_of_the_daemon() {
                 "error: failed to solve: {before}{command} did not complete successfully: exit code: 1"
             );
             let failure = failed("[2/2] RUN ./release", "", &end);
-            assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{words}");
+            assert_eq!(
+                (failure.stage, failure.reason),
+                (Stage::Build, FailureReason::BuildFailed),
+                "{words}"
+            );
             assert_eq!(failure.message, "step [2/2] RUN ./release ended with exit code 1", "{words}");
         }
     }
     let end = "error: failed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: ";
     for (why, reason) in [
-        ("rpc error: code = Unavailable desc = error reading from server: EOF", Reason::BuilderUnavailable),
-        ("mkdir /run/x: no space left on device", Reason::OutOfDisk),
+        (
+            "rpc error: code = Unavailable desc = error reading from server: EOF",
+            FailureReason::BuilderUnavailable,
+        ),
+        ("mkdir /run/x: no space left on device", FailureReason::OutOfDisk),
     ] {
         let failure = failed("[2/2] RUN npm ci", "", &format!("{end}{why}"));
         assert_eq!(failure.reason, reason, "the text after the command is from the daemon");
@@ -316,12 +323,12 @@ fn file_names_are_not_mistaken_for_errors_of_the_daemon() {
             "error: failed to solve: failed to compute cache key: failed to calculate checksum of ref r1::r2: \"/{name}\": not found"
         );
         let failure = failed("[2/2] COPY x .", "", &end);
-        assert_eq!((failure.stage, failure.reason), (Stage::Build, Reason::BuildFailed), "{name}");
+        assert_eq!((failure.stage, failure.reason), (Stage::Build, FailureReason::BuildFailed), "{name}");
     }
     let open = "error: failed to solve: of \"x: failed to push r:5000/a:k1: 503 Service Unavailable";
     assert_eq!(
         failed("exporting", "", open).reason,
-        Reason::RegistryUnavailable,
+        FailureReason::RegistryUnavailable,
         "an unclosed quote quotes nothing"
     );
 }
@@ -329,13 +336,13 @@ fn file_names_are_not_mistaken_for_errors_of_the_daemon() {
 #[test]
 fn a_program_missing_from_the_image_is_a_user_error() {
     let why = "runc run failed: unable to start container process: error during container init: exec: \"/bin/sh\": stat";
-    assert_eq!(failed("[2/2] RUN x", why, END).reason, Reason::BuildFailed);
+    assert_eq!(failed("[2/2] RUN x", why, END).reason, FailureReason::BuildFailed);
 }
 
 #[test]
 fn output_of_a_step_is_not_mistaken_for_the_final_error() {
     let end = "error: failed to solve: process \"x\" did not complete successfully: exit code: 3";
     let fake = "1.0 error: failed to solve: failed to push x\nerror: failed to solve: failed to push x";
-    assert_eq!(failed("[2/2] RUN fake", fake, end).reason, Reason::BuildFailed);
-    assert_eq!(failed("[2/2] RUN fake", fake, "").reason, Reason::BuilderUnavailable);
+    assert_eq!(failed("[2/2] RUN fake", fake, end).reason, FailureReason::BuildFailed);
+    assert_eq!(failed("[2/2] RUN fake", fake, "").reason, FailureReason::BuilderUnavailable);
 }

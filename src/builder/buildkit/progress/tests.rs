@@ -3,7 +3,7 @@
 use super::*;
 use crate::builder::buildkit::{ending, failure};
 use crate::builder::registry::Advice;
-use crate::protocol::reason::Reason;
+use crate::protocol::reason::FailureReason;
 
 fn shown(events: &str) -> (Progress, Vec<String>) {
     let mut progress = Progress::default();
@@ -62,7 +62,7 @@ fn a_failed_step_is_named_and_shown_with_its_last_output() {
         "during the build and again at the very end\n{text}"
     );
     let failure = failure::classify(&ending(&progress, false), &Advice::default());
-    assert_eq!(failure.reason, Reason::BuildFailed);
+    assert_eq!(failure.reason, FailureReason::BuildFailed);
     assert!(failure.message.starts_with("step [2/2] RUN [\"/bin/busybox\""), "{}", failure.message);
     assert!(failure.message.ends_with("(Fail, line 3) ended with exit code 3"), "{}", failure.message);
     assert_eq!(progress.steps(), Steps { steps: 2, cached: 1 });
@@ -72,7 +72,7 @@ fn a_failed_step_is_named_and_shown_with_its_last_output() {
 fn real_failures_are_classified() {
     let (copy, _) = shown(include_str!("copy.jsonl"));
     let copy = failure::classify(&ending(&copy, false), &Advice::default());
-    assert_eq!(copy.reason, Reason::BuildFailed);
+    assert_eq!(copy.reason, FailureReason::BuildFailed);
     assert!(
         copy.message.starts_with("COPY needs nope, which is not in the build context"),
         "{}",
@@ -83,7 +83,7 @@ fn real_failures_are_classified() {
     assert!(denied.is_pushing());
     let advice = Advice { refused: "look at Secret push".to_owned(), ..Advice::default() };
     let denied = failure::classify(&ending(&denied, false), &advice);
-    assert_eq!(denied.reason, Reason::RegistryDenied);
+    assert_eq!(denied.reason, FailureReason::RegistryDenied);
     assert!(denied.message.ends_with("look at Secret push"), "{}", denied.message);
 }
 

@@ -107,7 +107,7 @@ fn a_site_serves_no_dot_files_secrets_or_program_sources() {
     for path in ["index.html", "style.css", ".well-known/security.txt", "app.js.map"] {
         assert_eq!(patterns.ignored(path), None, "{path}");
     }
-    assert!(said[0].contains("not served") && said[0].contains(".env"), "{said:?}");
+    assert!(said[0].contains("does not serve") && said[0].contains(".env"), "{said:?}");
     files.push((".dockerignore", "!tool.py"));
     assert_eq!(ignore(&files).0.ignored("tool.py"), None);
 }

@@ -152,9 +152,9 @@ fn choose(
     }
     found.pop().ok_or_else(|| {
         no_builder(
-            "pom.xml does not say what to start: it has no mainClass and no plugin that makes a self-contained jar \
-             (Spring Boot, Quarkus, shade, assembly), and src/main does not have exactly one class with a main method; \
-             name the class with a property exec.mainClass in pom.xml",
+            "pom.xml does not say what to start. It has no mainClass and no plugin that makes a self-contained jar \
+             (Spring Boot, Quarkus, shade, assembly). src/main has no class with a main method, or several. \
+             Name the class in the property exec.mainClass of pom.xml",
         )
     })
 }

@@ -41,7 +41,7 @@ impl Config {
             Value::Computed | Value::Call(..) => {
                 findings.warn(format!(
                     "{path} in {} is computed when the file runs, so the build assumes its default; if that is wrong, \
-                     write a plain text, or set spec.build.outputDirectory for a directory",
+                     write a plain string. For a directory, you can set spec.build.outputDirectory instead",
                     self.file
                 ));
                 None

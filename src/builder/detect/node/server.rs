@@ -67,9 +67,9 @@ pub(super) fn way(
     if command.is_none() {
         if source.settings.framework.is_none() {
             return Err(no_builder(
-                "package.json does not say what to start: it has no \"start\" script, no known framework and no known \
-                 static site builder, its \"main\" is not a file, and there is no server.js, index.js, app.js or \
-                 main.js (nor one in src/, nor in TypeScript); add a \"start\" script or a Dockerfile",
+                "package.json does not say what to start. It has no \"start\" script, no known framework and no known \
+                 static site builder. Its \"main\" is not a file. There is no server.js, index.js, app.js or \
+                 main.js, also not in src/ or in TypeScript. Add a \"start\" script or a Dockerfile",
             ));
         }
         findings.assume(

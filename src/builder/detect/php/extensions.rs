@@ -103,7 +103,7 @@ pub(super) fn of(names: &BTreeSet<String>, findings: &mut Findings) -> Vec<Exten
             let plain = |char: &char| char.is_ascii_alphanumeric() || *char == '_';
             let name: String = name.chars().filter(plain).take(40).collect();
             findings.warn(format!(
-                "the PHP extension {name} is not known and not installed; if the program needs it, add a Dockerfile"
+                "the build does not know the PHP extension {name} and does not install it; if the program needs it, add a Dockerfile"
             ));
         }
     }

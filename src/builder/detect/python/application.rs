@@ -182,8 +182,8 @@ pub(super) fn find(
 pub(super) fn absent(class: &str, interface: Interface) -> Failure {
     let file = if interface == Interface::Wsgi { "wsgi.py" } else { "asgi.py" };
     no_builder(format!(
-        "no module of the source has a line such as \"app = {class}(…)\" or \"app = create_app()\" outside functions, nor a \
-         function create_app without arguments; add a {file} with one, a Procfile with a line \"web: …\", or a Dockerfile"
+        "no module of the source has a line such as \"app = {class}(…)\" or \"app = create_app()\" outside functions. None has a \
+         function create_app without arguments. Add a {file} with such a line, a Procfile with a line \"web: …\", or a Dockerfile"
     ))
 }
 

@@ -39,7 +39,7 @@ async fn trees_that_stand_at_many_places_are_refused_before_they_are_written() {
     let commit = origin.commit_index();
     let (git, tree) = (origin.git(work.path()).await, work.path().join("tree"));
     let failure = checked_out(&git, &commit, &tree).await.unwrap_err();
-    assert_eq!((failure.stage, failure.reason), (Stage::Verify, Reason::SourceTooLarge));
+    assert_eq!((failure.stage, failure.reason), (Stage::Verify, FailureReason::SourceTooLarge));
     assert_eq!(std::fs::read_dir(&tree).unwrap().count(), 0);
 }
 
@@ -118,7 +118,7 @@ async fn a_source_that_git_does_not_get_through_is_a_verdict() {
     let listed = git.checkout(&commit, &tree).await.unwrap_err();
     let written = git.write(&commit, &tree).await.unwrap_err();
     for Failure { stage, reason, message } in [listed, written] {
-        assert_eq!((stage, reason), (Stage::Verify, Reason::SourceTooLarge), "{message}");
+        assert_eq!((stage, reason), (Stage::Verify, FailureReason::SourceTooLarge), "{message}");
         let (reason, log) = (reason.to_string(), String::new());
         let (key, source, subject, author, log_reference) = (None, None, None, None, None);
         let failed = Failed { stage, reason, message, log, key, source, subject, author, log_reference };

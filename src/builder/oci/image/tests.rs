@@ -91,7 +91,7 @@ async fn a_multi_platform_image_is_identified_by_its_index_digest() {
     assert_eq!((image.user.as_str(), &image.ports[..]), ("1000", &[8080][..]));
     let single = describe(&host, &format!("@{}", sum(&manifest))).await.unwrap();
     assert_eq!(single.digest, sum(&manifest));
-    assert_eq!(describe(&host, ":2").await.unwrap_err().reason, Reason::SourceNotFound);
+    assert_eq!(describe(&host, ":2").await.unwrap_err().reason, FailureReason::SourceNotFound);
 }
 
 #[tokio::test]
@@ -100,35 +100,35 @@ async fn an_invalid_or_unexpected_image_is_rejected() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let upwards = "sha256:../../../v1/secrets";
     for (texts, name, reason, words) in [
-        (vec![at("manifests/1", "[]")], ":1", Reason::SourceNotFound, "is not an image"),
+        (vec![at("manifests/1", "[]")], ":1", FailureReason::SourceNotFound, "is not an image"),
         (
             vec![at("manifests/1", &index_of(&[("s390x", &digest)]))],
             ":1",
-            Reason::SourceNotFound,
+            FailureReason::SourceNotFound,
             "platform of this node",
         ),
         (
             vec![at("manifests/1", &index_of(&[(here(), upwards)]))],
             ":1",
-            Reason::SourceNotFound,
+            FailureReason::SourceNotFound,
             "platform of this node",
         ),
         (
             vec![at("manifests/1", &manifest_of(upwards, 1))],
             ":1",
-            Reason::SourceNotFound,
+            FailureReason::SourceNotFound,
             "does not reference its configuration by sha256",
         ),
         (
             vec![at(&format!("manifests/{digest}"), &manifest)],
             "@{digest}",
-            Reason::SourceChanged,
+            FailureReason::SourceChanged,
             "other content",
         ),
         (
             vec![at("manifests/1", &manifest), at(&format!("blobs/{}", sum(CONFIG)), "{}")],
             ":1",
-            Reason::SourceChanged,
+            FailureReason::SourceChanged,
             "other content",
         ),
     ] {
@@ -156,11 +156,11 @@ async fn an_image_registry_cannot_redirect_to_a_forbidden_address() {
     ];
     for (case, texts) in cases {
         let failure = describe(&registry(&texts).await, ":1").await.expect_err(case);
-        assert_eq!(failure.reason, Reason::SourceForbidden, "{case}: {}", failure.message);
+        assert_eq!(failure.reason, FailureReason::SourceForbidden, "{case}: {}", failure.message);
     }
     // Bad input 71: manifest of an image without an end
     let endless = describe(&registry(&[at("manifests/1", "endless")]).await, ":1").await.unwrap_err();
-    assert_eq!(endless.reason, Reason::SourceTooLarge);
+    assert_eq!(endless.reason, FailureReason::SourceTooLarge);
 }
 
 // Bad input 69: token service of an image at the metadata address
@@ -173,5 +173,5 @@ async fn a_token_service_at_a_forbidden_address_is_not_contacted() {
     };
     let host = format!("git.test:{}", serve(Router::new().fallback(answer)).await);
     let failure = describe(&host, ":1").await.unwrap_err();
-    assert_eq!(failure.reason, Reason::SourceForbidden, "{}", failure.message);
+    assert_eq!(failure.reason, FailureReason::SourceForbidden, "{}", failure.message);
 }

@@ -38,7 +38,7 @@ fn seen(pods: &[Arc<Pod>], second: i64) -> BuildJob {
 #[test]
 fn the_reason_a_pod_never_ran_is_recorded_before_the_deadline_deletes_it() {
     let early = seen(&[unscheduled()], 1069);
-    assert_eq!((&early.state, early.last_words), (&JobState::Running, Some(at(1070))));
+    assert_eq!((&early.state, early.cutoff), (&JobState::Running, Some(at(1070))));
     assert_eq!(early.trouble.unwrap().reason, "Unschedulable");
     let late = seen(&[unscheduled()], 1070);
     assert_eq!(late.trouble, None, "the build has ended");
@@ -76,9 +76,9 @@ fn a_pod_deleted_by_its_deadline_counts_as_ended_before_its_job_reports_it() {
 fn a_very_short_deadline_leaves_one_second_before_the_last_words() {
     let mut short = started();
     short.spec.as_mut().unwrap().active_deadline_seconds = Some(1);
-    assert_eq!(job(&short, &[]).unwrap().last_words, Some(at(1001)));
+    assert_eq!(job(&short, &[]).unwrap().cutoff, Some(at(1001)));
     short.status = None;
-    assert_eq!(job(&short, &[]).unwrap().last_words, None, "it has not started");
+    assert_eq!(job(&short, &[]).unwrap().cutoff, None, "it has not started");
 }
 
 /// Whether the Job of the only lookup, which resolved to commit `c1`, is open.
@@ -98,7 +98,7 @@ fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
         ("v1".to_owned(), Record { facts, image: image.then(Default::default), ..Record::default() })
     });
     let mut job = job(&started(), &[]).unwrap();
-    job.of = BuildOf::Lookup(1);
+    job.of = BuildTarget::Lookup(1);
     is_open(Some(&ledger), &records.into_iter().collect(), &job)
 }
 

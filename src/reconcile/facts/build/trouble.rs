@@ -60,8 +60,9 @@ pub(super) fn of_ended(
     trouble(
         Reason::BuildFault,
         format!(
-            "build {name} ended without a report ({ended}{}; see kubectl describe job {name})",
-            how.unwrap_or_default()
+            "build {name} ended without a report ({ended}{}; see kubectl describe job {name} -n {})",
+            how.unwrap_or_default(),
+            job.namespace().unwrap_or_default()
         ),
     )
 }
@@ -72,9 +73,10 @@ pub(super) fn timeout(job: &Job, stage: &str) -> Trouble {
     let at = if stage.is_empty() { String::new() } else { format!(" at stage {stage}") };
     let message = format!(
         "build {} timed out{at} after {seconds} s, which include the wait for a node and for images. Raise \
-         spec.build.timeoutSeconds, or find out what it waited for (kubectl describe job {})",
+         spec.build.timeoutSeconds, or find out what it waited for (kubectl describe job {} -n {})",
         job.name_any(),
-        job.name_any()
+        job.name_any(),
+        job.namespace().unwrap_or_default()
     );
     trouble(Reason::BuildTimeout, message)
 }
@@ -132,8 +134,8 @@ fn forbidden(job: &Job) -> Trouble {
     } else {
         format!(
             "Pod Security, a quota or an admission policy of namespace {namespace} rejected the pod of build {name} \
-             ({look}). Builds need the label pod-security.kubernetes.io/enforce=privileged on the namespace. If it must not \
-             have it, name a prebuilt image in spec.source.image, or ask the platform owner for build.profile remote of \
+             ({look}). Builds need the label pod-security.kubernetes.io/enforce=privileged on the namespace. If the namespace must not \
+             have the label, set a prebuilt image in spec.source.image, or ask the platform owner for build.profile remote of \
              the chart"
         )
     };
@@ -157,7 +159,7 @@ fn container(job: &Job) -> Option<&Container> {
 fn out_of_memory(job: &Job) -> Trouble {
     let limits = container(job).and_then(|build| build.resources.as_ref()?.limits.as_ref());
     let limit = limits.and_then(|limits| limits.get("memory")).map_or_else(
-        || "it has no limit of its own, so the node had none left".to_owned(),
+        || "it has no limit of its own, so the node ran out of memory".to_owned(),
         |limit| format!("its limit is {}", limit.0),
     );
     let message = format!(

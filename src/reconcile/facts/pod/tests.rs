@@ -30,7 +30,7 @@ fn at(second: i64) -> Timestamp {
 /// The trouble at `now` of a container in that state, with a message of the kubelet and the second when it was sent.
 fn trouble(status: &Value, said: Option<(&str, i64)>, now: i64) -> Trouble {
     let sighting =
-        said.map(|(said, second)| ("u".to_owned(), Sighting { said: said.to_owned(), at: at(second) }));
+        said.map(|(said, second)| ("u".to_owned(), ProbeEvent { said: said.to_owned(), at: at(second) }));
     let probe_events = sighting.into_iter().collect();
     let looked = Looked { now: at(now), probe_events: &probe_events };
     let (pod, check) = (pod(status), check());

@@ -59,7 +59,7 @@ fn compile() -> Result<PathBuf, Error> {
     let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     progress::say(format_args!("building the operator"));
     let status = cargo()
-        .args(["build", "--quiet", "--release", "--locked", "--bin=doce-operator", "--target", &target])
+        .args(["build", "--quiet", "--profile=quick", "--locked", "--bin=doce-operator", "--target", &target])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         // `cargo run` sets this for the launcher itself, and it must not affect this build.
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
@@ -74,5 +74,5 @@ fn compile() -> Result<PathBuf, Error> {
     }
     progress::say(format_args!("  took {}", progress::seconds(began)));
     let directory = metadata["target_directory"].as_str().unwrap_or("target");
-    Ok(Path::new(directory).join(target).join("release/doce-operator"))
+    Ok(Path::new(directory).join(target).join("quick/doce-operator"))
 }
