@@ -37,7 +37,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`text`], [`quantity`] | bounded texts for people; amounts of CPU and memory |
+//! | [`text`], [`quantity`], [`distribution`] | bounded texts for people; amounts of CPU and memory; what every client of a registry must know |
 //! | [`protocol`] | what operator and build pod tell each other: order, target, report, reason |
 //! | [`crd`] | what a person writes and reads |
 //! | [`version`] | build keys and version hashes |
@@ -71,6 +71,7 @@ pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod desired;
+pub mod distribution;
 pub mod election;
 pub mod gc;
 pub mod image_cleanup;

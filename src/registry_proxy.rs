@@ -20,6 +20,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
+use crate::distribution::DIGEST;
+
 use connection_limit::{ConnectionLimit, Slot};
 use request::{Answer, read};
 
@@ -45,7 +47,7 @@ const ANSWERED: [HeaderName; 7] = [
     header::CONTENT_RANGE,
     header::ACCEPT_RANGES,
     header::ETAG,
-    HeaderName::from_static("docker-content-digest"),
+    HeaderName::from_static(DIGEST),
     HeaderName::from_static("docker-distribution-api-version"),
 ];
 

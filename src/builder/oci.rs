@@ -13,6 +13,7 @@ use super::http::{self, Http, Question};
 use super::outcome::Failure;
 use super::registry;
 use super::source::MAX_BYTES;
+use crate::distribution::{LARGEST, MANIFEST, is_sum};
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
@@ -21,9 +22,7 @@ mod image;
 
 /// Media type of the layer with the source.
 pub(super) const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const REVISION: &str = "org.opencontainers.image.revision";
-const MAX_MANIFEST: usize = 4 << 20;
 const MAX_TOKEN: usize = 64 << 10;
 
 /// An artifact as its registry describes it.
@@ -79,7 +78,7 @@ impl Registries<'_> {
         if response.status() != StatusCode::OK {
             return Err(http::refused(&url, response.status(), Stage::Resolve));
         }
-        let body = http::text(response, MAX_MANIFEST, Stage::Resolve).await?;
+        let body = http::text(response, LARGEST, Stage::Resolve).await?;
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
         if parsed.digest().is_some_and(|wanted| wanted != digest) {
             let message = format!("the registry returned other content for {reference}: {digest}");
@@ -167,10 +166,6 @@ impl Registries<'_> {
         let token = ["token", "access_token"].iter().find_map(|key| body[*key].as_str());
         Ok(token.map(|token| format!("Bearer {token}")))
     }
-}
-
-fn is_sum(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn holds_none(reference: &str) -> Failure {

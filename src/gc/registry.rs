@@ -5,19 +5,14 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+
+use crate::distribution::{DIGEST, INDEX, LARGEST, MANIFESTS, Page, is_digest, is_repository, is_tag};
 
 /// Repositories per page.
 const PAGE: usize = 100;
 /// Most repositories, and most tags per repository, that one sweep reads.
 const MOST: usize = 10_000;
-/// Largest answer in bytes: registries accept manifests of at most 4 MiB.
-const LARGEST: usize = 4 << 20;
-const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-                     application/vnd.docker.distribution.manifest.v2+json, \
-                     application/vnd.docker.distribution.manifest.list.v2+json";
-const DIGEST: &str = "docker-content-digest";
 /// An empty index. To delete a manifest deletes its tags; not every registry can delete a tag alone.
 const NOTHING: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
@@ -58,13 +53,6 @@ pub struct Manifest {
     pub kind: String,
     /// Its bytes.
     pub content: Vec<u8>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Page {
-    repositories: Option<Vec<String>>,
-    tags: Option<Vec<String>>,
 }
 
 impl Registry {
@@ -110,7 +98,7 @@ impl Registry {
     /// The digest that a tag points to; `None` if the tag no longer exists.
     pub async fn digest(&self, repository: &str, tag: &str) -> Result<Option<String>, Error> {
         let (what, request) = self.request(Method::HEAD, &format!("{repository}/manifests/{tag}"));
-        let response = request.header(ACCEPT, KINDS).send().await?;
+        let response = request.header(ACCEPT, MANIFESTS).send().await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -125,7 +113,7 @@ impl Registry {
     /// The manifest of a tag or digest; `None` if it no longer exists.
     pub async fn manifest(&self, repository: &str, tag: &str) -> Result<Option<Manifest>, Error> {
         let (what, request) = self.request(Method::GET, &format!("{repository}/manifests/{tag}"));
-        let response = request.header(ACCEPT, KINDS).send().await?;
+        let response = request.header(ACCEPT, MANIFESTS).send().await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -141,7 +129,7 @@ impl Registry {
     pub async fn untag(&self, repository: &str, tag: &str) -> Result<(), Error> {
         let nothing = Manifest {
             digest: format!("sha256:{}", hex::encode(Sha256::digest(NOTHING))),
-            kind: "application/vnd.oci.image.index.v1+json".to_owned(),
+            kind: INDEX.to_owned(),
             content: NOTHING.as_bytes().to_vec(),
         };
         self.tag(repository, tag, &nothing).await?;
@@ -199,23 +187,4 @@ async fn body(what: &str, mut response: Response) -> Result<Vec<u8>, Error> {
         content.extend_from_slice(&chunk);
     }
     Ok(content)
-}
-
-/// Whether a name is safe in a URL without escapes.
-fn is_repository(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    name.len() <= 255
-        && name.split('/').all(|part| !part.starts_with('.') && !part.is_empty() && part.bytes().all(plain))
-}
-
-fn is_digest(text: &str) -> bool {
-    let sum = text.strip_prefix("sha256:");
-    sum.is_some_and(|sum| {
-        sum.len() == 64 && sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
-}
-
-fn is_tag(tag: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=128).contains(&tag.len()) && !tag.starts_with('.') && tag.bytes().all(plain)
 }

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Base.
     ("text", &[]),
     ("quantity", &[]),
+    ("distribution", &[]),
     ("protocol", &[]),
     ("crd", &["protocol::framework", "protocol::order::Strategy", "text"]),
     ("version", &["protocol::order"]),
@@ -182,18 +183,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("controller", &["reconcile", "build_queue", "cluster", "crd", "election", "text"]),
     ("probes", &["reconcile", "election"]),
     // Separate processes.
-    ("builder", &["protocol", "version", "text"]),
+    ("builder", &["distribution", "protocol", "version", "text"]),
     ("gc", &["cluster", "gc::references", "gc::choose", "gc::registry"]),
     ("gc::references", &["crd", "desired::names", "desired::job_env", "memory::revisions"]),
     ("gc::choose", &["gc::references", "protocol::order"]),
-    ("gc::registry", &[]),
-    ("registry_proxy", &["registry_proxy::request", "text"]),
+    ("gc::registry", &["distribution"]),
+    ("registry_proxy", &["registry_proxy::request", "distribution", "text"]),
     ("registry_proxy::request", &[]),
 ];
 
 /// Pure modules: the same input yields the same output.
 const NO_IO: &[&str] = &[
     "text",
+    "distribution",
     "quantity",
     "protocol::framework",
     "protocol::order::cleanup",

@@ -5,27 +5,23 @@ use std::collections::BTreeSet;
 
 use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Method, Response, StatusCode, Url};
-use serde::Deserialize;
 
 use crate::builder::credentials::Credentials;
 use crate::builder::http::{self, Http, Question};
 use crate::builder::oci::Registries;
 use crate::builder::outcome::Failure;
 use crate::builder::registry;
+use crate::distribution::{DIGEST, LARGEST, MANIFESTS, Page, is_digest, is_tag};
 use crate::protocol::order::cleanup::pushed;
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
-const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-                     application/vnd.docker.distribution.manifest.v2+json, \
-                     application/vnd.docker.distribution.manifest.list.v2+json";
 /// Tags in one answer.
 const PAGE: usize = 1000;
 /// Most tags of a repository that are listed.
 const MOST_TAGS: usize = 10_000;
 /// Most tags created by others that are checked.
 const MOST_OTHERS: usize = 200;
-const LARGEST: usize = 4 << 20;
 
 /// Why an image was not deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,12 +55,6 @@ pub(in crate::builder) struct Repository<'a> {
     host: String,
     path: String,
     base: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Page {
-    tags: Option<Vec<String>>,
 }
 
 impl<'a> Repository<'a> {
@@ -172,7 +162,7 @@ impl<'a> Repository<'a> {
                 url.query_pairs_mut().append_pair("last", last);
             }
         }
-        let question = Question { accept: Some(KINDS), ..Question::default() };
+        let question = Question { accept: Some(MANIFESTS), ..Question::default() };
         let response = self.http.send(method.clone(), &url, question, Stage::Push).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -204,13 +194,6 @@ fn has_next(headers: &HeaderMap) -> bool {
 }
 
 fn digest(headers: &HeaderMap) -> Option<String> {
-    let digest = headers.get("docker-content-digest")?.to_str().ok()?;
-    let sum = digest.strip_prefix("sha256:")?;
-    (sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digest.to_owned())
-}
-
-/// A tag that can stand in a URL as it is.
-fn is_tag(tag: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=128).contains(&tag.len()) && !tag.starts_with('.') && tag.bytes().all(plain)
+    let digest = headers.get(DIGEST)?.to_str().ok()?;
+    is_digest(digest).then(|| digest.to_owned())
 }

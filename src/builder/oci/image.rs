@@ -8,15 +8,14 @@ use oci_client::manifest::OciManifest;
 use reqwest::StatusCode;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, MAX_MANIFEST, Registries, is_sum};
+use super::{Answer, Registries};
 use crate::builder::http::{self, Question};
 use crate::builder::outcome::Failure;
 use crate::builder::registry::{Error, Image};
+use crate::distribution::{LARGEST, MANIFESTS, is_digest};
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
-const KINDS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 /// Time limit for all its responses together.
 const TIME: Duration = Duration::from_mins(1);
 
@@ -57,7 +56,7 @@ impl Registries<'_> {
         &self,
         reference: &Reference,
     ) -> Result<(String, OciManifest, Option<String>), Failure> {
-        let Answer { url, response, authorization } = self.ask(reference, KINDS).await?;
+        let Answer { url, response, authorization } = self.ask(reference, MANIFESTS).await?;
         let image = reference.to_string();
         match response.status() {
             StatusCode::OK => {}
@@ -65,7 +64,7 @@ impl Registries<'_> {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(Error::Denied(image).of_source()),
             status => return Err(http::refused(&url, status, Stage::Resolve)),
         }
-        let body = http::text(response, MAX_MANIFEST, Stage::Resolve).await?;
+        let body = http::text(response, LARGEST, Stage::Resolve).await?;
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
         if reference.digest().is_some_and(|wanted| wanted != digest) {
             return Err(changed(reference, &digest));
@@ -89,14 +88,10 @@ impl Registries<'_> {
         if response.status() != StatusCode::OK {
             return Err(http::refused(&url, response.status(), Stage::Resolve));
         }
-        let body = http::text(response, MAX_MANIFEST, Stage::Resolve).await?;
+        let body = http::text(response, LARGEST, Stage::Resolve).await?;
         let found = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
         if found == digest { Ok(body) } else { Err(changed(reference, &found)) }
     }
-}
-
-fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(is_sum)
 }
 
 fn changed(reference: &Reference, found: &str) -> Failure {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use oci_client::client::{Config, ImageLayer};
 use oci_client::manifest::OciImageManifest;
 
+use crate::distribution::MANIFEST;
+
 use super::{Error, Registry, explain, parse};
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const TITLE: &str = "org.opencontainers.image.title";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 

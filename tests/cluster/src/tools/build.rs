@@ -42,7 +42,8 @@ pub(super) fn into_cache(tool: &Pinned, cache: &Path, interrupted: &AtomicBool) 
         fs::remove_dir_all(&work).attempt(|| format!("remove {}", work.display()))?;
     }
     fs::create_dir_all(work.join("bin")).attempt(|| format!("create {}", work.display()))?;
-    for (name, text) in [("go.mod", tool.go_mod), ("go.sum", tool.go_sum)] {
+    let main = tool.main.map(|text| ("main.go", text));
+    for (name, text) in [("go.mod", tool.go_mod), ("go.sum", tool.go_sum)].into_iter().chain(main) {
         fs::write(work.join(name), text).attempt(|| format!("write {name} into {}", work.display()))?;
     }
     for package in tool.packages() {
@@ -63,7 +64,7 @@ fn compile(tool: &Pinned, package: &'static str, work: &Path, interrupted: &Atom
         .args(tool.flags())
         .arg("-o")
         .arg(work.join("bin").join(program(package)))
-        .arg(package)
+        .arg(if tool.main.is_some() { "." } else { package })
         .current_dir(work)
         .env("CGO_ENABLED", "0")
         .env("GOWORK", "off")

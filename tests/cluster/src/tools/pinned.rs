@@ -14,6 +14,9 @@ pub(super) struct Pinned {
     pub(super) name: &'static str,
     pub(super) go_mod: &'static str,
     pub(super) go_sum: &'static str,
+    /// A program of our own in its directory, which only imports what the module needs. Without one, the tools that
+    /// `go.mod` lists are built.
+    pub(super) main: Option<&'static str>,
     /// Build tags.
     tags: &'static str,
     /// The module whose version is stamped into the programs. Without the stamp they report v0.0.0.
@@ -28,12 +31,19 @@ macro_rules! pinned {
             name: $name,
             go_mod: include_str!(concat!("../../tools/", $name, "/go.mod")),
             go_sum: include_str!(concat!("../../tools/", $name, "/go.sum")),
+            main: None,
             tags: $tags,
             stamp: $stamp,
             modes: $modes,
         }
     };
 }
+
+/// `CoreDNS` with the plugins that the cluster uses.
+const COREDNS: Pinned = Pinned {
+    main: Some(include_str!("../../tools/coredns/main.go")),
+    ..pinned!("coredns", "", None, &[Mode::Node])
+};
 
 const BOTH: &[Mode] = &[Mode::ControlPlane, Mode::Node];
 
@@ -42,7 +52,7 @@ pub(super) const ALL: &[Pinned] = &[
     pinned!("etcd", "", None, BOTH),
     pinned!("rootlesskit", "osusergo netgo static_build", None, &[Mode::Node]),
     pinned!("buildkit", "osusergo netgo static_build seccomp", None, &[Mode::Node]),
-    pinned!("coredns", "", None, &[Mode::Node]),
+    COREDNS,
     pinned!("kwok", "", None, &[Mode::ControlPlane]),
     pinned!("helm", "", None, BOTH),
     pinned!("kubernetes", "", Some("k8s.io/kubernetes"), BOTH),
@@ -103,7 +113,7 @@ impl Pinned {
     /// Its directory in the cache, which is named after a hash of pins and flags.
     pub(super) fn dir(&self, cache: &Path) -> PathBuf {
         let mut hash = Sha256::new();
-        for part in [self.go_mod, self.go_sum, &self.flags().join("\0")] {
+        for part in [self.go_mod, self.go_sum, self.main.unwrap_or_default(), &self.flags().join("\0")] {
             hash.update(part);
             hash.update("\0");
         }
@@ -167,5 +177,6 @@ mod tests {
         let other = Pinned { go_sum: "", ..*tool };
         assert!(tool.dir(cache).starts_with(cache));
         assert_ne!(tool.dir(cache), other.dir(cache));
+        assert_ne!(COREDNS.dir(cache), Pinned { main: None, ..COREDNS }.dir(cache));
     }
 }
