@@ -14,15 +14,15 @@ pub mod inventory;
 pub mod leases;
 pub mod live_projects;
 pub mod ownership;
+pub mod packed;
 pub mod probe_events;
 mod reads;
 mod repair_metadata;
 pub mod writes;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use kube::{Client, ResourceExt as _};
+use kube::Client;
 
 use crate::crd::{ProjectDeployment, field_managers};
 pub use cache::Cache;
@@ -35,8 +35,6 @@ pub struct Cluster {
     client: Client,
     caches: Arc<Caches>,
     events: events::Recorder,
-    /// Projects as our own last status write returned them, until the watch reports that write.
-    reported: Arc<Mutex<HashMap<String, ProjectDeployment>>>,
 }
 
 impl Cluster {
@@ -44,7 +42,7 @@ impl Cluster {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let events = events::Recorder::new(client.clone());
-        Self { client, caches: Arc::default(), events, reported: Arc::default() }
+        Self { client, caches: Arc::default(), events }
     }
 
     /// Access that sends writes only while `fence` is open.
@@ -65,30 +63,17 @@ impl Cluster {
         self.caches.clone()
     }
 
-    /// Stores the object that a status write returned.
+    /// Stores the object that a read or a write of its status returned.
     pub fn remember(&self, mut written: ProjectDeployment) {
         field_managers::thin(written.metadata.managed_fields.as_mut());
-        let Some(uid) = written.uid() else { return };
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, written);
+        self.caches.resources.wrote(written);
     }
 
-    /// The newer of the watched object and the one that our own last status write returned.
-    pub fn newest(&self, told: &Arc<ProjectDeployment>) -> Arc<ProjectDeployment> {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let uid = told.uid().unwrap_or_default();
-        match reported.get(&uid) {
-            Some(written) if cache::age(written) > cache::age(&**told) => Arc::new(written.clone()),
-            Some(_) => {
-                reported.remove(&uid);
-                told.clone()
-            }
-            None => told.clone(),
-        }
-    }
-
-    /// Forgets an object that is gone.
-    pub fn forget(&self, uid: &str) {
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    /// The newest known state of the project with this uid; `None` if it is gone.
+    #[must_use]
+    pub fn newest(&self, namespace: &str, name: &str, uid: &str) -> Option<Arc<ProjectDeployment>> {
+        let known = self.caches.resources.of(&(namespace.to_owned(), name.to_owned()));
+        known.into_iter().find(|object| object.metadata.uid.as_deref() == Some(uid))
     }
 
     /// The caches that the watches fill.

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::{Action, Config as Concurrency, applier};
 use kube::runtime::reflector::{self, ObjectRef, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -86,8 +87,7 @@ async fn loop_until(
     let (reader, writer) = reflector::store();
     let projects = projects(context, writer);
     let children = stream::poll_fn(|polled| news.poll_recv(polled));
-    let children =
-        children.map(|(namespace, name)| ObjectRef::<ProjectDeployment>::new(&name).within(&namespace));
+    let children = children.map(by_key);
     let queue =
         stream::select(projects, children).take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
     let concurrency = Concurrency::default().concurrency(context.config.concurrency);
@@ -129,30 +129,67 @@ fn projects(
     let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
     let events = events
         .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()))
-        .reflect(writer)
-        .inspect(move |event| {
-            let Ok(event) = event else { return };
+        .map_ok(move |event| {
             let caches = shared.cluster.caches();
-            if caches.projects.heard(event) {
+            if caches.projects.heard(&event) {
                 caches.jobs_changed.notify_one(); // Waiting builds may belong to a known project now.
             }
-            if let watcher::Event::Delete(object) = event {
-                let uid = object.uid().unwrap_or_default();
-                shared.cluster.forget(&uid);
-                shared.status_debounce.written(&uid);
+            if let watcher::Event::Delete(object) = &event {
+                shared.status_debounce.written(&object.uid().unwrap_or_default());
             }
-        });
-    events.touched_objects().filter_map(|touched| async {
-        let touched = touched
-            .inspect_err(|error| tracing::warn!(%error, "watch of ProjectDeployments failed, restarting it"));
-        touched.ok().map(|object| ObjectRef::from_obj(&object))
-    })
+            let named = named(&event);
+            caches.resources.heard(event);
+            named
+        })
+        .reflect(writer);
+    let shared = context.clone();
+    let concerned = move |event: Result<watcher::Event<ProjectDeployment>, watcher::Error>| match event {
+        Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
+            vec![ObjectRef::from_obj(&object)]
+        }
+        // Only now: until a list is complete, the cache has what was known before it.
+        Ok(watcher::Event::InitDone) => {
+            shared.cluster.caches().resources.keys().into_iter().map(by_key).collect()
+        }
+        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => vec![],
+        Err(error) => {
+            tracing::warn!(%error, "watch of ProjectDeployments failed, restarting it");
+            vec![]
+        }
+    };
+    events.flat_map(move |event| stream::iter(concerned(event)))
+}
+
+fn by_key((namespace, name): Key) -> ObjectRef<ProjectDeployment> {
+    ObjectRef::new(&name).within(&namespace)
+}
+
+/// The event, with only the names of its object: the queue needs no more, and the cache has the rest.
+fn named(event: &watcher::Event<ProjectDeployment>) -> watcher::Event<ProjectDeployment> {
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    let named = |object: &ProjectDeployment| {
+        let ObjectMeta { name, namespace, uid, resource_version, .. } = object.metadata.clone();
+        let metadata = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
+        ProjectDeployment { metadata, ..ProjectDeployment::default() }
+    };
+    match event {
+        Apply(object) => Apply(named(object)),
+        Delete(object) => Delete(named(object)),
+        InitApply(object) => InitApply(named(object)),
+        Init => Init,
+        InitDone => InitDone,
+    }
 }
 
 async fn pass(object: Arc<ProjectDeployment>, context: ApplierContext) -> Result<Action, Error> {
     let uid = object.uid().unwrap_or_default();
-    let told = context.cluster.newest(&object);
-    let Some(object) = context.cluster.confirmed(told).await.map_err(Error::Observe)? else {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let known = context.cluster.newest(&namespace, &name, &uid);
+    let object = match known {
+        Some(known) => context.cluster.confirmed(known).await.map_err(Error::Observe)?,
+        None => None,
+    };
+    let Some(object) = object else {
         // An event is about to arrive: the object is gone, or a list in progress will contain it.
         return Ok(Action::requeue(Duration::from_secs(1)));
     };

@@ -1,18 +1,18 @@
 //! The cache of one kind, by project. Our own write enters it before the watch event arrives, so the next pass sees it;
-//! an older event cannot undo it. Nothing here talks to the API server.
+//! an older event cannot undo it. Objects of projects at rest are packed. Nothing here talks to the API server.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt as _};
 
-use crate::desired::names;
+use super::packed::{Entry, Pack};
 
 /// Namespace and name of a project.
 pub type Key = (String, String);
 
-/// The objects of one kind that have a project's label.
+/// The objects of one kind that belong to projects.
 #[derive(Debug)]
 pub struct Cache<K> {
     inner: Mutex<Inner<K>>,
@@ -20,11 +20,13 @@ pub struct Cache<K> {
 
 #[derive(Debug)]
 struct Inner<K> {
-    objects: HashMap<Key, BTreeMap<String, Arc<K>>>,
+    objects: Objects<K>,
+    /// Projects with an object that is not packed yet.
+    whole: HashSet<Key>,
     /// Uids that we deleted and whose deletion the watch has not reported yet.
     deleted: HashSet<String>,
     /// Objects of a list in progress.
-    listed: Option<HashMap<Key, BTreeMap<String, Arc<K>>>>,
+    listed: Option<Objects<K>>,
     /// Objects that we wrote since the list began: they may be newer than the list.
     written: Vec<Arc<K>>,
     /// Projects that lost an object that we did not delete.
@@ -32,10 +34,14 @@ struct Inner<K> {
     synced: bool,
 }
 
+/// The objects of each project, ordered by name. Most projects have one or two of a kind.
+type Objects<K> = HashMap<Key, Vec<Entry<K>>>;
+
 impl<K> Default for Cache<K> {
     fn default() -> Self {
         let inner = Inner {
             objects: HashMap::new(),
+            whole: HashSet::new(),
             deleted: HashSet::new(),
             listed: None,
             written: vec![],
@@ -46,15 +52,40 @@ impl<K> Default for Cache<K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Cache<K> {
-    /// The objects of one project, ordered by name.
+impl<K: Pack> Cache<K> {
+    /// The objects of one project, ordered by name. They stay whole until the project rests.
     pub fn of(&self, key: &Key) -> Vec<Arc<K>> {
-        self.lock().objects.get(key).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
+        let mut inner = self.lock();
+        let Some(entries) = inner.objects.get_mut(key) else { return vec![] };
+        let objects = entries.iter_mut().filter_map(Entry::open).collect();
+        inner.whole.insert(key.clone());
+        objects
     }
 
     /// Every object.
     pub fn all(&self) -> Vec<Arc<K>> {
-        self.lock().objects.values().flat_map(|objects| objects.values().cloned()).collect()
+        self.lock().objects.values().flatten().filter_map(Entry::peek).collect()
+    }
+
+    /// Every project with an object.
+    pub fn keys(&self) -> Vec<Key> {
+        self.lock().objects.keys().cloned().collect()
+    }
+
+    /// The node ports in use.
+    pub fn node_ports(&self) -> HashSet<u16> {
+        self.lock().objects.values().flatten().filter_map(|entry| entry.node_port).collect()
+    }
+
+    /// Packs what nothing has used since the last call.
+    pub fn rest(&self) {
+        let Inner { objects, whole, .. } = &mut *self.lock();
+        whole.retain(|key| {
+            objects.get_mut(key).is_some_and(|entries| {
+                // Every entry, not only up to the first one that stays whole.
+                entries.iter_mut().map(Entry::rest).fold(false, |some, whole| some | whole)
+            })
+        });
     }
 
     /// The first list is complete.
@@ -69,18 +100,19 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 
     /// Stores an object that we wrote.
     pub fn wrote(&self, object: K) {
-        let Some(key) = key(&object) else { return };
+        let Some(key) = object.project() else { return };
         let mut inner = self.lock();
         let object = Arc::new(object);
         if inner.listed.is_some() {
             inner.written.push(object.clone());
         }
-        put_newer(&mut inner.objects, key, object);
+        inner.whole.insert(key.clone());
+        put_newer(&mut inner.objects, key, Entry::new(object));
     }
 
     /// Removes an object that we deleted. Late events of it are ignored.
     pub fn removed(&self, object: &K) {
-        let Some(key) = key(object) else { return };
+        let Some(key) = object.project() else { return };
         let mut inner = self.lock();
         inner.deleted.extend(object.uid());
         take(&mut inner.objects, &key, object);
@@ -91,16 +123,17 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         let mut inner = self.lock();
         match event {
             Event::Apply(object) => {
-                let Some(key) = key(&object) else { return vec![] };
+                let Some(key) = object.project() else { return vec![] };
                 if object.uid().is_some_and(|uid| inner.deleted.contains(&uid)) {
                     return vec![];
                 }
-                put_newer(&mut inner.objects, key.clone(), Arc::new(object));
+                put_newer(&mut inner.objects, key.clone(), Entry::new(Arc::new(object)));
+                inner.whole.insert(key.clone());
                 vec![key]
             }
             Event::Delete(object) => {
-                let Some(key) = key(&object) else { return vec![] };
-                if !object.uid().is_some_and(|uid| inner.deleted.remove(&uid)) {
+                let Some(key) = object.project() else { return vec![] };
+                if !object.uid().is_some_and(|uid| inner.deleted.remove(&uid)) && K::IS_CHILD {
                     inner.take_lost_child.insert(key.clone());
                 }
                 take(&mut inner.objects, &key, &object);
@@ -112,8 +145,10 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
                 vec![]
             }
             Event::InitApply(object) => {
-                if let (Some(key), Some(listed)) = (key(&object), inner.listed.as_mut()) {
-                    put_newer(listed, key, Arc::new(object));
+                if let (Some(key), Some(listed)) = (object.project(), inner.listed.as_mut()) {
+                    let mut entry = Entry::new(Arc::new(object));
+                    entry.pack(); // A list has objects of every project, and most of them rest.
+                    put_newer(listed, key, entry);
                 }
                 vec![]
             }
@@ -135,7 +170,7 @@ pub(super) trait Losses {
     fn lost_child(&self, key: &Key) -> bool;
 }
 
-impl<K: Resource<DynamicType = ()>> Losses for Cache<K> {
+impl<K: Pack> Losses for Cache<K> {
     fn take_lost_child(&self, key: &Key) -> bool {
         self.lock().take_lost_child.remove(key)
     }
@@ -145,28 +180,28 @@ impl<K: Resource<DynamicType = ()>> Losses for Cache<K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Inner<K> {
+impl<K: Pack> Inner<K> {
     /// The list is complete: it replaces all objects except our own writes since it began.
     fn relisted(&mut self) -> Vec<Key> {
         let Some(mut listed) = self.listed.take() else { return vec![] };
         for object in std::mem::take(&mut self.written) {
-            if let Some(key) = key(&*object) {
-                put_newer(&mut listed, key, object);
+            if let Some(key) = object.project() {
+                put_newer(&mut listed, key, Entry::new(object));
             }
         }
         for objects in listed.values_mut() {
-            objects.retain(|_, object| object.uid().is_none_or(|uid| !self.deleted.contains(&uid)));
+            objects.retain(|entry| entry.uid.as_ref().is_none_or(|uid| !self.deleted.contains(uid)));
         }
         let deleted = std::mem::take(&mut self.deleted);
         let before = std::mem::replace(&mut self.objects, listed);
         let vanished = before.iter().filter(|(key, objects)| {
             let there = self.objects.get(*key);
-            objects.iter().any(|(name, object)| {
-                object.uid().is_none_or(|uid| !deleted.contains(&uid))
-                    && there.is_none_or(|there| !there.contains_key(name))
+            objects.iter().any(|entry| {
+                let stays = |there: &Vec<Entry<K>>| there.iter().any(|other| other.name == entry.name);
+                entry.uid.as_ref().is_none_or(|uid| !deleted.contains(uid)) && !there.is_some_and(stays)
             })
         });
-        self.take_lost_child.extend(vanished.map(|(key, _)| key.clone()));
+        self.take_lost_child.extend(vanished.filter(|_| K::IS_CHILD).map(|(key, _)| key.clone()));
         let first = !std::mem::replace(&mut self.synced, true);
         if first {
             return vec![]; // At its start, the operator reconciles every project anyway.
@@ -176,30 +211,109 @@ impl<K: Resource<DynamicType = ()>> Inner<K> {
     }
 }
 
-fn key<K: Resource>(object: &K) -> Option<Key> {
-    let project = object.labels().get(names::PROJECT)?;
-    Some((object.namespace()?, project.clone()))
-}
-
 /// The resource version as a number. Those of one kind are comparable (Kubernetes 1.35, KEP-5504; etcd always did so).
 pub(super) fn age<K: Resource>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-fn put_newer<K: Resource>(objects: &mut HashMap<Key, BTreeMap<String, Arc<K>>>, key: Key, object: Arc<K>) {
+fn put_newer<K: Pack>(objects: &mut Objects<K>, key: Key, entry: Entry<K>) {
     let objects = objects.entry(key).or_default();
-    let newer = objects.get(&object.name_any()).is_none_or(|there| age(&**there) <= age(&*object));
-    if newer {
-        objects.insert(object.name_any(), object);
+    match objects.binary_search_by(|there| there.name.cmp(&entry.name)) {
+        Ok(at) if objects[at].age <= entry.age => objects[at] = entry,
+        Ok(_) => {}
+        Err(at) => objects.insert(at, entry),
     }
 }
 
-fn take<K: Resource>(objects: &mut HashMap<Key, BTreeMap<String, Arc<K>>>, key: &Key, object: &K) {
+fn take<K: Pack>(objects: &mut Objects<K>, key: &Key, object: &K) {
     let Some(of_project) = objects.get_mut(key) else { return };
-    if of_project.get(&object.name_any()).is_some_and(|there| there.uid() == object.uid()) {
-        of_project.remove(&object.name_any());
-    }
+    of_project.retain(|entry| entry.name != object.name_any() || entry.uid != object.uid());
     if of_project.is_empty() {
         objects.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Service;
+    use kube::ResourceExt as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::desired::names;
+
+    fn service(name: &str, version: u64, port: u16) -> Service {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": name, "namespace": "n", "uid": format!("uid-{name}"), "resourceVersion": version.to_string(),
+                "labels": { names::PROJECT: "shop" },
+            },
+            "spec": { "ports": [{ "port": 80, "nodePort": port }] },
+        }))
+        .unwrap()
+    }
+
+    fn shop() -> Key {
+        ("n".to_owned(), "shop".to_owned())
+    }
+
+    fn versions(cache: &Cache<Service>) -> Vec<Option<String>> {
+        cache.of(&shop()).iter().map(|object| object.resource_version()).collect()
+    }
+
+    fn packed(cache: &Cache<Service>) -> bool {
+        cache.lock().whole.is_empty()
+    }
+
+    #[test]
+    fn an_older_event_does_not_undo_our_own_write() {
+        let cache = Cache::default();
+        cache.wrote(service("a", 7, 30_001));
+        cache.heard(Event::Apply(service("a", 5, 30_000)));
+        assert_eq!(versions(&cache), [Some("7".to_owned())]);
+        cache.removed(&service("a", 7, 30_001));
+        assert_eq!(
+            cache.heard(Event::Apply(service("a", 8, 30_001))),
+            [],
+            "a late event of a deleted object"
+        );
+        assert_eq!(versions(&cache), []);
+    }
+
+    #[test]
+    fn objects_at_rest_are_packed_and_an_event_or_a_read_keeps_them_whole() {
+        let cache = Cache::default();
+        cache.wrote(service("a", 1, 30_001));
+        cache.rest();
+        assert!(!packed(&cache), "it was just written");
+        cache.rest();
+        assert!(packed(&cache));
+        assert_eq!((cache.node_ports(), cache.all().len(), cache.keys()), ([30_001].into(), 1, vec![shop()]));
+        assert!(packed(&cache), "a look at all of them keeps none whole");
+        assert_eq!(versions(&cache).len(), 1);
+        assert!(!packed(&cache));
+        cache.rest();
+        cache.heard(Event::Apply(service("b", 2, 30_002)));
+        cache.rest();
+        assert!(!packed(&cache), "the event came after the last rest");
+        cache.rest();
+        assert!(packed(&cache));
+    }
+
+    #[test]
+    fn a_list_is_packed_and_keeps_what_was_written_since_it_began() {
+        let cache = Cache::default();
+        cache.heard(Event::Init);
+        cache.heard(Event::InitApply(service("a", 1, 30_001)));
+        cache.wrote(service("b", 3, 30_002));
+        cache.heard(Event::InitDone);
+        assert!(cache.synced());
+        cache.rest();
+        assert_eq!(versions(&cache), [Some("1".to_owned()), Some("3".to_owned())]);
+        cache.heard(Event::Init);
+        cache.heard(Event::InitApply(service("b", 3, 30_002)));
+        assert_eq!(cache.heard(Event::InitDone), [shop()]);
+        assert!(cache.take_lost_child(&shop()), "a is gone, and we did not delete it");
+        assert!(!cache.take_lost_child(&shop()), "the mark is taken once");
     }
 }

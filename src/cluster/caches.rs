@@ -2,6 +2,7 @@
 //! which projects to reconcile. A broken watch is not fatal: it restarts with backoff.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
@@ -17,8 +18,10 @@ use tokio::sync::{Notify, mpsc};
 use super::cache::{Cache, Key};
 use super::config_maps::ConfigMaps;
 use super::live_projects::LiveProjects;
+use super::packed::Pack;
 use super::probe_events::{self, ProbeEvents};
-use crate::desired::names;
+use crate::crd::ProjectDeployment;
+use crate::desired::{names, service};
 
 /// The caches, one per kind.
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ pub struct Caches {
     pub probe_events: ProbeEvents,
     /// Digests of ConfigMaps that are a source.
     pub config_maps: ConfigMaps,
+    /// The projects as the watch or our own last write of their status has them.
+    pub resources: Cache<ProjectDeployment>,
     /// The existing projects.
     pub projects: LiveProjects,
     /// Notified whenever a list is complete.
@@ -49,6 +54,29 @@ pub struct Caches {
 
 /// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
 const WATCH_SECONDS: u32 = 60;
+
+/// Objects that nothing has used for one to two of these periods are packed.
+const REST: Duration = Duration::from_secs(5);
+
+impl Pack for ProjectDeployment {
+    const IS_CHILD: bool = false;
+
+    fn project(&self) -> Option<Key> {
+        Some((self.namespace()?, self.name_any()))
+    }
+}
+impl Pack for ControllerRevision {}
+impl Pack for Deployment {}
+impl Pack for ReplicaSet {}
+impl Pack for Service {
+    fn node_port(&self) -> Option<u16> {
+        service::node_port(self)
+    }
+}
+impl Pack for Pod {}
+impl Pack for Job {
+    const PACKS: bool = false; // The build queue reads all of them, and they are gone within hours.
+}
 
 impl Caches {
     /// Every first list is complete.
@@ -83,6 +111,18 @@ impl Caches {
         }
     }
 
+    /// Packs the objects of projects at rest, until the receiver of `changed` is gone.
+    async fn pack_what_rests(&self, changed: &mpsc::Sender<Key>) {
+        while tokio::time::timeout(REST, changed.closed()).await.is_err() {
+            self.resources.rest();
+            self.revisions.rest();
+            self.deployments.rest();
+            self.sets.rest();
+            self.services.rest();
+            self.pods.rest();
+        }
+    }
+
     /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone.
     pub async fn watch(
         self: Arc<Self>,
@@ -113,6 +153,7 @@ impl Caches {
             self.feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
             self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
             self.feed(maps, |event| self.config_maps.heard(event), &changed),
+            self.pack_what_rests(&changed),
         );
     }
 }

@@ -40,7 +40,7 @@ impl Cluster {
             return Ok(None);
         };
         self.remember(read);
-        Ok(Some(self.newest(&told)))
+        Ok(self.newest(&key.0, &key.1, &uid))
     }
 
     /// Whether the project was deleted, or lost an object, since it was last read or checked. A pass in progress must

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use serde_json::json;
 
-use super::writes::{Kind, thin};
+use super::writes::{Cached, thin};
 use super::{Cache, Cluster, Error};
 use crate::desired::names;
 
@@ -42,7 +42,7 @@ impl Cluster {
 
     /// Notes a child of ours that no watch reported, and restores its labels and owner: it lost the label of the watch,
     /// or the watch lags behind. The next pass knows it.
-    pub(super) async fn repair_unseen<K: Kind>(
+    pub(super) async fn repair_unseen<K: Cached>(
         &self,
         there: &K,
         want: &ObjectMeta,
@@ -56,7 +56,7 @@ impl Cluster {
         self.mark(there, want, cache).await
     }
 
-    async fn mark<K: Kind>(&self, seen: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
+    async fn mark<K: Cached>(&self, seen: &K, want: &ObjectMeta, cache: &Cache<K>) -> Result<(), Error> {
         let ours = want.owner_references.iter().flatten();
         let others =
             seen.owner_references().iter().filter(|owner| ours.clone().all(|ours| ours.uid != owner.uid));

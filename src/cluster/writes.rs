@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::body::body;
 use super::ownership::is_ours;
+use super::packed::Pack;
 use super::{Cache, Cluster, Error};
 use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
@@ -40,6 +41,10 @@ impl<
 > Kind for K
 {
 }
+
+/// A kind of child that is cached.
+pub(super) trait Cached: Kind + Pack {}
+impl<K: Kind + Pack> Cached for K {}
 
 impl Cluster {
     /// Creates the ledger or a record. It is a conflict if another operator was faster.
@@ -140,7 +145,7 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    async fn create<K: Kind>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
+    async fn create<K: Cached>(&self, project: &Project, object: &K, cache: &Cache<K>) -> Result<(), Error> {
         let what = format!("create {} {}", K::kind(&()), object.name_any());
         // What was decided may have waited for an answer since: for a deleted project nothing is created.
         if self.may_be_deleted(project) {
@@ -171,7 +176,7 @@ impl Cluster {
     }
 
     /// A merge patch of an object, if it has not changed since it was observed.
-    pub(super) async fn change<K: Kind>(
+    pub(super) async fn change<K: Cached>(
         &self,
         verb: &str,
         seen: &K,
@@ -184,7 +189,7 @@ impl Cluster {
     }
 
     /// A merge patch that contains its own guards.
-    pub(super) async fn merge<K: Kind>(
+    pub(super) async fn merge<K: Cached>(
         &self,
         verb: &str,
         namespace: &str,
@@ -200,7 +205,7 @@ impl Cluster {
 
     /// Server-side apply. If no child was observed, the API server is asked first, so that an object of another owner
     /// is rejected instead of adopted.
-    async fn apply<K: Kind>(
+    async fn apply<K: Cached>(
         &self,
         project: &Project,
         seen: Option<&K>,
@@ -262,7 +267,7 @@ impl Cluster {
     }
 
     /// Deletes an object, if it is still as it was seen: a Job may have ended since, a ReplicaSet may have got pods.
-    async fn delete<K: Kind>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
+    async fn delete<K: Cached>(&self, seen: &K, cache: &Cache<K>, way: DeleteParams) -> Result<(), Error> {
         let what = format!("delete {} {}", K::kind(&()), seen.name_any());
         let preconditions = Preconditions { uid: seen.uid(), resource_version: seen.resource_version() };
         let params = DeleteParams { preconditions: Some(preconditions), ..way };

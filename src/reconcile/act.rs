@@ -7,8 +7,6 @@ mod dry_run;
 mod init;
 mod ownership;
 
-use std::collections::HashSet;
-
 use kube::ResourceExt as _;
 
 use crate::cluster::{Cluster, Error, Refused};
@@ -179,8 +177,7 @@ async fn serve(
     let candidates: Vec<u16> = if let Some(port) = port {
         vec![port]
     } else {
-        let services = hand.cluster.caches().services.all();
-        let used: HashSet<u16> = services.iter().filter_map(|service| service::node_port(service)).collect();
+        let used = hand.cluster.caches().services.node_ports();
         let free = names::ports(project, first, last).filter(|port| !used.contains(port));
         free.take(MAX_PORTS_TRIED).collect()
     };

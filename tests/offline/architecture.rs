@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("desired", &["crd", "project", "platform", "memory", "quantity", "version", "protocol"]),
     ("memory::revisions", &["memory", "project", "desired::meta", "desired::names"]),
     // Access to the API server.
-    ("cluster", &["crd", "project", "desired::names", "version", "text"]),
+    ("cluster", &["crd", "project", "desired::names", "desired::service", "version", "text"]),
     ("cluster::events", &["cluster", "crd", "desired::names", "text"]),
     // The loop, in its order. Its I/O goes through `cluster`.
     ("reconcile::observed", &["crd", "image_cleanup::observed", "memory", "protocol", "text"]),
