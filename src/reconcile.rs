@@ -113,7 +113,7 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
 }
 
 async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Requeue), Error> {
-    let hand = ActContext {
+    let act_context = ActContext {
         cluster: &context.cluster,
         platform: &context.platform,
         config: &context.config,
@@ -121,14 +121,14 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
     };
     let (mut refusals, mut last): (Vec<Refusal>, Option<decide::Step>) = (vec![], None);
     for _ in 0..MAX_STEPS {
-        let around = ObserveContext {
+        let observe_context = ObserveContext {
             platform: &context.platform,
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
             positions: &context.positions,
             limits: limits(&context.config),
         };
-        let observed = observe(&context.cluster, project, &around).await.map_err(Error::Observe)?;
+        let observed = observe(&context.cluster, project, &observe_context).await.map_err(Error::Observe)?;
         let Some(step) = decide(project, &observed) else {
             let next = next(&observed, project);
             return Ok((observed, next));
@@ -147,7 +147,7 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
             continue;
         }
         last = Some(step.clone());
-        match Box::pin(act(&hand, project, &observed, step)).await.map_err(Error::Act)? {
+        match Box::pin(act(&act_context, project, &observed, step)).await.map_err(Error::Act)? {
             Outcome::Done => {}
             Outcome::Refused(refusal) => refusals.push(refusal),
         }

@@ -16,15 +16,15 @@ impl Cluster {
     /// The project to act on; `None` if it is deleted or being deleted.
     pub async fn confirmed(
         &self,
-        told: Arc<ProjectDeployment>,
+        known: Arc<ProjectDeployment>,
     ) -> Result<Option<Arc<ProjectDeployment>>, Error> {
-        let key = (told.namespace().unwrap_or_default(), told.name_any());
-        let uid = told.uid().unwrap_or_default();
+        let key = (known.namespace().unwrap_or_default(), known.name_any());
+        let uid = known.uid().unwrap_or_default();
         if !self.caches.projects.has(&uid) {
             return Ok(None);
         }
-        if !self.lost_a_child_since(&key) && !self.is_behind(&key, &told) {
-            return Ok(Some(told));
+        if !self.lost_a_child_since(&key) && !self.is_behind(&key, &known) {
+            return Ok(Some(known));
         }
         let api: Api<ProjectDeployment> = self.api(&key.0);
         let read = api.get_opt(&key.1).await;
@@ -33,7 +33,7 @@ impl Cluster {
             Error::sort(&format!("read ProjectDeployment {}", key.1), error)
         })?;
         let alive = |read: &ProjectDeployment| {
-            read.metadata.uid == told.metadata.uid && read.metadata.deletion_timestamp.is_none()
+            read.metadata.uid == known.metadata.uid && read.metadata.deletion_timestamp.is_none()
         };
         let Some(read) = read.filter(alive) else {
             self.caches.projects.gone(&uid);
@@ -74,12 +74,12 @@ impl Cluster {
         [&caches.revisions, &caches.deployments, &caches.services, &caches.jobs]
     }
 
-    fn is_behind(&self, key: &Key, told: &ProjectDeployment) -> bool {
-        let of_this = |uid: Option<&String>| uid == told.metadata.uid.as_ref();
+    fn is_behind(&self, key: &Key, known: &ProjectDeployment) -> bool {
+        let of_this = |uid: Option<&String>| uid == known.metadata.uid.as_ref();
         let written_for = self.caches().deployments.of(key).into_iter().filter_map(|deployment| {
             let generation = deployment.annotations().get(names::GENERATION)?.parse::<i64>().ok()?;
             of_this(deployment.labels().get(names::UID)).then_some(generation)
         });
-        written_for.max() > told.metadata.generation
+        written_for.max() > known.metadata.generation
     }
 }

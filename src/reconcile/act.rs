@@ -52,18 +52,19 @@ pub struct ActContext<'a> {
 
 /// Performs `step`.
 pub async fn act(
-    hand: &ActContext<'_>,
+    context: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     step: Step,
 ) -> Result<Outcome, Error> {
     let (child, done) = match step {
         Step::WriteLedger(ledger) => {
-            (Child::Ledger, write_ledger(hand.cluster, project, observed, &ledger).await)
+            (Child::Ledger, write_ledger(context.cluster, project, observed, &ledger).await)
         }
-        Step::AdoptLedger(ledger) => {
-            (Child::Ledger, ownership::adopt_orphaned_ledger(hand.cluster, project, observed, &ledger).await)
-        }
+        Step::AdoptLedger(ledger) => (
+            Child::Ledger,
+            ownership::adopt_orphaned_ledger(context.cluster, project, observed, &ledger).await,
+        ),
         Step::CreateRecord { version, key, source, trigger, image } => {
             let template = template::render(project, &version);
             let trigger = Some(trigger);
@@ -73,52 +74,52 @@ pub async fn act(
             let facts = Facts { format, version, key, source, trigger, security, init_command, template };
             let number = i64::try_from(observed.records.len()).unwrap_or(0) + 1;
             let object = revisions::create(project, &facts, image.as_ref(), number);
-            (Child::Record, hand.cluster.create_revision(project, &object).await)
+            (Child::Record, context.cluster.create_revision(project, &object).await)
         }
         Step::WriteImage { version, image } => {
             let name = names::record(&project.name, &version);
             let Some(seen) = named(&observed.objects.records, &name) else { return Ok(Outcome::Done) };
             let text = revisions::text(&image);
-            (Child::Ledger, hand.cluster.note_image(seen, &text).await)
+            (Child::Ledger, context.cluster.note_image(seen, &text).await)
         }
         Step::CreateBuildJob { of, attempt, digest, reason } => {
-            if let Some(message) = hand.platform.refusal(project) {
+            if let Some(message) = context.platform.refusal(project) {
                 return Ok(Outcome::Refused(Refusal {
                     child: Child::Job,
                     cause: RefusalReason::Invalid,
                     message,
                 }));
             }
-            if let Some(refusal) = dry_run::refusal(hand, project, observed, &of, reason).await? {
+            if let Some(refusal) = dry_run::refusal(context, project, observed, &of, reason).await? {
                 return Ok(Outcome::Refused(refusal));
             }
             let request = BuildRequest { of: &of, attempt, digest: digest.as_deref(), reason };
-            (Child::Job, Box::pin(create_job(hand, project, &request)).await)
+            (Child::Job, Box::pin(create_job(context, project, &request)).await)
         }
         Step::CreateInitJob { version, number } => {
-            (Child::Init, init::create(hand.cluster, project, observed, &version, number).await)
+            (Child::Init, init::create(context.cluster, project, observed, &version, number).await)
         }
         Step::CreateCleanupJob { version } => {
-            (Child::Cleanup, cleanup::create(hand, project, observed, &version).await)
+            (Child::Cleanup, cleanup::create(context, project, observed, &version).await)
         }
         Step::RecreateCleanupJob { job } => {
-            (Child::Cleanup, cleanup::create_next(hand, project, observed, &job).await)
+            (Child::Cleanup, cleanup::create_next(context, project, observed, &job).await)
         }
         Step::ApplyDeployment(target) => {
-            match deployment::apply(hand.cluster, project, observed, &target).await {
+            match deployment::apply(context.cluster, project, observed, &target).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => (Child::Deployment, Err(error)),
             }
         }
         Step::RepairMetadata(lost_metadata) => {
-            (lost_metadata.child, ownership::repair(hand.cluster, project, observed, &lost_metadata).await)
+            (lost_metadata.child, ownership::repair(context.cluster, project, observed, &lost_metadata).await)
         }
-        Step::ApplyService { port } => return serve(hand, project, observed, port).await,
+        Step::ApplyService { port } => return serve(context, project, observed, port).await,
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
         | Step::DeleteReplicaSet { .. }
         | Step::DeleteRecord { .. } => {
-            return forget(hand.cluster, project, observed, &step).await.map(|()| Outcome::Done);
+            return forget(context.cluster, project, observed, &step).await.map(|()| Outcome::Done);
         }
     };
     match done {
@@ -152,43 +153,45 @@ async fn write_ledger(
 }
 
 async fn create_job(
-    hand: &ActContext<'_>,
+    context: &ActContext<'_>,
     project: &Project,
     request: &BuildRequest<'_>,
 ) -> Result<(), Error> {
-    let job = build_job::create(project, hand.platform, request)
+    let job = build_job::create(project, context.platform, request)
         .map_err(|error| Error::malformed("build Job", &error))?;
-    Box::pin(hand.starts.create(hand.cluster, limits(hand.config), project, job)).await
+    Box::pin(context.starts.create(context.cluster, limits(context.config), project, job)).await
 }
 
 /// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, starting
 /// at the project's own candidate. The API server is the arbiter; ports of our own Services are skipped.
 async fn serve(
-    hand: &ActContext<'_>,
+    context: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     port: Option<u16>,
 ) -> Result<Outcome, Error> {
     let seen = observed.objects.service.as_ref();
     if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
-        hand.cluster.require_alive(project).await?;
+        context.cluster.require_alive(project).await?;
     }
-    let (first, last) = (hand.config.port_first, hand.config.port_last);
+    let (first, last) = (context.config.port_first, context.config.port_last);
     let candidates: Vec<u16> = if let Some(port) = port {
         vec![port]
     } else {
-        let used = hand.cluster.caches().services.node_ports();
+        let used = context.cluster.caches().services.node_ports();
         let free = names::ports(project, first, last).filter(|port| !used.contains(port));
         free.take(MAX_PORTS_TRIED).collect()
     };
     for candidate in candidates {
         let want = service::apply(project, Some(candidate));
-        match hand.cluster.apply_service(project, seen.map(|seen| &**seen), want.clone()).await {
+        match context.cluster.apply_service(project, seen.map(|seen| &**seen), want.clone()).await {
             Ok(written) => return Ok(altered::kept(Child::Service, project, &written, want)),
             Err(Error::Refused { refused, .. })
                 if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
             Err(Error::Refused { refused, what }) => {
-                return Ok(Outcome::Refused(service_refusal(hand.cluster, candidate, &what, &refused).await));
+                return Ok(Outcome::Refused(
+                    service_refusal(context.cluster, candidate, &what, &refused).await,
+                ));
             }
             Err(error) => return Err(error),
         }

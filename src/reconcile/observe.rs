@@ -50,7 +50,7 @@ pub struct ObserveContext<'a> {
 pub async fn observe(
     cluster: &Cluster,
     project: &Project,
-    around: &ObserveContext<'_>,
+    context: &ObserveContext<'_>,
 ) -> Result<Observed, Error> {
     let key = (project.namespace.clone(), project.name.clone());
     let caches = cluster.caches();
@@ -93,10 +93,10 @@ pub async fn observe(
         jobs: own_jobs
             .iter()
             .filter_map(|job| {
-                cleanup::job(project, around.platform, job, || cluster.caches().revisions.all())
+                cleanup::job(project, context.platform, job, || cluster.caches().revisions.all())
             })
             .collect(),
-        orphans: orphans(cluster, project, around.platform, &records),
+        orphans: orphans(cluster, project, context.platform, &records),
     };
     let config_map = config_map(cluster, project).await?;
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
@@ -104,7 +104,7 @@ pub async fn observe(
         now,
         orphaned_ledger: ledger.as_ref().is_some_and(|ledger| is_orphan(project, &**ledger)),
         position: queued
-            .and_then(|job| around.positions.of(cluster, around.limits, &project.namespace, &job.name)),
+            .and_then(|job| context.positions.of(cluster, context.limits, &project.namespace, &job.name)),
         jobs: builds,
         inits,
         cleanups,
@@ -124,9 +124,9 @@ pub async fn observe(
             replica_sets: sets,
             jobs: own_jobs,
         },
-        refusals: around.refusals.to_vec(),
-        retry_base: around.retry_base,
-        repository: around.platform.pulled_from(project),
+        refusals: context.refusals.to_vec(),
+        retry_base: context.retry_base,
+        repository: context.platform.pulled_from(project),
     })
 }
 

@@ -22,7 +22,7 @@ const USER: i64 = 65_532;
 /// Why the API server would reject the Deployment of the pending build. `None` if it would accept it, or if that cannot
 /// be known. Polls build nothing and are not delayed.
 pub(super) async fn refusal(
-    hand: &ActContext<'_>,
+    context: &ActContext<'_>,
     project: &Project,
     observed: &Observed,
     of: &BuildTarget,
@@ -41,10 +41,11 @@ pub(super) async fn refusal(
     let seen = observed.objects.deployment.as_ref();
     let there = Extras::there(seen.and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));
     let watch = RolloutTimings::of(project, true);
-    let want = deployment::apply(project, &unbuilt(hand, project, recorded), None, project.replicas, watch);
+    let want =
+        deployment::apply(project, &unbuilt(context, project, recorded), None, project.replicas, watch);
     let Some(mut want) = want else { return Ok(None) };
     Extras::fresh(&project.copied, &there).add_to(&mut want);
-    match hand.cluster.ask_about_deployment(project, want).await {
+    match context.cluster.ask_about_deployment(project, want).await {
         Err(Error::Refused { refused, .. }) if is_meant(refused.code, &refused.message) => {
             let message = format!(
                 "The API server would reject the Deployment: {}. The operator builds nothing until this is fixed, and asks \
@@ -63,7 +64,7 @@ fn is_meant(code: u16, message: &str) -> bool {
     matches!(code, 403 | 422) && !message.contains(UNBUILT)
 }
 
-fn unbuilt(hand: &ActContext<'_>, project: &Project, recorded: Option<&Record>) -> Record {
+fn unbuilt(context: &ActContext<'_>, project: &Project, recorded: Option<&Record>) -> Record {
     let version = "0".repeat(64);
     let facts = recorded.map_or_else(
         || Facts {
@@ -74,7 +75,7 @@ fn unbuilt(hand: &ActContext<'_>, project: &Project, recorded: Option<&Record>) 
         },
         |record| record.facts.clone(),
     );
-    let reference = format!("{}@{UNBUILT}", hand.platform.pulled_from(project));
+    let reference = format!("{}@{UNBUILT}", context.platform.pulled_from(project));
     let image = ImageFact { reference, uid: Some(USER), ..ImageFact::default() };
     Record { facts, image: Some(image), ..Record::default() }
 }
