@@ -1,7 +1,7 @@
 //! The cache of one kind, by project. Our own write enters it before the watch event arrives, so the next pass sees it;
 //! an older event cannot undo it. Objects of projects at rest are packed. Nothing here talks to the API server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::runtime::watcher::Event;
@@ -18,6 +18,9 @@ pub struct Cache<K> {
     inner: Mutex<Inner<K>>,
 }
 
+/// Deleted uids that are remembered. Answers are late by seconds at most.
+const GONE: usize = 256;
+
 #[derive(Debug)]
 struct Inner<K> {
     objects: Objects<K>,
@@ -25,6 +28,8 @@ struct Inner<K> {
     whole: HashSet<Key>,
     /// Uids that we deleted and whose deletion the watch has not reported yet.
     deleted: HashSet<String>,
+    /// Uids whose deletion the watch reported last: an answer to a write may arrive after that.
+    gone: VecDeque<String>,
     /// Objects of a list in progress.
     listed: Option<Objects<K>>,
     /// Objects that we wrote since the list began: they may be newer than the list.
@@ -43,6 +48,7 @@ impl<K> Default for Cache<K> {
             objects: HashMap::new(),
             whole: HashSet::new(),
             deleted: HashSet::new(),
+            gone: VecDeque::new(),
             listed: None,
             written: vec![],
             take_lost_child: HashSet::new(),
@@ -102,6 +108,9 @@ impl<K: Pack> Cache<K> {
     pub fn wrote(&self, object: K) {
         let Some(key) = object.project() else { return };
         let mut inner = self.lock();
+        if object.uid().is_some_and(|uid| inner.gone.contains(&uid)) {
+            return; // The answer was slower than the event of the deletion.
+        }
         let object = Arc::new(object);
         if inner.listed.is_some() {
             inner.written.push(object.clone());
@@ -137,6 +146,9 @@ impl<K: Pack> Cache<K> {
                     inner.take_lost_child.insert(key.clone());
                 }
                 take(&mut inner.objects, &key, &object);
+                inner.gone.extend(object.uid());
+                let surplus = inner.gone.len().saturating_sub(GONE);
+                inner.gone.drain(..surplus);
                 vec![key]
             }
             Event::Init => {
@@ -278,6 +290,19 @@ mod tests {
             "a late event of a deleted object"
         );
         assert_eq!(versions(&cache), []);
+    }
+
+    #[test]
+    fn an_answer_that_arrives_after_the_deletion_does_not_bring_the_object_back() {
+        let cache = Cache::default();
+        cache.wrote(service("a", 1, 30_001));
+        cache.heard(Event::Delete(service("a", 3, 30_001)));
+        cache.wrote(service("a", 2, 30_001));
+        assert_eq!((versions(&cache), cache.keys()), (vec![], vec![]));
+        for number in 0..GONE as u64 + 8 {
+            cache.heard(Event::Delete(service(&format!("b{number}"), number, 30_002)));
+        }
+        assert_eq!(cache.lock().gone.len(), GONE, "memory is bounded");
     }
 
     #[test]

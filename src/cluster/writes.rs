@@ -22,6 +22,10 @@ use crate::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use crate::desired::names;
 use crate::project::Project;
 
+/// A resource version that no object has. The API server creates an object from a server-side apply with it, and answers
+/// 409 if one of that name exists (docs/decisions/0058).
+const NEVER: &str = "9223372036854775807";
+
 /// A kind of child.
 pub(super) trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -203,8 +207,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Server-side apply. If no child was observed, the API server is asked first, so that an object of another owner
-    /// is rejected instead of adopted.
+    /// Server-side apply to what was observed. If no child was observed, it only creates: it never changes an object of
+    /// that name, whoever made it.
     async fn apply<K: Cached>(
         &self,
         project: &Project,
@@ -213,26 +217,30 @@ impl Cluster {
         cache: &Cache<K>,
     ) -> Result<K, Error> {
         let what = format!("apply {} {}", K::kind(&()), project.name);
+        let metadata = serde_json::from_value::<ObjectMeta>(want["metadata"].clone());
+        let metadata = metadata.map_err(|error| Error::malformed("metadata", &error))?;
         if let Some(seen) = seen {
             want["metadata"]["uid"] = json!(seen.uid());
             want["metadata"]["resourceVersion"] = json!(seen.resource_version());
+        } else if self.may_be_deleted(project) {
+            return Err(Error::Conflict { what });
         } else {
-            if let Some(there) = self.refuse_stranger::<K>(project, &project.name, &what).await? {
-                // It was created since the cache was read, perhaps by a write of ours whose answer was lost, or it lost the
-                // label that watches select by.
-                let metadata = serde_json::from_value::<ObjectMeta>(want["metadata"].take());
-                let metadata = metadata.map_err(|error| Error::malformed("metadata", &error))?;
-                self.repair_unseen(&there, &metadata, cache).await?;
-                return Err(Error::Conflict { what });
-            }
-            // A busy API server may have answered late: the project may have been deleted since.
-            if self.may_be_deleted(project) {
-                return Err(Error::Conflict { what });
-            }
+            want["metadata"]["resourceVersion"] = json!(NEVER);
         }
         let params = PatchParams::apply(names::MANAGER).force();
         let sent = self.api::<K>(&project.namespace).patch(&project.name, &params, &Patch::Apply(want)).await;
-        let written = thin(sent.map_err(|error| Error::sort(&what, error))?);
+        let written = match sent.map_err(|error| Error::sort(&what, error)) {
+            Ok(written) => thin(written),
+            Err(error @ Error::Conflict { .. }) if seen.is_none() => {
+                // It was created since the cache was read, perhaps by a write of ours whose answer was lost, or it lost the
+                // label that watches select by.
+                if let Some(there) = self.refuse_stranger::<K>(project, &project.name, &what).await? {
+                    self.repair_unseen(&there, &metadata, cache).await?;
+                }
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
         cache.wrote(written.clone());
         Ok(written)
     }
