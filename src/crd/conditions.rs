@@ -222,6 +222,14 @@ pub struct ConditionUpdate {
     pub message: String,
 }
 
+impl ConditionUpdate {
+    /// A desired condition.
+    #[must_use]
+    pub fn new(kind: ConditionType, truth: Truth, reason: Reason, message: String) -> Self {
+        Self { kind, truth, reason, message }
+    }
+}
+
 /// The conditions for `generation`. Keeps transition times of `old` where the status did not change.
 #[must_use]
 pub fn merge(old: &[Condition], updates: &[ConditionUpdate], generation: i64, now: &Time) -> Vec<Condition> {

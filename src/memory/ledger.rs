@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::crd::status::TriggerKind;
-use crate::memory::record::Trigger;
+use crate::memory::record::{SourceFact, Trigger};
 use crate::protocol::report;
 use crate::text::bounded;
 
@@ -114,16 +114,9 @@ impl Lookup {
 pub struct Answer {
     /// The lookup that this answers.
     pub number: u64,
-    /// Commit or image digest.
-    pub digest: String,
-    /// The ref as a person reads it.
-    pub reference: String,
-    /// First line of the commit's message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Author of the commit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub author: Option<String>,
+    /// The source that the lookup found.
+    #[serde(flatten)]
+    pub source: SourceFact,
 }
 
 /// Attempts at one build key or one lookup.

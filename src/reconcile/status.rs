@@ -95,16 +95,15 @@ fn serving(view: &View<'_>) -> Option<String> {
 }
 
 fn updates(view: &View<'_>, headline: &Headline) -> Vec<ConditionUpdate> {
-    let update = |kind, truth, reason, message: String| ConditionUpdate { kind, truth, reason, message };
     let mut updates = vec![
-        update(ConditionType::Ready, headline.ready, headline.reason, headline.message.clone()),
+        ConditionUpdate::new(ConditionType::Ready, headline.ready, headline.reason, headline.message.clone()),
         available(view, headline),
         built(view, headline),
         port(view),
         rollback(view),
     ];
     if headline.reconciling {
-        updates.push(update(
+        updates.push(ConditionUpdate::new(
             ConditionType::Reconciling,
             Truth::True,
             headline.reason,
@@ -112,17 +111,19 @@ fn updates(view: &View<'_>, headline: &Headline) -> Vec<ConditionUpdate> {
         ));
     }
     if headline.stalled {
-        updates.push(update(ConditionType::Stalled, Truth::True, headline.reason, headline.message.clone()));
+        updates.push(ConditionUpdate::new(
+            ConditionType::Stalled,
+            Truth::True,
+            headline.reason,
+            headline.message.clone(),
+        ));
     }
     updates
 }
 
 fn available(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
-    let update = |truth, reason, message: String| ConditionUpdate {
-        kind: ConditionType::Available,
-        truth,
-        reason,
-        message,
+    let update = |truth, reason, message: String| {
+        ConditionUpdate::new(ConditionType::Available, truth, reason, message)
     };
     if view.observed.ledger.is_none() && view.observed.rollout.is_none() {
         return update(
@@ -154,12 +155,8 @@ fn available(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
 }
 
 fn built(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
-    let update = |truth, reason, message: String| ConditionUpdate {
-        kind: ConditionType::Built,
-        truth,
-        reason,
-        message,
-    };
+    let update =
+        |truth, reason, message: String| ConditionUpdate::new(ConditionType::Built, truth, reason, message);
     let target = view.target.version.as_ref();
     let record = target.and_then(|target| view.observed.records.get(target));
     match record {
@@ -182,11 +179,8 @@ fn built(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
 }
 
 fn port(view: &View<'_>) -> ConditionUpdate {
-    let update = |truth, reason, message: String| ConditionUpdate {
-        kind: ConditionType::PortAllocated,
-        truth,
-        reason,
-        message,
+    let update = |truth, reason, message: String| {
+        ConditionUpdate::new(ConditionType::PortAllocated, truth, reason, message)
     };
     if let Some(refusal) = view.observed.refusals.iter().find(|refusal| refusal.child == Child::Service) {
         let reason = match refusal.cause {
@@ -209,11 +203,8 @@ fn port(view: &View<'_>) -> ConditionUpdate {
 }
 
 fn rollback(view: &View<'_>) -> ConditionUpdate {
-    let update = |truth, reason, message: String| ConditionUpdate {
-        kind: ConditionType::RollbackAvailable,
-        truth,
-        reason,
-        message,
+    let update = |truth, reason, message: String| {
+        ConditionUpdate::new(ConditionType::RollbackAvailable, truth, reason, message)
     };
     match previous(view.ledger, view.observed, view.target.in_place.as_deref()) {
         Some(version) if view.target.left.is_none() => update(

@@ -1,7 +1,7 @@
 //! The version that the spec yields, and the target once pin and hold count. Pure: derived from the project and the
 //! observed state. `decide` and `status` share it, so the two cannot disagree.
 
-use crate::memory::ledger::{Answer, Ledger, Lookup};
+use crate::memory::ledger::{Ledger, Lookup};
 use crate::memory::record::{ImageFact, Record, SourceFact};
 use crate::project::{DigestSource, Project};
 use crate::version;
@@ -80,20 +80,23 @@ pub fn target(project: &Project, observed: &Observed) -> Target {
 
 /// The digest of the source, if known, with what is known about it.
 #[must_use]
-pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<Answer> {
-    let known = |digest: String| Answer { digest, reference: project.reference(), ..Answer::default() };
+pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<SourceFact> {
+    let known =
+        |digest: String| SourceFact { digest, reference: project.reference(), ..SourceFact::default() };
     match project.origin() {
         DigestSource::Fixed(digest) => {
             let told = told(observed, &digest);
-            Some(Answer { message: told.message, author: told.author, ..known(digest) })
+            Some(SourceFact { message: told.message, author: told.author, ..known(digest) })
         }
         DigestSource::ConfigMap(_) => match &observed.config_map {
             ConfigMap::Digest(digest) => Some(known(digest.clone())),
             ConfigMap::Missing | ConfigMap::NotAsked => None,
         },
-        DigestSource::LookedUp(of) => {
-            ledger.lookup.as_ref().filter(|lookup| lookup.of == of).and_then(|lookup| lookup.answer.clone())
-        }
+        DigestSource::LookedUp(of) => ledger
+            .lookup
+            .as_ref()
+            .filter(|lookup| lookup.of == of)
+            .and_then(|lookup| Some(lookup.answer.as_ref()?.source.clone())),
     }
 }
 
@@ -112,17 +115,11 @@ fn told(observed: &Observed, digest: &str) -> SourceFact {
 
 /// What the spec yields without pin and hold, if its source is known.
 pub(super) fn from_spec(project: &Project, observed: &Observed, ledger: &Ledger) -> Option<SpecVersion> {
-    let answer = answer(project, observed, ledger)?;
-    let source = SourceFact {
-        digest: answer.digest.clone(),
-        reference: answer.reference,
-        message: answer.message,
-        author: answer.author,
-    };
+    let source = answer(project, observed, ledger)?;
     if project.prebuilt() {
-        let reference = project.prebuilt_image(&answer.digest);
+        let reference = project.prebuilt_image(&source.digest);
         let version = version::version(&reference, &project.run);
-        let told = observed.reports().find(|built| built.digest == answer.digest);
+        let told = observed.reports().find(|built| built.digest == source.digest);
         let image = told.map_or_else(ImageFact::default, |built| ImageFact {
             uid: built.uid,
             platform: built.platform.clone(),
@@ -132,7 +129,7 @@ pub(super) fn from_spec(project: &Project, observed: &Observed, ledger: &Ledger)
         let image = ImageFact { reference, ..image };
         return Some(SpecVersion { version, key: None, source, image: Some(image) });
     }
-    let key = version::build_key(&answer.digest, &project.settings);
+    let key = version::build_key(&source.digest, &project.settings);
     Some(SpecVersion {
         version: version::version(&key, &project.run),
         image: observed.image_of(&key),

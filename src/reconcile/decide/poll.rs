@@ -25,7 +25,7 @@ pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     if observed.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending) {
         return None;
     }
-    let key = build_key(&answer.digest, &project.settings);
+    let key = build_key(&answer.source.digest, &project.settings);
     let attempts = ledger.attempts(&key);
     let pause = match observed.image_of(&key) {
         Some(_) => interval,

@@ -3,7 +3,7 @@
 use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::MAX_MESSAGE;
 use crate::memory::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
-use crate::memory::record::ImageFact;
+use crate::memory::record::{ImageFact, SourceFact};
 use crate::protocol::report::Failed;
 use crate::text::bounded;
 use crate::version::short;
@@ -41,23 +41,23 @@ fn prebuilt(situation: &Situation<'_>, version: &str) -> Option<ImageFact> {
 fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
     match (&job.of, &job.state) {
         (BuildTarget::Lookup(number), JobState::Built(built)) => {
-            let answer = Answer {
-                number: *number,
+            let source = SourceFact {
                 digest: built.source.clone(),
                 reference: situation.project.reference(),
                 message: built.message.clone(),
                 author: built.author.clone(),
             };
+            let answer = Answer { number: *number, source };
             answered(situation, answer, job).and_then(|ledger| situation.note(ledger))
         }
         (BuildTarget::Lookup(number), JobState::Failed(failed)) if failed.source.is_some() => {
-            let answer = Answer {
-                number: *number,
+            let source = SourceFact {
                 digest: failed.source.clone().unwrap_or_default(),
                 reference: situation.project.reference(),
                 message: failed.subject.clone(),
                 author: failed.author.clone(),
             };
+            let answer = Answer { number: *number, source };
             let mut ledger = answered(situation, answer, job)?;
             if let Some(key) = &failed.key {
                 let before = ledger.attempts(key);

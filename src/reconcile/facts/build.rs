@@ -139,7 +139,7 @@ pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job:
             lookup.number == *number
                 && match lookup.answer.as_ref().filter(|answer| answer.number >= *number) {
                     None => open(&lookup.attempts),
-                    Some(answer) => wants_image(ledger, records, &answer.digest),
+                    Some(answer) => wants_image(ledger, records, &answer.source.digest),
                 }
         }),
     }

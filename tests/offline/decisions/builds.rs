@@ -2,6 +2,7 @@
 
 use doce_operator::crd::annotations::RequestKind;
 use doce_operator::memory::ledger::{Answer, Attempts, Failure, Fault, Lookup};
+use doce_operator::memory::record::SourceFact;
 use doce_operator::project::DigestSource;
 use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::report::{Built, Stage};
@@ -159,7 +160,7 @@ fn a_branch_is_looked_up_by_a_numbered_job() {
 fn the_result_of_a_lookup_is_remembered_and_recorded_with_its_image() {
     let case = looking_up().job(BuildTarget::Lookup(1), 0, built(1));
     let after = case.remembers();
-    assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
+    assert_eq!(after.lookup.clone().unwrap().answer.unwrap().source.digest, commit(1));
     let Some(Step::CreateRecord { version, image: Some(_), .. }) =
         case.ledger(|ledger| *ledger = after).step()
     else {
@@ -180,13 +181,14 @@ fn a_lookup_whose_build_fails_records_the_commit_and_its_verdict() {
     let mut report = failed(Stage::Build, "BuildFailed");
     (report.source, report.key, report.log) = (Some(commit(1)), Some(key(1)), "last words".into());
     let after = looking_up().job(BuildTarget::Lookup(1), 0, JobState::Failed(report)).remembers();
-    assert_eq!(after.lookup.clone().unwrap().answer.unwrap().digest, commit(1));
+    assert_eq!(after.lookup.clone().unwrap().answer.unwrap().source.digest, commit(1));
     assert_eq!(after.attempts(&key(1)).failed.unwrap().log, "last words");
 }
 
 #[test]
 fn the_last_lookup_result_stays_the_target_until_a_deploy_request() {
-    let answer = Some(Answer { number: 1, digest: commit(1), ..Answer::default() });
+    let answer =
+        Some(Answer { number: 1, source: SourceFact { digest: commit(1), ..SourceFact::default() } });
     let case = looking_up().live(1, 1).in_place(1).ledger(|ledger| {
         let lookup = ledger.lookup.as_mut().unwrap();
         (lookup.answer, lookup.attempts) = (answer, Attempts::default());

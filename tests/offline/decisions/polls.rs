@@ -4,7 +4,7 @@ use doce_operator::crd::annotations::RequestKind;
 use doce_operator::crd::conditions::Truth;
 use doce_operator::crd::status::TriggerKind;
 use doce_operator::memory::ledger::{Answer, Attempts, Failure, Hold, Lookup};
-use doce_operator::memory::record::Trigger;
+use doce_operator::memory::record::{SourceFact, Trigger};
 use doce_operator::project::DigestSource;
 use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::decide::Step;
@@ -18,7 +18,7 @@ fn polled(number: u8) -> Case {
     let mut case = Case::branch();
     case.project.interval = Some(60);
     let DigestSource::LookedUp(of) = case.project.origin() else { panic!("a branch needs a lookup") };
-    let answer = Answer { number: 1, digest: commit(number), ..Answer::default() };
+    let answer = Answer { number: 1, source: SourceFact { digest: commit(number), ..SourceFact::default() } };
     let lookup = Lookup { of, number: 1, answer: Some(answer), at: Some(at(0)), ..Lookup::default() };
     case.ledger(|ledger| ledger.lookup = Some(lookup))
 }

@@ -2,7 +2,7 @@
 //! than the ledger.
 
 use doce_operator::crd::annotations::RequestKind;
-use doce_operator::memory::ledger::Ledger;
+use doce_operator::memory::ledger::{Answer, Ledger};
 use doce_operator::reconcile::decide::Step;
 
 use super::case::Case;
@@ -37,6 +37,14 @@ fn a_ledger_with_old_keys_is_read_and_written_with_the_current_ones() {
     assert!(!ledger.is_new(RequestKind::Restart, "@1") && ledger.is_new(RequestKind::Restart, "@0"));
     let now = r#"{"format":1,"handled":{"restart":{"value":"@1","outcome":"done"}},"versions":{"v":{"live":3,"trigger":{"cause":"Retry"},"readyAt":"2026-01-02T03:04:05Z","restart":"r","goodRestart":"r"}},"lastLive":3}"#;
     assert_eq!(serde_json::to_string(&ledger).unwrap(), now);
+}
+
+#[test]
+fn the_answer_of_a_lookup_is_stored_flat() {
+    let stored = serde_json::json!({ "number": 2, "digest": "d1", "reference": "main", "message": "A change" });
+    let answer: Answer = serde_json::from_value(stored.clone()).unwrap();
+    assert_eq!((answer.number, answer.source.digest.as_str()), (2, "d1"));
+    assert_eq!(serde_json::to_value(&answer).unwrap(), stored);
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn a_very_short_deadline_leaves_one_second_before_the_last_words() {
 fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
     let mut ledger: Ledger =
         serde_json::from_value(json!({ "lookup": { "of": "main", "number": 1 } })).unwrap();
-    let answer = crate::memory::ledger::Answer { number: 1, digest: "c1".to_owned(), ..Default::default() };
+    let source = crate::memory::record::SourceFact { digest: "c1".to_owned(), ..Default::default() };
+    let answer = crate::memory::ledger::Answer { number: 1, source };
     ledger.lookup.as_mut().unwrap().answer = Some(answer);
     if failed {
         let failed =
