@@ -41,7 +41,8 @@ fn a_ledger_with_old_keys_is_read_and_written_with_the_current_ones() {
 
 #[test]
 fn the_answer_of_a_lookup_is_stored_flat() {
-    let stored = serde_json::json!({ "number": 2, "digest": "d1", "reference": "main", "message": "A change" });
+    let stored =
+        serde_json::json!({ "number": 2, "digest": "d1", "reference": "main", "message": "A change" });
     let answer: Answer = serde_json::from_value(stored.clone()).unwrap();
     assert_eq!((answer.number, answer.source.digest.as_str()), (2, "d1"));
     assert_eq!(serde_json::to_value(&answer).unwrap(), stored);
