@@ -7,11 +7,12 @@ HOST := $(shell rustc --print host-tuple)
 CACHE := $(or $(DOCE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/doce-operator)
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench-rollback generate \
-	verify cluster cluster-down demo demo-down clean
+.PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench bench-rollback generate \
+	lean-operator verify cluster cluster-down demo demo-down clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -61,6 +62,23 @@ test-suite: export LOGS := $(LOGS)
 test-suite: ## Plan every example of a suite (SUITE=DIR); RUN=1 builds and runs them on a real node (ONLY=…, TABLE=FILE.md, LOGS=DIR)
 	$(CARGO) test --locked --test suite --no-run
 	$(if $(RUN),$(CLUSTER) with node --) $(CARGO) test --locked --test suite -- --ignored --nocapture
+
+bench: export LEAN_OPERATOR_BINARY := $(TARGET)/lean-operator
+bench: export DOCE_OPERATOR_BINARY ?= $(TARGET)/release/doce-operator
+bench: export BENCH_ROUNDS := $(BENCH_ROUNDS)
+bench: export BENCH_SCALE := $(BENCH_SCALE)
+bench: export BENCH_ONLY := $(BENCH_ONLY)
+bench: export BENCH_SUBJECTS := $(BENCH_SUBJECTS)
+bench: lean-operator ## Measure the operator next to a plain client and a minimal operator; print tables (BENCH_ROUNDS=3, BENCH_SCALE=1000, BENCH_ONLY=…)
+ifndef DOCE_OPERATOR_BINARY
+	$(CARGO) build --release --locked --package doce-operator --bin doce-operator
+endif
+	$(CARGO) bench --profile quick --locked --bench operators --no-run
+	$(CLUSTER) with control-plane -- $(CARGO) bench --profile quick --locked --bench operators
+
+lean-operator: export CGO_ENABLED = 0
+lean-operator:
+	go -C tests/bench/lean-operator build -trimpath -o $(TARGET)/lean-operator .
 
 bench-rollback: ## Measure a rollback and kubectl rollout undo on a real node; print the times
 	$(CARGO) bench --profile dev --locked --bench rollback --no-run
