@@ -5,6 +5,8 @@
 
 #[path = "operators/audit.rs"]
 mod audit;
+#[path = "../tests/harness/audit_log.rs"]
+mod audit_log;
 #[path = "operators/burst.rs"]
 mod burst;
 #[path = "operators/changes.rs"]

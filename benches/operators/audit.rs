@@ -1,11 +1,10 @@
 //! Requests in the API server's audit log: who sent which.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
-use std::path::PathBuf;
 
 use serde_json::Value;
+
+use super::audit_log::AuditLog;
 
 /// One answered request.
 #[derive(Clone, Debug)]
@@ -41,32 +40,18 @@ impl Request {
 }
 
 /// A position in the log.
-pub(crate) struct Audit {
-    path: PathBuf,
-    offset: u64,
-}
+pub(crate) struct Audit(AuditLog);
 
 impl Audit {
     /// Starts at the end of the log.
     pub(crate) fn begin() -> Self {
-        let path = std::env::var_os("DOCE_AUDIT_LOG").expect("DOCE_AUDIT_LOG, which doce-cluster sets");
-        let path = PathBuf::from(path);
-        let offset = fs::metadata(&path).expect("the audit log").len();
-        Self { path, offset }
+        Self(AuditLog::end())
     }
 
     /// The requests since the last call, in the order of the answers.
     pub(crate) fn read(&mut self) -> Vec<Request> {
-        let mut file = File::open(&self.path).unwrap();
-        file.seek(SeekFrom::Start(self.offset)).unwrap();
-        let mut reader = BufReader::new(file);
-        let (mut requests, mut line) = (vec![], String::new());
-        // The last line may still be incomplete. The next call reads it.
-        while reader.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
-            self.offset += line.len() as u64;
-            requests.push(parse(&line));
-            line.clear();
-        }
+        let mut requests = vec![];
+        self.0.each(|line| requests.push(parse(line)));
         requests
     }
 }

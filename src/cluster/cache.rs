@@ -35,7 +35,7 @@ struct Inner<K> {
     /// Objects that we wrote since the list began: they may be newer than the list.
     written: Vec<Arc<K>>,
     /// Projects that lost an object that we did not delete.
-    take_lost_child: HashSet<Key>,
+    lost_child: HashSet<Key>,
     synced: bool,
 }
 
@@ -51,7 +51,7 @@ impl<K> Default for Cache<K> {
             gone: VecDeque::new(),
             listed: None,
             written: vec![],
-            take_lost_child: HashSet::new(),
+            lost_child: HashSet::new(),
             synced: false,
         };
         Self { inner: Mutex::new(inner) }
@@ -64,7 +64,7 @@ impl<K: Pack> Cache<K> {
         let mut inner = self.lock();
         let Some(entries) = inner.objects.get_mut(key) else { return vec![] };
         let objects = entries.iter_mut().filter_map(Entry::open).collect();
-        inner.whole.insert(key.clone());
+        inner.used(key);
         objects
     }
 
@@ -101,7 +101,7 @@ impl<K: Pack> Cache<K> {
 
     /// Marks the project again as one that lost an object.
     pub fn doubt(&self, key: Key) {
-        self.lock().take_lost_child.insert(key);
+        self.lock().lost_child.insert(key);
     }
 
     /// Stores an object that we wrote.
@@ -115,7 +115,7 @@ impl<K: Pack> Cache<K> {
         if inner.listed.is_some() {
             inner.written.push(object.clone());
         }
-        inner.whole.insert(key.clone());
+        inner.used(&key);
         put_newer(&mut inner.objects, key, Entry::new(object));
     }
 
@@ -137,13 +137,13 @@ impl<K: Pack> Cache<K> {
                     return vec![];
                 }
                 put_newer(&mut inner.objects, key.clone(), Entry::new(Arc::new(object)));
-                inner.whole.insert(key.clone());
+                inner.used(&key);
                 vec![key]
             }
             Event::Delete(object) => {
                 let Some(key) = object.project() else { return vec![] };
                 if !object.uid().is_some_and(|uid| inner.deleted.remove(&uid)) && K::IS_CHILD {
-                    inner.take_lost_child.insert(key.clone());
+                    inner.lost_child.insert(key.clone());
                 }
                 take(&mut inner.objects, &key, &object);
                 inner.gone.extend(object.uid());
@@ -184,15 +184,22 @@ pub(super) trait Losses {
 
 impl<K: Pack> Losses for Cache<K> {
     fn take_lost_child(&self, key: &Key) -> bool {
-        self.lock().take_lost_child.remove(key)
+        self.lock().lost_child.remove(key)
     }
 
     fn lost_child(&self, key: &Key) -> bool {
-        self.lock().take_lost_child.contains(key)
+        self.lock().lost_child.contains(key)
     }
 }
 
 impl<K: Pack> Inner<K> {
+    /// Notes that objects of the project are whole, for [`Cache::rest`].
+    fn used(&mut self, key: &Key) {
+        if K::PACKS {
+            self.whole.insert(key.clone());
+        }
+    }
+
     /// The list is complete: it replaces all objects except our own writes since it began.
     fn relisted(&mut self) -> Vec<Key> {
         let Some(mut listed) = self.listed.take() else { return vec![] };
@@ -213,7 +220,7 @@ impl<K: Pack> Inner<K> {
                 entry.uid.as_ref().is_none_or(|uid| !deleted.contains(uid)) && !there.is_some_and(stays)
             })
         });
-        self.take_lost_child.extend(vanished.filter(|_| K::IS_CHILD).map(|(key, _)| key.clone()));
+        self.lost_child.extend(vanished.filter(|_| K::IS_CHILD).map(|(key, _)| key.clone()));
         let first = !std::mem::replace(&mut self.synced, true);
         if first {
             return vec![]; // At its start, the operator reconciles every project anyway.
@@ -323,6 +330,19 @@ mod tests {
         assert!(!packed(&cache), "the event came after the last rest");
         cache.rest();
         assert!(packed(&cache));
+    }
+
+    #[test]
+    fn a_kind_that_is_never_packed_is_not_noted_for_packing() {
+        let cache: Cache<k8s_openapi::api::batch::v1::Job> = Cache::default();
+        let job =
+            json!({ "metadata": { "name": "a", "namespace": "n", "labels": { names::PROJECT: "shop" } } });
+        cache.wrote(serde_json::from_value(job).unwrap());
+        assert_eq!(
+            (cache.of(&shop()).len(), cache.lock().whole.len()),
+            (1, 0),
+            "nothing would remove the note"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One cached object. While its project is active, it is whole. Once it rests, it is compressed JSON, a tenth of the size: a
+//! One cached object. While its project is active, it is whole. Once it rests, it is compressed JSON, which is much smaller: a
 //! typed object has room for every field that Kubernetes knows, and most projects change once a day.
 
 use std::sync::Arc;

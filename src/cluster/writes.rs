@@ -207,8 +207,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Server-side apply to what was observed. If no child was observed, it only creates: it never changes an object of
-    /// that name, whoever made it.
+    /// Server-side apply to the observed child. If no child was observed, it only creates, and never changes an existing
+    /// object of that name.
     async fn apply<K: Cached>(
         &self,
         project: &Project,
@@ -217,8 +217,7 @@ impl Cluster {
         cache: &Cache<K>,
     ) -> Result<K, Error> {
         let what = format!("apply {} {}", K::kind(&()), project.name);
-        let metadata = serde_json::from_value::<ObjectMeta>(want["metadata"].clone());
-        let metadata = metadata.map_err(|error| Error::malformed("metadata", &error))?;
+        let unseen = seen.is_none().then(|| want["metadata"].clone());
         if let Some(seen) = seen {
             want["metadata"]["uid"] = json!(seen.uid());
             want["metadata"]["resourceVersion"] = json!(seen.resource_version());
@@ -231,10 +230,13 @@ impl Cluster {
         let sent = self.api::<K>(&project.namespace).patch(&project.name, &params, &Patch::Apply(want)).await;
         let written = match sent.map_err(|error| Error::sort(&what, error)) {
             Ok(written) => thin(written),
-            Err(error @ Error::Conflict { .. }) if seen.is_none() => {
+            Err(error @ Error::Conflict { .. }) => {
+                let Some(metadata) = unseen else { return Err(error) };
                 // It was created since the cache was read, perhaps by a write of ours whose answer was lost, or it lost the
                 // label that watches select by.
                 if let Some(there) = self.refuse_stranger::<K>(project, &project.name, &what).await? {
+                    let metadata = serde_json::from_value::<ObjectMeta>(metadata);
+                    let metadata = metadata.map_err(|error| Error::malformed("metadata", &error))?;
                     self.repair_unseen(&there, &metadata, cache).await?;
                 }
                 return Err(error);

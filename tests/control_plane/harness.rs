@@ -3,6 +3,8 @@
 
 #[path = "harness/audit.rs"]
 pub(crate) mod audit;
+#[path = "../harness/audit_log.rs"]
+mod audit_log;
 #[path = "harness/builds.rs"]
 pub(crate) mod builds;
 #[path = "harness/cleanups.rs"]

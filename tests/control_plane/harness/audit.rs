@@ -1,17 +1,14 @@
 //! Requests that the API server recorded in its audit log. This module knows only the operator's user.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
-use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::audit_log::AuditLog;
+
 /// A position in the audit log, from which requests are counted.
 #[derive(Clone, Debug)]
-pub(crate) struct Audit {
-    path: PathBuf,
-    offset: u64,
-}
+pub(crate) struct Audit(AuditLog);
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,11 +46,7 @@ impl Asked {
 impl Audit {
     /// Starts at the end of the log.
     pub(crate) fn begin() -> Self {
-        let path = PathBuf::from(
-            std::env::var_os("DOCE_AUDIT_LOG").expect("DOCE_AUDIT_LOG, which doce-cluster sets"),
-        );
-        let offset = std::fs::metadata(&path).expect("the audit log").len();
-        Self { path, offset }
+        Self(AuditLog::end())
     }
 
     /// Returns the requests of `user` since the last call.
@@ -65,17 +58,12 @@ impl Audit {
     /// Returns the requests of users with this name prefix since the last call, each with its user, in the order of the
     /// answers.
     pub(crate) fn asked_by_any(&mut self, users: &str) -> Vec<(String, Asked)> {
-        let mut file = std::fs::File::open(&self.path).unwrap();
-        file.seek(SeekFrom::Start(self.offset)).unwrap();
-        let mut reader = BufReader::new(file);
-        let (mut asked, mut line) = (vec![], String::new());
-        while reader.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
-            self.offset += line.len() as u64;
+        let mut asked = vec![];
+        self.0.each(|line| {
             if line.contains(users) {
-                asked.extend(read(&line).filter(|(user, _)| user.starts_with(users)));
+                asked.extend(read(line).filter(|(user, _)| user.starts_with(users)));
             }
-            line.clear();
-        }
+        });
         asked
     }
 }
