@@ -2,6 +2,7 @@
 //! It does not start the control plane. `stop` restores the machine to the state that `network::up` recorded.
 
 mod before;
+mod disk;
 mod dns;
 mod files;
 mod firewall;
@@ -44,6 +45,7 @@ pub fn start(
     let repositories = paths.component("git")?;
     let images = images::ensure(paths, tools)?;
     let registries = images.registries.clone();
+    disk::require_space(&repositories)?;
     start_servers(paths, supervisor, images, &repositories)?;
     runtime::start(paths, supervisor, images::PAUSE, &registries, REGISTRY)?;
     dns::start(paths, tools, supervisor, control_plane)?;

@@ -79,12 +79,13 @@ fn kubelet(paths: &Paths, control_plane: &ControlPlane, port: u16, health: u16) 
         "clusterDNS": [ADDRESS],
         "clusterDomain": "cluster.local",
         "podLogsDir": paths.component("kubelet/logs")?,
-        // The disk of a developer's machine may be fairly full, and that must not evict pods.
+        // The disk of a developer's machine may be fairly full, and that must not evict pods. Not a percentage:
+        // 1 % of a large disk is gigabytes.
         "evictionHard": {
             "memory.available": "50Mi",
-            "nodefs.available": "1%",
+            "nodefs.available": "200Mi",
             "nodefs.inodesFree": "1%",
-            "imagefs.available": "1%",
+            "imagefs.available": "200Mi",
             "imagefs.inodesFree": "1%",
         },
         "imageGCHighThresholdPercent": 100,
