@@ -137,10 +137,11 @@ fn projects(
             if let watcher::Event::Delete(object) = &event {
                 shared.status_debounce.written(&object.uid().unwrap_or_default());
             }
-            let named = named(&event);
-            caches.resources.heard(event);
-            named
+            let (named, applied) = (named(&event), matches!(event, watcher::Event::Apply(_)));
+            let news = !caches.resources.heard(event).is_empty();
+            (news || !applied).then_some(named) // Not after our own write of a status.
         })
+        .filter_map(|event| std::future::ready(event.transpose()))
         .reflect(writer);
     let shared = context.clone();
     let concerned = move |event: Result<watcher::Event<ProjectDeployment>, watcher::Error>| match event {

@@ -12,6 +12,8 @@ pub mod target;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::OptionFuture;
+
 use crate::backoff::Backoff;
 use crate::build_queue::admit::{BuildStarter, limits};
 use crate::build_queue::positions::Positions;
@@ -24,7 +26,7 @@ use crate::project::{Incomplete, Project};
 use crate::status_debounce::StatusDebounce;
 
 use act::{ActContext, Outcome, act, reverted_at_once};
-use decide::decide;
+use decide::{alongside, decide};
 use observe::{ObserveContext, observe};
 use observed::{Child, Observed, Refusal};
 use report::report;
@@ -147,9 +149,14 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
             continue;
         }
         last = Some(step.clone());
-        match Box::pin(act(&act_context, project, &observed, step)).await.map_err(Error::Act)? {
-            Outcome::Done => {}
-            Outcome::Refused(refusal) => refusals.push(refusal),
+        let also = alongside(project, &observed, &step);
+        let perform = |step| Box::pin(act(&act_context, project, &observed, step));
+        // Both end before the next look: an answer that nothing waits for would be missing in the cache.
+        let (first, second) = tokio::join!(perform(step), OptionFuture::from(also.map(perform)));
+        for outcome in [Some(first), second].into_iter().flatten() {
+            if let Outcome::Refused(refusal) = outcome.map_err(Error::Act)? {
+                refusals.push(refusal);
+            }
         }
     }
     Err(Error::Act(cluster::Error::Conflict { what: format!("finish within {MAX_STEPS} steps") }))

@@ -127,7 +127,7 @@ impl<K: Pack> Cache<K> {
         take(&mut inner.objects, &key, object);
     }
 
-    /// Applies a watch event and returns the projects that it concerns.
+    /// Applies a watch event and returns the projects for which it is news.
     pub fn heard(&self, event: Event<K>) -> Vec<Key> {
         let mut inner = self.lock();
         match event {
@@ -136,9 +136,9 @@ impl<K: Pack> Cache<K> {
                 if object.uid().is_some_and(|uid| inner.deleted.contains(&uid)) {
                     return vec![];
                 }
-                put_newer(&mut inner.objects, key.clone(), Entry::new(Arc::new(object)));
+                let newer = put_newer(&mut inner.objects, key.clone(), Entry::new(Arc::new(object)));
                 inner.used(&key);
-                vec![key]
+                if newer || !K::ONLY_PASSES_WRITE { vec![key] } else { vec![] }
             }
             Event::Delete(object) => {
                 let Some(key) = object.project() else { return vec![] };
@@ -235,12 +235,21 @@ pub(super) fn age<K: Resource>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-fn put_newer<K: Pack>(objects: &mut Objects<K>, key: Key, entry: Entry<K>) {
+/// Stores the object unless a newer one is there. Returns whether it was unknown.
+fn put_newer<K: Pack>(objects: &mut Objects<K>, key: Key, entry: Entry<K>) -> bool {
     let objects = objects.entry(key).or_default();
     match objects.binary_search_by(|there| there.name.cmp(&entry.name)) {
-        Ok(at) if objects[at].age <= entry.age => objects[at] = entry,
-        Ok(_) => {}
-        Err(at) => objects.insert(at, entry),
+        Ok(at) => {
+            let newer = objects[at].age < entry.age;
+            if objects[at].age <= entry.age {
+                objects[at] = entry;
+            }
+            newer
+        }
+        Err(at) => {
+            objects.insert(at, entry);
+            true
+        }
     }
 }
 
@@ -297,6 +306,20 @@ mod tests {
             "a late event of a deleted object"
         );
         assert_eq!(versions(&cache), []);
+    }
+
+    #[test]
+    fn the_event_of_our_own_write_is_no_news_unless_the_build_queue_may_have_made_it() {
+        let cache = Cache::default();
+        cache.wrote(service("a", 7, 30_001));
+        assert_eq!(cache.heard(Event::Apply(service("a", 7, 30_001))), []);
+        assert_eq!(cache.heard(Event::Apply(service("a", 8, 30_001))), [shop()], "someone else wrote");
+        let jobs: Cache<k8s_openapi::api::batch::v1::Job> = Cache::default();
+        let job = json!({ "metadata": {
+            "name": "a", "namespace": "n", "resourceVersion": "3", "labels": { names::PROJECT: "shop" } } });
+        let job: k8s_openapi::api::batch::v1::Job = serde_json::from_value(job).unwrap();
+        jobs.wrote(job.clone());
+        assert_eq!(jobs.heard(Event::Apply(job)), [shop()]);
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Pack for Service {
 impl Pack for Pod {}
 impl Pack for Job {
     const PACKS: bool = false; // The build queue reads all of them, and they are gone within hours.
+    const ONLY_PASSES_WRITE: bool = false; // The build queue starts them.
 }
 
 impl Caches {

@@ -15,6 +15,9 @@ pub trait Pack: Resource<DynamicType = ()> + Serialize + DeserializeOwned {
     /// Objects that rest are packed. Not worth it for kinds that are short-lived or read as a whole.
     const PACKS: bool = true;
 
+    /// Only passes write such objects, and a pass looks again after each of its writes: the event of the write is no news.
+    const ONLY_PASSES_WRITE: bool = true;
+
     /// The operator misses such an object if someone else deletes it.
     const IS_CHILD: bool = true;
 

@@ -16,7 +16,7 @@ use crate::memory::record::{Facts, ImageFact, SourceFact, Trigger, TriggerKind};
 use crate::project::Project;
 
 use super::observed::{Child, LostMetadata, Observed};
-use super::target::{Target, forbidden, initialized, open_lookup, target};
+use super::target::{Target, forbidden, initialized, open_lookup, target, target_with};
 use crate::protocol::build_target::BuildTarget;
 
 /// One write.
@@ -194,6 +194,22 @@ pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
         (1..).zip(&ROWS).find_map(|(row, (name, of))| Some((row, *name, of(&situation)?)))?;
     tracing::debug!(namespace = project.namespace, name = project.name, row, situation = name, "row matches");
     Some(step)
+}
+
+/// A second write that neither needs the result of `step` nor could make it wrong, in whatever order the two arrive and
+/// if only one of them does. Both are sent at the same time: a first deploy is ready two round trips earlier.
+pub fn alongside(project: &Project, observed: &Observed, step: &Step) -> Option<Step> {
+    match (step, &observed.ledger) {
+        // A record without a ledger is what remains when someone deletes the ledger.
+        (Step::WriteLedger(ledger), None) => {
+            let target = target_with(project, observed, ledger);
+            memory::record(&Situation { project, observed, ledger, target })
+        }
+        (Step::ApplyDeployment(_), Some(ledger)) => {
+            rollout::service(&Situation { project, observed, ledger, target: target(project, observed) })
+        }
+        _ => None,
+    }
 }
 
 impl Situation<'_> {

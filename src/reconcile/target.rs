@@ -56,7 +56,12 @@ pub struct Target {
 #[must_use]
 pub fn target(project: &Project, observed: &Observed) -> Target {
     let empty = Ledger::default();
-    let ledger = observed.ledger.as_ref().unwrap_or(&empty);
+    target_with(project, observed, observed.ledger.as_ref().unwrap_or(&empty))
+}
+
+/// The target as it will be with this ledger.
+#[must_use]
+pub fn target_with(project: &Project, observed: &Observed, ledger: &Ledger) -> Target {
     let from_spec = from_spec(project, observed, ledger);
     let pin = project.pin.as_deref().map_or(Pin::None, |pin| pinned(pin, observed, from_spec.as_ref()));
     let desired = match &pin {

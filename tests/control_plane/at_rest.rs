@@ -1,6 +1,6 @@
 //! The operator's requests, counted by the API server: none while nothing happens, and few writes when something does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use doce_operator::crd::ProjectDeployment;
@@ -172,6 +172,88 @@ async fn each_operation_costs_few_writes_and_no_read_and_none_is_rejected() {
     let late = audit.asked_by(&user).into_iter().filter(Asked::is_write).count();
     assert_eq!(late, 0, "no late requests");
     parts.iter().for_each(Part::costs_no_more);
+}
+
+/// What an operation on a project with a finished image writes, by verb, resource and answer.
+struct Exact {
+    of: &'static str,
+    expected: &'static [(&'static str, usize)],
+}
+
+const STATUS: &str = "update projectdeployments/status 200";
+
+impl Exact {
+    /// Longer work updates the status once a second (docs/decisions/0015); everything else is counted exactly.
+    async fn check(&self, audit: &mut Audit, operator: &Operator, begun: Instant) {
+        operator.journal.at_rest().await;
+        let took = usize::try_from(begun.elapsed().as_secs()).unwrap();
+        let mut asked = audit.asked_by(&operator.user);
+        asked.retain(|asked| !matches!(asked.verb.as_str(), "watch" | "list") && asked.resource != "leases");
+        let mut made = tally(&asked);
+        let expected: BTreeMap<String, usize> =
+            self.expected.iter().map(|(write, times)| ((*write).to_owned(), *times)).collect();
+        if let (Some(made), Some(expected)) = (made.get_mut(STATUS), expected.get(STATUS)) {
+            assert!(*made <= expected + took, "{}: {made} statuses in {took} s", self.of);
+            *made = (*made).min(*expected);
+        }
+        assert_eq!(made, expected, "{}", self.of);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_deploy_a_change_and_a_rollback_of_an_image_make_exactly_these_requests() {
+    let world = World::new("exact").await;
+    let operator = Operator::start(&world).await;
+    let mut audit = Audit::begin();
+
+    let begun = Instant::now();
+    world.apply("shop", prebuilt(1)).await;
+    let first = world.until_ready("shop", "True", "Serving").await.status.unwrap().version.unwrap();
+    world.settled().await;
+    let deploy = Exact {
+        of: "first deploy",
+        expected: &[
+            ("create controllerrevisions 201", 2),
+            ("patch deployments 201", 1),
+            ("patch services 201", 1),
+            ("patch controllerrevisions 200", 1),
+            (STATUS, 1),
+            ("create events 201", 1),
+        ],
+    };
+    deploy.check(&mut audit, &operator, begun).await;
+
+    let begun = Instant::now();
+    world.apply("shop", prebuilt(2)).await;
+    world.until_ready("shop", "True", "Serving").await;
+    world.settled().await;
+    let change = Exact {
+        of: "image change",
+        expected: &[
+            ("create controllerrevisions 201", 1),
+            ("patch deployments 200", 1),
+            ("patch controllerrevisions 200", 1),
+            (STATUS, 1),
+            ("create events 201", 1),
+        ],
+    };
+    change.check(&mut audit, &operator, begun).await;
+
+    let begun = Instant::now();
+    world.annotate("shop", "doce.dev/rollback", "previous@1").await;
+    world.until_serving("shop", &first).await;
+    world.settled().await;
+    let rollback = Exact {
+        of: "rollback",
+        expected: &[
+            ("patch deployments 200", 1),
+            ("patch controllerrevisions 200", 2),
+            (STATUS, 1),
+            ("create events 201", 1),
+        ],
+    };
+    rollback.check(&mut audit, &operator, begun).await;
 }
 
 impl World {

@@ -46,6 +46,7 @@ pub(crate) struct Operator {
 }
 
 /// A step and the state it is based on.
+#[derive(Clone)]
 pub(crate) struct Decided {
     pub(crate) seen: Cluster,
     pub(crate) observed: Observed,

@@ -19,7 +19,8 @@ pub(crate) struct Tally {
 }
 
 /// What happens in lives of any fate, in addition to the events.
-const ALWAYS: [&str; 21] = [
+const ALWAYS: [&str; 22] = [
+    "two writes at the same time",
     "an adopted ledger",
     "several new requests in one read",
     "some pods of several ready",
@@ -51,7 +52,10 @@ const HASTY_AND_STALE: [&str; 1] = ["an object older than the ledger"];
 
 /// What goes wrong with the operator.
 const OF_FATE: [(Fate, &[&str]); 3] = [
-    (Fate::Crashes, &["killed before a write", "killed after a write"]),
+    (
+        Fate::Crashes,
+        &["killed before a write", "killed after a write", "killed between two writes at the same time"],
+    ),
     (Fate::StaleReads, &["a stale look", "a ledger that lost the race"]),
     (
         Fate::TwoOperators,

@@ -108,7 +108,7 @@ fn template_origin(
     newest.map_or(TemplateOrigin::Project, |set| TemplateOrigin::ReplicaSet(set.name.clone()))
 }
 
-fn service(situation: &Situation<'_>) -> Option<Step> {
+pub(super) fn service(situation: &Situation<'_>) -> Option<Step> {
     if situation.observed.refused(Child::Service) {
         return None;
     }
@@ -118,8 +118,12 @@ fn service(situation: &Situation<'_>) -> Option<Step> {
     (!same).then_some(Step::ApplyService { port: wished.or_else(|| there.and_then(|service| service.port)) })
 }
 
-/// The port that the API server assigned is recorded for the life of the project.
+/// The port that the API server assigned is recorded for the life of the project. During a rollout it waits for the
+/// verdict, which writes the ledger anyway.
 fn remember_port(situation: &Situation<'_>) -> Option<Step> {
+    if situation.project.fixed_port.is_none() && on_trial(situation) {
+        return None;
+    }
     let port = situation.observed.service.as_ref()?.port?;
     let differs = situation.ledger.port != Some(port);
     let ours = situation.ledger.port.is_none() || situation.project.fixed_port == Some(port);
@@ -127,6 +131,16 @@ fn remember_port(situation: &Situation<'_>) -> Option<Step> {
         return situation.note(Ledger { port: Some(port), ..situation.ledger.clone() });
     }
     None
+}
+
+/// The version in place has neither been live nor failed, and a verdict will be recorded within its deadline.
+fn on_trial(situation: &Situation<'_>) -> bool {
+    let rollout = situation.observed.rollout.as_ref().filter(|rollout| rollout.replicas > 0);
+    let version = rollout.and_then(|rollout| rollout.version.as_deref());
+    version.is_some_and(|version| {
+        let life = situation.ledger.state(version);
+        life.live.is_none() && life.failed.is_none()
+    })
 }
 
 /// A ReplicaSet without pods that no rollback needs. The kept one belongs to the version that went live last

@@ -15,9 +15,13 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
     let mut happenings = vec![];
     happenings.extend(requests(old, new));
     happenings.extend(changed(old, new, "Ready"));
+    // The first port is part of a first deploy, which has its event. What went wrong, and that it is over, is news.
+    let port = |status: &ProjectDeploymentStatus, truth: &str| {
+        find(status, "PortAllocated").is_some_and(|condition| condition.status == truth)
+    };
     happenings.extend(
         changed(old, new, "PortAllocated")
-            .filter(|_| find(new, "PortAllocated").is_some_and(|now| now.status != "Unknown")),
+            .filter(|_| port(new, "False") || port(new, "True") && port(old, "False")),
     );
     happenings
 }
@@ -81,4 +85,41 @@ fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec
         }
     };
     news.map(happening).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn status(port: &str) -> ProjectDeploymentStatus {
+        let condition = |kind: &str, truth: &str| Condition {
+            type_: kind.to_owned(),
+            status: truth.to_owned(),
+            reason: if truth == "False" { "PortsExhausted".to_owned() } else { "Allocated".to_owned() },
+            message: String::new(),
+            last_transition_time: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH),
+            observed_generation: None,
+        };
+        let conditions = vec![condition("Ready", "Unknown"), condition("PortAllocated", port)];
+        ProjectDeploymentStatus { conditions, ..ProjectDeploymentStatus::default() }
+    }
+
+    fn reasons(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeploymentStatus) -> Vec<String> {
+        happenings(old, new)
+            .into_iter()
+            .filter(|it| it.action.starts_with("Port"))
+            .map(|it| it.reason)
+            .collect()
+    }
+
+    #[test]
+    fn a_port_is_told_when_there_is_none_and_when_there_is_one_again() {
+        let (unknown, granted, refused) = (status("Unknown"), status("True"), status("False"));
+        assert_eq!(reasons(None, &granted), [""; 0]);
+        assert_eq!(reasons(Some(&unknown), &granted), [""; 0]);
+        assert_eq!(reasons(Some(&unknown), &refused), ["PortsExhausted"]);
+        assert_eq!(reasons(Some(&refused), &granted), ["Allocated"]);
+    }
 }

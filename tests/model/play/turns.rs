@@ -1,6 +1,8 @@
 //! The turns of the operators: each reads, decides, writes, is killed, or stops between read and write. The dice decide
 //! when.
 
+use doce_operator::reconcile::decide::alongside;
+
 use super::super::act::Outcome;
 use super::super::operator::{Decided, Operator, Past};
 use super::super::oracles::{self, Write};
@@ -60,7 +62,24 @@ impl Play {
         Ok(written)
     }
 
+    /// Writes the step, and what may be written alongside it: after it, before it, or only one of the two.
     fn write(&mut self, which: usize, decided: &Decided) -> Result<Pass, Violation> {
+        let also = alongside(&decided.seen.project, &decided.observed, &decided.step);
+        let Some(also) = also.map(|step| Decided { step, ..decided.clone() }) else {
+            return self.write_one(which, decided);
+        };
+        self.tally.count("two writes at the same time");
+        let (first, second) = if self.dice.one_in(2) { (decided, &also) } else { (&also, decided) };
+        let passed = self.write_one(which, first)?;
+        if self.fate == Fate::Crashes && self.dice.one_in(4) {
+            self.tally.count("killed between two writes at the same time");
+            self.operators[which] = Operator::default();
+            return Ok(passed);
+        }
+        self.write_one(which, second)
+    }
+
+    fn write_one(&mut self, which: usize, decided: &Decided) -> Result<Pass, Violation> {
         let before = self.cluster.clone();
         let outcome = (self.program.act)(&mut self.cluster, &decided.step, &decided.seen);
         self.tell(|_| {
