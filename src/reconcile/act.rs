@@ -1,4 +1,4 @@
-//! Third step of the loop (I/O): performs the one write that `decide` returned. It chooses nothing but a free port.
+//! Third step of the loop (I/O): performs one write that `decide` returned. It chooses nothing but a free port.
 
 mod altered;
 mod cleanup;

@@ -181,9 +181,11 @@ struct Exact {
 }
 
 const STATUS: &str = "update projectdeployments/status 200";
+const EVENT: &str = "create events 201";
 
 impl Exact {
-    /// Longer work updates the status once a second (docs/decisions/0015); everything else is counted exactly.
+    /// Longer work updates the status once a second, with an event (docs/decisions/0015). Another test may have the port
+    /// that the project tries first. Everything else is counted exactly.
     async fn check(&self, audit: &mut Audit, operator: &Operator, begun: Instant) {
         operator.journal.at_rest().await;
         let took = usize::try_from(begun.elapsed().as_secs()).unwrap();
@@ -192,10 +194,13 @@ impl Exact {
         let mut made = tally(&asked);
         let expected: BTreeMap<String, usize> =
             self.expected.iter().map(|(write, times)| ((*write).to_owned(), *times)).collect();
-        if let (Some(made), Some(expected)) = (made.get_mut(STATUS), expected.get(STATUS)) {
-            assert!(*made <= expected + took, "{}: {made} statuses in {took} s", self.of);
-            *made = (*made).min(*expected);
+        for repeated in [STATUS, EVENT] {
+            if let (Some(made), Some(expected)) = (made.get_mut(repeated), expected.get(repeated)) {
+                assert!(*made <= expected + took, "{}: {repeated}: {made} in {took} s", self.of);
+                *made = (*made).min(*expected);
+            }
         }
+        made.remove("patch services 422");
         assert_eq!(made, expected, "{}", self.of);
     }
 }
@@ -219,7 +224,7 @@ async fn a_deploy_a_change_and_a_rollback_of_an_image_make_exactly_these_request
             ("patch services 201", 1),
             ("patch controllerrevisions 200", 1),
             (STATUS, 1),
-            ("create events 201", 1),
+            (EVENT, 1),
         ],
     };
     deploy.check(&mut audit, &operator, begun).await;
@@ -235,7 +240,7 @@ async fn a_deploy_a_change_and_a_rollback_of_an_image_make_exactly_these_request
             ("patch deployments 200", 1),
             ("patch controllerrevisions 200", 1),
             (STATUS, 1),
-            ("create events 201", 1),
+            (EVENT, 1),
         ],
     };
     change.check(&mut audit, &operator, begun).await;
@@ -250,7 +255,7 @@ async fn a_deploy_a_change_and_a_rollback_of_an_image_make_exactly_these_request
             ("patch deployments 200", 1),
             ("patch controllerrevisions 200", 2),
             (STATUS, 1),
-            ("create events 201", 1),
+            (EVENT, 2), // The request, and what it led to.
         ],
     };
     rollback.check(&mut audit, &operator, begun).await;
