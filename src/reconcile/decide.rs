@@ -198,6 +198,7 @@ pub fn decide(project: &Project, observed: &Observed) -> Option<Step> {
 
 /// A second write that neither needs the result of `step` nor could make it wrong, in whatever order the two arrive and
 /// if only one of them does. Both are sent at the same time: a first deploy is ready two round trips earlier.
+#[must_use]
 pub fn alongside(project: &Project, observed: &Observed, step: &Step) -> Option<Step> {
     match (step, &observed.ledger) {
         // A record without a ledger is what remains when someone deletes the ledger.
