@@ -11,6 +11,7 @@ mod requests;
 mod seen;
 mod sets;
 mod steady;
+mod together;
 mod users;
 mod verdicts;
 mod wanted;
