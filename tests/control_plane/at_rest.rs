@@ -194,6 +194,9 @@ impl Exact {
         let mut made = tally(&asked);
         let expected: BTreeMap<String, usize> =
             self.expected.iter().map(|(write, times)| ((*write).to_owned(), *times)).collect();
+        // The recorder adds an event that it published before to its series.
+        let series = made.remove("patch events 200").unwrap_or(0);
+        *made.entry(EVENT.to_owned()).or_insert(0) += series;
         for repeated in [STATUS, EVENT] {
             if let (Some(made), Some(expected)) = (made.get_mut(repeated), expected.get(repeated)) {
                 assert!(*made <= expected + took, "{}: {repeated}: {made} in {took} s", self.of);
