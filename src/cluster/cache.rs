@@ -235,17 +235,15 @@ pub(super) fn age<K: Resource>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-/// Stores the object unless a newer one is there. Returns whether it was unknown.
+/// Stores the object unless a newer one is there. Returns whether it was unknown, also if its age is.
 fn put_newer<K: Pack>(objects: &mut Objects<K>, key: Key, entry: Entry<K>) -> bool {
     let objects = objects.entry(key).or_default();
     match objects.binary_search_by(|there| there.name.cmp(&entry.name)) {
-        Ok(at) => {
-            let newer = objects[at].age < entry.age;
-            if objects[at].age <= entry.age {
-                objects[at] = entry;
-            }
-            newer
+        Ok(at) if objects[at].age <= entry.age => {
+            let there = std::mem::replace(&mut objects[at], entry);
+            there.age < objects[at].age || objects[at].age == 0
         }
+        Ok(_) => false,
         Err(at) => {
             objects.insert(at, entry);
             true
@@ -314,6 +312,10 @@ mod tests {
         cache.wrote(service("a", 7, 30_001));
         assert_eq!(cache.heard(Event::Apply(service("a", 7, 30_001))), []);
         assert_eq!(cache.heard(Event::Apply(service("a", 8, 30_001))), [shop()], "someone else wrote");
+        let mut ageless = service("b", 0, 30_002);
+        ageless.metadata.resource_version = Some("opaque".to_owned());
+        cache.wrote(ageless.clone());
+        assert_eq!(cache.heard(Event::Apply(ageless)), [shop()], "nobody knows which is newer");
         let jobs: Cache<k8s_openapi::api::batch::v1::Job> = Cache::default();
         let job = json!({ "metadata": {
             "name": "a", "namespace": "n", "resourceVersion": "3", "labels": { names::PROJECT: "shop" } } });

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::{Attempt, Error};
 
-/// What the pods, images and logs of one run take at the most, with room to spare.
+/// With less, a run does not begin. Ten minutes of the node tests took about 3 GB.
 const NEEDED: u64 = 4 << 30;
 
 /// Fails if the disk of this directory has less free space than a run needs.
