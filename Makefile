@@ -11,7 +11,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench bench-rollback generate \
+.PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench bench-builds bench-rollback generate \
 	lean-operator verify cluster cluster-down demo demo-down clean
 
 help: ## Print this list
@@ -67,6 +67,7 @@ bench: export LEAN_OPERATOR_BINARY := $(TARGET)/lean-operator
 bench: export DOCE_OPERATOR_BINARY ?= $(TARGET)/release/doce-operator
 bench: export BENCH_ROUNDS := $(BENCH_ROUNDS)
 bench: export BENCH_SCALE := $(BENCH_SCALE)
+bench: export DOCE_NODE_PORT_RANGE := $(shell test 0$(BENCH_SCALE) -le 2500 || echo 20000-45000)
 bench: export BENCH_ONLY := $(BENCH_ONLY)
 bench: export BENCH_SUBJECTS := $(BENCH_SUBJECTS)
 bench: lean-operator ## Measure the operator next to a plain client and a minimal operator; print tables (BENCH_ROUNDS=3, BENCH_SCALE=1000, BENCH_ONLY=…)
@@ -83,6 +84,10 @@ lean-operator:
 bench-rollback: ## Measure a rollback and kubectl rollout undo on a real node; print the times
 	$(CARGO) bench --profile dev --locked --bench rollback --no-run
 	$(CLUSTER) with node -- $(CARGO) bench --profile dev --locked --bench rollback
+
+bench-builds: ## Measure where the seconds of small builds go, next to a plain buildctl on a real node; print the times
+	$(CARGO) bench --profile dev --locked --bench builds --no-run
+	$(CLUSTER) with node -- $(CARGO) bench --profile dev --locked --bench builds
 
 check-fast: ## Check formatting and lints; warnings are errors
 	$(CARGO) fmt --all --check

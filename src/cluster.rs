@@ -5,6 +5,7 @@ mod body;
 pub mod cache;
 pub mod caches;
 pub mod config_maps;
+mod decoded;
 pub mod error;
 pub mod events;
 pub mod fence;
@@ -18,13 +19,16 @@ pub mod packed;
 pub mod probe_events;
 mod reads;
 mod repair_metadata;
+mod streamed;
 pub mod writes;
 
 use std::sync::Arc;
 
 use kube::Client;
+use tokio::sync::mpsc;
 
 use crate::crd::{ProjectDeployment, field_managers};
+use crate::project::Key;
 pub use cache::Cache;
 pub use caches::Caches;
 pub use error::{Error, Refused};
@@ -51,13 +55,16 @@ impl Cluster {
         Self::new(fence.guard(client))
     }
 
-    /// The client, for the watch of the resource itself.
-    #[must_use]
-    pub fn client(&self) -> Client {
-        self.client.clone()
+    /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone.
+    pub fn watch(
+        &self,
+        namespace: Option<String>,
+        changed: mpsc::Sender<Key>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.caches.clone().watch(self.client.clone(), namespace, changed)
     }
 
-    /// The caches, for the watches that fill them.
+    /// The caches, to share.
     #[must_use]
     pub fn shared_caches(&self) -> Arc<Caches> {
         self.caches.clone()
@@ -69,11 +76,10 @@ impl Cluster {
         self.caches.resources.wrote(written);
     }
 
-    /// The newest known state of the project with this uid; `None` if it is gone.
+    /// The newest known state of the project; `None` if it is gone.
     #[must_use]
-    pub fn newest(&self, namespace: &str, name: &str, uid: &str) -> Option<Arc<ProjectDeployment>> {
-        let known = self.caches.resources.of(&(namespace.to_owned(), name.to_owned()));
-        known.into_iter().find(|object| object.metadata.uid.as_deref() == Some(uid))
+    pub fn project(&self, key: &Key) -> Option<Arc<ProjectDeployment>> {
+        self.caches.resources.of(key).pop()
     }
 
     /// The caches that the watches fill.

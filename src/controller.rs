@@ -4,22 +4,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
+use kube::api::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config as Concurrency, applier};
 use kube::runtime::reflector::{self, ObjectRef, store};
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, ResourceExt as _};
+use kube::runtime::watcher;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::build_queue::admit::limits;
 use crate::build_queue::run::{self, Queue};
-use crate::cluster::cache::Key;
-use crate::crd::{ProjectDeployment, field_managers};
+use crate::crd::ProjectDeployment;
 use crate::election::Leadership;
+use crate::project::Key;
 use crate::reconcile::{Error, Requeue, Shared, reconcile};
 use crate::text::with_causes;
+use start::in_order;
+
+mod start;
 
 /// Longest pause after a rejection, so that a child appears soon after the policy that rejected it is gone.
 const LONGEST_REFUSED: Duration = Duration::from_mins(1);
@@ -41,7 +45,7 @@ pub async fn run(
     let caches = context.cluster.shared_caches();
     let namespace = context.config.namespace.clone();
     let mut beside = JoinSet::new(); // Ends with this function, even if the caller drops it halfway.
-    beside.spawn(caches.clone().watch(context.cluster.client(), namespace, changed));
+    beside.spawn(context.cluster.watch(namespace, changed));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
         loop {
@@ -79,27 +83,62 @@ async fn unheard(news: &mut mpsc::Receiver<Key>) {
     std::future::pending::<()>().await;
 }
 
+/// The queue needs the name of a project; the cache has the rest.
+type Name = PartialObjectMeta<ProjectDeployment>;
+
 async fn loop_until(
     context: &Shared,
     news: &mut mpsc::Receiver<Key>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let (reader, writer) = reflector::store();
-    let projects = projects(context, writer);
-    let children = stream::poll_fn(|polled| news.poll_recv(polled));
-    let children = children.map(by_key);
-    let queue =
-        stream::select(projects, children).take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
+    let (reader, mut names) = reflector::store();
+    let first = context.cluster.caches().resources.keys();
+    fill(&mut names, &first);
+    let changed = stream::poll_fn(|polled| news.poll_recv(polled));
+    let (first_passes, in_order) = in_order(context.cluster.caches(), first);
+    let queue = stream::select(in_order, changed).filter_map(|key| {
+        let there = note(context, &mut names, &key);
+        std::future::ready(there.then(|| Ok::<_, std::convert::Infallible>(by_key(&key))))
+    });
     let concurrency = Concurrency::default().concurrency(context.config.concurrency);
     let passes = applier(
-        |object, context: ApplierContext| Box::pin(pass(object, context)),
+        |object: Arc<Name>, context: ApplierContext| {
+            let first_passes = first_passes.clone();
+            Box::pin(async move {
+                let passed = pass(&object, &context).await;
+                first_passes.ended(&key_of(&object));
+                passed
+            })
+        },
         |object, error, context: ApplierContext| after_error(&object, error, &context),
         Arc::new(context.clone()),
         reader,
-        queue,
+        queue.take_until(shutdown),
         concurrency,
     );
     passes.for_each(|_| std::future::ready(())).await;
+}
+
+/// The first content of the applier's store, which it waits for.
+fn fill(names: &mut store::Writer<Name>, projects: &[Key]) {
+    names.apply_watcher_event(&watcher::Event::Init);
+    for key in projects {
+        names.apply_watcher_event(&watcher::Event::InitApply(named(key)));
+    }
+    names.apply_watcher_event(&watcher::Event::InitDone);
+}
+
+/// Notes in the applier's store whether the project exists. If it does not, nothing is remembered of it.
+fn note(context: &Shared, names: &mut store::Writer<Name>, key: &Key) -> bool {
+    let there = context.cluster.caches().resources.has(key);
+    if there {
+        names.apply_watcher_event(&watcher::Event::Apply(named(key)));
+    } else {
+        names.apply_watcher_event(&watcher::Event::Delete(named(key)));
+        context.backoff.succeeded(key);
+        context.status_debounce.written(key);
+    }
+    there
 }
 
 /// Starts queued builds until it is dropped.
@@ -116,77 +155,22 @@ async fn run_build_queue(context: Shared) {
 /// The applier shares its context in another `Arc`.
 type ApplierContext = Arc<Shared>;
 
-fn projects(
-    context: &Shared,
-    writer: store::Writer<ProjectDeployment>,
-) -> impl Stream<Item = ObjectRef<ProjectDeployment>> + use<> {
-    let client = context.cluster.client();
-    let api = match &context.config.namespace {
-        Some(namespace) => Api::<ProjectDeployment>::namespaced(client, namespace),
-        None => Api::all(client),
-    };
-    let shared = context.clone();
-    let events = watcher(api, watcher::Config::default().timeout(60)).default_backoff();
-    let events = events
-        .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()))
-        .map_ok(move |event| {
-            let caches = shared.cluster.caches();
-            if caches.projects.heard(&event) {
-                caches.jobs_changed.notify_one(); // Waiting builds may belong to a known project now.
-            }
-            if let watcher::Event::Delete(object) = &event {
-                shared.status_debounce.written(&object.uid().unwrap_or_default());
-            }
-            let (named, applied) = (named(&event), matches!(event, watcher::Event::Apply(_)));
-            let news = !caches.resources.heard(event).is_empty();
-            (news || !applied).then_some(named) // Not after our own write of a status.
-        })
-        .filter_map(|event| std::future::ready(event.transpose()))
-        .reflect(writer);
-    let shared = context.clone();
-    let concerned = move |event: Result<watcher::Event<ProjectDeployment>, watcher::Error>| match event {
-        Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
-            vec![ObjectRef::from_obj(&object)]
-        }
-        // Only now: until a list is complete, the cache has what was known before it.
-        Ok(watcher::Event::InitDone) => {
-            shared.cluster.caches().resources.keys().into_iter().map(by_key).collect()
-        }
-        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => vec![],
-        Err(error) => {
-            tracing::warn!(%error, "watch of ProjectDeployments failed, restarting it");
-            vec![]
-        }
-    };
-    events.flat_map(move |event| stream::iter(concerned(event)))
+fn by_key((namespace, name): &Key) -> ObjectRef<Name> {
+    ObjectRef::new(name).within(namespace)
 }
 
-fn by_key((namespace, name): Key) -> ObjectRef<ProjectDeployment> {
-    ObjectRef::new(&name).within(&namespace)
+fn key_of(object: &Name) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// The event, with only the names of its object: the queue needs no more, and the cache has the rest.
-fn named(event: &watcher::Event<ProjectDeployment>) -> watcher::Event<ProjectDeployment> {
-    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
-    let named = |object: &ProjectDeployment| {
-        let ObjectMeta { name, namespace, uid, resource_version, .. } = object.metadata.clone();
-        let metadata = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
-        ProjectDeployment { metadata, ..ProjectDeployment::default() }
-    };
-    match event {
-        Apply(object) => Apply(named(object)),
-        Delete(object) => Delete(named(object)),
-        InitApply(object) => InitApply(named(object)),
-        Init => Init,
-        InitDone => InitDone,
-    }
+fn named((namespace, name): &Key) -> Name {
+    let (name, namespace) = (Some(name.clone()), Some(namespace.clone()));
+    Name { metadata: ObjectMeta { name, namespace, ..ObjectMeta::default() }, ..Name::default() }
 }
 
-async fn pass(object: Arc<ProjectDeployment>, context: ApplierContext) -> Result<Action, Error> {
-    let uid = object.uid().unwrap_or_default();
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let known = context.cluster.newest(&namespace, &name, &uid);
-    let object = match known {
+async fn pass(object: &Name, context: &Shared) -> Result<Action, Error> {
+    let key = key_of(object);
+    let object = match context.cluster.project(&key) {
         Some(known) => context.cluster.confirmed(known).await.map_err(Error::Observe)?,
         None => None,
     };
@@ -194,15 +178,16 @@ async fn pass(object: Arc<ProjectDeployment>, context: ApplierContext) -> Result
         // An event is about to arrive: the object is gone, or a list in progress will contain it.
         return Ok(Action::requeue(Duration::from_secs(1)));
     };
-    let next = Box::pin(reconcile(&object, &context)).await?;
+    let next = Box::pin(reconcile(&object, context)).await?;
+    context.cluster.caches().close_if_unchanged(&key);
     Ok(Action::requeue(match next {
         Requeue::After(pause) => {
-            context.backoff.succeeded(&uid);
+            context.backoff.succeeded(&key);
             pause.max(Duration::from_millis(200)).min(RESYNC)
         }
-        Requeue::WithBackoff => context.backoff.failed(&uid).min(LONGEST_REFUSED),
+        Requeue::WithBackoff => context.backoff.failed(&key).min(LONGEST_REFUSED),
         Requeue::AwaitChange => {
-            context.backoff.succeeded(&uid);
+            context.backoff.succeeded(&key);
             RESYNC
         }
     }))
@@ -210,16 +195,16 @@ async fn pass(object: Arc<ProjectDeployment>, context: ApplierContext) -> Result
 
 /// Requeues a failed pass. A conflict only means that the caches are stale; anything else is logged and retried with
 /// backoff.
-fn after_error(object: &ProjectDeployment, error: &Error, context: &Shared) -> Action {
-    let uid = object.uid().unwrap_or_default();
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+fn after_error(object: &Name, error: &Error, context: &Shared) -> Action {
+    let key = key_of(object);
+    let (namespace, name) = &key;
     if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. })
     | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error
     {
         tracing::debug!(namespace, name, error = %conflict, "conflict, retrying");
-        return Action::requeue(context.backoff.conflicted(&uid));
+        return Action::requeue(context.backoff.conflicted(&key));
     }
-    let pause = context.backoff.failed(&uid);
+    let pause = context.backoff.failed(&key);
     let (error, pause_ms) = (with_causes(error), pause.as_millis());
     tracing::warn!(namespace, name, error, pause_ms, "reconciliation failed, retrying");
     Action::requeue(pause)

@@ -65,13 +65,29 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(command, Command::Run(_)) {
+        // The main thread runs the passes, and this one decodes what watches receive. By default there is one for each core, and
+        // the allocator keeps memory for each.
+        runtime.worker_threads(1);
+    }
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(execute(command)),
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> ExitCode {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         eprintln!("error: another TLS provider is installed");
         return ExitCode::FAILURE;
     }
-    let done = match Arguments::parse().command {
+    let done = match command {
         Command::Build(arguments) => match &arguments.explain {
             Some(directory) => return builder::explain::print(directory, &arguments),
             None => return builder::run().await,

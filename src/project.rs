@@ -13,6 +13,9 @@ use crate::crd::{ProjectDeployment, spec::Source};
 use crate::protocol::order::{self, Settings};
 use crate::version::{revision, text_digest};
 
+/// Namespace and name of a project.
+pub type Key = (String, String);
+
 /// The desired state and the requests of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Project {

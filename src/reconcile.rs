@@ -99,18 +99,19 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
         return Ok(Requeue::AwaitChange); // Owner references make Kubernetes delete the children.
     }
     let (observed, next) = Box::pin(run_steps(&project, context)).await?;
+    let key = (project.namespace.clone(), project.name.clone());
     let status =
         summarize(object.status.as_ref(), &project, &observed, context.config.node_address.as_deref());
     let delayed = (object.status.as_ref() != Some(&status)
         && is_routine_progress(&status)
         && observed.refusals.is_empty())
-    .then(|| context.status_debounce.delay(&project.uid, Instant::now()))
+    .then(|| context.status_debounce.delay(&key, Instant::now()))
     .flatten();
     if let Some(left) = delayed {
         return Ok(next.within(left));
     }
     report(&context.cluster, object, status, &observed.refusals).await.map_err(Error::Report)?;
-    context.status_debounce.written(&project.uid);
+    context.status_debounce.written(&key);
     Ok(next)
 }
 

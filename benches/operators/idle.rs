@@ -22,7 +22,9 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Figures {
         let own: Vec<&Request> = requests.iter().filter(|request| session.is_by_operator(request)).collect();
         let writes = own.iter().filter(|request| request.is_write()).count();
         figures.add("CPU of the operator", "s", program.cpu_seconds() - before);
-        figures.add("resident memory at the end", "MiB", f64::from(program.memory().resident) / 1024.0);
+        let memory = program.memory();
+        figures.add("resident memory at the end", "MiB", f64::from(memory.resident) / 1024.0);
+        figures.add("of it anonymous", "MiB", f64::from(memory.anonymous) / 1024.0);
         figures.add("requests of the operator", "", number(own.len()));
         figures.add("writes of the operator", "", number(writes));
         for (what, count) in tally(own) {

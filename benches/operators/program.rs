@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::cluster::{Cluster, program};
+use super::settings::node_ports;
 use super::subject::Subject;
 use super::usage::{self, Memory};
 
@@ -32,6 +33,9 @@ impl Program {
                 .arg("run")
                 .args(["--push-registry", "registry.test:5000", "--operator-image", "operator.test/doce:1"])
                 .args(["--probe-address", "127.0.0.1:0"]);
+            if let Some((first, last)) = node_ports() {
+                command.arg("--port-first").arg(first.to_string()).arg("--port-last").arg(last.to_string());
+            }
         }
         command.env("KUBECONFIG", kubeconfig).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);

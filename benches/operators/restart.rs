@@ -56,7 +56,9 @@ async fn restart(session: &mut Session<'_>, name: &str) -> Figures {
         (patched - started).as_secs_f64() * 1000.0,
     );
     figures.add("CPU of the operator until it is at rest", "s", program.cpu_seconds());
-    figures.add("resident memory at rest", "MiB", f64::from(program.memory().resident) / 1024.0);
+    let memory = program.memory();
+    figures.add("resident memory at rest", "MiB", f64::from(memory.resident) / 1024.0);
+    figures.add("peak memory", "MiB", f64::from(memory.peak) / 1024.0);
     let own: Vec<&Request> = requests.iter().filter(|request| session.is_by_operator(request)).collect();
     figures.add("writes", "", number(own.iter().filter(|request| request.is_write()).count()));
     let reads = || own.iter().filter(|request| request.is_read());

@@ -21,7 +21,7 @@ use super::subject::{Subject, has_image, is_complete};
 /// Longest wait for the effect of one request.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// Longest wait for the end of all writes, and for the deletion of a namespace.
-const LONG_PATIENCE: Duration = Duration::from_mins(15);
+const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// Pause between two looks at the audit log.
 const PAUSE: Duration = Duration::from_millis(200);
 

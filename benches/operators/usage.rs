@@ -10,6 +10,8 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Memory {
     /// Resident now (`VmRSS`).
     pub(crate) resident: u32,
+    /// Of it, what is not the program's own text (`RssAnon`).
+    pub(crate) anonymous: u32,
     /// Most that was ever resident (`VmHWM`).
     pub(crate) peak: u32,
 }
@@ -29,5 +31,5 @@ pub(crate) fn memory(pid: u32) -> Memory {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim_start_matches(':').trim_end_matches("kB").trim().parse().unwrap()
     };
-    Memory { resident: field("VmRSS"), peak: field("VmHWM") }
+    Memory { resident: field("VmRSS"), anonymous: field("RssAnon"), peak: field("VmHWM") }
 }

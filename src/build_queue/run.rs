@@ -26,6 +26,7 @@ pub struct Queue<'a> {
 pub async fn run(queue: &Queue<'_>) {
     let caches = queue.cluster.caches();
     let mut waits = false;
+    caches.jobs_changed.notify_one(); // An earlier lead may have missed the last change.
     loop {
         let changed = caches.jobs_changed.notified();
         if waits {

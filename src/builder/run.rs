@@ -2,12 +2,16 @@
 //! function; none is skipped silently.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use futures::future::{Either, select};
+
 use super::buildkit;
 use super::credentials::{Credentials, Keyring, Use};
+use super::detect::Recipe;
 use super::git::Commit;
 use super::http::{Http, Rules};
 use super::log::Log;
@@ -33,6 +37,7 @@ mod watched;
 mod workspace;
 
 use facts::{failed, plain_registries, told_to_end};
+use origin::Origin;
 use workspace::Workspace;
 
 /// One running build.
@@ -174,12 +179,23 @@ impl Build {
             return Ok(built);
         }
         self.step_secrets.files()?;
-        let inner = self.fetch(&origin, &digest).await?;
+        // The daemon needs a second to start. If both fail, the source is what the user can change.
+        let (source, daemon) = match select(pin!(self.source(&origin, &digest)), pin!(self.daemon())).await {
+            Either::Left((source, daemon)) => (source?, daemon.await?),
+            Either::Right((daemon, source)) => (source.await?, daemon?),
+        };
+        let (context, recipe) = source;
+        self.build(&daemon, &context, &recipe, &key, &digest).await
+    }
+
+    /// Fetches the source. Returns the directory to build and how to build it.
+    async fn source(&self, origin: &Origin, digest: &str) -> Result<(PathBuf, Recipe), Failure> {
+        let inner = self.fetch(origin, digest).await?;
         let context = self.verify().await?;
         let recipe = self.detect(&context)?;
-        let context = self.context(&context, &recipe);
-        self.large_files(&origin, &inner, context).await?;
-        self.build(context, &recipe, &key, &digest).await
+        let context = self.context(&context, &recipe).to_owned();
+        self.large_files(origin, &inner, &context).await?;
+        Ok((context, recipe))
     }
 }
 

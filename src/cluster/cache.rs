@@ -8,9 +8,7 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt as _};
 
 use super::packed::{Entry, Pack};
-
-/// Namespace and name of a project.
-pub type Key = (String, String);
+use crate::project::Key;
 
 /// The objects of one kind that belong to projects.
 #[derive(Debug)]
@@ -76,6 +74,27 @@ impl<K: Pack> Cache<K> {
     /// Every project with an object.
     pub fn keys(&self) -> Vec<Key> {
         self.lock().objects.keys().cloned().collect()
+    }
+
+    /// See [`Pack::has_work`].
+    pub fn has_work(&self, key: &Key) -> bool {
+        self.lock().objects.get(key).is_some_and(|entries| entries.iter().any(|entry| entry.has_work))
+    }
+
+    /// The project has an object.
+    pub fn has(&self, key: &Key) -> bool {
+        self.lock().objects.contains_key(key)
+    }
+
+    /// An object of the project changed since it was packed last.
+    pub fn is_fresh(&self, key: &Key) -> bool {
+        self.lock().objects.get(key).is_some_and(|entries| entries.iter().any(Entry::is_fresh))
+    }
+
+    /// Packs the objects of the project that were packed before.
+    pub fn close(&self, key: &Key) {
+        let mut inner = self.lock();
+        inner.objects.get_mut(key).into_iter().flatten().for_each(Entry::close);
     }
 
     /// The node ports in use.
@@ -355,6 +374,45 @@ mod tests {
         assert!(!packed(&cache), "the event came after the last rest");
         cache.rest();
         assert!(packed(&cache));
+    }
+
+    #[test]
+    fn what_a_pass_only_looked_at_is_packed_again_at_once() {
+        let cache = Cache::default();
+        cache.heard(Event::Init);
+        cache.heard(Event::InitApply(service("a", 1, 30_001)));
+        cache.heard(Event::InitDone);
+        assert_eq!(versions(&cache).len(), 1);
+        assert!(!cache.is_fresh(&shop()));
+        let whole = |cache: &Cache<Service>| cache.lock().objects[&shop()][0].is_whole();
+        assert!(whole(&cache));
+        cache.close(&shop());
+        assert!(!whole(&cache));
+        cache.heard(Event::Apply(service("a", 2, 30_001)));
+        assert!(cache.is_fresh(&shop()));
+        cache.close(&shop());
+        assert!(whole(&cache), "it would have to be compressed first");
+    }
+
+    #[test]
+    fn a_project_has_work_until_its_status_is_about_its_newest_generation() {
+        let cache = Cache::default();
+        let project = |version: u64, observed: Option<i64>| -> crate::crd::ProjectDeployment {
+            let metadata = json!({
+                "name": "shop", "namespace": "n", "uid": "u", "generation": 2, "resourceVersion": version.to_string() });
+            let status = observed.map(|observed| json!({ "observedGeneration": observed }));
+            serde_json::from_value(json!({
+                "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": metadata, "status": status,
+                "spec": { "source": { "configMap": { "name": "site" } } },
+            }))
+            .unwrap()
+        };
+        assert!(!cache.has(&shop()) && !cache.has_work(&shop()));
+        for (version, observed, has_work) in [(1, None, true), (2, Some(1), true), (3, Some(2), false)] {
+            cache.heard(Event::Apply(project(version, observed)));
+            assert!(cache.has(&shop()));
+            assert_eq!(cache.has_work(&shop()), has_work, "{observed:?}");
+        }
     }
 
     #[test]

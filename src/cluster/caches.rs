@@ -8,20 +8,24 @@ use futures::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
-use super::cache::{Cache, Key};
+use super::cache::Cache;
 use super::config_maps::ConfigMaps;
+use super::decoded::{Decoded, Trimmed, plain};
 use super::live_projects::LiveProjects;
 use super::packed::Pack;
 use super::probe_events::{self, ProbeEvents};
-use crate::crd::ProjectDeployment;
+use super::streamed::{consistent, events, logged};
+use crate::crd::conditions::ConditionType;
+use crate::crd::{ProjectDeployment, field_managers};
 use crate::desired::{names, service};
+use crate::project::Key;
 
 /// The caches, one per kind.
 #[derive(Debug, Default)]
@@ -52,17 +56,22 @@ pub struct Caches {
     pub jobs_changed: Notify,
 }
 
-/// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
-const WATCH_SECONDS: u32 = 60;
-
-/// Objects that nothing has used for one to two of these periods are packed.
-const REST: Duration = Duration::from_secs(5);
+/// Objects that nothing has used for one to two of these periods are packed. Longer periods cost memory while many projects
+/// change; shorter ones unpack the same objects again and again during one rollout.
+const REST: Duration = Duration::from_secs(2);
 
 impl Pack for ProjectDeployment {
     const IS_CHILD: bool = false;
 
     fn project(&self) -> Option<Key> {
         Some((self.namespace()?, self.name_any()))
+    }
+
+    fn has_work(&self) -> bool {
+        let Some(status) = &self.status else { return true };
+        let works = ConditionType::Reconciling.name(); // Present only while True.
+        Some(status.observed_generation) != self.metadata.generation
+            || status.conditions.iter().any(|condition| condition.type_ == works)
     }
 }
 impl Pack for ControllerRevision {}
@@ -82,13 +91,33 @@ impl Pack for Job {
 impl Caches {
     /// Every first list is complete.
     pub fn synced(&self) -> bool {
-        self.revisions.synced()
+        self.resources.synced()
+            && self.revisions.synced()
             && self.deployments.synced()
             && self.sets.synced()
             && self.services.synced()
             && self.jobs.synced()
             && self.pods.synced()
             && self.config_maps.synced()
+    }
+
+    /// Packs the objects of a project if none changed since they were packed last: a pass only read them. Otherwise a start or a
+    /// resync of all projects would unpack all of them at the same time.
+    pub fn close_if_unchanged(&self, key: &Key) {
+        let fresh = self.resources.is_fresh(key)
+            || self.revisions.is_fresh(key)
+            || self.deployments.is_fresh(key)
+            || self.sets.is_fresh(key)
+            || self.services.is_fresh(key)
+            || self.pods.is_fresh(key);
+        if !fresh {
+            self.resources.close(key);
+            self.revisions.close(key);
+            self.deployments.close(key);
+            self.sets.close(key);
+            self.services.close(key);
+            self.pods.close(key);
+        }
     }
 
     async fn feed<K>(
@@ -124,8 +153,8 @@ impl Caches {
         }
     }
 
-    /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone.
-    pub async fn watch(
+    /// See [`super::Cluster::watch`].
+    pub(super) async fn watch(
         self: Arc<Self>,
         client: Client,
         namespace: Option<String>,
@@ -137,23 +166,32 @@ impl Caches {
             self.jobs_changed.notify_one(); // Only now: the queue must find the change in the cache.
             keys
         };
+        let projects_heard = |event: watcher::Event<ProjectDeployment>| {
+            if self.projects.heard(&event) {
+                self.jobs_changed.notify_one(); // Waiting builds may belong to a known project now.
+            }
+            self.resources.heard(event)
+        };
+        let client = &consistent(client);
+        let projects =
+            events(Api::<ProjectDeployment>::all_or(client, namespace), watcher::Config::default())
+                .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()));
         let maps = events(
-            Api::<PartialObjectMeta<ConfigMap>>::all_or(&client, namespace),
+            Api::<PartialObjectMeta<ConfigMap>>::all_or(client, namespace),
             watcher::Config::default(),
         );
-        let unhealthy = events(
-            Api::<Event>::all_or(&client, namespace),
-            watcher::Config::default().fields(&probe_events::selector()),
-        );
+        let unhealthy = watcher::Config::default().fields(&probe_events::selector());
+        let unhealthy = trimmed(client, namespace, unhealthy);
         tokio::join!(
-            self.feed(children(&client, namespace), |event| self.revisions.heard(event), &changed),
-            self.feed(children(&client, namespace), |event| self.deployments.heard(event), &changed),
-            self.feed(children(&client, namespace), |event| self.sets.heard(event), &changed),
-            self.feed(children(&client, namespace), |event| self.services.heard(event), &changed),
-            self.feed(children(&client, namespace), jobs_heard, &changed),
-            self.feed(children(&client, namespace).map(thin_pod), |event| self.pods.heard(event), &changed),
+            self.feed(logged(projects), projects_heard, &changed),
+            self.feed(children(client, namespace), |event| self.revisions.heard(event), &changed),
+            self.feed(children(client, namespace), |event| self.deployments.heard(event), &changed),
+            self.feed(children(client, namespace), |event| self.sets.heard(event), &changed),
+            self.feed(children(client, namespace), |event| self.services.heard(event), &changed),
+            self.feed(children(client, namespace), jobs_heard, &changed),
+            self.feed(children(client, namespace), |event| self.pods.heard(event), &changed),
             self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
-            self.feed(maps, |event| self.config_maps.heard(event), &changed),
+            self.feed(logged(maps), |event| self.config_maps.heard(event), &changed),
             self.pack_what_rests(&changed),
         );
     }
@@ -161,34 +199,22 @@ impl Caches {
 
 fn children<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = watcher::Event<K>> + use<K>
 where
-    K: Watched,
+    K: Trimmed,
+    Decoded<K>: Watched,
 {
-    events(Api::<K>::all_or(client, namespace), watcher::Config::default().labels(names::PROJECT))
+    trimmed(client, namespace, watcher::Config::default().labels(names::PROJECT))
 }
 
-fn events<K: Watched>(
-    api: Api<K>,
+fn trimmed<K>(
+    client: &Client,
+    namespace: Option<&str>,
     config: watcher::Config,
-) -> impl Stream<Item = watcher::Event<K>> + use<K> {
-    watcher(api, config.timeout(WATCH_SECONDS))
-        .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
-        .filter_map(|event| async {
-            event
-                .inspect_err(
-                    |error| tracing::warn!(%error, kind = %K::kind(&()), "watch failed, restarting it"),
-                )
-                .ok()
-        })
-}
-
-/// Drops the spec of pods: only their state matters.
-fn thin_pod(mut event: watcher::Event<Pod>) -> watcher::Event<Pod> {
-    use watcher::Event::{Apply, Delete, InitApply};
-    if let Apply(pod) | Delete(pod) | InitApply(pod) = &mut event {
-        pod.spec = None;
-    }
-    event
+) -> impl Stream<Item = watcher::Event<K>> + use<K>
+where
+    K: Trimmed,
+    Decoded<K>: Watched,
+{
+    logged(events(Api::<Decoded<K>>::all_or(client, namespace), config)).map(plain)
 }
 
 /// A namespaced kind that can be watched.

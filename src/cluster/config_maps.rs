@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
-use super::cache::Key;
+use crate::project::Key;
 use crate::version::files_digest;
 
 /// What is known about ConfigMaps, by namespace and name.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use kube::{Api, ResourceExt as _};
 
-use super::cache::{Key, Losses};
+use super::cache::Losses;
 use super::{Cluster, Error};
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
+use crate::project::Key;
 use crate::project::Project;
 
 impl Cluster {
@@ -40,7 +41,7 @@ impl Cluster {
             return Ok(None);
         };
         self.remember(read);
-        Ok(self.newest(&key.0, &key.1, &uid))
+        Ok(self.project(&key).filter(|newest| newest.uid().as_ref() == Some(&uid)))
     }
 
     /// Whether the project was deleted, or lost an object, since it was last read or checked. A pass in progress must

@@ -1,5 +1,6 @@
 //! One cached object. While its project is active, it is whole. Once it rests, it is compressed JSON, which is much smaller: a
-//! typed object has room for every field that Kubernetes knows, and most projects change once a day.
+//! typed object has room for every field that Kubernetes knows, and most projects change once a day. What was compressed once
+//! stays so beside the whole object: if nothing changed, to rest again costs nothing.
 
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::cache::{Key, age};
+use super::cache::age;
 use crate::desired::names;
+use crate::project::Key;
 
 /// A kind that can be packed.
 pub trait Pack: Resource<DynamicType = ()> + Serialize + DeserializeOwned {
@@ -31,6 +33,11 @@ pub trait Pack: Resource<DynamicType = ()> + Serialize + DeserializeOwned {
     fn node_port(&self) -> Option<u16> {
         None
     }
+
+    /// The status is behind the spec, or work is in progress. Only the order of a start depends on it.
+    fn has_work(&self) -> bool {
+        false
+    }
 }
 
 /// An object of the cache.
@@ -42,15 +49,13 @@ pub(super) struct Entry<K> {
     pub(super) age: u64,
     /// See [`Pack::node_port`].
     pub(super) node_port: Option<u16>,
-    form: Form<K>,
+    /// See [`Pack::has_work`].
+    pub(super) has_work: bool,
+    whole: Option<Arc<K>>,
+    /// At least one of `whole` and `packed` is there.
+    packed: Option<Box<[u8]>>,
     /// Nothing has used it since the last call of [`Entry::rest`].
     rests: bool,
-}
-
-#[derive(Debug)]
-enum Form<K> {
-    Whole(Arc<K>),
-    Packed(Box<[u8]>),
 }
 
 impl<K: Pack> Entry<K> {
@@ -60,7 +65,9 @@ impl<K: Pack> Entry<K> {
             uid: object.uid(),
             age: age(&*object),
             node_port: object.node_port(),
-            form: Form::Whole(object),
+            has_work: object.has_work(),
+            whole: Some(object),
+            packed: None,
             rests: false,
         }
     }
@@ -69,26 +76,39 @@ impl<K: Pack> Entry<K> {
     /// operator finds it by its name when it tries to create it again.
     pub(super) fn open(&mut self) -> Option<Arc<K>> {
         self.rests = false;
-        if let Form::Packed(bytes) = &self.form {
-            self.form = Form::Whole(Arc::new(unpack(bytes, &self.name)?));
-        }
-        self.peek()
+        self.whole = self.peek();
+        self.whole.clone()
     }
 
     /// The object, without keeping it whole.
     pub(super) fn peek(&self) -> Option<Arc<K>> {
-        match &self.form {
-            Form::Whole(object) => Some(object.clone()),
-            Form::Packed(bytes) => unpack(bytes, &self.name).map(Arc::new),
-        }
+        let unpacked = || unpack(self.packed.as_ref()?, &self.name).map(Arc::new);
+        self.whole.clone().or_else(unpacked)
     }
 
     /// Packs it at once.
     pub(super) fn pack(&mut self) {
-        let Form::Whole(object) = &self.form else { return };
-        if let Some(bytes) = K::PACKS.then(|| packed(&**object)).flatten() {
-            self.form = Form::Packed(bytes);
+        if K::PACKS && self.packed.is_none() {
+            self.packed = self.whole.as_deref().and_then(packed);
         }
+        self.close();
+    }
+
+    /// Packs it if it was packed before.
+    pub(super) fn close(&mut self) {
+        if self.packed.is_some() {
+            self.whole = None;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// It changed since it was packed last.
+    pub(super) fn is_fresh(&self) -> bool {
+        K::PACKS && self.packed.is_none()
     }
 
     /// Packs it if nothing has used it since the last call. Returns whether it is still whole and would be packed later.
@@ -96,7 +116,7 @@ impl<K: Pack> Entry<K> {
         if std::mem::replace(&mut self.rests, true) {
             self.pack();
         }
-        K::PACKS && matches!(self.form, Form::Whole(_))
+        K::PACKS && self.whole.is_some()
     }
 }
 
@@ -145,10 +165,15 @@ mod tests {
         let mut entry = Entry::new(Arc::new(deployment()));
         assert!(entry.rest(), "it was just used");
         assert!(!entry.rest(), "nothing has used it since");
-        let Form::Packed(bytes) = &entry.form else { panic!("it is whole") };
-        assert!(bytes.len() < 700, "{} bytes", bytes.len());
+        assert!(entry.whole.is_none());
+        let bytes = entry.packed.as_ref().map_or(0, |bytes| bytes.len());
+        assert!((1..700).contains(&bytes), "{bytes} bytes");
         assert_eq!(entry.peek().as_deref(), Some(&deployment()));
         assert!(!entry.rest(), "a peek does not keep it whole");
+        assert_eq!(entry.open().as_deref(), Some(&deployment()));
+        assert!(entry.whole.is_some() && !entry.is_fresh());
+        entry.close();
+        assert!(entry.whole.is_none(), "what was packed before needs no rest");
         assert_eq!(entry.open().as_deref(), Some(&deployment()));
         assert!(entry.rest(), "it was used again");
         assert_eq!((entry.name.as_str(), entry.uid.as_deref(), entry.age), ("shop", Some("u"), 7));
@@ -157,7 +182,8 @@ mod tests {
     #[test]
     fn an_object_that_cannot_be_unpacked_is_missing_and_nothing_panics() {
         let mut entry = Entry::new(Arc::new(deployment()));
-        entry.form = Form::Packed(Box::new([9, 0, 0, 0, 1]));
+        entry.whole = None;
+        entry.packed = Some(Box::new([9, 0, 0, 0, 1]));
         assert!(entry.open().is_none() && entry.peek().is_none());
     }
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::runtime::watcher;
 
-use super::cache::Key;
 use crate::desired::names;
+use crate::project::Key;
 use crate::text::bounded;
 
 /// Most pods whose sentence is kept. They may include foreign pods with the same container name.

@@ -174,13 +174,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("image_cleanup", &[]),
-    ("status_debounce", &[]),
-    ("backoff", &[]),
+    ("status_debounce", &["project"]),
+    ("backoff", &["project"]),
     ("config", &["platform", "protocol::order"]),
     ("election", &["cluster", "election::lease", "election::times", "text"]),
     ("election::lease", &["election::times"]),
     ("election::times", &[]),
-    ("controller", &["reconcile", "build_queue", "cluster", "crd", "election", "text"]),
+    ("controller", &["reconcile", "build_queue", "cluster", "crd", "election", "project", "text"]),
     ("probes", &["reconcile", "election"]),
     // Separate processes.
     ("builder", &["distribution", "protocol", "version", "text"]),
@@ -485,8 +485,7 @@ fn only_the_cluster_module_reaches_the_api_server() {
     let mut wrong = Vec::new();
     for module in modules() {
         let api = ["kube::Api", "Api<", "Api::"].iter().any(|word| module.code.contains(word));
-        // The controller passes the client to one watch and sends no requests itself.
-        if api && !below(&module.name, "cluster") && module.name != "controller" {
+        if api && !below(&module.name, "cluster") {
             wrong.push(format!("{} names kube's Api", module.name));
         }
         let build_knows = below(&module.name, "builder")

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use super::Build;
 use super::facts::{plain_registries, tag};
 use super::notes::{AUTHOR, KEY, MESSAGE};
+use crate::builder::buildkit::{self, Daemon};
 use crate::builder::detect::{self, Recipe};
 use crate::builder::git::Commit;
 use crate::builder::outcome::Failure;
 use crate::builder::registry::{self, Advice};
-use crate::builder::{buildkit, source};
+use crate::builder::source;
 use crate::protocol::report::{Built, Stage};
 
 /// What to do when the platform's registry is full.
@@ -132,6 +133,7 @@ impl Build {
 
     pub(super) async fn build(
         &self,
+        daemon: &Daemon,
         context: &Path,
         recipe: &Recipe,
         key: &str,
@@ -148,7 +150,6 @@ impl Build {
             Recipe::Dockerfile(name) => name,
             Recipe::Generated(_) => "Dockerfile",
         };
-        let daemon = self.daemon().await?;
         let labels = self.labels(digest, jiff::Timestamp::now());
         let annotations = self.annotations(key, recipe, &labels);
         let advice = self.advice();
@@ -178,7 +179,7 @@ impl Build {
         self.change(|progress| progress.stage = Some(Stage::Push));
         let image = self.registry.describe(&format!("{}@{pushed}", self.order.repository)).await;
         let image = image.map_err(|error| error.of_push(&advice))?;
-        let built = self.built(image, key, digest, Some(&daemon)).await;
+        let built = self.built(image, key, digest, Some(daemon)).await;
         Ok(Built { steps: Some(steps.steps), cached: Some(steps.cached), ..built })
     }
 }

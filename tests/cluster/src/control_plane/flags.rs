@@ -49,7 +49,7 @@ impl Plan<'_> {
         flag(
             &mut command,
             "service-node-port-range",
-            env::var(NODE_PORTS).as_deref().unwrap_or("30000-32767"),
+            env::var(NODE_PORTS).ok().filter(|range| !range.is_empty()).as_deref().unwrap_or("30000-32767"),
         );
         flag(&mut command, "kubelet-preferred-address-types", "InternalIP");
         flag(&mut command, "allow-privileged", true);

@@ -1,0 +1,106 @@
+//! The watch of one kind. The API server sends the existing objects as its first events, so no list is needed
+//! (docs/decisions/0060).
+
+use std::future::ready;
+
+use futures::{Stream, StreamExt as _};
+use http::{Request, Uri};
+use kube::client::Body;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tower::{BoxError, service_fn};
+
+/// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
+const WATCH_SECONDS: u32 = 60;
+
+/// The events of all objects that `config` selects. An API server that cannot stream them is asked for lists from then on.
+pub(super) fn events<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let config = config.timeout(WATCH_SECONDS);
+    let streamed = watcher(api.clone(), config.clone().streaming_lists());
+    let listed = watcher(api, config);
+    streamed.take_while(|event| ready(!cannot_stream(event))).chain(listed).default_backoff()
+}
+
+/// The events, without errors: each is logged, and the watch restarts.
+pub(super) fn logged<K: Resource<DynamicType = ()>>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+) -> impl Stream<Item = watcher::Event<K>> {
+    events.filter_map(|event| {
+        let failed = |error: &watcher::Error| {
+            tracing::warn!(%error, kind = %K::kind(&()), "watch failed, restarting it");
+        };
+        ready(event.inspect_err(failed).ok())
+    })
+}
+
+/// The API server has the feature gate `WatchList` turned off.
+fn cannot_stream<E>(event: &watcher::Result<E>) -> bool {
+    matches!(event, Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 422)
+}
+
+/// The client for [`events`]. kube asks for objects of version 0 or later, and an API server that lags behind may then answer
+/// with old ones: a restart would take the operator back in time. Without a version, the answer is consistent.
+pub(super) fn consistent(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = service_fn(move |request| {
+        let client = client.clone();
+        async move { Ok::<_, BoxError>(client.send(without_version(request)?).await?) }
+    });
+    Client::new(service, namespace)
+}
+
+fn without_version(mut request: Request<Body>) -> Result<Request<Body>, http::Error> {
+    let query: Vec<&str> = request.uri().query().unwrap_or_default().split('&').collect();
+    if query.contains(&"sendInitialEvents=true") {
+        let kept: Vec<&str> = query.into_iter().filter(|pair| *pair != "resourceVersion=0").collect();
+        let path = format!("{}?{}", request.uri().path(), kept.join("&"));
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(path.try_into()?);
+        *request.uri_mut() = Uri::from_parts(parts)?;
+    }
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn sent(uri: &str) -> String {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        without_version(request).unwrap().uri().to_string()
+    }
+
+    #[test]
+    fn a_first_watch_names_no_version_and_other_requests_are_unchanged() {
+        assert_eq!(
+            sent(
+                "/api/v1/pods?&watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0"
+            ),
+            "/api/v1/pods?&watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
+        );
+        for uri in
+            ["/api/v1/pods", "/api/v1/pods?&watch=true&resourceVersion=0", "/api/v1/pods?&resourceVersion=07"]
+        {
+            assert_eq!(sent(uri), uri);
+        }
+    }
+
+    #[test]
+    fn only_an_api_server_that_rejects_the_first_watch_is_asked_for_lists() {
+        let answer = |code| {
+            let status = Status { code, ..Status::default() };
+            Err::<(), _>(watcher::Error::WatchStartFailed(kube::Error::Api(Box::new(status))))
+        };
+        assert!(cannot_stream(&answer(422)));
+        assert!(!cannot_stream(&answer(403)) && !cannot_stream(&answer(500)) && !cannot_stream(&Ok(())));
+    }
+}
