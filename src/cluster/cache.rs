@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt as _};
 
-use super::packed::{Entry, Pack};
+use super::packed::{Entry, Pack, Sample};
 use crate::project::Key;
 
 /// The objects of one kind that belong to projects.
@@ -24,6 +24,7 @@ struct Inner<K> {
     objects: Objects<K>,
     /// Projects with an object that is not packed yet.
     whole: HashSet<Key>,
+    sample: Sample,
     /// Uids that we deleted and whose deletion the watch has not reported yet.
     deleted: HashSet<String>,
     /// Uids whose deletion the watch reported last: an answer to a write may arrive after that.
@@ -45,6 +46,7 @@ impl<K> Default for Cache<K> {
         let inner = Inner {
             objects: HashMap::new(),
             whole: HashSet::new(),
+            sample: Sample::default(),
             deleted: HashSet::new(),
             gone: VecDeque::new(),
             listed: None,
@@ -60,15 +62,17 @@ impl<K: Pack> Cache<K> {
     /// The objects of one project, ordered by name. They stay whole until the project rests.
     pub fn of(&self, key: &Key) -> Vec<Arc<K>> {
         let mut inner = self.lock();
-        let Some(entries) = inner.objects.get_mut(key) else { return vec![] };
-        let objects = entries.iter_mut().filter_map(Entry::open).collect();
+        let Inner { objects, sample, .. } = &mut *inner;
+        let Some(entries) = objects.get_mut(key) else { return vec![] };
+        let objects = entries.iter_mut().filter_map(|entry| entry.open(sample)).collect();
         inner.used(key);
         objects
     }
 
     /// Every object.
     pub fn all(&self) -> Vec<Arc<K>> {
-        self.lock().objects.values().flatten().filter_map(Entry::peek).collect()
+        let inner = self.lock();
+        inner.objects.values().flatten().filter_map(|entry| entry.peek(&inner.sample)).collect()
     }
 
     /// Every project with an object.
@@ -104,11 +108,11 @@ impl<K: Pack> Cache<K> {
 
     /// Packs what nothing has used since the last call.
     pub fn rest(&self) {
-        let Inner { objects, whole, .. } = &mut *self.lock();
+        let Inner { objects, whole, sample, .. } = &mut *self.lock();
         whole.retain(|key| {
             objects.get_mut(key).is_some_and(|entries| {
                 // Every entry, not only up to the first one that stays whole.
-                entries.iter_mut().map(Entry::rest).fold(false, |some, whole| some | whole)
+                entries.iter_mut().map(|entry| entry.rest(sample)).fold(false, |some, whole| some | whole)
             })
         });
     }
@@ -176,9 +180,10 @@ impl<K: Pack> Cache<K> {
                 vec![]
             }
             Event::InitApply(object) => {
-                if let (Some(key), Some(listed)) = (object.project(), inner.listed.as_mut()) {
+                let Inner { listed, sample, .. } = &mut *inner;
+                if let (Some(key), Some(listed)) = (object.project(), listed.as_mut()) {
                     let mut entry = Entry::new(Arc::new(object));
-                    entry.pack(); // A list has objects of every project, and most of them rest.
+                    entry.pack(sample); // A list has objects of every project, and most of them rest.
                     put_newer(listed, key, entry);
                 }
                 vec![]
