@@ -1,5 +1,4 @@
-//! Decides when to reconcile which project. It waits for the caches, bounds concurrency, applies backoff per project
-//! and restarts failed watches.
+//! Decides when to reconcile which project. It waits for the caches, bounds concurrency and applies backoff per project.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +105,9 @@ async fn loop_until(
             let first_passes = first_passes.clone();
             Box::pin(async move {
                 let passed = pass(&object, &context).await;
-                first_passes.ended(&key_of(&object));
+                let key = key_of(&object);
+                first_passes.ended(&key);
+                forget_if_gone(&context, &key);
                 passed
             })
         },
@@ -128,17 +129,23 @@ fn fill(names: &mut store::Writer<Name>, projects: &[Key]) {
     names.apply_watcher_event(&watcher::Event::InitDone);
 }
 
-/// Notes in the applier's store whether the project exists. If it does not, nothing is remembered of it.
+/// Notes in the applier's store whether the project exists.
 fn note(context: &Shared, names: &mut store::Writer<Name>, key: &Key) -> bool {
     let there = context.cluster.caches().resources.has(key);
-    if there {
-        names.apply_watcher_event(&watcher::Event::Apply(named(key)));
-    } else {
-        names.apply_watcher_event(&watcher::Event::Delete(named(key)));
+    let event = if there { watcher::Event::Apply } else { watcher::Event::Delete };
+    names.apply_watcher_event(&event(named(key)));
+    forget_if_gone(context, key);
+    there
+}
+
+/// Drops what is remembered of a project that no longer exists. Returns whether it is gone.
+fn forget_if_gone(context: &Shared, key: &Key) -> bool {
+    let gone = !context.cluster.caches().resources.has(key);
+    if gone {
         context.backoff.succeeded(key);
         context.status_debounce.written(key);
     }
-    there
+    gone
 }
 
 /// Starts queued builds until it is dropped.
@@ -197,6 +204,9 @@ async fn pass(object: &Name, context: &Shared) -> Result<Action, Error> {
 /// backoff.
 fn after_error(object: &Name, error: &Error, context: &Shared) -> Action {
     let key = key_of(object);
+    if forget_if_gone(context, &key) {
+        return Action::await_change();
+    }
     let (namespace, name) = &key;
     if let Error::Act(conflict @ crate::cluster::Error::Conflict { .. })
     | Error::Report(conflict @ crate::cluster::Error::Conflict { .. }) = error

@@ -69,8 +69,8 @@ fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(command, Command::Run(_)) {
-        // The main thread runs the passes, and this one decodes what watches receive. By default there is one for each core, and
-        // the allocator keeps memory for each.
+        // The main thread runs the passes, and this one all else, such as the connections and what watches receive. By default there
+        // is one for each core, and the allocator keeps memory for each.
         runtime.worker_threads(1);
     }
     match runtime.enable_all().build() {

@@ -37,7 +37,8 @@ impl Program {
                 command.arg("--port-first").arg(first.to_string()).arg("--port-last").arg(last.to_string());
             }
         }
-        command.env("KUBECONFIG", kubeconfig).kill_on_drop(true);
+        // As in the chart.
+        command.env("MIMALLOC_ALLOW_THP", "0").env("KUBECONFIG", kubeconfig).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let started = Instant::now();
         Some(Self { child: command.spawn().unwrap(), started, _kubeconfig: directory })

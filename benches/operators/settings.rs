@@ -62,7 +62,11 @@ impl Settings {
     pub(crate) fn from_environment() -> Self {
         let scale = number("BENCH_SCALE", 1_000);
         let range = LEAST..=node_ports().map_or(MOST, |_| MOST_WITH_WIDE_RANGES);
-        assert!(range.contains(&scale), "BENCH_SCALE={scale} is out of range: use {LEAST} to {MOST}");
+        assert!(
+            range.contains(&scale),
+            "BENCH_SCALE={scale} is out of range: use {LEAST} to {}",
+            range.end()
+        );
         Self {
             rounds: number("BENCH_ROUNDS", 3),
             scale,

@@ -179,13 +179,29 @@ impl Build {
             return Ok(built);
         }
         self.step_secrets.files()?;
-        // The daemon needs a second to start. If both fail, the source is what the user can change.
-        let (source, daemon) = match select(pin!(self.source(&origin, &digest)), pin!(self.daemon())).await {
-            Either::Left((source, daemon)) => (source?, daemon.await?),
-            Either::Right((daemon, source)) => (source.await?, daemon?),
+        let mut daemon = pin!(self.daemon());
+        let mut started = None;
+        let source = pin!(self.source(&origin, &digest));
+        let source = if self.order.remote.is_some() {
+            source.await // Its daemon runs already, and may restart during a long fetch.
+        } else {
+            // The daemon needs a second to start. If both fail, the source is what the user can change.
+            match select(source, daemon.as_mut()).await {
+                Either::Left((source, _)) => source,
+                Either::Right((daemon, source)) => {
+                    started = Some(daemon);
+                    source.await
+                }
+            }
         };
-        let (context, recipe) = source;
-        self.build(&daemon, &context, &recipe, &key, &digest).await
+        let (context, recipe) = source?;
+        self.enter(Stage::Build, "build", recipe.framework());
+        let dockerfile = self.dockerfile(&context, &recipe)?;
+        let daemon = match started {
+            Some(daemon) => daemon?,
+            None => daemon.await?,
+        };
+        self.build(&daemon, &context, &recipe, dockerfile, (&key, &digest)).await
     }
 
     /// Fetches the source. Returns the directory to build and how to build it.

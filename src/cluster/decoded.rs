@@ -139,6 +139,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Without<V> {
         self.inner.visit_none()
     }
 
+    fn visit_unit<E: serde::de::Error>(self) -> Result<V::Value, E> {
+        self.inner.visit_unit()
+    }
+
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
         let deserializer = self.with(deserializer);
         self.inner.visit_some(deserializer)
@@ -241,6 +245,17 @@ mod tests {
         assert_eq!(decoded.metadata.name.as_deref(), Some("shop"));
         assert_eq!(decoded.metadata.managed_fields, None);
         assert_eq!(decoded.spec.and_then(|spec| spec.replicas), Some(2));
+    }
+
+    #[test]
+    fn null_metadata_is_read_as_without_this_also_if_the_object_precedes_its_type() {
+        let text = r#"{"object":{"metadata":null,"spec":null},"type":"ADDED"}"#;
+        let WatchEvent::Added(Decoded(decoded)) =
+            serde_json::from_str::<WatchEvent<Decoded<Deployment>>>(text).unwrap()
+        else {
+            panic!("{text}")
+        };
+        assert_eq!(decoded, Deployment::default());
     }
 
     #[test]

@@ -14,7 +14,8 @@ use tower::{BoxError, service_fn};
 /// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
 const WATCH_SECONDS: u32 = 60;
 
-/// The events of all objects that `config` selects. An API server that cannot stream them is asked for lists from then on.
+/// The events of all objects that `config` selects. If the API server cannot stream the existing objects, or not before it ends the
+/// watch, the operator lists them, until it restarts.
 pub(super) fn events<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -23,9 +24,38 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
     let config = config.timeout(WATCH_SECONDS);
+    let mut first = FirstEvents::default();
     let streamed = watcher(api.clone(), config.clone().streaming_lists());
-    let listed = watcher(api, config);
-    streamed.take_while(|event| ready(!cannot_stream(event))).chain(listed).default_backoff()
+    let streamed = streamed.take_while(move |event| {
+        let goes_on = first.go_on(event);
+        if !goes_on {
+            tracing::info!(kind = %K::kind(&()), "the API server cannot stream the existing objects, listing them");
+        }
+        ready(goes_on)
+    });
+    streamed.chain(watcher(api, config)).default_backoff()
+}
+
+/// Whether the first events of a watch arrive.
+#[derive(Default)]
+struct FirstEvents {
+    /// They have begun, and neither their end nor an error has followed.
+    begun: bool,
+}
+
+impl FirstEvents {
+    /// False if the API server rejects such watches, or ended one before it was complete: there are too many objects for
+    /// [`WATCH_SECONDS`].
+    fn go_on<K>(&mut self, event: &watcher::Result<watcher::Event<K>>) -> bool {
+        match event {
+            Ok(watcher::Event::Init) => !std::mem::replace(&mut self.begun, true),
+            Ok(watcher::Event::InitApply(_)) => true,
+            Ok(_) | Err(_) => {
+                self.begun = false;
+                !cannot_stream(event)
+            }
+        }
+    }
 }
 
 /// The events, without errors: each is logged, and the watch restarts.
@@ -102,5 +132,18 @@ mod tests {
         };
         assert!(cannot_stream(&answer(422)));
         assert!(!cannot_stream(&answer(403)) && !cannot_stream(&answer(500)) && !cannot_stream(&Ok(())));
+    }
+
+    #[test]
+    fn a_first_watch_that_ends_before_it_is_complete_is_followed_by_lists_unless_an_error_ended_it() {
+        use watcher::Event::{Apply, Init, InitApply, InitDone};
+        let mut first = FirstEvents::default();
+        let mut go_on = |event| first.go_on::<()>(&event);
+        assert!(
+            [Init, InitApply(()), InitDone, Apply(())].map(|event| go_on(Ok(event))).iter().all(|on| *on)
+        );
+        assert!(go_on(Ok(Init)) && go_on(Ok(InitApply(()))), "a later watch may start over");
+        assert!(go_on(Err(watcher::Error::NoResourceVersion)) && go_on(Ok(Init)), "the connection was lost");
+        assert!(go_on(Ok(InitApply(()))) && !go_on(Ok(Init)));
     }
 }

@@ -38,6 +38,11 @@ struct Wish {
 }
 
 impl Wish {
+    /// True if it names all plans of all workloads.
+    fn is_whole(&self) -> bool {
+        self.plan.is_none() && self.sample.is_none() && self.only.is_none() && self.time == Duration::MAX
+    }
+
     fn read() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let number = |name: &str| {
@@ -104,6 +109,8 @@ pub(crate) async fn run() {
     campaign.table.lock().unwrap().took = campaign.begun.elapsed();
     println!("{}", campaign.table.lock().unwrap());
     let broken = campaign.broken.lock().unwrap();
+    let absent = campaign.table.lock().unwrap().absent();
+    assert!(absent.is_empty() || !wish.is_whole(), "faults that never occurred: {absent:?}");
     assert!(broken.is_empty(), "{} lives with violations:\n{}", broken.len(), broken.join("\n"));
 }
 

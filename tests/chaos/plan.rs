@@ -53,6 +53,11 @@ impl Plan {
         found
     }
 
+    /// True if a fault hits a list: the operators of this life list instead of reading the first objects from a watch.
+    pub(crate) fn lists(&self) -> bool {
+        self.steps.iter().any(|step| step.call.verb == "LIST")
+    }
+
     /// True if it waits until the operator gives up a watch.
     pub(crate) fn is_silent(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.fault, Fault::SilentAt(_)))

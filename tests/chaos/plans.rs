@@ -26,7 +26,7 @@ const FIRST_WRITE: [Fault; 2] = [Fault::TooMany, Fault::CutBefore];
 const EVENT: [Fault; 3] = [Fault::DieBefore, Fault::Internal, Fault::CutAfter];
 /// Faults of reads of one object.
 const GET: [Fault; 5] = [Fault::DieBefore, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::StaleGet];
-/// Faults of an operator's initial lists.
+/// Faults of an operator's initial lists, which it sends if the API server cannot stream the first objects.
 const LIST: [Fault; 6] =
     [Fault::DieBefore, Fault::DieAfter, Fault::TooMany, Fault::Internal, Fault::CutAfter, Fault::Expired];
 /// Faults of the opening of a watch.
@@ -71,10 +71,11 @@ fn all(name: &str, whole: &Whole) -> Vec<Plan> {
         match call.verb.as_str() {
             _ if call.is_event() => plans.extend(each(&EVENT, 1..=1)),
             "GET" => plans.extend(each(&GET, 1..=*count)),
-            "LIST" if BEGINNINGS.contains(&name) => plans.extend(each(&LIST, 1..=1)),
             "WATCH" => {
                 if BEGINNINGS.contains(&name) {
                     plans.extend(each(&WATCH, 1..=1));
+                    let list = Call { verb: "LIST".to_owned(), resource: call.resource.clone() };
+                    plans.extend(LIST.iter().map(|fault| Plan::new(name, &list, 1, *fault)));
                 }
                 let events = whole.events.get(call).copied().unwrap_or(0);
                 plans.extend(streams(name, call, events));

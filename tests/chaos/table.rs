@@ -1,6 +1,6 @@
 //! The figures of a campaign: plans, faults, checks, violations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ pub(crate) struct Table {
     never_struck: usize,
     /// Plans without time left to run.
     pub not_begun: usize,
+    planned: BTreeSet<&'static str>,
     struck: BTreeMap<&'static str, usize>,
     checks: BTreeMap<u8, usize>,
     breaches: BTreeMap<u8, usize>,
@@ -37,6 +38,7 @@ impl Table {
             Some(_) => self.plans += 1,
             None => self.lives += 1,
         }
+        self.planned.extend(plan.into_iter().flat_map(|plan| &plan.steps).map(|step| step.fault.family()));
         for fault in struck {
             *self.struck.entry(fault.family()).or_default() += 1;
         }
@@ -52,6 +54,11 @@ impl Table {
             }
         }
         sentences
+    }
+
+    /// Kinds of faults that plans contain and that never occurred.
+    pub(crate) fn absent(&self) -> Vec<&'static str> {
+        self.planned.iter().filter(|fault| !self.struck.contains_key(*fault)).copied().collect()
     }
 }
 

@@ -19,6 +19,7 @@ use http_body_util::{BodyExt, Full};
 use kube::client::retry::RetryPolicy;
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
+use serde_json::json;
 use tower::retry::RetryLayer;
 use tower::{BoxError, Layer, Service};
 
@@ -40,6 +41,8 @@ pub(crate) struct Wire {
     steps: Arc<Mutex<Vec<Armed>>>,
     counts: Arc<Mutex<HashMap<Call, usize>>>,
     journal: Journal,
+    /// The API server cannot stream first objects, so the operator lists.
+    lists: bool,
 }
 
 /// A step of the plan that waits for its request.
@@ -60,6 +63,7 @@ impl Wire {
             steps: Arc::new(Mutex::new(steps)),
             counts: Arc::default(),
             journal: journal.clone(),
+            lists: plan.is_some_and(Plan::lists),
         }
     }
 
@@ -134,6 +138,9 @@ where
                 return pending().await;
             }
             let (parts, body) = request.into_parts();
+            if wire.lists && parts.uri.query().is_some_and(|query| query.contains("sendInitialEvents=true")) {
+                return Ok(cannot_stream());
+            }
             let body = body.collect_bytes().await?;
             let call = Call::of(&parts.method, &parts.uri);
             let (number, befalls) = wire.count(&call);
@@ -241,6 +248,15 @@ impl Entry {
         }
         Some(answer)
     }
+}
+
+/// The answer of an API server with the feature gate `WatchList` turned off.
+fn cannot_stream() -> Response<Answer> {
+    let message = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Invalid", "message": message, "code": 422,
+    });
+    response(422, Bytes::from(status.to_string()))
 }
 
 fn response(code: u16, bytes: Bytes) -> Response<Answer> {

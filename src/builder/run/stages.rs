@@ -131,21 +131,24 @@ impl Build {
         }
     }
 
+    /// The directory of the Dockerfile, after writing a generated one.
+    pub(super) fn dockerfile(&self, context: &Path, recipe: &Recipe) -> Result<PathBuf, Failure> {
+        match recipe {
+            Recipe::Dockerfile(_) => Ok(context.to_owned()),
+            Recipe::Generated(generated) => {
+                self.workspace.write_dockerfile(&generated.text, &generated.ignore(context)?)
+            }
+        }
+    }
+
     pub(super) async fn build(
         &self,
         daemon: &Daemon,
         context: &Path,
         recipe: &Recipe,
-        key: &str,
-        digest: &str,
+        dockerfile: PathBuf,
+        (key, digest): (&str, &str),
     ) -> Result<Built, Failure> {
-        self.enter(Stage::Build, "build", recipe.framework());
-        let directory = match recipe {
-            Recipe::Dockerfile(_) => context.to_owned(),
-            Recipe::Generated(generated) => {
-                self.workspace.write_dockerfile(&generated.text, &generated.ignore(context)?)?
-            }
-        };
         let name = match recipe {
             Recipe::Dockerfile(name) => name,
             Recipe::Generated(_) => "Dockerfile",
@@ -157,7 +160,7 @@ impl Build {
         self.change(|progress| progress.cache.clone_from(&cache));
         let solve = buildkit::Solve {
             context,
-            dockerfile: (&directory, name),
+            dockerfile: (&dockerfile, name),
             settings: &self.order.settings,
             repository: &self.order.repository,
             tag: &tag(key),
