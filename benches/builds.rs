@@ -15,12 +15,13 @@ mod repository;
 #[path = "builds/timeline.rs"]
 mod timeline;
 
+use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::LogParams;
 use serde_json::{Value, json};
 
-use harness::World;
+use harness::{World, holds};
 use repository::Repository;
 use timeline::{Timeline, Times};
 
@@ -37,7 +38,7 @@ async fn main() {
     let (_, registry) =
         build(&world, "warm-up", &Repository::new("bench-builds"), "warm-up", &json!({})).await;
     for round in 0..ROUNDS {
-        let output = json!({ "repository": format!("{registry}/bench/round-{round}") });
+        let output = json!({ "repository": format!("{registry}/{}/round-{round}", world.namespace) });
         let repository = Repository::new(&format!("bench-builds-{round}"));
         let (shop, other) = (format!("shop-{round}"), format!("other-{round}"));
         let (first, _) = build(&world, &shop, &repository, "first", &output).await;
@@ -80,7 +81,13 @@ async fn build(
     let spec =
         json!({ "source": source, "build": { "output": output }, "rollout": { "minReadySeconds": 0 } });
     world.deploy(name, &spec).await;
-    let status = world.until_serves(name, words).await;
+    let serves = |status: &ProjectDeploymentStatus| {
+        let message = status.source.as_ref().and_then(|source| source.message.as_deref());
+        message == Some(words) && holds(status, "Ready")
+    };
+    let over = |status: &ProjectDeploymentStatus| serves(status) || holds(status, "Stalled");
+    let status = world.until_status(name, "it serves or fails", over).await;
+    assert!(serves(&status), "{name}: {:?}", status.conditions);
     let (mut times, pod) = timeline.end();
     let params = LogParams { container: Some("build".to_owned()), ..LogParams::default() };
     let log = world.api::<Pod>().logs(&pod.name_any(), &params).await.unwrap();
