@@ -110,13 +110,8 @@ fn stages(done: &str) -> Times {
     let (_, rest) = done.rsplit_once(" in ").unwrap();
     let (total, stages) = rest.split_once(" s (").unwrap();
     let stages = stages.trim_end_matches(')').split(", ").map(|stage| stage.split_once(' ').unwrap());
-    let stages = std::iter::once(("log: all stages", total)).chain(stages);
-    stages
-        .map(|(stage, seconds)| {
-            let name = if stage.starts_with("log: ") { stage.to_owned() } else { format!("log: {stage}") };
-            (name, seconds.parse().unwrap())
-        })
-        .collect()
+    let all = std::iter::once(("all stages", total)).chain(stages);
+    all.map(|(stage, seconds)| (format!("log: {stage}"), seconds.parse().unwrap())).collect()
 }
 
 /// The figures of all rounds, by kind of build.

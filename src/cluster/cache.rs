@@ -90,31 +90,9 @@ impl<K: Pack> Cache<K> {
         self.lock().objects.contains_key(key)
     }
 
-    /// An object of the project changed since it was packed last.
-    pub fn is_fresh(&self, key: &Key) -> bool {
-        self.lock().objects.get(key).is_some_and(|entries| entries.iter().any(Entry::is_fresh))
-    }
-
-    /// Packs the objects of the project that were packed before.
-    pub fn close(&self, key: &Key) {
-        let mut inner = self.lock();
-        inner.objects.get_mut(key).into_iter().flatten().for_each(Entry::close);
-    }
-
     /// The node ports in use.
     pub fn node_ports(&self) -> HashSet<u16> {
         self.lock().objects.values().flatten().filter_map(|entry| entry.node_port).collect()
-    }
-
-    /// Packs what nothing has used since the last call.
-    pub fn rest(&self) {
-        let Inner { objects, whole, sample, .. } = &mut *self.lock();
-        whole.retain(|key| {
-            objects.get_mut(key).is_some_and(|entries| {
-                // Every entry, not only up to the first one that stays whole.
-                entries.iter_mut().map(|entry| entry.rest(sample)).fold(false, |some, whole| some | whole)
-            })
-        });
     }
 
     /// The first list is complete.
@@ -213,6 +191,39 @@ impl<K: Pack> Losses for Cache<K> {
 
     fn lost_child(&self, key: &Key) -> bool {
         self.lock().lost_child.contains(key)
+    }
+}
+
+/// What a cache of any kind does to keep the objects of projects at rest packed.
+pub(super) trait Packing {
+    /// Packs what nothing has used since the last call.
+    fn rest(&self);
+
+    /// An object of the project changed since it was packed last.
+    fn is_fresh(&self, key: &Key) -> bool;
+
+    /// Packs the objects of the project that were packed before.
+    fn close(&self, key: &Key);
+}
+
+impl<K: Pack> Packing for Cache<K> {
+    fn rest(&self) {
+        let Inner { objects, whole, sample, .. } = &mut *self.lock();
+        whole.retain(|key| {
+            objects.get_mut(key).is_some_and(|entries| {
+                // Every entry, not only up to the first one that stays whole.
+                entries.iter_mut().map(|entry| entry.rest(sample)).fold(false, |some, whole| some | whole)
+            })
+        });
+    }
+
+    fn is_fresh(&self, key: &Key) -> bool {
+        self.lock().objects.get(key).is_some_and(|entries| entries.iter().any(Entry::is_fresh))
+    }
+
+    fn close(&self, key: &Key) {
+        let mut inner = self.lock();
+        inner.objects.get_mut(key).into_iter().flatten().for_each(Entry::close);
     }
 }
 

@@ -15,7 +15,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
-use super::cache::Cache;
+use super::cache::{Cache, Packing};
 use super::config_maps::ConfigMaps;
 use super::decoded::{Decoded, Trimmed, plain};
 use super::live_projects::LiveProjects;
@@ -104,20 +104,17 @@ impl Caches {
     /// Packs the objects of a project if none changed since they were packed last: a pass only read them. Otherwise a start or a
     /// resync of all projects would unpack all of them at the same time.
     pub fn close_if_unchanged(&self, key: &Key) {
-        let fresh = self.resources.is_fresh(key)
-            || self.revisions.is_fresh(key)
-            || self.deployments.is_fresh(key)
-            || self.sets.is_fresh(key)
-            || self.services.is_fresh(key)
-            || self.pods.is_fresh(key);
-        if !fresh {
-            self.resources.close(key);
-            self.revisions.close(key);
-            self.deployments.close(key);
-            self.sets.close(key);
-            self.services.close(key);
-            self.pods.close(key);
+        let caches = self.packing();
+        if !caches.iter().any(|cache| cache.is_fresh(key)) {
+            for cache in caches {
+                cache.close(key);
+            }
         }
+    }
+
+    /// Caches of the kinds whose objects are packed.
+    fn packing(&self) -> [&dyn Packing; 6] {
+        [&self.resources, &self.revisions, &self.deployments, &self.sets, &self.services, &self.pods]
     }
 
     async fn feed<K>(
@@ -144,12 +141,9 @@ impl Caches {
     /// Packs the objects of projects at rest, until the receiver of `changed` is gone.
     async fn pack_what_rests(&self, changed: &mpsc::Sender<Key>) {
         while tokio::time::timeout(REST, changed.closed()).await.is_err() {
-            self.resources.rest();
-            self.revisions.rest();
-            self.deployments.rest();
-            self.sets.rest();
-            self.services.rest();
-            self.pods.rest();
+            for cache in self.packing() {
+                cache.rest();
+            }
         }
     }
 
