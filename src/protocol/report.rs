@@ -7,7 +7,7 @@ use super::reason::FailureReason;
 /// Longest report in bytes: the kubelet truncates termination messages at 4,096.
 pub const MAX_BYTES: usize = 4000;
 
-/// Exit code of the build container for a fault that may pass (network, registry): the Job retries.
+/// Exit code of the build container for a fault that may pass (network, registry): the operator tries again.
 pub const EXIT_FAULT: i32 = 75;
 
 /// Exit code of the build container for the user's error: the Job fails at once.

@@ -12,7 +12,7 @@ use crate::desired::names;
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::Record;
 use crate::protocol::build_target::BuildTarget;
-use crate::protocol::report::{LAST_WORDS_SECONDS, Report};
+use crate::protocol::report::{EXIT_VERDICT, LAST_WORDS_SECONDS, Report};
 use crate::version::identity;
 
 mod trouble;
@@ -27,6 +27,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let status = job.status.as_ref();
     let state = state(job, &pods);
     let runs = state == JobState::Running;
+    let finished = ended_at(job, &pods, &state);
     let started = status.and_then(|status| status.start_time.as_ref()).map(|time| time.0);
     Some(BuildJob {
         name: job.name_any(),
@@ -36,9 +37,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
         state,
         started,
         cutoff: started.and_then(|started| cutoff(job, started)),
-        finished: finished(job)
-            .map(|(_, time)| time)
-            .or_else(|| status?.completion_time.as_ref().map(|time| time.0)),
+        finished,
         trouble: Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods)),
     })
 }
@@ -79,13 +78,10 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
     }
     let Some((condition, _)) = finished(job) else {
         let suspended = is_suspended(job);
-        return if suspended { JobState::Queued } else { JobState::Running };
+        return if suspended { JobState::Queued } else { decided(pods).unwrap_or(JobState::Running) };
     };
     let over = condition.reason.as_deref() == Some("DeadlineExceeded");
-    let statuses: Vec<&ContainerStatus> = pods.iter().filter_map(|pod| build_status(pod)).collect();
-    let ended = statuses.iter().filter_map(|status| status.state.as_ref()?.terminated.as_ref());
-    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0));
-    match last {
+    match last_ended(pods) {
         // The watch of pods lags behind the watch of Jobs: the end of the pod has yet to arrive.
         None if pods.iter().any(|pod| is_running(pod)) => JobState::Running,
         None => JobState::Lost(trouble::of_ended(job, pods, condition, None)),
@@ -98,6 +94,32 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
             None => JobState::Lost(trouble::of_ended(job, pods, condition, Some(last))),
         },
     }
+}
+
+/// The result of a Job whose condition is still to come, about two seconds after its container has ended. Only what no
+/// later pod can change counts: an image, and the exit code for which the Job allows no other pod.
+fn decided(pods: &[&Pod]) -> Option<JobState> {
+    let ended = last_ended(pods)?;
+    match report(ended)? {
+        Report::Built(built) if ended.exit_code == 0 => Some(JobState::Built(built)),
+        Report::Failed(failed) if ended.exit_code == EXIT_VERDICT => Some(JobState::Failed(failed)),
+        Report::Built(_) | Report::Failed(_) => None,
+    }
+}
+
+/// When the build ended: by its report, so that the time is the same before and after the Job's own condition.
+fn ended_at(job: &Job, pods: &[&Pod], state: &JobState) -> Option<Timestamp> {
+    let reported = matches!(state, JobState::Built(_) | JobState::Failed(_));
+    let container = last_ended(pods).filter(|_| reported).and_then(|ended| ended.finished_at.clone());
+    let of_job = || job.status.as_ref()?.completion_time.clone();
+    container.map(|time| time.0).or_else(|| Some(finished(job)?.1)).or_else(|| Some(of_job()?.0))
+}
+
+/// The end of the build container that ended last.
+fn last_ended<'a>(pods: &[&'a Pod]) -> Option<&'a ContainerStateTerminated> {
+    let statuses = pods.iter().filter_map(|pod| build_status(pod));
+    let ended = statuses.filter_map(|status| status.state.as_ref()?.terminated.as_ref());
+    ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))
 }
 
 /// The Job has ended, successfully or not.

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::protocol::report::{Built, Stage};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -59,6 +60,56 @@ fn a_pod_that_runs_or_waits_without_a_reason_gets_its_full_deadline() {
         let pod = pod(&json!({ "phase": "Running", "containerStatuses": [container] }));
         assert_eq!(seen(&[pod], 1099).state, JobState::Running);
     }
+}
+
+/// A pod whose build container ended at second 1,050.
+fn reported(report: &Report, exit_code: i32) -> Arc<Pod> {
+    let message = serde_json::to_string(report).unwrap();
+    let ended = json!({ "exitCode": exit_code, "finishedAt": at(1050), "message": message });
+    let container = json!({ "name": "build", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                            "state": { "terminated": ended } });
+    pod(&json!({ "phase": "Running", "containerStatuses": [container] }))
+}
+
+fn failed_at(stage: Stage, reason: &str) -> Report {
+    let failed = json!({ "stage": stage, "reason": reason, "message": "" });
+    Report::Failed(serde_json::from_value(failed).unwrap())
+}
+
+#[test]
+fn what_the_build_container_reports_counts_before_the_job_has_its_condition_if_no_later_pod_can_change_it() {
+    let built = Report::Built(Built { digest: "sha256:ab".to_owned(), ..Built::default() });
+    let seen_built = seen(&[reported(&built, 0)], 1051);
+    assert!(matches!(&seen_built.state, JobState::Built(built) if built.digest == "sha256:ab"));
+    assert_eq!(seen_built.finished, Some(at(1050)), "there is no other time yet");
+    let verdict = reported(&failed_at(Stage::Build, "BuildFailed"), EXIT_VERDICT);
+    assert!(matches!(seen(&[verdict], 1051).state, JobState::Failed(_)));
+    // Kubernetes replaces a pod that was drained, so its fault is not the end of the Job.
+    let fault = reported(&failed_at(Stage::Fetch, CANCELLED), crate::protocol::report::EXIT_FAULT);
+    assert_eq!(seen(&[fault], 1051).state, JobState::Running);
+}
+
+#[test]
+fn the_end_of_a_build_is_the_same_before_and_after_its_job_has_a_condition() {
+    let pods = [reported(&Report::Built(Built::default()), 0)];
+    let mut ended = started();
+    let condition = json!([{ "type": "Complete", "status": "True", "lastTransitionTime": at(1053) }]);
+    ended.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
+    ended.status.as_mut().unwrap().completion_time =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1053)));
+    assert_eq!(job(&ended, &pods), job(&started(), &pods));
+}
+
+#[test]
+fn a_report_in_a_suspended_or_deleted_job_waits_for_what_follows() {
+    let pods = [reported(&Report::Built(Built::default()), 0)];
+    let mut suspended = started();
+    suspended.spec.as_mut().unwrap().suspend = Some(true);
+    assert_eq!(job(&suspended, &pods).unwrap().state, JobState::Queued);
+    let mut deleted = started();
+    deleted.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1051)));
+    assert_eq!(job(&deleted, &pods).unwrap().state, JobState::Ending);
 }
 
 #[test]
