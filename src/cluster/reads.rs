@@ -6,12 +6,15 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use super::{Cluster, Error};
 use crate::desired::names;
 use crate::project::Project;
+
+/// Services of a namespace that are searched for the holder of a port.
+const SERVICES: u32 = 500;
 
 impl Cluster {
     /// Reads the content of a ConfigMap; `None` if it does not exist.
@@ -20,16 +23,16 @@ impl Cluster {
         api.get_opt(name).await.map_err(|error| Error::sort(&format!("read ConfigMap {name}"), error))
     }
 
-    /// The Service that uses a node port, `namespace/name`. Read only for the message of a rejected write.
-    pub async fn holder_of_port(&self, port: u16) -> Option<String> {
-        let api: Api<Service> = Api::all(self.client.clone());
-        let services = api.list(&ListParams::default()).await.ok()?;
+    /// The Service of this namespace that uses a node port. Services of other namespaces are not the asker's business.
+    /// Read only for the message of a rejected write, and at most one page.
+    pub async fn holder_of_port(&self, namespace: &str, port: u16) -> Option<String> {
+        let api: Api<Service> = self.api(namespace);
+        let services = api.list(&ListParams::default().limit(SERVICES)).await.ok()?;
         let holds = |service: &&Service| {
             let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
             ports.into_iter().any(|there| there.node_port == Some(i32::from(port)))
         };
-        let holder = services.items.iter().find(holds)?;
-        Some(format!("{}/{}", holder.namespace().unwrap_or_default(), holder.name_any()))
+        services.items.iter().find(holds).map(ResourceExt::name_any)
     }
 
     /// Asks the API server whether it would accept this Deployment: a server-side apply as dry run.

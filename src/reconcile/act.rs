@@ -190,7 +190,7 @@ async fn serve(
                 if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
             Err(Error::Refused { refused, what }) => {
                 return Ok(Outcome::Refused(
-                    service_refusal(context.cluster, candidate, &what, &refused).await,
+                    service_refusal(context.cluster, project, candidate, &what, &refused).await,
                 ));
             }
             Err(error) => return Err(error),
@@ -202,12 +202,24 @@ async fn serve(
     Ok(Outcome::Refused(Refusal { child: Child::Service, cause: RefusalReason::PortsExhausted, message }))
 }
 
-async fn service_refusal(cluster: &Cluster, port: u16, what: &str, refused: &Refused) -> Refusal {
+async fn service_refusal(
+    cluster: &Cluster,
+    project: &Project,
+    port: u16,
+    what: &str,
+    refused: &Refused,
+) -> Refusal {
     if refused.port_taken {
-        let holder = cluster.holder_of_port(port).await.unwrap_or_else(|| "another Service".to_owned());
-        let message = format!(
-            "Node port {port} is used by Service {holder}. Free it, or set another spec.expose.nodePort"
-        );
+        let message = match cluster.holder_of_port(&project.namespace, port).await {
+            Some(holder) => {
+                format!(
+                    "Node port {port} is used by Service {holder}. Free it, or set another spec.expose.nodePort"
+                )
+            }
+            None => {
+                format!("Node port {port} is used in another namespace. Set another spec.expose.nodePort")
+            }
+        };
         return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
     }
     if refused.port_out_of_range {

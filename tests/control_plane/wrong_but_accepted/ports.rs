@@ -66,11 +66,27 @@ async fn a_taken_fixed_port_names_its_holder_and_is_assigned_once_free() {
     world.apply("shop", fixed(port)).await;
     let taken = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&taken, "PortAllocated");
-    assert!(said.contains(&format!("{port} is used by Service {}/other-shop", world.namespace)), "{said}");
+    assert!(said.contains(&format!("{port} is used by Service other-shop. ")), "{said}");
     assert!(said.contains("spec.expose.nodePort"), "{said}");
     world.delete::<Service>("other-shop").await;
     let given = world.until_ready("shop", "True", "Serving").await;
     assert_eq!(given.status.unwrap().node_port, Some(i32::from(port)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_port_that_is_taken_in_another_namespace_does_not_tell_by_what() {
+    let (world, other) = (World::new("port-theirs").await, World::new("port-hidden").await);
+    let port = other.take_ports(32755, &["secret-shop"]).await;
+    let _operator = Operator::start(&world).await;
+    world.apply("shop", fixed(port)).await;
+    let taken = runs_without_port(&world, "PortUnavailable").await;
+    let said = message(&taken, "PortAllocated");
+    assert_eq!(
+        said,
+        format!("Node port {port} is used in another namespace. Set another spec.expose.nodePort")
+    );
+    other.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
