@@ -107,10 +107,11 @@ fn decided(pods: &[&Pod]) -> Option<JobState> {
     }
 }
 
-/// When the build ended: by its report, so that the time is the same before and after the Job's own condition.
+/// When the build ended: by its container if the report counts at once, so that the time is the same before and after the
+/// Job's own condition.
 fn ended_at(job: &Job, pods: &[&Pod], state: &JobState) -> Option<Timestamp> {
-    let reported = matches!(state, JobState::Built(_) | JobState::Failed(_));
-    let container = last_ended(pods).filter(|_| reported).and_then(|ended| ended.finished_at.clone());
+    let at_once = decided(pods).is_some_and(|decided| decided == *state);
+    let container = last_ended(pods).filter(|_| at_once).and_then(|ended| ended.finished_at.clone());
     let of_job = || job.status.as_ref()?.completion_time.clone();
     container.map(|time| time.0).or_else(|| Some(finished(job)?.1)).or_else(|| Some(of_job()?.0))
 }
