@@ -20,6 +20,7 @@ pub mod probe_events;
 mod reads;
 mod repair_metadata;
 mod streamed;
+pub mod token_reviews;
 pub mod writes;
 
 use std::sync::Arc;

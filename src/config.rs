@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::platform::PushLogin;
 use crate::platform::build_pods::BuildPods;
 use crate::platform::copied::Copy;
 use crate::protocol::order::{Profile, Remote};
@@ -18,6 +19,10 @@ pub struct Config {
     /// Whether the push registry uses plain HTTP.
     #[arg(long, env = "DOCE_PUSH_INSECURE", default_value_t = false, action = clap::ArgAction::Set)]
     pub push_insecure: bool,
+    /// How build pods log in to the push registry: not at all, or with a token of their `ServiceAccount` for the audience
+    /// doce-registry, as the embedded registry requires.
+    #[arg(long, env = "DOCE_PUSH_LOGIN", value_enum, default_value_t = PushLogin::None)]
+    pub push_login: PushLogin,
     /// Address at which nodes pull from the same registry. Default: the push registry.
     #[arg(long, env = "DOCE_PULL_REGISTRY")]
     pub pull_registry: Option<String>,

@@ -13,6 +13,7 @@ pub mod choose;
 pub mod references;
 pub mod registry;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use candidates::{Candidates, Untagged};
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Address of the embedded registry, `host[:port]`, which speaks plain HTTP.
     #[arg(long, env = "DOCE_PUSH_REGISTRY")]
     pub registry: String,
+    /// File with the token to log in to the registry with.
+    #[arg(long, env = "DOCE_REGISTRY_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
     /// The only namespace that the operator watches. The sweep then covers only the repositories of that namespace.
     #[arg(long, env = "DOCE_NAMESPACE")]
     pub namespace: Option<String>,

@@ -15,6 +15,7 @@ use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::inventory::Inventory;
 use doce_operator::cluster::leases::Leases;
+use doce_operator::cluster::token_reviews::TokenReviews;
 use doce_operator::config::Config;
 use doce_operator::controller;
 use doce_operator::crd;
@@ -52,8 +53,8 @@ enum Command {
     Build(builder::explain::Arguments),
     /// Sweep the embedded registry: delete images, caches and logs that no record names. The chart's `CronJob` runs it.
     Sweep(gc::Arguments),
-    /// Run the registry proxy: pass on reads of the embedded registry and reject everything else. The chart runs it on
-    /// every node.
+    /// Run the registry proxy: before the embedded registry, pass on what the token of a client allows; on a node, pass on
+    /// reads. The chart runs it in both places.
     RegistryProxy(registry_proxy::Arguments),
     /// Delete the image that the environment variable `DOCE_CLEANUP` describes from a registry. Pods of cleanup Jobs
     /// run it.
@@ -98,7 +99,7 @@ async fn execute(command: Command) -> ExitCode {
         Command::Sweep(arguments) => tidy(arguments).await,
         Command::RegistryProxy(arguments) => {
             log();
-            registry_proxy::run(arguments, asked_to_end()).await.map_err(Into::into)
+            proxy(arguments).await
         }
         Command::Run(config) => run(*config).await,
     };
@@ -116,10 +117,20 @@ fn log() {
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
 }
 
+async fn proxy(arguments: registry_proxy::Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    // On a node it never asks the API server.
+    let client = match arguments.token_file {
+        Some(_) => None,
+        None => Some(TokenReviews::new(kube::Client::try_default().await?)),
+    };
+    Ok(registry_proxy::run(arguments, client, asked_to_end()).await?)
+}
+
 async fn tidy(arguments: gc::Arguments) -> Result<(), Box<dyn std::error::Error>> {
     log();
-    let gc::Arguments { registry, namespace } = arguments;
-    let registry = gc::registry::Registry::new(&registry)?;
+    let gc::Arguments { registry, token_file, namespace } = arguments;
+    let token = token_file.map(std::fs::read_to_string).transpose()?.map(|token| token.trim().to_owned());
+    let registry = gc::registry::Registry::new(&registry, token)?;
     let inventory = Inventory::new(kube::Client::try_default().await?, namespace.clone());
     let swept = gc::sweep(&registry, &inventory, namespace.as_deref()).await?;
     let gc::Swept { repositories, deleted, spared, failed } = swept;
@@ -179,6 +190,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
     Ok(Platform {
         push_registry: config.push_registry.clone(),
         push_insecure: config.push_insecure,
+        push_login: config.push_login,
         pull_registry: config.pull_registry.clone().unwrap_or_else(|| config.push_registry.clone()),
         profile: config.build_profile,
         remote: config.remote()?,

@@ -7,6 +7,16 @@ mod repository;
 
 use crate::protocol::order::{Profile, Remote};
 
+/// How build pods log in to the platform's registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PushLogin {
+    /// With nothing but the Secret that a project names.
+    #[default]
+    None,
+    /// With a token of their `ServiceAccount` for the audience doce-registry, as the embedded registry requires.
+    Token,
+}
+
 /// Settings of the platform for all projects. They enter the desired shapes of the children.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Platform {
@@ -14,6 +24,8 @@ pub struct Platform {
     pub push_registry: String,
     /// Whether that registry uses plain HTTP.
     pub push_insecure: bool,
+    /// How build pods log in to that registry.
+    pub push_login: PushLogin,
     /// Address at which nodes pull from the same registry.
     pub pull_registry: String,
     /// How BuildKit runs in build pods.

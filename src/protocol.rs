@@ -5,4 +5,5 @@ pub mod build_target;
 pub mod framework;
 pub mod order;
 pub mod reason;
+pub mod registry_token;
 pub mod report;

@@ -18,7 +18,10 @@ const SCRIPT: &str = "\
     rootlesskit buildkitd --oci-worker-no-process-sandbox --addr unix://$PWD/socket --config /source/buildkitd.toml \
         > daemon.log 2>&1 &
     until buildctl --addr unix://$PWD/socket debug workers > /dev/null 2>&1; do sleep 0.1; done
-    mkdir files && cp /source/package.json /source/server.js files
+    mkdir login files && AUTH=$(printf 'any:%s' \"$(cat /secrets/registry/token)\" | base64 | tr -d '\\n')
+    printf '{\"auths\":{\"%s\":{\"auth\":\"%s\"}}}' \"${REPOSITORY%%/*}\" \"$AUTH\" > login/config.json
+    export DOCKER_CONFIG=$PWD/login
+    cp /source/package.json /source/server.js files
     buildctl --addr unix://$PWD/socket build --frontend=dockerfile.v0 --local context=files --local dockerfile=/source \
         --secret id=doce-ca,src=ca.pem --output type=image,name=$REPOSITORY,push=true,oci-mediatypes=true";
 
@@ -38,7 +41,8 @@ pub(crate) async fn build(world: &World, like: &Pod, log: &str, files: &[(&str, 
         )),
     );
     world.apply::<ConfigMap>(&name, json!({ "data": data })).await;
-    let pod: Pod = serde_json::from_value(pod(like, &name, &format!("{host}/plain/{name}:1"))).unwrap();
+    let pod: Pod =
+        serde_json::from_value(pod(like, &name, &format!("{host}/{}/{name}:1", world.namespace))).unwrap();
     let begun = Instant::now();
     world.api::<Pod>().create(&PostParams::default(), &pod).await.unwrap();
     let mut times = Times::new();

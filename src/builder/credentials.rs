@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::outcome::Failure;
 use crate::protocol::reason::FailureReason;
+use crate::protocol::registry_token::{TOKEN_FILE, USER};
 use crate::protocol::report::Stage;
 
 pub(super) use keyring::{CONFIG, Keyring, Login};
@@ -47,12 +48,37 @@ impl Use {
     }
 }
 
-/// The keys of a Secret with their values.
+/// The keys of a Secret with their values, and the token of the pod for the platform's registry.
 #[derive(Default)]
 pub(super) struct Credentials {
     of: Use,
     name: Option<String>,
     values: BTreeMap<String, String>,
+    token: Option<Token>,
+}
+
+/// The login of this pod's `ServiceAccount`.
+#[derive(Clone)]
+pub(super) struct Token {
+    /// The only registry that gets it, `host[:port]`.
+    host: String,
+    login: Login,
+}
+
+impl Token {
+    /// Reads the token for the registry `host`; None without such a registry.
+    pub(super) fn read(host: Option<&str>, directory: &Path) -> Result<Option<Self>, Failure> {
+        let Some(host) = host else { return Ok(None) };
+        let password = std::fs::read_to_string(directory.join(TOKEN_FILE)).map_err(|error| {
+            Failure::workspace(
+                Stage::Resolve,
+                "the token for the platform's registry could not be read",
+                &error,
+            )
+        })?;
+        let login = Login { user: USER.to_owned(), password: password.trim().to_owned() };
+        Ok(Some(Self { host: host.to_owned(), login }))
+    }
 }
 
 impl Credentials {
@@ -77,13 +103,23 @@ impl Credentials {
             );
             return Err(of.failure(message));
         }
-        Ok(Self { of, name: Some(name.to_owned()), values })
+        Ok(Self { of, name: Some(name.to_owned()), values, token: None })
+    }
+
+    /// The same, and for one registry the token of this pod.
+    pub(super) fn with(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// The login of this pod, if `host` is the registry that it is for.
+    pub(super) fn token(&self, host: &str) -> Option<&Login> {
+        self.token.as_ref().filter(|token| token.host == host).map(|token| &token.login)
     }
 
     #[cfg(test)]
     pub(super) fn of(values: &[(&str, &str)]) -> Self {
         let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { of: Use::Source, name: Some("shop-key".to_owned()), values }
+        Self { of: Use::Source, name: Some("shop-key".to_owned()), values, token: None }
     }
 
     /// Whether there is no Secret.
@@ -105,8 +141,16 @@ impl Credentials {
         self.of.failure(format!("Secret {name}, referenced by {}, has no {what}; add it", self.of.field()))
     }
 
-    /// The logins of a Secret of type `kubernetes.io/dockerconfigjson`.
+    /// The logins of a Secret of type `kubernetes.io/dockerconfigjson`, and the token of this pod.
     pub(super) fn keyring(&self) -> Result<Keyring, Failure> {
+        self.of_secret().map(|ring| self.and_token(ring))
+    }
+
+    fn and_token(&self, ring: Keyring) -> Keyring {
+        self.token.iter().fold(ring, |ring, token| ring.and(&token.host, token.login.clone()))
+    }
+
+    fn of_secret(&self) -> Result<Keyring, Failure> {
         if self.none() {
             return Ok(Keyring::default());
         }
@@ -122,7 +166,7 @@ impl Credentials {
     /// The logins of a Secret that may instead have one user name and password, for `host`.
     pub(super) fn keyring_at(&self, host: &str) -> Result<Keyring, Failure> {
         match self.plain().filter(|_| self.value(CONFIG).is_none()) {
-            Some(login) => Ok(Keyring::of(host, login)),
+            Some(login) => Ok(self.and_token(Keyring::of(host, login))),
             None => self.keyring(),
         }
     }
@@ -137,6 +181,11 @@ impl Credentials {
     /// What to do when the registry of `repository` rejects a request: which Secret or field to check.
     pub(super) fn advice(&self, repository: &str) -> String {
         let field = self.of.field();
+        if repository.split('/').next().is_some_and(|host| self.token(host).is_some()) {
+            return "the platform's registry accepts only a token of this namespace's ServiceAccount: see the log of \
+                    its registry proxy"
+                .to_owned();
+        }
         let Some(name) = &self.name else {
             return format!("reference a Secret of type kubernetes.io/dockerconfigjson in {field}");
         };
@@ -182,6 +231,8 @@ impl Credentials {
             found.extend(keyring::secrets(value));
         }
         found.extend(self.plain().map(|login| login.packed()));
+        found
+            .extend(self.token.iter().flat_map(|token| [token.login.packed(), token.login.password.clone()]));
         unshown(found)
     }
 }

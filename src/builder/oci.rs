@@ -144,11 +144,7 @@ impl Registries<'_> {
         host: &str,
         repository: &str,
     ) -> Result<Option<String>, Failure> {
-        let basic = if self.credentials.none() {
-            None
-        } else {
-            challenge::basic(self.credentials, host, repository)?
-        };
+        let basic = challenge::basic(self.credentials, host, repository)?;
         let asked = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         let Some(realm) = asked.and_then(|asked| challenge::realm(asked, repository)) else {
             return Ok(basic);

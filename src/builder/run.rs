@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::future::{Either, select};
 
 use super::buildkit;
-use super::credentials::{Credentials, Keyring, Use};
+use super::credentials::{Credentials, Keyring, Token, Use};
 use super::detect::Recipe;
 use super::git::Commit;
 use super::http::{Http, Rules};
@@ -22,6 +22,7 @@ use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source,
 };
 use crate::protocol::reason::FailureReason;
+use crate::protocol::registry_token::TOKEN_DIR;
 use crate::protocol::report::{Built, EXIT_FAULT, LAST_WORDS_SECONDS, Report, Stage};
 use crate::version::build_key;
 
@@ -118,8 +119,11 @@ impl Build {
         let unusable = |error: &dyn std::fmt::Display| {
             Failure::workspace(Stage::Resolve, "the registry client could not be created", error)
         };
+        let token = Token::read(order.token_registry.as_deref(), Path::new(TOKEN_DIR))?;
         let credentials = Credentials::read(Use::Source, order.secret.as_deref(), Path::new(SECRET_DIR))?;
+        let credentials = credentials.with(token.clone());
         let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))?;
+        let push = push.with(token);
         let step_secrets =
             StepSecrets::read(&order.build_secrets, Path::new(BUILD_SECRETS_DIR), &workspace.step_secrets())?;
         if let Some(remote) = &order.remote {

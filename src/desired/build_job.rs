@@ -1,5 +1,6 @@
-//! The build Job: BuildKit with our binary, created suspended. It has no service account token. It mounts only the
-//! Secrets that the source, the build and the platform's remote builder name.
+//! The build Job: BuildKit with our binary, created suspended. It mounts only the Secrets that the source, the build and
+//! the platform's remote builder name. It has no token for the API server; a token of its namespace's `ServiceAccount` is
+//! only for the embedded registry.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +8,9 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
-use super::secret_mount::{keys_mount, secret_mount};
+use super::secret_mount::{keys_mount, secret_mount, token_mount};
 use super::{build_profile, meta, names};
-use crate::platform::Platform;
+use crate::platform::{Platform, PushLogin};
 use crate::project::Project;
 use crate::protocol::build_target::BuildTarget;
 use crate::protocol::order::{
@@ -97,6 +98,11 @@ fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Va
         volumes.push(volume);
         mounts.push(mount);
     }
+    if platform.push_login == PushLogin::Token {
+        let (volume, mount) = token_mount(project.build_timeout);
+        volumes.push(volume);
+        mounts.push(mount);
+    }
     if !project.build_secrets.is_empty() {
         let (volume, mount) = keys_mount("build-secrets", &project.build_secrets, BUILD_SECRETS_DIR);
         volumes.push(volume);
@@ -175,6 +181,7 @@ fn order(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> 
         profile: platform.profile,
         remote: platform.remote.as_ref().map(|remote| remote.seen_from(&project.namespace)),
         push_secret: project.push_secret.clone(),
+        token_registry: platform.token_registry(),
         build_secrets: project.build_secrets.clone(),
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }

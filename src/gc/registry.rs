@@ -8,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use crate::distribution::{DIGEST, INDEX, LARGEST, MANIFESTS, Page, is_digest, is_repository, is_tag};
+use crate::protocol::registry_token::USER;
 
 /// Repositories per page.
 const PAGE: usize = 100;
@@ -42,6 +43,7 @@ pub enum Error {
 pub struct Registry {
     client: Client,
     base: String,
+    token: Option<String>,
 }
 
 /// A stored manifest.
@@ -56,8 +58,8 @@ pub struct Manifest {
 }
 
 impl Registry {
-    /// The registry at `host[:port]`.
-    pub fn new(host: &str) -> Result<Self, Error> {
+    /// The registry at `host[:port]`, to which `token` is the login.
+    pub fn new(host: &str, token: Option<String>) -> Result<Self, Error> {
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(30))
@@ -65,7 +67,7 @@ impl Registry {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, base: format!("http://{host}/v2") })
+        Ok(Self { client, base: format!("http://{host}/v2"), token })
     }
 
     /// Every repository, by name.
@@ -165,7 +167,13 @@ impl Registry {
     }
 
     fn request(&self, method: Method, path: &str) -> (String, RequestBuilder) {
-        (format!("{method} {path}"), self.client.request(method, format!("{}/{path}", self.base)))
+        let what = format!("{method} {path}");
+        let request = self.client.request(method, format!("{}/{path}", self.base));
+        let request = match &self.token {
+            Some(token) => request.basic_auth(USER, Some(token)),
+            None => request,
+        };
+        (what, request)
     }
 }
 

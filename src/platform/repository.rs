@@ -1,7 +1,7 @@
 //! The repository of a project's images: its own one in the platform's registry, another one there that its namespace
 //! shares, or one in a registry of the user.
 
-use super::Platform;
+use super::{Platform, PushLogin};
 use crate::project::Project;
 
 impl Platform {
@@ -30,6 +30,16 @@ impl Platform {
         self.push_insecure && host(repository) == host(&self.push_registry)
     }
 
+    /// The registry that requires the token of a build pod, `host[:port]`.
+    #[must_use]
+    pub fn token_registry(&self) -> Option<String> {
+        self.push_registry
+            .split('/')
+            .next()
+            .filter(|_| self.push_login == PushLogin::Token)
+            .map(str::to_owned)
+    }
+
     /// Message to the user if the platform rejects the project's build settings: the field and what to do.
     #[must_use]
     pub fn refusal(&self, project: &Project) -> Option<String> {
@@ -48,8 +58,8 @@ impl Platform {
         }
     }
 
-    /// Rejects repositories of other namespaces in the platform's registry, which requires no login. Anyone
-    /// who may push to a repository decides what runs from it.
+    /// Rejects repositories of other namespaces in the platform's registry, before a build fails there. Whoever may push
+    /// to a repository decides what runs from it.
     fn of_another_namespace(&self, project: &Project) -> Option<String> {
         let named = project.settings.repository.as_deref()?;
         let path = self.path(named)?;

@@ -47,6 +47,10 @@ pub struct Order {
     /// for private base images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_secret: Option<String>,
+    /// The platform's registry, `host[:port]`, if it requires the token of the pod's `ServiceAccount` that is mounted at
+    /// [`super::registry_token::TOKEN_DIR`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_registry: Option<String>,
     /// Secrets for the steps of the build, each in a file of [`BUILD_SECRETS_DIR`] named by its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_secrets: Vec<BuildSecret>,

@@ -26,6 +26,9 @@ pub(crate) mod picture;
 pub(crate) mod process;
 #[path = "harness/reading.rs"]
 pub(crate) mod reading;
+#[path = "harness/registry.rs"]
+#[allow(dead_code, reason = "only one test binary uses it")]
+pub(crate) mod registry;
 #[path = "harness/setup.rs"]
 mod setup;
 #[path = "harness/stories.rs"]

@@ -1,11 +1,8 @@
 //! The sweep against a real registry (Debian's `docker-registry` in its own process) and the records, Jobs and projects
 //! of a real API server.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use doce_operator::cluster::inventory::Inventory;
 use doce_operator::crd::ProjectDeployment;
@@ -20,41 +17,21 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::harness::World;
+use crate::harness::registry::Registry as RegistryProcess;
 
 const LOG: &str = "log-0123456789abcdef";
 
-/// A registry that ends when this value is dropped.
+/// A registry, and the client of the sweep.
 struct Upstream {
-    process: Child,
-    directory: PathBuf,
     host: String,
     registry: Registry,
+    process: RegistryProcess,
 }
 
 impl Upstream {
     async fn start() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let directory =
-            std::env::temp_dir().join(format!("doce-sweep-{}-{}", std::process::id(), free.port()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let config = json!({
-            "version": "0.1", "http": { "addr": free.to_string() },
-            "storage": { "filesystem": { "rootdirectory": directory.join("data") }, "delete": { "enabled": true } },
-        });
-        let file = directory.join("config.yml");
-        std::fs::write(&file, config.to_string()).unwrap();
-        let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().expect("docker-registry (Debian package docker-registry) is on PATH");
-        let (host, registry) = (free.to_string(), Registry::new(&free.to_string()).unwrap());
-        let upstream = Self { process, directory, host, registry };
-        let answers = async {
-            while upstream.registry.repositories().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(5), answers).await.expect("the registry answers");
-        upstream
+        let process = RegistryProcess::start().await;
+        Self { host: process.host.clone(), registry: Registry::new(&process.host, None).unwrap(), process }
     }
 
     /// Pushes a blob. A registry lists no repository without one.
@@ -95,14 +72,6 @@ impl Upstream {
         let namespace = Some(world.namespace.clone());
         let inventory = Inventory::new(world.client.clone(), namespace.clone());
         sweep(&self.registry, &inventory, namespace.as_deref()).await.unwrap()
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -223,7 +192,7 @@ async fn an_unreadable_repository_does_not_stop_the_sweep_of_the_others() {
         upstream.push(repository, &key("a")).await;
     }
     let tag = format!("data/docker/registry/v2/repositories/{broken}/_manifests/tags/{}", key("a"));
-    std::fs::write(upstream.directory.join(tag).join("current/link"), "no digest").unwrap();
+    std::fs::write(upstream.process.directory().join(tag).join("current/link"), "no digest").unwrap();
 
     let swept = upstream.sweep(&world).await;
     assert_eq!((swept.deleted, swept.failed), (2, 1));

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use doce_operator::crd::ProjectDeploymentStatus;
 use k8s_openapi::api::core::v1::ConfigMap;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -56,7 +56,8 @@ async fn serve(file: Arc<Mutex<Vec<u8>>>) -> String {
 /// Pushes `layer` as an artifact in the layout of `flux push artifact`. Returns the digest of its manifest.
 async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     let client = Client::builder().no_proxy().build().unwrap();
-    let address = world.registry("registry").await;
+    let (address, token) = (world.registry("registry").await, world.registry_token().await);
+    let login = |request: RequestBuilder| request.basic_auth("any", Some(&token));
     // The node's rules for a Service follow a moment after its pod is ready.
     let (host, port) = address.rsplit_once(':').unwrap();
     until_answer(host, port.parse().unwrap(), "").await;
@@ -69,16 +70,16 @@ async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
         "annotations": { "org.opencontainers.image.revision": "main@sha1:0123" },
     });
     for bytes in [config, layer] {
-        let begun = client.post(format!("{registry}/blobs/uploads/")).send().await;
+        let begun = login(client.post(format!("{registry}/blobs/uploads/"))).send().await;
         let begun = begun.and_then(Response::error_for_status).unwrap();
         let mut place = begun.url().join(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
         place.query_pairs_mut().append_pair("digest", &sum(&bytes));
-        let put = client.put(place).body(bytes).send().await;
+        let put = login(client.put(place).body(bytes)).send().await;
         put.and_then(Response::error_for_status).unwrap();
     }
     let text = manifest.to_string();
     let put = client.put(format!("{registry}/manifests/{tag}")).header(CONTENT_TYPE, MANIFEST);
-    put.body(text.clone()).send().await.and_then(Response::error_for_status).unwrap();
+    login(put.body(text.clone())).send().await.and_then(Response::error_for_status).unwrap();
     sum(text.as_bytes())
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
@@ -89,6 +90,20 @@ impl World {
         let mut ports = service.ports.into_iter().flatten();
         let port = ports.find(|there| there.name.as_deref() == Some(port)).unwrap().port;
         format!("{}:{port}", service.cluster_ip.unwrap())
+    }
+
+    /// A token of this namespace for the embedded registry, as `kubectl create token default --audience doce-registry`
+    /// prints it.
+    pub async fn registry_token(&self) -> String {
+        self.until::<ServiceAccount>("default", "its account exists", |it: Option<&ServiceAccount>| {
+            it.is_some()
+        })
+        .await;
+        let request: TokenRequest =
+            serde_json::from_value(json!({ "spec": { "audiences": ["doce-registry"] } })).unwrap();
+        let accounts = self.api::<ServiceAccount>();
+        let made = accounts.create_token_request("default", &PostParams::default(), &request).await.unwrap();
+        made.status.unwrap().token
     }
 
     /// Applies an object of any kind, like `kubectl apply --server-side`.

@@ -40,7 +40,7 @@ async fn a_missing_or_wrong_push_secret_is_reported_and_used_once_it_is_right() 
     let status = world.until_status("site", "the type is named", |status| refused(status, wrong)).await;
     assert!(!serde_json::to_string(&status).unwrap().contains("planted"), "{status:?}");
 
-    // The embedded registry needs no login. A login for another registry does no harm.
+    // The build logs in to the embedded registry with its own token. A login for another registry does no harm.
     let config = r#"{"auths":{"registry.example.org":{"username":"ada","password":"planted-w0rd"}}}"#;
     world.api::<Secret>().delete("registry-push", &kube::api::DeleteParams::default()).await.unwrap();
     let right =

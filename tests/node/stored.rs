@@ -17,29 +17,30 @@ const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd
 pub struct Stored {
     client: Client,
     url: String,
-    private: bool,
+    user: &'static str,
+    password: String,
 }
 
 impl Stored {
-    /// A repository of the embedded registry, which needs no login.
+    /// A repository of the embedded registry, read with a token of the namespace.
     pub async fn embedded(world: &World, path: &str) -> Self {
         let registry = world.registry("registry").await;
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { client, url: format!("http://{registry}/v2/{path}"), private: false }
+        let password = world.registry_token().await;
+        Self { client, url: format!("http://{registry}/v2/{path}"), user: "any", password }
     }
 
     /// A repository of a registry from [`World::registry_with_login`].
     pub fn private(registry: &str, path: &str) -> Self {
         let ca = Certificate::from_pem(&std::fs::read(authority().certificate()).unwrap()).unwrap();
         let client = Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
-        Self { client, url: format!("https://{registry}/v2/{path}"), private: true }
+        let password = PASSWORD.to_owned();
+        Self { client, url: format!("https://{registry}/v2/{path}"), user: "ada", password }
     }
 
     async fn get(&self, path: &str) -> Vec<u8> {
-        let mut request = self.client.get(format!("{}/{path}", self.url)).header("Accept", KINDS);
-        if self.private {
-            request = request.basic_auth("ada", Some(PASSWORD));
-        }
+        let request = self.client.get(format!("{}/{path}", self.url)).header("Accept", KINDS);
+        let request = request.basic_auth(self.user, Some(&self.password));
         let answer = request.send().await.and_then(Response::error_for_status).unwrap();
         answer.bytes().await.unwrap().to_vec()
     }

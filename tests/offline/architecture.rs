@@ -187,9 +187,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gc", &["cluster", "gc::references", "gc::choose", "gc::registry"]),
     ("gc::references", &["crd", "desired::names", "desired::job_env", "memory::revisions"]),
     ("gc::choose", &["gc::references", "protocol::order"]),
-    ("gc::registry", &["distribution"]),
-    ("registry_proxy", &["registry_proxy::request", "distribution", "text"]),
-    ("registry_proxy::request", &[]),
+    ("gc::registry", &["distribution", "protocol::registry_token"]),
+    (
+        "registry_proxy",
+        &[
+            "registry_proxy::access",
+            "cluster::token_reviews",
+            "distribution",
+            "protocol::registry_token",
+            "text",
+        ],
+    ),
+    ("registry_proxy::access", &["distribution", "text"]),
 ];
 
 /// Pure modules: the same input yields the same output.
@@ -222,7 +231,7 @@ const NO_IO: &[&str] = &[
     "image_cleanup",
     "gc::choose",
     "gc::references",
-    "registry_proxy::request",
+    "registry_proxy::access",
 ];
 
 const IO: &[&str] = &[

@@ -10,7 +10,7 @@ use doce_operator::desired::job_env::told;
 use doce_operator::desired::{meta, names, service, template};
 use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::memory::revisions;
-use doce_operator::platform::Platform;
+use doce_operator::platform::{Platform, PushLogin};
 use doce_operator::project::{DigestSource, Project};
 use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::order::{self, ORDER_ENV, Order, Profile, Remote, Settings};
@@ -270,6 +270,32 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
     let request =
         BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &request).unwrap());
+}
+
+#[test]
+fn a_build_for_the_embedded_registry_has_a_token_for_it_and_for_nothing_else() {
+    let request =
+        BuildRequest { of: &BuildTarget::Lookup(1), attempt: 0, digest: None, reason: "FirstBuild" };
+    let job = |push_login| {
+        let push_registry = "registry.doce-system.svc:5000/path".to_owned();
+        let platform = Platform { push_registry, push_login, ..Platform::default() };
+        json!(build_job::create(&full(), &platform, &request).unwrap())["spec"]["template"]["spec"].clone()
+    };
+    let pod = job(PushLogin::Token);
+    let volumes = pod["volumes"].as_array().unwrap();
+    let token = volumes.iter().find(|volume| volume["name"] == "registry-token").unwrap();
+    let seconds = full().build_timeout + 600;
+    assert_eq!(
+        token["projected"]["sources"],
+        json!([{ "serviceAccountToken": { "audience": "doce-registry", "expirationSeconds": seconds, "path": "token" } }])
+    );
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    let build = &pod["containers"][0];
+    let order = build["env"][0]["value"].as_str().unwrap();
+    assert!(order.contains(r#""tokenRegistry":"registry.doce-system.svc:5000""#), "{order}");
+    assert!(build["volumeMounts"].to_string().contains("/secrets/registry"));
+    assert!(!pod["initContainers"].to_string().contains("/secrets/registry"));
+    assert!(!job(PushLogin::None).to_string().contains("serviceAccountToken"));
 }
 
 #[test]

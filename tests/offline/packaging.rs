@@ -219,7 +219,7 @@ fn the_sweep_may_only_list_the_objects_that_reference_images() {
 }
 
 #[test]
-fn the_registry_is_unreachable_from_outside_and_only_builds_and_the_sweep_push() {
+fn the_registry_is_unreachable_except_through_the_proxy_that_asks_for_a_token() {
     let all = documents(&read("manifests/install.yaml"));
     let of = |kind: &str, name: &str| {
         let found = all.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
@@ -236,6 +236,38 @@ fn the_registry_is_unreachable_from_outside_and_only_builds_and_the_sweep_push()
         |name: &str| env.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"]);
     assert!(set("DOCE_REGISTRY_PROXY_ADDRESS").is_none(), "it listens on loopback by default");
     assert!(set("DOCE_REGISTRY_PROXY_REGISTRY").unwrap().as_str().unwrap().ends_with(":5001"));
+
+    let token = &proxy["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!(token["audience"], "doce-registry");
+
+    let registry = &of("Deployment", "doce-operator-registry")["spec"]["template"]["spec"];
+    assert_eq!(registry["automountServiceAccountToken"], false);
+    let [stores, asks] = &registry["containers"].as_sequence().unwrap()[..] else { panic!("{registry:?}") };
+    let variable = |container: &Value, name: &str| {
+        let env = container["env"].as_sequence().unwrap();
+        env.iter().find(|variable| variable["name"] == name).map(|variable| variable["value"].clone())
+    };
+    assert_eq!(variable(stores, "REGISTRY_HTTP_NET").unwrap(), "unix");
+    assert_eq!(variable(stores, "REGISTRY_HTTP_ADDR").unwrap(), "/run/registry/registry.sock");
+    assert!(stores["ports"].is_null() && stores["volumeMounts"][0]["name"] == "images");
+    assert_eq!(
+        variable(asks, "DOCE_REGISTRY_PROXY_NODE_ACCOUNT").unwrap(),
+        "doce-system:doce-operator-registry-node"
+    );
+    assert_eq!(
+        variable(asks, "DOCE_REGISTRY_PROXY_SWEEP_ACCOUNT").unwrap(),
+        "doce-system:doce-operator-sweep"
+    );
+    assert_eq!(variable(asks, "DOCE_REGISTRY_PROXY_TOKEN_FILE"), None, "it has no login of its own");
+    for account in ["doce-operator-registry-node", "doce-operator-sweep"] {
+        of("ServiceAccount", account);
+    }
+    let rules = &of("ClusterRole", "doce-system-doce-operator-registry")["rules"];
+    assert_eq!(rules.as_sequence().unwrap().len(), 1);
+    assert_eq!(
+        (&rules[0]["resources"][0], &rules[0]["verbs"][0]),
+        (&"tokenreviews".into(), &"create".into())
+    );
 
     let rules = of("NetworkPolicy", "doce-operator-registry")["spec"]["ingress"].as_sequence().unwrap();
     let [pushes, reads] = &rules[..] else { panic!("{rules:?}") };

@@ -44,6 +44,13 @@ impl Keyring {
         Self { entries: vec![Entry { host: one_name(host).to_owned(), path: String::new(), login }] }
     }
 
+    /// The same logins and another one. For its registry, no other counts.
+    pub(in crate::builder) fn and(mut self, host: &str, login: Login) -> Self {
+        self.entries.retain(|entry| entry.host != host);
+        self.entries.push(Entry { host: host.to_owned(), path: String::new(), login });
+        self
+    }
+
     /// Reads a configuration; None if it is not one. Entries without user and password are dropped.
     pub(in crate::builder) fn parse(config: &str) -> Option<Self> {
         let config = serde_json::from_str::<Value>(config).ok()?;

@@ -24,12 +24,15 @@ pub(super) fn realm(asked: &str, repository: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The header for the login of the Secret for this repository, if it has one.
+/// The header for the login at this repository, if there is one: that of the pod or of the Secret.
 pub(super) fn basic(
     credentials: &Credentials,
     host: &str,
     repository: &str,
 ) -> Result<Option<String>, Failure> {
+    if let Some(login) = credentials.token(host) {
+        return Ok(Some(format!("Basic {}", login.packed())));
+    }
     if credentials.value(CONFIG).is_none() {
         return credentials.basic();
     }

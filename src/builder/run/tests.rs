@@ -19,6 +19,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         profile: Profile::Rootless,
         remote: None,
         push_secret: None,
+        token_registry: None,
         build_secrets: vec![],
         deadline_seconds,
     };

@@ -10,7 +10,7 @@ use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::leases::Leases;
 use doce_operator::config::{Candidacy, Config};
 use doce_operator::election::{Alone, Candidate, Standing, Times};
-use doce_operator::platform::Platform;
+use doce_operator::platform::{Platform, PushLogin};
 use doce_operator::protocol::order::Profile;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::status_debounce::StatusDebounce;
@@ -201,6 +201,7 @@ fn settings(world: &World, options: &Options) -> Config {
         namespace: Some(world.namespace.clone()),
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
+        push_login: PushLogin::None,
         pull_registry: Some("localhost:30050".to_owned()),
         build_profile: if options.remote.is_some() { Profile::Remote } else { Profile::Rootless },
         build_remote_address: options.remote.map(str::to_owned),
@@ -232,6 +233,7 @@ fn platform(config: &Config) -> Platform {
     Platform {
         push_registry: "registry.test:5000".to_owned(),
         push_insecure: true,
+        push_login: PushLogin::None,
         pull_registry: "localhost:30050".to_owned(),
         profile: config.build_profile,
         remote: config.remote().unwrap(),

@@ -22,16 +22,17 @@ impl World {
     }
 }
 
-async fn status(registry: &str, path: &str) -> u16 {
+async fn status((registry, token): (&str, &str), path: &str) -> u16 {
     let kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.get(format!("http://{registry}/v2/{path}")).header("Accept", kinds);
-    request.send().await.unwrap().status().as_u16()
+    request.basic_auth("any", Some(token)).send().await.unwrap().status().as_u16()
 }
 
-async fn tags(registry: &str, repository: &str) -> String {
+async fn tags((registry, token): (&str, &str), repository: &str) -> String {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let response = client.get(format!("http://{registry}/v2/{repository}/tags/list")).send().await.unwrap();
+    let request = client.get(format!("http://{registry}/v2/{repository}/tags/list"));
+    let response = request.basic_auth("any", Some(token)).send().await.unwrap();
     if response.status().as_u16() == 404 {
         return String::new();
     }
@@ -43,7 +44,8 @@ async fn tags(registry: &str, repository: &str) -> String {
 #[ignore = "needs a node: doce-cluster with node"]
 async fn the_sweep_deletes_the_images_of_a_deleted_project_only() {
     let world = World::undisturbed("sweep").await;
-    let registry = &world.registry("registry").await;
+    let (registry, token) = (world.registry("registry").await, world.registry_token().await);
+    let registry = (registry.as_str(), token.as_str());
     let (stays, goes) = (world.site("stays").await, world.site("goes").await);
     assert_eq!((status(registry, &stays).await, status(registry, &goes).await), (200, 200));
     let _ = world.api::<ProjectDeployment>().delete("goes", &DeleteParams::foreground()).await.unwrap();
