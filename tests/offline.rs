@@ -8,6 +8,7 @@ mod offline {
     mod bad_inputs;
     mod decisions;
     mod packaging;
+    mod security_page;
 }
 
 #[path = "offline/adoption.rs"]
