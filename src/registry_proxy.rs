@@ -26,6 +26,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::cluster::token_reviews::TokenReviews;
@@ -42,6 +43,9 @@ use upstream::Upstream;
 const REQUEST: Duration = Duration::from_secs(10);
 /// Time for running answers after the signal to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(20);
+
+/// Time in which the rest of an upload is taken that was answered early.
+const REST: Duration = Duration::from_millis(500);
 
 /// Pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -188,7 +192,7 @@ enum Occupied {
 }
 
 /// Serves one request per connection: connections are cheap here, and an idle one would occupy a place.
-async fn serve(proxy: Arc<Proxy>, stream: TcpStream, peer: IpAddr, visitor: Visitor, only_reads: bool) {
+async fn serve(proxy: Arc<Proxy>, mut stream: TcpStream, peer: IpAddr, visitor: Visitor, only_reads: bool) {
     let sent_away = visitor.sent_away();
     let occupied = Arc::new(Mutex::new(Occupied::Door { _visitor: visitor }));
     let service = service_fn(move |request| {
@@ -197,11 +201,14 @@ async fn serve(proxy: Arc<Proxy>, stream: TcpStream, peer: IpAddr, visitor: Visi
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(REQUEST).keep_alive(false).max_buf_size(32 << 10);
-    let connection = builder.serve_connection(TokioIo::new(PacedReader::new(stream)), service);
+    let connection = builder.serve_connection(TokioIo::new(PacedReader::new(&mut stream)), service);
     tokio::select! {
         _ = connection => {} // It is normal that a client disconnects in the middle of an answer.
-        () = sent_away => {}
+        () = sent_away => return,
     }
+    // If it closed the connection with unread bytes of an upload, the client could miss the answer.
+    let mut rest = [0; 8 << 10];
+    let _ = tokio::time::timeout(REST, async { while let Ok(1..) = stream.read(&mut rest).await {} }).await;
 }
 
 impl Proxy {
@@ -277,6 +284,10 @@ impl Proxy {
         };
         let answer = match answer {
             Ok(answer) => answer,
+            Err(error) if error.is_of_client() => {
+                let message = "the upload ended early, or was too slow: try again";
+                return refusal(StatusCode::REQUEST_TIMEOUT, "BLOB_UPLOAD_INVALID", message);
+            }
             Err(error) => {
                 let message = format!("the registry at {} does not answer", self.registry);
                 tracing::warn!(asked, error = crate::text::with_causes(&error), message);

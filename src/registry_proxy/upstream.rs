@@ -64,6 +64,13 @@ pub(super) enum Error {
     Request(#[from] hyper::Error),
 }
 
+impl Error {
+    /// The body of the client's request failed, not the registry.
+    pub(super) fn is_of_client(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_user())
+    }
+}
+
 impl Upstream {
     /// Sends a request without a body.
     pub(super) async fn read(&self, request: Request<Body>) -> Result<Response<Incoming>, Error> {

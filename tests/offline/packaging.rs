@@ -249,6 +249,7 @@ fn the_registry_is_unreachable_except_through_the_proxy_that_asks_for_a_token() 
     };
     assert_eq!(variable(stores, "REGISTRY_HTTP_NET").unwrap(), "unix");
     assert_eq!(variable(stores, "REGISTRY_HTTP_ADDR").unwrap(), "/run/registry/registry.sock");
+    assert_eq!(variable(stores, "REGISTRY_HTTP_DEBUG_ADDR").unwrap(), "", "upstream's listens on 5001");
     assert!(stores["ports"].is_null() && stores["volumeMounts"][0]["name"] == "images");
     assert_eq!(
         variable(asks, "DOCE_REGISTRY_PROXY_NODE_ACCOUNT").unwrap(),
