@@ -53,7 +53,7 @@
 //! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
 //! | [`builder`] | what happens inside the pod of a build |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
-//! | [`registry_proxy`] | the read-only proxy through which nodes pull; a process of its own |
+//! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
 //!
 //! # The rules
 //!

@@ -98,6 +98,8 @@ pub struct BuildJob {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub finished: Option<Timestamp>,
+    /// Its result is known, and Kubernetes is about to say that its Job has ended.
+    pub closes: bool,
     /// When the operator takes the known trouble as the result, because the Job's deadline is about to delete the pod.
     pub cutoff: Option<Timestamp>,
     /// Why its pod does not run, if Kubernetes reports it.

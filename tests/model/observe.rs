@@ -44,6 +44,7 @@ fn jobs(cluster: &Cluster) -> Vec<BuildJob> {
         state: job.state.clone(),
         started: job.started.map(timestamp),
         finished: Some(timestamp(job.since)).filter(|_| !job.state.is_active()),
+        closes: false,
         cutoff: None,
         trouble: None,
     };

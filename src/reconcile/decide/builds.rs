@@ -39,9 +39,11 @@ pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
     situation.observed.jobs.iter().find(unneeded).map(|job| Step::DeleteBuildJob { job: job.name.clone() })
 }
 
-/// A lookup or a build is due: no verdict, no Job of this attempt, and the backoff after a fault is over.
+/// A lookup or a build is due: no verdict, no Job of this attempt, and the backoff after a fault is over. A project has one
+/// build at a time, so it waits until the Job of the last one has ended.
 pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
-    if situation.project.stopped() || situation.observed.refused(Child::Job) {
+    let closes = situation.observed.jobs.iter().any(|job| job.closes);
+    if closes || situation.project.stopped() || situation.observed.refused(Child::Job) {
         return None;
     }
     let lookup =

@@ -27,6 +27,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let status = job.status.as_ref();
     let state = state(job, &pods);
     let runs = state == JobState::Running;
+    let closes = matches!(state, JobState::Built(_) | JobState::Failed(_)) && self::finished(job).is_none();
     let finished = ended_at(job, &pods, &state);
     let started = status.and_then(|status| status.start_time.as_ref()).map(|time| time.0);
     Some(BuildJob {
@@ -38,6 +39,7 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
         started,
         cutoff: started.and_then(|started| cutoff(job, started)),
         finished,
+        closes,
         trouble: Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods)),
     })
 }

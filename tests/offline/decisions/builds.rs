@@ -147,6 +147,14 @@ fn the_operator_waits_for_a_terminating_job() {
 }
 
 #[test]
+fn the_next_build_waits_until_the_job_of_the_last_one_has_ended() {
+    let mut case = Case::new(2).recorded(2).job(of(1), 0, JobState::Built(Built::default()));
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { .. })), "{:?}", case.step());
+    case.observed.jobs[0].closes = true;
+    assert_eq!(case.step(), None);
+}
+
+#[test]
 fn a_branch_is_looked_up_by_a_numbered_job() {
     let number = Case::branch().remembers().lookup.unwrap().number;
     assert_eq!(number, 1);

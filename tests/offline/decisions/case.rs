@@ -199,6 +199,7 @@ impl Case {
             state,
             started: None,
             finished,
+            closes: false,
             cutoff: None,
             trouble: None,
         };

@@ -97,7 +97,9 @@ fn the_end_of_a_build_is_the_same_before_and_after_its_job_has_a_condition() {
     ended.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
     ended.status.as_mut().unwrap().completion_time =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1053)));
-    assert_eq!(job(&ended, &pods), job(&started(), &pods));
+    let (before, after) = (job(&started(), &pods).unwrap(), job(&ended, &pods).unwrap());
+    assert!(before.closes && !after.closes);
+    assert_eq!(BuildJob { closes: false, ..before }, after);
 }
 
 #[test]
