@@ -29,7 +29,7 @@ async fn a_second_build_reuses_unchanged_layers_from_the_cache() {
         let source = json!({ "git": { "url": repository.url, "ref": { "commit": commit } } });
         world.deploy("shop", &json!({ "source": source, "rollout": { "minReadySeconds": 0 } })).await;
         world.until_serves("shop", words).await;
-        let (job, seconds) = newest(&world.list::<Job>().await);
+        let (job, seconds) = world.last_build().await;
         took.push((seconds, world.log_of(&job).await));
     }
     let [(first, cold), (second, warm)] = &took[..] else { unreachable!() };
@@ -109,20 +109,24 @@ fn phase(pod: &Pod) -> Option<&str> {
     pod.status.as_ref()?.phase.as_deref()
 }
 
-/// Start and end of a build Job.
-pub fn lasted(job: &Job) -> (Timestamp, Timestamp) {
-    let status = job.status.as_ref().unwrap();
-    (status.start_time.as_ref().unwrap().0, status.completion_time.as_ref().unwrap().0)
-}
-
-/// Name and duration in seconds of the newest build.
-fn newest(jobs: &[Job]) -> (String, f64) {
-    let job = jobs.iter().max_by_key(|job| lasted(job).0).unwrap();
-    let (started, ended) = lasted(job);
-    (job.name_any(), (ended - started).total(jiff::Unit::Second).unwrap())
-}
-
 impl World {
+    /// Start and end of a build Job. An app may serve before Kubernetes has ended the Job.
+    pub async fn lasted(&self, job: &str) -> (Timestamp, Timestamp) {
+        let ended = |job: Option<&Job>| {
+            job.and_then(|job| job.status.as_ref()).is_some_and(|status| status.completion_time.is_some())
+        };
+        let status = self.until::<Job>(job, "Kubernetes ends it", ended).await.status.unwrap();
+        (status.start_time.unwrap().0, status.completion_time.unwrap().0)
+    }
+
+    /// Name of the build that was created last, and the seconds that it took.
+    async fn last_build(&self) -> (String, f64) {
+        let jobs = self.list::<Job>().await;
+        let name = jobs.iter().max_by_key(|job| job.creation_timestamp()).unwrap().name_any();
+        let (started, ended) = self.lasted(&name).await;
+        (name, (ended - started).total(jiff::Unit::Second).unwrap())
+    }
+
     /// Name of the only build of a project.
     async fn build_of(&self, project: &str) -> String {
         let jobs = self.list::<Job>().await;

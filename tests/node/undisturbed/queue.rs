@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt as _;
 use serde_json::json;
 
-use crate::builds::lasted;
 use crate::harness::World;
 
 /// The chart's `build.limit`.
@@ -38,10 +38,10 @@ async fn thirty_builds_respect_the_limit_and_namespaces_take_turns() {
         for number in 0..10 {
             world.until_ready(&format!("site-{number}")).await;
         }
-        builds.extend(world.list::<Job>().await.iter().map(|job| {
-            let (started, ended) = lasted(job);
-            (started, ended, world.namespace.clone())
-        }));
+        for job in world.list::<Job>().await {
+            let (started, ended) = world.lasted(&job.name_any()).await;
+            builds.push((started, ended, world.namespace.clone()));
+        }
     }
     builds.sort();
     assert_eq!(builds.len(), 30);
