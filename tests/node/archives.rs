@@ -102,12 +102,12 @@ async fn archives_from_urls_and_config_maps_and_artifacts_are_built_and_answer()
     let file = Arc::new(Mutex::new(packed("shop-1.4.0/", "the first archive")));
     let url = serve(file.clone()).await;
     let layer = packed("", "an artifact");
-    let artifact = push(&world, "sources/site", "1.4.0", layer).await;
+    let artifact = push(&world, "archives/artifact", "1.4.0", layer).await;
     let key = BASE64_STANDARD.encode(packed("", "a key of a config map"));
     world.apply::<ConfigMap>("site", json!({ "binaryData": { "source.tar.gz": key } })).await;
     for (name, source) in [
         ("by-url", json!({ "archive": { "url": url } })),
-        ("by-tag", json!({ "oci": { "reference": format!("{REGISTRY}/sources/site:1.4.0") } })),
+        ("by-tag", json!({ "oci": { "reference": format!("{REGISTRY}/archives/artifact:1.4.0") } })),
         ("by-key", json!({ "configMap": { "name": "site" } })),
     ] {
         world.deploy(name, &json!({ "source": source, "rollout": { "minReadySeconds": 0 } })).await;
