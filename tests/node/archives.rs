@@ -1,6 +1,7 @@
 //! Sources without a repository: an archive behind a URL, an artifact in the layout of Flux, an archive in a ConfigMap.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::until_answer;
-use crate::harness::{World, holds};
+use crate::harness::{PATIENCE, World, holds};
 use crate::repository::variable;
 
 const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nUSER 1000\n\
@@ -59,8 +60,13 @@ async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     let (address, token) = (world.registry("registry").await, world.registry_token().await);
     let login = |request: RequestBuilder| request.basic_auth("any", Some(&token));
     // The node's rules for a Service follow a moment after its pod is ready.
-    let (host, port) = address.rsplit_once(':').unwrap();
-    until_answer(host, port.parse().unwrap(), "").await;
+    let ready = format!("http://{address}/readyz");
+    let answers = async {
+        while !client.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answers).await.expect("the registry answers");
     let registry = format!("http://{address}/v2/{path}");
     let config = b"{}".to_vec();
     let descriptor = |kind: &str, bytes: &[u8]| json!({ "mediaType": format!("application/vnd.cncf.flux.{kind}"), "digest": sum(bytes), "size": bytes.len() });
