@@ -54,15 +54,19 @@ async fn serve(file: Arc<Mutex<Vec<u8>>>) -> String {
     url
 }
 
+/// Longest wait for one answer of a registry that is ready.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Pushes `layer` as an artifact in the layout of `flux push artifact`. Returns the digest of its manifest.
 async fn push(world: &World, path: &str, tag: &str, layer: Vec<u8>) -> String {
     let client = Client::builder().no_proxy().build().unwrap();
     let (address, token) = (world.registry("registry").await, world.registry_token().await);
     let login = |request: RequestBuilder| request.basic_auth("any", Some(&token));
-    // The node's rules for a Service follow a moment after its pod is ready.
+    // The node's rules for a Service follow a moment after its pod is ready. Until then, a connection may lead nowhere.
     let ready = format!("http://{address}/readyz");
     let answers = async {
-        while !client.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        while !client.get(&ready).timeout(SOON).send().await.is_ok_and(|answer| answer.status().is_success())
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
