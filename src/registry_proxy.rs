@@ -112,7 +112,7 @@ pub enum Error {
 enum Clients {
     /// The container runtime of this node. The file has the token for the registry.
     Node { token: PathBuf },
-    /// Whoever logs in.
+    /// Every client that logs in.
     All(Box<Callers>),
 }
 
@@ -156,7 +156,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Accepts connections at `address` for ever.
+/// Accepts connections at `address` until it is dropped.
 async fn listen(
     proxy: Arc<Proxy>,
     address: SocketAddr,

@@ -7,6 +7,7 @@ mod offline {
     mod architecture;
     mod bad_inputs;
     mod decisions;
+    mod files;
     mod packaging;
     mod security_page;
 }

@@ -82,17 +82,17 @@ impl Upstream {
         self.send(request, UPLOAD).await
     }
 
+    async fn connect(&self) -> io::Result<Box<dyn Connection>> {
+        Ok(match self {
+            Self::Tcp(address) => Box::new(TcpStream::connect(address).await?),
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
+
     async fn send(&self, request: Request<Body>, patience: Duration) -> Result<Response<Incoming>, Error> {
-        let late = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
-        let connected = match self {
-            Self::Tcp(address) => timeout(CONNECT, TcpStream::connect(address))
-                .await
-                .map(|stream| stream.map(|stream| Box::new(stream) as Box<dyn Connection>)),
-            Self::Unix(path) => timeout(CONNECT, UnixStream::connect(path))
-                .await
-                .map(|stream| stream.map(|stream| Box::new(stream) as Box<dyn Connection>)),
-        };
-        let stream = connected.map_err(|_| late()).flatten().map_err(Error::Connect)?;
+        let connected = timeout(CONNECT, self.connect()).await;
+        let stream =
+            connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Error::Connect)?;
         let mut builder = http1::Builder::new();
         let (mut sender, connection) = builder.max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await?;
         // It ends with the answer, or when the client no longer takes it.

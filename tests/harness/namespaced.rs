@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -78,6 +80,23 @@ impl Namespaced {
         object["kind"] = json!(K::kind(&()));
         object["metadata"]["name"] = json!(name);
         self.api::<K>().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await
+    }
+
+    /// A token of a `ServiceAccount` of this namespace, which is created if it does not exist. `bound` is a pod that the
+    /// token ends with.
+    pub(crate) async fn token(&self, account: &str, audience: &str, bound: Option<&str>) -> String {
+        if account == "default" {
+            self.until::<ServiceAccount>(account, "it exists", |it: Option<&ServiceAccount>| it.is_some())
+                .await;
+        } else {
+            self.try_apply_object::<ServiceAccount>(account, json!({})).await.unwrap();
+        }
+        let bound = bound.map(|pod| json!({ "kind": "Pod", "apiVersion": "v1", "name": pod }));
+        let spec = json!({ "spec": { "audiences": [audience], "boundObjectRef": bound } });
+        let request: TokenRequest = serde_json::from_value(spec).unwrap();
+        let accounts = self.api::<ServiceAccount>();
+        let made = accounts.create_token_request(account, &PostParams::default(), &request).await.unwrap();
+        made.status.unwrap().token
     }
 
     /// Sets an annotation of a `ProjectDeployment`, like `kubectl annotate --overwrite`.

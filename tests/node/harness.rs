@@ -8,9 +8,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use doce_operator::protocol::registry_token::AUDIENCE;
 use futures::StreamExt as _;
-use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
@@ -95,15 +95,7 @@ impl World {
     /// A token of this namespace for the embedded registry, as `kubectl create token default --audience doce-registry`
     /// prints it.
     pub async fn registry_token(&self) -> String {
-        self.until::<ServiceAccount>("default", "its account exists", |it: Option<&ServiceAccount>| {
-            it.is_some()
-        })
-        .await;
-        let request: TokenRequest =
-            serde_json::from_value(json!({ "spec": { "audiences": ["doce-registry"] } })).unwrap();
-        let accounts = self.api::<ServiceAccount>();
-        let made = accounts.create_token_request("default", &PostParams::default(), &request).await.unwrap();
-        made.status.unwrap().token
+        self.token("default", AUDIENCE, None).await
     }
 
     /// Applies an object of any kind, like `kubectl apply --server-side`.

@@ -7,6 +7,8 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use super::files::files;
+
 /// Files whose cases are rows of tables: `("76 absolute path", …)`.
 const TABLES: [&str; 4] = [
     "src/builder/run/source_tests.rs",
@@ -51,16 +53,11 @@ fn cases() -> BTreeSet<String> {
 }
 
 fn comments(dir: &Path, add: &mut impl FnMut(&str, &str)) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            comments(&path, add);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("// Bad input ")) {
-                let (number, words) = line.split_once(": ").expect("a number and the input");
-                add(&format!("{number} {words}"), &path.display().to_string());
-            }
+    for path in files(dir, "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("// Bad input ")) {
+            let (number, words) = line.split_once(": ").expect("a number and the input");
+            add(&format!("{number} {words}"), &path.display().to_string());
         }
     }
 }

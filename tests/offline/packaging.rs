@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::platform::build_pods::BuildPods;
 use serde::Deserialize as _;
 use serde_yaml::Value;
+
+use super::files::files;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -22,20 +24,6 @@ fn documents(text: &str) -> Vec<Value> {
     let all =
         serde_yaml::Deserializer::from_str(text).map(|document| Value::deserialize(document).expect("YAML"));
     all.filter(|document| !document.is_null()).collect()
-}
-
-fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("cannot list {}: {error}", dir.display())) {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|there| there == extension) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]

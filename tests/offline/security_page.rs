@@ -4,22 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::files::files;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The names of all functions below a directory.
-fn functions(dir: &Path, found: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            functions(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let names = text.lines().filter_map(|line| line.trim_start().split_once("fn "));
-            found.extend(names.filter_map(|(_, rest)| Some(rest.split_once('(')?.0.to_owned())));
-        }
-    }
+fn functions(dir: &str) -> Vec<String> {
+    let texts = files(&root().join(dir), "rs").into_iter().map(|path| fs::read_to_string(path).unwrap());
+    let names = |text: String| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.trim_start().split_once("fn "));
+        lines.filter_map(|(_, rest)| Some(rest.split_once('(')?.0.to_owned())).collect()
+    };
+    texts.flat_map(names).collect()
 }
 
 /// The cells of the second column of the tables with a column "test".
@@ -42,10 +40,7 @@ fn claims(page: &str) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn every_sentence_of_the_security_page_names_a_test_that_exists() {
-    let mut tests = BTreeSet::new();
-    for dir in ["src", "tests"] {
-        functions(&root().join(dir), &mut tests);
-    }
+    let tests: BTreeSet<String> = ["src", "tests"].into_iter().flat_map(functions).collect();
     let claims = claims(&fs::read_to_string(root().join("docs/security.md")).unwrap());
     assert!(claims.len() > 20, "{claims:?}");
     for (sentence, named) in claims {

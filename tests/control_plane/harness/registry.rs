@@ -5,15 +5,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::PostParams;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{PATIENCE, World};
+use super::PATIENCE;
 
 /// Debian's `docker-registry`. Dropping it ends it and deletes its content.
 pub(crate) struct Registry {
@@ -166,23 +163,4 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 fn sum(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes)))
-}
-
-impl World {
-    /// A token of a `ServiceAccount` of this namespace, which is created if it does not exist. `bound` is a pod that the
-    /// token ends with.
-    pub(crate) async fn token(&self, account: &str, audience: &str, bound: Option<&str>) -> String {
-        if account == "default" {
-            self.until::<ServiceAccount>(account, "it exists", |it: Option<&ServiceAccount>| it.is_some())
-                .await;
-        } else {
-            self.try_apply_object::<ServiceAccount>(account, json!({})).await.unwrap();
-        }
-        let bound = bound.map(|pod| json!({ "kind": "Pod", "apiVersion": "v1", "name": pod }));
-        let spec = json!({ "spec": { "audiences": [audience], "boundObjectRef": bound } });
-        let request: TokenRequest = serde_json::from_value(spec).unwrap();
-        let accounts = self.api::<ServiceAccount>();
-        let made = accounts.create_token_request(account, &PostParams::default(), &request).await.unwrap();
-        made.status.unwrap().token
-    }
 }
