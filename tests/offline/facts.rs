@@ -4,6 +4,7 @@ use doce_operator::crd::ProjectDeployment;
 use doce_operator::project::Project;
 use doce_operator::reconcile::facts::pod::Looked;
 use doce_operator::reconcile::facts::rollout::rollout;
+use doce_operator::reconcile::observed::Rollout;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -26,6 +27,11 @@ fn set(name: &str, version: &str) -> Arc<ReplicaSet> {
 }
 
 fn completed(in_place: &str) -> bool {
+    read(in_place, &json!({}), &set("shop-old", "old")).completed
+}
+
+/// The rollout of a Deployment with this status, whose pods belong to this ReplicaSet.
+fn read(in_place: &str, status: &Value, set: &Arc<ReplicaSet>) -> Rollout {
     let object = json!({
         "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment",
         "metadata": { "name": "shop", "namespace": "n", "uid": "u" }, "spec": { "source": { "configMap": { "name": "site" } } },
@@ -35,15 +41,31 @@ fn completed(in_place: &str) -> bool {
         "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable",
         "message": "ReplicaSet \"shop-old\" has successfully progressed.",
     });
+    let mut status = status.clone();
+    status["observedGeneration"] = json!(3);
+    status["conditions"] = json!([condition]);
     let deployment: Deployment = serde_json::from_value(json!({
         "metadata": { "name": "shop", "generation": 3, "annotations": { "deployment.kubernetes.io/revision": "2" } },
         "spec": { "replicas": 1, "selector": {}, "template": template(in_place, None) },
-        "status": { "observedGeneration": 3, "conditions": [condition] },
+        "status": status,
     }))
     .unwrap();
     let probe_events = std::collections::BTreeMap::new();
     let looked = Looked { now: jiff::Timestamp::UNIX_EPOCH, probe_events: &probe_events };
-    rollout(&project, &deployment, None, &[set("shop-old", "old")], &[], looked).completed
+    rollout(&project, &deployment, None, std::slice::from_ref(set), &[], looked)
+}
+
+#[test]
+fn a_deployment_is_available_only_if_its_replica_set_says_so_too() {
+    let available = json!({ "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1 });
+    let counts = |number: i32| {
+        let mut set = ReplicaSet::clone(&set("shop-old", "old"));
+        set.status =
+            Some(serde_json::from_value(json!({ "replicas": 1, "availableReplicas": number })).unwrap());
+        Arc::new(set)
+    };
+    assert!(read("old", &available, &counts(1)).available);
+    assert!(!read("old", &available, &counts(0)).available, "an operator may start with an old Deployment");
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub fn rollout(
     // With strategy Replace, the revision of the Deployment is that of the old ReplicaSet until the old pods have
     // ended.
     let set = sets.iter().find(|set| is_current(object, set) && has_template_of(object, set));
+    // Kubernetes counts in the ReplicaSet first. If it has fewer pods than the Deployment says, the cached Deployment is old.
+    let counted =
+        |set: &Arc<ReplicaSet>| set.status.as_ref().map_or(0, |status| count(status.available_replicas));
+    let backed = set.is_none_or(|set| counted(set) >= replicas);
     let of_set: Vec<&Pod> =
         pods.iter().map(AsRef::as_ref).filter(|pod| set.is_some_and(|set| owned_by(pod, set))).collect();
     let conditions = status.conditions.unwrap_or_default();
@@ -70,7 +74,7 @@ pub fn rollout(
         serving: count(status.available_replicas),
         in_sync: in_sync(project, object, record, replicas),
         current,
-        available: current && complete && replicas > 0,
+        available: current && complete && backed && replicas > 0,
         completed: completed.is_some(),
         completed_at: completed.and_then(|condition| Some(condition.last_update_time.as_ref()?.0)),
         deadline_over: over.is_some(),
