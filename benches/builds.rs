@@ -1,5 +1,5 @@
-//! Measures where the seconds of a small build go, from the apply of the project to Ready, and compares the first build with a
-//! plain `buildctl` in a pod of the same image. It prints figures and fails on none of them. Run it with
+//! Measures where the seconds of a small build go, from the apply of the project to Ready, and compares the profile
+//! `isolated` with `rootless`, and the first build with a plain `buildctl` in a pod of the same image. It prints figures and fails on none of them. Run it with
 //! `make bench-builds`; docs/performance.md explains the figures.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics")]
 #![allow(unreachable_pub, dead_code, reason = "it shares modules with the node tests")]
@@ -21,7 +21,7 @@ use kube::ResourceExt as _;
 use kube::api::LogParams;
 use serde_json::{Value, json};
 
-use harness::{World, holds};
+use harness::{World, helm, holds};
 use repository::Repository;
 use timeline::{Timeline, Times};
 
@@ -34,25 +34,39 @@ const PACKAGE: &str = r#"{ "name": "shop", "version": "1.0.0", "scripts": { "sta
 async fn main() {
     let world = World::new("bench-builds").await;
     let mut results = Results::default();
-    // The first pods of a node pull their images.
-    let repository = Repository::new("bench-builds");
-    let warm = commit(&repository, "warm-up");
-    let (_, registry) = build(&world, "warm-up", &repository, (&warm, "warm-up"), &json!({})).await;
-    for round in 0..ROUNDS {
-        let output = json!({ "repository": format!("{registry}/{}/round-{round}", world.namespace) });
-        let repository = Repository::new(&format!("bench-builds-{round}"));
-        let (shop, other) = (format!("shop-{round}"), format!("other-{round}"));
-        let one = commit(&repository, "first");
-        let (first, _) = build(&world, &shop, &repository, (&one, "first"), &output).await;
-        results.add("first", &first.times);
-        let plain = plain::build(&world, &first.pod, &first.log, &files("first")).await;
-        results.add("plain buildctl", &plain);
-        let two = commit(&repository, "second");
-        let second = (two.as_str(), "second");
-        results.add("cached", &build(&world, &shop, &repository, second, &output).await.0.times);
-        results.add("reused", &build(&world, &other, &repository, second, &output).await.0.times);
+    for profile in ["isolated", "rootless"] {
+        helm(&[&format!("--set=build.profile={profile}")]);
+        // The first pods of a node pull their images.
+        let repository = Repository::new(&format!("bench-{profile}"));
+        let warm = commit(&repository, "warm-up");
+        let name = format!("warm-up-{profile}");
+        let (_, registry) = build(&world, &name, &repository, (&warm, "warm-up"), &json!({})).await;
+        for round in 0..ROUNDS {
+            run(&world, &mut results, profile, round, &registry).await;
+        }
     }
     results.print();
+}
+
+/// A first build, the same in a plain pod, a build with the cache of the first, and a reused image.
+async fn run(world: &World, results: &mut Results, profile: &str, round: usize, registry: &str) {
+    let round = format!("{profile}-{round}");
+    let output = json!({ "repository": format!("{registry}/{}/{round}", world.namespace) });
+    let repository = Repository::new(&format!("bench-builds-{round}"));
+    let (shop, other) = (format!("shop-{round}"), format!("other-{round}"));
+    let one = commit(&repository, "first");
+    let (first, _) = build(world, &shop, &repository, (&one, "first"), &output).await;
+    results.add(format!("first, {profile}"), &first.times);
+    if profile == "rootless" {
+        let plain = plain::build(world, &first.pod, &first.log, &files("first")).await;
+        results.add("plain buildctl".to_owned(), &plain);
+    }
+    let two = commit(&repository, "second");
+    let second = (two.as_str(), "second");
+    results
+        .add(format!("cached, {profile}"), &build(world, &shop, &repository, second, &output).await.0.times);
+    results
+        .add(format!("reused, {profile}"), &build(world, &other, &repository, second, &output).await.0.times);
 }
 
 fn files(words: &str) -> [(&'static str, String); 2] {
@@ -117,11 +131,11 @@ fn stages(done: &str) -> Times {
 /// The figures of all rounds, by kind of build.
 #[derive(Default)]
 struct Results {
-    kinds: Vec<(&'static str, Vec<Times>)>,
+    kinds: Vec<(String, Vec<Times>)>,
 }
 
 impl Results {
-    fn add(&mut self, kind: &'static str, times: &Times) {
+    fn add(&mut self, kind: String, times: &Times) {
         println!("{kind}: {times:?}");
         match self.kinds.iter_mut().find(|(there, _)| *there == kind) {
             Some((_, rounds)) => rounds.push(times.clone()),
@@ -137,7 +151,7 @@ impl Results {
                 names.push(name);
             }
         }
-        let kinds: Vec<&str> = self.kinds.iter().map(|(kind, _)| *kind).collect();
+        let kinds: Vec<&str> = self.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
         println!("\n| seconds | {} |", kinds.join(" | "));
         println!("|---|{}", "---:|".repeat(kinds.len()));
         for name in names {

@@ -1,4 +1,4 @@
-//! The build inside the pod of a build Job: resolve, ask, fetch, verify, detect, build, report.
+//! The programs of build pods and builder pods. The build pod of a Job does: resolve, ask, fetch, verify, detect, build, report.
 //!
 //! Nothing here talks to the Kubernetes API or knows the resource. It takes an
 //! [`Order`](crate::protocol::order::Order) and ends with a [`Report`](crate::protocol::report::Report).
@@ -14,6 +14,7 @@
 //! ├── registry               what registries know: tags, digests, users, ports
 //! ├── detect, dockerfile     choose how to build; explain prints it without building
 //! ├── buildkit               the daemon, its solves, what their failures mean
+//! ├── tunnel, builder_pod    the connection to the builder pod, and the program in it
 //! ├── log, outcome           what people and the operator read
 //! ├── oom_kills, disk        what the pod ran out of
 //! └── cleanup                deletes an image that no record names any more
@@ -21,7 +22,9 @@
 use std::path::Path;
 
 mod address;
+mod builder_pod;
 mod buildkit;
+mod certificates;
 mod cleanup;
 mod credentials;
 mod detect;
@@ -40,6 +43,8 @@ mod registry;
 mod run;
 mod source;
 mod step_secrets;
+mod termination;
+mod tunnel;
 mod unpack;
 
 pub mod explain;
@@ -50,6 +55,13 @@ pub mod explain;
 /// installed for the process.
 pub async fn run() -> std::process::ExitCode {
     run::run().await
+}
+
+/// Runs BuildKit for one build pod, until that pod has finished with it.
+///
+/// Reads `DOCE_BUILDER`, `DOCE_BUILDER_KEY`, `DOCE_CA_BUNDLE` and `DOCE_WORKSPACE`.
+pub async fn serve() -> std::process::ExitCode {
+    builder_pod::run().await
 }
 
 /// Deletes the image of the cleanup order in the environment from its registry.

@@ -2,6 +2,7 @@
 //! decides.
 
 mod body;
+pub mod builder_jobs;
 pub mod cache;
 pub mod caches;
 pub mod config_maps;
@@ -56,13 +57,15 @@ impl Cluster {
         Self::new(fence.guard(client))
     }
 
-    /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone.
+    /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone. `builds` is the
+    /// namespace of builder pods, if there are any.
     pub fn watch(
         &self,
         namespace: Option<String>,
+        builds: Option<String>,
         changed: mpsc::Sender<Key>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        self.caches.clone().watch(self.client.clone(), namespace, changed)
+        self.caches.clone().watch(self.client.clone(), namespace, builds, changed)
     }
 
     /// The caches, to share.

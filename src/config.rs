@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::platform::PushLogin;
 use crate::platform::build_pods::BuildPods;
 use crate::platform::copied::Copy;
+use crate::platform::{Isolated, PushLogin};
 use crate::protocol::order::{Profile, Remote};
 
 /// Settings of the operator.
@@ -26,10 +26,16 @@ pub struct Config {
     /// Address at which nodes pull from the same registry. Default: the push registry.
     #[arg(long, env = "DOCE_PULL_REGISTRY")]
     pub pull_registry: Option<String>,
-    /// How BuildKit runs: in build pods as an ordinary user, as root of the pod's own user namespace, or as root of the
-    /// node; or outside of build pods, in a daemon of your own.
-    #[arg(long, env = "DOCE_BUILD_PROFILE", value_enum, default_value_t = Profile::Rootless)]
+    /// Where and how BuildKit runs: in a builder pod for each build, in a namespace of builds; in build pods as an ordinary
+    /// user, as root of the pod's own user namespace, or as root of the node; or in a daemon of your own.
+    #[arg(long, env = "DOCE_BUILD_PROFILE", value_enum, default_value_t = Profile::Isolated)]
     pub build_profile: Profile,
+    /// Namespace of builder pods, for the profile isolated.
+    #[arg(long, env = "DOCE_BUILD_NAMESPACE", default_value = "doce-builds")]
+    pub build_namespace: String,
+    /// Headless Service in that namespace that selects the builder pods, so that they have names in the cluster's DNS.
+    #[arg(long, env = "DOCE_BUILDER_SERVICE", default_value = "doce-builders")]
+    pub builder_service: String,
     /// Address of the BuildKit daemon for the profile remote, tcp://host:port.
     #[arg(long, env = "DOCE_BUILD_REMOTE_ADDRESS")]
     pub build_remote_address: Option<String>,
@@ -40,7 +46,8 @@ pub struct Config {
     /// Name in the certificate of that daemon. Default: the host of its address.
     #[arg(long, env = "DOCE_BUILD_REMOTE_SERVER_NAME")]
     pub build_remote_server_name: Option<String>,
-    /// Image of the build pods: upstream BuildKit, its rootless variant for the profiles rootless and remote.
+    /// Image of build pods and builder pods: upstream BuildKit, its rootless variant for the profiles isolated, rootless
+    /// and remote.
     #[arg(long, env = "DOCE_BUILDKIT_IMAGE", default_value = "docker.io/moby/buildkit:v0.33.1-rootless")]
     pub buildkit_image: String,
     /// Image of this operator. Build pods run its binary.
@@ -57,14 +64,16 @@ pub struct Config {
     #[arg(long, env = "DOCE_CA_BUNDLE_FILE")]
     pub ca_bundle_file: Option<PathBuf>,
     /// Maximum number of builds that run at the same time in the whole cluster. The others wait in the build queue.
-    #[arg(long, env = "DOCE_BUILD_LIMIT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, env = "DOCE_BUILD_LIMIT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit: u32,
     /// Maximum number of builds that run at the same time in one namespace. Default: only the limit of the cluster
     /// applies.
     #[arg(long, env = "DOCE_BUILD_LIMIT_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit_namespace: Option<u32>,
-    /// Settings of build pods as JSON: resources, nodeSelector, tolerations, labels, and maxResources, the maximum for
-    /// projects. Default: requests of 100m CPU and 256Mi memory, a limit of 4Gi memory, and no maximum.
+    /// Settings of build pods and builder pods as JSON: resources (of BuildKit), clientResources (of build pods whose BuildKit
+    /// runs in a builder pod), nodeSelector, tolerations, labels, maxResources and
+    /// maxTimeoutSeconds, the maximum for projects. Default: requests
+    /// of 100m CPU and 256Mi memory, a limit of 4Gi memory, and no maximum.
     #[arg(long, env = "DOCE_BUILD_PODS")]
     pub build_pods: Option<BuildPods>,
     /// Labels and annotations that the operator copies from a `ProjectDeployment` to its children, as JSON: keys,
@@ -154,6 +163,15 @@ impl Config {
         }
         self.remote()?;
         self.candidacy().map(drop)
+    }
+
+    /// Where builder pods run; none if the profile has none.
+    #[must_use]
+    pub fn isolated(&self) -> Option<Isolated> {
+        (self.build_profile == Profile::Isolated).then(|| Isolated {
+            namespace: self.build_namespace.clone(),
+            service: self.builder_service.clone(),
+        })
     }
 
     /// The remote BuildKit daemon; none if the profile runs one in each build pod.

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::build_queue::admit::limits;
 use crate::build_queue::run::{self, Queue};
+use crate::builder_pods::{self, run::BuilderPods};
 use crate::crd::ProjectDeployment;
 use crate::election::Leadership;
 use crate::project::Key;
@@ -44,7 +45,8 @@ pub async fn run(
     let caches = context.cluster.shared_caches();
     let namespace = context.config.namespace.clone();
     let mut beside = JoinSet::new(); // Ends with this function, even if the caller drops it halfway.
-    beside.spawn(context.cluster.watch(namespace, changed));
+    let builds = context.platform.isolated.as_ref().map(|isolated| isolated.namespace.clone());
+    beside.spawn(context.cluster.watch(namespace, builds, changed));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
         loop {
@@ -67,6 +69,7 @@ pub async fn run(
         }
         let mut builds = JoinSet::new(); // Ends with the lead.
         builds.spawn(run_build_queue(context.clone()));
+        builds.spawn(run_builder_pods(context.clone()));
         tokio::select! {
             () = leadership.lost() => {}
             () = loop_until(&context, &mut news, &mut shutdown) => break,
@@ -157,6 +160,16 @@ async fn run_build_queue(context: Shared) {
         cleans: context.platform.sees_all,
     };
     run::run(&queue).await;
+}
+
+/// Starts and ends builder pods until it is dropped.
+async fn run_builder_pods(context: Shared) {
+    let pods = BuilderPods {
+        cluster: &context.cluster,
+        platform: &context.platform,
+        limits: limits(&context.config),
+    };
+    builder_pods::run::run(&pods).await;
 }
 
 /// The applier shares its context in another `Arc`.

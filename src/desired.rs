@@ -2,6 +2,7 @@
 
 pub mod build_job;
 pub mod build_profile;
+pub mod builder_job;
 pub mod deployment;
 pub mod drift;
 pub mod extras;

@@ -48,10 +48,11 @@
 //! | [`cluster`] | the only door to the API server |
 //! | [`reconcile`] | the loop: `observe` (with `facts`, read from the children) → `observed` → `target` → `decide` → `act`, then `status` → `report` |
 //! | [`build_queue`] | which build starts next |
+//! | [`builder_pods`] | the pods in the namespace of builds that run BuildKit, one for each running build |
 //! | [`image_cleanup`] | the Jobs that delete images in a registry of your own; `reconcile::decide` decides which image goes |
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
 //! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
-//! | [`builder`] | what happens inside the pod of a build |
+//! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
 //! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
 //!
@@ -66,6 +67,7 @@
 pub mod backoff;
 pub mod build_queue;
 pub mod builder;
+pub mod builder_pods;
 pub mod cluster;
 pub mod config;
 pub mod controller;

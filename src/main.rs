@@ -51,6 +51,8 @@ enum Command {
     /// Build the image that the environment variable `DOCE_ORDER` describes, in a build pod; or explain how it would be
     /// built.
     Build(builder::explain::Arguments),
+    /// Run BuildKit for one build pod. Builder pods run it.
+    Builder,
     /// Sweep the embedded registry: delete images, caches and logs that no record names. The chart's `CronJob` runs it.
     Sweep(gc::Arguments),
     /// Run the registry proxy: before the embedded registry, pass on what the token of a client allows; on a node, pass on
@@ -93,6 +95,7 @@ async fn execute(command: Command) -> ExitCode {
             Some(directory) => return builder::explain::print(directory, &arguments),
             None => return builder::run().await,
         },
+        Command::Builder => return builder::serve().await,
         Command::Cleanup => return builder::clean_up().await,
         Command::Install { target } => builder::install(&target).map_err(Into::into),
         Command::Crd => crd::yaml().map(|yaml| print!("{yaml}")).map_err(Into::into),
@@ -193,6 +196,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         push_login: config.push_login,
         pull_registry: config.pull_registry.clone().unwrap_or_else(|| config.push_registry.clone()),
         profile: config.build_profile,
+        isolated: config.isolated(),
         remote: config.remote()?,
         buildkit_image: config.buildkit_image.clone(),
         operator_image: config.operator_image.clone(),

@@ -5,6 +5,7 @@ pub mod build_pods;
 pub mod copied;
 mod repository;
 
+use crate::protocol::builder_key::{BUILDER_PORT, BuilderKey};
 use crate::protocol::order::{Profile, Remote};
 
 /// How build pods log in to the platform's registry.
@@ -15,6 +16,23 @@ pub enum PushLogin {
     None,
     /// With a token of their `ServiceAccount` for the audience doce-registry, as the embedded registry requires.
     Token,
+}
+
+/// Where builder pods run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Isolated {
+    /// The namespace of builds.
+    pub namespace: String,
+    /// The headless Service there that gives each builder pod a name in the cluster's DNS.
+    pub service: String,
+}
+
+impl Isolated {
+    /// Address of the builder pod with this key, `host:port`.
+    #[must_use]
+    pub fn address(&self, key: &BuilderKey) -> String {
+        format!("{}.{}.{}.svc:{BUILDER_PORT}", key.name(), self.service, self.namespace)
+    }
 }
 
 /// Settings of the platform for all projects. They enter the desired shapes of the children.
@@ -28,8 +46,10 @@ pub struct Platform {
     pub push_login: PushLogin,
     /// Address at which nodes pull from the same registry.
     pub pull_registry: String,
-    /// How BuildKit runs in build pods.
+    /// Where and how BuildKit runs.
     pub profile: Profile,
+    /// Where builder pods run, for the profile isolated.
+    pub isolated: Option<Isolated>,
     /// The BuildKit daemon for the profile remote.
     pub remote: Option<Remote>,
     /// Image of the build pods.

@@ -2,6 +2,7 @@
 //! these types; neither uses the other.
 
 pub mod build_target;
+pub mod builder_key;
 pub mod framework;
 pub mod order;
 pub mod reason;

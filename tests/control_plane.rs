@@ -18,6 +18,8 @@ mod first_deploy;
 
 #[path = "control_plane/build_pods.rs"]
 mod build_pods;
+#[path = "control_plane/builder_pods.rs"]
+mod builder_pods;
 #[path = "control_plane/cleanups.rs"]
 mod cleanups;
 #[path = "control_plane/conditions.rs"]

@@ -55,6 +55,8 @@ mod secrets;
 mod security;
 #[path = "node/sources.rs"]
 mod sources;
+#[path = "node/tenants.rs"]
+mod tenants;
 #[path = "node/undisturbed.rs"]
 mod undisturbed;
 #[path = "node/wrong_builds.rs"]

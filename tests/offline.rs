@@ -14,6 +14,8 @@ mod offline {
 
 #[path = "offline/adoption.rs"]
 mod adoption;
+#[path = "offline/builder_pods.rs"]
+mod builder_pods;
 #[path = "offline/children.rs"]
 mod children;
 #[path = "offline/cleanup_job.rs"]

@@ -1,5 +1,5 @@
-//! BuildKit: its daemon, in the same pod or elsewhere, and solves through `buildctl`. It makes no decision about a
-//! source.
+//! BuildKit: its daemon, in the same pod, in a builder pod or elsewhere, and solves through `buildctl`. It makes no
+//! decision about a source.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,6 +13,7 @@ use super::oom_kills;
 use super::outcome::Failure;
 use super::program;
 use super::registry::Advice;
+use super::tunnel::build_end::Tunnel;
 use crate::protocol::order::{Profile, Settings};
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
@@ -23,9 +24,13 @@ pub(super) use progress::Steps;
 
 mod attributes;
 mod failure;
+pub(super) mod isolated;
 mod progress;
 pub(super) mod remote;
 pub(super) mod user;
+
+/// Name of the daemon's socket file.
+pub(super) const SOCKET: &str = "buildkitd.sock";
 
 const READY: Duration = Duration::from_mins(1);
 /// Longest event of BuildKit that is read, in bytes.
@@ -47,14 +52,22 @@ pub(super) struct Settled<'a> {
     pub(super) logins: &'a Path,
 }
 
-/// A daemon that answers. A daemon in the pod ends when this value is dropped.
+/// A daemon that answers.
 pub(super) struct Daemon {
     /// Options with which the client finds it.
     options: Vec<String>,
     logins: PathBuf,
-    /// Its address, when it runs elsewhere.
-    address: Option<String>,
-    process: Option<Child>,
+    place: Place,
+}
+
+/// Where a daemon runs. One that runs only for this build ends when this value is dropped.
+enum Place {
+    /// In this pod.
+    Here(Child),
+    /// In the builder pod of this build, at this address.
+    Builder(Tunnel, String),
+    /// At this address, for many builds.
+    Remote(String),
 }
 
 /// What to build from which files.
@@ -96,7 +109,7 @@ impl Daemon {
         let config = attributes::daemon_config(settled.plain, settled.mirror);
         std::fs::write(file("buildkitd.toml"), config).map_err(failed)?;
         let log = std::fs::File::create(file("buildkitd.log")).map_err(failed)?;
-        let address = format!("unix://{}", file("buildkitd.sock").display());
+        let address = format!("unix://{}", file(SOCKET).display());
 
         let mut command = daemon(settled.profile);
         command.arg("--addr").arg(&address).arg("--config").arg(file("buildkitd.toml"));
@@ -105,7 +118,7 @@ impl Daemon {
         let process = program::start(&mut command).map_err(|error| unavailable(&error.to_string()))?;
         let options = vec!["--addr".to_owned(), address];
         let logins = settled.logins.to_owned();
-        let mut daemon = Self { options, logins, address: None, process: Some(process) };
+        let mut daemon = Self { options, logins, place: Place::Here(process) };
         daemon.wait(&file("buildkitd.log")).await?;
         Ok(daemon)
     }
@@ -126,7 +139,9 @@ impl Daemon {
             if answer.is_ok_and(|output| output.success) {
                 return Ok(());
             }
-            if let Some(Ok(Some(status))) = self.process.as_mut().map(Child::try_wait) {
+            if let Place::Here(process) = &mut self.place
+                && let Ok(Some(status)) = process.try_wait()
+            {
                 return Err(unavailable(&format!("it exited with {status}: {}", last_output())));
             }
             if started.elapsed() > READY {
@@ -146,7 +161,7 @@ impl Daemon {
         let mut command = self.buildctl();
         command.args(attributes::solve(solve));
         command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let killed = oom_kills::ended();
+        let killed = self.kills().await;
         let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
         let mut progress = Progress::default();
         if let Some(stderr) = child.stderr.take() {
@@ -172,7 +187,7 @@ impl Daemon {
         }
         let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
         if !status.success() {
-            let mut ending = ending(&progress, oom_kills::ended() > killed);
+            let mut ending = ending(&progress, self.kills().await > killed);
             // The file is in the source, so an ignore file excludes it from the build.
             let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
             ending.left_out = left_out;
@@ -193,15 +208,46 @@ impl Daemon {
         command
     }
 
+    /// Programs that the kernel ended for memory so far, where the daemon runs.
+    async fn kills(&self) -> u64 {
+        match &self.place {
+            Place::Here(_) => oom_kills::ended(),
+            Place::Builder(tunnel, _) => tunnel.kills().await.unwrap_or(0),
+            Place::Remote(_) => 0,
+        }
+    }
+
+    /// Completes when a daemon in this pod exits, and says how.
+    pub(super) async fn exited(&mut self) -> String {
+        match &mut self.place {
+            Place::Here(process) => match process.wait().await {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            },
+            Place::Builder(..) | Place::Remote(_) => std::future::pending().await,
+        }
+    }
+
+    /// The build needs it no more.
+    pub(super) async fn end(self) {
+        if let Place::Builder(tunnel, _) = self.place {
+            tunnel.end().await;
+        }
+    }
+
     fn unavailable(&self, why: &str) -> Failure {
-        self.address.as_ref().map_or_else(|| unavailable(why), |address| remote::unavailable(address, why))
+        match &self.place {
+            Place::Here(_) => unavailable(why),
+            Place::Builder(_, address) => isolated::unavailable(address, why),
+            Place::Remote(address) => remote::unavailable(address, why),
+        }
     }
 }
 
 /// Without root the daemon needs its own user namespace, in which a step cannot mount a process file system.
 fn daemon(profile: Profile) -> Command {
     match profile {
-        Profile::Rootless => {
+        Profile::Isolated | Profile::Rootless => {
             let mut command = Command::new("rootlesskit");
             command.arg("buildkitd").arg("--oci-worker-no-process-sandbox");
             command
@@ -243,7 +289,7 @@ mod tests {
 
     #[test]
     fn no_daemon_grants_entitlements_to_steps() {
-        for profile in [Profile::Rootless, Profile::Userns, Profile::Privileged] {
+        for profile in [Profile::Isolated, Profile::Rootless, Profile::Userns, Profile::Privileged] {
             let command = daemon(profile);
             let arguments: Vec<_> =
                 command.as_std().get_args().map(|argument| argument.to_string_lossy()).collect();

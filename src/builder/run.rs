@@ -18,6 +18,7 @@ use super::log::Log;
 use super::outcome::{self, Failure};
 use super::registry::{self, Registry};
 use super::step_secrets::StepSecrets;
+use super::termination;
 use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source,
 };
@@ -37,7 +38,7 @@ mod submodules;
 mod watched;
 mod workspace;
 
-use facts::{failed, plain_registries, told_to_end};
+use facts::{failed, plain_registries};
 use origin::Origin;
 use workspace::Workspace;
 
@@ -148,7 +149,7 @@ impl Build {
         let result = tokio::select! {
             result = self.stages() => result,
             () = tokio::time::sleep_until(deadline) => Err(self.timeout(seconds)),
-            () = told_to_end() => Err(Failure::new(self.stage(), FailureReason::Cancelled, "the build was cancelled")),
+            () = termination::requested() => Err(Failure::new(self.stage(), FailureReason::Cancelled, "the build was cancelled")),
         };
         match result {
             Ok(mut built) => {
@@ -205,7 +206,9 @@ impl Build {
             Some(daemon) => daemon?,
             None => daemon.await?,
         };
-        self.build(&daemon, &context, &recipe, dockerfile, (&key, &digest)).await
+        let built = self.build(&daemon, &context, &recipe, dockerfile, (&key, &digest)).await;
+        daemon.end().await;
+        built
     }
 
     /// Fetches the source. Returns the directory to build and how to build it.

@@ -15,6 +15,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
+use super::builder_jobs::BuilderJobs;
 use super::cache::{Cache, Packing};
 use super::config_maps::ConfigMaps;
 use super::decoded::{Decoded, Trimmed, plain};
@@ -40,6 +41,8 @@ pub struct Caches {
     pub services: Cache<Service>,
     /// Build Jobs.
     pub jobs: Cache<Job>,
+    /// Jobs of builder pods.
+    pub builder_jobs: BuilderJobs,
     /// Pods of apps and builds.
     pub pods: Cache<Pod>,
     /// Failed health checks that kubelets reported. Nothing waits for this list: it only improves messages.
@@ -54,6 +57,8 @@ pub struct Caches {
     pub listed: Notify,
     /// Notified whenever a Job changes, for the build queue.
     pub jobs_changed: Notify,
+    /// Notified whenever something changes that builder pods depend on.
+    pub builders_changed: Notify,
 }
 
 /// Objects that nothing has used for one to two of these periods are packed. Longer periods cost memory while many projects
@@ -152,13 +157,29 @@ impl Caches {
         self: Arc<Self>,
         client: Client,
         namespace: Option<String>,
+        builds: Option<String>,
         changed: mpsc::Sender<Key>,
     ) {
         let namespace = namespace.as_deref();
         let jobs_heard = |event| {
             let keys = self.jobs.heard(event);
-            self.jobs_changed.notify_one(); // Only now: the queue must find the change in the cache.
+            // Only now: the queue must find the change in the cache.
+            self.jobs_changed.notify_one();
+            self.builders_changed.notify_one();
             keys
+        };
+        let pods_heard = |event| {
+            let builds = matches!(&event, watcher::Event::Apply(pod) if is_build(pod));
+            let keys = self.pods.heard(event);
+            if builds {
+                self.builders_changed.notify_one();
+            }
+            keys
+        };
+        let builders_heard = |event| {
+            self.builder_jobs.heard(&event);
+            self.builders_changed.notify_one();
+            vec![]
         };
         let projects_heard = |event: watcher::Event<ProjectDeployment>| {
             if self.projects.heard(&event) {
@@ -183,12 +204,31 @@ impl Caches {
             self.feed(children(client, namespace), |event| self.sets.heard(event), &changed),
             self.feed(children(client, namespace), |event| self.services.heard(event), &changed),
             self.feed(children(client, namespace), jobs_heard, &changed),
-            self.feed(children(client, namespace), |event| self.pods.heard(event), &changed),
+            self.feed(children(client, namespace), pods_heard, &changed),
+            self.feed(builders(client, builds.as_deref(), namespace), builders_heard, &changed),
             self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
             self.feed(logged(maps), |event| self.config_maps.heard(event), &changed),
             self.pack_what_rests(&changed),
         );
     }
+}
+
+fn is_build(pod: &Pod) -> bool {
+    pod.labels().get(names::ROLE).is_some_and(|role| role == names::ROLE_BUILD)
+}
+
+/// The Jobs of builder pods that work for `namespace`, or for all. Without a namespace of `builds`, there are none.
+fn builders(
+    client: &Client,
+    builds: Option<&str>,
+    namespace: Option<&str>,
+) -> impl Stream<Item = watcher::Event<Job>> + use<> {
+    let mut selector = format!("{}={}", names::ROLE, names::ROLE_BUILDER);
+    selector
+        .extend(namespace.into_iter().flat_map(|namespace| [",", names::BUILD_NAMESPACE, "=", namespace]));
+    let jobs =
+        builds.map(|builds| trimmed(client, Some(builds), watcher::Config::default().labels(&selector)));
+    futures::stream::iter(jobs).flatten()
 }
 
 fn children<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = watcher::Event<K>> + use<K>

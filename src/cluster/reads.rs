@@ -44,6 +44,14 @@ impl Cluster {
         asked.map(drop).map_err(|error| Error::sort(&what, error))
     }
 
+    /// Whether a Job exists that no cache has.
+    pub async fn has_job(&self, namespace: &str, name: &str, uid: &str) -> Result<bool, Error> {
+        let api: Api<Job> = self.api(namespace);
+        let there = api.get_metadata_opt(name).await;
+        let there = there.map_err(|error| Error::sort(&format!("read Job {name}"), error))?;
+        Ok(there.is_some_and(|job| job.uid().as_deref() == Some(uid)))
+    }
+
     /// The API server answers.
     pub async fn reachable(&self) -> bool {
         self.client.apiserver_version().await.is_ok()

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::body::body;
+use super::builder_jobs::BuilderJob;
 use super::ownership::is_ours;
 use super::packed::Pack;
 use super::{Cache, Cluster, Error};
@@ -59,6 +60,34 @@ impl Cluster {
     /// Creates a build Job.
     pub async fn create_job(&self, project: &Project, object: &Job) -> Result<(), Error> {
         self.create(project, object, &self.caches.jobs).await
+    }
+
+    /// Creates the Job of a builder pod. If one of that name exists, the watch is about to report it.
+    pub async fn create_builder(&self, object: &Job) -> Result<(), Error> {
+        let namespace = object.namespace().unwrap_or_default();
+        match self.post(&namespace, object).await {
+            Ok(written) => {
+                self.caches.builder_jobs.wrote(&written);
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 && status.is_already_exists() => Ok(()),
+            Err(error) => {
+                Err(Error::sort(&format!("create Job {} in {namespace}", object.name_any()), error))
+            }
+        }
+    }
+
+    /// Deletes the Job of a builder pod with its pod.
+    pub async fn delete_builder(&self, seen: &BuilderJob) -> Result<(), Error> {
+        let preconditions = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        match self.api::<Job>(&seen.namespace).delete(&seen.name, &params).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(Error::sort(&format!("delete Job {}", seen.name), error)),
+        }
+        self.caches.builder_jobs.deleted(&seen.name);
+        Ok(())
     }
 
     /// Writes the ledger, if it is still as it was observed.

@@ -164,7 +164,7 @@ pub struct NodePort {
     /// Auto: the operator picks a port once and keeps it. Fixed: use port.
     #[serde(default)]
     pub mode: NodePortMode,
-    /// The port for mode Fixed. It must be in the API server's node port range, by default 30000 to 32767.
+    /// The port for mode Fixed. It must be in the range of the platform (nodePorts of the chart, by default 30100 to 32667).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 65535").message("spec.expose.nodePort.port must be between 1 and 65535, and in the API server's node port range"))]
     pub port: Option<i32>,

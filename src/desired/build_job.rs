@@ -1,5 +1,5 @@
-//! The build Job: BuildKit with our binary, created suspended. It mounts only the Secrets that the source, the build and
-//! the platform's remote builder name. It has no token for the API server; a token of its namespace's `ServiceAccount` is
+//! The build Job, created suspended: our binary, and BuildKit unless that runs in a builder pod. It mounts only the
+//! Secrets that the source, the build and the platform's remote builder name. It has no token for the API server; a token of its namespace's `ServiceAccount` is
 //! only for the embedded registry.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use super::{build_profile, meta, names};
 use crate::platform::{Platform, PushLogin};
 use crate::project::Project;
 use crate::protocol::build_target::BuildTarget;
+use crate::protocol::builder_key::{BUILDER_KEY_ENV, BuilderKey, NEEDS_BUILDER_PORT};
 use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR,
     SECRET_DIR,
@@ -36,6 +37,8 @@ pub struct BuildRequest<'a> {
     pub digest: Option<&'a str>,
     /// Why it is built, for people.
     pub reason: &'a str,
+    /// Key for the builder pod, with the profile isolated.
+    pub builder_key: Option<BuilderKey>,
 }
 
 /// The Job.
@@ -108,7 +111,10 @@ fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Va
         volumes.push(volume);
         mounts.push(mount);
     }
-    let resources = platform.build_pods.resources(project.build_resources.as_ref());
+    let resources = match request.builder_key {
+        Some(_) => platform.build_pods.client_resources(),
+        None => platform.build_pods.resources(project.build_resources.as_ref()),
+    };
     json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -120,7 +126,7 @@ fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Va
         "nodeSelector": platform.build_pods.node_selector,
         "tolerations": platform.build_pods.tolerations,
         "initContainers": [install(platform, &resources)],
-        "containers": [build(platform, &order(project, platform, request), &mounts, &resources)],
+        "containers": [build(platform, project, request, &mounts, &resources)],
     })
 }
 
@@ -135,7 +141,7 @@ fn labels(project: &Project, platform: &Platform) -> BTreeMap<String, String> {
 /// Init container that copies our static binary into the pod, so that build pods use the unmodified upstream image. It
 /// requests the resources of the build, which runs after it: that costs nothing, and quotas require them on every
 /// container.
-fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
+pub(super) fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
     json!({
         "name": "install",
         "image": platform.operator_image,
@@ -146,12 +152,22 @@ fn install(platform: &Platform, resources: &ResourceRequirements) -> Value {
     })
 }
 
-fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &ResourceRequirements) -> Value {
+fn build(
+    platform: &Platform,
+    project: &Project,
+    request: &BuildRequest<'_>,
+    mounts: &[Value],
+    resources: &ResourceRequirements,
+) -> Value {
+    let order = order(project, platform, request);
     let mut env = vec![json!({ "name": ORDER_ENV, "value": json!(order).to_string() })];
+    if let Some(key) = &request.builder_key {
+        env.push(json!({ "name": BUILDER_KEY_ENV, "value": key.text() }));
+    }
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
-    if platform.remote.is_some() {
+    if build_profile::state_directory(platform.profile).is_none() {
         // The root file system is read-only.
         env.push(json!({ "name": "TMPDIR", "value": "/workspace" }));
     }
@@ -162,9 +178,16 @@ fn build(platform: &Platform, order: &Order, mounts: &[Value], resources: &Resou
         "env": env,
         "volumeMounts": mounts,
         "resources": resources,
+        "readinessProbe": needs_builder(request),
         "terminationMessagePolicy": "File",
         "securityContext": build_profile::security_context(platform.profile),
     })
+}
+
+/// Most polls find nothing new. So the pod of a poll gets a builder pod only when it needs one, and then it is ready.
+fn needs_builder(request: &BuildRequest<'_>) -> Option<Value> {
+    (request.builder_key.is_some() && request.reason == names::POLLED)
+        .then(|| json!({ "tcpSocket": { "port": NEEDS_BUILDER_PORT }, "periodSeconds": 1 }))
 }
 
 fn order(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Order {
@@ -179,6 +202,11 @@ fn order(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> 
         public_source: platform.public_sources,
         secret: project.source.secret().map(str::to_owned),
         profile: platform.profile,
+        builder: platform
+            .isolated
+            .as_ref()
+            .zip(request.builder_key)
+            .map(|(isolated, key)| isolated.address(&key)),
         remote: platform.remote.as_ref().map(|remote| remote.seen_from(&project.namespace)),
         push_secret: project.push_secret.clone(),
         token_registry: platform.token_registry(),

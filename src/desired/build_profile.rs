@@ -10,7 +10,7 @@ pub fn state_directory(profile: Profile) -> Option<&'static str> {
     match profile {
         Profile::Rootless => Some("/home/user/.local/share/buildkit"),
         Profile::Userns | Profile::Privileged => Some("/var/lib/buildkit"),
-        Profile::Remote => None,
+        Profile::Isolated | Profile::Remote => None,
     }
 }
 
@@ -36,7 +36,7 @@ pub fn security_context(profile: Profile) -> Value {
         Profile::Userns | Profile::Privileged => {
             json!({ "runAsUser": 0, "runAsGroup": 0, "privileged": true })
         }
-        Profile::Remote => restricted(),
+        Profile::Isolated | Profile::Remote => restricted(),
     }
 }
 

@@ -20,6 +20,14 @@ pub const ROLE: &str = "doce.dev/role";
 pub const ROLE_APP: &str = "app";
 /// Role of build Jobs and their pods.
 pub const ROLE_BUILD: &str = "build";
+/// Role of Jobs in the namespace of builds that run BuildKit for a build, and of their pods.
+pub const ROLE_BUILDER: &str = "builder";
+/// Label of such a Job: namespace of the build Job that it works for.
+pub const BUILD_NAMESPACE: &str = "doce.dev/build-namespace";
+/// Label of such a Job: uid of the build Job that it works for.
+pub const BUILD_UID: &str = "doce.dev/build-uid";
+/// Annotation of such a Job: name of the build Job that it works for.
+pub const BUILD_JOB: &str = "doce.dev/build-job";
 /// Role of Jobs that delete an image, and of their pods.
 pub const ROLE_CLEANUP: &str = "cleanup";
 /// Role of Jobs that run the init command of a version, and of their pods.
@@ -61,6 +69,8 @@ pub const APP: &str = "app";
 pub const PORT: &str = "http";
 /// Name of the build container.
 pub const BUILD: &str = "build";
+/// Name of the container of a builder pod.
+pub const BUILDER: &str = "builder";
 /// Name of the container that deletes an image.
 pub const CLEANUP: &str = "cleanup";
 /// Name of the container that runs an init command.

@@ -17,6 +17,8 @@ use crate::quantity::{exceeds, nanos};
 pub struct BuildPods {
     /// Requests and limits of a build whose project sets none.
     pub resources: Amounts,
+    /// Requests and limits of a build pod whose BuildKit runs in a builder pod.
+    pub client_resources: Amounts,
     /// Labels of the nodes that may run builds.
     pub node_selector: BTreeMap<String, String>,
     /// Tolerations of build pods.
@@ -25,6 +27,8 @@ pub struct BuildPods {
     pub labels: BTreeMap<String, String>,
     /// Maximum that a project may request.
     pub max_resources: CpuAndMemory,
+    /// Longest `spec.build.timeoutSeconds`.
+    pub max_timeout_seconds: i64,
 }
 
 /// Requests and limits by the name of the resource.
@@ -47,10 +51,15 @@ impl Default for BuildPods {
                 requests: of(&[("cpu", "100m"), ("memory", "256Mi")]),
                 limits: of(&[("memory", "4Gi")]),
             },
+            client_resources: Amounts {
+                requests: of(&[("cpu", "50m"), ("memory", "64Mi")]),
+                limits: of(&[("memory", "1Gi")]),
+            },
             node_selector: BTreeMap::new(),
             tolerations: vec![],
             labels: BTreeMap::new(),
             max_resources: CpuAndMemory::default(),
+            max_timeout_seconds: 7200,
         }
     }
 }
@@ -60,10 +69,11 @@ impl FromStr for BuildPods {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let pods: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let Amounts { requests, limits } = &pods.resources;
         let ceiling = [("cpu", &pods.max_resources.cpu), ("memory", &pods.max_resources.memory)];
         let ceiling = ceiling.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?)));
-        let amounts = requests.iter().chain(limits).map(|(name, amount)| (name.as_str(), amount));
+        let amounts = [&pods.resources, &pods.client_resources];
+        let amounts = amounts.into_iter().flat_map(|amounts| amounts.requests.iter().chain(&amounts.limits));
+        let amounts = amounts.map(|(name, amount)| (name.as_str(), amount));
         let wrong = amounts.chain(ceiling).find(|(_, amount)| nanos(amount).is_none());
         if let Some((name, amount)) = wrong {
             return Err(format!("{name}: {:?} is not an amount such as 500m or 2Gi", amount.0));
@@ -94,6 +104,18 @@ impl BuildPods {
         })
     }
 
+    /// Message to the user if a build may take longer than the maximum; none otherwise.
+    #[must_use]
+    pub fn timeout_refusal(&self, seconds: i64) -> Option<String> {
+        let most = self.max_timeout_seconds;
+        (seconds > most).then(|| {
+            format!(
+                "spec.build.timeoutSeconds is {seconds}, but this platform allows a build at most {most}: lower it, or ask the \
+                 platform owner to raise build.maxTimeoutSeconds of the chart"
+            )
+        })
+    }
+
     /// Resources of the containers of a build. An amount of the project replaces that of the platform. If the request
     /// is then above the limit, the one that the project did not set follows.
     #[must_use]
@@ -114,9 +136,23 @@ impl BuildPods {
                 *most = least.clone();
             }
         }
-        let some = |amounts: BTreeMap<String, Quantity>| Some(amounts).filter(|amounts| !amounts.is_empty());
-        ResourceRequirements { requests: some(requests), limits: some(limits), ..Default::default() }
+        requirements(requests, limits)
     }
+
+    /// Resources of the containers of a build pod whose BuildKit runs in a builder pod.
+    #[must_use]
+    pub fn client_resources(&self) -> ResourceRequirements {
+        let Amounts { requests, limits } = self.client_resources.clone();
+        requirements(requests, limits)
+    }
+}
+
+fn requirements(
+    requests: BTreeMap<String, Quantity>,
+    limits: BTreeMap<String, Quantity>,
+) -> ResourceRequirements {
+    let some = |amounts: BTreeMap<String, Quantity>| Some(amounts).filter(|amounts| !amounts.is_empty());
+    ResourceRequirements { requests: some(requests), limits: some(limits), ..Default::default() }
 }
 
 #[cfg(test)]
@@ -157,6 +193,10 @@ mod tests {
         assert!(why.starts_with("spec.build.resources.limits.memory is 5Gi"), "{why}");
         assert!(why.contains("at most 4Gi") && why.contains("build.maxResources.memory"), "{why}");
         assert_eq!(pods().refusal(None), None);
+        assert_eq!(pods().timeout_refusal(7200), None);
+        let why = pods().timeout_refusal(7201).unwrap();
+        assert!(why.starts_with("spec.build.timeoutSeconds is 7201"), "{why}");
+        assert!(why.contains("at most 7200") && why.contains("build.maxTimeoutSeconds"), "{why}");
         assert_eq!(BuildPods::default().refusal(Some(&wish(json!({ "limits": { "cpu": "64" } })))), None);
     }
 

@@ -30,6 +30,13 @@ impl Platform {
         self.push_insecure && host(repository) == host(&self.push_registry)
     }
 
+    /// The platform's registries that use plain HTTP, `host[:port]`.
+    #[must_use]
+    pub fn plain_registries(&self) -> Vec<String> {
+        let host = self.push_registry.split('/').next().filter(|_| self.push_insecure);
+        host.map(str::to_owned).into_iter().collect()
+    }
+
     /// The registry that requires the token of a build pod, `host[:port]`.
     #[must_use]
     pub fn token_registry(&self) -> Option<String> {
@@ -45,6 +52,7 @@ impl Platform {
     pub fn refusal(&self, project: &Project) -> Option<String> {
         self.build_pods
             .refusal(project.build_resources.as_ref())
+            .or_else(|| self.build_pods.timeout_refusal(project.build_timeout))
             .or_else(|| self.of_another_namespace(project))
     }
 

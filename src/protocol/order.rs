@@ -38,8 +38,12 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// How BuildKit runs in the pod.
-    #[serde(default, skip_serializing_if = "Profile::is_rootless")]
+    #[serde(default = "Profile::of_old_orders", skip_serializing_if = "Profile::is_of_old_orders")]
     pub profile: Profile,
+    /// Address of the builder pod for the profile `isolated`, `host:port`. The key for it is in the environment variable
+    /// [`super::builder_key::BUILDER_KEY_ENV`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<String>,
     /// The daemon for the profile `remote`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Remote>,

@@ -18,6 +18,7 @@ use crate::memory::record::Facts;
 use crate::memory::revisions;
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::protocol::builder_key::BuilderKey;
 use crate::version;
 
 use super::decide::Step;
@@ -93,7 +94,8 @@ pub async fn act(
             if let Some(refusal) = dry_run::refusal(context, project, observed, &of, reason).await? {
                 return Ok(Outcome::Refused(refusal));
             }
-            let request = BuildRequest { of: &of, attempt, digest: digest.as_deref(), reason };
+            let builder_key = builder_key(context.platform)?;
+            let request = BuildRequest { of: &of, attempt, digest: digest.as_deref(), reason, builder_key };
             (Child::Job, Box::pin(create_job(context, project, &request)).await)
         }
         Step::CreateInitJob { version, number } => {
@@ -152,6 +154,17 @@ async fn write_ledger(
     }
 }
 
+/// A key that no other build has, if builds have builder pods.
+fn builder_key(platform: &Platform) -> Result<Option<BuilderKey>, Error> {
+    if platform.isolated.is_none() {
+        return Ok(None);
+    }
+    let mut random = [0; BuilderKey::BYTES];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::Malformed { kind: "key of a builder pod", message: error.to_string() })?;
+    Ok(Some(BuilderKey::new(random)))
+}
+
 async fn create_job(
     context: &ActContext<'_>,
     project: &Project,
@@ -175,6 +188,14 @@ async fn serve(
         context.cluster.require_alive(project).await?;
     }
     let (first, last) = (context.config.port_first, context.config.port_last);
+    let in_place = seen.and_then(|seen| service::node_port(seen));
+    if let Some(asked) = project.fixed_port
+        && port == Some(asked)
+        && in_place != Some(asked)
+        && !(first..=last).contains(&asked)
+    {
+        return Ok(Outcome::Refused(outside_of_range(asked, first, last)));
+    }
     let candidates: Vec<u16> = if let Some(port) = port {
         vec![port]
     } else {
@@ -200,6 +221,15 @@ async fn serve(
         "No node port between {first} and {last} is free. Delete a project that you do not need, or widen the operator's port range within the API server's --service-node-port-range"
     );
     Ok(Outcome::Refused(Refusal { child: Child::Service, cause: RefusalReason::PortsExhausted, message }))
+}
+
+/// A port of the platform's own, such as that of the registry proxies on nodes, is outside of the range of projects.
+fn outside_of_range(asked: u16, first: u16, last: u16) -> Refusal {
+    let message = format!(
+        "Node port {asked} is not between {first} and {last}, the ports of projects on this platform (nodePorts of the chart). \
+         Set another spec.expose.nodePort.port, or mode Auto"
+    );
+    Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message }
 }
 
 async fn service_refusal(

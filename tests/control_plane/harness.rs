@@ -15,7 +15,7 @@ pub(crate) mod door;
 #[allow(dead_code, reason = "only one test binary uses some of it")]
 pub(crate) mod inits;
 #[path = "../harness/namespaced.rs"]
-mod namespaced;
+pub(crate) mod namespaced;
 #[path = "harness/operator.rs"]
 pub(crate) mod operator;
 #[path = "harness/person.rs"]
@@ -43,8 +43,8 @@ use std::time::Duration;
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
 use kube::api::{DeleteParams, PostParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 pub(crate) use builds::Built;
@@ -87,10 +87,18 @@ impl World {
             std::process::id()
         ));
         let prefix: String = test.replace('_', "-").chars().take(40).collect();
-        let namespace = format!("{}-{}", prefix.trim_matches('-'), &random[..6]);
+        Self::named(client, format!("{}-{}", prefix.trim_matches('-'), &random[..6])).await
+    }
+
+    async fn named(client: Client, namespace: String) -> Self {
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
         Self { objects: Namespaced { namespace, client, patience: PATIENCE }, left: false }
+    }
+
+    /// Creates the namespace of builder pods for operators of this namespace.
+    pub(crate) async fn builds(&self) -> Self {
+        Self::named(self.client.clone(), self.build_namespace()).await
     }
 
     /// Deletes the namespace without waiting for its end. Many lives share a thread, so a drop must not block it.

@@ -76,6 +76,7 @@ fn directory() -> PathBuf {
 #[ignore = "needs a node: doce-cluster with node"]
 async fn every_sample_without_a_dockerfile_is_built_and_answers() {
     let world = World::new("frameworks").await;
+    world.enforces("restricted").await;
     let all = Repository::new("samples");
     let commit = all.commit_directory("Samples", &directory());
     let workspace = Repository::new("workspace");

@@ -11,15 +11,15 @@ use kube::runtime::reflector::store;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::task::JoinHandle;
 
-use crate::harness::{PATIENCE, World};
+use crate::harness::{Namespaced, PATIENCE, World};
 
-impl World {
+impl Namespaced {
     /// Waits, by watch, until the app pods in this namespace meet `so`.
     pub async fn until_pods(&self, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         self.until_pods_of("app", what, so).await
     }
 
-    /// Waits, by watch, until the pods with this role (app, build) meet `so`.
+    /// Waits, by watch, until the pods with this role (app, build, builder) meet `so`.
     pub async fn until_pods_of(&self, role: &str, what: &str, so: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         let (reader, writer) = store::<Pod>();
         let labels = watcher::Config::default().labels(&format!("doce.dev/role={role}"));

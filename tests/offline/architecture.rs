@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &["protocol::framework", "protocol::order::Strategy", "text"]),
     ("version", &["protocol::order"]),
     ("project", &["crd", "version", "protocol::order"]),
-    ("platform", &["crd", "project", "quantity", "protocol::order"]),
+    ("platform", &["crd", "project", "quantity", "protocol::builder_key", "protocol::order"]),
     // Memory and desired objects.
     (
         "memory",
@@ -146,6 +146,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("build_queue::schedule", &["reconcile::facts", "desired::names"]),
     ("build_queue::ownership", &["desired::names"]),
+    (
+        "builder_pods",
+        &[
+            "build_queue",
+            "build_queue::schedule",
+            "cluster",
+            "desired",
+            "platform",
+            "project",
+            "protocol::builder_key",
+            "builder_pods::plan",
+        ],
+    ),
+    (
+        "builder_pods::plan",
+        &[
+            "build_queue::schedule",
+            "cluster::builder_jobs",
+            "desired",
+            "protocol::builder_key",
+            "reconcile::facts",
+        ],
+    ),
     ("image_cleanup::observed", &[]),
     ("image_cleanup::job", &["project", "platform", "memory", "desired", "protocol"]),
     (
@@ -180,7 +203,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("election", &["cluster", "election::lease", "election::times", "text"]),
     ("election::lease", &["election::times"]),
     ("election::times", &[]),
-    ("controller", &["reconcile", "build_queue", "cluster", "crd", "election", "project", "text"]),
+    (
+        "controller",
+        &["reconcile", "build_queue", "builder_pods", "cluster", "crd", "election", "project", "text"],
+    ),
     ("probes", &["reconcile", "election"]),
     // Separate processes.
     ("builder", &["distribution", "protocol", "version", "text"]),
@@ -211,6 +237,7 @@ const NO_IO: &[&str] = &[
     "protocol::reason",
     "protocol::report",
     "protocol::build_target",
+    "protocol::builder_key",
     "crd",
     "version",
     "project",
@@ -228,6 +255,7 @@ const NO_IO: &[&str] = &[
     "reconcile::status",
     "build_queue::schedule",
     "build_queue::ownership",
+    "builder_pods::plan",
     "image_cleanup",
     "gc::choose",
     "gc::references",

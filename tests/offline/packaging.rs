@@ -266,9 +266,33 @@ fn the_registry_is_unreachable_except_through_the_proxy_that_asks_for_a_token() 
     );
     let labels = |peer: &Value| peer["podSelector"]["matchLabels"].clone();
     let allowed: Vec<Value> = pushes["from"].as_sequence().unwrap().iter().map(labels).collect();
-    assert_eq!(allowed.len(), 2);
+    assert_eq!(allowed.len(), 3);
     assert_eq!(allowed[0]["doce.dev/role"], "build");
-    assert_eq!(allowed[1]["app.kubernetes.io/component"], "sweep");
+    assert_eq!(allowed[1]["doce.dev/role"], "builder");
+    assert_eq!(allowed[2]["app.kubernetes.io/component"], "sweep");
+}
+
+#[test]
+fn only_the_namespace_of_builds_admits_privileged_pods_and_only_build_pods_reach_it() {
+    let all = documents(&read("manifests/install.yaml"));
+    let of = |kind: &str, name: &str| {
+        let found = all.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name} in manifests/install.yaml"))
+    };
+    let labels = &of("Namespace", "doce-builds")["metadata"]["labels"];
+    assert_eq!(labels["pod-security.kubernetes.io/enforce"], "privileged");
+    let service = &of("Service", "doce-builders")["spec"];
+    assert_eq!(
+        (&service["clusterIP"], &service["selector"]["doce.dev/role"]),
+        (&"None".into(), &"builder".into())
+    );
+    assert_eq!(of("ResourceQuota", "doce-builders")["spec"]["hard"]["pods"], "8");
+    let policy = &of("NetworkPolicy", "doce-builders")["spec"];
+    assert!(policy["podSelector"].as_mapping().unwrap().is_empty(), "it is for every pod there");
+    let rules = policy["ingress"].as_sequence().unwrap();
+    let [rule] = &rules[..] else { panic!("{rules:?}") };
+    assert_eq!(rule["from"][0]["podSelector"]["matchLabels"]["doce.dev/role"], "build");
+    assert_eq!(rule["ports"].as_sequence().unwrap().len(), 1);
 }
 
 #[test]

@@ -85,3 +85,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "doce.lease" -}}
 doce-operator{{ with .Values.namespace }}-{{ . }}{{ end }}
 {{- end -}}
+
+{{/* Name of the objects in the namespace of builds. */}}
+{{- define "doce.builders" -}}
+doce-builders
+{{- end -}}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::log::{printable, shortened};
 use super::super::outcome::Failure;
 use super::super::program;
-use super::Daemon;
+use super::{Daemon, Place};
 use crate::protocol::order::{REMOTE_SECRET_DIR, Remote};
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
@@ -69,8 +69,8 @@ pub(super) fn unavailable(address: &str, why: &str) -> Failure {
 impl Daemon {
     /// Waits until the daemon answers.
     pub(in super::super) async fn connect(remote: &Remote, logins: &Path) -> Result<Self, Failure> {
-        let address = Some(remote.address.clone());
-        let daemon = Self { options: options(remote), logins: logins.to_owned(), address, process: None };
+        let place = Place::Remote(remote.address.clone());
+        let daemon = Self { options: options(remote), logins: logins.to_owned(), place };
         let started = Instant::now();
         loop {
             let mut command = daemon.buildctl();

@@ -2,8 +2,6 @@
 
 use std::sync::PoisonError;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::notes::FRAMEWORK;
 use super::{Build, Progress};
 use crate::builder::buildkit::user::{self, User};
@@ -49,25 +47,29 @@ impl Build {
             User::Number(number) => return Some(number),
             User::Name(name) => name,
         };
-        let started;
-        let daemon = if let Some(daemon) = daemon {
-            daemon
+        let uid = if let Some(daemon) = daemon {
+            daemon.look_up(&name, place, &self.workspace.directory).await
         } else {
-            started = self.daemon().await.ok()?;
-            &started
+            let daemon = self.daemon().await.ok()?;
+            let uid = daemon.look_up(&name, place, &self.workspace.directory).await;
+            daemon.end().await;
+            uid
         };
-        let uid = daemon.look_up(&name, place, &self.workspace.directory).await;
         let found = uid.map_or_else(|| "not found in the image".to_owned(), |uid| uid.to_string());
         self.log.line(&format!("user {name:?} of the image: {found}"));
         uid
     }
 
     pub(super) async fn daemon(&self) -> Result<Daemon, Failure> {
+        let work = self.workspace.directory.join("buildkit");
         if let Some(remote) = &self.order.remote {
             return Daemon::connect(remote, &self.workspace.logins()).await;
         }
+        if let Some(builder) = &self.order.builder {
+            return Daemon::join(builder, &work, &self.workspace.logins()).await;
+        }
         Daemon::start(&Settled {
-            work: &self.workspace.directory.join("buildkit"),
+            work: &work,
             plain: &plain_registries(&self.order),
             mirror: self.order.mirror.as_deref(),
             ca: self.workspace.ca.as_deref(),
@@ -143,17 +145,4 @@ pub(super) fn failed(failure: &Failure, progress: Progress, log: String) -> Repo
         author: commit.author,
         log_reference: None,
     })
-}
-
-/// Completes when the kubelet, or a person at a terminal, ends the build.
-pub(super) async fn told_to_end() {
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        // Without handlers, the signals end the process as usual.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }

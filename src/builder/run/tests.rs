@@ -18,6 +18,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         secret: None,
         profile: Profile::Rootless,
         remote: None,
+        builder: None,
         push_secret: None,
         token_registry: None,
         build_secrets: vec![],

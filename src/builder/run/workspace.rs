@@ -5,9 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use super::{Failure, Keyring, Stage};
-
-/// Where Linux distributions keep the certificates that programs trust.
-const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+use crate::builder::certificates;
 
 /// The paths of a build.
 pub(super) struct Workspace {
@@ -40,15 +38,9 @@ impl Workspace {
         }
         let tree = directory.join("tree");
         std::fs::create_dir(&tree).map_err(failed)?;
-        let ca = directory.join("ca.pem");
-        let ca = (!extra.trim().is_empty())
-            .then(|| {
-                let system = std::fs::read_to_string(system_bundle()).unwrap_or_default();
-                std::fs::write(&ca, format!("{system}\n{extra}\n")).map(|()| ca)
-            })
-            .transpose()
-            .map_err(failed)?;
-        let step_ca = ca.clone().or_else(|| Some(system_bundle()).filter(|bundle| bundle.is_file()));
+        let ca = certificates::write(&directory, extra).map_err(failed)?;
+        let step_ca =
+            ca.clone().or_else(|| Some(certificates::of_the_system()).filter(|bundle| bundle.is_file()));
         Ok(Self { directory, tree, ca, step_ca })
     }
 
@@ -106,10 +98,6 @@ const OWN: [&str; 15] = [
     "user",
     "user-result",
 ];
-
-fn system_bundle() -> PathBuf {
-    std::env::var_os("SSL_CERT_FILE").map_or_else(|| PathBuf::from(SYSTEM_BUNDLE), PathBuf::from)
-}
 
 #[cfg(test)]
 mod tests {

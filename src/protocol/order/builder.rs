@@ -1,27 +1,34 @@
-//! What builds: BuildKit in the build pod, in one of several profiles, or a remote daemon.
+//! What builds: BuildKit in a builder pod, in the build pod, or a remote daemon.
 
 use serde::{Deserialize, Serialize};
 
-/// How BuildKit runs in build pods: the platform owner's choice, the same for every project.
+/// Where and how BuildKit runs: the platform owner's choice, the same for every project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[clap(rename_all = "lower")]
 pub enum Profile {
-    /// As an ordinary user, in a user namespace that BuildKit creates itself.
+    /// In a builder pod of its own for each build, in the namespace of builds.
     #[default]
+    Isolated,
+    /// In the build pod as an ordinary user, in a user namespace that BuildKit creates itself.
     Rootless,
-    /// As root of a user namespace that the kubelet creates for the pod.
+    /// In the build pod as root of a user namespace that the kubelet creates for the pod.
     Userns,
-    /// As root of the node.
+    /// In the build pod as root of the node.
     Privileged,
     /// Not in the pod: a daemon of the platform owner builds, and the pod only sends it the build.
     Remote,
 }
 
 impl Profile {
+    /// The profile of an order that names none.
+    pub(super) fn of_old_orders() -> Self {
+        Self::Rootless
+    }
+
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
-    pub(super) fn is_rootless(&self) -> bool {
-        *self == Self::Rootless
+    pub(super) fn is_of_old_orders(&self) -> bool {
+        *self == Self::of_old_orders()
     }
 }
 

@@ -77,10 +77,10 @@ pub fn down(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
 fn apply(target: &Target, url: &str) -> Result<(), Error> {
     let sample = project_file("manifests/samples/hello-git.yaml");
     let text = std::fs::read_to_string(&sample).attempt(|| format!("read {}", sample.display()))?;
-    // Build pods run in this namespace, and they need more than the strictest Pod Security level admits.
+    // Nothing that the operator creates for a project needs more than the strictest Pod Security level admits.
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": NAMESPACE,
-        "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+        "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
     }});
     let manifest = target.files.join("hello.yaml");
     let text = format!("{namespace}\n---\n{}", text.replace(PLACEHOLDER, url));

@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub build_pods: Option<&'static str>,
     /// True if the operator assumes that it sees the records of every namespace, so that it deletes images.
     pub sees_all: bool,
+    /// How builds run.
+    pub profile: Profile,
     /// Address of the daemon for the `remote` profile.
     pub remote: Option<&'static str>,
     /// Name of the operator, if there are several.
@@ -55,6 +57,7 @@ impl Default for Options {
             retry_seconds: 1,
             build_pods: None,
             sees_all: false,
+            profile: Profile::Rootless,
             remote: None,
             name: None,
             lease_seconds: None,
@@ -167,6 +170,11 @@ impl Drop for Operator {
 }
 
 impl World {
+    /// The namespace of builder pods of this test.
+    pub(crate) fn build_namespace(&self) -> String {
+        format!("{}-builds", self.namespace)
+    }
+
     /// The user of an operator of this test.
     pub(crate) fn user(&self, name: Option<&str>) -> String {
         let name = name.iter().flat_map(|name| [":", name]).collect::<String>();
@@ -203,7 +211,9 @@ fn settings(world: &World, options: &Options) -> Config {
         push_insecure: true,
         push_login: PushLogin::None,
         pull_registry: Some("localhost:30050".to_owned()),
-        build_profile: if options.remote.is_some() { Profile::Remote } else { Profile::Rootless },
+        build_profile: if options.remote.is_some() { Profile::Remote } else { options.profile },
+        build_namespace: world.build_namespace(),
+        builder_service: "doce-builders".to_owned(),
         build_remote_address: options.remote.map(str::to_owned),
         build_remote_secret: options.remote.map(|_| "buildkit".to_owned()),
         build_remote_server_name: None,
@@ -236,6 +246,7 @@ fn platform(config: &Config) -> Platform {
         push_login: PushLogin::None,
         pull_registry: "localhost:30050".to_owned(),
         profile: config.build_profile,
+        isolated: config.isolated(),
         remote: config.remote().unwrap(),
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),

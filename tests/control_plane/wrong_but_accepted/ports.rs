@@ -13,6 +13,11 @@ fn fixed(port: u16) -> Value {
     spec
 }
 
+/// The range of projects has the ports that the tests take.
+fn up_to_the_last() -> Options {
+    Options { ports: (30100, 32767), ..Options::default() }
+}
+
 /// Waits until the app runs and only its port is missing.
 async fn runs_without_port(world: &World, reason: &'static str) -> ProjectDeployment {
     world
@@ -62,7 +67,7 @@ fn status_writes(operator: &Operator) -> usize {
 async fn a_taken_fixed_port_names_its_holder_and_is_assigned_once_free() {
     let world = World::new("port-taken").await;
     let port = world.take_ports(32718, &["other-shop"]).await;
-    let _operator = Operator::start(&world).await;
+    let _operator = Operator::start_with(&world, up_to_the_last()).await;
     world.apply("shop", fixed(port)).await;
     let taken = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&taken, "PortAllocated");
@@ -78,7 +83,7 @@ async fn a_taken_fixed_port_names_its_holder_and_is_assigned_once_free() {
 async fn a_port_that_is_taken_in_another_namespace_does_not_tell_by_what() {
     let (world, other) = (World::new("port-theirs").await, World::new("port-hidden").await);
     let port = other.take_ports(32755, &["secret-shop"]).await;
-    let _operator = Operator::start(&world).await;
+    let _operator = Operator::start_with(&world, up_to_the_last()).await;
     world.apply("shop", fixed(port)).await;
     let taken = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&taken, "PortAllocated");
@@ -94,7 +99,7 @@ async fn a_port_that_is_taken_in_another_namespace_does_not_tell_by_what() {
 async fn a_change_to_a_taken_port_keeps_the_working_port() {
     let world = World::new("port-change").await;
     let taken = world.take_ports(32743, &["other-shop"]).await;
-    let _operator = Operator::start(&world).await;
+    let _operator = Operator::start_with(&world, up_to_the_last()).await;
     world.serve("shop", prebuilt(1)).await;
     let port = |service: &Service| service.spec.clone().unwrap().ports.unwrap()[0].node_port;
     let before = port(&world.get("shop").await);
@@ -108,9 +113,26 @@ async fn a_change_to_a_taken_port_keeps_the_working_port() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_fixed_port_outside_the_range_is_reported_with_the_range() {
+async fn a_fixed_port_outside_the_range_of_projects_is_rejected_with_the_range() {
     let world = World::new("port-range").await;
     let _operator = Operator::start(&world).await;
+    // 30050 is the port from which nodes pull images.
+    for port in [30050, 8080] {
+        world.apply("shop", fixed(port)).await;
+        let out = runs_without_port(&world, "PortUnavailable").await;
+        let said = message(&out, "PortAllocated");
+        let words = format!("Node port {port} is not between 30100 and 32667");
+        assert!(said.contains(&words) && said.contains("spec.expose.nodePort.port"), "{said}");
+        assert!(world.list::<Service>().await.is_empty(), "the API server would grant {port}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_range_that_the_api_server_does_not_have_is_reported() {
+    let world = World::new("port-api-range").await;
+    let options = Options { ports: (8000, 8100), ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
     world.apply("shop", fixed(8080)).await;
     let out = runs_without_port(&world, "PortUnavailable").await;
     let said = message(&out, "PortAllocated");

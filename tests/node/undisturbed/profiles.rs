@@ -1,11 +1,9 @@
-//! Build profiles other than `rootless`, which all other tests use: `privileged`, and `remote` with the platform
+//! Build profiles other than `isolated`, which all other tests use: `rootless`, `privileged`, and `remote` with the platform
 //! owner's `BuildKit` daemon behind mutual TLS, for a namespace that enforces Pod Security "restricted".
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
-use kube::Api;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use serde_json::{Value, json};
 
 use crate::authority::authority;
@@ -26,7 +24,7 @@ impl Profile {
 
 impl Drop for Profile {
     fn drop(&mut self) {
-        helm(&["--set=build.profile=rootless", "--set=build.remote.address="]);
+        helm(&["--set=build.profile=isolated", "--set=build.remote.address="]);
     }
 }
 
@@ -107,9 +105,7 @@ async fn a_restricted_namespace_builds_with_a_remote_daemon() {
     ]);
 
     let world = builds.another("remote-builds").await;
-    let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
-    let namespaces = Api::<Namespace>::all(world.client.clone());
-    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
+    world.enforces("restricted").await;
     // A user name: the same daemon looks it up in the image.
     let dockerfile = "FROM docker.io/library/busybox:1.37\nCOPY index.html /www/\nRUN mkdir -p /etc && echo ann:x:4321:4321::/:/bin/sh >> /etc/passwd\nUSER ann\n\
         CMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
@@ -135,19 +131,23 @@ async fn a_restricted_namespace_builds_with_a_remote_daemon() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
-async fn builds_run_privileged_where_the_platform_owner_allows_it() {
-    let world = World::undisturbed("privileged").await;
-    let _privileged = Profile::begin(&["--set=build.profile=privileged"]);
-    world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": "built by root" } })).await;
-    let spec = json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
-    world.deploy("site", &spec).await;
-    let status = world.until_ready("site").await;
-    until_answer(&world.address, status.node_port.unwrap(), "built by root").await;
-    let jobs = world.list::<Job>().await;
-    let pod = jobs[0].spec.as_ref().unwrap().template.spec.as_ref().unwrap();
-    let build = pod.containers[0].security_context.as_ref().unwrap();
-    assert_eq!((build.privileged, build.run_as_user), (Some(true), Some(0)));
-    assert_eq!(world.app_user().await, Some(101), "the app still has its own user");
+async fn builds_run_in_the_namespace_of_the_project_where_the_platform_owner_allows_it() {
+    for (profile, user, privileged) in [("rootless", 1000, None), ("privileged", 0, Some(true))] {
+        let world = World::undisturbed(profile).await;
+        let _profile = Profile::begin(&[&format!("--set=build.profile={profile}")]);
+        let text = format!("built {profile}");
+        world.apply::<ConfigMap>("pages", json!({ "data": { "index.html": text } })).await;
+        let spec =
+            json!({ "source": { "configMap": { "name": "pages" } }, "rollout": { "minReadySeconds": 1 } });
+        world.deploy("site", &spec).await;
+        let status = world.until_ready("site").await;
+        until_answer(&world.address, status.node_port.unwrap(), &text).await;
+        let jobs = world.list::<Job>().await;
+        let pod = jobs[0].spec.as_ref().unwrap().template.spec.as_ref().unwrap();
+        let build = pod.containers[0].security_context.as_ref().unwrap();
+        assert_eq!((build.privileged, build.run_as_user), (privileged, Some(user)));
+        assert_eq!(world.app_user().await, Some(101), "the app still has its own user");
+    }
 }
 
 impl World {
