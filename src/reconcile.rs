@@ -129,6 +129,7 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
             retry_base: context.config.retry_seconds,
             refusals: &refusals,
             positions: &context.positions,
+            starts: &context.starts,
             limits: limits(&context.config),
         };
         let observed = observe(&context.cluster, project, &observe_context).await.map_err(Error::Observe)?;

@@ -1,7 +1,9 @@
 //! Starts builds (I/O). A build is created running if there is capacity, else suspended until the queue releases it.
 //! [`super::schedule`] decides which is next.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -18,7 +20,22 @@ use crate::image_cleanup::plan::{self, Seen};
 
 /// Serializes the starts of builds, so that two do not take the same free slot.
 #[derive(Debug, Default)]
-pub struct BuildStarter(Mutex<()>);
+pub struct BuildStarter {
+    one: Mutex<()>,
+    rejected: Rejected,
+}
+
+/// The queued Jobs whose start the API server rejected, by uid.
+type Rejected = std::sync::Mutex<HashMap<String, Rejection>>;
+
+#[derive(Debug)]
+struct Rejection {
+    message: String,
+    at: Instant,
+}
+
+/// Pause before a rejected start is tried again.
+const AGAIN: Duration = Duration::from_mins(1);
 
 impl BuildStarter {
     /// Creates a build Job: running if there is a free slot, else suspended.
@@ -41,7 +58,7 @@ impl BuildStarter {
         if !has_slot(&job) {
             return cluster.create_job(project, &job).await; // A suspended Job needs no slot.
         }
-        let _one = self.0.lock().await;
+        let _one = self.one.lock().await;
         let starts = has_slot(&job);
         if let Some(spec) = job.spec.as_mut().filter(|_| starts) {
             spec.suspend = Some(false);
@@ -50,16 +67,66 @@ impl BuildStarter {
     }
 
     /// Starts waiting Jobs that can run now, builds first. Returns true if something still waits for a change that no
-    /// Job event reports: a cleanup, or a build for the time limit of a cleanup. Without `cleans` no cleanup starts.
+    /// Job event reports: a cleanup, a build for the time limit of a cleanup, or a build whose start was rejected.
+    /// Without `cleans` no cleanup starts.
     pub async fn release(&self, cluster: &Cluster, limits: Limits, cleans: bool) -> Result<bool, Error> {
-        let _one = self.0.lock().await;
-        let jobs = owned(cluster);
-        let cleaned = plan::under_way(&jobs, Timestamp::now());
-        for job in schedule::jobs_to_start(&jobs, limits, |job| plan::lets_build(&cleaned, job)) {
-            cluster.release_job(&job).await?;
+        let _one = self.one.lock().await;
+        let cleaned = plan::under_way(&owned(cluster), Timestamp::now());
+        let (mut tried, mut skipped) = (HashSet::new(), HashSet::new());
+        loop {
+            // A rejected start takes no place. The rest of its namespace waits for the next pass: policies usually reject all
+            // of it, and others must not wait for that.
+            let may_start = |job: &Job| {
+                let namespace = job.namespace().unwrap_or_default();
+                plan::lets_build(&cleaned, job)
+                    && !skipped.contains(&namespace)
+                    && !tried.contains(&job.uid().unwrap_or_default())
+                    && self.rejection(job).is_none_or(|(_, at)| at.elapsed() >= AGAIN)
+            };
+            let jobs = owned(cluster);
+            let Some(job) = schedule::jobs_to_start(&jobs, limits, may_start).into_iter().next() else {
+                break;
+            };
+            tried.insert(job.uid().unwrap_or_default());
+            match cluster.release_job(&job).await {
+                Err(Error::Refused { what, refused }) => {
+                    tracing::warn!(what, message = refused.message, "the start of a build was rejected");
+                    skipped.insert(job.namespace().unwrap_or_default());
+                    self.reject(&job, Some(refused.message));
+                }
+                Err(Error::Conflict { .. }) => {} // It is gone.
+                released => {
+                    released?;
+                    self.reject(&job, None);
+                }
+            }
         }
-        let waits = cleans && release_cleanups(cluster).await?;
+        let rejected = self.forget_all_but(&owned(cluster));
+        let waits = rejected | (cleans && release_cleanups(cluster).await?);
         Ok(waits || !cleaned.is_empty())
+    }
+
+    fn reject(&self, job: &Job, message: Option<String>) {
+        let (uid, at) = (job.uid().unwrap_or_default(), Instant::now());
+        let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        match message {
+            Some(message) => rejected.insert(uid, Rejection { message, at }),
+            None => rejected.remove(&uid),
+        };
+    }
+
+    /// Forgets rejections of Jobs that no longer wait. Returns whether one is left.
+    fn forget_all_but(&self, jobs: &[Arc<Job>]) -> bool {
+        let waiting: HashSet<String> = schedule::waiting(jobs).filter_map(|job| job.uid()).collect();
+        let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.retain(|uid, _| waiting.contains(uid));
+        !rejected.is_empty()
+    }
+
+    /// Why the API server rejected the start of this queued Job and when, if it did.
+    pub fn rejection(&self, job: &Job) -> Option<(String, Instant)> {
+        let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.get(job.metadata.uid.as_deref()?).map(|there| (there.message.clone(), there.at))
     }
 }
 

@@ -28,7 +28,7 @@ pub fn jobs_to_start(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job)
     let (mut running, mut served) = (running(jobs), served(jobs));
     let mut queued: Vec<&Arc<Job>> = waiting(jobs).filter(|job| may_start(job)).collect();
     let mut released = vec![];
-    while running.values().sum::<usize>() < limits.cluster {
+    while total(&running, limits) < limits.cluster {
         let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
         let order = |job: &Job| {
             let served = served.get(&namespace(job)).copied();
@@ -89,7 +89,7 @@ pub fn has_slot(
         *running.entry(namespace(&job)).or_insert(0) += 1;
     }
     running.get(in_namespace).copied().unwrap_or(0) < limits.namespace
-        && running.values().sum::<usize>() < limits.cluster
+        && total(&running, limits) < limits.cluster
 }
 
 /// Jobs that build. Cleanups do not count against their limits.
@@ -104,6 +104,12 @@ fn running(jobs: &[Arc<Job>]) -> BTreeMap<String, usize> {
         *running.entry(namespace(job)).or_insert(0) += 1;
     }
     running
+}
+
+/// All running builds. A namespace counts with its limit at most: users there may start Jobs that look like builds, and these
+/// must not occupy the queue of others.
+fn total(running: &BTreeMap<String, usize>, limits: Limits) -> usize {
+    running.values().map(|builds| (*builds).min(limits.namespace)).sum()
 }
 
 /// When the last build of a namespace started.
@@ -128,7 +134,8 @@ fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
     served
 }
 
-fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
+/// The builds in the queue.
+pub(super) fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     builds(jobs).filter(|job| waits(job))
 }
 
@@ -181,6 +188,15 @@ mod tests {
         assert_eq!(released(&jobs, limits(5, 2)), ["old"], "the namespace has its own limit");
         let of_a_project = jobs_to_start(&jobs, limits(5, 9), |job| job.name_any() != "old");
         assert_eq!(of_a_project.iter().map(|job| job.name_any()).collect::<Vec<_>>(), ["young"]);
+    }
+
+    #[test]
+    fn jobs_that_users_start_beyond_the_limit_of_their_namespace_do_not_occupy_the_queue() {
+        let mut jobs: Vec<_> = (0..9).map(|n| job("greedy", &format!("copy-{n}"), "runs", n)).collect();
+        jobs.extend([job("greedy", "build", "waits", 10), job("modest", "build", "waits", 11)]);
+        assert_eq!(released(&jobs, limits(3, 2)), ["build"], "that of modest");
+        assert!(has_slot(&jobs[..9], limits(3, 2), "modest", |_| true));
+        assert!(!has_slot(&jobs[..9], limits(3, 2), "greedy", |_| true));
     }
 
     #[test]

@@ -149,10 +149,18 @@ impl Attempts {
 pub struct Fault {
     /// Number of faults in a row.
     pub count: u32,
+    /// How many of the last faults in a row have the reason of this one, beyond the first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub alike: u32,
     /// When the Job ended, by Kubernetes' clock.
     pub at: Timestamp,
     /// The failure itself.
     pub failure: Failure,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
+fn is_first(alike: &u32) -> bool {
+    *alike == 0
 }
 
 impl Fault {

@@ -16,6 +16,7 @@ use super::facts::pod::Looked;
 use super::observed;
 use super::observed::init::InitJob;
 use super::observed::{BuildJob, Child, ConfigMap, JobState, LostMetadata, Objects, Observed, Refusal};
+use crate::build_queue::admit::BuildStarter;
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
@@ -42,6 +43,8 @@ pub struct ObserveContext<'a> {
     pub refusals: &'a [Refusal],
     /// Positions in the build queue.
     pub positions: &'a Positions,
+    /// What is known about rejected starts.
+    pub starts: &'a BuildStarter,
     /// How many builds may run at a time.
     pub limits: Limits,
 }
@@ -100,11 +103,13 @@ pub async fn observe(
     };
     let config_map = config_map(cluster, project).await?;
     let queued = builds.iter().find(|job| job.state == JobState::Queued);
+    let queued_job = queued.and_then(|queued| own_jobs.iter().find(|job| job.name_any() == queued.name));
     Ok(Observed {
         now,
         orphaned_ledger: ledger.as_ref().is_some_and(|ledger| is_orphan(project, &**ledger)),
         position: queued
             .and_then(|job| context.positions.of(cluster, context.limits, &project.namespace, &job.name)),
+        start_rejected: queued_job.and_then(|job| Some(context.starts.rejection(job)?.0)),
         jobs: builds,
         inits,
         cleanups,

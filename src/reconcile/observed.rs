@@ -40,6 +40,8 @@ pub struct Observed {
     pub cleanups: Cleanups,
     /// Position of its queued build, if there is one: 1 is next.
     pub position: Option<u32>,
+    /// Why the API server rejects the start of its queued build, if it does.
+    pub start_rejected: Option<String>,
     /// The Deployment.
     pub rollout: Option<Rollout>,
     /// The Deployment's ReplicaSets.

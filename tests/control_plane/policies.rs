@@ -9,7 +9,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::reading::message;
 use crate::harness::{Built, Operator, World, commit, is, prebuilt};
@@ -17,22 +17,12 @@ use crate::harness::{Built, Operator, World, commit, is, prebuilt};
 impl World {
     /// Requires the label `team` for Deployments of this namespace and their pods.
     async fn wants_a_team(&self) {
-        let name = &self.namespace;
         let rules = json!([{ "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"] }]);
-        let policy = json!({ "metadata": { "name": name }, "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": { "resourceRules": rules },
-            "matchConditions": [{ "name": "here", "expression": format!("object.metadata.namespace == '{name}'") }],
-            "validations": [{
-                "expression": "has(object.metadata.labels) && 'team' in object.metadata.labels && 'team' in object.spec.template.metadata.labels",
-                "message": "every Deployment and its pods need the label team",
-            }],
-        }});
-        let policy: ValidatingAdmissionPolicy = serde_json::from_value(policy).unwrap();
-        Api::all(self.client.clone()).create(&PostParams::default(), &policy).await.unwrap();
-        let binding = json!({ "metadata": { "name": name }, "spec": { "policyName": name, "validationActions": ["Deny"] } });
-        let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding).unwrap();
-        Api::all(self.client.clone()).create(&PostParams::default(), &binding).await.unwrap();
+        let validation = json!({
+            "expression": "has(object.metadata.labels) && 'team' in object.metadata.labels && 'team' in object.spec.template.metadata.labels",
+            "message": "every Deployment and its pods need the label team",
+        });
+        self.enforce(&rules, &validation).await;
         // A policy takes effect a moment after its creation.
         let deployment = json!({ "metadata": { "name": "probe" }, "spec": {
             "replicas": 0, "selector": { "matchLabels": { "app": "probe" } },
@@ -45,7 +35,24 @@ impl World {
         }
     }
 
-    async fn wants_nothing_any_more(&self) {
+    /// Creates a policy for this namespace.
+    pub(crate) async fn enforce(&self, rules: &Value, validation: &Value) {
+        let name = &self.namespace;
+        let policy = json!({ "metadata": { "name": name }, "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": { "resourceRules": rules },
+            "matchConditions": [{ "name": "here", "expression": format!("object.metadata.namespace == '{name}'") }],
+            "validations": [validation],
+        }});
+        let policy: ValidatingAdmissionPolicy = serde_json::from_value(policy).unwrap();
+        Api::all(self.client.clone()).create(&PostParams::default(), &policy).await.unwrap();
+        let binding = json!({ "metadata": { "name": name }, "spec": { "policyName": name, "validationActions": ["Deny"] } });
+        let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding).unwrap();
+        Api::all(self.client.clone()).create(&PostParams::default(), &binding).await.unwrap();
+    }
+
+    /// Deletes it.
+    pub(crate) async fn enforce_nothing(&self) {
         let bindings = Api::<ValidatingAdmissionPolicyBinding>::all(self.client.clone());
         drop(bindings.delete(&self.namespace, &DeleteParams::default()).await.unwrap());
         let policies = Api::<ValidatingAdmissionPolicy>::all(self.client.clone());
@@ -79,7 +86,7 @@ async fn policies_are_checked_before_the_build_and_a_project_label_satisfies_the
     assert_eq!(pods[0].labels()["team"], "corner-shop");
     assert_eq!(world.get::<Service>("shop").await.labels()["team"], "corner-shop");
     operator.journal.at_rest().await;
-    world.wants_nothing_any_more().await;
+    world.enforce_nothing().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +97,7 @@ async fn a_rejected_version_starts_soon_after_the_policy_is_deleted() {
     let _operator = Operator::start(&world).await;
     world.apply("shop", prebuilt(1)).await;
     world.until_ready("shop", "False", "InvalidSpec").await;
-    world.wants_nothing_any_more().await;
+    world.enforce_nothing().await;
     let soon = std::time::Duration::from_secs(150);
     world
         .until_within(soon, "shop", "it serves", |object: Option<&ProjectDeployment>| {

@@ -3,9 +3,12 @@
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
+use crate::harness::namespaced::PAUSE;
 use crate::harness::reading::message;
-use crate::harness::{Built, Operator, Options, World, commit};
+use crate::harness::{Built, Operator, Options, World, commit, is};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
@@ -54,4 +57,39 @@ async fn queued_builds_show_their_position_and_move_up() {
     world.finish_build(Built::default()).await;
     world.finish_build(Built::default()).await;
     world.until_ready("third", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_rejected_start_is_reported_and_the_queue_goes_on() {
+    let world = World::new("rejected-start").await;
+    let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
+    world.apply("first", commit(1)).await;
+    world.running_build().await;
+    world.apply("blocked", commit(2)).await;
+    let blocked = world.until_ready("blocked", "False", "Queued").await.status.unwrap().build.unwrap().id;
+    world.apply("third", commit(3)).await;
+    world.until_ready("third", "False", "Queued").await;
+    let rules = json!([{ "apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["jobs"] }]);
+    let validation = json!({
+        "expression": "object.metadata.labels['doce.dev/project'] != 'blocked' || object.spec.suspend",
+        "message": "no build of blocked may start",
+    });
+    world.enforce(&rules, &validation).await;
+    let start = json!({ "spec": { "suspend": false } });
+    let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+    while world.api::<Job>().patch(&blocked, &dry, &Patch::Merge(&start)).await.is_ok() {
+        tokio::time::sleep(PAUSE).await; // A policy takes effect a moment after its creation.
+    }
+
+    world.finish_build(Built::default()).await;
+    world.until_ready("third", "False", "Building").await;
+    let told = world.until_says("blocked", &["rejects the start", "no build of blocked may start"]).await;
+    assert!(is(&told, "Reconciling", "True", "PodForbidden"), "it is tried again");
+    world.finish_build(Built::default()).await;
+    world.until_ready("third", "True", "Serving").await;
+
+    world.enforce_nothing().await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("blocked", "True", "Serving").await;
 }

@@ -4,7 +4,7 @@ use crate::desired::names;
 use crate::memory::ledger::{Attempts, Lookup};
 use crate::version::identity;
 
-use super::super::observed::Child;
+use super::super::observed::{BuildJob, Child, JobState};
 use super::{Situation, Step};
 use crate::protocol::build_target::BuildTarget;
 
@@ -28,13 +28,14 @@ fn key_to_build<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
     (situation.target.from_spec.as_ref()?.key.as_deref() == Some(key)).then_some(key)
 }
 
-/// A build that is no longer needed, was cancelled, or is queued while the project is stopped. Status says
-/// `Cancelled` only once its pod is gone.
+/// A build that is no longer needed, was cancelled, did not run in its time, or is queued while the project is stopped.
+/// Status says `Cancelled` only once its pod is gone.
 pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
-    let unneeded = |job: &&super::super::observed::BuildJob| {
-        let waits_in_vain =
-            situation.project.stopped() && job.state == super::super::observed::JobState::Queued;
-        job.state.is_active() && (waits_in_vain || !is_needed(situation, &job.of, job.attempt))
+    let unneeded = |job: &&BuildJob| {
+        let waits_in_vain = situation.project.stopped() && job.state == JobState::Queued;
+        let never_ran = matches!(job.state, JobState::Lost(_)) && job.finished.is_none();
+        let goes_on = job.state.is_active() || never_ran;
+        goes_on && (waits_in_vain || !is_needed(situation, &job.of, job.attempt))
     };
     situation.observed.jobs.iter().find(unneeded).map(|job| Step::DeleteBuildJob { job: job.name.clone() })
 }

@@ -74,7 +74,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             let mut lookup = pending.clone();
             lookup.attempts = match (counted(lookup.attempts.clone(), job)?, lookup.polls()) {
                 // A failed poll says nothing about a version, so polling continues.
-                (Attempts { failed: Some(failure), .. }, true) => after_fault(lookup.attempts, failure, job),
+                (Attempts { failed: Some(failure), .. }, true) => note_fault(lookup.attempts, failure, job),
                 (attempts, _) => attempts,
             };
             situation.note(Ledger { lookup: Some(lookup), ..situation.ledger.clone() })
@@ -122,6 +122,13 @@ fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
     }
 }
 
+/// Reasons that are faults at first, because another node or another hour may be enough. A build that always needs more than
+/// it may have ends for the same reason again and again.
+const ENDS: [&str; 3] = ["OutOfMemory", "OutOfDisk", "BuildTimeout"];
+
+/// After so many of them in a row, the build has failed.
+const MOST_ALIKE: u32 = 5;
+
 fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempts {
     if failed.is_verdict() {
         return Attempts { failed: Some(Failure::from(failed)), fault: None, ..attempts };
@@ -130,9 +137,24 @@ fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempt
 }
 
 fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts {
-    let count = attempts.fault.as_ref().map_or(0, |fault| fault.count) + 1;
+    let noted = note_fault(attempts, failure, job);
+    match noted.fault {
+        Some(fault) if fault.alike + 1 >= MOST_ALIKE && ENDS.contains(&fault.failure.reason.as_str()) => {
+            let message =
+                format!("{}. {MOST_ALIKE} attempts in a row ended like this", fault.failure.message);
+            let failed = Some(Failure { message, ..fault.failure });
+            Attempts { attempt: job.attempt, failed, fault: None, ..noted }
+        }
+        fault => Attempts { fault, ..noted },
+    }
+}
+
+fn note_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts {
+    let last = attempts.fault.as_ref();
+    let count = last.map_or(0, |fault| fault.count) + 1;
+    let alike = last.filter(|last| last.failure.reason == failure.reason).map_or(0, |last| last.alike + 1);
     let at = job.finished.or(job.cutoff).or(job.started).unwrap_or_default();
-    Attempts { attempt: attempts.attempt + 1, fault: Some(Fault { count, at, failure }), ..attempts }
+    Attempts { attempt: attempts.attempt + 1, fault: Some(Fault { count, alike, at, failure }), ..attempts }
 }
 
 /// The Deployment and its version, if a verdict may rest on them: its status is current, replicas are desired, and the

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ use crate::version::identity;
 
 mod trouble;
 
+/// Time that a build keeps its place in the queue while Kubernetes says why its pod does not run.
+const PLACE: SignedDuration = SignedDuration::from_mins(1);
+
 /// Reason of a build that was terminated before its own time was over, because it had waited too long for its node.
 const CANCELLED: &str = "Cancelled";
 
@@ -30,6 +33,8 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let closes = matches!(state, JobState::Built(_) | JobState::Failed(_)) && self::finished(job).is_none();
     let finished = ended_at(job, &pods, &state);
     let started = status.and_then(|status| status.start_time.as_ref()).map(|time| time.0);
+    let trouble = Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods));
+    let waits_since = trouble.as_ref().and(started).map(|started| newest(&pods).unwrap_or(started));
     Some(BuildJob {
         name: job.name_any(),
         of: names::parse_build_of(annotation(names::BUILD_OF)?)?,
@@ -37,15 +42,16 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
         reason: annotation(names::BUILD_REASON).unwrap_or_default().to_owned(),
         state,
         started,
-        cutoff: started.and_then(|started| cutoff(job, started)),
+        cutoff: started.and_then(|started| cutoff(job, started)).map(|end| place_ends(waits_since, end)),
         finished,
         closes,
-        trouble: Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods)),
+        trouble,
     })
 }
 
-/// The state of the build at `now`. If its pod does not run at the time when a running pod would send its last report,
-/// the build has failed: the reason that Kubernetes gives for the pod would be lost with the pod.
+/// The state of the build at `now`. If its pod does not run a minute after its creation, and Kubernetes says why, the build
+/// has failed, and its place in the queue goes to another. The same holds at the time when a running pod would send its last
+/// report: the reason would be lost with the pod.
 #[must_use]
 pub fn by_now(build: BuildJob, job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> BuildJob {
     if build.state != JobState::Running || build.cutoff.is_none_or(|last| last > now) {
@@ -57,7 +63,7 @@ pub fn by_now(build: BuildJob, job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> 
         .filter(|pod| belongs(pod, job))
         .all(|pod| pod.metadata.deletion_timestamp.is_some() && !is_running(pod));
     let why = match build.trouble.clone() {
-        Some(trouble) => trouble::over(job, trouble),
+        Some(trouble) => trouble::over(job, trouble, build.started.zip(build.cutoff)),
         None if left => trouble::timeout(job, ""),
         None => return build,
     };
@@ -70,6 +76,17 @@ fn cutoff(job: &Job, started: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(started.as_second().saturating_add(seconds)).ok()
 }
 
+/// When a build whose pod does not run since `waits_since` gives its place back, at the latest at `end`.
+fn place_ends(waits_since: Option<Timestamp>, end: Timestamp) -> Timestamp {
+    let patience = |since: Timestamp| since.saturating_add(PLACE).unwrap_or(end);
+    waits_since.map_or(end, |since| patience(since).min(end))
+}
+
+/// When the newest of these pods was created: a pod that replaces another has its own time to start.
+fn newest(pods: &[&Pod]) -> Option<Timestamp> {
+    pods.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max()
+}
+
 pub(super) fn belongs(pod: &Pod, job: &Job) -> bool {
     pod.owner_references().iter().any(|owner| Some(&owner.uid) == job.uid().as_ref())
 }
@@ -80,7 +97,7 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
     }
     let Some((condition, _)) = finished(job) else {
         let suspended = is_suspended(job);
-        return if suspended { JobState::Queued } else { decided(pods).unwrap_or(JobState::Running) };
+        return if suspended { JobState::Queued } else { decided(job, pods).unwrap_or(JobState::Running) };
     };
     let over = condition.reason.as_deref() == Some("DeadlineExceeded");
     match last_ended(pods) {
@@ -99,8 +116,10 @@ fn state(job: &Job, pods: &[&Pod]) -> JobState {
 }
 
 /// The result of a Job whose condition is still to come, about two seconds after its container has ended. Only what no
-/// later pod can change counts: an image, and the exit code for which the Job allows no other pod.
-fn decided(pods: &[&Pod]) -> Option<JobState> {
+/// later pod can change counts: an image, and the exit code for which the Job allows no other pod. The start of the Job must
+/// be known, so that a watch that lags behind changes nothing in status later.
+fn decided(job: &Job, pods: &[&Pod]) -> Option<JobState> {
+    job.status.as_ref()?.start_time.as_ref()?;
     let ended = last_ended(pods)?;
     match report(ended)? {
         Report::Built(built) if ended.exit_code == 0 => Some(JobState::Built(built)),
@@ -112,7 +131,7 @@ fn decided(pods: &[&Pod]) -> Option<JobState> {
 /// When the build ended: by its container if the report counts at once, so that the time is the same before and after the
 /// Job's own condition.
 fn ended_at(job: &Job, pods: &[&Pod], state: &JobState) -> Option<Timestamp> {
-    let at_once = decided(pods).is_some_and(|decided| decided == *state);
+    let at_once = decided(job, pods).is_some_and(|decided| decided == *state);
     let container = last_ended(pods).filter(|_| at_once).and_then(|ended| ended.finished_at.clone());
     let of_job = || job.status.as_ref()?.completion_time.clone();
     container.map(|time| time.0).or_else(|| Some(finished(job)?.1)).or_else(|| Some(of_job()?.0))

@@ -4,11 +4,15 @@ use super::headline::{Headline, annotate, stays};
 use super::{View, failure};
 use crate::crd::conditions::Reason;
 use crate::memory::ledger::{Attempts, Failure, Fault, Lookup};
+use crate::text::bounded;
 use crate::version::short;
 
 use super::super::observed::{BuildJob, JobState, Trouble};
 use super::super::target::open_lookup;
 use crate::protocol::build_target::BuildTarget;
+
+/// Longest message of a rejection that is passed on, in bytes.
+const MAX_REJECTION: usize = 500;
 
 /// A lookup that is not a poll has no answer yet.
 pub(super) fn lookup_is_open(view: &View<'_>) -> bool {
@@ -92,6 +96,16 @@ fn building(
         return Headline { failure: Some(failure(version, failed)), ..Headline::stalled(reason, message) };
     }
     match (job.map(|job| &job.state), &attempts.fault) {
+        (Some(JobState::Queued), _) if view.observed.start_rejected.is_some() => {
+            let why = view.observed.start_rejected.as_deref().unwrap_or_default();
+            let message = format!(
+                "The API server rejects the start of the build of {what}: {}. The operator tries again every minute, and other \
+                 builds go on{}",
+                bounded(why, MAX_REJECTION),
+                stays(view)
+            );
+            Headline::working(Reason::PodForbidden, message)
+        }
         (Some(JobState::Queued), _) => {
             let place = view.observed.position.map_or_else(
                 || "waits for its turn".to_owned(),

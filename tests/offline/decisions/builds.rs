@@ -99,8 +99,9 @@ fn a_fault_is_not_a_verdict_and_is_retried_with_backoff() {
     assert_eq!(case.step(), None, "the backoff is not over");
     case.observed.now = at(10);
     assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
-    let pauses: Vec<i64> =
-        (1..9).map(|count| Fault { count, at: at(0), failure: Failure::default() }.pause(10)).collect();
+    let pauses: Vec<i64> = (1..9)
+        .map(|count| Fault { count, alike: 0, at: at(0), failure: Failure::default() }.pause(10))
+        .collect();
     assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600]);
 }
 
@@ -113,7 +114,7 @@ fn a_job_that_ends_without_a_report_is_a_fault() {
 }
 
 #[test]
-fn a_build_whose_pod_never_ran_is_retried_with_backoff_and_its_job_is_not_deleted() {
+fn a_build_whose_pod_never_ran_gives_its_place_back_and_is_retried_with_backoff() {
     let why = Trouble { reason: "Unschedulable".into(), message: "no node".into() };
     let mut case = Case::new(1).recorded(1).job(of(1), 0, JobState::Lost(why));
     (case.observed.jobs[0].finished, case.observed.jobs[0].cutoff) = (None, Some(at(1770)));
@@ -121,15 +122,45 @@ fn a_build_whose_pod_never_ran_is_retried_with_backoff_and_its_job_is_not_delete
     let after = case.remembers();
     assert_eq!(after.attempts(&key(1)).fault.unwrap().at, at(1770));
     let mut case = case.ledger(|ledger| *ledger = after);
-    assert_eq!(case.step(), None, "the Job stays, and the backoff is not over");
-    case.observed.now = at(1780);
-    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
+    assert_eq!(
+        case.step(),
+        Some(Step::DeleteBuildJob { job: "shop-build".into() }),
+        "first the note, then the Job"
+    );
     case.observed.jobs[0].state = JobState::Running;
     assert_eq!(
         case.step(),
         Some(Step::DeleteBuildJob { job: "shop-build".into() }),
         "the pod has started after all"
     );
+    case.observed.jobs.clear();
+    assert_eq!(case.step(), None, "the backoff is not over");
+    case.observed.now = at(1780);
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })));
+}
+
+#[test]
+fn faults_of_one_kind_become_a_verdict_after_five_attempts_in_a_row() {
+    let ends = |reasons: &[&str]| {
+        let mut case = Case::new(1).recorded(1);
+        let mut attempts = Attempts::default();
+        for (attempt, reason) in (0..).zip(reasons) {
+            let ended = JobState::Failed(failed(Stage::Fetch, reason));
+            let after = case.job(of(1), attempt, ended).remembers();
+            attempts = after.attempts(&key(1));
+            case = Case::new(1).recorded(1).ledger(|ledger| *ledger = after);
+        }
+        attempts
+    };
+    for reason in ["OutOfMemory", "OutOfDisk", "BuildTimeout"] {
+        assert!(ends(&[reason; 4]).failed.is_none(), "{reason}");
+        let over = ends(&[reason; 5]);
+        assert!(over.failed.unwrap().message.contains("5 attempts in a row"), "{reason}");
+        assert_eq!((over.attempt, over.fault), (4, None));
+    }
+    let mixed = ["OutOfMemory", "OutOfMemory", "OutOfDisk", "OutOfMemory", "OutOfMemory", "OutOfMemory"];
+    assert!(ends(&mixed).failed.is_none(), "none of the last five is alike");
+    assert!(ends(&["BaseImageUnreachable"; 9]).failed.is_none(), "a registry may be down for days");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_retry_lifts_the_verdict_on_a_build() {
 
 #[test]
 fn a_retry_does_not_disturb_an_attempt_that_already_runs() {
-    let fault = Fault { count: 1, at: at(0), failure: Failure::default() };
+    let fault = Fault { count: 1, alike: 0, at: at(0), failure: Failure::default() };
     let attempts = Attempts { attempt: 1, fault: Some(fault), ..Attempts::default() };
     let faulty = || {
         Case::serving(1).spec(2).recorded(2).asks(RequestKind::Retry, "@1").ledger(|ledger| {

@@ -37,15 +37,15 @@ fn seen(pods: &[Arc<Pod>], second: i64) -> BuildJob {
 }
 
 #[test]
-fn the_reason_a_pod_never_ran_is_recorded_before_the_deadline_deletes_it() {
-    let early = seen(&[unscheduled()], 1069);
-    assert_eq!((&early.state, early.cutoff), (&JobState::Running, Some(at(1070))));
+fn a_build_whose_pod_does_not_run_gives_its_place_back_after_a_minute_with_the_reason() {
+    let early = seen(&[unscheduled()], 1059);
+    assert_eq!((&early.state, early.cutoff), (&JobState::Running, Some(at(1060))));
     assert_eq!(early.trouble.unwrap().reason, "Unschedulable");
-    let late = seen(&[unscheduled()], 1070);
+    let late = seen(&[unscheduled()], 1060);
     assert_eq!(late.trouble, None, "the build has ended");
     let JobState::Lost(why) = late.state else { panic!("{:?}", late.state) };
     assert_eq!(why.reason, "Unschedulable");
-    for part in ["did not run within its 100 s", "0/3 nodes are available", "spec.build.timeoutSeconds"] {
+    for part in ["did not run within 60 s", "0/3 nodes are available", "Other builds got its place"] {
         assert!(why.message.contains(part), "{}", why.message);
     }
 }
@@ -87,6 +87,14 @@ fn what_the_build_container_reports_counts_before_the_job_has_its_condition_if_n
     // Kubernetes replaces a pod that was drained, so its fault is not the end of the Job.
     let fault = reported(&failed_at(Stage::Fetch, CANCELLED), crate::protocol::report::EXIT_FAULT);
     assert_eq!(seen(&[fault], 1051).state, JobState::Running);
+}
+
+#[test]
+fn a_report_counts_only_once_the_start_of_its_job_is_known() {
+    let mut unstarted = started();
+    unstarted.status = None;
+    let built = [reported(&Report::Built(Built::default()), 0)];
+    assert_eq!(job(&unstarted, &built).unwrap().state, JobState::Running);
 }
 
 #[test]

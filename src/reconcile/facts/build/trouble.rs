@@ -3,11 +3,12 @@
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Pod};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::super::pod::waiting;
 use crate::crd::conditions::Reason;
-use crate::desired::names;
+use crate::desired::{builder_job, names};
 use crate::reconcile::observed::Trouble;
 use crate::text::bounded;
 
@@ -81,13 +82,12 @@ pub(super) fn timeout(job: &Job, stage: &str) -> Trouble {
     trouble(Reason::BuildTimeout, message)
 }
 
-/// The deadline of the Job is near, and its pod does not run because of `why`. The reason stays the same, and the
+/// The pod of the Job did not run in its time, from start to end, because of `why`. The reason stays the same, and the
 /// message outlives the pod.
-pub(super) fn over(job: &Job, why: Trouble) -> Trouble {
-    let seconds = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or_default();
+pub(super) fn over(job: &Job, why: Trouble, time: Option<(Timestamp, Timestamp)>) -> Trouble {
+    let seconds = time.map_or(0, |(start, end)| end.as_second() - start.as_second());
     let message = format!(
-        "build {} did not run within its {seconds} s: {}. If it only needs more time, raise \
-         spec.build.timeoutSeconds",
+        "build {} did not run within {seconds} s: {}. Other builds got its place in the queue",
         job.name_any(),
         why.message
     );
@@ -135,8 +135,8 @@ fn forbidden(job: &Job) -> Trouble {
         format!(
             "Pod Security, a quota or an admission policy of namespace {namespace} rejected the pod of build {name} \
              ({look}). Builds need the label pod-security.kubernetes.io/enforce=privileged on the namespace. If the namespace must not \
-             have the label, set a prebuilt image in spec.source.image, or ask the platform owner for build.profile remote of \
-             the chart"
+             have the label, set a prebuilt image in spec.source.image, or ask the platform owner for build.profile isolated \
+             of the chart"
         )
     };
     trouble(Reason::PodForbidden, message)
@@ -162,11 +162,12 @@ fn out_of_memory(job: &Job) -> Trouble {
         || "it has no limit of its own, so the node ran out of memory".to_owned(),
         |limit| format!("its limit is {}", limit.0),
     );
-    let message = format!(
-        "build {} ran out of memory ({limit}): raise spec.build.resources.limits.memory, which applies from the next \
-         attempt, or build.resources of the chart",
-        job.name_any()
-    );
+    let raise = if builder_job::key(job).is_some() {
+        "ask the platform owner to raise build.clientResources of the chart: this pod fetches and checks the source"
+    } else {
+        "raise spec.build.resources.limits.memory, which applies from the next attempt, or build.resources of the chart"
+    };
+    let message = format!("build {} ran out of memory ({limit}): {raise}", job.name_any());
     trouble(Reason::OutOfMemory, message)
 }
 
