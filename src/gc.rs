@@ -104,14 +104,20 @@ async fn once(registry: &Registry, inventory: &Inventory, namespace: Option<&str
     let mut swept = Swept { repositories: repositories.len(), ..Swept::default() };
     let mut candidates = Candidates::default();
     for repository in &repositories {
-        if swept.manifests() + candidates.count() >= MOST {
-            break;
-        }
-        if let Err(error) = untag_unreferenced(registry, repository, &before, &mut candidates).await {
-            swept.go_on_after(repository, error)?;
-        }
-        if candidates.is_full() {
+        // Again for the rest of a repository when the candidates were full in the middle of it.
+        while swept.manifests() + candidates.count() < MOST {
+            if let Err(error) = untag_unreferenced(registry, repository, &before, &mut candidates).await {
+                swept.go_on_after(repository, error)?;
+                break;
+            }
+            if !candidates.is_full() {
+                break;
+            }
+            let spared = swept.spared;
             delete_or_restore(registry, inventory, &mut candidates, &mut swept).await?;
+            if swept.spared > spared {
+                break; // A build uses it again, which the first look does not know.
+            }
         }
     }
     delete_or_restore(registry, inventory, &mut candidates, &mut swept).await?;
@@ -172,7 +178,7 @@ async fn untag_unreferenced(
     }
     for tagged in unreferenced(repository, &tags, references) {
         if candidates.is_full() {
-            break; // The next sweep handles the rest.
+            break; // The caller settles these, and comes again.
         }
         // By digest: the tag may have moved since.
         let Some(manifest) = registry.manifest(repository, &tagged.digest).await? else { continue };
