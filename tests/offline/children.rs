@@ -29,6 +29,17 @@ fn project(spec: &Value) -> Project {
     Project::parse(&serde_json::from_value::<ProjectDeployment>(object).unwrap()).unwrap()
 }
 
+/// A lookup for the first build of a project, without a builder pod.
+fn first_build() -> BuildRequest<'static> {
+    BuildRequest {
+        of: &BuildTarget::Lookup(1),
+        attempt: 0,
+        digest: None,
+        reason: "FirstBuild",
+        builder_key: None,
+    }
+}
+
 #[test]
 fn a_repository_is_watched_only_if_the_spec_sets_watch() {
     let watch = |git: Value| project(&json!({ "source": { "git": git } })).settings.watch;
@@ -159,13 +170,7 @@ fn copied_labels_and_pod_labels_reach_the_children_and_operator_labels_win() {
     assert_eq!(pods["annotations"]["prometheus.io/scrape"], "true");
     assert_eq!(pods["labels"]["doce.dev/role"], "app");
     assert_eq!(service::apply(&project, None)["metadata"]["labels"]["team"], "blue");
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let job =
         serde_json::to_value(build_job::create(&project, &Platform::default(), &request).unwrap()).unwrap();
     assert_eq!(job["metadata"]["labels"]["team"], "blue");
@@ -272,25 +277,13 @@ fn the_build_job_is_created_suspended_and_holds_no_token_and_no_secret() {
         ca_bundle: String::new(),
         ..Platform::default()
     };
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     insta::assert_yaml_snapshot!(build_job::create(&full(), &platform, &request).unwrap());
 }
 
 #[test]
 fn a_build_for_the_embedded_registry_has_a_token_for_it_and_for_nothing_else() {
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let job = |push_login| {
         let push_registry = "registry.doce-system.svc:5000/path".to_owned();
         let platform = Platform { push_registry, push_login, ..Platform::default() };
@@ -317,13 +310,7 @@ fn a_build_for_the_embedded_registry_has_a_token_for_it_and_for_nothing_else() {
 fn the_build_order_says_whether_sources_must_have_public_addresses() {
     for public_sources in [true, false] {
         let platform = Platform { public_sources, ..Platform::default() };
-        let request = BuildRequest {
-            of: &BuildTarget::Lookup(1),
-            attempt: 0,
-            digest: None,
-            reason: "FirstBuild",
-            builder_key: None,
-        };
+        let request = first_build();
         let job = build_job::create(&full(), &platform, &request).unwrap();
         let order: Order = serde_json::from_str(told(&job, ORDER_ENV).unwrap()).unwrap();
         assert_eq!(order.public_source, public_sources);
@@ -339,13 +326,7 @@ fn build_pod(profile: Profile) -> Value {
         operator_image: "operator".to_owned(),
         ..Platform::default()
     };
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let job = build_job::create(&full(), &platform, &request).unwrap();
     serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap()
 }
@@ -407,13 +388,7 @@ fn with_a_remote_daemon_the_build_pod_is_restricted_and_only_it_holds_the_certif
         operator_image: "ghcr.io/doce-dev/doce-operator:0.1.0".to_owned(),
         ..Platform::default()
     };
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let job = build_job::create(&full(), &platform(Some("buildkit")), &request).unwrap();
     insta::assert_yaml_snapshot!(job.spec.as_ref().unwrap().template.spec);
     let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
@@ -431,13 +406,7 @@ fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
         "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
     let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let mut project = full();
     project.build_resources =
         Some(serde_json::from_value(json!({ "limits": { "cpu": 2, "memory": "3Gi" } })).unwrap());
@@ -467,13 +436,7 @@ fn an_image_is_pushed_to_the_configured_repository_with_the_configured_secret() 
         pull_registry: "localhost:30050".to_owned(),
         ..Platform::default()
     };
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let source = json!({ "configMap": { "name": "site" } });
     let output = json!({ "repository": "r.example:5000/you/shop", "pushSecretRef": { "name": "push" } });
     let named = project(&json!({ "source": source, "build": { "output": output } }));
@@ -533,13 +496,7 @@ fn a_repository_of_another_namespace_is_rejected_in_the_platform_registry() {
 
 #[test]
 fn build_secrets_are_single_keys_mounted_only_into_the_build_and_only_ids_enter_the_key() {
-    let request = BuildRequest {
-        of: &BuildTarget::Lookup(1),
-        attempt: 0,
-        digest: None,
-        reason: "FirstBuild",
-        builder_key: None,
-    };
+    let request = first_build();
     let source = json!({ "git": { "url": "https://h/x" } });
     let secrets = |secrets: Value| project(&json!({ "source": source, "build": { "secrets": secrets } }));
     let named = secrets(json!([
@@ -589,13 +546,7 @@ fn the_source_secret_is_mounted_into_the_build_and_referenced_nowhere_else() {
         (json!({ "image": { "reference": "ghcr.io/you/app:1", "secretRef": secret } }), None),
     ] {
         let project = project(&json!({ "source": source }));
-        let request = BuildRequest {
-            of: &BuildTarget::Lookup(1),
-            attempt: 0,
-            digest: wanted,
-            reason: "FirstBuild",
-            builder_key: None,
-        };
+        let request = BuildRequest { digest: wanted, ..first_build() };
         let job = build_job::create(&project, &platform, &request).unwrap();
         let pod = serde_json::to_value(job.spec.unwrap().template.spec.unwrap()).unwrap();
         let volume = json!({ "name": "source-secret", "secret": { "secretName": "key", "optional": true, "defaultMode": 0o440 } });
