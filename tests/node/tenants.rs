@@ -243,7 +243,7 @@ async fn names_a_secret_of_another(attacker: &World) {
     let missing = "Secret deploy, referenced by spec.source, does not exist";
     attacker
         .until_status("names", "the Secret is not found", |status| {
-            is_at_fault(status, "SourceUnavailable", missing)
+            is_at_fault(status, "SourceAuthFailed", missing)
         })
         .await;
 }
