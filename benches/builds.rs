@@ -1,6 +1,6 @@
 //! Measures where the seconds of a small build go, from the apply of the project to Ready, and compares the profile
-//! `isolated` with `rootless`, and the first build with a plain `buildctl` in a pod of the same image. It prints figures and fails on none of them. Run it with
-//! `make bench-builds`; docs/performance.md explains the figures.
+//! `isolated` with `rootless`, and the first build with a plain `buildctl` in a pod of the same image. It prints figures and
+//! fails on none of them. Run it with `make bench-builds`; docs/performance.md explains the figures.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics")]
 #![allow(unreachable_pub, dead_code, reason = "it shares modules with the node tests")]
 

@@ -19,7 +19,7 @@
 //! ├── oom_kills, disk        what the pod ran out of
 //! └── cleanup                deletes an image that no record names any more
 //! ```
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod address;
 mod builder_pod;
@@ -70,6 +70,11 @@ pub async fn serve() -> std::process::ExitCode {
 /// rustls provider to be installed for the process.
 pub async fn clean_up() -> std::process::ExitCode {
     cleanup::run().await
+}
+
+/// The directory that a pod works in.
+fn working_directory() -> PathBuf {
+    std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from)
 }
 
 /// Why the running binary could not be copied.

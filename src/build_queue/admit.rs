@@ -10,9 +10,9 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use tokio::sync::Mutex;
 
+use crate::cluster::packed::Pack as _;
 use crate::cluster::{Cluster, Error};
 use crate::config::Config;
-use crate::desired::names;
 use crate::project::Project;
 
 use super::schedule::{self, Limits};
@@ -77,28 +77,33 @@ impl BuildStarter {
             // A rejected start takes no place. The rest of its namespace waits for the next pass: policies usually reject all
             // of it, and others must not wait for that.
             let may_start = |job: &Job| {
-                let namespace = job.namespace().unwrap_or_default();
                 plan::lets_build(&cleaned, job)
-                    && !skipped.contains(&namespace)
+                    && !skipped.contains(&job.namespace().unwrap_or_default())
                     && !tried.contains(&job.uid().unwrap_or_default())
-                    && self.rejection(job).is_none_or(|(_, at)| at.elapsed() >= AGAIN)
+                    && !self.was_just_rejected(job)
             };
-            let jobs = owned(cluster);
-            let Some(job) = schedule::jobs_to_start(&jobs, limits, may_start).into_iter().next() else {
+            let mut all_started = true;
+            for job in schedule::jobs_to_start(&owned(cluster), limits, may_start) {
+                tried.insert(job.uid().unwrap_or_default());
+                match cluster.release_job(&job).await {
+                    Err(Error::Refused { what, refused }) => {
+                        tracing::warn!(what, message = refused.message, "the start of a build was rejected");
+                        skipped.insert(job.namespace().unwrap_or_default());
+                        self.reject(&job, Some(refused.message));
+                        all_started = false;
+                    }
+                    Err(Error::Conflict { .. }) => all_started = false, // It is gone.
+                    released => {
+                        released?;
+                        self.reject(&job, None);
+                    }
+                }
+                if !all_started {
+                    break; // Its place goes to another build.
+                }
+            }
+            if all_started {
                 break;
-            };
-            tried.insert(job.uid().unwrap_or_default());
-            match cluster.release_job(&job).await {
-                Err(Error::Refused { what, refused }) => {
-                    tracing::warn!(what, message = refused.message, "the start of a build was rejected");
-                    skipped.insert(job.namespace().unwrap_or_default());
-                    self.reject(&job, Some(refused.message));
-                }
-                Err(Error::Conflict { .. }) => {} // It is gone.
-                released => {
-                    released?;
-                    self.reject(&job, None);
-                }
             }
         }
         let rejected = self.forget_all_but(&owned(cluster));
@@ -123,10 +128,16 @@ impl BuildStarter {
         !rejected.is_empty()
     }
 
-    /// Why the API server rejected the start of this queued Job and when, if it did.
-    pub fn rejection(&self, job: &Job) -> Option<(String, Instant)> {
+    fn was_just_rejected(&self, job: &Job) -> bool {
         let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        rejected.get(job.metadata.uid.as_deref()?).map(|there| (there.message.clone(), there.at))
+        let there = job.metadata.uid.as_deref().and_then(|uid| rejected.get(uid));
+        there.is_some_and(|rejection| rejection.at.elapsed() < AGAIN)
+    }
+
+    /// Why the API server rejected the start of this queued Job, if it did.
+    pub fn rejection(&self, job: &Job) -> Option<String> {
+        let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.get(job.metadata.uid.as_deref()?).map(|there| there.message.clone())
     }
 }
 
@@ -140,10 +151,7 @@ async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
     if !caches.synced() {
         return Ok(true);
     }
-    let pods = |job: &Job| {
-        let project = job.labels().get(names::PROJECT).cloned().unwrap_or_default();
-        caches.pods.of(&(job.namespace().unwrap_or_default(), project))
-    };
+    let pods = |job: &Job| caches.pods.of(&job.project().unwrap_or_default());
     let seen = Seen { jobs: &jobs, now: Timestamp::now(), revisions: &caches.revisions.all() };
     let plan = plan::plan(&seen, pods);
     for job in plan.drop {
@@ -156,7 +164,8 @@ async fn release_cleanups(cluster: &Cluster) -> Result<bool, Error> {
 }
 
 /// The Jobs of existing projects. Other Jobs neither start nor block anything.
-pub(super) fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
+#[must_use]
+pub fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
     let caches = cluster.caches();
     super::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
 }

@@ -32,7 +32,14 @@ pub fn jobs_to_start(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job)
         let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
         let order = |job: &Job| {
             let served = served.get(&namespace(job)).copied();
-            (polls(job), builds(job), served, job.creation_timestamp(), namespace(job), job.name_any())
+            (
+                names::is_poll(job),
+                builds(job),
+                served,
+                job.creation_timestamp(),
+                namespace(job),
+                job.name_any(),
+            )
         };
         let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
         let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
@@ -54,7 +61,7 @@ pub fn queue_order(
     let (running, served) = (running(jobs), served(jobs));
     let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
     for job in waiting(jobs).filter(|job| may_start(job)) {
-        let age = (polls(job), job.creation_timestamp(), job.name_any());
+        let age = (names::is_poll(job), job.creation_timestamp(), job.name_any());
         queues.entry(namespace(job)).or_default().insert(age);
     }
     let rank = |builds: usize, served: Option<Served>, queue: &BTreeSet<_>, namespace: &String| {
@@ -137,11 +144,6 @@ fn served(jobs: &[Arc<Job>]) -> BTreeMap<String, Served> {
 /// The builds in the queue.
 pub(super) fn waiting(jobs: &[Arc<Job>]) -> impl Iterator<Item = &Arc<Job>> {
     builds(jobs).filter(|job| waits(job))
-}
-
-/// It is a poll.
-fn polls(job: &Job) -> bool {
-    job.annotations().get(names::BUILD_REASON).is_some_and(|reason| reason == names::POLLED)
 }
 
 fn namespace(job: &Job) -> String {

@@ -1,7 +1,7 @@
 //! The program in a builder pod. It holds no secret of a project: what the steps of a build need comes from the build pod
 //! with each request, and leaves with the pod.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,7 @@ const LAST_QUESTIONS: Duration = Duration::from_secs(10);
 /// See [`super::serve`].
 pub(super) async fn run() -> ExitCode {
     let log = Log::new(Instant::now());
-    let directory =
-        std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from);
-    let why = match serve(&directory, &log).await {
+    let why = match serve(&super::working_directory(), &log).await {
         Ok(End::Done) => {
             log.line("the build has ended");
             return ExitCode::SUCCESS;
@@ -70,16 +68,16 @@ async fn serve(directory: &Path, log: &Log) -> Result<End, String> {
     }
 }
 
-/// Runs the daemon to its end, and says why it ended. If it does not start, the build pod is told, and leaves.
+/// Runs the daemon and returns why it ended. If it does not start, the build pod reads why from its connection, and ends it.
 async fn daemon(settled: &Settled<'_>, state: &watch::Sender<State>, log: &Log) -> String {
     match Daemon::start(settled).await {
         Ok(mut daemon) => {
             log.line("the build daemon is ready");
             state.send_replace(State::Ready);
-            let status = daemon.exited().await;
-            log.line(&format!("the build daemon ended: {status}"));
+            let why = format!("the build daemon ended: {}", daemon.exited().await);
+            log.line(&why);
             tokio::time::sleep(LAST_QUESTIONS).await;
-            format!("the build daemon ended: {status}")
+            why
         }
         Err(failure) => {
             log.line(&format!("error: {failure}"));

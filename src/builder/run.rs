@@ -113,10 +113,8 @@ impl Build {
             );
             Failure::new(Stage::Resolve, FailureReason::InvalidOrder, message)
         })?;
-        let directory =
-            std::env::var_os("DOCE_WORKSPACE").map_or_else(|| PathBuf::from("/workspace"), PathBuf::from);
         let extra = std::env::var(CA_BUNDLE_ENV).unwrap_or_default();
-        let workspace = Workspace::prepare(directory, &extra)?;
+        let workspace = Workspace::prepare(super::working_directory(), &extra)?;
         let unusable = |error: &dyn std::fmt::Display| {
             Failure::workspace(Stage::Resolve, "the registry client could not be created", error)
         };

@@ -46,7 +46,7 @@ pub(super) fn plan(
     let has = |key: &BuilderKey| builders.iter().any(|builder| builder.name == key.name());
     let mut needy: Vec<_> = builds
         .iter()
-        .filter(|build| works(build) && (!polls(build) || asks(build)))
+        .filter(|build| works(build) && (!names::is_poll(build) || asks(build)))
         .filter_map(|build| Some((build, builder_job::key(build)?)))
         .filter(|(_, key)| !has(key))
         .collect();
@@ -69,10 +69,6 @@ fn works(build: &Job) -> bool {
         && !is_suspended(build)
         && !is_finished(build)
         && build.metadata.deletion_timestamp.is_none()
-}
-
-fn polls(build: &Job) -> bool {
-    build.annotations().get(names::BUILD_REASON).is_some_and(|reason| reason == names::POLLED)
 }
 
 #[cfg(test)]

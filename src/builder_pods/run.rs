@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt as _;
 
 use super::plan::plan;
-use crate::build_queue::owned;
+use crate::build_queue::admit::owned;
 use crate::build_queue::schedule::Limits;
+use crate::cluster::packed::Pack as _;
 use crate::cluster::{Cluster, Error};
-use crate::desired::{builder_job, names};
+use crate::desired::builder_job;
 use crate::platform::{Isolated, Platform};
 use crate::project::Key;
 use crate::protocol::builder_key::BuilderKey;
+use crate::reconcile::facts::build::belongs;
+use crate::reconcile::facts::pod::is_ready;
 
 /// Pause before the next try after an error, and before another look for a build that no cache has.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -49,7 +51,7 @@ impl BuilderPods<'_> {
     /// Returns true if something is left to do that no event reports.
     async fn pass(&self, isolated: &Isolated) -> bool {
         let caches = self.cluster.caches();
-        let builds = owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid));
+        let builds = owned(self.cluster);
         let plan = plan(&builds, &caches.builder_jobs.all(), self.limits, |build| self.asks(build));
         let mut open = false;
         for (build, key) in &plan.create {
@@ -86,12 +88,7 @@ impl BuilderPods<'_> {
     /// A pod of this build is ready, which says that it needs a builder pod.
     fn asks(&self, build: &Job) -> bool {
         let pods = self.cluster.caches().pods.of(&key_of(build));
-        pods.iter().any(|pod| {
-            let of_build =
-                pod.owner_references().iter().any(|owner| Some(&owner.uid) == build.uid().as_ref());
-            let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-            of_build && conditions.into_iter().any(|there| there.type_ == "Ready" && there.status == "True")
-        })
+        pods.iter().any(|pod| belongs(pod, build) && is_ready(pod))
     }
 }
 
@@ -102,6 +99,5 @@ fn failed(done: Result<(), Error>, builder: &str, what: &str) -> bool {
 
 /// The project of a build Job.
 fn key_of(build: &Job) -> Key {
-    let project = build.labels().get(names::PROJECT).cloned().unwrap_or_default();
-    (build.namespace().unwrap_or_default(), project)
+    build.project().unwrap_or_default()
 }

@@ -130,6 +130,12 @@ pub fn is_build(job: &Job) -> bool {
     role_of_job(job) == ROLE_BUILD
 }
 
+/// Whether a build was requested by a poll.
+#[must_use]
+pub fn is_poll(job: &Job) -> bool {
+    job.annotations().get(BUILD_REASON).is_some_and(|reason| reason == POLLED)
+}
+
 /// What a Job builds, as the text of its annotation.
 #[must_use]
 pub fn build_of(of: &BuildTarget) -> String {

@@ -33,18 +33,18 @@ impl Platform {
     /// The platform's registries that use plain HTTP, `host[:port]`.
     #[must_use]
     pub fn plain_registries(&self) -> Vec<String> {
-        let host = self.push_registry.split('/').next().filter(|_| self.push_insecure);
-        host.map(str::to_owned).into_iter().collect()
+        self.push_host().filter(|_| self.push_insecure).into_iter().collect()
     }
 
     /// The registry that requires the token of a build pod, `host[:port]`.
     #[must_use]
     pub fn token_registry(&self) -> Option<String> {
-        self.push_registry
-            .split('/')
-            .next()
-            .filter(|_| self.push_login == PushLogin::Token)
-            .map(str::to_owned)
+        self.push_host().filter(|_| self.push_login == PushLogin::Token)
+    }
+
+    /// `host[:port]` of the registry to which build pods push.
+    fn push_host(&self) -> Option<String> {
+        self.push_registry.split('/').next().map(str::to_owned)
     }
 
     /// Message to the user if the platform rejects the project's build settings: the field and what to do.

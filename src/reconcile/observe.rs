@@ -109,7 +109,7 @@ pub async fn observe(
         orphaned_ledger: ledger.as_ref().is_some_and(|ledger| is_orphan(project, &**ledger)),
         position: queued
             .and_then(|job| context.positions.of(cluster, context.limits, &project.namespace, &job.name)),
-        start_rejected: queued_job.and_then(|job| Some(context.starts.rejection(job)?.0)),
+        start_rejected: queued_job.and_then(|job| context.starts.rejection(job)),
         jobs: builds,
         inits,
         cleanups,

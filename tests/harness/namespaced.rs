@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use doce_operator::crd::ProjectDeployment;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -80,6 +80,13 @@ impl Namespaced {
         object["kind"] = json!(K::kind(&()));
         object["metadata"]["name"] = json!(name);
         self.api::<K>().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await
+    }
+
+    /// Makes the namespace admit only pods of this Pod Security level from now on.
+    pub(crate) async fn enforces(&self, level: &str) {
+        let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     }
 
     /// A token of a `ServiceAccount` of this namespace, which is created if it does not exist. `bound` is a pod that the

@@ -11,7 +11,7 @@ use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
 use doce_operator::protocol::registry_token::AUDIENCE;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Service};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -81,13 +81,6 @@ impl World {
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
         let objects = Namespaced { namespace: namespace.to_owned(), client, patience: PATIENCE };
         Self { objects, address: variable("DOCE_NODE_ADDRESS"), hold }
-    }
-
-    /// Makes the namespace admit only pods of this Pod Security level from now on.
-    pub async fn enforces(&self, level: &str) {
-        let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     }
 
     /// Address of the embedded registry in the cluster, by port name (registry, read).

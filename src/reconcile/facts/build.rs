@@ -87,7 +87,9 @@ fn newest(pods: &[&Pod]) -> Option<Timestamp> {
     pods.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max()
 }
 
-pub(super) fn belongs(pod: &Pod, job: &Job) -> bool {
+/// Whether the Job created this pod.
+#[must_use]
+pub fn belongs(pod: &Pod, job: &Job) -> bool {
     pod.owner_references().iter().any(|owner| Some(&owner.uid) == job.uid().as_ref())
 }
 

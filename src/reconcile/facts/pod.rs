@@ -118,7 +118,8 @@ pub(super) fn given_up(pod: &Pod, check: Option<&Check>, looked: Looked<'_>) -> 
 }
 
 /// The kubelet reports the pod as ready.
-pub(super) fn is_ready(pod: &Pod) -> bool {
+#[must_use]
+pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

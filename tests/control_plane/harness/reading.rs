@@ -4,12 +4,12 @@ use doce_operator::crd::ProjectDeployment;
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
-use kube::api::{Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt as _;
+use kube::api::PostParams;
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Kind, World, condition, prebuilt};
 
@@ -82,13 +82,6 @@ impl World {
             })
         })
         .await
-    }
-
-    /// Makes the namespace admit only pods of this Pod Security level from now on.
-    pub(crate) async fn enforces(&self, level: &str) {
-        let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": level } } });
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     }
 
     /// Waits until the Deployment has the template of a version.
