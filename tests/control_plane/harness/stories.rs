@@ -5,12 +5,13 @@ use doce_operator::crd::ProjectDeployment;
 use doce_operator::protocol::report::{Failed, Stage};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::builds::failed;
-use super::{Built, World, behaving, branch, commit, is, prebuilt};
+use super::reading::version_of;
+use super::{Built, World, behaving, branch, commit, condition, is, prebuilt};
 
 /// A part of a story.
 pub(crate) type Part = for<'a> fn(&'a World) -> BoxFuture<'a, ()>;
@@ -138,7 +139,8 @@ fn does_not_compile() -> Failed {
 }
 
 impl World {
-    /// Waits until `shop` has this condition, this many ReplicaSets, one app pod, and this many Jobs, all ended.
+    /// Waits until `shop` has this condition, this many ReplicaSets, one app pod, this many Jobs, all ended, and until
+    /// the operator has no work left with it: its status is not Reconciling and has the version of the Deployment.
     pub(crate) async fn settled_as(&self, status: &str, reason: &str, sets: usize, jobs: usize) {
         self.until_labelled::<ReplicaSet>("doce.dev/project=shop", &format!("{sets} ReplicaSets"), |there| {
             there.len() == sets
@@ -162,6 +164,17 @@ impl World {
             &format!("{jobs} Jobs that have ended"),
             |there| there.len() == jobs && there.iter().all(ended),
         )
+        .await;
+        let in_place = version_of(&self.api::<Deployment>().get("shop").await.unwrap());
+        let what = format!("it is {reason} with {in_place} and not Reconciling");
+        let (status, reason) = (status.to_owned(), reason.to_owned());
+        self.until("shop", &what, move |object: Option<&ProjectDeployment>| {
+            object.is_some_and(|object| {
+                is(object, "Ready", &status, &reason)
+                    && condition(object, "Reconciling").is_none()
+                    && object.status.iter().any(|there| there.version.as_deref() == Some(&in_place))
+            })
+        })
         .await;
     }
 }
