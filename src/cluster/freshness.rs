@@ -1,9 +1,10 @@
-//! Detects that the watched project may be outdated: it lost an object that we did not delete, or its Deployment was
+//! Detects that the watched project may be outdated: it lost an object that we did not delete, or its Deployment or a Job was
 //! written for a later generation. Then the operator reads the project before it decides: a deleted project must not
-//! get its children back, and a started one must not be stopped again.
+//! get its children back, a started one must not be stopped again, and a build that it needs must not be ended.
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, ResourceExt as _};
 
 use super::cache::Losses;
@@ -77,10 +78,13 @@ impl Cluster {
 
     fn is_behind(&self, key: &Key, known: &ProjectDeployment) -> bool {
         let of_this = |uid: Option<&String>| uid == known.metadata.uid.as_ref();
-        let written_for = self.caches().deployments.of(key).into_iter().filter_map(|deployment| {
-            let generation = deployment.annotations().get(names::GENERATION)?.parse::<i64>().ok()?;
-            of_this(deployment.labels().get(names::UID)).then_some(generation)
-        });
-        written_for.max() > known.metadata.generation
+        let generation = |meta: &ObjectMeta| {
+            let generation = meta.annotations.as_ref()?.get(names::GENERATION)?.parse::<i64>().ok()?;
+            of_this(meta.labels.as_ref()?.get(names::UID)).then_some(generation)
+        };
+        let (deployments, jobs) = (self.caches().deployments.of(key), self.caches().jobs.of(key));
+        let deployments = deployments.iter().filter_map(|deployment| generation(&deployment.metadata));
+        deployments.chain(jobs.iter().filter_map(|job| generation(&job.metadata))).max()
+            > known.metadata.generation
     }
 }

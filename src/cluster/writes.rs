@@ -59,7 +59,10 @@ impl Cluster {
 
     /// Creates a build Job.
     pub async fn create_job(&self, project: &Project, object: &Job) -> Result<(), Error> {
-        self.create(project, object, &self.caches.jobs).await
+        let mut job = object.clone();
+        let written_for = project.generation.to_string();
+        job.annotations_mut().insert(names::GENERATION.to_owned(), written_for);
+        self.create(project, &job, &self.caches.jobs).await
     }
 
     /// Creates the Job of a builder pod. If one of that name exists, the watch is about to report it.
