@@ -86,16 +86,15 @@ impl BuildStarter {
             for job in schedule::jobs_to_start(&owned(cluster), limits, may_start) {
                 tried.insert(job.uid().unwrap_or_default());
                 match cluster.release_job(&job).await {
-                    Err(Error::Refused { what, refused }) => {
-                        tracing::warn!(what, message = refused.message, "the start of a build was rejected");
-                        skipped.insert(job.namespace().unwrap_or_default());
-                        self.reject(&job, Some(refused.message));
-                        all_started = false;
-                    }
+                    Ok(()) => self.reject(&job, None),
                     Err(Error::Conflict { .. }) => all_started = false, // It is gone.
-                    released => {
-                        released?;
-                        self.reject(&job, None);
+                    Err(error) => {
+                        let Some(message) = error.of_object() else { return Err(error) };
+                        let (namespace, name) = (job.namespace().unwrap_or_default(), job.name_any());
+                        tracing::warn!(namespace, name, message, "the start of a build was rejected");
+                        skipped.insert(namespace);
+                        self.reject(&job, Some(message.to_owned()));
+                        all_started = false;
                     }
                 }
                 if !all_started {

@@ -2,7 +2,7 @@
 //! decision about a source.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
@@ -162,32 +162,20 @@ impl Daemon {
         command.args(attributes::solve(solve));
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let killed = self.kills().await;
-        let mut child = program::start(&mut command).map_err(|error| self.unavailable(&error.to_string()))?;
         let mut progress = Progress::default();
-        if let Some(stderr) = child.stderr.take() {
-            let mut pushed = false;
-            each_line(stderr, MAX_EVENT, |line| {
-                let lines = progress.take(line);
-                if progress.is_pushing() && !pushed {
-                    pushed = true;
-                    log.note(progress.steps().to_string());
-                    pushing();
-                }
-                for line in &lines {
-                    log.line(line);
-                }
-            })
-            .await;
-            for line in progress.finish() {
-                log.line(&line);
+        let ended = tokio::select! {
+            ended = run(&mut command, &mut progress, log, pushing) => ended,
+            () = self.lost() => Err("the connection broke".to_owned()),
+        };
+        if !ended.as_ref().is_ok_and(ExitStatus::success) {
+            let killed = self.kills().await > killed;
+            if let Place::Builder(tunnel, address) = &self.place
+                && tunnel.is_lost()
+            {
+                return Err(isolated::lost(address));
             }
-            if !pushed {
-                log.note(progress.steps().to_string());
-            }
-        }
-        let status = child.wait().await.map_err(|error| self.unavailable(&error.to_string()))?;
-        if !status.success() {
-            let mut ending = ending(&progress, self.kills().await > killed);
+            ended.map_err(|error| self.unavailable(&error))?;
+            let mut ending = ending(&progress, killed);
             // The file is in the source, so an ignore file excludes it from the build.
             let left_out = failure::missing(&ending).is_some_and(|file| solve.context.join(file).exists());
             ending.left_out = left_out;
@@ -217,6 +205,14 @@ impl Daemon {
         }
     }
 
+    /// Completes when the builder pod, or its node, is gone.
+    async fn lost(&self) {
+        match &self.place {
+            Place::Builder(tunnel, _) => tunnel.lost().await,
+            Place::Here(_) | Place::Remote(_) => std::future::pending().await,
+        }
+    }
+
     /// Completes when a daemon in this pod exits, and says how.
     pub(super) async fn exited(&mut self) -> String {
         match &mut self.place {
@@ -242,6 +238,38 @@ impl Daemon {
             Place::Remote(address) => remote::unavailable(address, why),
         }
     }
+}
+
+/// Runs BuildKit's client and logs its progress. Calls `pushing` once the image is built.
+async fn run(
+    command: &mut Command,
+    progress: &mut Progress,
+    log: &Log,
+    pushing: impl Fn(),
+) -> Result<ExitStatus, String> {
+    let mut child = program::start(command).map_err(|error| error.to_string())?;
+    if let Some(stderr) = child.stderr.take() {
+        let mut pushed = false;
+        each_line(stderr, MAX_EVENT, |line| {
+            let lines = progress.take(line);
+            if progress.is_pushing() && !pushed {
+                pushed = true;
+                log.note(progress.steps().to_string());
+                pushing();
+            }
+            for line in &lines {
+                log.line(line);
+            }
+        })
+        .await;
+        for line in progress.finish() {
+            log.line(&line);
+        }
+        if !pushed {
+            log.note(progress.steps().to_string());
+        }
+    }
+    child.wait().await.map_err(|error| error.to_string())
 }
 
 /// Without root the daemon needs its own user namespace, in which a step cannot mount a process file system.

@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! tls            who may open a connection, and what it is for
+//! handshakes     how many connections may try
 //! build_end      in the build pod: a socket file for BuildKit's client, and the connection that stays
 //! builder_end    in the builder pod: passes connections on to BuildKit, and ends when its client is gone
 //! ```
 
 pub(super) mod build_end;
 pub(super) mod builder_end;
+mod handshakes;
 mod tls;
 
 use std::time::Duration;
@@ -17,7 +19,7 @@ use std::time::Duration;
 /// Pause between two signs of life of the build pod.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
-/// Without a sign of life for so long, the build pod is gone.
+/// Without a sign of life for so long, the other pod is gone.
 const GONE: Duration = Duration::from_mins(1);
 
 /// Longest time to open one connection.
@@ -26,10 +28,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Longest line that one end reads, in bytes.
 const LINE: u64 = 4096;
 
-/// What the build pod sends on the connection that stays: a sign of life.
-const ALIVE: u8 = b'.';
-
-/// Or a question: how many programs did the kernel end for memory? The answer is a number and a line feed.
+/// What the build pod sends on the connection that stays, as a sign of life too: how many programs did the kernel end for
+/// memory? The answer is a number and a line feed.
 const KILLS: u8 = b'k';
 
 /// First line of the builder pod, once its daemon answers.

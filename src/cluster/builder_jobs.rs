@@ -1,12 +1,13 @@
-//! The Jobs of builder pods, as far as the operator needs them. They are in the namespace of builds and belong to no
-//! project, so the other caches do not have them. Nothing here talks to the API server.
+//! The Jobs of builder pods and these pods, as far as the operator needs them. They are in the namespace of builds and belong to
+//! no project, so the other caches do not have them. Nothing here talks to the API server.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt as _;
+use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt as _};
 
 use crate::desired::names;
 
@@ -45,71 +46,116 @@ impl From<&Job> for BuilderJob {
     }
 }
 
-/// The Jobs that the watch reported or that this operator created.
+/// The Jobs that the watch reported or that this operator created, and their pods.
 #[derive(Debug, Default)]
 pub struct BuilderJobs {
-    inner: Mutex<Inner>,
+    jobs: Mutex<Reported<(BuilderJob, Arc<Job>)>>,
+    pods: Mutex<Reported<Arc<Pod>>>,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    jobs: HashMap<String, BuilderJob>,
-    /// Jobs of a list in progress.
-    listed: Option<HashMap<String, BuilderJob>>,
+/// Objects of one kind, by name.
+#[derive(Debug)]
+struct Reported<T> {
+    there: HashMap<String, T>,
+    /// Objects of a list in progress.
+    listed: Option<HashMap<String, T>>,
     synced: bool,
 }
 
+impl<T> Default for Reported<T> {
+    fn default() -> Self {
+        Self { there: HashMap::new(), listed: None, synced: false }
+    }
+}
+
+impl<T> Reported<T> {
+    /// Applies a watch event.
+    fn heard<K: Resource + Clone>(&mut self, event: &Event<K>, read: impl Fn(&K) -> T) {
+        match event {
+            Event::Init => self.listed = Some(HashMap::new()),
+            Event::InitApply(object) => {
+                if let Some(listed) = self.listed.as_mut() {
+                    listed.insert(object.name_any(), read(object));
+                }
+            }
+            Event::InitDone => {
+                self.there = self.listed.take().unwrap_or_default();
+                self.synced = true;
+            }
+            Event::Apply(object) => {
+                self.there.insert(object.name_any(), read(object));
+            }
+            Event::Delete(object) => {
+                self.there.remove(&object.name_any());
+            }
+        }
+    }
+}
+
 impl BuilderJobs {
-    /// The first list is complete.
+    /// The first list of Jobs is complete.
     pub fn synced(&self) -> bool {
-        self.lock().synced
+        self.jobs().synced
     }
 
     /// All of them.
     pub fn all(&self) -> Vec<BuilderJob> {
-        self.lock().jobs.values().cloned().collect()
+        self.jobs().there.values().map(|(job, _)| job.clone()).collect()
     }
 
-    /// Applies a watch event.
-    pub fn heard(&self, event: &Event<Job>) {
-        let mut inner = self.lock();
-        match event {
-            Event::Init => inner.listed = Some(HashMap::new()),
-            Event::InitApply(job) => {
-                if let Some(listed) = inner.listed.as_mut() {
-                    listed.insert(job.name_any(), job.into());
-                }
-            }
-            Event::InitDone => {
-                inner.jobs = inner.listed.take().unwrap_or_default();
-                inner.synced = true;
-            }
-            Event::Apply(job) => {
-                inner.jobs.insert(job.name_any(), job.into());
-            }
-            Event::Delete(job) => {
-                inner.jobs.remove(&job.name_any());
-            }
-        }
+    /// The Job that works for the build Job with this uid, and its pods.
+    pub fn of_build(&self, uid: &str) -> Option<(Arc<Job>, Vec<Arc<Pod>>)> {
+        let jobs = self.jobs();
+        let (_, job) = jobs.there.values().find(|(job, _)| job.build_uid == uid && !job.ended)?;
+        let job = job.clone();
+        drop(jobs);
+        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let works = |pod: &&Arc<Pod>| build_of(pod.as_ref()).is_some_and(|there| there == uid);
+        Some((job, pods.there.values().filter(works).cloned().collect()))
+    }
+
+    /// Applies a watch event. Returns the uid of the build Job that is concerned.
+    pub fn heard(&self, event: &Event<Job>) -> Option<String> {
+        self.jobs().heard(event, |job| (job.into(), Arc::new(job.clone())));
+        concerned(event)
+    }
+
+    /// Applies a watch event. Returns the uid of the build Job that is concerned.
+    pub fn pod_heard(&self, event: &Event<Pod>) -> Option<String> {
+        let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        pods.heard(event, |pod| Arc::new(pod.clone()));
+        concerned(event)
     }
 
     /// Stores a Job that this operator created, before the watch reports it.
     pub(super) fn wrote(&self, job: &Job) {
-        let mut inner = self.lock();
-        inner.jobs.entry(job.name_any()).or_insert_with(|| job.into());
-        if let Some(listed) = inner.listed.as_mut() {
-            listed.insert(job.name_any(), job.into());
+        let mut jobs = self.jobs();
+        let read = || (job.into(), Arc::new(job.clone()));
+        jobs.there.entry(job.name_any()).or_insert_with(read);
+        if let Some(listed) = jobs.listed.as_mut() {
+            listed.insert(job.name_any(), read());
         }
     }
 
     /// Notes that this operator deletes it.
     pub(super) fn deleted(&self, name: &str) {
-        if let Some(job) = self.lock().jobs.get_mut(name) {
+        if let Some((job, _)) = self.jobs().there.get_mut(name) {
             job.ended = true;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn jobs(&self) -> MutexGuard<'_, Reported<(BuilderJob, Arc<Job>)>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn build_of<K: Resource>(object: &K) -> Option<&String> {
+    object.meta().labels.as_ref()?.get(names::BUILD_UID)
+}
+
+fn concerned<K: Resource>(event: &Event<K>) -> Option<String> {
+    match event {
+        Event::Apply(object) | Event::Delete(object) => build_of(object).cloned(),
+        Event::Init | Event::InitApply(_) | Event::InitDone => None,
     }
 }

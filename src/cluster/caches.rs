@@ -41,7 +41,7 @@ pub struct Caches {
     pub services: Cache<Service>,
     /// Build Jobs.
     pub jobs: Cache<Job>,
-    /// Jobs of builder pods.
+    /// Jobs of builder pods, and these pods. Nothing waits for the list of the pods: it only ends builds earlier.
     pub builder_jobs: BuilderJobs,
     /// Pods of apps and builds.
     pub pods: Cache<Pod>,
@@ -176,11 +176,18 @@ impl Caches {
             }
             keys
         };
-        let builders_heard = |event| {
-            self.builder_jobs.heard(&event);
-            self.builders_changed.notify_one();
-            vec![]
+        let of_build = |uid: Option<String>| {
+            let jobs = uid.map(|uid| (self.jobs.all(), uid));
+            let build = jobs
+                .and_then(|(jobs, uid)| jobs.into_iter().find(|job| job.metadata.uid.as_ref() == Some(&uid)));
+            build.and_then(|build| build.project()).into_iter().collect()
         };
+        let builders_heard = |event| {
+            let build = self.builder_jobs.heard(&event);
+            self.builders_changed.notify_one();
+            of_build(build)
+        };
+        let builder_pods_heard = |event| of_build(self.builder_jobs.pod_heard(&event));
         let projects_heard = |event: watcher::Event<ProjectDeployment>| {
             if self.projects.heard(&event) {
                 self.jobs_changed.notify_one(); // Waiting builds may belong to a known project now.
@@ -206,6 +213,7 @@ impl Caches {
             self.feed(children(client, namespace), jobs_heard, &changed),
             self.feed(children(client, namespace), pods_heard, &changed),
             self.feed(builders(client, builds.as_deref(), namespace), builders_heard, &changed),
+            self.feed(builders(client, builds.as_deref(), namespace), builder_pods_heard, &changed),
             self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
             self.feed(logged(maps), |event| self.config_maps.heard(event), &changed),
             self.pack_what_rests(&changed),
@@ -217,18 +225,22 @@ fn is_build(pod: &Pod) -> bool {
     pod.labels().get(names::ROLE).is_some_and(|role| role == names::ROLE_BUILD)
 }
 
-/// The Jobs of builder pods that work for `namespace`, or for all. Without a namespace of `builds`, there are none.
-fn builders(
+/// The Jobs of builder pods that work for `namespace` or for all, or their pods. Without a namespace of `builds`, there are none.
+fn builders<K>(
     client: &Client,
     builds: Option<&str>,
     namespace: Option<&str>,
-) -> impl Stream<Item = watcher::Event<Job>> + use<> {
+) -> impl Stream<Item = watcher::Event<K>> + use<K>
+where
+    K: Trimmed,
+    Decoded<K>: Watched,
+{
     let mut selector = format!("{}={}", names::ROLE, names::ROLE_BUILDER);
     selector
         .extend(namespace.into_iter().flat_map(|namespace| [",", names::BUILD_NAMESPACE, "=", namespace]));
-    let jobs =
+    let events =
         builds.map(|builds| trimmed(client, Some(builds), watcher::Config::default().labels(&selector)));
-    futures::stream::iter(jobs).flatten()
+    futures::stream::iter(events).flatten()
 }
 
 fn children<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = watcher::Event<K>> + use<K>

@@ -54,6 +54,23 @@ pub struct Refused {
 }
 
 impl Error {
+    /// The API server's answer to a request that it read and did not carry out. It says nothing about requests for other
+    /// objects: a policy rejects this one, or a webhook for it does not answer. `None` if the API server has no time, does not
+    /// know who asks, or gave no answer.
+    #[must_use]
+    pub fn of_object(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refused, .. } => Some(&refused.message),
+            Self::Request { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if !matches!(status.code, 401 | 429 | 503 | 504) => {
+                    Some(&status.message)
+                }
+                _ => None,
+            },
+            Self::Conflict { .. } | Self::Malformed { .. } => None,
+        }
+    }
+
     /// The error for a shape that does not parse as its kind.
     #[must_use]
     pub fn malformed(kind: &'static str, error: &serde_json::Error) -> Self {

@@ -135,7 +135,7 @@ fn is_busy(
         Some(repository) => repository == order.repository,
         None => job.metadata.namespace == cleanup.metadata.namespace,
     };
-    let may_name = |job: &Job| match build::job(job, &pods(job)).map(|build| build.state) {
+    let may_name = |job: &Job| match build::job(job, &pods(job), None).map(|build| build.state) {
         _ if !is_finished(job) => true,
         // As long as the Job exists, a record may be created from its report.
         Some(JobState::Built(built)) => built.digest == order.digest,

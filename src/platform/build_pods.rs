@@ -48,12 +48,12 @@ impl Default for BuildPods {
         };
         Self {
             resources: Amounts {
-                requests: of(&[("cpu", "100m"), ("memory", "256Mi")]),
-                limits: of(&[("memory", "4Gi")]),
+                requests: of(&[("cpu", "100m"), ("memory", "256Mi"), ("ephemeral-storage", "0")]),
+                limits: of(&[("memory", "4Gi"), ("ephemeral-storage", "20Gi")]),
             },
             client_resources: Amounts {
-                requests: of(&[("cpu", "50m"), ("memory", "64Mi")]),
-                limits: of(&[("memory", "1Gi")]),
+                requests: of(&[("cpu", "50m"), ("memory", "64Mi"), ("ephemeral-storage", "0")]),
+                limits: of(&[("memory", "1Gi"), ("ephemeral-storage", "10Gi")]),
             },
             node_selector: BTreeMap::new(),
             tolerations: vec![],
@@ -198,6 +198,17 @@ mod tests {
         assert!(why.starts_with("spec.build.timeoutSeconds is 7201"), "{why}");
         assert!(why.contains("at most 7200") && why.contains("build.maxTimeoutSeconds"), "{why}");
         assert_eq!(BuildPods::default().refusal(Some(&wish(json!({ "limits": { "cpu": "64" } })))), None);
+    }
+
+    #[test]
+    fn build_pods_and_builder_pods_have_limits_of_memory_and_disk_by_default() {
+        let pods = BuildPods::default();
+        for resources in [pods.resources(None), pods.client_resources()] {
+            let (requests, limits) = (resources.requests.unwrap(), resources.limits.unwrap());
+            assert!(limits.contains_key("memory") && limits.contains_key("ephemeral-storage"), "{limits:?}");
+            // Without a request, Kubernetes takes the limit as the request.
+            assert!(limits.keys().all(|name| requests.contains_key(name)), "{requests:?}");
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum FailureReason {
     BaseImageUnreachable,
     /// The build daemon did not start or went away.
     BuilderUnavailable,
+    /// The builder pod ended during the build, or its node did: memory, disk, or an eviction.
+    BuilderLost,
     /// The target registry did not answer.
     RegistryUnavailable,
     /// The target registry rejected the push.
@@ -61,12 +63,13 @@ pub enum FailureReason {
 
 impl FailureReason {
     /// Reasons that are never the user's error, in any stage: the build may be retried.
-    pub const FAULTS: [Self; 8] = [
+    pub const FAULTS: [Self; 9] = [
         Self::InvalidOrder,
         Self::BuildSecretMissing,
         Self::WorkspaceFailed,
         Self::BaseImageUnreachable,
         Self::BuilderUnavailable,
+        Self::BuilderLost,
         Self::OutOfMemory,
         Self::OutOfDisk,
         Self::Cancelled,

@@ -227,8 +227,10 @@ async fn builds(
 ) -> Result<Vec<BuildJob>, Error> {
     let mut builds = vec![];
     for job in jobs {
+        let builder = job.uid().and_then(|uid| cluster.caches().builder_jobs.of_build(&uid));
         let read = |pods: &[Arc<Pod>]| {
-            facts::build::job(job, pods).map(|build| facts::build::by_now(build, job, pods, now))
+            let build = facts::build::job(job, pods, builder.as_ref())?;
+            Some(facts::build::by_now(build, job, pods, now))
         };
         let Some(seen) = read(pods) else { continue };
         if matches!(seen.state, JobState::Lost(_)) && is_open(&seen) {

@@ -253,12 +253,20 @@ async fn an_evicted_build_shows_the_nodes_message_and_the_job_replaces_a_disrupt
     assert_eq!(same.name_any(), job.name_any());
     assert_ne!(pod.name_any(), first, "another pod of the same Job");
 
-    let words = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.";
+    let words = "The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 900Mi.";
     end(&world, &pod, json!({ "phase": "Failed", "reason": "Evicted", "message": words })).await;
     let evicted = world.until_ready("shop", "False", "Evicted").await;
     let says = message(&evicted, "Ready");
-    assert!(says.contains(words) && says.contains("disk"), "{says}");
+    assert!(says.contains(words) && says.contains("Free disk on the nodes"), "{says}");
     world.ask("shop", "retry", "@1").await;
+
+    let (_, pod) = world.running_build().await;
+    let words = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.";
+    end(&world, &pod, json!({ "phase": "Failed", "reason": "Evicted", "message": words })).await;
+    let full = world.until_ready("shop", "False", "OutOfDisk").await;
+    let says = message(&full, "Ready");
+    assert!(says.contains(words) && says.contains("ephemeral-storage of build.resources"), "{says}");
+    world.ask("shop", "retry", "@2").await;
     world.finish_build(Built::default()).await;
     world.until_ready("shop", "True", "Serving").await;
 }

@@ -1,9 +1,10 @@
 //! The build queue: suspended Jobs, released oldest first within the limit.
 
 use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt as _;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 use crate::harness::namespaced::PAUSE;
@@ -76,11 +77,7 @@ async fn a_rejected_start_is_reported_and_the_queue_goes_on() {
         "message": "no build of blocked may start",
     });
     world.enforce(&rules, &validation).await;
-    let start = json!({ "spec": { "suspend": false } });
-    let dry = PatchParams { dry_run: true, ..PatchParams::default() };
-    while world.api::<Job>().patch(&blocked, &dry, &Patch::Merge(&start)).await.is_ok() {
-        tokio::time::sleep(PAUSE).await; // A policy takes effect a moment after its creation.
-    }
+    world.until_start_is_rejected(&blocked).await;
 
     world.finish_build(Built::default()).await;
     world.until_ready("third", "False", "Building").await;
@@ -92,4 +89,50 @@ async fn a_rejected_start_is_reported_and_the_queue_goes_on() {
     world.enforce_nothing().await;
     world.finish_build(Built::default()).await;
     world.until_ready("blocked", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_webhook_that_does_not_answer_is_reported_on_its_project_and_the_queue_goes_on() {
+    let world = World::new("webhook-down").await;
+    let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
+    world.apply("first", commit(1)).await;
+    world.running_build().await;
+    world.apply("blocked", commit(2)).await;
+    let blocked = world.until_ready("blocked", "False", "Queued").await.status.unwrap().build.unwrap().id;
+    world.apply("third", commit(3)).await;
+    world.until_ready("third", "False", "Queued").await;
+    let webhooks = Api::<ValidatingWebhookConfiguration>::all(world.client.clone());
+    let webhook = json!({ "metadata": { "name": world.namespace }, "webhooks": [{
+        "name": "down.example.com",
+        "clientConfig": { "url": "https://127.0.0.1:1/" },
+        "rules": [{ "apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["jobs"] }],
+        "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": world.namespace } },
+        "objectSelector": { "matchLabels": { "doce.dev/project": "blocked" } },
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }]});
+    webhooks.create(&PostParams::default(), &serde_json::from_value(webhook).unwrap()).await.unwrap();
+    world.until_start_is_rejected(&blocked).await;
+
+    world.finish_build(Built::default()).await;
+    world.until_ready("third", "False", "Building").await;
+    world.until_says("blocked", &["rejects the start", "failed calling webhook"]).await;
+    webhooks.delete(&world.namespace, &DeleteParams::default()).await.unwrap();
+    world.finish_build(Built::default()).await;
+    world.until_ready("third", "True", "Serving").await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("blocked", "True", "Serving").await;
+}
+
+impl World {
+    /// Waits until the API server rejects the start of this Job: a policy or a webhook takes effect a moment after its
+    /// creation.
+    async fn until_start_is_rejected(&self, job: &str) {
+        let start = json!({ "spec": { "suspend": false } });
+        let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+        while self.api::<Job>().patch(job, &dry, &Patch::Merge(&start)).await.is_ok() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
 }

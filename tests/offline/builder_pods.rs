@@ -71,7 +71,7 @@ fn a_build_pod_with_a_builder_pod_meets_restricted_and_holds_the_key_for_it() {
             (&context["capabilities"]["drop"], &context["seccompProfile"]["type"]),
             (&json!(["ALL"]), &json!("RuntimeDefault"))
         );
-        assert_eq!(container["resources"]["limits"], json!({ "memory": "1Gi" }));
+        assert_eq!(container["resources"]["limits"], json!({ "memory": "1Gi", "ephemeral-storage": "10Gi" }));
     }
     assert_eq!(pod["containers"][0]["readinessProbe"], Value::Null);
     let carried: Order = serde_json::from_str(order(&job)).unwrap();

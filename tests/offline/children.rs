@@ -417,7 +417,7 @@ fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     assert_eq!(template["spec"]["nodeSelector"], json!({ "pool": "builds" }));
     assert_eq!(template["spec"]["tolerations"], json!([{ "key": "builds", "operator": "Exists" }]));
     for container in [&template["spec"]["containers"][0], &template["spec"]["initContainers"][0]] {
-        let limits = json!({ "cpu": "2", "memory": "3Gi" });
+        let limits = json!({ "cpu": "2", "memory": "3Gi", "ephemeral-storage": "20Gi" });
         assert_eq!(container["resources"]["limits"], limits, "a quota requires limits on every container");
     }
     assert!(!job["spec"]["template"]["spec"]["containers"][0]["env"].to_string().contains("3Gi"));

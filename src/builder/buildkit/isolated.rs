@@ -16,13 +16,29 @@ pub(super) fn unavailable(address: &str, why: &str) -> Failure {
     if disk::is_full(why) {
         return disk::full(Stage::Build, "the daemon of the builder pod did not start");
     }
-    let mut place = address.split(['.', ':']);
-    let (pod, namespace) = (place.next().unwrap_or_default(), place.nth(1).unwrap_or_default());
+    let (pod, namespace) = names(address);
     let message = format!(
         "the builder pod {pod} in namespace {namespace} is not usable: {why}. Ask the platform owner to check: kubectl \
          describe job {pod} -n {namespace}"
     );
     Failure::new(Stage::Build, FailureReason::BuilderUnavailable, message)
+}
+
+/// The failure of a build whose builder pod went away. Only the platform owner sees why.
+pub(super) fn lost(address: &str) -> Failure {
+    let (pod, namespace) = names(address);
+    let message = format!(
+        "the builder pod {pod} in namespace {namespace} ended during the build, or its node did. Most often the build \
+         needs more memory or disk than it may use: raise spec.build.resources.limits, or ask the platform owner about \
+         build.resources of the chart and for the reason: kubectl get events -n {namespace}"
+    );
+    Failure::new(Stage::Build, FailureReason::BuilderLost, message)
+}
+
+/// Name and namespace of the builder pod at this address.
+fn names(address: &str) -> (&str, &str) {
+    let mut place = address.split(['.', ':']);
+    (place.next().unwrap_or_default(), place.nth(1).unwrap_or_default())
 }
 
 impl Daemon {

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::tls::{self, Purpose};
-use super::{ALIVE, CONNECT, GONE, KILLS, LINE, READY, SIGN_OF_LIFE};
+use super::{CONNECT, GONE, KILLS, LINE, READY, SIGN_OF_LIFE};
 use crate::protocol::builder_key::BuilderKey;
 
 /// Longest wait for a builder pod that has not started yet. It may have to wait for its image.
@@ -31,11 +31,17 @@ const BUFFER: usize = 64 << 10;
 
 /// An open connection to the builder pod. When it is dropped, the builder pod ends.
 pub(in super::super) struct Tunnel {
-    presence: Arc<Mutex<Presence>>,
-    _tasks: JoinSet<()>,
+    questions: mpsc::Sender<Question>,
+    lost: watch::Receiver<bool>,
+    tasks: JoinSet<()>,
+    /// Ends with the tunnel.
+    _forward: JoinSet<()>,
 }
 
 type Presence = BufReader<TlsStream<TcpStream>>;
+
+/// Where the answer goes: how many programs the kernel ended for memory.
+type Question = oneshot::Sender<u64>;
 
 impl Tunnel {
     /// Waits until the daemon of the builder pod at `address` (`host:port`) answers, and listens at `socket` for clients
@@ -60,27 +66,47 @@ impl Tunnel {
         let presence = present(patience, address, &presence).await?;
         let listener = UnixListener::bind(socket);
         let listener = listener.map_err(|error| format!("cannot listen at {}: {error}", socket.display()))?;
-        let presence = Arc::new(Mutex::new(presence));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(keep(presence.clone()));
-        tasks.spawn(forward(listener, address.to_owned(), buildkit));
-        Ok(Self { presence, _tasks: tasks })
+        let (questions, asked) = mpsc::channel(1);
+        let (tell, lost) = watch::channel(false);
+        let (mut tasks, mut forwards) = (JoinSet::new(), JoinSet::new());
+        tasks.spawn(async move {
+            let broke = keep(presence, asked).await.is_err();
+            tell.send_replace(broke);
+        });
+        forwards.spawn(forward(listener, address.to_owned(), buildkit));
+        Ok(Self { questions, lost, tasks, _forward: forwards })
     }
 
     /// How many programs of the builder pod the kernel ended for memory so far; `None` if the pod does not answer.
     pub(in super::super) async fn kills(&self) -> Option<u64> {
         let asked = async {
-            let mut presence = self.presence.lock().await;
-            presence.write_all(&[KILLS]).await?;
-            presence.flush().await?;
-            line(&mut presence).await
+            let (question, answer) = oneshot::channel();
+            let sent = self.questions.send(question).await;
+            let answer = if sent.is_ok() { answer.await.ok() } else { None };
+            if answer.is_none() {
+                let _ = self.lost.clone().wait_for(|lost| *lost).await; // It is about to say why.
+            }
+            answer
         };
-        tokio::time::timeout(ANSWER, asked).await.ok()?.ok()?.parse().ok()
+        tokio::time::timeout(ANSWER, asked).await.ok()?
+    }
+
+    /// The connection broke: the builder pod or its node is gone.
+    pub(in super::super) fn is_lost(&self) -> bool {
+        *self.lost.borrow()
+    }
+
+    /// Completes when the connection breaks.
+    pub(in super::super) async fn lost(&self) {
+        if self.lost.clone().wait_for(|lost| *lost).await.is_err() {
+            std::future::pending::<()>().await; // It ended without breaking.
+        }
     }
 
     /// Says that the build has ended, so that the builder pod succeeds.
-    pub(in super::super) async fn end(self) {
-        let _ = tokio::time::timeout(ANSWER, async { self.presence.lock().await.shutdown().await }).await;
+    pub(in super::super) async fn end(mut self) {
+        drop(self.questions);
+        let _ = tokio::time::timeout(ANSWER, self.tasks.join_next()).await;
     }
 }
 
@@ -118,8 +144,7 @@ async fn connect(address: &str, settings: &Arc<ClientConfig>) -> std::io::Result
         stream.set_nodelay(true)?;
         TlsConnector::from(settings.clone()).connect(tls::server_name(), stream).await
     };
-    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer");
-    tokio::time::timeout(CONNECT, opened).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(CONNECT, opened).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
 /// One line without its end; empty at the end of the stream.
@@ -129,15 +154,34 @@ async fn line(presence: &mut Presence) -> std::io::Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Sends signs of life until the connection breaks.
-async fn keep(presence: Arc<Mutex<Presence>>) {
+/// Asks for the number of killed programs now and then, as a sign of life of both pods, and whenever there is a question.
+/// Says goodbye when no question can come any more. The error is that of the connection.
+async fn keep(mut presence: Presence, mut questions: mpsc::Receiver<Question>) -> std::io::Result<()> {
     loop {
-        tokio::time::sleep(SIGN_OF_LIFE).await;
-        let mut presence = presence.lock().await;
-        if presence.write_all(&[ALIVE]).await.is_err() || presence.flush().await.is_err() {
-            return; // The builder pod is gone; BuildKit's client fails on its own connection.
+        let question = tokio::select! {
+            question = questions.recv() => match question {
+                Some(question) => Some(question),
+                None => return presence.shutdown().await,
+            },
+            () = tokio::time::sleep(SIGN_OF_LIFE) => None,
+            // It says nothing unasked.
+            _ = presence.fill_buf() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+        };
+        let answered = async {
+            presence.write_all(&[KILLS]).await?;
+            presence.flush().await?;
+            line(&mut presence).await
+        };
+        let answer = tokio::time::timeout(GONE, answered).await.map_err(|_| no_answer())??;
+        let answer = answer.parse().map_err(|_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))?;
+        if let Some(question) = question {
+            let _ = question.send(answer); // Nothing waits for a late answer.
         }
     }
+}
+
+fn no_answer() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer")
 }
 
 /// Passes each connection of BuildKit's client on.

@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::handshakes::{Handshakes, Place};
 use super::tls::{self, Purpose};
-use super::{ALIVE, CONNECT, GONE, KILLS, LINE, READY};
+use super::{CONNECT, GONE, KILLS, LINE, READY};
 use crate::builder::oom_kills;
 use crate::protocol::builder_key::BuilderKey;
 use crate::text::bounded;
@@ -21,8 +23,11 @@ use crate::text::bounded;
 /// Longest wait for the client. Its pod may have to wait for its image.
 const FIRST_CONTACT: Duration = Duration::from_mins(5);
 
-/// Connections at a time. A solve has two or three.
+/// Connections of the client at a time. A solve has two or three.
 const CONNECTIONS: usize = 128;
+
+/// Connections at a time that have yet to prove that they have the key.
+const HANDSHAKES: usize = 256;
 
 /// Buffer of each direction of a connection, in bytes.
 const BUFFER: usize = 64 << 10;
@@ -70,6 +75,7 @@ struct Shared {
     daemon: watch::Receiver<State>,
     socket: PathBuf,
     contacts: mpsc::Sender<Contact>,
+    places: Arc<Semaphore>,
 }
 
 /// Serves the client of this key until it is gone. `socket` is the daemon's.
@@ -81,7 +87,8 @@ pub(in super::super) async fn serve(
 ) -> Result<End, rustls::Error> {
     let acceptor = TlsAcceptor::from(Arc::new(tls::builder_side(key)?));
     let (contacts, contacted) = mpsc::channel(CONNECTIONS);
-    let shared = Shared { acceptor, daemon, socket: socket.to_owned(), contacts };
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let shared = Shared { acceptor, daemon, socket: socket.to_owned(), contacts, places };
     tokio::select! {
         end = last_client_gone(contacted) => Ok(end),
         () = accept(listener, &shared) => Ok(End::Lost),
@@ -104,31 +111,34 @@ async fn last_client_gone(mut contacts: mpsc::Receiver<Contact>) -> End {
 }
 
 async fn accept(listener: TcpListener, shared: &Shared) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let handshakes = Handshakes::new(HANDSHAKES);
+    let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await; // Too many open files, for example.
             continue;
         };
-        // Without a place, the connection is closed: the client of this build tries again.
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            answer(stream, &shared).await;
-        });
+        let (place, shared) = (handshakes.enter(peer.ip()), shared.clone());
+        connections.spawn(async move { answer(stream, place, &shared).await });
+        while connections.try_join_next().is_some() {}
     }
 }
 
-async fn answer(stream: TcpStream, shared: &Shared) {
-    match open(&shared.acceptor, stream).await {
-        Some((Purpose::BuildKit, client)) => pass(client, shared.daemon.clone(), &shared.socket).await,
-        Some((Purpose::Presence, client)) => {
+async fn answer(stream: TcpStream, mut place: Place, shared: &Shared) {
+    let opened = tokio::select! {
+        opened = open(&shared.acceptor, stream) => opened,
+        () = place.taken() => None,
+    };
+    drop(place);
+    // Without a place, the connection is closed: BuildKit's client tries again.
+    let Some((opened, _place)) = opened.zip(shared.places.clone().try_acquire_owned().ok()) else { return };
+    match opened {
+        (Purpose::BuildKit, client) => pass(client, shared.daemon.clone(), &shared.socket).await,
+        (Purpose::Presence, client) => {
             let _ = shared.contacts.send(Contact::Came).await;
             let end = stay(client, shared.daemon.clone()).await;
             let _ = shared.contacts.send(Contact::Left(end)).await;
         }
-        None => {}
     }
 }
 
@@ -159,7 +169,6 @@ async fn stay(mut client: TlsStream<TcpStream>, mut daemon: watch::Receiver<Stat
         let mut sent = [0];
         match tokio::time::timeout(GONE, client.read(&mut sent)).await {
             Ok(Ok(0)) => return End::Done, // TLS tells a goodbye from a connection that broke, which is an error.
-            Ok(Ok(_)) if sent == [ALIVE] => {}
             Ok(Ok(_)) if sent == [KILLS] => {
                 let answer = format!("{}\n", oom_kills::ended());
                 if client.write_all(answer.as_bytes()).await.is_err() || client.flush().await.is_err() {

@@ -124,7 +124,7 @@ fn counted(attempts: Attempts, job: &BuildJob) -> Option<Attempts> {
 
 /// Reasons that are faults at first, because another node or another hour may be enough. A build that always needs more than
 /// it may have ends for the same reason again and again.
-const ENDS: [&str; 3] = ["OutOfMemory", "OutOfDisk", "BuildTimeout"];
+const ENDS: [&str; 4] = ["OutOfMemory", "OutOfDisk", "BuildTimeout", "BuilderLost"];
 
 /// After so many of them in a row, the build has failed.
 const MOST_ALIKE: u32 = 5;

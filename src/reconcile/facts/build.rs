@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::observed::{BuildJob, JobState};
+use crate::crd::conditions::Reason;
 use crate::desired::names;
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::Record;
@@ -23,8 +24,11 @@ const PLACE: SignedDuration = SignedDuration::from_mins(1);
 /// Reason of a build that was terminated before its own time was over, because it had waited too long for its node.
 const CANCELLED: &str = "Cancelled";
 
+/// The Job of the builder pod of a build, and its pods.
+pub type Builder = (Arc<Job>, Vec<Arc<Pod>>);
+
 /// Reads a Job; none if the annotations that say what it builds are gone.
-pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
+pub fn job(job: &Job, pods: &[Arc<Pod>], builder: Option<&Builder>) -> Option<BuildJob> {
     let annotation = |name: &str| job.annotations().get(name).map(String::as_str);
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();
     let status = job.status.as_ref();
@@ -34,7 +38,12 @@ pub fn job(job: &Job, pods: &[Arc<Pod>]) -> Option<BuildJob> {
     let finished = ended_at(job, &pods, &state);
     let started = status.and_then(|status| status.start_time.as_ref()).map(|time| time.0);
     let trouble = Some(()).filter(|()| runs).and_then(|()| trouble::of_running(job, &pods));
-    let waits_since = trouble.as_ref().and(started).map(|started| newest(&pods).unwrap_or(started));
+    // A pod that was evicted did run. Its Job replaces it.
+    let waits = trouble.as_ref().filter(|trouble| trouble.reason != Reason::Evicted.name());
+    let waits_since = waits.and(started).map(|started| newest(&pods).unwrap_or(started));
+    let of_builder = builder.filter(|_| runs && trouble.is_none()).and_then(trouble::of_builder);
+    let (trouble, waits_since) =
+        of_builder.map_or((trouble, waits_since), |(trouble, since)| (Some(trouble), Some(since)));
     Some(BuildJob {
         name: job.name_any(),
         of: names::parse_build_of(annotation(names::BUILD_OF)?)?,

@@ -152,7 +152,7 @@ fn faults_of_one_kind_become_a_verdict_after_five_attempts_in_a_row() {
         }
         attempts
     };
-    for reason in ["OutOfMemory", "OutOfDisk", "BuildTimeout"] {
+    for reason in ["OutOfMemory", "OutOfDisk", "BuildTimeout", "BuilderLost"] {
         assert!(ends(&[reason; 4]).failed.is_none(), "{reason}");
         let over = ends(&[reason; 5]);
         assert!(over.failed.unwrap().message.contains("5 attempts in a row"), "{reason}");

@@ -88,6 +88,35 @@ async fn a_client_with_another_key_or_none_reaches_nothing() {
 }
 
 #[tokio::test]
+async fn strangers_that_open_connections_and_say_nothing_do_not_keep_the_client_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, _end) = builder(dir.path(), key(1), ready()).await;
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    let mut strangers = vec![];
+    for number in 0..400_u32 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        let own = std::net::Ipv4Addr::from(0x7f00_0002 + number % 4);
+        socket.bind((own, 0).into()).unwrap();
+        strangers.push(socket.connect((std::net::Ipv4Addr::LOCALHOST, port).into()).await.unwrap());
+    }
+    let tunnel = Tunnel::open_within(Duration::ZERO, &address, &key(1), &client_socket(dir.path())).await;
+    assert!(tunnel.unwrap().kills().await.is_some());
+}
+
+#[tokio::test]
+async fn the_client_learns_that_the_builder_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, end) = builder(dir.path(), key(1), ready()).await;
+    let tunnel = Tunnel::open(&address, &key(1), &client_socket(dir.path())).await.unwrap();
+    assert!(tunnel.kills().await.is_some() && !tunnel.is_lost());
+    end.abort();
+    assert!(end.await.unwrap_err().is_cancelled());
+    tunnel.lost().await;
+    assert_eq!(tunnel.kills().await, None);
+    assert!(tunnel.is_lost());
+}
+
+#[tokio::test]
 async fn an_impostor_with_another_key_is_not_used() {
     let dir = tempfile::tempdir().unwrap();
     let (address, _end) = builder(dir.path(), key(2), ready()).await;

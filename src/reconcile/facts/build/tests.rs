@@ -33,7 +33,7 @@ fn unscheduled() -> Arc<Pod> {
 
 fn seen(pods: &[Arc<Pod>], second: i64) -> BuildJob {
     let started = started();
-    by_now(job(&started, pods).unwrap(), &started, pods, at(second))
+    by_now(job(&started, pods, None).unwrap(), &started, pods, at(second))
 }
 
 #[test]
@@ -60,6 +60,78 @@ fn a_pod_that_runs_or_waits_without_a_reason_gets_its_full_deadline() {
         let pod = pod(&json!({ "phase": "Running", "containerStatuses": [container] }));
         assert_eq!(seen(&[pod], 1099).state, JobState::Running);
     }
+}
+
+fn evicted(words: &str) -> Arc<Pod> {
+    pod(&json!({ "phase": "Failed", "reason": "Evicted", "message": words }))
+}
+
+#[test]
+fn an_evicted_build_keeps_its_place_for_the_pod_that_replaces_it() {
+    let seen = seen(&[evicted("The node was low on resource: memory.")], 1061);
+    assert_eq!((&seen.state, seen.cutoff), (&JobState::Running, Some(at(1070))));
+    assert_eq!(seen.trouble.unwrap().reason, "Evicted");
+}
+
+#[test]
+fn a_pod_that_exceeds_its_limit_of_disk_is_out_of_disk_and_one_on_a_full_node_is_evicted() {
+    let reason = |words: &str| {
+        let mut ended = started();
+        let condition = json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded" }]);
+        ended.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
+        let JobState::Lost(why) = job(&ended, &[evicted(words)], None).unwrap().state else {
+            panic!("{words}")
+        };
+        assert!(why.message.contains(words.trim()), "{}", why.message);
+        why.reason
+    };
+    for words in [
+        "Usage of EmptyDir volume \"workspace\" exceeds the limit \"10Gi\". ",
+        "Container build exceeded its local ephemeral storage limit \"10Gi\". ",
+        "Pod ephemeral local storage usage exceeds the total limit of containers 10Gi. ",
+    ] {
+        assert_eq!(reason(words), "OutOfDisk");
+    }
+    assert_eq!(
+        reason("The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi."),
+        "Evicted"
+    );
+}
+
+/// The Job of a builder pod, started at second 1,000, with these pods.
+fn builder(active: i32, pods: Vec<Arc<Pod>>) -> Builder {
+    let job = json!({
+        "metadata": { "name": "builder-1a", "namespace": "doce-builds" },
+        "status": { "startTime": at(1000), "active": active },
+    });
+    (Arc::new(serde_json::from_value(job).unwrap()), pods)
+}
+
+#[test]
+fn a_build_whose_builder_pod_does_not_run_gives_its_place_back_too_with_the_reason() {
+    let runs = json!({ "name": "build", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                       "state": { "running": {} } });
+    let pods = [pod(&json!({ "phase": "Running", "containerStatuses": [runs] }))];
+    let seen = |builder: &Builder, second| {
+        let started = started();
+        by_now(job(&started, &pods, Some(builder)).unwrap(), &started, &pods, at(second))
+    };
+    for (builder, reason, words) in [
+        (
+            builder(1, vec![unscheduled()]),
+            "Unschedulable",
+            "builder pod builder-1a in namespace doce-builds: no node",
+        ),
+        (builder(0, vec![]), "PodForbidden", "rejected the builder pod builder-1a"),
+    ] {
+        let early = seen(&builder, 1059);
+        assert_eq!((&early.state, early.trouble.unwrap().reason.as_str()), (&JobState::Running, reason));
+        let JobState::Lost(why) = seen(&builder, 1060).state else { panic!("{reason}") };
+        assert!(why.reason == reason && why.message.contains(words), "{}", why.message);
+    }
+    let works = builder(1, pods.to_vec());
+    assert_eq!(seen(&works, 1061).trouble, None);
+    assert_eq!(seen(&builder(1, vec![evicted("The node was low on resource: memory.")]), 1061).trouble, None);
 }
 
 /// A pod whose build container ended at second 1,050.
@@ -94,7 +166,7 @@ fn a_report_counts_only_once_the_start_of_its_job_is_known() {
     let mut unstarted = started();
     unstarted.status = None;
     let built = [reported(&Report::Built(Built::default()), 0)];
-    assert_eq!(job(&unstarted, &built).unwrap().state, JobState::Running);
+    assert_eq!(job(&unstarted, &built, None).unwrap().state, JobState::Running);
 }
 
 #[test]
@@ -105,7 +177,7 @@ fn the_end_of_a_build_is_the_same_before_and_after_its_job_has_a_condition() {
     ended.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
     ended.status.as_mut().unwrap().completion_time =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1053)));
-    let (before, after) = (job(&started(), &pods).unwrap(), job(&ended, &pods).unwrap());
+    let (before, after) = (job(&started(), &pods, None).unwrap(), job(&ended, &pods, None).unwrap());
     assert!(before.closes && !after.closes);
     assert_eq!(BuildJob { closes: false, ..before }, after);
 }
@@ -115,11 +187,11 @@ fn a_report_in_a_suspended_or_deleted_job_waits_for_what_follows() {
     let pods = [reported(&Report::Built(Built::default()), 0)];
     let mut suspended = started();
     suspended.spec.as_mut().unwrap().suspend = Some(true);
-    assert_eq!(job(&suspended, &pods).unwrap().state, JobState::Queued);
+    assert_eq!(job(&suspended, &pods, None).unwrap().state, JobState::Queued);
     let mut deleted = started();
     deleted.metadata.deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1051)));
-    assert_eq!(job(&deleted, &pods).unwrap().state, JobState::Ending);
+    assert_eq!(job(&deleted, &pods, None).unwrap().state, JobState::Ending);
 }
 
 #[test]
@@ -137,9 +209,9 @@ fn a_pod_deleted_by_its_deadline_counts_as_ended_before_its_job_reports_it() {
 fn a_very_short_deadline_leaves_one_second_before_the_last_words() {
     let mut short = started();
     short.spec.as_mut().unwrap().active_deadline_seconds = Some(1);
-    assert_eq!(job(&short, &[]).unwrap().cutoff, Some(at(1001)));
+    assert_eq!(job(&short, &[], None).unwrap().cutoff, Some(at(1001)));
     short.status = None;
-    assert_eq!(job(&short, &[]).unwrap().cutoff, None, "it has not started");
+    assert_eq!(job(&short, &[], None).unwrap().cutoff, None, "it has not started");
 }
 
 /// Whether the Job of the only lookup, which resolved to commit `c1`, is open.
@@ -159,7 +231,7 @@ fn answered_is_open(record: Option<(&str, bool)>, failed: bool) -> bool {
         let facts = crate::memory::record::Facts { source, key: Some("k1".to_owned()), ..Default::default() };
         ("v1".to_owned(), Record { facts, image: image.then(Default::default), ..Record::default() })
     });
-    let mut job = job(&started(), &[]).unwrap();
+    let mut job = job(&started(), &[], None).unwrap();
     job.of = BuildTarget::Lookup(1);
     is_open(Some(&ledger), &records.into_iter().collect(), &job)
 }

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::super::pod::waiting;
+use super::{Builder, newest};
 use crate::crd::conditions::Reason;
 use crate::desired::{builder_job, names};
 use crate::reconcile::observed::Trouble;
@@ -14,6 +15,9 @@ use crate::text::bounded;
 
 /// Maximum length of a message of Kubernetes that is passed on, in bytes.
 const MAX_WORDS: usize = 500;
+
+/// Words of the kubelet about a pod that exceeded its limit of disk (Kubernetes 1.35, `eviction_manager.go`).
+const OVER_ITS_LIMIT: [&str; 3] = ["exceeds the limit", "exceeds the total limit", "exceeded its local"];
 
 fn trouble(reason: Reason, message: String) -> Trouble {
     Trouble { reason: reason.name().to_owned(), message }
@@ -31,6 +35,23 @@ pub(super) fn of_running(job: &Job, pods: &[&Pod]) -> Option<Trouble> {
         _ => trouble(Reason::BuildFault, format!("its pod is waiting: {}: {}", why.reason, why.message)),
     });
     here.or_else(|| alive().all(|pod| put_out(pod).is_some()).then(|| evicted(pods)).flatten())
+}
+
+/// Why the builder pod of a build does not run, and since when, if Kubernetes gives a reason or never created it.
+pub(super) fn of_builder((job, pods): &Builder) -> Option<(Trouble, Timestamp)> {
+    let started = job.status.as_ref()?.start_time.as_ref()?.0;
+    let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).collect();
+    let why = of_running(job, &pods).filter(|why| why.reason != Reason::Evicted.name())?;
+    let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+    let message = if pods.is_empty() {
+        format!(
+            "A quota or admission policy of namespace {namespace} rejected the builder pod {name}. Ask the platform owner to \
+             check: kubectl describe job {name} -n {namespace}"
+        )
+    } else {
+        format!("builder pod {name} in namespace {namespace}: {}", why.message)
+    };
+    Some((Trouble { message, ..why }, newest(&pods).unwrap_or(started)))
 }
 
 /// Why the build ended without a report.
@@ -171,9 +192,17 @@ fn out_of_memory(job: &Job) -> Trouble {
     trouble(Reason::OutOfMemory, message)
 }
 
-/// A node evicted a pod, because the node lacks disk or memory.
+/// A node evicted a pod, because the node lacks disk or memory, or because the pod exceeded its own limit of disk.
 fn evicted(pods: &[&Pod]) -> Option<Trouble> {
     let words = pods.iter().find_map(|pod| put_out(pod))?;
+    if OVER_ITS_LIMIT.iter().any(|over| words.contains(over)) {
+        let message = format!(
+            "the build needs more disk than its pod may use ({}). Make the source or the image smaller, or ask the platform \
+             owner to raise the ephemeral-storage of build.resources and build.clientResources of the chart",
+            bounded(words.trim(), MAX_WORDS)
+        );
+        return Some(trouble(Reason::OutOfDisk, message));
+    }
     let message = format!(
         "the node evicted its pod ({}). A build needs disk for its source, its layers and its caches. Free disk on the \
          nodes, or ask the platform owner for other nodes (build.nodeSelector of the chart)",
