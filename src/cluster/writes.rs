@@ -65,7 +65,7 @@ impl Cluster {
         self.create(project, &job, &self.caches.jobs).await
     }
 
-    /// Creates the Job of a builder pod. If one of that name exists, the watch is about to report it.
+    /// Creates the Job of a builder pod. It is a conflict if one of that name exists, which the watch is about to report.
     pub async fn create_builder(&self, object: &Job) -> Result<(), Error> {
         let namespace = object.namespace().unwrap_or_default();
         match self.post(&namespace, object).await {
@@ -73,7 +73,6 @@ impl Cluster {
                 self.caches.builder_jobs.wrote(&written);
                 Ok(())
             }
-            Err(kube::Error::Api(status)) if status.code == 409 && status.is_already_exists() => Ok(()),
             Err(error) => {
                 Err(Error::sort(&format!("create Job {} in {namespace}", object.name_any()), error))
             }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::protocol::order::Profile;
 use futures::FutureExt as _;
 
 use crate::call::Call;
@@ -62,6 +63,7 @@ pub(crate) struct Lived {
 struct Crew<'a> {
     world: &'a World,
     plan: Option<&'a Plan>,
+    profile: Profile,
     log: Arc<Log>,
     at_work: Mutex<Option<Operator>>,
 }
@@ -72,7 +74,7 @@ impl Crew<'_> {
         for number in 0.. {
             let wire =
                 |config, journal: &Journal| Wire::new(&self.log, self.plan, number, journal).client(config);
-            let options = Options { sees_all: true, ..Options::default() };
+            let options = Options { sees_all: true, profile: self.profile, ..Options::default() };
             let operator = Operator::start_through(self.world, options, wire).await;
             let journal = operator.journal.clone();
             *self.at_work.lock().unwrap() = Some(operator);
@@ -101,7 +103,8 @@ pub(crate) async fn live(
     world.patience = PATIENCE;
     recorder.follow(&world.namespace);
     let log = Arc::<Log>::default();
-    let crew = Crew { world: &world, plan, log: log.clone(), at_work: Mutex::default() };
+    let profile = workload.profile;
+    let crew = Crew { world: &world, plan, profile, log: log.clone(), at_work: Mutex::default() };
     let mut settled = None;
     let course = AssertUnwindSafe(course(workload, whole, &crew, &mut settled)).catch_unwind();
     let ended = course.await;

@@ -1,15 +1,18 @@
 //! The lives that faults hit: the stories of the harness, and those that only faults make interesting.
 
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::protocol::order::Profile;
 use futures::FutureExt as _;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::harness::cleanups::{outside, suspended};
 use crate::harness::inits::migrating;
 use crate::harness::stories::{self, Part, Story};
-use crate::harness::{Built, World, behaving, prebuilt};
+use crate::harness::{Built, World, behaving, commit, prebuilt};
 
 /// A life of the project `shop`.
 #[derive(Clone, Copy)]
@@ -20,6 +23,8 @@ pub(crate) struct Workload {
     pub before: Option<Part>,
     /// The part that faults disturb.
     pub then: Part,
+    /// How its builds run.
+    pub profile: Profile,
     /// True if a user deletes the project when a fault strikes, or at the end.
     pub deleted_when_struck: bool,
 }
@@ -30,6 +35,7 @@ pub(crate) fn all() -> Vec<Workload> {
         name: story.name,
         before: story.before,
         then: story.then,
+        profile: Profile::Rootless,
         deleted_when_struck: false,
     };
     let stories = [
@@ -49,7 +55,8 @@ pub(crate) fn all() -> Vec<Workload> {
         &INIT_COMMAND,
     ];
     let early = Workload { name: "deleted-early", deleted_when_struck: true, ..told(&stories::FIRST_DEPLOY) };
-    stories.into_iter().map(told).chain([early]).collect()
+    let isolated = Workload { profile: Profile::Isolated, ..told(&ISOLATED) };
+    stories.into_iter().map(told).chain([early, isolated]).collect()
 }
 
 /// A version crashes, and a good one follows.
@@ -166,6 +173,32 @@ const INIT_COMMAND: Story = Story {
             let pod = world.init_pod("").await;
             world.end_init(&pod, 0, "").await;
             world.settled_as("True", "Serving", 2, 1).await;
+        }
+        .boxed()
+    },
+};
+
+/// The first deploy with a builder pod, which is lost once.
+const ISOLATED: Story = Story {
+    name: "isolated",
+    before: None,
+    then: |world| {
+        async {
+            let builds = world.builds().await;
+            world.apply("shop", commit(1)).await;
+            let (build, _) = world.running_build().await;
+            let labels = format!("doce.dev/build-uid={}", build.uid().unwrap());
+            let lives =
+                |pod: &Pod| pod.status.iter().any(|status| status.phase.as_deref() == Some("Running"));
+            let of_build = |what| builds.until_labelled::<Pod>(&labels, what, |pods| pods.iter().any(lives));
+            let lost = of_build("a builder pod").await.remove(0).name_any();
+            let failed = Patch::Merge(json!({ "status": { "phase": "Failed" } }));
+            builds.api::<Pod>().patch_status(&lost, &PatchParams::default(), &failed).await.unwrap();
+            of_build("another builder pod").await;
+            world.finish_build(Built::default()).await;
+            world.settled_as("True", "Serving", 1, 1).await;
+            builds.until_labelled::<Job>("doce.dev/role=builder", "no Job is left", <[_]>::is_empty).await;
+            builds.leave().await;
         }
         .boxed()
     },
