@@ -44,7 +44,7 @@ impl Held {
         world.install(&policies).await;
         let config = as_user(&world.user(None), "system:masters").await;
         let (thief, uid) = (Client::try_from(config).unwrap(), "uid-1".to_owned());
-        let held = Self { thief, world, builds, policies, uid };
+        let held = Self { world, builds, thief, policies, uid };
         for (rule, object) in held.probes() {
             let waited = tokio::time::timeout(SOON, async {
                 while held.create(&object).await.is_ok() {
