@@ -3,6 +3,7 @@
 
 pub mod build_pods;
 pub mod copied;
+mod daemon_secret;
 mod repository;
 
 use crate::protocol::builder_key::{BUILDER_PORT, BuilderKey};

@@ -9,6 +9,8 @@
 #[allow(dead_code, reason = "the chaos tests use the rest")]
 mod harness;
 
+#[path = "control_plane/admission.rs"]
+mod admission;
 #[path = "control_plane/apply.rs"]
 mod apply;
 #[path = "control_plane/at_rest.rs"]

@@ -12,6 +12,8 @@ mod offline {
     mod security_page;
 }
 
+#[path = "offline/admission.rs"]
+mod admission;
 #[path = "offline/adoption.rs"]
 mod adoption;
 #[path = "offline/builder_pods.rs"]

@@ -2,6 +2,7 @@
 
 mod altered;
 mod cleanup;
+mod daemon_secret;
 mod deployment;
 mod dry_run;
 mod init;
@@ -58,6 +59,9 @@ pub async fn act(
     observed: &Observed,
     step: Step,
 ) -> Result<Outcome, Error> {
+    if let Some(refusal) = daemon_secret::refusal(context.platform, project, observed, &step) {
+        return Ok(Outcome::Refused(refusal));
+    }
     let (child, done) = match step {
         Step::WriteLedger(ledger) => {
             (Child::Ledger, write_ledger(context.cluster, project, observed, &ledger).await)

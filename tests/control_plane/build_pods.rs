@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::harness::reading::message;
-use crate::harness::{Built, Operator, Options, World, commit, condition, is};
+use crate::harness::{Built, Operator, Options, World, branch, commit, condition, is, prebuilt};
 
 /// A retry delay that outlasts the test.
 const PATIENT: u32 = 300;
@@ -128,6 +128,67 @@ async fn a_restricted_namespace_admits_the_build_pod_of_a_remote_daemon() {
     world.apply("shop", commit(1)).await;
     world.finish_build(Built::default()).await;
     world.until_ready("shop", "True", "Serving").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_spec_that_names_the_secret_of_the_remote_daemon_stalls_and_the_live_version_serves() {
+    let world = World::new("remote-secret").await;
+    let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
+    let operator = Operator::start_with(&world, options).await;
+    let live = world.serve("shop", prebuilt(1)).await;
+
+    let mut builds = commit(2);
+    builds["source"]["git"]["secretRef"] = json!({ "name": "buildkit" });
+    let mut looks_up = branch("main");
+    looks_up["build"]["secrets"] =
+        json!([{ "id": "KEY", "secretRef": { "name": "buildkit", "key": "tls.key" } }]);
+    let mut runs = prebuilt(2);
+    runs["run"]["volumes"] = json!([{ "name": "x", "mountPath": "/x", "secret": { "name": "buildkit" } }]);
+    for (spec, field) in [
+        (builds, "spec.source.git.secretRef"),
+        (looks_up, "spec.build.secrets[0].secretRef"),
+        (runs, "spec.run.volumes[0].secret"),
+    ] {
+        world.apply("shop", spec).await;
+        let refused = world.until_says("shop", &[field]).await;
+        let says = message(&refused, "Ready");
+        assert!(says.starts_with(&format!("{field} names the Secret buildkit")), "{says}");
+        assert!(says.contains("build.remote.secretName") && says.ends_with("Name another Secret"), "{says}");
+        assert!(
+            is(&refused, "Ready", "False", "InvalidSpec") && is(&refused, "Stalled", "True", "InvalidSpec")
+        );
+        assert!(is(&refused, "Available", "True", "Serving"));
+        assert_eq!(refused.status.unwrap().version.as_ref(), Some(&live));
+    }
+    operator.journal.at_rest().await;
+    assert!(world.list::<Job>().await.is_empty(), "no pod got it");
+    let mut own = prebuilt(2);
+    own["run"]["volumes"] = json!([{ "name": "x", "mountPath": "/x", "secret": { "name": "own" } }]);
+    world.serve("shop", own).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_version_from_before_the_profile_remote_that_names_the_secret_gets_no_new_pods() {
+    let world = World::new("remote-recorded").await;
+    let operator = Operator::start(&world).await;
+    let mut spec = prebuilt(1);
+    spec["run"]["env"] =
+        json!([{ "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "buildkit", "key": "tls.key" } } }]);
+    let first = world.serve("shop", spec).await;
+    for n in [2, 3] {
+        world.serve("shop", prebuilt(n)).await; // Its ReplicaSet is gone, its record stays.
+    }
+    world.until_sets(2).await;
+    operator.stop().await;
+    let options = Options { remote: Some("tcp://buildkitd.builds.svc:1234"), ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    world.annotate("shop", "doce.dev/rollback", &format!("{first}@1")).await;
+    let refused = world.until_ready("shop", "False", "InvalidSpec").await;
+    let says = message(&refused, "Ready");
+    assert!(says.starts_with(&format!("Version {first} names the Secret buildkit")), "{says}");
+    assert!(is(&refused, "Available", "True", "Serving"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,11 @@
 use doce_operator::desired::builder_job::key;
 use doce_operator::protocol::order::Profile;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::harness::{Built, Operator, Options, World, branch, commit};
@@ -155,4 +158,31 @@ async fn a_builder_pod_that_a_quota_rejects_is_created_when_there_is_room() {
     builds.delete::<ResourceQuota>("none").await;
     until_builders_of(&builds, &[&build]).await;
     assert!(operator.runs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn the_api_server_accepts_the_policy_that_closes_its_own_addresses_to_build_steps() {
+    let world = World::new("isolated-egress").await;
+    let builds = world.builds().await;
+    // Helm asks this cluster.
+    let more = ["--dry-run=server", "--set", "build.createNamespace=false,crds.install=false"];
+    let objects = world.rendered("templates/builds.yaml", &more);
+    let policies: Vec<_> = objects
+        .into_iter()
+        .filter(|object| object.types.as_ref().is_some_and(|types| types.kind == "NetworkPolicy"))
+        .collect();
+    world.install(&policies).await;
+    let policy = builds.get::<NetworkPolicy>("doce-builders-egress").await;
+    let text = json!(policy.spec).to_string();
+    let services = Api::<Service>::namespaced(world.client.clone(), "default");
+    let address = services.get("kubernetes").await.unwrap().spec.unwrap().cluster_ip.unwrap();
+    assert!(text.contains(&format!("\"{address}/32\"")), "{text}");
+    let slices = Api::<EndpointSlice>::namespaced(world.client.clone(), "default");
+    let slices = slices.list(&ListParams::default().labels("kubernetes.io/service-name=kubernetes")).await;
+    for address in
+        slices.unwrap().items.iter().flat_map(|slice| &slice.endpoints).flat_map(|end| &end.addresses)
+    {
+        assert!(text.contains(&format!("\"{address}/32\"")), "{address}: {text}");
+    }
 }

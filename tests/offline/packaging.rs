@@ -296,6 +296,39 @@ fn only_the_namespace_of_builds_admits_privileged_pods_and_only_build_pods_reach
 }
 
 #[test]
+fn build_steps_reach_neither_the_metadata_of_clouds_nor_anything_of_kube_system_but_dns() {
+    let all = documents(&read("manifests/install.yaml"));
+    let named = |object: &&Value| {
+        object["kind"] == "NetworkPolicy" && object["metadata"]["name"] == "doce-builders-egress"
+    };
+    let policy = all.iter().find(named).expect("the policy");
+    assert_eq!(policy["metadata"]["namespace"], "doce-builds");
+    let spec = &policy["spec"];
+    assert_eq!(spec["podSelector"]["matchLabels"]["doce.dev/role"], "builder");
+    assert_eq!(spec["policyTypes"].as_sequence().unwrap(), &["Egress"]);
+    let rules = spec["egress"].as_sequence().unwrap();
+    let [dns, pods, addresses] = &rules[..] else { panic!("{rules:?}") };
+    let ports = dns["ports"].as_sequence().unwrap().iter();
+    assert!(dns["to"].is_null() && ports.clone().all(|port| port["port"] == 53), "{dns:?}");
+    let selector = &pods["to"][0]["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!((&selector["operator"], &selector["values"][0]), (&"NotIn".into(), &"kube-system".into()));
+    let blocks: Vec<(&str, Vec<&str>)> = addresses["to"]
+        .as_sequence()
+        .unwrap()
+        .iter()
+        .map(|peer| {
+            let except = peer["ipBlock"]["except"].as_sequence().unwrap().iter();
+            (peer["ipBlock"]["cidr"].as_str().unwrap(), except.map(|cidr| cidr.as_str().unwrap()).collect())
+        })
+        .collect();
+    let expected = [
+        ("0.0.0.0/0", vec!["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32"]),
+        ("::/0", vec!["fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128"]),
+    ];
+    assert_eq!(blocks, expected);
+}
+
+#[test]
 fn no_template_names_secrets_or_a_wildcard() {
     for path in files(&root().join("charts/doce-operator/templates"), "yaml") {
         let text = fs::read_to_string(&path).unwrap();

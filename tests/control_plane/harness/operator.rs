@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 
 use super::World;
 use super::door::Journal;
-use super::setup::GROUP;
+use super::setup::{ACCOUNT, GROUP};
 
 /// Settings that differ between tests.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl Operator {
     ) -> Self {
         let journal = Journal::default();
         let user = world.user(options.name);
-        let client = client(as_user(&user).await, &journal);
+        let client = client(as_user(&user, GROUP).await, &journal);
         let config = settings(world, &options);
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
@@ -175,20 +175,20 @@ impl World {
         format!("{}-builds", self.namespace)
     }
 
-    /// The user of an operator of this test.
+    /// The user of an operator of this test: a `ServiceAccount`, as in a cluster.
     pub(crate) fn user(&self, name: Option<&str>) -> String {
-        let name = name.iter().flat_map(|name| [":", name]).collect::<String>();
-        format!("operator:{}{name}", self.namespace)
+        let name = name.iter().flat_map(|name| ["-", name]).collect::<String>();
+        format!("system:serviceaccount:{}:{ACCOUNT}{name}", self.namespace)
     }
 }
 
-/// Client settings for this user, with the rights of the chart.
-async fn as_user(user: &str) -> kube::Config {
+/// Client settings for this user in this group.
+pub(crate) async fn as_user(user: &str, group: &str) -> kube::Config {
     let mut config = Box::pin(kube::Config::infer()).await.unwrap();
     let header = |name: &'static str, value: &str| {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
-    config.headers = vec![header("impersonate-user", user), header("impersonate-group", GROUP)];
+    config.headers = vec![header("impersonate-user", user), header("impersonate-group", group)];
     config
 }
 

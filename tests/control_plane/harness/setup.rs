@@ -1,4 +1,4 @@
-//! Installs the CRD and the rights from the chart once per test run, as rendered by real Helm.
+//! Installs the CRD, the rights and the admission policies from the chart once per test run, as rendered by real Helm.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,8 +16,14 @@ use tokio::sync::OnceCell;
 use super::World;
 use super::namespaced::PAUSE;
 
+/// The name of the operator's `ServiceAccount` in these tests.
+pub(crate) const ACCOUNT: &str = "doce-operator";
+
 /// The group of every operator of these tests.
 pub(crate) const GROUP: &str = "doce-test:operators";
+
+/// The kind of the admission policies, for which the chart asks the cluster.
+const POLICIES: &str = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy";
 
 /// The template with the rights for the election.
 const ELECTION: &str = "templates/election.yaml";
@@ -39,7 +45,7 @@ pub(crate) async fn client() -> Client {
 
 async fn install(client: Client) {
     let mut role = None;
-    for object in rendered(&["--namespace", "doce-system"]) {
+    for object in rendered(&["--namespace", "doce-system", "--api-versions", POLICIES]) {
         let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
         match kind.as_str() {
             "CustomResourceDefinition" => apply(&client, &object).await,
@@ -51,6 +57,10 @@ async fn install(client: Client) {
                 }
                 apply(&client, &object).await;
             }
+            // The Lease of an operator of these tests has the name of its namespace.
+            _ if object.name_any().ends_with("-leases") => {}
+            "ValidatingAdmissionPolicy" => apply(&client, &for_every_operator(&object)).await,
+            "ValidatingAdmissionPolicyBinding" => apply(&client, &object).await,
             _ => {}
         }
     }
@@ -65,6 +75,24 @@ async fn install(client: Client) {
     while established().await.is_err() {
         tokio::time::sleep(PAUSE).await; // Restart a failed watch.
     }
+}
+
+/// A policy of the chart for every operator of these tests and their namespaces of builds, instead of one each.
+fn for_every_operator(policy: &DynamicObject) -> DynamicObject {
+    let mut text = serde_json::to_string(policy).unwrap();
+    let operators = format!("'{GROUP}' in request.userInfo.groups");
+    for (one, every) in [
+        (
+            "request.userInfo.username == 'system:serviceaccount:doce-system:doce-doce-operator'",
+            operators.as_str(),
+        ),
+        ("request.namespace == 'doce-builds'", "request.namespace.endsWith('-builds')"),
+        ("request.namespace != 'doce-builds'", "!request.namespace.endsWith('-builds')"),
+    ] {
+        text = text.replace(one, every);
+    }
+    assert!(text.contains(&operators) && !text.contains("'doce-builds'"), "{text}");
+    serde_json::from_str(&text).unwrap()
 }
 
 fn rendered(more: &[&str]) -> Vec<DynamicObject> {
@@ -108,6 +136,25 @@ impl World {
         bindings.patch(&format!("election-{name}"), &patch, &Patch::Apply(binding)).await.unwrap();
     }
 
+    /// The admission policies of the chart for an operator of this namespace, or what else `template` has.
+    pub(crate) fn rendered(&self, template: &str, more: &[&str]) -> Vec<DynamicObject> {
+        let namespace = &self.namespace;
+        let values = format!(
+            "namespace={namespace},fullnameOverride={ACCOUNT},build.namespace={}",
+            self.build_namespace()
+        );
+        let fixed =
+            ["--namespace", namespace, "--api-versions", POLICIES, "--set", &values, "--show-only", template];
+        rendered(&[&fixed, more].concat())
+    }
+
+    /// Installs objects of the whole cluster or of any namespace.
+    pub(crate) async fn install(&self, objects: &[DynamicObject]) {
+        for object in objects {
+            apply(&self.client, object).await;
+        }
+    }
+
     /// Revokes that right.
     pub(crate) async fn forbid_election(&self, name: &str) {
         self.delete::<RoleBinding>(&format!("election-{name}")).await;
@@ -116,8 +163,11 @@ impl World {
 
 async fn apply(client: &Client, object: &DynamicObject) {
     let types = object.types.as_ref().expect("kind");
-    let kind = GroupVersionKind::try_from(types).expect("apiVersion");
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types).expect("apiVersion"));
+    let api: Api<DynamicObject> = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
     api.patch(&object.name_any(), &PatchParams::apply("test").force(), &Patch::Apply(object)).await.unwrap();
 }
 

@@ -99,6 +99,9 @@ metadata:
   name: doce-system
 ";
 
+/// What Helm asks a cluster for, and what every supported Kubernetes serves.
+const SERVED: &str = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy";
+
 /// Renders the chart with its default values into `output`. With `check`, fails if `output` differs.
 pub fn render(paths: &Paths, output: &Path, check: bool, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     let tools = Tools::ensure(paths.cache(), Some(Mode::ControlPlane), interrupted)?;
@@ -106,7 +109,12 @@ pub fn render(paths: &Paths, output: &Path, check: bool, interrupted: &Arc<Atomi
     let chart = project_file("charts/doce-operator");
     run(helm().args(["lint", "--strict", "--quiet"]).arg(&chart), "lint the chart")?;
     let mut template = helm();
-    template.args(["template", RELEASE]).arg(&chart).args(["--namespace", NAMESPACE]);
+    template.args(["template", RELEASE]).arg(&chart).args([
+        "--namespace",
+        NAMESPACE,
+        "--api-versions",
+        SERVED,
+    ]);
     let text = format!("{HEADER}{}", run(&mut template, "render the chart")?);
     if !check {
         return fs::write(output, text).attempt(|| format!("write {}", output.display()));
