@@ -11,6 +11,7 @@
 pub mod annotations;
 pub mod build;
 pub mod conditions;
+pub mod expose;
 pub mod field_managers;
 pub mod health;
 pub mod init_command;

@@ -53,8 +53,12 @@ pub struct Project {
     pub rollout: spec::Rollout,
     /// Desired number of pods; 0 if stopped.
     pub replicas: i32,
+    /// Whether the project has a port on the nodes.
+    pub has_node_port: bool,
     /// The port of the spec, in mode Fixed.
     pub fixed_port: Option<u16>,
+    /// Who may connect to the app's pods; `None`: everyone.
+    pub allow_from: Option<Vec<spec::AllowedSource>>,
     /// Version or prefix that the spec pins, without the `v`.
     pub pin: Option<String>,
     /// Maximum number of records.
@@ -109,7 +113,9 @@ impl Project {
             run: spec.run.clone(),
             rollout: spec.rollout.clone(),
             replicas: if stopped { 0 } else { spec.replicas },
+            has_node_port: spec.expose.node_port.mode != NodePortMode::None,
             fixed_port: port.filter(|_| spec.expose.node_port.mode == NodePortMode::Fixed),
+            allow_from: spec.expose.allow_from.clone(),
             pin: spec.pinned_version.as_deref().map(|pin| pin.trim_start_matches('v').to_owned()),
             limit: usize::try_from(spec.history.limit).unwrap_or(2),
             requests: annotations::requests(meta.annotations.as_ref().unwrap_or(&BTreeMap::new())),

@@ -26,6 +26,8 @@ mod builder_pods;
 mod cleanups;
 #[path = "control_plane/conditions.rs"]
 mod conditions;
+#[path = "control_plane/exposure.rs"]
+mod exposure;
 #[path = "control_plane/init_commands.rs"]
 mod init_commands;
 #[path = "control_plane/judging.rs"]

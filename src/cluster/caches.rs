@@ -9,6 +9,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -39,6 +40,8 @@ pub struct Caches {
     pub sets: Cache<ReplicaSet>,
     /// Services.
     pub services: Cache<Service>,
+    /// NetworkPolicies of projects that say who may connect.
+    pub network_policies: Cache<NetworkPolicy>,
     /// Build Jobs.
     pub jobs: Cache<Job>,
     /// Jobs of builder pods, and these pods. Nothing waits for the list of the pods: it only ends builds earlier.
@@ -87,6 +90,7 @@ impl Pack for Service {
         service::node_port(self)
     }
 }
+impl Pack for NetworkPolicy {}
 impl Pack for Pod {}
 impl Pack for Job {
     const PACKS: bool = false; // The build queue reads all of them, and they are gone within hours.
@@ -101,6 +105,7 @@ impl Caches {
             && self.deployments.synced()
             && self.sets.synced()
             && self.services.synced()
+            && self.network_policies.synced()
             && self.jobs.synced()
             && self.pods.synced()
             && self.config_maps.synced()
@@ -118,8 +123,16 @@ impl Caches {
     }
 
     /// Caches of the kinds whose objects are packed.
-    fn packing(&self) -> [&dyn Packing; 6] {
-        [&self.resources, &self.revisions, &self.deployments, &self.sets, &self.services, &self.pods]
+    fn packing(&self) -> [&dyn Packing; 7] {
+        [
+            &self.resources,
+            &self.revisions,
+            &self.deployments,
+            &self.sets,
+            &self.services,
+            &self.network_policies,
+            &self.pods,
+        ]
     }
 
     async fn feed<K>(
@@ -210,6 +223,7 @@ impl Caches {
             self.feed(children(client, namespace), |event| self.deployments.heard(event), &changed),
             self.feed(children(client, namespace), |event| self.sets.heard(event), &changed),
             self.feed(children(client, namespace), |event| self.services.heard(event), &changed),
+            self.feed(children(client, namespace), |event| self.network_policies.heard(event), &changed),
             self.feed(children(client, namespace), jobs_heard, &changed),
             self.feed(children(client, namespace), pods_heard, &changed),
             self.feed(builders(client, builds.as_deref(), namespace), builders_heard, &changed),

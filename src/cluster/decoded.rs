@@ -6,6 +6,7 @@ use std::fmt;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::runtime::watcher;
@@ -24,6 +25,7 @@ impl Trimmed for ControllerRevision {}
 impl Trimmed for Deployment {}
 impl Trimmed for ReplicaSet {}
 impl Trimmed for Service {}
+impl Trimmed for NetworkPolicy {}
 impl Trimmed for Job {}
 impl Trimmed for Event {}
 impl Trimmed for Pod {

@@ -71,9 +71,9 @@ impl Cluster {
     }
 
     /// Caches of the kinds that the operator creates again if they are missing.
-    fn missed(&self) -> [&dyn Losses; 4] {
+    fn missed(&self) -> [&dyn Losses; 5] {
         let caches = self.caches();
-        [&caches.revisions, &caches.deployments, &caches.services, &caches.jobs]
+        [&caches.revisions, &caches.deployments, &caches.services, &caches.network_policies, &caches.jobs]
     }
 
     fn is_behind(&self, key: &Key, known: &ProjectDeployment) -> bool {

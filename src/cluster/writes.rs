@@ -6,6 +6,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::request::Request;
@@ -135,6 +136,21 @@ impl Cluster {
         want: Value,
     ) -> Result<Service, Error> {
         self.apply(project, seen, want, &self.caches.services).await
+    }
+
+    /// Creates or changes the NetworkPolicy, and returns the API server's answer.
+    pub async fn apply_network_policy(
+        &self,
+        project: &Project,
+        seen: Option<&NetworkPolicy>,
+        want: Value,
+    ) -> Result<NetworkPolicy, Error> {
+        self.apply(project, seen, want, &self.caches.network_policies).await
+    }
+
+    /// Deletes the NetworkPolicy.
+    pub async fn delete_network_policy(&self, seen: &NetworkPolicy) -> Result<(), Error> {
+        self.delete(seen, &self.caches.network_policies, DeleteParams::background()).await
     }
 
     /// Starts a queued Job.

@@ -12,7 +12,7 @@ pub enum ConditionType {
     Available,
     /// The target has an image.
     Built,
-    /// The project has its node port.
+    /// The project has a node port.
     PortAllocated,
     /// There is a version to roll back to without a build.
     RollbackAvailable,
@@ -144,6 +144,8 @@ reasons! {
     PortUnavailable,
     /// The project has its port.
     Allocated,
+    /// spec.expose.nodePort.mode is None, so the project has no port. This is no error.
+    NotRequested,
     /// The target has an image.
     ImageReady,
     /// The source is a prebuilt image.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::build::{Build, BuildResources, BuildSecret, CpuAndMemory, SecretKey};
+pub use super::expose::{AllowedSource, Expose, NodePort, NodePortMode};
 pub use super::output::{Cleanup, Output};
 pub use super::run::{BoundedString, Health, HealthType, HttpHeader, Run, SecretName, Stop};
 pub use super::source::{Archive, ConfigMapSource, Git, GitRef, Image, Oci, Source, Watch, WatchedPath};
@@ -32,7 +33,7 @@ use super::status::ProjectDeploymentStatus;
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "The target serves"),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#, description = "Reason of the condition Ready"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "The version that serves"),
-    printcolumn(name = "Port", type_ = "integer", json_path = ".status.nodePort", description = "The port on every node. It never changes during the life of the project"),
+    printcolumn(name = "Port", type_ = "integer", json_path = ".status.nodePort", description = "The port on every node, if the project has one. It never changes during the life of the project"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Desired", type_ = "string", priority = 1, json_path = ".status.desiredVersion", description = "The pinned version, else the version that the spec yields"),
     printcolumn(name = "Previous", type_ = "string", priority = 1, json_path = ".status.previousVersion", description = "The target of a rollback to previous"),
@@ -145,39 +146,6 @@ pub enum OnFailure {
     Return,
     /// Record the failure and leave the version in place.
     Stay,
-}
-
-/// How the project is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Expose {
-    /// The port on every node.
-    #[serde(default)]
-    pub node_port: NodePort,
-}
-
-/// The port on every node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(self.mode == 'Fixed') == has(self.port)").message("spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"))]
-pub struct NodePort {
-    /// Auto: the operator picks a port once and keeps it. Fixed: use port.
-    #[serde(default)]
-    pub mode: NodePortMode,
-    /// The port for mode Fixed. It must be in the range of the platform (nodePorts of the chart, by default 30100 to 32667).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 65535").message("spec.expose.nodePort.port must be between 1 and 65535, and in the API server's node port range"))]
-    pub port: Option<i32>,
-}
-
-/// Who picks the port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum NodePortMode {
-    /// The operator.
-    #[default]
-    Auto,
-    /// The user.
-    Fixed,
 }
 
 /// How many versions to keep.

@@ -30,10 +30,10 @@ pub struct ProjectDeploymentStatus {
     /// Image of the version that serves, by digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The port on every node.
+    /// The port on every node; absent with spec.expose.nodePort.mode None.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_port: Option<i32>,
-    /// URL of the project, if the platform sets an address for its nodes.
+    /// URL of the project, if it has a node port and the platform sets an address for its nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The source of the target.

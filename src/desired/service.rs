@@ -1,4 +1,5 @@
-//! The Service: always port 80, the container port by name, and a node port that never changes.
+//! The Service: always port 80, the container port by name, and a node port that never changes, unless the spec asks for
+//! none.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +9,20 @@ use serde_json::{Value, json};
 use super::{meta, names};
 use crate::project::Project;
 
-/// All fields that the operator sets. Without `node_port`: the fields to compare, whatever the port is.
+/// All fields that the operator sets. Without `node_port`: the fields to compare, whatever the port is, or all fields
+/// if the project has no node port.
 #[must_use]
 pub fn apply(project: &Project, node_port: Option<u16>) -> Value {
     let mut port = json!({ "name": names::PORT, "port": 80, "protocol": "TCP", "targetPort": names::PORT });
-    if let Some(node_port) = node_port {
+    if let Some(node_port) = node_port.filter(|_| project.has_node_port) {
         port["nodePort"] = json!(node_port);
     }
+    let kind = if project.has_node_port { "NodePort" } else { "ClusterIP" };
     json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": meta::dressed(project, &project.name, names::ROLE_APP, BTreeMap::new()),
-        "spec": { "type": "NodePort", "selector": meta::selector(&project.name), "ports": [port] },
+        "spec": { "type": kind, "selector": meta::selector(&project.name), "ports": [port] },
     })
 }
 

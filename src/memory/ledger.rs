@@ -22,9 +22,13 @@ pub const FORMAT: u32 = 1;
 pub struct Ledger {
     /// See [`FORMAT`].
     pub format: u32,
-    /// The node port, kept from the first apply to the deletion.
+    /// The node port, kept from the first apply to the deletion, or until the spec asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The port that the project had before spec.expose.nodePort.mode None. It gets it again if it is still free. If it
+    /// got another one, this says so to people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_port: Option<u16>,
     /// The resourceVersion of the newest project object that a write of the ledger was based on. An older object makes
     /// no requests.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -299,6 +303,22 @@ impl VersionState {
 }
 
 impl Ledger {
+    /// The same with the port that the project now has. A former port is forgotten once it is taken back, or when the
+    /// spec names a port.
+    #[must_use]
+    pub fn with_port(mut self, port: u16, is_fixed: bool) -> Self {
+        self.port = Some(port);
+        self.former_port = self.former_port.filter(|former| !is_fixed && *former != port);
+        self
+    }
+
+    /// The same after the project gave its port back.
+    #[must_use]
+    pub fn without_port(mut self) -> Self {
+        self.former_port = self.port.take().or(self.former_port);
+        self
+    }
+
     /// State of `version`; the default if there is none.
     #[must_use]
     pub fn state(&self, version: &str) -> VersionState {

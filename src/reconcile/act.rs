@@ -6,6 +6,7 @@ mod daemon_secret;
 mod deployment;
 mod dry_run;
 mod init;
+mod network_policy;
 mod ownership;
 
 use kube::ResourceExt as _;
@@ -120,6 +121,13 @@ pub async fn act(
         Step::RepairMetadata(lost_metadata) => {
             (lost_metadata.child, ownership::repair(context.cluster, project, observed, &lost_metadata).await)
         }
+        Step::ApplyNetworkPolicy => match network_policy::apply(context.cluster, project, observed).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => (Child::NetworkPolicy, Err(error)),
+        },
+        Step::DeleteNetworkPolicy => {
+            (Child::NetworkPolicy, network_policy::delete(context.cluster, project, observed).await)
+        }
         Step::ApplyService { port } => return serve(context, project, observed, port).await,
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
@@ -179,8 +187,9 @@ async fn create_job(
     Box::pin(context.starts.create(context.cluster, limits(context.config), project, job)).await
 }
 
-/// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, starting
-/// at the project's own candidate. The API server is the arbiter; ports of our own Services are skipped.
+/// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, after
+/// the former port starting at the project's own candidate. The API server is the arbiter; ports of our own Services are
+/// skipped. If the spec asks for no port: without one.
 async fn serve(
     context: &ActContext<'_>,
     project: &Project,
@@ -200,23 +209,30 @@ async fn serve(
     {
         return Ok(Outcome::Refused(outside_of_range(asked, first, last)));
     }
-    let candidates: Vec<u16> = if let Some(port) = port {
-        vec![port]
-    } else {
-        let used = context.cluster.caches().services.node_ports();
-        let free = names::ports(project, first, last).filter(|port| !used.contains(port));
-        free.take(MAX_PORTS_TRIED).collect()
+    let candidates: Vec<Option<u16>> = match port {
+        _ if !project.has_node_port => vec![None],
+        Some(port) => vec![Some(port)],
+        None => {
+            let former = observed.ledger.as_ref().and_then(|ledger| ledger.former_port);
+            let former = former.filter(|former| (first..=last).contains(former));
+            let used = context.cluster.caches().services.node_ports();
+            let ports = former.into_iter().chain(names::ports(project, first, last));
+            ports.filter(|port| !used.contains(port)).take(MAX_PORTS_TRIED).map(Some).collect()
+        }
     };
     for candidate in candidates {
-        let want = service::apply(project, Some(candidate));
+        let want = service::apply(project, candidate);
         match context.cluster.apply_service(project, seen.map(|seen| &**seen), want.clone()).await {
             Ok(written) => return Ok(altered::kept(Child::Service, project, &written, want)),
             Err(Error::Refused { refused, .. })
-                if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
+                if port.is_none()
+                    && candidate.is_some()
+                    && (refused.port_taken || refused.port_out_of_range) => {}
             Err(Error::Refused { refused, what }) => {
-                return Ok(Outcome::Refused(
-                    service_refusal(context.cluster, project, candidate, &what, &refused).await,
-                ));
+                return Ok(Outcome::Refused(match candidate {
+                    Some(port) => service_refusal(context.cluster, project, port, &what, &refused).await,
+                    None => refusal(Child::Service, &what, &refused),
+                }));
             }
             Err(error) => return Err(error),
         }

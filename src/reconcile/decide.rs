@@ -3,6 +3,7 @@
 
 mod builds;
 mod cleanup;
+mod exposure;
 mod init;
 mod memory;
 pub mod poll;
@@ -88,9 +89,14 @@ pub enum Step {
     ApplyDeployment(DesiredDeployment),
     /// Create or change the Service.
     ApplyService {
-        /// The port to request; `None`: the first free one, starting at the project's candidate.
+        /// The port to request; `None`: its former port or the first free one, starting at the project's candidate, or
+        /// none if the spec says so.
         port: Option<u16>,
     },
+    /// Create or change the NetworkPolicy.
+    ApplyNetworkPolicy,
+    /// Delete the NetworkPolicy: the spec no longer says who may connect.
+    DeleteNetworkPolicy,
     /// Delete a ReplicaSet without pods.
     DeleteReplicaSet {
         /// Its name.
@@ -164,7 +170,7 @@ const ROWS: [(&str, Row); 25] = [
     ("a build Job is no longer needed", builds::unneeded),
     ("a build is due", builds::due),
     ("an init command is due", init::due),
-    ("the Deployment or the Service differs from its desired shape", rollout::deployment_and_service),
+    ("the Deployment, the Service or the NetworkPolicy differs from its desired shape", rollout::children),
     ("a child lost a label or its owner", memory::repair_metadata),
     ("a ReplicaSet is not kept", rollout::delete_replica_set),
     ("a cleanup Job deletes an image that must stay", cleanup::unneeded),
@@ -207,7 +213,7 @@ pub fn alongside(project: &Project, observed: &Observed, step: &Step) -> Option<
             memory::record(&Situation { project, observed, ledger, target })
         }
         (Step::ApplyDeployment(_), Some(ledger)) => {
-            rollout::service(&Situation { project, observed, ledger, target: target(project, observed) })
+            exposure::service(&Situation { project, observed, ledger, target: target(project, observed) })
         }
         _ => None,
     }
@@ -221,7 +227,10 @@ impl Situation<'_> {
             return None;
         }
         ledger.object = ledger.object.max(self.project.resource_version);
-        ledger.port = ledger.port.or_else(|| self.observed.service.as_ref().and_then(|service| service.port));
+        let there = self.observed.service.as_ref().and_then(|service| service.port);
+        if let Some(port) = there.filter(|_| self.project.has_node_port && ledger.port.is_none()) {
+            ledger = ledger.with_port(port, self.project.fixed_port.is_some());
+        }
         let from_spec = self.target.from_spec.as_ref();
         let records = &self.observed.records;
         let known =

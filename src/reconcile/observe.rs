@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{Resource, ResourceExt as _};
 
 use super::facts;
@@ -23,7 +24,7 @@ use crate::cluster::config_maps::Known;
 use crate::cluster::ownership::{is_orphan, is_ours};
 use crate::cluster::{Cluster, Error};
 use crate::desired::drift::{as_desired, without_kind};
-use crate::desired::{meta, names, service};
+use crate::desired::{meta, names, network_policy, service};
 use crate::image_cleanup::facts as cleanup;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::Ledger;
@@ -59,10 +60,12 @@ pub async fn observe(
     let caches = cluster.caches();
     let (revisions, deployments) = (caches.revisions.of(&key), caches.deployments.of(&key));
     let (services, jobs) = (caches.services.of(&key), caches.jobs.of(&key));
+    let policies = caches.network_policies.of(&key);
     let predecessors = [
         predecessors(project, &revisions),
         predecessors(project, &deployments),
         predecessors(project, &services),
+        predecessors(project, &policies),
         predecessors(project, &jobs),
     ];
     let recorded = recorded(project, &revisions);
@@ -73,6 +76,7 @@ pub async fn observe(
         .collect();
     let deployment = ours(project, &deployments, &project.name);
     let service = ours(project, &services, &project.name);
+    let network_policy = ours(project, &policies, &project.name);
     // ReplicaSets and pods of an earlier project keep its label: another one would restart them.
     let owners: BTreeSet<String> = deployment.iter().filter_map(|deployment| deployment.uid()).collect();
     let sets: Vec<Arc<ReplicaSet>> = below(project, caches.sets.of(&key), &owners);
@@ -117,6 +121,7 @@ pub async fn observe(
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         ledger: memory,
         service: service.as_deref().map(|object| read_service(project, object)),
+        network_policy: network_policy.as_deref().map(|object| read_policy(project, object)),
         records,
         config_map,
         predecessors: predecessors.concat(),
@@ -124,6 +129,7 @@ pub async fn observe(
         objects: Objects {
             deployment,
             service,
+            network_policy,
             ledger,
             records: recorded,
             replica_sets: sets,
@@ -290,6 +296,18 @@ fn read_service(project: &Project, object: &Service) -> observed::Service {
         port: service::node_port(object),
         in_sync: meta::same_copied(project, object)
             && serde_json::to_value(object).is_ok_and(|live| as_desired(&live, &want)),
+    }
+}
+
+fn read_policy(project: &Project, object: &NetworkPolicy) -> observed::NetworkPolicy {
+    let want = network_policy::apply(project).ok().flatten().map(without_kind);
+    let live = serde_json::to_value(object).ok();
+    let as_desired = live.zip(want).is_some_and(|(live, want)| as_desired(&live, &want));
+    observed::NetworkPolicy {
+        in_sync: as_desired
+            && network_policy::has_rules(project, object)
+            && meta::same_copied(project, object),
+        ending: object.metadata.deletion_timestamp.is_some(),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Observed {
     pub sets: Vec<Set>,
     /// The Service.
     pub service: Option<Service>,
+    /// The NetworkPolicy.
+    pub network_policy: Option<NetworkPolicy>,
     /// The ConfigMap that the spec names as source.
     pub config_map: ConfigMap,
     /// Children of a deleted project of the same name, `kind/name`: the operator waits until they are gone.
@@ -235,6 +237,15 @@ pub struct Service {
     pub port: Option<u16>,
     /// All fields that we set match the desired shape, except the port.
     pub in_sync: bool,
+}
+
+/// The NetworkPolicy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkPolicy {
+    /// It matches the desired shape, and its rules are exactly the desired ones.
+    pub in_sync: bool,
+    /// It is being deleted.
+    pub ending: bool,
 }
 
 impl Observed {

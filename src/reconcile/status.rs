@@ -192,12 +192,36 @@ fn port(view: &View<'_>) -> ConditionUpdate {
         };
         return update(Truth::False, reason, refusal.message.clone());
     }
+    let former = view.ledger.former_port;
     match view.observed.service.as_ref().and_then(|service| service.port) {
-        Some(port) => update(
-            Truth::True,
-            Reason::Allocated,
-            format!("Node port {port} stays for the life of the project"),
-        ),
+        Some(port) if view.project.has_node_port => {
+            let lost = former.filter(|former| *former != port).map(|former| {
+                format!(". Node port {former}, which it had before spec.expose.nodePort.mode None, was not available")
+            });
+            let lost = lost.unwrap_or_default();
+            update(
+                Truth::True,
+                Reason::Allocated,
+                format!("Node port {port} stays for the life of the project{lost}"),
+            )
+        }
+        Some(port) => {
+            update(Truth::True, Reason::Allocated, format!("Node port {port} is about to be given back"))
+        }
+        None if !view.project.has_node_port => {
+            let again = former.map(|former| {
+                format!(". With mode Auto, it gets node port {former} again if that is still free")
+            });
+            let (name, namespace) = (&view.project.name, &view.project.namespace);
+            let again = again.unwrap_or_default();
+            update(
+                Truth::False,
+                Reason::NotRequested,
+                format!(
+                    "spec.expose.nodePort.mode is None, so the project has no node port. Inside the cluster, its address is http://{name}.{namespace}{again}"
+                ),
+            )
+        }
         None => update(Truth::Unknown, Reason::NothingYet, "No node port is allocated yet".to_owned()),
     }
 }

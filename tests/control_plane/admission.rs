@@ -61,7 +61,8 @@ impl Held {
         vec![
             ("labels", without(&self.deployment(), "/metadata/labels/doce.dev~1role")),
             ("host", with(&self.deployment(), "/spec/template/spec/hostNetwork", json!(true))),
-            ("services", with(&self.service(), "/spec/type", json!("ClusterIP"))),
+            ("services", with(&self.service(), "/spec/type", json!("LoadBalancer"))),
+            ("network", with(&self.network_policy(), "/spec/podSelector", json!({}))),
             ("events", with(&self.event(), "/regarding/kind", json!("Node"))),
             ("leases", with(&self.lease(), "/metadata/name", json!("other"))),
         ]
@@ -159,6 +160,14 @@ impl Held {
                 "type": "NodePort", "selector": { "doce.dev/project": "shop", "doce.dev/role": "app" },
                 "ports": [{ "port": 80 }],
             },
+        })
+    }
+
+    fn network_policy(&self) -> Value {
+        let pods = json!({ "doce.dev/project": "shop", "doce.dev/role": "app" });
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": self.metadata("app"),
+            "spec": { "podSelector": { "matchLabels": pods }, "policyTypes": ["Ingress"] },
         })
     }
 
@@ -286,6 +295,9 @@ async fn a_creation_in_the_operators_name_that_the_operator_never_makes_is_rejec
         ("services", with(&service, "/spec/type", json!("LoadBalancer"))),
         ("services", with(&service, "/spec/selector/doce.dev~1project", json!("other"))),
         ("services", with(&service, "/spec/externalIPs", json!(["203.0.113.7"]))),
+        ("network", with(&network, "/spec/podSelector/matchLabels/doce.dev~1project", json!("other"))),
+        ("network", with(&network, "/spec/podSelector/matchLabels/doce.dev~1role", json!("build"))),
+        ("network", with(&network, "/spec/policyTypes", json!(["Ingress", "Egress"]))),
         ("events", with(&held.event(), "/reportingController", json!("kubelet"))),
         ("leases", with(&held.lease(), "/metadata/name", json!("kube-scheduler"))),
     ];
@@ -294,7 +306,8 @@ async fn a_creation_in_the_operators_name_that_the_operator_never_makes_is_rejec
         assert!(said.contains(&format!("denied request: rule {rule}: ")), "case {number}: {said}");
         assert!(said.contains(&held.world.namespace), "by the policy of this operator: {said}");
     }
-    for object in [&deployment, &build, &builder, &service, &held.event(), &held.lease()] {
+    let inside = with(&service, "/spec/type", json!("ClusterIP"));
+    for object in [&deployment, &build, &builder, &service, &inside, &network, &held.event(), &held.lease()] {
         held.create(object).await.unwrap();
     }
     held.end().await;

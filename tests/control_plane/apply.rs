@@ -200,16 +200,41 @@ async fn a_malformed_image_is_rejected() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_source_of_connections_that_is_no_network_or_namespace_is_rejected() {
+    let from = |source: Value| with(prebuilt(1), "/expose", json!({ "allowFrom": [source] }));
+    let one: &[&str] = &["spec.expose.allowFrom", "each entry needs exactly one of cidr or namespace"];
+    let network: &[&str] = &["spec.expose.allowFrom[0].cidr", "cidr must be an IPv4 or IPv6 network"];
+    let name: &[&str] = &["spec.expose.allowFrom[0].namespace", "must be the name of a namespace"];
+    let mut specs = vec![
+        (from(json!({})), one),
+        (from(json!({ "cidr": "10.0.0.0/8", "namespace": "web" })), one),
+        (from(json!({ "namespace": "Web" })), name),
+        (from(json!({ "namespace": "" })), name),
+        (
+            with(prebuilt(1), "/expose", json!({ "allowFrom": vec![json!({ "namespace": "web" }); 65] })),
+            &["spec.expose.allowFrom", "at most 64 items"],
+        ),
+    ];
+    for cidr in ["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "010.0.0.0/8", "2001:db8::1/32", "shop.test/8", ""]
+    {
+        specs.push((from(json!({ "cidr": cidr })), network));
+    }
+    refused("refused-sources", specs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_number_out_of_bounds_is_rejected_with_its_bounds() {
     let port: &[&str] = &["spec.run.port must be between 1 and 65535: the port that the app listens on"];
     let fixed: &[&str] =
-        &["spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto"];
+        &["spec.expose.nodePort.port is required for mode Fixed and not allowed for mode Auto or None"];
     let specs: Vec<(Value, &[&str])> = vec![
         (with(prebuilt(1), "/run/port", json!(0)), port),
         (with(prebuilt(1), "/run/port", json!(65536)), port),
         (with(prebuilt(1), "/replicas", json!(-1)), &["spec.replicas must be between 0 and 1000"]),
         (with(prebuilt(1), "/expose", json!({ "nodePort": { "mode": "Fixed" } })), fixed),
         (with(prebuilt(1), "/expose", json!({ "nodePort": { "port": 30500 } })), fixed),
+        (with(prebuilt(1), "/expose", json!({ "nodePort": { "mode": "None", "port": 30500 } })), fixed),
         (
             with(prebuilt(1), "/expose", json!({ "nodePort": { "mode": "Fixed", "port": 70000 } })),
             &["spec.expose.nodePort.port must be between 1 and 65535"],

@@ -18,12 +18,13 @@ use crate::harness::{Built, Operator, PATIENCE, World, commit, prebuilt};
 const PROJECTS: usize = 200;
 
 /// What the operator watches.
-const WATCHED: [&str; 9] = [
+const WATCHED: [&str; 10] = [
     "configmaps",
     "controllerrevisions",
     "deployments",
     "events",
     "jobs",
+    "networkpolicies",
     "pods",
     "projectdeployments",
     "replicasets",

@@ -132,7 +132,8 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 cluster.deployment.iter_mut().for_each(|deployment| deployment.unowned = false);
             }
         }
-        Step::ApplyService { port } => serve(cluster, *port),
+        Step::ApplyNetworkPolicy | Step::DeleteNetworkPolicy => {} // No project of the model says who may connect.
+        Step::ApplyService { port } => serve(cluster, *port, project),
         Step::DeleteReplicaSet { name } => {
             let scaled_since = |set: &super::cluster::Set| !set.pods.is_empty(); // The delete names its resourceVersion.
             cluster.sets.retain(|template, set| set_name(template) != *name || scaled_since(set));
@@ -150,10 +151,16 @@ fn remember(cluster: &mut Cluster, ledger: &Ledger) {
     cluster.ledger = Some((ledger.clone(), cluster.changes + 1));
 }
 
-fn serve(cluster: &mut Cluster, port: Option<u16>) {
-    let kept = cluster.service.map(|service| service.port);
-    let free = (30_100..32_768).find(|port| !cluster.server.taken.contains(port)); // The project's own candidate comes first.
-    cluster.service = port.or(kept).or(free).map(|port| Port { port, edited: false });
+fn serve(cluster: &mut Cluster, port: Option<u16>, project: &Project) {
+    if !project.has_node_port {
+        cluster.service = Some(Port { port: None, edited: false });
+        return;
+    }
+    let kept = cluster.service.and_then(|service| service.port);
+    // The port that the project had before comes first, then its own candidate.
+    let mut ports = cluster.memory().former_port.into_iter().chain(30_100..32_768);
+    let free = ports.find(|port| !cluster.server.taken.contains(port));
+    cluster.service = Some(Port { port: port.or(kept).or(free), edited: false });
 }
 
 fn roll(cluster: &mut Cluster, target: &DesiredDeployment) {

@@ -80,6 +80,7 @@ fn spec() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Stays),
         1 => any::<bool>().prop_map(Event::Replaces),
         1 => port.prop_map(Event::FixedPort),
+        1 => Just(Event::NoPort),
     ]
 }
 

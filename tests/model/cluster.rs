@@ -155,7 +155,8 @@ pub(crate) struct Pod {
 /// The Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
-    pub(crate) port: u16,
+    /// Its node port, unless the spec asks for none.
+    pub(crate) port: Option<u16>,
     pub(crate) edited: bool,
 }
 

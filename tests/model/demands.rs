@@ -54,6 +54,7 @@ impl Demand {
             | Event::SweepJobs
             | Event::StripMarks(_)
             | Event::FixedPort(_)
+            | Event::NoPort
             | Event::LoseService(_)
             | Event::Refuse(..) => Some(Self::Unmoved(cluster.in_place().map(str::to_owned))),
             Event::RequestsPutBack => {

@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Replaces(bool),
     /// `spec.expose.nodePort`: mode Fixed with this port; none: mode Auto.
     FixedPort(Option<u16>),
+    /// `spec.expose.nodePort`: mode None.
+    NoPort,
     /// Requests.
     Deploy,
     Rollback(Which),
@@ -84,7 +86,7 @@ pub(crate) enum Event {
 }
 
 /// Every kind of event, by the name of its variant.
-pub(crate) const KINDS: [&str; 44] = [
+pub(crate) const KINDS: [&str; 45] = [
     "Source",
     "Push",
     "PushAndDeploy",
@@ -97,6 +99,7 @@ pub(crate) const KINDS: [&str; 44] = [
     "Stays",
     "Replaces",
     "FixedPort",
+    "NoPort",
     "Deploy",
     "Rollback",
     "Retry",

@@ -122,6 +122,10 @@ impl Cluster {
                 self.object.spec.expose.node_port.mode = mode;
                 self.object.spec.expose.node_port.port = port.map(i32::from);
             }
+            Event::NoPort => {
+                self.object.spec.expose.node_port.mode = NodePortMode::None;
+                self.object.spec.expose.node_port.port = None;
+            }
             _ => self.request(event, token),
         }
         self.reparse();

@@ -69,8 +69,9 @@ impl Cluster {
                 self.deployment.clone_from(&from.deployment);
                 self.sets.clone_from(&from.sets);
             }
-            // The watch of Jobs covers them; the model's images are in the platform's own registry.
-            Child::Init | Child::Cleanup => {}
+            // The watch of Jobs covers them; the model's images are in the platform's own registry, and no project of it says
+            // who may connect.
+            Child::Init | Child::Cleanup | Child::NetworkPolicy => {}
             Child::Service => self.service = from.service,
         }
         self.ghosts.retain(|(kind, _)| *kind != child);

@@ -4,7 +4,7 @@ use doce_operator::crd::spec::Takeover;
 use doce_operator::reconcile::observed::init::InitJob;
 use doce_operator::reconcile::observed::{BuildJob, ConfigMap, Observed, Rollout, Service, Set, Trouble};
 
-use super::cluster::{Cluster, PAUSE, Template, timestamp};
+use super::cluster::{Cluster, PAUSE, Port, Template, timestamp};
 use super::nature::{self, Health};
 
 /// The current observed state.
@@ -21,7 +21,7 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
         sets: sets(cluster),
         service: cluster
             .service
-            .map(|service| Service { port: Some(service.port), in_sync: !service.edited }),
+            .map(|service| Service { port: service.port, in_sync: in_sync(cluster, service) }),
         config_map: if names_map {
             ConfigMap::Digest(nature::commit(cluster.nature.tip))
         } else {
@@ -33,6 +33,11 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
         repository: "registry.test/shop".to_owned(),
         ..Observed::default()
     }
+}
+
+/// A Service of the other type is not as desired.
+fn in_sync(cluster: &Cluster, service: Port) -> bool {
+    !service.edited && service.port.is_some() == cluster.project.has_node_port
 }
 
 fn jobs(cluster: &Cluster) -> Vec<BuildJob> {

@@ -50,7 +50,7 @@ impl Cluster {
                 self.sets.clear();
             }
             Event::LoseService(taken) => {
-                let lost = self.service.take().map(|service| service.port);
+                let lost = self.service.take().and_then(|service| service.port);
                 self.server.taken.extend(lost.filter(|_| taken));
             }
             Event::LoseSet(nth) => lose(&mut self.sets, nth),

@@ -43,6 +43,7 @@ pub(crate) fn child(step: &Step) -> Option<Child> {
         Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } => Some(Child::Cleanup),
         Step::ApplyDeployment(_) => Some(Child::Deployment),
         Step::ApplyService { .. } => Some(Child::Service),
+        Step::ApplyNetworkPolicy | Step::DeleteNetworkPolicy => Some(Child::NetworkPolicy),
         Step::RepairMetadata(lost_metadata) => Some(lost_metadata.child),
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
@@ -78,9 +79,11 @@ impl Cluster {
 
     fn port_refusal(&self, port: Option<u16>, because: impl Fn(RefusalReason) -> Refusal) -> Option<Refusal> {
         let full = self.server.refuses.contains(&(Child::Service, RefusalReason::PortsExhausted));
-        let ours = self.service.map(|service| service.port);
+        let ours = self.service.and_then(|service| service.port);
         match port {
-            None if full && ours.is_none() => Some(because(RefusalReason::PortsExhausted)),
+            None if full && ours.is_none() && self.project.has_node_port => {
+                Some(because(RefusalReason::PortsExhausted))
+            }
             Some(port) if ours != Some(port) && self.server.taken.contains(&port) => {
                 Some(because(RefusalReason::PortUnavailable))
             }

@@ -112,16 +112,23 @@ fn every_child_has_its_labels_and_owner(cluster: &Cluster, _: &Target) -> Result
 
 fn the_service_matches_the_ledger(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let remembered = cluster.memory().port;
+    if !cluster.project.has_node_port {
+        let portless = cluster.service.is_some_and(|service| service.port.is_none() && !service.edited);
+        let same = portless && remembered.is_none();
+        return if same {
+            Ok(())
+        } else {
+            Err(format!("{:?} with {remembered:?} in the ledger", cluster.service))
+        };
+    }
     let wished = cluster.project.fixed_port.or(remembered);
     let taken = wished.is_some_and(|port| cluster.server.taken.contains(&port));
     match cluster.service {
         None if taken => Ok(()), // It waits until the port is free, and reports it.
         None => Err("the Service does not exist".to_owned()),
-        Some(service) if remembered != Some(service.port) => {
-            Err(format!("{service:?} differs from the ledger"))
-        }
+        Some(service) if remembered != service.port => Err(format!("{service:?} differs from the ledger")),
         Some(_) if taken => Ok(()), // It keeps its port.
-        Some(service) if service.edited || wished != Some(service.port) => {
+        Some(service) if service.edited || wished != service.port => {
             Err(format!("{service:?} does not have the desired port {wished:?}"))
         }
         Some(_) => Ok(()),

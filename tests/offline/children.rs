@@ -7,7 +7,7 @@ use doce_operator::desired::build_job::{self, BuildRequest};
 use doce_operator::desired::deployment::{RolloutTimings, apply};
 use doce_operator::desired::drift::{as_desired, difference};
 use doce_operator::desired::job_env::told;
-use doce_operator::desired::{meta, names, service, template};
+use doce_operator::desired::{meta, names, network_policy, service, template};
 use doce_operator::memory::record::{Facts, ImageFact, Record, SourceFact};
 use doce_operator::memory::revisions;
 use doce_operator::platform::{Platform, PushLogin};
@@ -262,6 +262,69 @@ fn a_template_recorded_by_the_first_release_renders_unchanged() {
 #[test]
 fn the_service_targets_the_port_by_name_and_always_has_port_80() {
     insta::assert_yaml_snapshot!(service::apply(&full(), Some(31000)));
+}
+
+/// A project with this `spec.expose`.
+fn exposed(expose: &Value) -> Project {
+    project(&json!({ "source": { "configMap": { "name": "site" } }, "expose": expose }))
+}
+
+#[test]
+fn without_a_node_port_the_service_has_only_its_cluster_ip() {
+    let project = exposed(&json!({ "nodePort": { "mode": "None" } }));
+    let service = service::apply(&project, Some(31000));
+    assert_eq!(service["spec"]["type"], "ClusterIP");
+    assert_eq!(service["spec"]["ports"][0]["nodePort"], Value::Null);
+    assert_eq!(service["spec"]["selector"], service::apply(&full(), None)["spec"]["selector"]);
+}
+
+#[test]
+fn the_network_policy_selects_the_pods_of_the_app_and_admits_only_the_named_sources_to_its_port() {
+    let sources = json!([{ "cidr": "203.0.113.0/24" }, { "cidr": "2001:db8::/32" }, { "namespace": "web" }]);
+    let policy = network_policy::apply(&exposed(&json!({ "allowFrom": sources }))).unwrap();
+    insta::assert_yaml_snapshot!(policy);
+    assert_eq!(network_policy::apply(&full()), Ok(None), "without the field there is none");
+}
+
+#[test]
+fn an_empty_list_of_sources_admits_no_client() {
+    let policy = network_policy::apply(&exposed(&json!({ "allowFrom": [] }))).unwrap().unwrap();
+    assert_eq!(policy["spec"]["ingress"], json!([]), "one rule without sources would admit everyone");
+    assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress"]));
+}
+
+#[test]
+fn a_network_policy_with_anything_added_is_not_the_desired_one() {
+    let project = exposed(&json!({ "allowFrom": [{ "namespace": "web" }] }));
+    let want = network_policy::apply(&project).unwrap().unwrap();
+    let has = |edit: &dyn Fn(&mut Value)| {
+        let mut live = want.clone();
+        edit(&mut live["spec"]);
+        network_policy::has_rules(&project, &serde_json::from_value(live).unwrap())
+    };
+    assert!(has(&|_| {}));
+    assert!(!has(&|spec| spec["ingress"].as_array_mut().unwrap().push(json!({}))));
+    assert!(!has(&|spec| spec["ingress"][0]["from"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "podSelector": {} }))));
+    assert!(!has(&|spec| spec["ingress"][0]["ports"][0]["endPort"] = json!(9000)));
+    assert!(!has(&|spec| spec["podSelector"]["matchLabels"]["team"] = json!("blue")));
+    let closed = exposed(&json!({ "allowFrom": [] }));
+    let mut live = network_policy::apply(&closed).unwrap().unwrap();
+    live["spec"].as_object_mut().unwrap().remove("ingress");
+    assert!(network_policy::has_rules(&closed, &serde_json::from_value(live.clone()).unwrap()));
+    live["spec"]["ingress"] = json!([{}]);
+    assert!(!network_policy::has_rules(&closed, &serde_json::from_value(live).unwrap()));
+}
+
+#[test]
+fn how_a_project_is_reached_is_not_part_of_its_version() {
+    let version = |project: &Project| doce_operator::version::version("key", &project.run);
+    let expose = json!({ "nodePort": { "mode": "None" }, "allowFrom": [{ "namespace": "web" }] });
+    let (open, closed) = (exposed(&json!({})), exposed(&expose));
+    assert_eq!(version(&open), version(&closed));
+    assert_eq!(template::render(&open, VERSION), template::render(&closed, VERSION));
 }
 
 #[test]

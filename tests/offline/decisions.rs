@@ -4,6 +4,7 @@
 mod builds;
 mod case;
 mod cleanups;
+mod exposure;
 mod hold;
 mod init;
 mod polls;

@@ -165,6 +165,7 @@ fn the_operator_has_only_the_expected_permissions() {
         "doce.dev/projectdeployments/finalizers",
         "doce.dev/projectdeployments/status",
         "events.k8s.io/events",
+        "networking.k8s.io/networkpolicies",
     ];
     assert_eq!(resources, BTreeSet::from(expected), "the resources that the operator may write");
     assert!(!rights.contains("doce.dev/projectdeployments update"), "the operator never writes spec");

@@ -23,13 +23,18 @@ pub fn reverted_at_once(project: &Project, step: &Step, last: Option<&Step>) -> 
     let child = match step {
         Step::ApplyDeployment(_) => Child::Deployment,
         Step::ApplyService { .. } => Child::Service,
+        Step::ApplyNetworkPolicy => Child::NetworkPolicy,
         _ => return None,
     };
     (last == Some(step)).then(|| refusal(child, project, ""))
 }
 
 fn refusal(child: Child, project: &Project, field: &str) -> Refusal {
-    let kind = if child == Child::Service { "Service" } else { "Deployment" };
+    let kind = match child {
+        Child::Service => "Service",
+        Child::NetworkPolicy => "NetworkPolicy",
+        _ => "Deployment",
+    };
     let message = format!(
         "An admission policy, a webhook or another controller changes {field}{kind} {} after every write. Exclude objects with the label {} from it. Retrying with backoff",
         project.name,

@@ -5,16 +5,19 @@ use crate::memory::ledger::Ledger;
 use super::super::observed::{Child, Set};
 use super::super::target::{last_live, previous};
 use super::requests::stamp;
-use super::{DesiredDeployment, Situation, Step, TemplateOrigin};
+use super::{DesiredDeployment, Situation, Step, TemplateOrigin, exposure};
 
-/// Deployment and Service follow the version to run. A restart in progress is reverted before the
-/// switch, so that a later rollback matches a ReplicaSet that is known to be good.
-pub(super) fn deployment_and_service(situation: &Situation<'_>) -> Option<Step> {
-    restart_back(situation)
+/// Deployment, Service and NetworkPolicy follow the version to run and `spec.expose`. The NetworkPolicy comes first: it
+/// is there before the first pod. A restart in progress is reverted before the switch, so that a later rollback matches
+/// a ReplicaSet that is known to be good.
+pub(super) fn children(situation: &Situation<'_>) -> Option<Step> {
+    exposure::network_policy(situation)
+        .or_else(|| restart_back(situation))
         .or_else(|| start_anew(situation))
         .or_else(|| roll(situation))
-        .or_else(|| service(situation))
-        .or_else(|| remember_port(situation))
+        .or_else(|| exposure::release_port(situation))
+        .or_else(|| exposure::service(situation))
+        .or_else(|| exposure::remember_port(situation))
 }
 
 /// The version to run; `None` while there is none yet.
@@ -74,7 +77,14 @@ fn roll(situation: &Situation<'_>) -> Option<Step> {
             || rollout.version == desired.version && rollout.stamp == desired.stamp && rollout.in_sync;
         template && rollout.replicas == desired.replicas
     });
-    (!same).then_some(Step::ApplyDeployment(desired))
+    (!same && !starts_unprotected(situation, &desired)).then_some(Step::ApplyDeployment(desired))
+}
+
+/// The NetworkPolicy was rejected, and pods would start where none run. Pods that run already keep running, and so do
+/// their rollouts: no client reaches more than before.
+fn starts_unprotected(situation: &Situation<'_>, desired: &DesiredDeployment) -> bool {
+    let runs = situation.observed.rollout.as_ref().is_some_and(|rollout| rollout.replicas > 0);
+    desired.replicas > 0 && !runs && exposure::lacks_policy(situation)
 }
 
 fn desired(situation: &Situation<'_>) -> Option<DesiredDeployment> {
@@ -106,41 +116,6 @@ fn template_origin(
     let same = |set: &&Set| set.version.as_ref() == version && set.stamp.as_ref() == stamp;
     let newest = situation.observed.sets.iter().filter(same).max_by_key(|set| set.revision);
     newest.map_or(TemplateOrigin::Project, |set| TemplateOrigin::ReplicaSet(set.name.clone()))
-}
-
-pub(super) fn service(situation: &Situation<'_>) -> Option<Step> {
-    if situation.observed.refused(Child::Service) {
-        return None;
-    }
-    let wished = situation.project.fixed_port.or(situation.ledger.port);
-    let there = situation.observed.service.as_ref();
-    let same = there.is_some_and(|service| service.in_sync && (wished.is_none() || service.port == wished));
-    (!same).then_some(Step::ApplyService { port: wished.or_else(|| there.and_then(|service| service.port)) })
-}
-
-/// The port that the API server assigned is recorded for the life of the project. During a rollout it waits for the
-/// verdict, which writes the ledger anyway.
-fn remember_port(situation: &Situation<'_>) -> Option<Step> {
-    if situation.project.fixed_port.is_none() && on_trial(situation) {
-        return None;
-    }
-    let port = situation.observed.service.as_ref()?.port?;
-    let differs = situation.ledger.port != Some(port);
-    let ours = situation.ledger.port.is_none() || situation.project.fixed_port == Some(port);
-    if differs && ours {
-        return situation.note(Ledger { port: Some(port), ..situation.ledger.clone() });
-    }
-    None
-}
-
-/// The version in place has neither been live nor failed, and a verdict will be recorded within its deadline.
-fn on_trial(situation: &Situation<'_>) -> bool {
-    let rollout = situation.observed.rollout.as_ref().filter(|rollout| rollout.replicas > 0);
-    let version = rollout.and_then(|rollout| rollout.version.as_deref());
-    version.is_some_and(|version| {
-        let life = situation.ledger.state(version);
-        life.live.is_none() && life.failed.is_none()
-    })
 }
 
 /// A ReplicaSet without pods that no rollback needs. The kept one belongs to the version that went live last

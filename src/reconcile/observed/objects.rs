@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{Resource, ResourceExt as _};
 
 /// Children of one project; children of others are not among them.
@@ -15,6 +16,8 @@ pub struct Objects {
     pub deployment: Option<Arc<Deployment>>,
     /// The Service.
     pub service: Option<Arc<Service>>,
+    /// The NetworkPolicy.
+    pub network_policy: Option<Arc<NetworkPolicy>>,
     /// The ledger.
     pub ledger: Option<Arc<ControllerRevision>>,
     /// The records.

@@ -28,6 +28,8 @@ pub enum Child {
     Deployment,
     /// The Service.
     Service,
+    /// The NetworkPolicy.
+    NetworkPolicy,
 }
 
 /// Why a write was rejected.

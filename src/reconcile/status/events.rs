@@ -3,6 +3,7 @@
 use crate::cluster::events::Happening;
 use crate::crd::ProjectDeploymentStatus;
 use crate::crd::annotations::RequestKind;
+use crate::crd::conditions::Reason;
 use crate::reconcile::observed::{Child, Refusal};
 use crate::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -15,14 +16,15 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
     let mut happenings = vec![];
     happenings.extend(requests(old, new));
     happenings.extend(changed(old, new, "Ready"));
-    // The first port is part of a first deploy, which has its event. What went wrong, and that it is over, is news.
+    // The first port is part of a first deploy, which has its event. What went wrong, and that it is over, is news, and so
+    // is a port after a time without one. That the spec asks for none is not.
     let port = |status: &ProjectDeploymentStatus, truth: &str| {
         find(status, "PortAllocated").is_some_and(|condition| condition.status == truth)
     };
-    happenings.extend(
-        changed(old, new, "PortAllocated")
-            .filter(|_| port(new, "False") || port(new, "True") && port(old, "False")),
-    );
+    let is_wrong = |happening: &Happening| happening.reason != Reason::NotRequested.name();
+    happenings.extend(changed(old, new, "PortAllocated").filter(|happening| {
+        port(new, "False") && is_wrong(happening) || port(new, "True") && port(old, "False")
+    }));
     happenings
 }
 
@@ -121,5 +123,14 @@ mod tests {
         assert_eq!(reasons(Some(&unknown), &granted), [""; 0]);
         assert_eq!(reasons(Some(&unknown), &refused), ["PortsExhausted"]);
         assert_eq!(reasons(Some(&refused), &granted), ["Allocated"]);
+    }
+
+    #[test]
+    fn a_project_that_asks_for_no_port_has_an_event_only_once_it_has_one_again() {
+        let (granted, mut none) = (status("True"), status("False"));
+        none.conditions[1].reason = Reason::NotRequested.name().to_owned();
+        assert_eq!(reasons(None, &none), [""; 0]);
+        assert_eq!(reasons(Some(&granted), &none), [""; 0]);
+        assert_eq!(reasons(Some(&none), &granted), ["Allocated"]);
     }
 }

@@ -5,6 +5,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 use kube::runtime::reflector::{ObjectRef, store};
@@ -106,6 +107,7 @@ impl World {
             self.until_labelled::<Deployment>(&labels, "none is left", <[_]>::is_empty),
             self.until_labelled::<ReplicaSet>(&labels, "none is left", <[_]>::is_empty),
             self.until_labelled::<Service>(&labels, "none is left", <[_]>::is_empty),
+            self.until_labelled::<NetworkPolicy>(&labels, "none is left", <[_]>::is_empty),
             self.until_labelled::<Job>(&labels, "none is left", <[_]>::is_empty),
             self.until_labelled::<Pod>(&labels, "none is left", <[_]>::is_empty),
         );

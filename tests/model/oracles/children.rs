@@ -129,8 +129,9 @@ pub(super) fn a_stopped_project_is_left_unchanged(write: &Write<'_>, _: &mut Wat
 }
 
 pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
-    let port = write.after.service.map(|service| service.port);
-    if write.before.ledger.is_none() && write.before.service.is_none() {
+    let port_of = |cluster: &Cluster| cluster.service.and_then(|service| service.port);
+    let port = port_of(write.after);
+    if write.before.ledger.is_none() && port_of(write.before).is_none() {
         watch.port = None; // The port is no longer known.
     }
     let newest = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
