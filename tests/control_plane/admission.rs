@@ -235,6 +235,7 @@ async fn a_creation_in_the_operators_name_that_the_operator_never_makes_is_rejec
     let held = Held::new("admission-create", &[]).await;
     let (deployment, build, builder, service) =
         (held.deployment(), held.build(), held.builder(), held.service());
+    let network = held.network_policy();
     let pod = "/spec/template/spec";
     let at = |path: &str| format!("{pod}{path}");
     let token = |audience: Option<&str>| {

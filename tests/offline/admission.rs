@@ -86,7 +86,7 @@ fn the_policies_are_for_the_operator_only_and_deny_what_breaks_a_rule() {
     let account = of_kind(&all, "Deployment")[0]["spec"]["template"]["spec"]["serviceAccountName"].clone();
     let user = format!("system:serviceaccount:doce-system:{}", account.as_str().unwrap());
     let policies = of_kind(&all, "ValidatingAdmissionPolicy");
-    assert_eq!(policies.len(), 5);
+    assert_eq!(policies.len(), 6);
     let mut rules = vec![];
     for policy in &policies {
         let (name, spec) = (&policy["metadata"]["name"], &policy["spec"]);
