@@ -18,6 +18,7 @@ pub mod live_projects;
 pub mod ownership;
 pub mod packed;
 pub mod probe_events;
+pub mod pulses;
 mod reads;
 mod repair_metadata;
 mod streamed;
