@@ -23,6 +23,8 @@ use super::live_projects::LiveProjects;
 use super::packed::Pack;
 use super::probe_events::{self, ProbeEvents};
 use super::pulses::{Pulse, Pulses};
+use super::refused_ports::RefusedPorts;
+use super::repairs::Repairs;
 use super::streamed::{consistent, events, logged};
 use crate::crd::conditions::ConditionType;
 use crate::crd::{ProjectDeployment, field_managers};
@@ -54,6 +56,10 @@ pub struct Caches {
     pub resources: Cache<ProjectDeployment>,
     /// The existing projects.
     pub projects: LiveProjects,
+    /// Node ports that the API server refused lately.
+    pub refused_ports: RefusedPorts,
+    /// Labels and owners that were restored lately.
+    pub repairs: Repairs,
     /// Whether the watches work, except that of health checks.
     pub pulses: Pulses,
     /// Notified whenever a list is complete.

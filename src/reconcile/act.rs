@@ -6,13 +6,12 @@ mod deployment;
 mod dry_run;
 mod init;
 mod ownership;
-
-use kube::ResourceExt as _;
+mod service;
 
 use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::BuildRequest;
-use crate::desired::{build_job, names, service, template};
+use crate::desired::{build_job, names, template};
 use crate::memory::ledger::Ledger;
 use crate::memory::record::Facts;
 use crate::memory::revisions;
@@ -35,9 +34,6 @@ pub enum Outcome {
     /// Rejected for a reason that a person must know: continue without it.
     Refused(Refusal),
 }
-
-/// Most ports tried in one pass, so a crowded range does not delay everything else.
-const MAX_PORTS_TRIED: usize = 64;
 
 /// What a write needs besides the project.
 pub struct ActContext<'a> {
@@ -116,7 +112,7 @@ pub async fn act(
         Step::RepairMetadata(lost_metadata) => {
             (lost_metadata.child, ownership::repair(context.cluster, project, observed, &lost_metadata).await)
         }
-        Step::ApplyService { port } => return serve(context, project, observed, port).await,
+        Step::ApplyService { port } => return service::apply(context, project, observed, port).await,
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
         | Step::DeleteReplicaSet { .. }
@@ -132,11 +128,15 @@ pub async fn act(
 }
 
 fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
-    let cause = if refused.name_taken { RefusalReason::NameTaken } else { RefusalReason::Invalid };
-    let message = if refused.name_taken {
-        refused.message.clone()
-    } else {
+    let cause = match () {
+        () if refused.name_taken => RefusalReason::NameTaken,
+        () if refused.altered => RefusalReason::Altered,
+        () => RefusalReason::Invalid,
+    };
+    let message = if cause == RefusalReason::Invalid {
         format!("Cannot {what}: {}", refused.message)
+    } else {
+        refused.message.clone()
     };
     Refusal { child, cause, message }
 }
@@ -173,90 +173,6 @@ async fn create_job(
     let job = build_job::create(project, context.platform, request)
         .map_err(|error| Error::malformed("build Job", &error))?;
     Box::pin(context.starts.create(context.cluster, limits(context.config), project, job)).await
-}
-
-/// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, starting
-/// at the project's own candidate. The API server is the arbiter; ports of our own Services are skipped.
-async fn serve(
-    context: &ActContext<'_>,
-    project: &Project,
-    observed: &Observed,
-    port: Option<u16>,
-) -> Result<Outcome, Error> {
-    let seen = observed.objects.service.as_ref();
-    if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
-        context.cluster.require_alive(project).await?;
-    }
-    let (first, last) = (context.config.port_first, context.config.port_last);
-    let in_place = seen.and_then(|seen| service::node_port(seen));
-    if let Some(asked) = project.fixed_port
-        && port == Some(asked)
-        && in_place != Some(asked)
-        && !(first..=last).contains(&asked)
-    {
-        return Ok(Outcome::Refused(outside_of_range(asked, first, last)));
-    }
-    let candidates: Vec<u16> = if let Some(port) = port {
-        vec![port]
-    } else {
-        let used = context.cluster.caches().services.node_ports();
-        let free = names::ports(project, first, last).filter(|port| !used.contains(port));
-        free.take(MAX_PORTS_TRIED).collect()
-    };
-    for candidate in candidates {
-        let want = service::apply(project, Some(candidate));
-        match context.cluster.apply_service(project, seen.map(|seen| &**seen), want.clone()).await {
-            Ok(written) => return Ok(altered::kept(Child::Service, project, &written, want)),
-            Err(Error::Refused { refused, .. })
-                if port.is_none() && (refused.port_taken || refused.port_out_of_range) => {}
-            Err(Error::Refused { refused, what }) => {
-                return Ok(Outcome::Refused(
-                    service_refusal(context.cluster, project, candidate, &what, &refused).await,
-                ));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let message = format!(
-        "No node port between {first} and {last} is free. Delete a project that you do not need, or widen the operator's port range within the API server's --service-node-port-range"
-    );
-    Ok(Outcome::Refused(Refusal { child: Child::Service, cause: RefusalReason::PortsExhausted, message }))
-}
-
-/// A port of the platform's own, such as that of the registry proxies on nodes, is outside of the range of projects.
-fn outside_of_range(asked: u16, first: u16, last: u16) -> Refusal {
-    let message = format!(
-        "Node port {asked} is not between {first} and {last}, the ports of projects on this platform (nodePorts of the chart). \
-         Set another spec.expose.nodePort.port, or mode Auto"
-    );
-    Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message }
-}
-
-async fn service_refusal(
-    cluster: &Cluster,
-    project: &Project,
-    port: u16,
-    what: &str,
-    refused: &Refused,
-) -> Refusal {
-    if refused.port_taken {
-        let message = match cluster.holder_of_port(&project.namespace, port).await {
-            Some(holder) => {
-                format!(
-                    "Node port {port} is used by Service {holder}. Free it, or set another spec.expose.nodePort"
-                )
-            }
-            None => {
-                format!("Node port {port} is used in another namespace. Set another spec.expose.nodePort")
-            }
-        };
-        return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
-    }
-    if refused.port_out_of_range {
-        let message = format!("Node port {port} is not in the API server's range: {}", refused.message);
-        return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
-    }
-    refusal(Child::Service, what, refused)
 }
 
 /// Deletes a child, if it is still as it was when that was decided.
