@@ -103,9 +103,7 @@ impl Cluster {
 #[must_use]
 pub fn said(contest: &Contest) -> String {
     let Contest { object: (kind, name), field, by, .. } = contest;
-    let by = by
-        .as_ref()
-        .map_or_else(|| "An admission policy, a webhook or another controller".to_owned(), Clone::clone);
+    let by = by.as_deref().unwrap_or("An admission policy, a webhook or another controller");
     format!(
         "{by} changes or removes {field} of {kind} {name} after every repair. Exclude objects with the label {} from it. Retrying \
          with backoff",

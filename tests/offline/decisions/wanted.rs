@@ -203,7 +203,7 @@ fn waited(seconds: i64, finalizers: &[&str]) -> (bool, String) {
         name: "shop".into(),
         deleted_at: Some(at(0)),
         since: Some(at(0)),
-        finalizers: finalizers.iter().map(ToString::to_string).collect(),
+        finalizers: finalizers.iter().copied().map(str::to_owned).collect(),
     }];
     case.observed.now = at(seconds);
     assert_eq!(case.step(), None);
