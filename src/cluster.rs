@@ -18,8 +18,11 @@ pub mod live_projects;
 pub mod ownership;
 pub mod packed;
 pub mod probe_events;
+pub mod pulses;
 mod reads;
-mod repair_metadata;
+pub mod refused_ports;
+pub mod repair_metadata;
+pub mod repairs;
 mod streamed;
 pub mod token_reviews;
 pub mod writes;
@@ -33,7 +36,7 @@ use crate::crd::{ProjectDeployment, field_managers};
 use crate::project::Key;
 pub use cache::Cache;
 pub use caches::Caches;
-pub use error::{Error, Refused};
+pub use error::{Error, PortRefusal, Refused};
 
 /// The cluster as the operator reaches it.
 #[derive(Clone)]

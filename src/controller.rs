@@ -147,6 +147,7 @@ fn forget_if_gone(context: &Shared, key: &Key) -> bool {
     if gone {
         context.backoff.succeeded(key);
         context.status_debounce.written(key);
+        context.cluster.caches().repairs.forget(key);
     }
     gone
 }

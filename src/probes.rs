@@ -1,5 +1,5 @@
 //! The endpoints `/livez` and `/readyz`. `/livez` does not depend on the API server, whose outage must not restart the
-//! operator. A standby is ready, because it can take over.
+//! operator. An operator is ready while every watch works and it leads or can take over: a standby watches too.
 
 use std::net::SocketAddr;
 
@@ -36,9 +36,8 @@ pub fn router(context: Shared, standing: watch::Receiver<Standing>) -> Router {
 }
 
 async fn ready(State(seen): State<Seen>) -> (StatusCode, String) {
-    if !seen.context.cluster.caches().synced() {
-        let unknown = "the caches are not synced: is the CRD installed, and may the operator list and watch every kind?";
-        return (StatusCode::SERVICE_UNAVAILABLE, unknown.to_owned());
+    if let Some(trouble) = seen.context.cluster.caches().pulses.trouble() {
+        return (StatusCode::SERVICE_UNAVAILABLE, trouble);
     }
     match &*seen.standing.borrow() {
         Standing::Leading => (StatusCode::OK, "leading".to_owned()),

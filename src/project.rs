@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
@@ -27,6 +28,8 @@ pub struct Project {
     pub uid: String,
     /// Age of the object: later writes have greater numbers. None if the API server gives none.
     pub resource_version: Option<u64>,
+    /// When the object was created.
+    pub created: Option<Timestamp>,
     /// Generation of the spec.
     pub generation: i64,
     /// Whether the object is being deleted. The operator then writes nothing.
@@ -100,6 +103,7 @@ impl Project {
             name: meta.name.clone().ok_or(Incomplete("name"))?,
             uid: meta.uid.clone().ok_or(Incomplete("uid"))?,
             resource_version: meta.resource_version.as_deref().and_then(|version| version.parse().ok()),
+            created: meta.creation_timestamp.as_ref().map(|time| time.0),
             generation: meta.generation.unwrap_or(0),
             deleting: meta.deletion_timestamp.is_some(),
             source: spec.source.clone(),

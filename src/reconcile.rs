@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::OptionFuture;
+use jiff::Timestamp;
 
 use crate::backoff::Backoff;
 use crate::build_queue::admit::{BuildStarter, limits};
@@ -28,7 +29,7 @@ use crate::status_debounce::StatusDebounce;
 use act::{ActContext, Outcome, act, reverted_at_once};
 use decide::{alongside, decide};
 use observe::{ObserveContext, observe};
-use observed::{Child, Observed, Refusal};
+use observed::{Child, Observed, Predecessor, Refusal, RefusalReason};
 use report::report;
 use status::{is_routine_progress, summarize};
 
@@ -135,6 +136,8 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
         let observed = observe(&context.cluster, project, &observe_context).await.map_err(Error::Observe)?;
         let Some(step) = decide(project, &observed) else {
             let next = next(&observed, project);
+            let contested = observed.contested.iter().map(|contested| contested.look_after).min();
+            let next = contested.map_or(next, |pause| next.within(pause));
             return Ok((observed, next));
         };
         let cluster = &context.cluster;
@@ -164,16 +167,28 @@ async fn run_steps(project: &Project, context: &Context) -> Result<(Observed, Re
     Err(Error::Act(cluster::Error::Conflict { what: format!("finish within {MAX_STEPS} steps") }))
 }
 
+/// Pause between two passes that search for a free node port.
+const NEXT_PORTS: Duration = Duration::from_secs(1);
+
 /// Longest time in seconds between two updates of the position of a queued build. The further back, the rarer: that
 /// bounds the writes of a long queue (docs/decisions/0024).
 const LONGEST_WAIT: i64 = 300;
 
 /// When to reconcile again without a watch event: after the backoff of a fault or of a version to retry, for a poll, when
-/// a build or init pod that does not run reaches its limit, when more can be said of a new pod, and for the position in
-/// the build queue. Watch events report everything else.
+/// a build or init pod that does not run reaches its limit, when a predecessor should be gone, when more can be said of a
+/// new pod, and for the position in the build queue. Watch events report everything else.
 fn next(observed: &Observed, project: &Project) -> Requeue {
-    if observed.refusals.iter().any(|refusal| refusal.child != Child::Cleanup) {
-        return Requeue::WithBackoff;
+    let mut refusals = observed.refusals.iter().filter(|refusal| refusal.child != Child::Cleanup).peekable();
+    if refusals.peek().is_some() {
+        let searches = refusals.all(|refusal| refusal.cause == RefusalReason::PortsTried);
+        return if searches { Requeue::After(NEXT_PORTS) } else { Requeue::WithBackoff };
+    }
+    let seconds_to = |at: Timestamp| at.as_second() - observed.now.as_second();
+    if !observed.predecessors.is_empty() {
+        let due = observed.predecessors.iter().filter_map(Predecessor::due_at).map(seconds_to);
+        // One that is overdue is reported already.
+        let soonest = due.filter(|left| *left > 0).min();
+        return soonest.map_or(Requeue::AwaitChange, after);
     }
     let moved = observed.position.map(|position| (i64::from(position) + 10).min(LONGEST_WAIT));
     let left = |attempts: &Attempts| -> Option<i64> {
@@ -187,19 +202,20 @@ fn next(observed: &Observed, project: &Project) -> Requeue {
     let poll = decide::poll::left(project, observed);
     let last = observed.jobs.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.cutoff);
     let inits = observed.inits.iter().filter(|job| job.trouble.is_some()).filter_map(|job| job.cutoff);
-    let last =
-        last.chain(inits).map(|last| last.as_second() - observed.now.as_second()).filter(|left| *left > 0);
+    let last = last.chain(inits).map(seconds_to).filter(|left| *left > 0);
     // A pod that has just started says nothing yet: look again a moment later.
     let speaks = observed.rollout.iter().filter(|rollout| !rollout.available);
-    let speaks =
-        speaks.filter_map(|rollout| Some(rollout.judge_after?.as_second() - observed.now.as_second()));
+    let speaks = speaks.filter_map(|rollout| rollout.judge_after).map(seconds_to);
     let again = ledger.versions.values().filter_map(|life| life.retry_at(observed.retry_base));
-    let again = again.map(|at| at.as_second() - observed.now.as_second());
+    let again = again.map(seconds_to);
     let last = last.chain(speaks.chain(again).filter(|left| *left > 0));
     let soonest =
         ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).chain(last).min();
-    soonest
-        .map_or(Requeue::AwaitChange, |seconds| Requeue::After(Duration::from_secs(seconds.unsigned_abs())))
+    soonest.map_or(Requeue::AwaitChange, after)
+}
+
+fn after(seconds: i64) -> Requeue {
+    Requeue::After(Duration::from_secs(seconds.unsigned_abs()))
 }
 
 /// A shared context.

@@ -50,6 +50,8 @@ mod policies;
 mod polls;
 #[path = "control_plane/queue.rs"]
 mod queue;
+#[path = "control_plane/readiness.rs"]
+mod readiness;
 #[path = "control_plane/registry_login.rs"]
 mod registry_login;
 #[path = "control_plane/requests.rs"]

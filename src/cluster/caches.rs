@@ -23,6 +23,9 @@ use super::decoded::{Decoded, Trimmed, plain};
 use super::live_projects::LiveProjects;
 use super::packed::Pack;
 use super::probe_events::{self, ProbeEvents};
+use super::pulses::{Pulse, Pulses};
+use super::refused_ports::RefusedPorts;
+use super::repairs::Repairs;
 use super::streamed::{consistent, events, logged};
 use crate::crd::conditions::ConditionType;
 use crate::crd::{ProjectDeployment, field_managers};
@@ -56,6 +59,12 @@ pub struct Caches {
     pub resources: Cache<ProjectDeployment>,
     /// The existing projects.
     pub projects: LiveProjects,
+    /// Node ports that the API server refused lately.
+    pub refused_ports: RefusedPorts,
+    /// Labels and owners that were restored lately.
+    pub repairs: Repairs,
+    /// Whether the watches work, except that of health checks.
+    pub pulses: Pulses,
     /// Notified whenever a list is complete.
     pub listed: Notify,
     /// Notified whenever a Job changes, for the build queue.
@@ -207,29 +216,42 @@ impl Caches {
             }
             self.resources.heard(event)
         };
-        let client = &consistent(client);
-        let projects =
-            events(Api::<ProjectDeployment>::all_or(client, namespace), watcher::Config::default())
-                .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()));
-        let maps = events(
-            Api::<PartialObjectMeta<ConfigMap>>::all_or(client, namespace),
-            watcher::Config::default(),
-        );
+        let client = &client;
+        let pulse = self.pulses.begin("ProjectDeployments");
+        let projects = Api::<ProjectDeployment>::all_or(&consistent(client, &pulse), namespace);
+        let projects = events(projects, watcher::Config::default())
+            .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()));
+        let projects = logged(projects, pulse);
+        let pulse = self.pulses.begin("ConfigMaps");
+        let maps = Api::<PartialObjectMeta<ConfigMap>>::all_or(&consistent(client, &pulse), namespace);
+        let maps = logged(events(maps, watcher::Config::default()), pulse);
         let unhealthy = watcher::Config::default().fields(&probe_events::selector());
-        let unhealthy = trimmed(client, namespace, unhealthy);
+        // Nothing waits for these events.
+        let unhealthy = trimmed(client, Arc::new(Pulse::new("Events")), namespace, unhealthy);
+        let pulse = |what| self.pulses.begin(what);
+        let of_builds = |what| builds.as_deref().map(|builds| (builds, pulse(what)));
+        let builder_jobs = builders(client, of_builds("Jobs of builder pods"), namespace);
+        let builder_pods = builders(client, of_builds("builder pods"), namespace);
+        let revisions = children(client, pulse("ControllerRevisions"), namespace);
+        let deployments = children(client, pulse("Deployments"), namespace);
+        let sets = children(client, pulse("ReplicaSets"), namespace);
+        let services = children(client, pulse("Services"), namespace);
+        let network_policies = children(client, pulse("NetworkPolicies"), namespace);
+        let jobs = children(client, pulse("Jobs"), namespace);
+        let pods = children(client, pulse("Pods"), namespace);
         tokio::join!(
-            self.feed(logged(projects), projects_heard, &changed),
-            self.feed(children(client, namespace), |event| self.revisions.heard(event), &changed),
-            self.feed(children(client, namespace), |event| self.deployments.heard(event), &changed),
-            self.feed(children(client, namespace), |event| self.sets.heard(event), &changed),
-            self.feed(children(client, namespace), |event| self.services.heard(event), &changed),
-            self.feed(children(client, namespace), |event| self.network_policies.heard(event), &changed),
-            self.feed(children(client, namespace), jobs_heard, &changed),
-            self.feed(children(client, namespace), pods_heard, &changed),
-            self.feed(builders(client, builds.as_deref(), namespace), builders_heard, &changed),
-            self.feed(builders(client, builds.as_deref(), namespace), builder_pods_heard, &changed),
+            self.feed(projects, projects_heard, &changed),
+            self.feed(revisions, |event| self.revisions.heard(event), &changed),
+            self.feed(deployments, |event| self.deployments.heard(event), &changed),
+            self.feed(sets, |event| self.sets.heard(event), &changed),
+            self.feed(services, |event| self.services.heard(event), &changed),
+            self.feed(network_policies, |event| self.network_policies.heard(event), &changed),
+            self.feed(jobs, jobs_heard, &changed),
+            self.feed(pods, pods_heard, &changed),
+            self.feed(builder_jobs, builders_heard, &changed),
+            self.feed(builder_pods, builder_pods_heard, &changed),
             self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
-            self.feed(logged(maps), |event| self.config_maps.heard(event), &changed),
+            self.feed(maps, |event| self.config_maps.heard(event), &changed),
             self.pack_what_rests(&changed),
         );
     }
@@ -242,7 +264,7 @@ fn is_build(pod: &Pod) -> bool {
 /// The Jobs of builder pods that work for `namespace` or for all, or their pods. Without a namespace of `builds`, there are none.
 fn builders<K>(
     client: &Client,
-    builds: Option<&str>,
+    builds: Option<(&str, Arc<Pulse>)>,
     namespace: Option<&str>,
 ) -> impl Stream<Item = watcher::Event<K>> + use<K>
 where
@@ -252,21 +274,26 @@ where
     let mut selector = format!("{}={}", names::ROLE, names::ROLE_BUILDER);
     selector
         .extend(namespace.into_iter().flat_map(|namespace| [",", names::BUILD_NAMESPACE, "=", namespace]));
-    let events =
-        builds.map(|builds| trimmed(client, Some(builds), watcher::Config::default().labels(&selector)));
+    let config = watcher::Config::default().labels(&selector);
+    let events = builds.map(|(builds, pulse)| trimmed(client, pulse, Some(builds), config));
     futures::stream::iter(events).flatten()
 }
 
-fn children<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = watcher::Event<K>> + use<K>
+fn children<K>(
+    client: &Client,
+    pulse: Arc<Pulse>,
+    namespace: Option<&str>,
+) -> impl Stream<Item = watcher::Event<K>> + use<K>
 where
     K: Trimmed,
     Decoded<K>: Watched,
 {
-    trimmed(client, namespace, watcher::Config::default().labels(names::PROJECT))
+    trimmed(client, pulse, namespace, watcher::Config::default().labels(names::PROJECT))
 }
 
 fn trimmed<K>(
     client: &Client,
+    pulse: Arc<Pulse>,
     namespace: Option<&str>,
     config: watcher::Config,
 ) -> impl Stream<Item = watcher::Event<K>> + use<K>
@@ -274,7 +301,8 @@ where
     K: Trimmed,
     Decoded<K>: Watched,
 {
-    logged(events(Api::<Decoded<K>>::all_or(client, namespace), config)).map(plain)
+    let api = Api::<Decoded<K>>::all_or(&consistent(client, &pulse), namespace);
+    logged(events(api, config), pulse).map(plain)
 }
 
 /// A namespaced kind that can be watched.

@@ -2,6 +2,7 @@
 //! (docs/decisions/0060).
 
 use std::future::ready;
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use http::{Request, Uri};
@@ -11,8 +12,10 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tower::{BoxError, service_fn};
 
+use super::pulses::Pulse;
+
 /// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
-const WATCH_SECONDS: u32 = 60;
+pub(super) const WATCH_SECONDS: u32 = 60;
 
 /// The events of all objects that `config` selects. If the API server cannot stream the existing objects, or not before it ends the
 /// watch, the operator lists them, until it restarts.
@@ -58,11 +61,13 @@ impl FirstEvents {
     }
 }
 
-/// The events, without errors: each is logged, and the watch restarts.
+/// The events, without errors: each is logged, and the watch restarts. `pulse` notes both.
 pub(super) fn logged<K: Resource<DynamicType = ()>>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    pulse: Arc<Pulse>,
 ) -> impl Stream<Item = watcher::Event<K>> {
-    events.filter_map(|event| {
+    events.filter_map(move |event| {
+        pulse.heard(&event);
         let failed = |error: &watcher::Error| {
             tracing::warn!(%error, kind = %K::kind(&()), "watch failed, restarting it");
         };
@@ -75,20 +80,37 @@ fn cannot_stream<E>(event: &watcher::Result<E>) -> bool {
     matches!(event, Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 422)
 }
 
-/// The client for [`events`]. kube asks for objects of version 0 or later, and an API server that lags behind may then answer
+/// The client for one watch with [`events`]. `pulse` notes each answer that continues the watch. kube asks for objects of version 0 or later, and an API server that lags behind may then answer
 /// with old ones: a restart would take the operator back in time. Without a version, the answer is consistent.
-pub(super) fn consistent(client: Client) -> Client {
+pub(super) fn consistent(client: &Client, pulse: &Arc<Pulse>) -> Client {
     let namespace = client.default_namespace().to_owned();
-    let service = service_fn(move |request| {
-        let client = client.clone();
-        async move { Ok::<_, BoxError>(client.send(without_version(request)?).await?) }
+    let (client, pulse) = (client.clone(), pulse.clone());
+    let service = service_fn(move |request: Request<Body>| {
+        let (client, pulse) = (client.clone(), pulse.clone());
+        async move {
+            let continues = continues_a_watch(request.uri());
+            let answer = client.send(without_version(request)?).await?;
+            if continues && answer.status().is_success() {
+                pulse.beat();
+            }
+            Ok::<_, BoxError>(answer)
+        }
     });
     Client::new(service, namespace)
 }
 
+/// The request continues a watch after its first list.
+fn continues_a_watch(uri: &Uri) -> bool {
+    let has = |pair| uri.query().is_some_and(|query| query.split('&').any(|there| there == pair));
+    has("watch=true") && !has(STREAMS_FIRST)
+}
+
+/// The API server sends the existing objects as the first events.
+const STREAMS_FIRST: &str = "sendInitialEvents=true";
+
 fn without_version(mut request: Request<Body>) -> Result<Request<Body>, http::Error> {
     let query: Vec<&str> = request.uri().query().unwrap_or_default().split('&').collect();
-    if query.contains(&"sendInitialEvents=true") {
+    if query.contains(&STREAMS_FIRST) {
         let kept: Vec<&str> = query.into_iter().filter(|pair| *pair != "resourceVersion=0").collect();
         let path = format!("{}?{}", request.uri().path(), kept.join("&"));
         let mut parts = request.uri().clone().into_parts();
@@ -122,6 +144,17 @@ mod tests {
         {
             assert_eq!(sent(uri), uri);
         }
+    }
+
+    #[test]
+    fn only_the_answer_to_a_watch_that_continues_is_a_sign_of_life() {
+        let continues = |uri: &str| continues_a_watch(&uri.parse().unwrap());
+        assert!(continues("/api/v1/pods?&watch=true&timeoutSeconds=60&resourceVersion=7"));
+        assert!(
+            !continues("/api/v1/pods?&watch=true&sendInitialEvents=true"),
+            "the first list may never end"
+        );
+        assert!(!continues("/api/v1/pods?&limit=500"), "nor may one that consists of pages");
     }
 
     #[test]

@@ -140,7 +140,8 @@ reasons! {
     Altered,
     /// No port of the range is free.
     PortsExhausted,
-    /// The port in the spec is taken or outside the API server's range.
+    /// The port in the spec is taken or outside the API server's range, or the range of projects is outside of it, or the
+    /// operator is still searching for a free port.
     PortUnavailable,
     /// The project has its port.
     Allocated,

@@ -40,6 +40,26 @@ pub fn thin(entries: Option<&mut Vec<ManagedFieldsEntry>>) {
     });
 }
 
+/// The manager other than `us` that wrote the field at `path` last. Controllers of Kubernetes that write a subresource do not
+/// count.
+#[must_use]
+pub fn last_writer(entries: Option<&Vec<ManagedFieldsEntry>>, path: &[String], us: &str) -> Option<String> {
+    let owns = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        entry.subresource.is_none()
+            && fields
+                .is_some_and(|fields| path.iter().try_fold(fields, |fields, step| fields.get(step)).is_some())
+            && entry.manager.as_deref() != Some(us)
+    };
+    let newest =
+        entries.into_iter().flatten().filter(owns).max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+    newest?.manager.as_deref().map(printable)
+}
+
+fn printable(manager: &str) -> String {
+    manager.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect()
+}
+
 impl FieldManagers {
     /// Reads managed fields. If two managers own a field, the later one counts.
     #[must_use]
@@ -50,7 +70,7 @@ impl FieldManagers {
         let mut field_managers = Self::default();
         for entry in entries {
             let (Some(fields), Some(manager)) = (&entry.fields_v1, &entry.manager) else { continue };
-            let manager: String = manager.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+            let manager = printable(manager);
             for verb in RequestKind::ALL.into_iter().filter(|verb| owns(&fields.0, *verb)) {
                 field_managers.requests.insert(verb, manager.clone());
             }
@@ -77,6 +97,25 @@ mod tests {
     fn entry(manager: &str, second: i64, fields: &Value) -> ManagedFieldsEntry {
         let time = jiff::Timestamp::from_second(second).unwrap().to_string();
         serde_json::from_value(json!({ "manager": manager, "time": time, "fieldsV1": fields })).unwrap()
+    }
+
+    #[test]
+    fn the_last_writer_of_a_field_is_found_among_the_others() {
+        let label = |key: &str| json!({ "f:metadata": { "f:labels": { format!("f:{key}"): {} } } });
+        let mut status = entry("kube-controller-manager", 50, &label("a.b/c"));
+        status.subresource = Some("status".to_owned());
+        let entries = vec![
+            entry("helm", 10, &label("a.b/c")),
+            entry("police", 20, &label("a.b/c")),
+            entry("kubectl-label", 30, &label("a.b/d")),
+            entry("us", 40, &label("a.b/c")),
+            status,
+        ];
+        let path = |key: &str| ["f:metadata", "f:labels", key].map(str::to_owned);
+        let writer = |key: &str| last_writer(Some(&entries), &path(key), "us");
+        assert_eq!(writer("f:a.b/c").as_deref(), Some("police"));
+        assert_eq!(writer("f:a.b/e"), None, "it was removed");
+        assert_eq!(last_writer(None, &path("f:a.b/c"), "us"), None);
     }
 
     #[test]

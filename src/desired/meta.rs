@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt as _};
+use serde_json::Value;
 
 use super::names;
 use crate::project::Project;
@@ -65,6 +66,18 @@ pub fn has_metadata<K: Resource>(project: &Project, object: &K, role: &str) -> b
         .iter()
         .any(|owner| owner.controller == Some(true) && owner.uid == project.uid);
     owned && labels(project, role).iter().all(|(key, value)| object.labels().get(key) == Some(value))
+}
+
+/// The shape of a child without the labels and the owner that [`has_metadata`] compares: they are restored on their own.
+#[must_use]
+pub fn without_marks(project: &Project, mut want: Value) -> Value {
+    if let Some(metadata) = want.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("ownerReferences");
+        if let Some(there) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            there.retain(|key, _| !labels(project, "").contains_key(key));
+        }
+    }
+    want
 }
 
 /// Selector of the app's pods. It is immutable, so it contains no version.

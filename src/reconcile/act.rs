@@ -8,13 +8,12 @@ mod dry_run;
 mod init;
 mod network_policy;
 mod ownership;
-
-use kube::ResourceExt as _;
+mod service;
 
 use crate::cluster::{Cluster, Error, Refused};
 use crate::config::Config;
 use crate::desired::build_job::BuildRequest;
-use crate::desired::{build_job, names, service, template};
+use crate::desired::{build_job, names, template};
 use crate::memory::ledger::Ledger;
 use crate::memory::record::Facts;
 use crate::memory::revisions;
@@ -37,9 +36,6 @@ pub enum Outcome {
     /// Rejected for a reason that a person must know: continue without it.
     Refused(Refusal),
 }
-
-/// Most ports tried in one pass, so a crowded range does not delay everything else.
-const MAX_PORTS_TRIED: usize = 64;
 
 /// What a write needs besides the project.
 pub struct ActContext<'a> {
@@ -128,7 +124,7 @@ pub async fn act(
         Step::DeleteNetworkPolicy => {
             (Child::NetworkPolicy, network_policy::delete(context.cluster, project, observed).await)
         }
-        Step::ApplyService { port } => return serve(context, project, observed, port).await,
+        Step::ApplyService { port } => return service::apply(context, project, observed, port).await,
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
         | Step::DeleteReplicaSet { .. }
@@ -144,11 +140,15 @@ pub async fn act(
 }
 
 fn refusal(child: Child, what: &str, refused: &Refused) -> Refusal {
-    let cause = if refused.name_taken { RefusalReason::NameTaken } else { RefusalReason::Invalid };
-    let message = if refused.name_taken {
-        refused.message.clone()
-    } else {
+    let cause = match () {
+        () if refused.name_taken => RefusalReason::NameTaken,
+        () if refused.altered => RefusalReason::Altered,
+        () => RefusalReason::Invalid,
+    };
+    let message = if cause == RefusalReason::Invalid {
         format!("Cannot {what}: {}", refused.message)
+    } else {
+        refused.message.clone()
     };
     Refusal { child, cause, message }
 }
@@ -185,98 +185,6 @@ async fn create_job(
     let job = build_job::create(project, context.platform, request)
         .map_err(|error| Error::malformed("build Job", &error))?;
     Box::pin(context.starts.create(context.cluster, limits(context.config), project, job)).await
-}
-
-/// Applies the Service with `port`. Without `port`: with the first port of the range that the API server grants, after
-/// the former port starting at the project's own candidate. The API server is the arbiter; ports of our own Services are
-/// skipped. If the spec asks for no port: without one.
-async fn serve(
-    context: &ActContext<'_>,
-    project: &Project,
-    observed: &Observed,
-    port: Option<u16>,
-) -> Result<Outcome, Error> {
-    let seen = observed.objects.service.as_ref();
-    if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
-        context.cluster.require_alive(project).await?;
-    }
-    let (first, last) = (context.config.port_first, context.config.port_last);
-    let in_place = seen.and_then(|seen| service::node_port(seen));
-    if let Some(asked) = project.fixed_port
-        && port == Some(asked)
-        && in_place != Some(asked)
-        && !(first..=last).contains(&asked)
-    {
-        return Ok(Outcome::Refused(outside_of_range(asked, first, last)));
-    }
-    let candidates: Vec<Option<u16>> = match port {
-        _ if !project.has_node_port => vec![None],
-        Some(port) => vec![Some(port)],
-        None => {
-            let former = observed.ledger.as_ref().and_then(|ledger| ledger.former_port);
-            let former = former.filter(|former| (first..=last).contains(former));
-            let used = context.cluster.caches().services.node_ports();
-            let ports = former.into_iter().chain(names::ports(project, first, last));
-            ports.filter(|port| !used.contains(port)).take(MAX_PORTS_TRIED).map(Some).collect()
-        }
-    };
-    for candidate in candidates {
-        let want = service::apply(project, candidate);
-        match context.cluster.apply_service(project, seen.map(|seen| &**seen), want.clone()).await {
-            Ok(written) => return Ok(altered::kept(Child::Service, project, &written, want)),
-            Err(Error::Refused { refused, .. })
-                if port.is_none()
-                    && candidate.is_some()
-                    && (refused.port_taken || refused.port_out_of_range) => {}
-            Err(Error::Refused { refused, what }) => {
-                return Ok(Outcome::Refused(match candidate {
-                    Some(port) => service_refusal(context.cluster, project, port, &what, &refused).await,
-                    None => refusal(Child::Service, &what, &refused),
-                }));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let message = format!(
-        "No node port between {first} and {last} is free. Delete a project that you do not need, or widen the operator's port range within the API server's --service-node-port-range"
-    );
-    Ok(Outcome::Refused(Refusal { child: Child::Service, cause: RefusalReason::PortsExhausted, message }))
-}
-
-/// A port of the platform's own, such as that of the registry proxies on nodes, is outside of the range of projects.
-fn outside_of_range(asked: u16, first: u16, last: u16) -> Refusal {
-    let message = format!(
-        "Node port {asked} is not between {first} and {last}, the ports of projects on this platform (nodePorts of the chart). \
-         Set another spec.expose.nodePort.port, or mode Auto"
-    );
-    Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message }
-}
-
-async fn service_refusal(
-    cluster: &Cluster,
-    project: &Project,
-    port: u16,
-    what: &str,
-    refused: &Refused,
-) -> Refusal {
-    if refused.port_taken {
-        let message = match cluster.holder_of_port(&project.namespace, port).await {
-            Some(holder) => {
-                format!(
-                    "Node port {port} is used by Service {holder}. Free it, or set another spec.expose.nodePort"
-                )
-            }
-            None => {
-                format!("Node port {port} is used in another namespace. Set another spec.expose.nodePort")
-            }
-        };
-        return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
-    }
-    if refused.port_out_of_range {
-        let message = format!("Node port {port} is not in the API server's range: {}", refused.message);
-        return Refusal { child: Child::Service, cause: RefusalReason::PortUnavailable, message };
-    }
-    refusal(Child::Service, what, refused)
 }
 
 /// Deletes a child, if it is still as it was when that was decided.

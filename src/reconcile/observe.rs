@@ -16,12 +16,16 @@ use super::facts::health::ProbeEvent;
 use super::facts::pod::Looked;
 use super::observed;
 use super::observed::init::InitJob;
-use super::observed::{BuildJob, Child, ConfigMap, JobState, LostMetadata, Objects, Observed, Refusal};
+use super::observed::{
+    BuildJob, Child, ConfigMap, Contested, JobState, LostMetadata, Objects, Observed, Predecessor, Refusal,
+};
 use crate::build_queue::admit::BuildStarter;
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
 use crate::cluster::ownership::{is_orphan, is_ours};
+use crate::cluster::repair_metadata::said;
+use crate::cluster::repairs::Contest;
 use crate::cluster::{Cluster, Error};
 use crate::desired::drift::{as_desired, without_kind};
 use crate::desired::{meta, names, network_policy, service};
@@ -125,7 +129,8 @@ pub async fn observe(
         records,
         config_map,
         predecessors: predecessors.concat(),
-        lost_metadata: lost_metadata(project, &revisions, &jobs, deployment.as_deref()),
+        lost_metadata: lost_metadata(project, &revisions, &jobs, deployment.as_deref(), service.as_deref()),
+        contested: cluster.caches().repairs.contests(&key).iter().map(contested).collect(),
         objects: Objects {
             deployment,
             service,
@@ -191,6 +196,7 @@ fn lost_metadata(
     revisions: &[Arc<ControllerRevision>],
     jobs: &[Arc<Job>],
     deployment: Option<&Deployment>,
+    service: Option<&Service>,
 ) -> Vec<LostMetadata> {
     let ledger_or_record = |object: &Arc<ControllerRevision>| {
         let (child, role) = if object.name_any() == project.name {
@@ -204,16 +210,22 @@ fn lost_metadata(
         lost_marks(project, &**object, names::role_of_job(object))
             .then(|| LostMetadata { child: Child::Job, name: object.name_any() })
     };
-    // If replicas are desired, the next write of the Deployment restores the marks anyway.
+    let lost = |child, name| LostMetadata { child, name };
     let deployment = deployment.filter(|object| lost_marks(project, *object, names::ROLE_APP));
-    let deployment =
-        deployment.map(|object| LostMetadata { child: Child::Deployment, name: object.name_any() });
+    let service = service.filter(|object| lost_marks(project, *object, names::ROLE_APP));
     revisions
         .iter()
         .filter_map(ledger_or_record)
         .chain(jobs.iter().filter_map(job))
-        .chain(deployment)
+        .chain(deployment.map(|object| lost(Child::Deployment, object.name_any())))
+        .chain(service.map(|object| lost(Child::Service, object.name_any())))
         .collect()
+}
+
+fn contested(contest: &Contest) -> Contested {
+    let (kind, name) = contest.object.clone();
+    let (message, waits, look_after) = (said(contest), contest.waits, contest.left);
+    Contested { kind, name, message, waits, look_after }
 }
 
 fn lost_marks<K: Resource>(project: &Project, object: &K, role: &str) -> bool {
@@ -275,7 +287,7 @@ async fn inits(
 }
 
 /// Children of a deleted project of this name that Kubernetes is still collecting.
-fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc<K>]) -> Vec<String> {
+fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc<K>]) -> Vec<Predecessor> {
     let of_namesake = |object: &&Arc<K>| {
         let owner = project.owner();
         object
@@ -283,15 +295,22 @@ fn predecessors<K: Resource<DynamicType = ()>>(project: &Project, objects: &[Arc
             .iter()
             .any(|there| there.kind == owner.kind && there.name == owner.name && there.uid != owner.uid)
     };
-    objects
-        .iter()
-        .filter(of_namesake)
-        .map(|object| format!("{}/{}", K::kind(&()), object.name_any()))
-        .collect()
+    let predecessor = |object: &Arc<K>| {
+        let deleted_at = object.meta().deletion_timestamp.as_ref().map(|time| time.0);
+        Predecessor {
+            kind: K::kind(&()).into_owned(),
+            resource: K::plural(&()).into_owned(),
+            name: object.name_any(),
+            deleted_at,
+            since: deleted_at.or(project.created),
+            finalizers: object.finalizers().to_vec(),
+        }
+    };
+    objects.iter().filter(of_namesake).map(predecessor).collect()
 }
 
 fn read_service(project: &Project, object: &Service) -> observed::Service {
-    let want = without_kind(service::apply(project, None));
+    let want = meta::without_marks(project, without_kind(service::apply(project, None)));
     observed::Service {
         port: service::node_port(object),
         in_sync: meta::same_copied(project, object)

@@ -1,6 +1,7 @@
 //! What one pass observes of a project: plain facts about its children. Pure: no client, no clock of its own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -14,9 +15,11 @@ use crate::text::bounded;
 
 pub mod init;
 pub mod objects;
+mod predecessor;
 mod refusal;
 
 pub use objects::Objects;
+pub use predecessor::Predecessor;
 pub use refusal::{Child, Refusal, RefusalReason};
 
 /// Everything that one pass observes.
@@ -52,10 +55,12 @@ pub struct Observed {
     pub network_policy: Option<NetworkPolicy>,
     /// The ConfigMap that the spec names as source.
     pub config_map: ConfigMap,
-    /// Children of a deleted project of the same name, `kind/name`: the operator waits until they are gone.
-    pub predecessors: Vec<String>,
-    /// Ledger, records, Jobs and Deployment that lost a label or the owner.
+    /// Children of a deleted project of the same name: the operator waits until they are gone.
+    pub predecessors: Vec<Predecessor>,
+    /// Ledger, records, Jobs, Deployment and Service that lost a label or the owner.
     pub lost_metadata: Vec<LostMetadata>,
+    /// Children whose labels or owner something strips after every repair.
+    pub contested: Vec<Contested>,
     /// Writes that were rejected in this pass.
     pub refusals: Vec<Refusal>,
     /// First retry delay after a fault, in seconds.
@@ -67,10 +72,25 @@ pub struct Observed {
 /// A child that lost a label or its owner: without the owner, it would outlive the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostMetadata {
-    /// The ledger, a record, a build Job or the Deployment.
+    /// The ledger, a record, a Job, the Deployment or the Service.
     pub child: Child,
     /// Its name.
     pub name: String,
+}
+
+/// A child whose labels or owner something strips after every repair.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contested {
+    /// Its kind, such as `Service`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What is stripped, by whom if that is known, and what to do.
+    pub message: String,
+    /// The next repair has to wait.
+    pub waits: bool,
+    /// When to look again: when the next repair may follow, or the last one has lasted long enough.
+    pub look_after: Duration,
 }
 
 /// The content of the ConfigMap that is the source.
@@ -253,6 +273,13 @@ impl Observed {
     #[must_use]
     pub fn refused(&self, child: Child) -> bool {
         self.refusals.iter().any(|refusal| refusal.child == child)
+    }
+
+    /// Whether the next repair of this child has to wait.
+    #[must_use]
+    pub fn repair_waits(&self, lost: &LostMetadata) -> bool {
+        let is = |contested: &&Contested| contested.name == lost.name && contested.kind == lost.child.kind();
+        self.contested.iter().find(is).is_some_and(|contested| contested.waits)
     }
 
     /// The image of a build key: from a record, or from the report of a Job that just ended.

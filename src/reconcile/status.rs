@@ -8,6 +8,7 @@ mod headline;
 mod history;
 mod init;
 mod phase;
+mod predecessor;
 mod rollout;
 
 use jiff::Timestamp;
@@ -185,7 +186,7 @@ fn port(view: &View<'_>) -> ConditionUpdate {
     if let Some(refusal) = view.observed.refusals.iter().find(|refusal| refusal.child == Child::Service) {
         let reason = match refusal.cause {
             RefusalReason::PortsExhausted => Reason::PortsExhausted,
-            RefusalReason::PortUnavailable => Reason::PortUnavailable,
+            RefusalReason::PortsTried | RefusalReason::PortUnavailable => Reason::PortUnavailable,
             RefusalReason::NameTaken => Reason::NameTaken,
             RefusalReason::Invalid => Reason::InvalidSpec,
             RefusalReason::Altered => Reason::Altered,

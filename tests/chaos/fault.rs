@@ -113,9 +113,15 @@ impl Fault {
             }
             _ => return None,
         };
+        // As the API server's own validation does.
+        let causes = message.split_once(" is invalid: ").and_then(|(_, said)| said.split_once(": "));
+        let causes: Vec<Value> = causes
+            .map(|(field, said)| json!({ "reason": "FieldValueInvalid", "field": field, "message": said }))
+            .into_iter()
+            .collect();
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-            "reason": reason, "details": { "name": name, "kind": resource }, "code": code,
+            "reason": reason, "details": { "name": name, "kind": resource, "causes": causes }, "code": code,
         });
         Some((code, status))
     }

@@ -13,6 +13,8 @@ mod edited;
 mod nothing_to_do;
 #[path = "mending/status.rs"]
 mod status;
+#[path = "mending/stripped.rs"]
+mod stripped;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

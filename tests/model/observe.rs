@@ -2,7 +2,9 @@
 
 use doce_operator::crd::spec::Takeover;
 use doce_operator::reconcile::observed::init::InitJob;
-use doce_operator::reconcile::observed::{BuildJob, ConfigMap, Observed, Rollout, Service, Set, Trouble};
+use doce_operator::reconcile::observed::{
+    BuildJob, Child, ConfigMap, Observed, Predecessor, Rollout, Service, Set, Trouble,
+};
 
 use super::cluster::{Cluster, PAUSE, Port, Template, timestamp};
 use super::nature::{self, Health};
@@ -27,7 +29,7 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
         } else {
             ConfigMap::NotAsked
         },
-        predecessors: cluster.ghosts.iter().map(|(child, name)| format!("{child:?}/{name}")).collect(),
+        predecessors: cluster.ghosts.iter().map(ghost).collect(),
         lost_metadata: cluster.lost_metadata.clone(),
         retry_base: PAUSE,
         repository: "registry.test/shop".to_owned(),
@@ -38,6 +40,10 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
 /// A Service of the other type is not as desired.
 fn in_sync(cluster: &Cluster, service: Port) -> bool {
     !service.edited && service.port.is_some() == cluster.project.has_node_port
+}
+
+fn ghost((child, name): &(Child, String)) -> Predecessor {
+    Predecessor { kind: format!("{child:?}"), name: name.clone(), ..Predecessor::default() }
 }
 
 fn jobs(cluster: &Cluster) -> Vec<BuildJob> {

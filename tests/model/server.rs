@@ -71,7 +71,9 @@ impl Cluster {
         }
         let refused = self.server.refuses.iter().find(|(refused, _)| *refused == child)?;
         match refused.1 {
-            RefusalReason::PortsExhausted | RefusalReason::PortUnavailable => None, // Answered above.
+            RefusalReason::PortsExhausted | RefusalReason::PortsTried | RefusalReason::PortUnavailable => {
+                None
+            } // Answered above.
             RefusalReason::NameTaken if !fresh => None, // The existing child belongs to the project.
             cause => Some(because(cause)),
         }

@@ -50,6 +50,10 @@ pub(super) async fn repair(
             Some(seen) => cluster.repair_deployment(seen, &metadata(names::ROLE_APP)).await,
             None => Ok(()),
         },
+        Child::Service => match &objects.service {
+            Some(seen) => cluster.repair_service(seen, &metadata(names::ROLE_APP)).await,
+            None => Ok(()),
+        },
         _ => match named(&objects.jobs, name) {
             Some(seen) => cluster.repair_job(seen, &metadata(names::role_of_job(seen))).await,
             None => Ok(()),

@@ -128,11 +128,12 @@ fn trigger(situation: &Situation<'_>, digest: &str) -> Trigger {
 }
 
 /// Restores labels and owner. A child without owner would outlive the project, and watches do not see one without
-/// labels.
+/// labels. If something strips them after every repair, the next one waits.
 pub(super) fn repair_metadata(situation: &Situation<'_>) -> Option<Step> {
-    let mut lost_metadata = situation.observed.lost_metadata.iter();
+    let observed = situation.observed;
+    let mut lost_metadata = observed.lost_metadata.iter();
     lost_metadata
-        .find(|lost_metadata| !situation.observed.refused(lost_metadata.child))
+        .find(|lost_metadata| !observed.refused(lost_metadata.child) && !observed.repair_waits(lost_metadata))
         .cloned()
         .map(Step::RepairMetadata)
 }

@@ -119,14 +119,15 @@ fn app(template: &PodTemplateSpec) -> Option<&Container> {
     template.spec.as_ref()?.containers.iter().find(|container| container.name == names::APP)
 }
 
-/// All fields that the operator sets, except replicas, are unchanged. Without a record there is nothing to compare
-/// with.
+/// All fields that the operator sets, except replicas, labels and owner, are unchanged. Without a record there is nothing to
+/// compare with.
 fn in_sync(project: &Project, object: &Deployment, record: Option<&Record>, replicas: i32) -> bool {
     let stamp = template_annotation(object, names::RESTARTED);
     let want = record.and_then(|record| apply(project, record, stamp, replicas, timings_in_place(object)));
     want.is_none_or(|want| {
         meta::same_copied(project, object)
-            && serde_json::to_value(object).is_ok_and(|live| as_desired(&live, &without_kind(want)))
+            && serde_json::to_value(object)
+                .is_ok_and(|live| as_desired(&live, &meta::without_marks(project, without_kind(want))))
     })
 }
 

@@ -32,6 +32,20 @@ pub enum Child {
     NetworkPolicy,
 }
 
+impl Child {
+    /// The kind of its objects.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Ledger | Self::Record => "ControllerRevision",
+            Self::Job | Self::Init | Self::Cleanup => "Job",
+            Self::Deployment => "Deployment",
+            Self::Service => "Service",
+            Self::NetworkPolicy => "NetworkPolicy",
+        }
+    }
+}
+
 /// Why a write was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
@@ -41,8 +55,10 @@ pub enum RefusalReason {
     Invalid,
     /// The API server accepted it, but something else changed it during the write or reverted it at once.
     Altered,
-    /// No port of the range was free.
+    /// No port of the range is free.
     PortsExhausted,
+    /// The ports tried so far are not free, and others of the range are left.
+    PortsTried,
     /// The port in the spec is in use or out of range.
     PortUnavailable,
 }

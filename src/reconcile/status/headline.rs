@@ -3,6 +3,7 @@
 
 use super::View;
 use super::building::{image, looked_up, lookup_is_open};
+use super::predecessor::predecessor;
 use super::rollout::running;
 use crate::crd::conditions::{Reason, Truth};
 use crate::crd::status::FailureStatus;
@@ -59,23 +60,22 @@ pub fn headline(project: &Project, observed: &Observed) -> Headline {
     let empty = Ledger::default();
     let ledger = observed.ledger.as_ref().unwrap_or(&empty);
     let view = View { project, observed, ledger, target: target(project, observed) };
-    let rows: [fn(&View<'_>) -> Option<Headline>; 9] =
-        [predecessor, refused, unseen, stopped, pin_unknown, config_map_missing, looked_up, image, running];
+    let rows: [fn(&View<'_>) -> Option<Headline>; 10] = [
+        predecessor,
+        refused,
+        contested,
+        unseen,
+        stopped,
+        pin_unknown,
+        config_map_missing,
+        looked_up,
+        image,
+        running,
+    ];
     let found = rows.iter().find_map(|row| row(&view));
     let headline =
         found.unwrap_or_else(|| Headline::working(Reason::Resolving, "The source is being resolved"));
     port_missing(&view, headline)
-}
-
-fn predecessor(view: &View<'_>) -> Option<Headline> {
-    let there = &view.observed.predecessors;
-    (!there.is_empty()).then(|| {
-        let list = there.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        Headline::working(
-            Reason::Predecessor,
-            format!("Waiting until the children of a deleted project of the same name are gone: {list}"),
-        )
-    })
 }
 
 /// A name is taken, the API server rejects a child, or something changes a child after each write. A missing port
@@ -87,11 +87,19 @@ fn refused(view: &View<'_>) -> Option<Headline> {
             RefusalReason::NameTaken => Reason::NameTaken,
             RefusalReason::Invalid => Reason::InvalidSpec,
             RefusalReason::Altered => Reason::Altered,
-            RefusalReason::PortsExhausted | RefusalReason::PortUnavailable => return None,
+            RefusalReason::PortsExhausted | RefusalReason::PortsTried | RefusalReason::PortUnavailable => {
+                return None;
+            }
         };
         Some(Headline::stalled(reason, refusal.message.clone()))
     });
     stalled.next()
+}
+
+/// Something strips labels or the owner of a child after every repair.
+fn contested(view: &View<'_>) -> Option<Headline> {
+    let first = view.observed.contested.first()?;
+    Some(Headline::stalled(Reason::Altered, first.message.clone()))
 }
 
 fn unseen(view: &View<'_>) -> Option<Headline> {
@@ -154,7 +162,10 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
 fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
     let refusal = view.observed.refusals.iter().find(|refusal| {
         refusal.child == Child::Service
-            && matches!(refusal.cause, RefusalReason::PortsExhausted | RefusalReason::PortUnavailable)
+            && matches!(
+                refusal.cause,
+                RefusalReason::PortsExhausted | RefusalReason::PortsTried | RefusalReason::PortUnavailable
+            )
     });
     match refusal {
         Some(refusal) if !headline.stalled => {

@@ -63,6 +63,33 @@ async fn waits_for<K: Kind>(test: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_predecessor_that_a_finalizer_keeps_stalls_the_project_until_it_is_gone() {
+    let world = World::new("predecessor-stays").await;
+    let _operator = Operator::start(&world).await;
+    world.serve("shop", prebuilt(1)).await;
+    world.patch::<Service>("shop", json!({ "metadata": { "finalizers": [FINALIZER] } })).await;
+    world.delete::<ProjectDeployment>("shop").await;
+    world.apply("shop", prebuilt(2)).await;
+    let stalled = |object: Option<&ProjectDeployment>| {
+        object.is_some_and(|object| is(object, "Stalled", "True", "Predecessor"))
+    };
+    // Two minutes after Kubernetes began to delete the Service, without an event.
+    let object = world.until("shop", "it says what keeps the Service", stalled).await;
+    let began = world.get::<Service>("shop").await.metadata.deletion_timestamp.unwrap().0;
+    let said = condition(&object, "Stalled").unwrap();
+    assert!(said.last_transition_time.0.duration_since(began).as_secs() >= 120, "{said:?} {began}");
+    let named = format!("Service shop of a deleted project of the same name is being deleted since {began}");
+    assert!(said.message.contains(&named), "{}", said.message);
+    let way_out = format!("kubectl patch services shop -n {} --type merge -p", world.namespace);
+    assert!(said.message.contains(FINALIZER) && said.message.contains(&way_out), "{}", said.message);
+
+    world.patch::<Service>("shop", json!({ "metadata": { "finalizers": null } })).await;
+    let object = world.until_ready("shop", "True", "Serving").await;
+    assert!(condition(&object, "Stalled").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_project_recreated_at_once_serves_and_inherits_nothing() {
     let world = World::new("made-again").await;
     let _operator = Operator::start(&world).await;

@@ -1,7 +1,8 @@
 //! Unavailable node ports: the range is full, another Service uses the port, or the API server rejects it.
 
 use doce_operator::crd::ProjectDeployment;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ResourceQuota, Service};
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::harness::reading::message;
@@ -140,4 +141,50 @@ async fn a_range_that_the_api_server_does_not_have_is_reported() {
         said.contains("Node port 8080 is not in the API server's range") && said.contains("30000-32767"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_range_of_projects_outside_of_the_api_servers_range_is_not_called_exhausted() {
+    let world = World::new("ports-outside").await;
+    let options = Options { ports: (8000, 8100), ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    world.apply("shop", prebuilt(1)).await;
+    let words = &["between 8000 and 8100", "30000-32767", "Set nodePorts of the chart"];
+    let out = world.until_says("shop", words).await;
+    assert!(is(&out, "PortAllocated", "False", "PortUnavailable"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn the_only_free_port_of_a_large_range_is_found() {
+    let world = World::new("ports-crowded").await;
+    // The API server refuses all but the last, and no other test uses that one. One pass does not try so many.
+    let options = Options { ports: (29_000, 30_000), ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    world.apply("shop", prebuilt(1)).await;
+    let found = world.until_ready("shop", "True", "Serving").await;
+    assert_eq!(found.status.unwrap().node_port, Some(30_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_quota_of_node_ports_is_not_called_a_full_range() {
+    let world = World::new("ports-quota").await;
+    let quota = json!({ "metadata": { "name": "ports" }, "spec": { "hard": { "services.nodeports": "0" } } });
+    let quota: ResourceQuota = serde_json::from_value(quota).unwrap();
+    world.api::<ResourceQuota>().create(&PostParams::default(), &quota).await.unwrap();
+    world
+        .until("ports", "the quota counts", |quota: Option<&ResourceQuota>| {
+            quota.and_then(|quota| quota.status.as_ref()?.used.as_ref()).is_some()
+        })
+        .await;
+    let _operator = Operator::start(&world).await;
+    world.apply("shop", prebuilt(1)).await;
+    let over = runs_without_port(&world, "InvalidSpec").await;
+    assert!(is(&over, "PortAllocated", "False", "InvalidSpec"));
+    let said = message(&over, "PortAllocated");
+    assert!(said.contains("exceeded quota: ports") && said.contains("services.nodeports"), "{said}");
+    world.delete::<ResourceQuota>("ports").await;
+    world.until_ready("shop", "True", "Serving").await;
 }

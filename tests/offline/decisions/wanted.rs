@@ -3,10 +3,12 @@
 use doce_operator::crd::conditions::{Reason, Truth};
 use doce_operator::reconcile::act::reverted_at_once;
 use doce_operator::reconcile::decide::Step;
-use doce_operator::reconcile::observed::{Child, Refusal, RefusalReason};
+use doce_operator::reconcile::observed::{
+    Child, Contested, LostMetadata, Predecessor, Refusal, RefusalReason,
+};
 use doce_operator::reconcile::status::headline;
 
-use super::case::{Case, v};
+use super::case::{Case, at, v};
 
 #[test]
 fn a_settled_project_writes_nothing() {
@@ -153,11 +155,96 @@ fn a_deployment_reverted_by_another_controller_is_reported_and_not_rewritten_in_
 }
 
 #[test]
+fn metadata_that_is_stripped_after_every_repair_is_reported_and_repaired_after_a_pause() {
+    let mut case = Case::serving(1);
+    let lost = |child, name: &str| LostMetadata { child, name: name.into() };
+    let (ledger, job) = (lost(Child::Ledger, "shop"), lost(Child::Job, "shop"));
+    case.observed.lost_metadata = vec![ledger.clone(), job.clone()];
+    let contested = |waits| Contested {
+        kind: "ControllerRevision".into(),
+        name: "shop".into(),
+        message: "police changes label a".into(),
+        waits,
+        ..Contested::default()
+    };
+    case.observed.contested = vec![contested(true)];
+    assert_eq!(
+        case.step(),
+        Some(Step::RepairMetadata(job)),
+        "the Job has the same name and is not contested"
+    );
+    case.observed.lost_metadata = vec![ledger.clone()];
+    assert_eq!(case.step(), None);
+    case.observed.contested = vec![contested(false)];
+    assert_eq!(case.step(), Some(Step::RepairMetadata(ledger)));
+    case.observed.lost_metadata = vec![];
+    let headline = headline(&case.project, &case.observed);
+    assert_eq!((headline.ready, headline.reason, headline.stalled), (Truth::False, Reason::Altered, true));
+    assert_eq!(headline.message, "police changes label a", "until the last repair has lasted");
+}
+
+#[test]
 fn nothing_is_written_while_a_namesakes_children_exist_or_the_project_is_being_deleted() {
     let mut case = Case::new(1);
-    case.observed.predecessors = vec!["Deployment/shop".into()];
+    case.observed.predecessors = vec![Predecessor::default()];
     assert_eq!(case.step(), None);
     let mut case = Case::new(1);
     case.project.deleting = true;
     assert_eq!(case.step(), None);
+}
+
+/// What Ready says about a Deployment that Kubernetes began to delete at second 0.
+fn waited(seconds: i64, finalizers: &[&str]) -> (bool, String) {
+    let mut case = Case::new(1);
+    case.observed.ledger = None;
+    case.observed.predecessors = vec![Predecessor {
+        kind: "Deployment".into(),
+        resource: "deployments".into(),
+        name: "shop".into(),
+        deleted_at: Some(at(0)),
+        since: Some(at(0)),
+        finalizers: finalizers.iter().copied().map(str::to_owned).collect(),
+    }];
+    case.observed.now = at(seconds);
+    assert_eq!(case.step(), None);
+    let headline = headline(&case.project, &case.observed);
+    assert_eq!((headline.ready, headline.reason), (Truth::False, Reason::Predecessor));
+    assert_eq!(headline.reconciling, !headline.stalled);
+    (headline.stalled, headline.message)
+}
+
+#[test]
+fn a_predecessor_that_does_not_go_stalls_the_project_with_its_finalizer_and_the_way_out() {
+    let (stalled, says) = waited(119, &["example.org/wait"]);
+    assert!(!stalled && says.ends_with("are gone: Deployment/shop"), "{says}");
+    let (stalled, says) = waited(120, &["foregroundDeletion", "example.org/wait", "example.org/too"]);
+    assert!(stalled && says.contains("has the finalizer example.org/wait, example.org/too. "), "{says}");
+    let way_out =
+        "kubectl patch deployments shop -n test --type merge -p '{\"metadata\":{\"finalizers\":null}}'";
+    assert!(says.contains(way_out), "{says}");
+}
+
+#[test]
+fn a_predecessor_whose_pods_are_ending_may_take_as_long_as_they_may() {
+    assert!(!waited(7199, &["foregroundDeletion"]).0);
+    let (stalled, says) = waited(7200, &["foregroundDeletion"]);
+    assert!(stalled && says.contains("kubectl get pods -n test -l doce.dev/project=shop"), "{says}");
+}
+
+#[test]
+fn a_predecessor_that_kubernetes_does_not_delete_is_named_too() {
+    let mut case = Case::new(1);
+    let child = Predecessor {
+        kind: "Service".into(),
+        resource: "services".into(),
+        name: "shop".into(),
+        ..Predecessor::default()
+    };
+    case.observed.predecessors = vec![Predecessor { since: Some(at(-120)), ..child.clone() }, child];
+    let headline = headline(&case.project, &case.observed);
+    assert!(
+        headline.stalled && headline.message.starts_with("Service shop of a deleted project"),
+        "{headline:?}"
+    );
+    assert!(headline.message.contains("kubectl delete services shop -n test"), "{}", headline.message);
 }
