@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::body::body;
+use super::bounded::{Bounded, answered};
 use super::builder_jobs::BuilderJob;
 use super::ownership::is_ours;
 use super::packed::Pack;
@@ -48,8 +49,8 @@ impl<
 }
 
 /// A kind of child that is cached.
-pub(super) trait Cached: Kind + Pack {}
-impl<K: Kind + Pack> Cached for K {}
+pub(super) trait Cached: Kind + Pack + Bounded {}
+impl<K: Kind + Pack + Bounded> Cached for K {}
 
 impl Cluster {
     /// Creates the ledger or a record. It is a conflict if another operator was faster.
@@ -332,8 +333,8 @@ fn manager() -> PatchParams {
     PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-/// Removes the managed fields: caches do not need them.
-pub(super) fn thin<K: Resource>(mut object: K) -> K {
+/// The object as the caches keep it, without managed fields.
+pub(super) fn thin<K: Bounded>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
-    object
+    answered(object)
 }

@@ -292,15 +292,22 @@ fn read_service(project: &Project, object: &Service) -> observed::Service {
 }
 
 async fn config_map(cluster: &Cluster, project: &Project) -> Result<ConfigMap, Error> {
-    let DigestSource::ConfigMap(name) = project.origin() else { return Ok(ConfigMap::NotAsked) };
     let maps = &cluster.caches().config_maps;
+    let key = (project.namespace.clone(), project.name.clone());
+    let DigestSource::ConfigMap(name) = project.origin() else {
+        maps.unnamed(&key);
+        return Ok(ConfigMap::NotAsked);
+    };
     let map = (project.namespace.clone(), name.clone());
-    match maps.known(&map, &(project.namespace.clone(), project.name.clone())) {
+    match maps.known(&map, &key) {
         Known::Missing => Ok(ConfigMap::Missing),
         Known::Digest(digest) => Ok(ConfigMap::Digest(digest)),
-        Known::Unread => {
-            let read = cluster.config_map(&project.namespace, &name).await?;
-            Ok(read.map_or(ConfigMap::Missing, |object| ConfigMap::Digest(maps.read(&object))))
-        }
+        Known::Unread => match cluster.config_map(&project.namespace, &name).await? {
+            Some(object) => Ok(ConfigMap::Digest(maps.read(&object))),
+            None => {
+                maps.missing(&map);
+                Ok(ConfigMap::Missing)
+            }
+        },
     }
 }
