@@ -14,6 +14,8 @@ mod offline {
 
 #[path = "offline/adoption.rs"]
 mod adoption;
+#[path = "offline/bounds.rs"]
+mod bounds;
 #[path = "offline/builder_pods.rs"]
 mod builder_pods;
 #[path = "offline/children.rs"]
