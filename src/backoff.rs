@@ -42,6 +42,16 @@ impl Backoff {
     pub fn succeeded(&self, project: &Key) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(project);
     }
+
+    /// Forgets all other projects.
+    pub fn keep_only(&self, stays: impl Fn(&Key) -> bool) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).retain(|project, _| stays(project));
+    }
+
+    /// How many projects it remembers.
+    pub fn held(&self) -> usize {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! decides.
 
 mod body;
+mod bounded;
 pub mod builder_jobs;
 pub mod cache;
 pub mod caches;
@@ -80,6 +81,7 @@ impl Cluster {
     /// Stores the object that a read or a write of its status returned.
     pub fn remember(&self, mut written: ProjectDeployment) {
         field_managers::thin(written.metadata.managed_fields.as_mut());
+        bounded::bound_project(&mut written);
         self.caches.resources.wrote(written);
     }
 

@@ -93,13 +93,20 @@ async fn loop_until(
     news: &mut mpsc::Receiver<Key>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
+    let exists = |key: &Key| context.cluster.caches().resources.has(key);
+    context.backoff.keep_only(exists); // Projects may have been deleted while this process was a standby.
+    context.status_debounce.keep_only(exists);
     let (reader, mut names) = reflector::store();
     let first = context.cluster.caches().resources.keys();
     fill(&mut names, &first);
     let changed = stream::poll_fn(|polled| news.poll_recv(polled));
     let (first_passes, in_order) = in_order(context.cluster.caches(), first);
+    let waited_for = first_passes.clone();
     let queue = stream::select(in_order, changed).filter_map(|key| {
         let there = note(context, &mut names, &key);
+        if !there {
+            waited_for.ended(&key);
+        }
         std::future::ready(there.then(|| Ok::<_, std::convert::Infallible>(by_key(&key))))
     });
     let concurrency = Concurrency::default().concurrency(context.config.concurrency);
@@ -147,7 +154,7 @@ fn forget_if_gone(context: &Shared, key: &Key) -> bool {
     if gone {
         context.backoff.succeeded(key);
         context.status_debounce.written(key);
-        context.cluster.caches().repairs.forget(key);
+        context.cluster.caches().forget_if_gone(key);
     }
     gone
 }

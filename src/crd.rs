@@ -9,6 +9,7 @@
 )]
 
 pub mod annotations;
+pub mod bounds;
 pub mod build;
 pub mod conditions;
 pub mod expose;
@@ -43,9 +44,13 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
 pub fn definition()
 -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
     let mut crd = ProjectDeployment::crd();
-    if let Some(whole) =
-        serde_json::to_value(&crd).ok().map(quantities).and_then(|whole| serde_json::from_value(whole).ok())
-    {
+    let whole = serde_json::to_value(&crd).ok().map(quantities).map(|mut whole| {
+        for version in whole["spec"]["versions"].as_array_mut().into_iter().flatten() {
+            bounds::add(&mut version["schema"]["openAPIV3Schema"]["properties"]["spec"]);
+        }
+        whole
+    });
+    if let Some(whole) = whole.and_then(|whole| serde_json::from_value(whole).ok()) {
         crd = whole;
     }
     for version in &mut crd.spec.versions {

@@ -1,4 +1,4 @@
-//! The endpoints `/livez` and `/readyz`. `/livez` does not depend on the API server, whose outage must not restart the
+//! The endpoints `/livez`, `/readyz` and `/metrics`. `/livez` does not depend on the API server, whose outage must not restart the
 //! operator. An operator is ready while every watch works and it leads or can take over: a standby watches too.
 
 use std::net::SocketAddr;
@@ -32,7 +32,20 @@ pub async fn serve(
 /// The endpoints, callable without a socket.
 pub fn router(context: Shared, standing: watch::Receiver<Standing>) -> Router {
     let seen = Seen { context, standing };
-    Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready)).with_state(seen)
+    Router::new()
+        .route("/livez", get(|| async { "alive" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(seen)
+}
+
+/// How much is in memory, in the text format of Prometheus.
+async fn metrics(State(seen): State<Seen>) -> String {
+    let head = "# HELP doce_operator_held Objects and notes that the operator holds in memory, by kind.\n# TYPE doce_operator_held gauge";
+    let lines = seen.context.held().into_iter();
+    let lines = lines.map(|(kind, count)| format!("doce_operator_held{{kind=\"{kind}\"}} {count}"));
+    let text: Vec<String> = std::iter::once(head.to_owned()).chain(lines).collect();
+    text.join("\n") + "\n"
 }
 
 async fn ready(State(seen): State<Seen>) -> (StatusCode, String) {

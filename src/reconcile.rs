@@ -51,6 +51,18 @@ pub struct Context {
     pub status_debounce: StatusDebounce,
 }
 
+impl Context {
+    /// How much the operator holds in memory, by what it is. All of it shrinks again when projects are deleted.
+    #[must_use]
+    pub fn held(&self) -> Vec<(&'static str, usize)> {
+        let mut held = self.cluster.caches().held();
+        held.push(("projects that fail", self.backoff.held()));
+        held.push(("projects with work to report", self.status_debounce.held()));
+        held.push(("rejected starts of builds", self.starts.held()));
+        held
+    }
+}
+
 /// Why a pass ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

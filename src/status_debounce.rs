@@ -29,6 +29,16 @@ impl StatusDebounce {
     pub fn written(&self, project: &Key) {
         self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(project);
     }
+
+    /// Forgets all other projects.
+    pub fn keep_only(&self, stays: impl Fn(&Key) -> bool) {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).retain(|project, _| stays(project));
+    }
+
+    /// How many projects it remembers.
+    pub fn held(&self) -> usize {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 #[cfg(test)]

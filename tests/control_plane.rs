@@ -18,6 +18,8 @@ mod at_rest;
 #[path = "control_plane/first_deploy.rs"]
 mod first_deploy;
 
+#[path = "control_plane/bounded_memory.rs"]
+mod bounded_memory;
 #[path = "control_plane/build_pods.rs"]
 mod build_pods;
 #[path = "control_plane/builder_pods.rs"]

@@ -16,6 +16,8 @@ mod offline {
 mod admission;
 #[path = "offline/adoption.rs"]
 mod adoption;
+#[path = "offline/bounds.rs"]
+mod bounds;
 #[path = "offline/builder_pods.rs"]
 mod builder_pods;
 #[path = "offline/children.rs"]

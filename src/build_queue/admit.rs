@@ -133,6 +133,11 @@ impl BuildStarter {
         there.is_some_and(|rejection| rejection.at.elapsed() < AGAIN)
     }
 
+    /// How many rejections it remembers.
+    pub fn held(&self) -> usize {
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Why the API server rejected the start of this queued Job, if it did.
     pub fn rejection(&self, job: &Job) -> Option<String> {
         let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);

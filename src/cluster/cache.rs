@@ -19,6 +19,9 @@ pub struct Cache<K> {
 /// Deleted uids that are remembered. Answers are late by seconds at most.
 const GONE: usize = 256;
 
+/// Unused room of a map that is not worth a copy.
+const ROOM: usize = 256;
+
 #[derive(Debug)]
 struct Inner<K> {
     objects: Objects<K>,
@@ -90,6 +93,17 @@ impl<K: Pack> Cache<K> {
         self.lock().objects.contains_key(key)
     }
 
+    /// The project has an object, or a list in progress may contain one.
+    pub fn may_have(&self, key: &Key) -> bool {
+        let inner = self.lock();
+        !inner.synced || inner.listed.is_some() || inner.objects.contains_key(key)
+    }
+
+    /// How many objects it holds.
+    pub fn held(&self) -> usize {
+        self.lock().objects.values().map(Vec::len).sum()
+    }
+
     /// The node ports in use.
     pub fn node_ports(&self) -> HashSet<u16> {
         self.lock().objects.values().flatten().filter_map(|entry| entry.node_port).collect()
@@ -124,7 +138,9 @@ impl<K: Pack> Cache<K> {
     pub fn removed(&self, object: &K) {
         let Some(key) = object.project() else { return };
         let mut inner = self.lock();
-        inner.deleted.extend(object.uid());
+        // If the event of the deletion was faster, no other will follow.
+        let awaited = object.uid().filter(|uid| !inner.gone.contains(uid));
+        inner.deleted.extend(awaited);
         take(&mut inner.objects, &key, object);
     }
 
@@ -182,6 +198,12 @@ pub(super) trait Losses {
 
     /// Whether [`Losses::take_lost_child`] would return true. Keeps the mark.
     fn lost_child(&self, key: &Key) -> bool;
+
+    /// Clears the marks of all other projects.
+    fn keep_marks_of(&self, stays: &dyn Fn(&Key) -> bool);
+
+    /// How many marks and uids of deleted objects it remembers, except the last [`GONE`].
+    fn remembered(&self) -> usize;
 }
 
 impl<K: Pack> Losses for Cache<K> {
@@ -191,6 +213,15 @@ impl<K: Pack> Losses for Cache<K> {
 
     fn lost_child(&self, key: &Key) -> bool {
         self.lock().lost_child.contains(key)
+    }
+
+    fn keep_marks_of(&self, stays: &dyn Fn(&Key) -> bool) {
+        self.lock().lost_child.retain(stays);
+    }
+
+    fn remembered(&self) -> usize {
+        let inner = self.lock();
+        inner.lost_child.len() + inner.deleted.len()
     }
 }
 
@@ -215,6 +246,13 @@ impl<K: Pack> Packing for Cache<K> {
                 entries.iter_mut().map(|entry| entry.rest(sample)).fold(false, |some, whole| some | whole)
             })
         });
+        // After many deletions, the room of what is gone would stay.
+        if objects.capacity() > ROOM + 4 * objects.len() {
+            objects.shrink_to(2 * objects.len());
+        }
+        if whole.capacity() > ROOM + 4 * whole.len() {
+            whole.shrink_to(2 * whole.len());
+        }
     }
 
     fn is_fresh(&self, key: &Key) -> bool {
@@ -370,6 +408,22 @@ mod tests {
             cache.heard(Event::Delete(service(&format!("b{number}"), number, 30_002)));
         }
         assert_eq!(cache.lock().gone.len(), GONE, "memory is bounded");
+    }
+
+    #[test]
+    fn a_deletion_is_not_remembered_after_its_event_whichever_is_faster() {
+        let cache = Cache::default();
+        for answer_first in [true, false] {
+            cache.wrote(service("a", 1, 30_001));
+            if answer_first {
+                cache.removed(&service("a", 1, 30_001));
+            }
+            cache.heard(Event::Delete(service("a", 3, 30_001)));
+            if !answer_first {
+                cache.removed(&service("a", 1, 30_001));
+            }
+            assert!(cache.lock().deleted.is_empty(), "{answer_first}");
+        }
     }
 
     #[test]

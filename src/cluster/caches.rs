@@ -16,8 +16,9 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
+use super::bounded::bound_project;
 use super::builder_jobs::BuilderJobs;
-use super::cache::{Cache, Packing};
+use super::cache::{Cache, Losses, Packing};
 use super::config_maps::ConfigMaps;
 use super::decoded::{Decoded, Trimmed, plain};
 use super::live_projects::LiveProjects;
@@ -93,14 +94,18 @@ impl Pack for ProjectDeployment {
 }
 impl Pack for ControllerRevision {}
 impl Pack for Deployment {}
-impl Pack for ReplicaSet {}
+impl Pack for ReplicaSet {
+    const IS_CHILD: bool = false; // The Deployment controller makes them.
+}
 impl Pack for Service {
     fn node_port(&self) -> Option<u16> {
         service::node_port(self)
     }
 }
 impl Pack for NetworkPolicy {}
-impl Pack for Pod {}
+impl Pack for Pod {
+    const IS_CHILD: bool = false;
+}
 impl Pack for Job {
     const PACKS: bool = false; // The build queue reads all of them, and they are gone within hours.
     const ONLY_PASSES_WRITE: bool = false; // The build queue starts them.
@@ -131,6 +136,43 @@ impl Caches {
         }
     }
 
+    /// Drops what is remembered of a project that no longer exists, besides its objects, which Kubernetes deletes. What only says
+    /// that a known project may be gone is of no use then.
+    pub fn forget_if_gone(&self, key: &Key) {
+        if !self.resources.may_have(key) {
+            for cache in self.missed() {
+                cache.take_lost_child(key);
+            }
+            self.config_maps.unnamed(key);
+            self.repairs.forget(key);
+        }
+    }
+
+    /// Caches of the kinds that the operator creates again if they are missing.
+    pub(super) fn missed(&self) -> [&dyn Losses; 5] {
+        [&self.revisions, &self.deployments, &self.services, &self.network_policies, &self.jobs]
+    }
+
+    /// How much the operator holds in memory, by what it is. Everything but the builder pods and the failed health checks, which
+    /// end with their objects, belongs to existing projects.
+    pub fn held(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("ProjectDeployments", self.resources.held()),
+            ("ControllerRevisions", self.revisions.held()),
+            ("Deployments", self.deployments.held()),
+            ("ReplicaSets", self.sets.held()),
+            ("Services", self.services.held()),
+            ("NetworkPolicies", self.network_policies.held()),
+            ("Jobs", self.jobs.held()),
+            ("Pods", self.pods.held()),
+            ("builder pods", self.builder_jobs.all().len()),
+            ("failed health checks", self.probe_events.held()),
+            ("named ConfigMaps", self.config_maps.remembered()),
+            ("uids of projects", self.projects.held()),
+            ("lost and deleted children", self.missed().iter().map(|cache| cache.remembered()).sum()),
+        ]
+    }
+
     /// Caches of the kinds whose objects are packed.
     fn packing(&self) -> [&dyn Packing; 7] {
         [
@@ -155,9 +197,13 @@ impl Caches {
             let listed = matches!(event, watcher::Event::InitDone);
             let concerned = hear(event);
             if listed {
+                for cache in self.missed() {
+                    cache.keep_marks_of(&|key: &Key| self.resources.may_have(key));
+                }
                 self.listed.notify_waiters();
             }
             for key in concerned {
+                self.forget_if_gone(&key);
                 if changed.send(key).await.is_err() {
                     return;
                 }
@@ -219,8 +265,10 @@ impl Caches {
         let client = &client;
         let pulse = self.pulses.begin("ProjectDeployments");
         let projects = Api::<ProjectDeployment>::all_or(&consistent(client, &pulse), namespace);
-        let projects = events(projects, watcher::Config::default())
-            .modify(|object| field_managers::thin(object.metadata.managed_fields.as_mut()));
+        let projects = events(projects, watcher::Config::default()).modify(|object| {
+            field_managers::thin(object.metadata.managed_fields.as_mut());
+            bound_project(object);
+        });
         let projects = logged(projects, pulse);
         let pulse = self.pulses.begin("ConfigMaps");
         let maps = Api::<PartialObjectMeta<ConfigMap>>::all_or(&consistent(client, &pulse), namespace);
@@ -338,3 +386,6 @@ impl<K: Watched> AllOr for Api<K> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

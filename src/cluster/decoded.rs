@@ -15,8 +15,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use std::borrow::Cow;
 
+use super::bounded::{Bounded, bounded};
+
 /// A kind of which some fields are not decoded.
-pub(super) trait Trimmed {
+pub(super) trait Trimmed: Bounded {
     /// Fields of the object that are left out.
     const LEFT_OUT: &[&str] = &[];
 }
@@ -36,13 +38,13 @@ impl Trimmed for Pod {
 #[derive(Clone, Debug)]
 pub(super) struct Decoded<K>(K);
 
-/// The event, with the object itself.
-pub(super) fn plain<K>(event: watcher::Event<Decoded<K>>) -> watcher::Event<K> {
+/// The event, with what the caches keep of the object.
+pub(super) fn plain<K: Bounded>(event: watcher::Event<Decoded<K>>) -> watcher::Event<K> {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
     match event {
-        Apply(object) => Apply(object.0),
-        Delete(object) => Delete(object.0),
-        InitApply(object) => InitApply(object.0),
+        Apply(object) => Apply(bounded(object.0)),
+        Delete(object) => Delete(bounded(object.0)),
+        InitApply(object) => InitApply(bounded(object.0)),
         Init => Init,
         InitDone => InitDone,
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, ResourceExt as _};
 
-use super::cache::Losses;
 use super::{Cluster, Error};
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
@@ -50,7 +49,8 @@ impl Cluster {
     #[must_use]
     pub fn may_be_deleted(&self, project: &Project) -> bool {
         let key = (project.namespace.clone(), project.name.clone());
-        !self.caches.projects.has(&project.uid) || self.missed().iter().any(|cache| cache.lost_child(&key))
+        !self.caches.projects.has(&project.uid)
+            || self.caches.missed().iter().any(|cache| cache.lost_child(&key))
     }
 
     /// Checks that the project is not being deleted, before a child without owner gets one. `--cascade=orphan` removes
@@ -67,13 +67,7 @@ impl Cluster {
 
     fn lost_a_child_since(&self, key: &Key) -> bool {
         // Ask every cache: `take_lost_child` clears its mark.
-        self.missed().map(|cache| cache.take_lost_child(key)).contains(&true)
-    }
-
-    /// Caches of the kinds that the operator creates again if they are missing.
-    fn missed(&self) -> [&dyn Losses; 5] {
-        let caches = self.caches();
-        [&caches.revisions, &caches.deployments, &caches.services, &caches.network_policies, &caches.jobs]
+        self.caches.missed().map(|cache| cache.take_lost_child(key)).contains(&true)
     }
 
     fn is_behind(&self, key: &Key, known: &ProjectDeployment) -> bool {

@@ -55,6 +55,11 @@ impl LiveProjects {
         self.lock().namespaces.remove(uid);
     }
 
+    /// How many projects it holds.
+    pub fn held(&self) -> usize {
+        self.lock().namespaces.len()
+    }
+
     /// Whether a project with that uid exists.
     pub fn has(&self, uid: &str) -> bool {
         self.lock().namespaces.contains_key(uid)

@@ -52,6 +52,11 @@ impl ProbeEvents {
         self.lock().said.get(pod).map(|said| (said.sentence.clone(), said.at))
     }
 
+    /// How many sentences it holds.
+    pub fn held(&self) -> usize {
+        self.lock().said.len()
+    }
+
     /// Applies a watch event and returns the projects with a new sentence.
     pub fn heard(&self, event: watcher::Event<Event>) -> Vec<Key> {
         use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};

@@ -17,6 +17,9 @@ use super::pulses::Pulse;
 /// Seconds after which the API server ends a watch and we start it again. A half-open connection is noticed by then.
 pub(super) const WATCH_SECONDS: u32 = 60;
 
+/// Objects of a page, if the API server cannot stream. A page is in memory at once, and an object may have more than a megabyte.
+const PAGE: u32 = 20;
+
 /// The events of all objects that `config` selects. If the API server cannot stream the existing objects, or not before it ends the
 /// watch, the operator lists them, until it restarts.
 pub(super) fn events<K>(
@@ -26,7 +29,7 @@ pub(super) fn events<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    let config = config.timeout(WATCH_SECONDS);
+    let config = config.timeout(WATCH_SECONDS).page_size(PAGE);
     let mut first = FirstEvents::default();
     let streamed = watcher(api.clone(), config.clone().streaming_lists());
     let streamed = streamed.take_while(move |event| {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::body::body;
+use super::bounded::{Bounded, answered};
 use super::builder_jobs::BuilderJob;
 use super::ownership::is_ours;
 use super::packed::Pack;
@@ -49,8 +50,8 @@ impl<
 }
 
 /// A kind of child that is cached.
-pub(super) trait Cached: Kind + Pack {}
-impl<K: Kind + Pack> Cached for K {}
+pub(super) trait Cached: Kind + Pack + Bounded {}
+impl<K: Kind + Pack + Bounded> Cached for K {}
 
 impl Cluster {
     /// Creates the ledger or a record. It is a conflict if another operator was faster.
@@ -60,10 +61,10 @@ impl Cluster {
 
     /// Creates a build Job.
     pub async fn create_job(&self, project: &Project, object: &Job) -> Result<(), Error> {
-        let mut job = object.clone();
+        let mut job = Box::new(object.clone());
         let written_for = project.generation.to_string();
         job.annotations_mut().insert(names::GENERATION.to_owned(), written_for);
-        self.create(project, &job, &self.caches.jobs).await
+        self.create(project, &*job, &self.caches.jobs).await
     }
 
     /// Creates the Job of a builder pod. It is a conflict if one of that name exists, which the watch is about to report.
@@ -350,8 +351,8 @@ fn manager() -> PatchParams {
     PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-/// Removes the managed fields: caches do not need them.
-pub(super) fn thin<K: Resource>(mut object: K) -> K {
+/// The object as the caches keep it, without managed fields.
+pub(super) fn thin<K: Bounded>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
-    object
+    answered(object)
 }

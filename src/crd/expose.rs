@@ -1,4 +1,5 @@
 //! `spec.expose`: how the project is reached, and by whom. Not part of the version.
+#![allow(clippy::doc_markdown, reason = "kubectl explain prints the descriptions and shows no Markdown")]
 #![allow(unreachable_pub, reason = "KubeSchema derives a twin of every struct inside a function")]
 
 use kube::KubeSchema;
@@ -16,7 +17,7 @@ pub struct Expose {
     /// empty. The pods of this namespace are among them only if it is named. The operator keeps a NetworkPolicy for it,
     /// which works only if the network of the cluster enforces NetworkPolicies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 32))]
     pub allow_from: Option<Vec<AllowedSource>>,
 }
 

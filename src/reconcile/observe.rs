@@ -331,15 +331,22 @@ fn read_policy(project: &Project, object: &NetworkPolicy) -> observed::NetworkPo
 }
 
 async fn config_map(cluster: &Cluster, project: &Project) -> Result<ConfigMap, Error> {
-    let DigestSource::ConfigMap(name) = project.origin() else { return Ok(ConfigMap::NotAsked) };
     let maps = &cluster.caches().config_maps;
+    let key = (project.namespace.clone(), project.name.clone());
+    let DigestSource::ConfigMap(name) = project.origin() else {
+        maps.unnamed(&key);
+        return Ok(ConfigMap::NotAsked);
+    };
     let map = (project.namespace.clone(), name.clone());
-    match maps.known(&map, &(project.namespace.clone(), project.name.clone())) {
+    match maps.known(&map, &key) {
         Known::Missing => Ok(ConfigMap::Missing),
         Known::Digest(digest) => Ok(ConfigMap::Digest(digest)),
         Known::Unread => {
-            let read = cluster.config_map(&project.namespace, &name).await?;
-            Ok(read.map_or(ConfigMap::Missing, |object| ConfigMap::Digest(maps.read(&object))))
+            if let Some(object) = cluster.config_map(&project.namespace, &name).await? {
+                return Ok(ConfigMap::Digest(maps.read(&object)));
+            }
+            maps.missing(&map);
+            Ok(ConfigMap::Missing)
         }
     }
 }

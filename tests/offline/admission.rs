@@ -107,21 +107,23 @@ fn the_policies_are_for_the_operator_only_and_deny_what_breaks_a_rule() {
             rules.push(rule.to_owned());
         }
     }
+    rules.sort();
     let expected = [
+        "account",
+        "builders",
         "events",
+        "host",
+        "labels",
         "leases",
         "namespaces",
+        "network",
         "own",
-        "labels",
         "owner",
-        "builders",
-        "account",
-        "tokens",
-        "volumes",
-        "host",
         "privileged",
         "secrets",
         "services",
+        "tokens",
+        "volumes",
     ];
     assert_eq!(rules, expected);
 }

@@ -125,8 +125,32 @@ impl Operator {
 
     /// The answer of `/readyz`: status and body.
     pub(crate) async fn readyz(&self) -> (u16, String) {
+        self.answer("/readyz").await
+    }
+
+    /// The answer of `/metrics`.
+    pub(crate) async fn metrics(&self) -> String {
+        self.answer("/metrics").await.1
+    }
+
+    /// Polls `/metrics` until the answer is this one.
+    pub(crate) async fn until_metrics(&self, wanted: &str) {
+        let mut answer = String::new();
+        let asked = tokio::time::timeout(super::PATIENCE, async {
+            loop {
+                answer = self.metrics().await;
+                if answer == wanted {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        assert!(asked.await.is_ok(), "timed out waiting for {wanted}\nThe metrics are {answer}");
+    }
+
+    async fn answer(&self, path: &str) -> (u16, String) {
         let router = probes::router(self.context.clone(), self.standing.clone());
-        let answer = router.oneshot(Request::get("/readyz").body(String::new()).unwrap()).await.unwrap();
+        let answer = router.oneshot(Request::get(path).body(String::new()).unwrap()).await.unwrap();
         let status = answer.status().as_u16();
         let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

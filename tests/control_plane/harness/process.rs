@@ -28,6 +28,7 @@ impl Process {
             .args(["--push-registry", "registry.test:5000", "--operator-image", "operator.test/doce:1"])
             .args(["--probe-address", "127.0.0.1:0"])
             .env("KUBECONFIG", kubeconfig)
+            .env("MIMALLOC_ALLOW_THP", "0") // As in the chart.
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -43,6 +44,14 @@ impl Process {
     /// Resumes it.
     pub(crate) async fn thaw(&self) {
         self.signal("-CONT").await;
+    }
+
+    /// The most resident memory that it has had, in MiB, with the pages of its program.
+    pub(crate) fn peak_mib(&self) -> u64 {
+        let pid = self.child.id().expect("the process is running");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
     }
 
     async fn signal(&self, signal: &str) {
