@@ -10,6 +10,7 @@ pub mod init_job;
 pub mod job_env;
 pub mod meta;
 pub mod names;
+pub mod placement;
 mod probe;
 pub mod secret_mount;
 pub mod security;

@@ -404,8 +404,9 @@ fn with_a_remote_daemon_the_build_pod_is_restricted_and_only_it_holds_the_certif
 #[test]
 fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
-        "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
-    let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
+        "priorityClassName": "low", "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
+    let architectures = vec!["arm64".to_owned()];
+    let platform = Platform { build_pods: settings.parse().unwrap(), architectures, ..Platform::default() };
     let request = first_build();
     let mut project = full();
     project.build_resources =
@@ -414,7 +415,12 @@ fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let template = &job["spec"]["template"];
     assert_eq!(template["metadata"]["labels"]["cost"], "web");
     assert_eq!(template["metadata"]["labels"]["doce.dev/role"], "build");
-    assert_eq!(template["spec"]["nodeSelector"], json!({ "pool": "builds" }));
+    assert_eq!(template["spec"]["nodeSelector"], json!({ "pool": "builds", "kubernetes.io/os": "linux" }));
+    assert_eq!(template["spec"]["priorityClassName"], "low");
+    let nodes =
+        &template["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let rule = json!({ "key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"] });
+    assert_eq!(nodes["nodeSelectorTerms"], json!([{ "matchExpressions": [rule] }]));
     assert_eq!(template["spec"]["tolerations"], json!([{ "key": "builds", "operator": "Exists" }]));
     for container in [&template["spec"]["containers"][0], &template["spec"]["initContainers"][0]] {
         let limits = json!({ "cpu": "2", "memory": "3Gi" });
