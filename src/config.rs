@@ -53,6 +53,10 @@ pub struct Config {
     /// Image of this operator. Build pods run its binary.
     #[arg(long, env = "DOCE_OPERATOR_IMAGE")]
     pub operator_image: String,
+    /// Architectures that this image has, separated by commas, such as amd64,arm64. Pods that run its binary choose nodes
+    /// of these. Default: all nodes.
+    #[arg(long, env = "DOCE_IMAGE_ARCHITECTURES", value_delimiter = ',')]
+    pub image_architectures: Vec<String>,
     /// Mirror from which build pods pull docker.io images, `host[:port]`, plain HTTP.
     #[arg(long, env = "DOCE_MIRROR")]
     pub mirror: Option<String>,
@@ -71,7 +75,7 @@ pub struct Config {
     #[arg(long, env = "DOCE_BUILD_LIMIT_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit_namespace: Option<u32>,
     /// Settings of build pods and builder pods as JSON: resources (of BuildKit), clientResources (of build pods whose BuildKit
-    /// runs in a builder pod), nodeSelector, tolerations, labels, maxResources and
+    /// runs in a builder pod), nodeSelector, tolerations, priorityClassName, labels, maxResources and
     /// maxTimeoutSeconds, the maximum for projects. Default: requests
     /// of 100m CPU and 256Mi memory, a limit of 4Gi memory, and no maximum.
     #[arg(long, env = "DOCE_BUILD_PODS")]

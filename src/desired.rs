@@ -11,6 +11,7 @@ pub mod job_env;
 pub mod meta;
 pub mod names;
 pub mod network_policy;
+pub mod placement;
 mod probe;
 pub mod secret_mount;
 pub mod security;

@@ -200,6 +200,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         remote: config.remote()?,
         buildkit_image: config.buildkit_image.clone(),
         operator_image: config.operator_image.clone(),
+        architectures: config.image_architectures.clone(),
         mirror: config.mirror.clone(),
         public_sources: !config.private_sources,
         ca_bundle: config.ca_bundle()?,

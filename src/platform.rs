@@ -57,6 +57,8 @@ pub struct Platform {
     pub buildkit_image: String,
     /// Image of the operator. Build pods run its binary.
     pub operator_image: String,
+    /// Architectures that this image has, as the label `kubernetes.io/arch` of nodes names them. Empty: those of all nodes.
+    pub architectures: Vec<String>,
     /// Mirror for docker.io in build pods.
     pub mirror: Option<String>,
     /// Whether sources must have public addresses.

@@ -24,6 +24,8 @@ mod bounded_memory;
 mod build_pods;
 #[path = "control_plane/builder_pods.rs"]
 mod builder_pods;
+#[path = "control_plane/chart.rs"]
+mod chart;
 #[path = "control_plane/cleanups.rs"]
 mod cleanups;
 #[path = "control_plane/conditions.rs"]

@@ -8,6 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 
+use super::placement::placed;
 use super::secret_mount::{keys_mount, secret_mount, token_mount};
 use super::{build_profile, meta, names};
 use crate::platform::{Platform, PushLogin};
@@ -115,7 +116,7 @@ fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Va
         Some(_) => platform.build_pods.client_resources(),
         None => platform.build_pods.resources(project.build_resources.as_ref()),
     };
-    json!({
+    let spec = json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
@@ -123,11 +124,10 @@ fn pod(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> Va
         "hostUsers": build_profile::host_users(platform.profile),
         "securityContext": { "fsGroup": 1000 },
         "volumes": volumes,
-        "nodeSelector": platform.build_pods.node_selector,
-        "tolerations": platform.build_pods.tolerations,
         "initContainers": [install(platform, &resources)],
         "containers": [build(platform, project, request, &mounts, &resources)],
-    })
+    });
+    placed(platform, spec)
 }
 
 /// The platform's labels, plus ours, which identify the project.

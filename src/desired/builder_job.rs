@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
+use super::placement::placed;
 use super::{build_profile, job_env, names};
 use crate::crd::spec::BuildResources;
 use crate::platform::{Isolated, Platform};
@@ -107,7 +108,7 @@ fn pod(
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
-    json!({
+    let spec = json!({
         "hostname": name,
         "subdomain": isolated.service,
         "restartPolicy": "Never",
@@ -120,8 +121,6 @@ fn pod(
             { "name": "workspace", "emptyDir": {} },
             { "name": "buildkit", "emptyDir": {} },
         ],
-        "nodeSelector": platform.build_pods.node_selector,
-        "tolerations": platform.build_pods.tolerations,
         "initContainers": [super::build_job::install(platform, resources)],
         "containers": [{
             "name": names::BUILDER,
@@ -133,5 +132,6 @@ fn pod(
             "resources": resources,
             "securityContext": build_profile::security_context(Profile::Rootless),
         }],
-    })
+    });
+    placed(platform, spec)
 }

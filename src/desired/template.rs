@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::placement::{ARCHITECTURE_LABEL, OS_LABEL};
 use super::probe::probe;
 use super::security::{self, Means};
 use super::{meta, names, volumes};
@@ -35,6 +36,7 @@ pub fn render(project: &Project, version: &str) -> Value {
             "containers": [container(project)],
             "volumes": volumes::volumes(&run.volumes),
             "imagePullSecrets": run.image_pull_secrets,
+            "nodeSelector": { OS_LABEL: "linux" },
             "enableServiceLinks": false,
             "automountServiceAccountToken": false,
             "terminationGracePeriodSeconds": run.stop.grace_seconds + run.stop.drain_seconds,
@@ -107,7 +109,7 @@ pub fn complete(record: &Record, stamp: Option<&str>, startup: Option<i32>) -> O
         template["spec"]["containers"][0]["securityContext"] = context;
     }
     if let Some((_, architecture)) = image.platform.split_once('/') {
-        template["spec"]["nodeSelector"] = json!({ "kubernetes.io/arch": architecture.split('/').next() });
+        template["spec"]["nodeSelector"][ARCHITECTURE_LABEL] = json!(architecture.split('/').next());
     }
     let probe = template["spec"]["containers"][0]["startupProbe"].as_object_mut();
     if let Some((probe, failures)) = probe.zip(startup) {

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use crate::desired::job_env::told;
+use crate::desired::placement::placed;
 use crate::desired::secret_mount::secret_mount;
 use crate::desired::{build_profile, meta, names};
 use crate::memory::record::Record;
@@ -125,15 +126,13 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
     }
     let mounted = |name: &String| secret_mount("push-secret", name, PUSH_SECRET_DIR);
     let (volumes, mounts): (Vec<Value>, Vec<Value>) = order.push_secret.iter().map(mounted).unzip();
-    json!({
+    let spec = json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": 5,
         "securityContext": { "fsGroup": 1000 },
         "volumes": volumes,
-        "nodeSelector": platform.build_pods.node_selector,
-        "tolerations": platform.build_pods.tolerations,
         "containers": [{
             "name": names::CLEANUP,
             "image": platform.operator_image,
@@ -146,5 +145,6 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
             },
             "securityContext": build_profile::restricted(),
         }],
-    })
+    });
+    placed(platform, spec)
 }

@@ -23,6 +23,8 @@ pub struct BuildPods {
     pub node_selector: BTreeMap<String, String>,
     /// Tolerations of build pods.
     pub tolerations: Vec<Toleration>,
+    /// Priority class of the pods. Empty: the cluster's default.
+    pub priority_class_name: String,
     /// Labels of the pods in addition to the operator's own, which take precedence.
     pub labels: BTreeMap<String, String>,
     /// Maximum that a project may request.
@@ -57,6 +59,7 @@ impl Default for BuildPods {
             },
             node_selector: BTreeMap::new(),
             tolerations: vec![],
+            priority_class_name: String::new(),
             labels: BTreeMap::new(),
             max_resources: CpuAndMemory::default(),
             max_timeout_seconds: 7200,
@@ -83,6 +86,12 @@ impl FromStr for BuildPods {
 }
 
 impl BuildPods {
+    /// Priority class of the pods; none for the cluster's default.
+    #[must_use]
+    pub fn priority_class(&self) -> Option<&str> {
+        Some(self.priority_class_name.as_str()).filter(|name| !name.is_empty())
+    }
+
     /// Message to the user if a project requests more than the maximum; none otherwise.
     #[must_use]
     pub fn refusal(&self, wish: Option<&BuildResources>) -> Option<String> {

@@ -101,6 +101,38 @@ async fn an_invalid_repository_url_is_rejected() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn build_arguments_above_the_limit_of_linux_are_rejected_with_the_field() {
+    let world = World::new("refused-args").await;
+    let with = |args: Value| with(commit(1), "/build/args", args);
+    // 64 names of 2 bytes. The values have the rest of the 32768 bytes.
+    let total = |more: usize| -> Value {
+        let name = |n: usize| format!("{}{}", char::from(b'A' + u8::try_from(n / 8).unwrap()), n % 8);
+        let value = |n: usize| "x".repeat(510 + if n == 0 { more } else { 0 });
+        (0..64).map(|n| (name(n), json!(value(n)))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let long = |letters: usize| json!({ "A": "x".repeat(letters) });
+    let named = |letters: usize| json!({ "N".repeat(letters): "x" });
+    for (args, words) in [
+        (long(4097), ["spec.build.args.A", "4096"]),
+        (named(129), ["spec.build.args", "must have at most 128 characters"]),
+        (total(1), ["spec.build.args", "must have at most 32768 bytes in total"]),
+        // A character of three bytes.
+        (
+            json!({ "A": "€".repeat(4096), "B": "€".repeat(4096), "C": "€".repeat(2731) }),
+            ["spec.build.args", "must have at most 32768 bytes in total"],
+        ),
+        (json!({ "A": "a\u{0}b" }), ["spec.build.args", "must not contain control characters"]),
+    ] {
+        let said = refusal(&world, "shop", &with(args)).await;
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?} are not in {said}");
+    }
+    for args in [long(4096), named(128), total(0), json!({ "A": "two\n\tlines" })] {
+        world.apply("shop", with(args)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_repository_over_ssh_needs_its_secret() {
     let world = World::new("refused-ssh").await;
     for address in ["ssh://git@github.com/you/shop.git", "git@github.com:you/shop.git"] {

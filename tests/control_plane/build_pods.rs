@@ -211,6 +211,30 @@ async fn a_full_quota_in_a_restricted_namespace_is_reported_without_a_label() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_build_starts_only_on_a_node_of_an_architecture_of_the_image() {
+    let world = World::new("architectures").await;
+    let options = |architectures| Options { architectures, retry_seconds: PATIENT, ..Options::default() };
+    let operator = Operator::start_with(&world, options(&["arm64"])).await;
+    // The node of these tests is amd64.
+    let waits = world.fail("shop", commit(1), "Unschedulable").await;
+    let says = message(&waits, "Ready");
+    assert!(says.contains("nodes are available") && says.contains("image.architectures"), "{says}");
+    drop(operator);
+    world.delete::<Job>(&waits.status.unwrap().build.unwrap().id).await;
+
+    let _operator = Operator::start_with(&world, options(&["amd64", "arm64"])).await;
+    world.finish_build(Built::default()).await;
+    world.until_ready("shop", "True", "Serving").await;
+    let pods = world.app_pods().await;
+    let nodes = pods[0].spec.as_ref().unwrap().node_selector.clone().unwrap();
+    assert_eq!(
+        (nodes["kubernetes.io/os"].as_str(), nodes["kubernetes.io/arch"].as_str()),
+        ("linux", "amd64")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_unschedulable_build_shows_the_schedulers_message() {
     let world = World::new("unschedulable").await;
     let _operator = operator(&world, r#"{"nodeSelector": {"pool": "nowhere"}}"#).await;

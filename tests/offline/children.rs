@@ -467,8 +467,9 @@ fn with_a_remote_daemon_the_build_pod_is_restricted_and_only_it_holds_the_certif
 #[test]
 fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let settings = r#"{"nodeSelector": {"pool": "builds"}, "tolerations": [{"key": "builds", "operator": "Exists"}],
-        "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
-    let platform = Platform { build_pods: settings.parse().unwrap(), ..Platform::default() };
+        "priorityClassName": "low", "labels": {"cost": "web", "doce.dev/role": "somebody"}}"#;
+    let architectures = vec!["arm64".to_owned()];
+    let platform = Platform { build_pods: settings.parse().unwrap(), architectures, ..Platform::default() };
     let request = first_build();
     let mut project = full();
     project.build_resources =
@@ -477,7 +478,12 @@ fn build_pods_follow_the_platform_settings_and_operator_labels_win() {
     let template = &job["spec"]["template"];
     assert_eq!(template["metadata"]["labels"]["cost"], "web");
     assert_eq!(template["metadata"]["labels"]["doce.dev/role"], "build");
-    assert_eq!(template["spec"]["nodeSelector"], json!({ "pool": "builds" }));
+    assert_eq!(template["spec"]["nodeSelector"], json!({ "pool": "builds", "kubernetes.io/os": "linux" }));
+    assert_eq!(template["spec"]["priorityClassName"], "low");
+    let nodes =
+        &template["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let rule = json!({ "key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"] });
+    assert_eq!(nodes["nodeSelectorTerms"], json!([{ "matchExpressions": [rule] }]));
     assert_eq!(template["spec"]["tolerations"], json!([{ "key": "builds", "operator": "Exists" }]));
     for container in [&template["spec"]["containers"][0], &template["spec"]["initContainers"][0]] {
         let limits = json!({ "cpu": "2", "memory": "3Gi", "ephemeral-storage": "20Gi" });
@@ -849,5 +855,45 @@ proptest! {
         let mut ports: Vec<u16> = names::ports(&full(), first, first + size).collect();
         ports.sort_unstable();
         prop_assert_eq!(ports, (first..=first + size).collect::<Vec<_>>());
+    }
+}
+
+/// Linux's MAX_ARG_STRLEN: name, value, = and NUL of one variable of a program.
+const LONGEST_VARIABLE: usize = 131_072;
+
+#[test]
+fn the_largest_order_that_the_schema_admits_fits_into_one_environment_variable() {
+    let text = |letters: usize| "\"".repeat(letters);
+    let path = |letters: usize| "p".repeat(letters);
+    // 32,768 bytes of names and values, of which JSON makes twice as many.
+    let args: serde_json::Map<_, _> = (0..64).map(|n| (format!("A{n:03}"), json!(text(508)))).collect();
+    let secret = |n: usize| json!({ "id": format!("{n:0128}"), "secretRef": { "name": "€".repeat(253), "key": path(253) } });
+    let object = json!({
+        "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment",
+        "metadata": { "name": "shop", "namespace": "tenant", "uid": "11111111-2222-3333-4444-555555555555" },
+        "spec": {
+            "source": { "git": {
+                "url": format!("https://git.test/{}", text(2031)), "ref": { "branch": text(255) }, "path": path(1024),
+                "watch": { "paths": (0..32).map(|n| format!("{n:0256}")).collect::<Vec<_>>() },
+                "secretRef": { "name": "€".repeat(253) },
+            }},
+            "build": {
+                "args": args, "command": "😀".repeat(4096), "dockerfile": path(1024), "target": path(128),
+                "outputDirectory": path(255), "secrets": (0..16).map(secret).collect::<Vec<_>>(),
+                "output": { "repository": path(255), "pushSecretRef": { "name": "€".repeat(253) } },
+            },
+        },
+    });
+    let project = Project::parse(&serde_json::from_value(object).unwrap()).unwrap();
+    let job = json!(build_job::create(&project, &Platform::default(), &first_build()).unwrap());
+    let env = job["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    for variable in env {
+        let (name, value) = (variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
+        let bytes = name.len() + value.len() + 2;
+        assert!(
+            bytes < LONGEST_VARIABLE - 8192,
+            "{name} has {bytes} bytes: the platform's own settings need 8 KiB"
+        );
+        assert!(name != "DOCE_ORDER" || bytes > 100_000, "{bytes}");
     }
 }

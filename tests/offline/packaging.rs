@@ -274,6 +274,28 @@ fn the_registry_is_unreachable_except_through_the_proxy_that_asks_for_a_token() 
 }
 
 #[test]
+fn every_pod_of_the_chart_runs_on_linux_on_the_architectures_of_the_image_and_tolerates_no_taint() {
+    let values: Value = serde_yaml::from_str(&read("charts/doce-operator/values.yaml")).unwrap();
+    let architectures = &values["image"]["architectures"];
+    let mut kinds = vec![];
+    for object in documents(&read("manifests/install.yaml")) {
+        let job = &object["spec"]["jobTemplate"]["spec"];
+        let spec = if job.is_null() { &object["spec"]["template"]["spec"] } else { &job["template"]["spec"] };
+        if spec["containers"].is_null() {
+            continue;
+        }
+        kinds.push(object["kind"].as_str().unwrap().to_owned());
+        assert_eq!(spec["nodeSelector"]["kubernetes.io/os"], "linux", "{object:?}");
+        assert!(spec["tolerations"].is_null() && spec["priorityClassName"].is_null(), "{object:?}");
+        let terms = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+        let rule = &terms[0]["matchExpressions"][0];
+        assert_eq!((&rule["key"], &rule["values"]), (&"kubernetes.io/arch".into(), architectures));
+    }
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["CronJob", "DaemonSet", "Deployment", "Deployment"]);
+}
+
+#[test]
 fn only_the_namespace_of_builds_admits_privileged_pods_and_only_build_pods_reach_it() {
     let all = documents(&read("manifests/install.yaml"));
     let of = |kind: &str, name: &str| {

@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub retry_seconds: u32,
     /// Build pod settings of the platform owner, as JSON.
     pub build_pods: Option<&'static str>,
+    /// Architectures of the operator's image; empty: all.
+    pub architectures: &'static [&'static str],
     /// True if the operator assumes that it sees the records of every namespace, so that it deletes images.
     pub sees_all: bool,
     /// How builds run.
@@ -56,6 +58,7 @@ impl Default for Options {
             build_limit: 2,
             retry_seconds: 1,
             build_pods: None,
+            architectures: &[],
             sees_all: false,
             profile: Profile::Rootless,
             remote: None,
@@ -243,6 +246,7 @@ fn settings(world: &World, options: &Options) -> Config {
         build_remote_server_name: None,
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
+        image_architectures: options.architectures.iter().map(|&name| name.to_owned()).collect(),
         mirror: None,
         private_sources: true,
         ca_bundle_file: None,
@@ -274,6 +278,7 @@ fn platform(config: &Config) -> Platform {
         remote: config.remote().unwrap(),
         buildkit_image: "buildkit.test/rootless:1".to_owned(),
         operator_image: "operator.test/doce:1".to_owned(),
+        architectures: config.image_architectures.clone(),
         mirror: None,
         public_sources: false,
         ca_bundle: String::new(),

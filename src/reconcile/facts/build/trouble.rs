@@ -118,7 +118,7 @@ pub(super) fn over(job: &Job, why: Trouble, time: Option<(Timestamp, Timestamp)>
 fn unschedulable(why: &Trouble) -> Trouble {
     let message = format!(
         "no node accepts its pod ({}). Make room, lower spec.build.resources.requests, or ask the platform owner about \
-         build.resources, build.nodeSelector and build.tolerations of the chart",
+         build.resources, build.nodeSelector, build.tolerations and image.architectures of the chart",
         bounded(&why.message, MAX_WORDS)
     );
     trouble(Reason::Unschedulable, message)
