@@ -124,7 +124,12 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
             }
         }
         // The model's images are in the platform's own registry, which the sweep cleans up.
-        Step::CreateCleanupJob { .. } | Step::RecreateCleanupJob { .. } | Step::DeleteCleanupJob { .. } => {}
+        Step::CreateCleanupJob { .. }
+        | Step::RecreateCleanupJob { .. }
+        | Step::DeleteCleanupJob { .. }
+        // No project of the model says who may connect.
+        | Step::ApplyNetworkPolicy
+        | Step::DeleteNetworkPolicy => {}
         Step::ApplyDeployment(target) => roll(cluster, target),
         Step::RepairMetadata(lost_metadata) => {
             cluster.lost_metadata.retain(|there| there != lost_metadata);
@@ -132,7 +137,6 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 cluster.deployment.iter_mut().for_each(|deployment| deployment.unowned = false);
             }
         }
-        Step::ApplyNetworkPolicy | Step::DeleteNetworkPolicy => {} // No project of the model says who may connect.
         Step::ApplyService { port } => serve(cluster, *port, project),
         Step::DeleteReplicaSet { name } => {
             let scaled_since = |set: &super::cluster::Set| !set.pods.is_empty(); // The delete names its resourceVersion.

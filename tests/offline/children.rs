@@ -858,7 +858,7 @@ proptest! {
     }
 }
 
-/// Linux's MAX_ARG_STRLEN: name, value, = and NUL of one variable of a program.
+/// Linux's `MAX_ARG_STRLEN`: name, value, = and NUL of one variable of a program.
 const LONGEST_VARIABLE: usize = 131_072;
 
 #[test]
