@@ -108,8 +108,6 @@ fn the_policies_are_for_the_operator_only_and_deny_what_breaks_a_rule() {
         }
     }
     let expected = [
-        "events",
-        "leases",
         "namespaces",
         "own",
         "labels",
@@ -122,6 +120,8 @@ fn the_policies_are_for_the_operator_only_and_deny_what_breaks_a_rule() {
         "privileged",
         "secrets",
         "services",
+        "events",
+        "leases",
     ];
     assert_eq!(rules, expected);
 }
