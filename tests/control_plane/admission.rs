@@ -269,7 +269,7 @@ async fn a_creation_in_the_operators_name_that_the_operator_never_makes_is_rejec
             "builders",
             with(&builder, "/metadata/ownerReferences", build["metadata"]["ownerReferences"].clone()),
         ),
-        ("labels", with(&deployment, "/metadata/namespace", in_builds)),
+        ("labels", with(&without(&deployment, &at("/volumes")), "/metadata/namespace", in_builds)),
         ("account", without(&deployment, &at("/automountServiceAccountToken"))),
         ("account", with(&build, &at("/automountServiceAccountToken"), json!(true))),
         ("account", with(&deployment, &at("/serviceAccountName"), json!("admin"))),
