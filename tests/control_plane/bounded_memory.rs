@@ -227,11 +227,11 @@ fn kind_name(group: &str) -> String {
     format!("projectdeployments.{group}")
 }
 
-/// `DOCE_SOAK` projects are created and deleted, by default some hundreds.
+/// `DOCE_SOAK` projects are created and deleted, by default a hundred.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn created_and_deleted_projects_leave_nothing_in_memory() {
-    let count = std::env::var("DOCE_SOAK").map_or(200, |count| count.parse::<usize>().unwrap());
+    let count = std::env::var("DOCE_SOAK").map_or(100, |count| count.parse::<usize>().unwrap());
     let world = World::new("soak").await;
     let operator = Operator::start(&world).await;
     world.serve("stays", prebuilt(1)).await;
