@@ -33,7 +33,7 @@ pub struct Build {
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9][A-Za-z0-9_.\\-]*$')").message("spec.build.target must be the name of a stage of the Dockerfile"))]
     pub target: Option<String>,
-    /// Build arguments, at most 64, with names and values of 32768 bytes in total. The history of the image shows them, so
+    /// Build arguments, at most 64, with names and values of 16384 bytes in total. The history of the image shows them, so
     /// do not put secrets here.
     // Linux gives a program no argument and no variable above 128 KiB (MAX_ARG_STRLEN, execve(2)). The order of a build pod is
     // one variable and has all of them as JSON, which writes a line break or a quote as two bytes.
@@ -41,7 +41,7 @@ pub struct Build {
     #[schemars(extend("maxProperties" = 64))]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]*$') && size(k) <= 128)").message("the names in spec.build.args must contain only letters, digits and '_', must not start with a digit, and must have at most 128 characters"))]
     #[x_kube(validation = Rule::new(r"self.all(k, !self[k].matches('[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]'))").message("the values in spec.build.args must not contain control characters other than tabs and line breaks"))]
-    #[x_kube(validation = Rule::new("self.map(k, size(k) + size(bytes(self[k]))).sum() <= 32768").message("the names and values in spec.build.args must have at most 32768 bytes in total: put long texts into files of the source, or into Secrets (spec.build.secrets)"))]
+    #[x_kube(validation = Rule::new("self.map(k, size(k) + size(bytes(self[k]))).sum() <= 16384").message("the names and values in spec.build.args must have at most 16384 bytes in total: put long texts into files of the source, or into Secrets (spec.build.secrets)"))]
     pub args: BTreeMap<String, BoundedString>,
     /// Secrets that build steps may read. A Dockerfile of the source reads them with RUN --mount=type=secret,id=<id>.
     /// In a generated Dockerfile, every step that installs or builds gets them. There the id decides the form. Capital

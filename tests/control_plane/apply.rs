@@ -104,10 +104,10 @@ async fn an_invalid_repository_url_is_rejected() {
 async fn build_arguments_above_the_limit_of_linux_are_rejected_with_the_field() {
     let world = World::new("refused-args").await;
     let with = |args: Value| with(commit(1), "/build/args", args);
-    // 64 names of 2 bytes. The values have the rest of the 32768 bytes.
+    // 64 names of 2 bytes. The values have the rest of the 16384 bytes.
     let total = |more: usize| -> Value {
         let name = |n: usize| format!("{}{}", char::from(b'A' + u8::try_from(n / 8).unwrap()), n % 8);
-        let value = |n: usize| "x".repeat(510 + if n == 0 { more } else { 0 });
+        let value = |n: usize| "x".repeat(254 + if n == 0 { more } else { 0 });
         (0..64).map(|n| (name(n), json!(value(n)))).collect::<serde_json::Map<_, _>>().into()
     };
     let long = |letters: usize| json!({ "A": "x".repeat(letters) });
@@ -115,11 +115,11 @@ async fn build_arguments_above_the_limit_of_linux_are_rejected_with_the_field() 
     for (args, words) in [
         (long(4097), ["spec.build.args.A", "4096"]),
         (named(129), ["spec.build.args", "must have at most 128 characters"]),
-        (total(1), ["spec.build.args", "must have at most 32768 bytes in total"]),
+        (total(1), ["spec.build.args", "must have at most 16384 bytes in total"]),
         // A character of three bytes.
         (
-            json!({ "A": "€".repeat(4096), "B": "€".repeat(4096), "C": "€".repeat(2731) }),
-            ["spec.build.args", "must have at most 32768 bytes in total"],
+            json!({ "A": "€".repeat(4096), "B": "€".repeat(1365) }),
+            ["spec.build.args", "must have at most 16384 bytes in total"],
         ),
         (json!({ "A": "a\u{0}b" }), ["spec.build.args", "must not contain control characters"]),
     ] {
@@ -244,7 +244,7 @@ async fn a_source_of_connections_that_is_no_network_or_namespace_is_rejected() {
         (from(json!({ "namespace": "" })), name),
         (
             with(prebuilt(1), "/expose", json!({ "allowFrom": vec![json!({ "namespace": "web" }); 65] })),
-            &["spec.expose.allowFrom", "at most 64 items"],
+            &["spec.expose.allowFrom", "at most 32 items"],
         ),
     ];
     for cidr in ["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "010.0.0.0/8", "2001:db8::1/32", "shop.test/8", ""]

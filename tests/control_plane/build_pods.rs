@@ -58,8 +58,9 @@ async fn resources_above_the_maximum_stall_and_the_live_version_serves() {
     let (job, _) = world.running_build().await;
     let build = &job.spec.unwrap().template.spec.unwrap().containers[0];
     let resources = serde_json::to_value(build.resources.clone()).unwrap();
-    assert_eq!(resources["limits"], json!({ "memory": "3Gi", "cpu": "2" }));
-    assert_eq!(resources["requests"], json!({ "memory": "256Mi", "cpu": "100m" }), "as the platform says");
+    assert_eq!(resources["limits"], json!({ "memory": "3Gi", "cpu": "2", "ephemeral-storage": "20Gi" }));
+    let requests = json!({ "memory": "256Mi", "cpu": "100m", "ephemeral-storage": "0" });
+    assert_eq!(resources["requests"], requests, "as the platform says");
     world.finish_build(Built::default()).await;
     let second = world.until_ready("shop", "True", "Serving").await.status.unwrap().version;
 
