@@ -6,6 +6,7 @@ use crate::platform::build_pods::BuildPods;
 use crate::platform::copied::Copy;
 use crate::platform::{Isolated, PushLogin};
 use crate::protocol::order::{Profile, Remote};
+use crate::protocol::proxies::{self, Proxies};
 
 /// Settings of the operator.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,6 +61,16 @@ pub struct Config {
     /// Mirror from which build pods pull docker.io images, `host[:port]`, plain HTTP.
     #[arg(long, env = "DOCE_MIRROR")]
     pub mirror: Option<String>,
+    /// Proxy for http:// in build pods, builder pods and cleanup pods, `http://host:port`.
+    #[arg(long, env = "DOCE_HTTP_PROXY")]
+    pub http_proxy: Option<String>,
+    /// Proxy for https:// there, `http://host:port`.
+    #[arg(long, env = "DOCE_HTTPS_PROXY")]
+    pub https_proxy: Option<String>,
+    /// Hosts that they reach without a proxy, as in `NO_PROXY`, in addition to names in the cluster, the push registry and the
+    /// mirror.
+    #[arg(long, env = "DOCE_NO_PROXY")]
+    pub no_proxy: Option<String>,
     /// Whether sources may be in private networks, such as those of pods, Services and nodes. Loopback and link-local
     /// addresses, and redirects to private addresses, are always rejected.
     #[arg(long, env = "DOCE_PRIVATE_SOURCES", default_value_t = true, action = clap::ArgAction::Set)]
@@ -146,6 +157,9 @@ pub enum Invalid {
          {0:?}: set build.remote.address of the chart, or choose another build.profile"
     )]
     Remote(String),
+    /// The proxies cannot be used.
+    #[error("--http-proxy or --https-proxy (build.httpProxy and build.httpsProxy of the chart): {0}")]
+    Proxy(#[from] proxies::Invalid),
     /// The operator cannot read the CA bundle.
     #[error("cannot read --ca-bundle-file {0}")]
     CaBundle(PathBuf, #[source] std::io::Error),
@@ -166,6 +180,7 @@ impl Config {
             return Err(Invalid::Ports(self.port_first, self.port_last));
         }
         self.remote()?;
+        self.proxies()?;
         self.candidacy().map(drop)
     }
 
@@ -191,6 +206,14 @@ impl Config {
             namespace: String::new(),
         };
         if remote.is_reachable() { Ok(Some(remote)) } else { Err(Invalid::Remote(remote.address)) }
+    }
+
+    /// The proxies of the pods of builds.
+    pub fn proxies(&self) -> Result<Proxies, Invalid> {
+        let own = [Some(&self.push_registry), self.mirror.as_ref()].into_iter().flatten();
+        let own = own.map(|registry| host(registry));
+        let direct = self.no_proxy.as_deref().unwrap_or_default();
+        Ok(Proxies::new(self.http_proxy.as_deref(), self.https_proxy.as_deref(), direct, own)?)
     }
 
     /// How this operator takes part in leader election; none if it does not.
@@ -224,6 +247,12 @@ impl Config {
     }
 }
 
+/// The host of a registry, without its port and path.
+fn host(registry: &str) -> &str {
+    let place = registry.split('/').next().unwrap_or_default();
+    place.rsplit_once(':').map_or(place, |(host, _)| host)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -255,6 +284,20 @@ mod tests {
             let refused = config(&[&on[..], more].concat()).validate().unwrap_err().to_string();
             assert!(refused.contains("DOCE_POD_NAME and DOCE_POD_NAMESPACE from metadata.name"), "{refused}");
         }
+    }
+
+    #[test]
+    fn proxies_need_no_login_and_leave_out_the_registry_and_the_mirror() {
+        let more = ["--https-proxy", "http://proxy.test:3128", "--mirror", "mirror.test:5000"];
+        let proxies = config(&more).proxies().unwrap();
+        for (host, proxy) in
+            [("registry.test", None), ("mirror.test", None), ("git.test", Some("http://proxy.test:3128"))]
+        {
+            assert_eq!(proxies.of(true, host, 443), proxy, "{host}");
+        }
+        let refused = config(&["--http-proxy", "http://ada:planted@proxy.test"]).validate().unwrap_err();
+        let refused = refused.to_string();
+        assert!(refused.contains("build.httpProxy") && !refused.contains("planted"), "{refused}");
     }
 
     #[test]

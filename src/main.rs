@@ -202,6 +202,7 @@ fn platform(config: &Config) -> Result<Platform, doce_operator::config::Invalid>
         operator_image: config.operator_image.clone(),
         architectures: config.image_architectures.clone(),
         mirror: config.mirror.clone(),
+        proxies: config.proxies()?,
         public_sources: !config.private_sources,
         ca_bundle: config.ca_bundle()?,
         build_pods: config.build_pods.clone().unwrap_or_default(),

@@ -8,6 +8,7 @@ mod repository;
 
 use crate::protocol::builder_key::{BUILDER_PORT, BuilderKey};
 use crate::protocol::order::{Profile, Remote};
+use crate::protocol::proxies::Proxies;
 
 /// How build pods log in to the platform's registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -61,6 +62,8 @@ pub struct Platform {
     pub architectures: Vec<String>,
     /// Mirror for docker.io in build pods.
     pub mirror: Option<String>,
+    /// Proxies for hosts outside.
+    pub proxies: Proxies,
     /// Whether sources must have public addresses.
     pub public_sources: bool,
     /// CA certificates for build pods, PEM.

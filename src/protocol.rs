@@ -5,6 +5,7 @@ pub mod build_target;
 pub mod builder_key;
 pub mod framework;
 pub mod order;
+pub mod proxies;
 pub mod reason;
 pub mod registry_token;
 pub mod report;

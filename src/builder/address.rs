@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use reqwest::Url;
+
 use super::outcome::Failure;
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
@@ -51,10 +53,12 @@ impl Refusal {
 }
 
 /// How a repository is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
-    /// Over http or https.
+    /// Over http.
     Http,
+    /// Over https.
+    Https,
     /// Over ssh.
     Ssh,
 }
@@ -67,6 +71,7 @@ pub(super) fn repository(url: &str) -> Result<(Host, Transport), Refusal> {
         || url.split_once('@').filter(|(user, _)| is_user(user)).and_then(|(_, rest)| rest.split_once(':'));
     let (authority, path) = match url.strip_prefix("ssh://") {
         Some(rest) => rest.split_once('/').ok_or(Refusal::Characters)?,
+        None if url.starts_with("https://") => return parse(url).map(|host| (host, Transport::Https)),
         None if url.starts_with("http") => return parse(url).map(|host| (host, Transport::Http)),
         None => {
             let (name, path) = short().ok_or(Refusal::Transport)?;
@@ -158,12 +163,26 @@ pub(super) async fn resolve(
     if addresses.is_empty() {
         return Err(unreachable("the name has no address"));
     }
-    for &address in &addresses {
+    permitted(host, &addresses, stage, rule)?;
+    Ok(addresses)
+}
+
+fn permitted(host: &Host, addresses: &[IpAddr], stage: Stage, rule: Rule) -> Result<(), Failure> {
+    for &address in addresses {
         if let Some(kind) = rule(address) {
             return Err(Refusal::Address { host: host.name.clone(), address, kind }.at(stage));
         }
     }
-    Ok(addresses)
+    Ok(())
+}
+
+/// Checks a host to which a proxy connects. The proxy looks names up, so this checks only addresses, in every notation that
+/// programs read as one.
+pub(super) fn behind_a_proxy(host: &Host, stage: Stage, rule: Rule) -> Result<(), Failure> {
+    let name = if host.name.contains(':') { format!("[{}]", host.name) } else { host.name.clone() };
+    let read = Url::parse(&format!("http://{name}/")).map_err(|_| Refusal::Host(name).at(stage))?;
+    let read = read.host_str().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>();
+    read.map_or(Ok(()), |address| permitted(host, &[address], stage, rule))
 }
 
 /// Looks up a host as every program in the pod would.

@@ -15,6 +15,7 @@ use super::program;
 use super::registry::Advice;
 use super::tunnel::build_end::Tunnel;
 use crate::protocol::order::{Profile, Settings};
+use crate::protocol::proxies::Proxies;
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 use failure::Ending;
@@ -91,6 +92,8 @@ pub(super) struct Solve<'a> {
     pub(super) secrets: &'a [(String, PathBuf)],
     /// The registry speaks plain HTTP. The configuration of a daemon elsewhere does not say so.
     pub(super) insecure: bool,
+    /// Proxies for the steps.
+    pub(super) proxies: &'a Proxies,
     /// Keeps cache mounts apart from those of other builds on the same daemon.
     pub(super) cache_namespace: Option<&'a str>,
     /// What to do when the registry rejects the image.

@@ -13,6 +13,7 @@ use super::http::{Http, Rules};
 use super::log::Log;
 use crate::protocol::order::cleanup::{CLEANUP_ENV, CleanupOrder, log_tag};
 use crate::protocol::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
+use crate::protocol::proxies::Proxies;
 
 pub(super) mod repository;
 
@@ -69,7 +70,8 @@ impl Cleanup {
         let order: CleanupOrder = serde_json::from_str(&text).map_err(|error| {
             format!("cannot read {CLEANUP_ENV}: {error}; the operator and the build image must have the same version")
         })?;
-        let http = Http::new(&std::env::var(CA_BUNDLE_ENV).unwrap_or_default(), Rules::default())
+        let ca = std::env::var(CA_BUNDLE_ENV).unwrap_or_default();
+        let http = Http::new(&ca, Rules::default(), Proxies::from_environment())
             .map_err(|error| format!("the CA bundle cannot be used: {error}"))?;
         let push = Credentials::read(Use::Push, order.push_secret.as_deref(), Path::new(PUSH_SECRET_DIR))
             .map_err(|failure| failure.message)?;

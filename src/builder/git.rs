@@ -41,6 +41,8 @@ pub(super) struct Git {
     transports: &'static [&'static str],
     /// `host:port:address,…`, so that Git connects only to checked addresses.
     pin: Option<String>,
+    /// The proxy through which Git connects; none: it connects to the host itself.
+    proxy: Option<String>,
     /// CA certificates as a file, when the platform brings its own.
     ca: Option<PathBuf>,
     access: Access,
@@ -78,7 +80,12 @@ impl Git {
         let pin = listing::pin(host, addresses);
         let transports = access.transports();
         let (objects, room) = (work.join("objects.git"), Room::default());
-        Self { url: url.to_owned(), objects, transports, pin, ca, access, room, patience: LOCAL }
+        Self { url: url.to_owned(), objects, transports, pin, proxy: None, ca, access, room, patience: LOCAL }
+    }
+
+    /// The same repository, reached through this proxy.
+    pub(super) fn through(self, proxy: Option<&str>) -> Self {
+        Self { proxy: proxy.map(str::to_owned), ..self }
     }
 
     /// The same repository, limited to this room.
@@ -202,6 +209,8 @@ impl Git {
         if let Some(pin) = &self.pin {
             command.arg("-c").arg(format!("http.curloptResolve={pin}"));
         }
+        // An empty value is no proxy.
+        command.arg("-c").arg(format!("http.proxy={}", self.proxy.as_deref().unwrap_or_default()));
         command
     }
 }

@@ -1,17 +1,18 @@
 //! The HTTP client: GET, POST for large files, DELETE and HEAD for image cleanup. It connects only to checked
-//! addresses, follows few redirects and checks each, and limits time and bytes. No query and no header appears in a
-//! message.
+//! addresses, or to the proxy of the platform, follows few redirects and checks each, and limits time and bytes. No query
+//! and no header appears in a message.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, Proxy, Response, StatusCode, Url};
 
-use super::address::{self, Host, Refusal, Rule};
+use super::address::{self, Host, Refusal, Rule, Transport};
 use super::log::shortened;
 use super::outcome::Failure;
+use crate::protocol::proxies::Proxies;
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
 
@@ -33,6 +34,7 @@ const WHOLE: Duration = Duration::from_mins(15);
 pub(super) struct Http {
     rules: Rules,
     certificates: Vec<Certificate>,
+    proxies: Proxies,
 }
 
 /// The parts of a request besides its URL.
@@ -49,24 +51,46 @@ pub(super) struct Question<'a> {
 
 impl Http {
     /// A client; `ca` is PEM text with further certificates to trust.
-    pub(super) fn new(ca: &str, rules: Rules) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(ca: &str, rules: Rules, proxies: Proxies) -> Result<Self, reqwest::Error> {
         let certificates = Certificate::from_pem_bundle(ca.as_bytes())?;
-        Ok(Self { rules, certificates })
+        Ok(Self { rules, certificates, proxies })
     }
 
-    /// The addresses of a host that a person named. All of them are allowed.
-    pub(super) async fn check(&self, host: &Host, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
-        self.resolve(host, self.rules.named, stage).await
+    /// The proxies of the platform.
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// The proxy to this host; none for a host without one, and for ssh.
+    pub(super) fn proxy(&self, host: &Host, transport: Transport) -> Option<&str> {
+        let https = match transport {
+            Transport::Http => false,
+            Transport::Https => true,
+            Transport::Ssh => return None,
+        };
+        self.proxies.of(https, &host.name, host.port)
+    }
+
+    /// The addresses of a host that a person named. All of them are allowed. None of a host behind a proxy, which looks its
+    /// name up.
+    pub(super) async fn check(
+        &self,
+        host: &Host,
+        transport: Transport,
+        stage: Stage,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        self.resolve(host, transport, self.rules.named, stage).await
     }
 
     /// The addresses of a host that a source at `source` named. Private ones are allowed only if the source is at one.
     pub(super) async fn check_beside(
         &self,
         host: &Host,
+        transport: Transport,
         source: &[IpAddr],
         stage: Stage,
     ) -> Result<Vec<IpAddr>, Failure> {
-        self.resolve(host, self.beside(source), stage).await
+        self.resolve(host, transport, self.beside(source), stage).await
     }
 
     /// What is wrong with an address that a source at `source` named.
@@ -75,7 +99,16 @@ impl Http {
         if inside { self.rules.named } else { self.rules.redirected }
     }
 
-    async fn resolve(&self, host: &Host, rule: Rule, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
+    async fn resolve(
+        &self,
+        host: &Host,
+        transport: Transport,
+        rule: Rule,
+        stage: Stage,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        if self.proxy(host, transport).is_some() {
+            return address::behind_a_proxy(host, stage, rule).map(|()| vec![]);
+        }
         let lookup = async |host: &Host| (self.rules.lookup)(host.clone()).await;
         address::resolve(host, stage, lookup, rule).await
     }
@@ -143,8 +176,7 @@ impl Http {
         authorization: Option<&str>,
     ) -> Result<Response, Failure> {
         let found = self.addresses(server, self.rules.named, Stage::Resolve).await?;
-        let inside = found.iter().all(|&address| address::is_private(address));
-        let rule = if inside || same_place(url, server) { self.rules.named } else { self.rules.redirected };
+        let rule = if same_place(url, server) { self.rules.named } else { self.beside(&found) };
         let question = Question { authorization, ..Question::default() };
         self.once(Method::GET, url, rule, question, url, Stage::Resolve).await
     }
@@ -170,8 +202,9 @@ impl Http {
         stage: Stage,
     ) -> Result<Response, Failure> {
         let addresses = self.addresses(place, rule, stage).await?;
+        let proxy = host_of(place).and_then(|host| self.proxy(&host, transport(place)));
         let client = self
-            .client(place, &addresses)
+            .client(place, &addresses, proxy)
             .map_err(|error| Failure::workspace(stage, "the HTTP client could not be created", &error))?;
         let mut request = client.request(method, place.clone());
         if let Some(accept) = question.accept {
@@ -189,27 +222,34 @@ impl Http {
         if let Some((kind, body)) = question.body {
             request = request.header(CONTENT_TYPE, kind).body(body.to_owned());
         }
-        request.send().await.map_err(|error| unreachable(place, error, stage))
+        request.send().await.map_err(|error| unreachable(place, proxy, error, stage))
     }
 
     async fn addresses(&self, place: &Url, rule: Rule, stage: Stage) -> Result<Vec<IpAddr>, Failure> {
         let host = host_of(place).ok_or_else(|| Refusal::Scheme.at(stage))?;
-        self.resolve(&host, rule, stage).await
+        self.resolve(&host, transport(place), rule, stage).await
     }
 
-    /// A client that connects only to checked addresses, follows no redirect, and uses no proxy from the environment.
-    fn client(&self, place: &Url, addresses: &[IpAddr]) -> Result<Client, reqwest::Error> {
-        let addresses: Vec<SocketAddr> = addresses.iter().map(|&address| (address, 0).into()).collect();
-        Client::builder()
+    /// A client that connects only to the proxy or, without one, to checked addresses, and follows no redirect.
+    fn client(
+        &self,
+        place: &Url,
+        addresses: &[IpAddr],
+        proxy: Option<&str>,
+    ) -> Result<Client, reqwest::Error> {
+        let client = Client::builder()
             .user_agent(concat!("doce-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
             .timeout(WHOLE)
-            .tls_certs_merge(self.certificates.clone())
-            .resolve_to_addrs(place.host_str().unwrap_or_default(), &addresses)
-            .build()
+            .tls_certs_merge(self.certificates.clone());
+        let addresses: Vec<SocketAddr> = addresses.iter().map(|&address| (address, 0).into()).collect();
+        match proxy {
+            Some(proxy) => client.proxy(Proxy::all(proxy)?).build(),
+            None => client.resolve_to_addrs(place.host_str().unwrap_or_default(), &addresses).build(),
+        }
     }
 }
 
@@ -230,6 +270,10 @@ fn host_of(url: &Url) -> Option<Host> {
     let name = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = url.port_or_known_default()?;
     (matches!(url.scheme(), "http" | "https") && !name.is_empty()).then_some(Host { name, port })
+}
+
+fn transport(url: &Url) -> Transport {
+    if url.scheme() == "https" { Transport::Https } else { Transport::Http }
 }
 
 /// Whether two URLs have the same transport, host and port.
@@ -264,11 +308,20 @@ pub(super) fn follow(place: &Url, next: &str) -> Result<Url, &'static str> {
     }
 }
 
-fn unreachable(place: &Url, error: reqwest::Error, stage: Stage) -> Failure {
+fn unreachable(place: &Url, proxy: Option<&str>, error: reqwest::Error, stage: Stage) -> Failure {
     // Without the URL, whose query may be secret.
     let why = super::registry::chain(&error.without_url());
-    let message =
-        format!("{} does not answer: {why}; check the URL, and that pods can reach its host", shown(place));
+    let message = match proxy {
+        None => format!(
+            "{} does not answer: {why}; check the URL, and that pods can reach its host",
+            shown(place)
+        ),
+        Some(proxy) => format!(
+            "{} does not answer through the proxy {proxy}: {why}; check the URL, and ask the platform owner whether the proxy \
+             admits its host (build.httpProxy, httpsProxy and noProxy of the chart)",
+            shown(place)
+        ),
+    };
     Failure::new(stage, FailureReason::SourceUnreachable, message)
 }
 

@@ -10,6 +10,7 @@ use oci_client::{Client, Reference};
 use super::credentials::Keyring;
 use super::log::{printable, shortened};
 use super::outcome::Failure;
+use crate::protocol::proxies::Proxies;
 use crate::protocol::report::Stage;
 use error::explain;
 
@@ -50,6 +51,7 @@ impl Registry {
         mirror: Option<String>,
         ca: &str,
         keyring: Keyring,
+        proxies: &Proxies,
     ) -> Result<Self, OciDistributionError> {
         let plain = plain.into_iter().chain(mirror.clone()).collect();
         let config = ClientConfig {
@@ -57,6 +59,9 @@ impl Registry {
             extra_root_certificates: certificates(ca),
             connect_timeout: Some(Duration::from_secs(10)),
             read_timeout: Some(Duration::from_secs(30)),
+            http_proxy: proxies.url(false).map(str::to_owned),
+            https_proxy: proxies.url(true).map(str::to_owned),
+            no_proxy: Some(proxies.direct()),
             user_agent: concat!("doce-operator/", env!("CARGO_PKG_VERSION")),
             ..ClientConfig::default()
         };

@@ -22,6 +22,7 @@ use super::termination;
 use crate::protocol::order::{
     BUILD_SECRETS_DIR, CA_BUNDLE_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR, Source,
 };
+use crate::protocol::proxies::Proxies;
 use crate::protocol::reason::FailureReason;
 use crate::protocol::registry_token::TOKEN_DIR;
 use crate::protocol::report::{Built, EXIT_FAULT, LAST_WORDS_SECONDS, Report, Stage};
@@ -130,10 +131,12 @@ impl Build {
         }
         let keyring = keyring(&order.source, &credentials, &push)?;
         workspace.write_logins(&keyring, &order.repository)?;
-        let registry = Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring);
+        let proxies = Proxies::from_environment();
+        let registry =
+            Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring, &proxies);
         let registry = registry.map_err(|error| unusable(&error))?;
         let rules = if order.public_source { Rules::public() } else { Rules::default() };
-        let http = Http::new(&extra, rules).map_err(|error| unusable(&error))?;
+        let http = Http::new(&extra, rules, proxies).map_err(|error| unusable(&error))?;
         let log =
             Log::hiding(started, &[credentials.secrets(), push.secrets(), step_secrets.hidden()].concat());
         let progress = Mutex::default();
@@ -235,6 +238,9 @@ mod kept_log_tests;
 
 #[cfg(test)]
 mod large_file_tests;
+
+#[cfg(test)]
+mod proxy_tests;
 
 #[cfg(test)]
 mod source_tests;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::placement::placed;
 use super::secret_mount::{keys_mount, secret_mount, token_mount};
-use super::{build_profile, meta, names};
+use super::{build_profile, job_env, meta, names};
 use crate::platform::{Platform, PushLogin};
 use crate::project::Project;
 use crate::protocol::build_target::BuildTarget;
@@ -167,6 +167,7 @@ fn build(
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
+    env.extend(job_env::proxies(platform));
     if build_profile::state_directory(platform.profile).is_none() {
         // The root file system is read-only.
         env.push(json!({ "name": "TMPDIR", "value": "/workspace" }));

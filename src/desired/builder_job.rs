@@ -108,6 +108,7 @@ fn pod(
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
+    env.extend(job_env::proxies(platform));
     let spec = json!({
         "hostname": name,
         "subdomain": isolated.service,

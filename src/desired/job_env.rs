@@ -1,9 +1,15 @@
-//! Reads what our Jobs pass to their pods in environment variables.
+//! What our Jobs pass to their pods in environment variables, and how to read it.
 
 use k8s_openapi::api::batch::v1::Job;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::platform::Platform;
 use crate::protocol::order::ORDER_ENV;
+
+/// The variables by which every program in a pod knows the proxies of the platform.
+pub fn proxies(platform: &Platform) -> impl Iterator<Item = Value> {
+    platform.proxies.variables().into_iter().map(|(name, value)| json!({ "name": name, "value": value }))
+}
 
 /// The value of a variable in its containers.
 #[must_use]

@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::desired::job_env::told;
+use crate::desired::job_env::{self, told};
 use crate::desired::placement::placed;
 use crate::desired::secret_mount::secret_mount;
 use crate::desired::{build_profile, meta, names};
@@ -124,6 +124,7 @@ fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
     if !platform.ca_bundle.is_empty() {
         env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
     }
+    env.extend(job_env::proxies(platform));
     let mounted = |name: &String| secret_mount("push-secret", name, PUSH_SECRET_DIR);
     let (volumes, mounts): (Vec<Value>, Vec<Value>) = order.push_secret.iter().map(mounted).unzip();
     let spec = json!({

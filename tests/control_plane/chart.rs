@@ -126,6 +126,17 @@ async fn ports_of_nodes_that_another_release_gives_to_projects_are_rejected() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_proxy_with_a_password_is_rejected_with_the_value() {
+    let with = |url: &str| helm("template", "doce", "doce-system", &json!({ "build.httpsProxy": url }));
+    let said = with("http://ada:planted@proxy.test:3128").unwrap_err();
+    assert!(said.contains("build.httpsProxy has a user name or a password"), "{said}");
+    assert!(!said.contains("planted"), "{said}");
+    let text = with("http://proxy.test:3128").unwrap();
+    assert!(text.contains("DOCE_HTTPS_PROXY"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_affinity_of_the_platform_owner_keeps_the_architectures_and_images_may_have_digests() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let term = json!({ "key": "pool", "operator": "Exists" });

@@ -16,7 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &["protocol::framework", "protocol::order::Strategy", "text"]),
     ("version", &["protocol::order"]),
     ("project", &["crd", "version", "protocol::order"]),
-    ("platform", &["crd", "project", "quantity", "protocol::builder_key", "protocol::order"]),
+    (
+        "platform",
+        &["crd", "project", "quantity", "protocol::builder_key", "protocol::order", "protocol::proxies"],
+    ),
     // Memory and desired objects.
     (
         "memory",
@@ -199,7 +202,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("image_cleanup", &[]),
     ("status_debounce", &["project"]),
     ("backoff", &["project"]),
-    ("config", &["platform", "protocol::order"]),
+    ("config", &["platform", "protocol::order", "protocol::proxies"]),
     ("election", &["cluster", "election::lease", "election::times", "text"]),
     ("election::lease", &["election::times"]),
     ("election::times", &[]),

@@ -9,6 +9,7 @@ use doce_operator::project::Project;
 use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::protocol::builder_key::BuilderKey;
 use doce_operator::protocol::order::{ORDER_ENV, Order, Profile};
+use doce_operator::protocol::proxies::Proxies;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
@@ -55,6 +56,34 @@ fn isolated_build(reason: &'static str) -> Job {
     let mut job = build_job::create(&project(), &isolated(), &request).unwrap();
     job.metadata.uid = Some("build-uid".to_owned());
     job
+}
+
+#[test]
+fn both_pods_get_the_proxies_of_the_platform_and_the_order_stays_the_same() {
+    let proxies = Proxies::new(Some("http://proxy.test:3128"), None, "corp.test", ["r.test"]).unwrap();
+    let platform = Platform { proxies, ..isolated() };
+    let key = BuilderKey::new([7; 32]);
+    let request = BuildRequest {
+        of: &BuildTarget::Lookup(1),
+        attempt: 0,
+        digest: None,
+        reason: "FirstBuild",
+        builder_key: Some(key),
+    };
+    let build = build_job::create(&project(), &platform, &request).unwrap();
+    let builder =
+        builder_job::create(&build, &key, None, &platform, platform.isolated.as_ref().unwrap()).unwrap();
+    for job in [&build, &builder] {
+        for name in ["HTTP_PROXY", "http_proxy"] {
+            assert_eq!(told(job, name), Some("http://proxy.test:3128"), "{name}");
+        }
+        for name in ["NO_PROXY", "no_proxy"] {
+            let direct = told(job, name).unwrap();
+            assert!(direct.contains(".svc,") && direct.ends_with("r.test,corp.test"), "{direct}");
+        }
+        assert_eq!(told(job, "HTTPS_PROXY"), None);
+    }
+    assert_eq!(order(&build), order(&isolated_build("FirstBuild")), "the proxies are no part of the version");
 }
 
 #[test]

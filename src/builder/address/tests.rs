@@ -164,7 +164,7 @@ fn ssh_repository_urls_are_parsed() {
         let host = Host { name: name.to_owned(), port };
         assert_eq!(repository(url), Ok((host, Transport::Ssh)), "{url}");
     }
-    assert!(matches!(repository("https://github.com/a"), Ok((_, Transport::Http))));
+    assert!(matches!(repository("https://github.com/a"), Ok((_, Transport::Https))));
     for url in [
         "ssh://git:password@host/x",
         "ssh://-oProxyCommand=x@host/x",

@@ -39,6 +39,14 @@ pub(super) fn solve(solve: &Solve<'_>) -> Vec<String> {
     if let Some(namespace) = solve.cache_namespace {
         add("--opt", format!("build-arg:{CACHE_NAMESPACE}={namespace}"));
     }
+    // BuildKit gives these to every step, in both cases, and keeps them out of the image and of the keys of its cache
+    // (moby/buildkit, solver/llbsolver/ops/exec.go). The project's own come first.
+    let theirs = |name: &str| solve.settings.args.keys().any(|key| key.eq_ignore_ascii_case(name));
+    for (name, value) in solve.proxies.variables() {
+        if name.starts_with(char::is_uppercase) && !theirs(name) {
+            add("--opt", format!("build-arg:{name}={value}"));
+        }
+    }
     for (key, value) in solve.labels {
         add("--opt", format!("label:{key}={value}"));
     }
@@ -112,6 +120,7 @@ mod tests {
     use super::*;
     use crate::builder::registry::Advice;
     use crate::protocol::order::Settings;
+    use crate::protocol::proxies::Proxies;
 
     #[test]
     fn every_build_setting_is_its_own_argument() {
@@ -167,6 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn steps_get_the_proxies_of_the_platform_unless_the_project_names_its_own() {
+        let (mut settings, notes) = (settings(), notes());
+        let proxies =
+            Proxies::new(Some("http://p.test:1"), Some("http://p.test:2"), "corp.test", []).unwrap();
+        settings.args.insert("https_proxy".to_owned(), "http://own.test:3".to_owned());
+        let arguments = super::solve(&Solve { proxies: &proxies, ..told(&settings, &notes) });
+        let said: Vec<_> = arguments.iter().filter(|argument| argument.contains("roxy=")).collect();
+        assert_eq!(said, ["build-arg:https_proxy=http://own.test:3"]);
+        let said: Vec<_> = arguments.iter().filter(|argument| argument.contains("PROXY=")).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert_eq!(said[0], "build-arg:HTTP_PROXY=http://p.test:1");
+        assert!(said[1].starts_with("build-arg:NO_PROXY=") && said[1].contains(",corp.test"), "{said:?}");
+    }
+
+    #[test]
     fn a_shared_daemon_gets_plain_http_and_a_cache_mount_namespace() {
         let (mut settings, notes) = (settings(), notes());
         settings.args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), "other".to_owned());
@@ -192,6 +216,8 @@ mod tests {
         }
     }
 
+    static NO_PROXIES: std::sync::LazyLock<Proxies> = std::sync::LazyLock::new(Proxies::default);
+
     static NO_ADVICE: Advice = Advice { refused: String::new(), full: "" };
 
     /// Annotations and labels.
@@ -215,6 +241,7 @@ mod tests {
             step_ca: None,
             secrets: &[],
             insecure: false,
+            proxies: &NO_PROXIES,
             cache_namespace: None,
             advice: &NO_ADVICE,
             metadata: Path::new("/w/metadata.json"),

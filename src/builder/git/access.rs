@@ -26,13 +26,13 @@ impl Access {
     /// The access that the Secret offers for this transport. `addresses` are the checked addresses of the host.
     pub(in super::super) fn of(
         credentials: &Credentials,
-        transport: &Transport,
+        transport: Transport,
         host: &Host,
         addresses: &[IpAddr],
         directory: &Path,
     ) -> Result<Self, Failure> {
         match transport {
-            Transport::Http => Ok(credentials
+            Transport::Http | Transport::Https => Ok(credentials
                 .basic()?
                 .map_or(Self::Public, |value| Self::Header(format!("Authorization: {value}")))),
             Transport::Ssh => {

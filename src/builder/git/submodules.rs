@@ -53,9 +53,10 @@ impl Git {
     /// The repository of a submodule on the same host as this one. It gets the same credentials.
     pub(in super::super) fn beside(&self, url: &str, work: &Path) -> Self {
         let (pin, ca, access) = (self.pin.clone(), self.ca.clone(), self.access.clone());
+        let proxy = self.proxy.clone();
         let (url, objects) = (url.to_owned(), work.join("objects.git"));
         let (transports, room, patience) = (self.transports, self.room, self.patience);
-        Self { url, objects, transports, pin, ca, access, room, patience }
+        Self { url, objects, transports, pin, proxy, ca, access, room, patience }
     }
 
     /// The repository of a submodule on another host. It gets no credentials.

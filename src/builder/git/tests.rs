@@ -47,7 +47,8 @@ impl Origin {
         let url = format!("file://{}", self.dir.path().display());
         let (objects, access, room) = (work.join("objects.git"), Access::Public, Room::default());
         let transports = &["file"];
-        let git = Git { url, objects, transports, pin: None, ca: None, access, room, patience: LOCAL };
+        let git =
+            Git { url, objects, transports, pin: None, proxy: None, ca: None, access, room, patience: LOCAL };
         git.init(Stage::Resolve).await.unwrap();
         git
     }
@@ -274,9 +275,9 @@ async fn credentials_are_passed_by_environment_and_files_never_by_arguments() {
     ]);
     let secrets = planted.secrets();
     for (url, transport) in
-        [("https://git.example/x", Transport::Http), ("ssh://git@git.example:2222/x", Transport::Ssh)]
+        [("https://git.example/x", Transport::Https), ("ssh://git@git.example:2222/x", Transport::Ssh)]
     {
-        let access = Access::of(&planted, &transport, &host, &addresses, work.path()).unwrap();
+        let access = Access::of(&planted, transport, &host, &addresses, work.path()).unwrap();
         let git = Git::new(url, work.path(), &host, &addresses, None, access);
         let command = git.git();
         let arguments: Vec<_> =
@@ -300,7 +301,7 @@ fn ssh_trusts_only_the_given_hosts_and_connects_to_the_checked_address() {
     let host = Host { name: "git.example".into(), port: 2222 };
     let planted =
         Credentials::of(&[("identity", "key"), ("known_hosts", "[git.example]:2222 ssh-ed25519 AAAA")]);
-    Access::of(&planted, &Transport::Ssh, &host, &["10.1.2.3".parse().unwrap()], work.path()).unwrap();
+    Access::of(&planted, Transport::Ssh, &host, &["10.1.2.3".parse().unwrap()], work.path()).unwrap();
     let config = work.path().join("ssh/config");
     let output = Std::new("ssh").arg("-F").arg(&config).args(["-G", "git@git.example"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -324,7 +325,7 @@ fn ssh_trusts_only_the_given_hosts_and_connects_to_the_checked_address() {
     assert_eq!(std::fs::read_to_string(&identity).unwrap(), "key\n", "a key must end with a line break");
     for lacking in ["identity", "known_hosts"] {
         let other = if lacking == "identity" { "known_hosts" } else { "identity" };
-        let failure = Access::of(&Credentials::of(&[(other, "x")]), &Transport::Ssh, &host, &[], work.path());
+        let failure = Access::of(&Credentials::of(&[(other, "x")]), Transport::Ssh, &host, &[], work.path());
         let failure = failure.map(|_| ()).unwrap_err();
         assert_eq!(failure.reason, FailureReason::SourceAuthFailed);
         assert!(failure.message.contains(&format!("has no {lacking}")), "{}", failure.message);

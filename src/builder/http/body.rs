@@ -25,7 +25,7 @@ pub(in crate::builder) async fn save(
     }
     let mut out = tokio::fs::File::create(file).await.map_err(failed)?;
     let (mut sum, mut bytes) = (Sha256::new(), 0);
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&url, error, stage))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&url, None, error, stage))? {
         bytes += chunk.len() as u64;
         if bytes > limit {
             return Err(too_long(&url, limit));
@@ -45,7 +45,7 @@ pub(in crate::builder) async fn text(
 ) -> Result<Vec<u8>, Failure> {
     let url = response.url().clone();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&url, error, stage))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&url, None, error, stage))? {
         if body.len() + chunk.len() > limit {
             return Err(too_long(&url, limit as u64));
         }

@@ -38,7 +38,11 @@ impl Http {
     pub(in crate::builder) fn for_tests() -> Self {
         // The process has no provider for TLS in a test, and needs none for plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { rules: rules(), certificates: vec![] }
+        Self { rules: rules(), certificates: vec![], proxies: Proxies::default() }
+    }
+
+    pub(in crate::builder) fn through(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
     }
 }
 
@@ -152,7 +156,7 @@ fn a_failing_host_is_reported_with_what_to_check() {
 // Bad input 69: source in a private network, which the platform's owner does not allow
 #[tokio::test]
 async fn a_source_in_a_private_network_is_rejected_if_the_platform_disallows_it() {
-    let http = Http::new("", Rules::public()).unwrap();
+    let http = Http::new("", Rules::public(), Proxies::default()).unwrap();
     for url in ["http://10.96.0.1/", "http://[fd12::1]/", "http://[::ffff:192.168.1.1]/"] {
         let url = named(url, Stage::Resolve).unwrap();
         let refused = http.get(&url, Question::default(), Stage::Resolve).await.err().unwrap();

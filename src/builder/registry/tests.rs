@@ -101,7 +101,9 @@ async fn a_private_registry_accepts_only_its_own_login() {
     let host = format!("127.0.0.1:{port}");
     let _ = rustls::crypto::ring::default_provider().install_default();
     let asked = async |ring: Keyring| {
-        let registry = Registry::new(vec![host.clone()], None, "", ring).unwrap();
+        let registry =
+            Registry::new(vec![host.clone()], None, "", ring, &crate::protocol::proxies::Proxies::default())
+                .unwrap();
         registry.describe(&format!("{host}/you/shop:1")).await
     };
     let login = |password: &str| Login { user: "ada".to_owned(), password: password.to_owned() };

@@ -19,7 +19,9 @@ fn config_map() -> Source {
 
 fn at(mut build: Build, repository: String) -> Build {
     build.order.repository = repository;
-    build.registry = Registry::new(plain_registries(&build.order), None, "", Keyring::default()).unwrap();
+    build.registry =
+        Registry::new(plain_registries(&build.order), None, "", Keyring::default(), &Proxies::default())
+            .unwrap();
     build
 }
 

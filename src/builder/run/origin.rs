@@ -73,10 +73,11 @@ impl Build {
         // A rejected URL is not shown: it may contain a password.
         let (host, transport) = address::repository(url).map_err(|refusal| refusal.at(Stage::Resolve))?;
         self.enter(Stage::Resolve, "resolve", &format!("{} of {url}", shown(reference)));
-        let addresses = self.http.check(&host, Stage::Resolve).await?;
+        let addresses = self.http.check(&host, transport, Stage::Resolve).await?;
         let work = &self.workspace.directory;
-        let access = Access::of(&self.credentials, &transport, &host, &addresses, work)?;
-        let git = Git::new(url, work, &host, &addresses, self.workspace.ca.clone(), access);
+        let access = Access::of(&self.credentials, transport, &host, &addresses, work)?;
+        let git = Git::new(url, work, &host, &addresses, self.workspace.ca.clone(), access)
+            .through(self.http.proxy(&host, transport));
         git.init(Stage::Resolve).await?;
         Ok((git, addresses))
     }

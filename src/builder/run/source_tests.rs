@@ -22,12 +22,12 @@ use crate::protocol::report::Failed;
 
 const TOKEN: &str = "planted-t0ken";
 
-fn archive(url: &str, digest: Option<&str>) -> Source {
+pub(super) fn archive(url: &str, digest: Option<&str>) -> Source {
     Source::Archive { url: url.to_owned(), digest: digest.map(str::to_owned) }
 }
 
 /// A tar.gz of these files.
-fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn packed(files: &[(&str, &str)]) -> Vec<u8> {
     let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut tar = tar::Builder::new(gz);
     for (name, text) in files {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Build;
 use super::facts::{plain_registries, tag};
 use super::notes::{AUTHOR, KEY, MESSAGE};
+use crate::builder::address::Transport;
 use crate::builder::buildkit::{self, Daemon};
 use crate::builder::detect::{self, Recipe};
 use crate::builder::git::Commit;
@@ -47,7 +48,8 @@ impl Build {
         let repository = &self.order.repository;
         let checked = async {
             let reference = registry::parse(repository).map_err(|error| error.of_push(&Advice::default()))?;
-            self.http.check(&registry::host(&reference)?, Stage::Push).await
+            let transport = if self.order.insecure { Transport::Http } else { Transport::Https };
+            self.http.check(&registry::host(&reference)?, transport, Stage::Push).await
         };
         checked.await.map(drop).map_err(|failure| {
             let message = format!("spec.build.output.repository: {}", failure.message);
@@ -170,6 +172,7 @@ impl Build {
             step_ca: self.workspace.step_ca.as_deref(),
             secrets: self.step_secrets.files()?,
             insecure: self.order.insecure && self.order.remote.is_some(),
+            proxies: self.http.proxies(),
             cache_namespace: self.order.remote.as_ref().map(|remote| remote.namespace.as_str()),
             advice: &advice,
             metadata: &self.workspace.directory.join("metadata.json"),

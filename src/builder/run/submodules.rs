@@ -125,8 +125,9 @@ impl Build {
             );
             return Err(Failure::new(Stage::Fetch, FailureReason::SourceAuthFailed, why));
         }
-        let found = self.http.check_beside(&host, addresses, Stage::Fetch).await?;
-        Ok(repository.elsewhere(url, work, &host, &found))
+        let found = self.http.check_beside(&host, transport, addresses, Stage::Fetch).await?;
+        let proxy = self.http.proxy(&host, transport);
+        Ok(repository.elsewhere(url, work, &host, &found).through(proxy))
     }
 }
 

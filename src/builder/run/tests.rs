@@ -27,7 +27,8 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
     // The process has no provider for TLS in this test, and needs none for plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Build {
-        registry: Registry::new(plain_registries(&order), None, "", Keyring::default()).unwrap(),
+        registry: Registry::new(plain_registries(&order), None, "", Keyring::default(), &Proxies::default())
+            .unwrap(),
         http: Http::default(),
         credentials: Credentials::default(),
         push: Credentials::default(),
@@ -116,7 +117,9 @@ async fn the_deadline_ends_a_hanging_stage() {
     let dir = tempfile::tempdir().unwrap();
     let mut build = build(dir.path(), Source::ConfigMap { digest: "x".into() }, 31);
     build.order.repository = format!("{}/ns/shop", listener.local_addr().unwrap());
-    build.registry = Registry::new(plain_registries(&build.order), None, "", Keyring::default()).unwrap();
+    build.registry =
+        Registry::new(plain_registries(&build.order), None, "", Keyring::default(), &Proxies::default())
+            .unwrap();
     let Report::Failed(failed) = build.report(Instant::now()).await else { panic!("built") };
     assert_eq!(failed.reason, "BuildTimeout");
     assert!(
