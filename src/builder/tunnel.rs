@@ -32,5 +32,8 @@ const LINE: u64 = 4096;
 /// memory? The answer is a number and a line feed.
 const KILLS: u8 = b'k';
 
+/// A sign of life without a question.
+const ALIVE: u8 = b'.';
+
 /// First line of the builder pod, once its daemon answers.
 const READY: &str = "ready";

@@ -146,11 +146,11 @@ pub(super) fn answered<K: Bounded>(mut object: K) -> K {
 
 /// Most bytes of this object, 0 if it cannot be a child.
 fn largest<K: Bounded>(object: &K) -> usize {
+    if K::OWNER.is_empty() {
+        return LARGEST_ORPHAN; // Builder pods belong to no project.
+    }
     let labels = object.labels();
     let Some(project) = labels.get(names::PROJECT) else { return 0 };
-    if K::OWNER.is_empty() {
-        return LARGEST_ORPHAN;
-    }
     if K::NAMED_LIKE_PROJECT && object.meta().name.as_ref() != Some(project) {
         return 0;
     }
@@ -334,6 +334,16 @@ mod tests {
         assert!(job.metadata.deletion_timestamp.is_some() && !job.owner_references().is_empty());
         assert!(!job.annotations().contains_key(names::LEDGER));
         assert!(bytes(&kept::<Pod>(&stranger, 0)) < STRANGER);
+    }
+
+    #[test]
+    fn a_builder_pod_keeps_its_status_though_it_belongs_to_no_project() {
+        let pod = json!({
+            "metadata": { "name": "builder-1", "labels": { names::ROLE: names::ROLE_BUILDER, names::BUILD_UID: "u" } },
+            "status": { "phase": "Pending" },
+        });
+        let pod: Pod = bounded(serde_json::from_value(pod).unwrap());
+        assert_eq!(pod.status.unwrap().phase.as_deref(), Some("Pending"));
     }
 
     #[test]

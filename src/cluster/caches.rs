@@ -279,7 +279,9 @@ impl Caches {
         let pulse = |what| self.pulses.begin(what);
         let of_builds = |what| builds.as_deref().map(|builds| (builds, pulse(what)));
         let builder_jobs = builders(client, of_builds("Jobs of builder pods"), namespace);
-        let builder_pods = builders(client, of_builds("builder pods"), namespace);
+        // Nothing waits for these pods.
+        let of_pods = builds.as_deref().map(|builds| (builds, Arc::new(Pulse::new("builder pods"))));
+        let builder_pods = builders(client, of_pods, namespace);
         let revisions = children(client, pulse("ControllerRevisions"), namespace);
         let deployments = children(client, pulse("Deployments"), namespace);
         let sets = children(client, pulse("ReplicaSets"), namespace);

@@ -1,5 +1,5 @@
 //! Whether the watches work, for `/readyz`. A watch without changes delivers nothing, so the answer to its restart counts too:
-//! the API server ends each watch after [`WATCH_SECONDS`]. Nothing here talks to the API server.
+//! the API server ends each watch after `WATCH_SECONDS`. Nothing here talks to the API server.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

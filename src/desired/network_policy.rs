@@ -42,7 +42,9 @@ pub fn has_rules(project: &Project, live: &NetworkPolicy) -> bool {
     let want = want.and_then(|want| serde_json::from_value::<NetworkPolicySpec>(want).ok());
     let plain = |spec: &NetworkPolicySpec| {
         let mut spec = spec.clone();
-        spec.ingress = spec.ingress.filter(|rules| !rules.is_empty()); // The API server omits an empty list.
+        // The API server omits empty lists.
+        spec.ingress = spec.ingress.filter(|rules| !rules.is_empty());
+        spec.egress = spec.egress.filter(|rules| !rules.is_empty());
         spec
     };
     want.is_some() && want.as_ref().map(plain) == live.spec.as_ref().map(plain)
@@ -62,6 +64,7 @@ fn rules(project: &Project) -> Result<Option<Value>, InvalidSource> {
         "podSelector": { "matchLabels": meta::selector(&project.name) },
         "policyTypes": ["Ingress"],
         "ingress": ingress,
+        "egress": [], // Else one that someone adds stays.
     })))
 }
 

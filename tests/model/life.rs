@@ -56,7 +56,7 @@ pub(crate) struct Found {
 }
 
 /// The default number of lives.
-const LIVES: u32 = 200;
+const LIVES: u32 = 240;
 /// The default seed.
 const SEED: u64 = 1;
 

@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::handshakes::{Handshakes, Place};
 use super::tls::{self, Purpose};
-use super::{CONNECT, GONE, KILLS, LINE, READY};
+use super::{ALIVE, CONNECT, GONE, KILLS, LINE, READY};
 use crate::builder::oom_kills;
 use crate::protocol::builder_key::BuilderKey;
 use crate::text::bounded;
@@ -169,6 +169,7 @@ async fn stay(mut client: TlsStream<TcpStream>, mut daemon: watch::Receiver<Stat
         let mut sent = [0];
         match tokio::time::timeout(GONE, client.read(&mut sent)).await {
             Ok(Ok(0)) => return End::Done, // TLS tells a goodbye from a connection that broke, which is an error.
+            Ok(Ok(_)) if sent == [ALIVE] => {} // From a build pod of the version before.
             Ok(Ok(_)) if sent == [KILLS] => {
                 let answer = format!("{}\n", oom_kills::ended());
                 if client.write_all(answer.as_bytes()).await.is_err() || client.flush().await.is_err() {

@@ -84,6 +84,7 @@ async fn an_edited_or_deleted_network_policy_is_restored() {
         json!({ "spec": { "ingress": [{}] } }),
         json!({ "spec": { "podSelector": { "matchLabels": { "app": "other" } } } }),
         json!({ "spec": { "policyTypes": ["Ingress", "Egress"] } }),
+        json!({ "spec": { "policyTypes": ["Ingress", "Egress"], "egress": [{}] } }),
     ] {
         let edited = world.patch::<NetworkPolicy>("shop", edit.clone()).await;
         assert_ne!(rules(&edited), before, "{edit} changes nothing");

@@ -136,19 +136,20 @@ impl Operator {
         self.answer("/metrics").await.1
     }
 
-    /// Polls `/metrics` until the answer is this one.
-    pub(crate) async fn until_metrics(&self, wanted: &str) {
+    /// Polls `/metrics` until the answer contains this. Returns the answer.
+    pub(crate) async fn until_metrics(&self, wanted: &str) -> String {
         let mut answer = String::new();
         let asked = tokio::time::timeout(super::PATIENCE, async {
             loop {
                 answer = self.metrics().await;
-                if answer == wanted {
+                if answer.contains(wanted) {
                     return;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         });
         assert!(asked.await.is_ok(), "timed out waiting for {wanted}\nThe metrics are {answer}");
+        answer
     }
 
     async fn answer(&self, path: &str) -> (u16, String) {

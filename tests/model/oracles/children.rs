@@ -131,7 +131,10 @@ pub(super) fn a_stopped_project_is_left_unchanged(write: &Write<'_>, _: &mut Wat
 pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Result<(), String> {
     let port_of = |cluster: &Cluster| cluster.service.and_then(|service| service.port);
     let port = port_of(write.after);
-    if write.before.ledger.is_none() && port_of(write.before).is_none() {
+    let memory = write.before.memory();
+    // A port that was given back belongs to whoever asks first, until the ledger has one again (docs/decisions/0063).
+    let given_back = memory.port.is_none() && memory.former_port.is_some();
+    if (write.before.ledger.is_none() || given_back) && port_of(write.before).is_none() {
         watch.port = None; // The port is no longer known.
     }
     let newest = |cluster: &Cluster| cluster.ledger.as_ref().map(|(_, version)| *version);
