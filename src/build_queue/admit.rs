@@ -73,7 +73,7 @@ impl BuildStarter {
         let _one = self.one.lock().await;
         let cleaned = plan::under_way(&owned(cluster), Timestamp::now());
         let (mut tried, mut skipped) = (HashSet::new(), HashSet::new());
-        loop {
+        'again: loop {
             // A rejected start takes no place. The rest of its namespace waits for the next pass: policies usually reject all
             // of it, and others must not wait for that.
             let may_start = |job: &Job| {
@@ -82,28 +82,22 @@ impl BuildStarter {
                     && !tried.contains(&job.uid().unwrap_or_default())
                     && !self.was_just_rejected(job)
             };
-            let mut all_started = true;
             for job in schedule::jobs_to_start(&owned(cluster), limits, may_start) {
                 tried.insert(job.uid().unwrap_or_default());
                 match cluster.release_job(&job).await {
                     Ok(()) => self.reject(&job, None),
-                    Err(Error::Conflict { .. }) => all_started = false, // It is gone.
+                    Err(Error::Conflict { .. }) => continue 'again, // It is gone. Its place goes to another build.
                     Err(error) => {
                         let Some(message) = error.of_object() else { return Err(error) };
                         let (namespace, name) = (job.namespace().unwrap_or_default(), job.name_any());
                         tracing::warn!(namespace, name, message, "the start of a build was rejected");
                         skipped.insert(namespace);
                         self.reject(&job, Some(message.to_owned()));
-                        all_started = false;
+                        continue 'again; // The same.
                     }
                 }
-                if !all_started {
-                    break; // Its place goes to another build.
-                }
             }
-            if all_started {
-                break;
-            }
+            break;
         }
         let rejected = self.forget_all_but(&owned(cluster));
         let waits = rejected | (cleans && release_cleanups(cluster).await?);

@@ -1,4 +1,4 @@
-//! What the caches keep of an object at most. Whoever may create objects in a namespace can label any of them as ours, and
+//! What the caches keep of an object at most. Everyone who may create objects in a namespace can label any of them as ours, and
 //! make it as large as the API server accepts. Of a stranger, and of a child that is far larger than ours are, the caches
 //! keep only bounded metadata and a few numbers (docs/decisions/0065).
 
@@ -85,7 +85,7 @@ impl Bounded for Service {
     const NAMED_LIKE_PROJECT: bool = true;
 
     fn reduce(&mut self) {
-        // Its node port is in use, whoever owns it.
+        // Its node port is in use, also if the Service is not ours.
         let mut ports = self.spec.take().and_then(|spec| spec.ports).unwrap_or_default();
         ports.truncate(PORTS);
         self.spec = Some(ServiceSpec { ports: Some(ports), ..ServiceSpec::default() });

@@ -277,10 +277,11 @@ impl Caches {
         // Nothing waits for these events.
         let unhealthy = trimmed(client, Arc::new(Pulse::new("Events")), namespace, unhealthy);
         let pulse = |what| self.pulses.begin(what);
-        let of_builds = |what| builds.as_deref().map(|builds| (builds, pulse(what)));
-        let builder_jobs = builders(client, of_builds("Jobs of builder pods"), namespace);
+        let builds = builds.as_deref();
+        let of_jobs = builds.map(|builds| (builds, pulse("Jobs of builder pods")));
+        let builder_jobs = builders(client, of_jobs, namespace);
         // Nothing waits for these pods.
-        let of_pods = builds.as_deref().map(|builds| (builds, Arc::new(Pulse::new("builder pods"))));
+        let of_pods = builds.map(|builds| (builds, Arc::new(Pulse::new("builder pods"))));
         let builder_pods = builders(client, of_pods, namespace);
         let revisions = children(client, pulse("ControllerRevisions"), namespace);
         let deployments = children(client, pulse("Deployments"), namespace);

@@ -16,8 +16,7 @@ use crate::project::Project;
 use crate::protocol::build_target::BuildTarget;
 use crate::protocol::builder_key::{BUILDER_KEY_ENV, BuilderKey, NEEDS_BUILDER_PORT};
 use crate::protocol::order::{
-    BUILD_SECRETS_DIR, CA_BUNDLE_ENV, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR,
-    SECRET_DIR,
+    BUILD_SECRETS_DIR, CONFIG_MAP_DIR, ORDER_ENV, Order, PUSH_SECRET_DIR, REMOTE_SECRET_DIR, SECRET_DIR,
 };
 use crate::protocol::report::EXIT_VERDICT;
 
@@ -164,10 +163,7 @@ fn build(
     if let Some(key) = &request.builder_key {
         env.push(json!({ "name": BUILDER_KEY_ENV, "value": key.text() }));
     }
-    if !platform.ca_bundle.is_empty() {
-        env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
-    }
-    env.extend(job_env::proxies(platform));
+    env.extend(job_env::outside(platform));
     if build_profile::state_directory(platform.profile).is_none() {
         // The root file system is read-only.
         env.push(json!({ "name": "TMPDIR", "value": "/workspace" }));

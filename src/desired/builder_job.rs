@@ -15,7 +15,7 @@ use crate::platform::{Isolated, Platform};
 use crate::protocol::builder_key::{
     BUILDER_KEY_ENV, BUILDER_PORT, BUILDER_SETTINGS_ENV, BuilderKey, BuilderSettings,
 };
-use crate::protocol::order::{CA_BUNDLE_ENV, Profile};
+use crate::protocol::order::Profile;
 
 /// Seconds that Kubernetes keeps the Job after its end.
 const KEPT_SECONDS: i32 = 300;
@@ -105,10 +105,7 @@ fn pod(
         json!({ "name": BUILDER_KEY_ENV, "value": key.text() }),
         json!({ "name": BUILDER_SETTINGS_ENV, "value": json!(settings).to_string() }),
     ];
-    if !platform.ca_bundle.is_empty() {
-        env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
-    }
-    env.extend(job_env::proxies(platform));
+    env.extend(job_env::outside(platform));
     let spec = json!({
         "hostname": name,
         "subdomain": isolated.service,

@@ -4,11 +4,14 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
 use crate::platform::Platform;
-use crate::protocol::order::ORDER_ENV;
+use crate::protocol::order::{CA_BUNDLE_ENV, ORDER_ENV};
 
-/// The variables by which every program in a pod knows the proxies of the platform.
-pub fn proxies(platform: &Platform) -> impl Iterator<Item = Value> {
-    platform.proxies.variables().into_iter().map(|(name, value)| json!({ "name": name, "value": value }))
+/// The variables that a pod needs to reach hosts outside: the CA certificates of the platform for our own program, and its
+/// proxies for every program.
+pub fn outside(platform: &Platform) -> impl Iterator<Item = Value> {
+    let ca = Some((CA_BUNDLE_ENV, platform.ca_bundle.clone())).filter(|(_, bundle)| !bundle.is_empty());
+    let variables = ca.into_iter().chain(platform.proxies.variables());
+    variables.map(|(name, value)| json!({ "name": name, "value": value }))
 }
 
 /// The value of a variable in its containers.

@@ -15,8 +15,8 @@ use crate::desired::{build_profile, meta, names};
 use crate::memory::record::Record;
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::protocol::order::PUSH_SECRET_DIR;
 use crate::protocol::order::cleanup::{CLEANUP_ENV, CleanupOrder};
-use crate::protocol::order::{CA_BUNDLE_ENV, PUSH_SECRET_DIR};
 
 /// Seconds that it may take. Builds of the repository wait meanwhile.
 pub const DEADLINE_SECONDS: i64 = 120;
@@ -121,10 +121,7 @@ pub fn order_again(project: &Project, platform: &Platform, failed: &Job) -> Opti
 
 fn pod(platform: &Platform, order: &CleanupOrder) -> Value {
     let mut env = vec![json!({ "name": CLEANUP_ENV, "value": json!(order).to_string() })];
-    if !platform.ca_bundle.is_empty() {
-        env.push(json!({ "name": CA_BUNDLE_ENV, "value": platform.ca_bundle }));
-    }
-    env.extend(job_env::proxies(platform));
+    env.extend(job_env::outside(platform));
     let mounted = |name: &String| secret_mount("push-secret", name, PUSH_SECRET_DIR);
     let (volumes, mounts): (Vec<Value>, Vec<Value>) = order.push_secret.iter().map(mounted).unzip();
     let spec = json!({

@@ -124,7 +124,10 @@ pub async fn act(
         Step::DeleteNetworkPolicy => {
             (Child::NetworkPolicy, network_policy::delete(context.cluster, project, observed).await)
         }
-        Step::ApplyService { port } => return service::apply(context, project, observed, port).await,
+        Step::ApplyService { port } => match service::apply(context, project, observed, port).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => (Child::Service, Err(error)),
+        },
         Step::DeleteBuildJob { .. }
         | Step::DeleteCleanupJob { .. }
         | Step::DeleteReplicaSet { .. }

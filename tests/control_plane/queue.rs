@@ -65,12 +65,7 @@ async fn queued_builds_show_their_position_and_move_up() {
 async fn a_rejected_start_is_reported_and_the_queue_goes_on() {
     let world = World::new("rejected-start").await;
     let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
-    world.apply("first", commit(1)).await;
-    world.running_build().await;
-    world.apply("blocked", commit(2)).await;
-    let blocked = world.until_ready("blocked", "False", "Queued").await.status.unwrap().build.unwrap().id;
-    world.apply("third", commit(3)).await;
-    world.until_ready("third", "False", "Queued").await;
+    let blocked = world.with_a_queue().await;
     let rules = json!([{ "apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["jobs"] }]);
     let validation = json!({
         "expression": "object.metadata.labels['doce.dev/project'] != 'blocked' || object.spec.suspend",
@@ -96,12 +91,7 @@ async fn a_rejected_start_is_reported_and_the_queue_goes_on() {
 async fn a_webhook_that_does_not_answer_is_reported_on_its_project_and_the_queue_goes_on() {
     let world = World::new("webhook-down").await;
     let _operator = Operator::start_with(&world, Options { build_limit: 1, ..Options::default() }).await;
-    world.apply("first", commit(1)).await;
-    world.running_build().await;
-    world.apply("blocked", commit(2)).await;
-    let blocked = world.until_ready("blocked", "False", "Queued").await.status.unwrap().build.unwrap().id;
-    world.apply("third", commit(3)).await;
-    world.until_ready("third", "False", "Queued").await;
+    let blocked = world.with_a_queue().await;
     let webhooks = Api::<ValidatingWebhookConfiguration>::all(world.client.clone());
     let webhook = json!({ "metadata": { "name": world.namespace }, "webhooks": [{
         "name": "down.example.com",
@@ -126,6 +116,17 @@ async fn a_webhook_that_does_not_answer_is_reported_on_its_project_and_the_queue
 }
 
 impl World {
+    /// The build of `first` runs, and those of `blocked` and `third` wait. Returns the Job of `blocked`.
+    async fn with_a_queue(&self) -> String {
+        self.apply("first", commit(1)).await;
+        self.running_build().await;
+        self.apply("blocked", commit(2)).await;
+        let blocked = self.until_ready("blocked", "False", "Queued").await.status.unwrap().build.unwrap().id;
+        self.apply("third", commit(3)).await;
+        self.until_ready("third", "False", "Queued").await;
+        blocked
+    }
+
     /// Waits until the API server rejects the start of this Job: a policy or a webhook takes effect a moment after its
     /// creation.
     async fn until_start_is_rejected(&self, job: &str) {

@@ -33,9 +33,8 @@ const BUFFER: usize = 64 << 10;
 pub(in super::super) struct Tunnel {
     questions: mpsc::Sender<Question>,
     lost: watch::Receiver<bool>,
-    tasks: JoinSet<()>,
-    /// Ends with the tunnel.
-    _forward: JoinSet<()>,
+    /// They end with the tunnel.
+    _tasks: JoinSet<()>,
 }
 
 type Presence = BufReader<TlsStream<TcpStream>>;
@@ -68,13 +67,13 @@ impl Tunnel {
         let listener = listener.map_err(|error| format!("cannot listen at {}: {error}", socket.display()))?;
         let (questions, asked) = mpsc::channel(1);
         let (tell, lost) = watch::channel(false);
-        let (mut tasks, mut forwards) = (JoinSet::new(), JoinSet::new());
+        let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let broke = keep(presence, asked).await.is_err();
             tell.send_replace(broke);
         });
-        forwards.spawn(forward(listener, address.to_owned(), buildkit));
-        Ok(Self { questions, lost, tasks, _forward: forwards })
+        tasks.spawn(forward(listener, address.to_owned(), buildkit));
+        Ok(Self { questions, lost, _tasks: tasks })
     }
 
     /// How many programs of the builder pod the kernel ended for memory so far; `None` if the pod does not answer.
@@ -106,7 +105,7 @@ impl Tunnel {
     /// Says that the build has ended, so that the builder pod succeeds.
     pub(in super::super) async fn end(mut self) {
         drop(self.questions);
-        let _ = tokio::time::timeout(ANSWER, self.tasks.join_next()).await;
+        let _ = tokio::time::timeout(ANSWER, self.lost.changed()).await; // The goodbye was sent.
     }
 }
 

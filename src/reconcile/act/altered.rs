@@ -30,11 +30,7 @@ pub fn reverted_at_once(project: &Project, step: &Step, last: Option<&Step>) -> 
 }
 
 fn refusal(child: Child, project: &Project, field: &str) -> Refusal {
-    let kind = match child {
-        Child::Service => "Service",
-        Child::NetworkPolicy => "NetworkPolicy",
-        _ => "Deployment",
-    };
+    let kind = child.kind();
     let message = format!(
         "An admission policy, a webhook or another controller changes {field}{kind} {} after every write. Exclude objects with the label {} from it. Retrying with backoff",
         project.name,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt as _;
-
 use crate::cluster::{Cluster, Error};
 use crate::desired::deployment::{self, RolloutTimings};
 use crate::desired::extras::Extras;
@@ -13,6 +11,7 @@ use super::super::decide::{DesiredDeployment, TemplateOrigin};
 use super::super::facts::rollout::{startup, timings_in_place};
 use super::super::observed::objects::named;
 use super::super::observed::{Child, Observed};
+use super::ownership::require_alive_if_unowned;
 use super::{Outcome, altered};
 
 /// Creates or changes the Deployment.
@@ -23,9 +22,7 @@ pub(super) async fn apply(
     desired: &DesiredDeployment,
 ) -> Result<Outcome, Error> {
     let seen = observed.objects.deployment.clone();
-    if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
-        cluster.require_alive(project).await?;
-    }
+    require_alive_if_unowned(cluster, project, seen.as_deref()).await?;
     let record = desired.version.as_ref().and_then(|version| observed.records.get(version));
     let stamp = desired.stamp.as_deref();
     let there = Extras::there(seen.as_ref().and_then(|seen| seen.spec.as_ref()).map(|spec| &spec.template));

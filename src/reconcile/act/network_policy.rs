@@ -1,13 +1,11 @@
 //! Writes and deletes the NetworkPolicy (I/O).
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::ResourceExt as _;
-
 use crate::cluster::{Cluster, Error};
 use crate::desired::network_policy;
 use crate::project::Project;
 
 use super::super::observed::{Child, Observed, Refusal, RefusalReason};
+use super::ownership::require_alive_if_unowned;
 use super::{Outcome, altered};
 
 /// Creates or changes the NetworkPolicy.
@@ -38,15 +36,4 @@ pub(super) async fn delete(cluster: &Cluster, project: &Project, observed: &Obse
     let Some(seen) = observed.objects.network_policy.as_deref() else { return Ok(()) };
     require_alive_if_unowned(cluster, project, Some(seen)).await?;
     cluster.delete_network_policy(seen).await
-}
-
-async fn require_alive_if_unowned(
-    cluster: &Cluster,
-    project: &Project,
-    seen: Option<&NetworkPolicy>,
-) -> Result<(), Error> {
-    match seen {
-        Some(seen) if seen.owner_references().is_empty() => cluster.require_alive(project).await,
-        _ => Ok(()),
-    }
 }

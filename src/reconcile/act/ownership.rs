@@ -1,5 +1,7 @@
 //! Takes over children, or restores their labels and owner (I/O).
 
+use kube::{Resource, ResourceExt as _};
+
 use crate::cluster::{Cluster, Error};
 use crate::desired::{meta, names};
 use crate::memory::ledger::Ledger;
@@ -8,6 +10,18 @@ use crate::project::Project;
 
 use super::super::observed::objects::named;
 use super::super::observed::{Child, LostMetadata, Observed};
+
+/// Checks that the project is not being deleted, if the child that is about to be written has no owner and gets one.
+pub(super) async fn require_alive_if_unowned<K: Resource>(
+    cluster: &Cluster,
+    project: &Project,
+    seen: Option<&K>,
+) -> Result<(), Error> {
+    match seen {
+        Some(seen) if seen.owner_references().is_empty() => cluster.require_alive(project).await,
+        _ => Ok(()),
+    }
+}
 
 /// Takes over the ledger of a deleted project of the same name.
 pub(super) async fn adopt_orphaned_ledger(

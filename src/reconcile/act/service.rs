@@ -1,8 +1,7 @@
 //! Writes the Service, and finds a node port for it (I/O). The API server is the arbiter of ports.
 
-use kube::ResourceExt as _;
-
 use super::super::observed::{Child, Observed, Refusal, RefusalReason};
+use super::ownership::require_alive_if_unowned;
 use super::{ActContext, Outcome, altered, refusal};
 use crate::cluster::{Cluster, Error, PortRefusal, Refused};
 use crate::desired::{names, service};
@@ -20,16 +19,9 @@ pub(super) async fn apply(
     port: Option<u16>,
 ) -> Result<Outcome, Error> {
     let seen = observed.objects.service.as_ref();
-    if seen.as_ref().is_some_and(|seen| seen.owner_references().is_empty()) {
-        context.cluster.require_alive(project).await?;
-    }
+    require_alive_if_unowned(context.cluster, project, seen.map(AsRef::as_ref)).await?;
     if !project.has_node_port {
-        return match write(context.cluster, project, observed, None).await {
-            Err(Error::Refused { refused, what }) => {
-                Ok(Outcome::Refused(refusal(Child::Service, &what, &refused)))
-            }
-            written => written,
-        };
+        return write(context.cluster, project, observed, None).await;
     }
     let Some(port) = port else { return search(context, project, observed).await };
     let (first, last) = (context.config.port_first, context.config.port_last);

@@ -62,3 +62,11 @@ pub enum RefusalReason {
     /// The port in the spec is in use or out of range.
     PortUnavailable,
 }
+
+impl RefusalReason {
+    /// The project has no port for this reason. That blocks nothing else.
+    #[must_use]
+    pub fn is_of_port(self) -> bool {
+        matches!(self, Self::PortsExhausted | Self::PortsTried | Self::PortUnavailable)
+    }
+}

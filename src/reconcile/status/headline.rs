@@ -160,13 +160,8 @@ fn config_map_missing(view: &View<'_>) -> Option<Headline> {
 
 /// Ready needs the port too, but a missing port blocks nothing else and hides no failure.
 fn port_missing(view: &View<'_>, headline: Headline) -> Headline {
-    let refusal = view.observed.refusals.iter().find(|refusal| {
-        refusal.child == Child::Service
-            && matches!(
-                refusal.cause,
-                RefusalReason::PortsExhausted | RefusalReason::PortsTried | RefusalReason::PortUnavailable
-            )
-    });
+    let mut refusals = view.observed.refusals.iter();
+    let refusal = refusals.find(|refusal| refusal.child == Child::Service && refusal.cause.is_of_port());
     match refusal {
         Some(refusal) if !headline.stalled => {
             let reason = if refusal.cause == RefusalReason::PortsExhausted {

@@ -132,7 +132,7 @@ pub(super) fn the_port_never_changes(write: &Write<'_>, watch: &mut Watch) -> Re
     let port_of = |cluster: &Cluster| cluster.service.and_then(|service| service.port);
     let port = port_of(write.after);
     let memory = write.before.memory();
-    // A port that was given back belongs to whoever asks first, until the ledger has one again (docs/decisions/0063).
+    // A port that was given back goes to the first that asks, until the ledger has one again (docs/decisions/0063).
     let given_back = memory.port.is_none() && memory.former_port.is_some();
     if (write.before.ledger.is_none() || given_back) && port_of(write.before).is_none() {
         watch.port = None; // The port is no longer known.
