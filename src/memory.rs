@@ -2,5 +2,6 @@
 //! `ControllerRevision`s.
 
 pub mod ledger;
+pub mod lost_images;
 pub mod record;
 pub mod revisions;

@@ -219,7 +219,7 @@ fn next(observed: &Observed, project: &Project) -> Requeue {
     let speaks = observed.rollout.iter().filter(|rollout| !rollout.available);
     let speaks = speaks.filter_map(|rollout| rollout.judge_after).map(seconds_to);
     let again = ledger.versions.values().filter_map(|life| life.retry_at(observed.retry_base));
-    let again = again.map(seconds_to);
+    let again = again.chain(decide::lost_images::lost_at(observed)).map(seconds_to);
     let last = last.chain(speaks.chain(again).filter(|left| *left > 0));
     let soonest =
         ledger.builds.values().chain(lookup).filter_map(left).chain(moved).chain(poll).chain(last).min();

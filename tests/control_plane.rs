@@ -40,6 +40,8 @@ mod judging;
 mod kubectl;
 #[path = "control_plane/lifecycle.rs"]
 mod lifecycle;
+#[path = "control_plane/lost_images.rs"]
+mod lost_images;
 #[path = "control_plane/mending.rs"]
 mod mending;
 #[path = "control_plane/other_hands.rs"]

@@ -85,6 +85,9 @@ reasons! {
     Stopped,
     /// The project is stopped or scaled to 0, and its pods are ending.
     Stopping,
+    /// The image of the version is gone from its registry, so it is built again, with backoff. As reason of RollbackAvailable:
+    /// a rollback needs a build first.
+    ImageLost,
     /// Pods of the live version are down or cannot start.
     Unavailable,
     /// The lookup or fetch of the source failed, but not because of the login. Retried with backoff.

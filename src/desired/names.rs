@@ -63,6 +63,8 @@ pub const CLEANUP_OF: &str = "doce.dev/cleanup-of";
 pub const INIT_OF: &str = "doce.dev/init-of";
 /// Build reason of a poll: a lookup because the interval is over.
 pub const POLLED: &str = "Polled";
+/// Build reason of a version whose image is gone from its registry.
+pub const IMAGE_LOST: &str = "ImageLost";
 /// Name of the app's container.
 pub const APP: &str = "app";
 /// Name of the container port. The Service targets it by name, so a change of the number breaks no client.

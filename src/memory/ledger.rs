@@ -138,13 +138,49 @@ pub struct Attempts {
     /// The last fault; the operator retries with backoff.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
+    /// The image of this key that is gone from its registry, by digest. Builds before attempt `attempt` say nothing about
+    /// the key any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// The last replacement of a lost image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
 }
 
 impl Attempts {
+    /// The next attempt, without the failures before it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            attempt: self.attempt + 1,
+            lost: self.lost.clone(),
+            replaced: self.replaced,
+            ..Self::default()
+        }
+    }
+
     /// Drops the logs. Only the desired build keeps its log: the ledger must stay small.
     pub fn forget_logs(&mut self) {
         let failures = [self.failed.as_mut(), self.fault.as_mut().map(|fault| &mut fault.failure)];
         failures.into_iter().flatten().for_each(|failure| failure.log.clear());
+    }
+}
+
+/// A lost image was built again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Replaced {
+    /// How many times in a row: a registry may lose it again and again.
+    pub count: u32,
+    /// When the build ended, by Kubernetes' clock.
+    pub at: Timestamp,
+}
+
+impl Replaced {
+    /// Time from which another loss counts.
+    #[must_use]
+    pub fn next(&self, base: u32) -> Timestamp {
+        Timestamp::from_second(self.at.as_second() + pause(self.count, base)).unwrap_or(self.at)
     }
 }
 

@@ -17,8 +17,10 @@ pub struct Record {
     pub created: Option<Timestamp>,
     /// The immutable part.
     pub facts: Facts,
-    /// The image, once it exists.
+    /// The image, once it exists and while its registry has it.
     pub image: Option<ImageFact>,
+    /// The image that is gone from its registry. The ledger says so: the object still names it.
+    pub lost: Option<ImageFact>,
 }
 
 /// The immutable part of a record (`data` of the ControllerRevision).
@@ -107,16 +109,22 @@ impl Record {
         self.facts.security == Security::Restricted && self.user() == Some(0)
     }
 
+    /// The image that its pods name, also if it is gone.
+    #[must_use]
+    pub fn named_image(&self) -> Option<&ImageFact> {
+        self.image.as_ref().or(self.lost.as_ref())
+    }
+
     /// Numeric user of the image, if known.
     #[must_use]
     pub fn user(&self) -> Option<i64> {
-        self.image.as_ref().and_then(|image| image.uid)
+        self.named_image().and_then(|image| image.uid)
     }
 
     /// The source of the version, with the facts that only the build learned.
     #[must_use]
     pub fn source(&self) -> SourceFact {
-        let told = self.image.clone().unwrap_or_default();
+        let told = self.named_image().cloned().unwrap_or_default();
         let source = self.facts.source.clone();
         SourceFact {
             message: source.message.or(told.message),

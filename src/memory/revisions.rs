@@ -43,6 +43,7 @@ pub fn read(object: &ControllerRevision) -> Option<Record> {
         created: object.creation_timestamp().map(|time| time.0),
         image: object.annotations().get(names::IMAGE).and_then(|text| serde_json::from_str(text).ok()),
         facts,
+        lost: None,
     })
 }
 

@@ -5,6 +5,7 @@ mod builds;
 mod cleanup;
 mod exposure;
 mod init;
+pub mod lost_images;
 mod memory;
 pub mod poll;
 mod requests;
@@ -17,7 +18,7 @@ use crate::memory::record::{Facts, ImageFact, SourceFact, Trigger, TriggerKind};
 use crate::project::Project;
 
 use super::observed::{Child, LostMetadata, Observed};
-use super::target::{Target, forbidden, initialized, open_lookup, target, target_with};
+use super::target::{Target, forbidden, initialized, open_lookup, rebuildable, target, target_with};
 use crate::protocol::build_target::BuildTarget;
 
 /// One write.
@@ -151,7 +152,7 @@ type Row = fn(&Situation<'_>) -> Option<Step>;
 
 /// The rows, top down: the first that matches decides. The table in docs/design.md has the same names in the same order,
 /// which gives each row its number.
-const ROWS: [(&str, Row); 25] = [
+const ROWS: [(&str, Row); 27] = [
     ("the spec names another branch or tag than the last lookup", memory::lookup_changed),
     ("the version of the pin or the spec has no record", memory::record),
     ("a new cancel", requests::cancel),
@@ -160,6 +161,8 @@ const ROWS: [(&str, Row); 25] = [
     ("a new restart", requests::restart),
     ("a new deploy", requests::deploy),
     ("a build Job finished", verdicts::job_finished),
+    ("a lost image was replaced", lost_images::back),
+    ("an image is gone from its registry", lost_images::gone),
     ("an init command ended", init::ended),
     ("the interval of the source is over", poll::due),
     ("the version in place is Available", verdicts::live),
@@ -297,6 +300,14 @@ impl Situation<'_> {
     /// No init command has to run before its pods.
     fn initialized(&self, version: &str) -> bool {
         initialized(self.ledger, self.observed, version)
+    }
+
+    /// Its image is gone from the registry, and it can be built again.
+    fn rebuildable(&self, version: &str) -> bool {
+        self.observed
+            .records
+            .get(version)
+            .is_some_and(|record| rebuildable(self.project, self.observed, record))
     }
 
     /// A verdict is in force against the version.

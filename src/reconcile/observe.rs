@@ -32,6 +32,7 @@ use crate::desired::{meta, names, network_policy, service};
 use crate::image_cleanup::facts as cleanup;
 use crate::image_cleanup::observed::Cleanups;
 use crate::memory::ledger::Ledger;
+use crate::memory::lost_images;
 use crate::memory::record::Record;
 use crate::memory::revisions;
 use crate::platform::Platform;
@@ -123,10 +124,10 @@ pub async fn observe(
         cleanups,
         rollout,
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
-        ledger: memory,
         service: service.as_deref().map(|object| read_service(project, object)),
         network_policy: network_policy.as_deref().map(|object| read_policy(project, object)),
-        records,
+        records: lost_images::set_apart(records, memory.as_ref()),
+        ledger: memory,
         config_map,
         predecessors: predecessors.concat(),
         lost_metadata: lost_metadata(project, &revisions, &jobs, deployment.as_deref(), service.as_deref()),

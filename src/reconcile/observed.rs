@@ -130,6 +130,17 @@ pub struct BuildJob {
     pub trouble: Option<Trouble>,
 }
 
+impl BuildJob {
+    /// Its report, if it ended with an image.
+    #[must_use]
+    pub fn report(&self) -> Option<&report::Built> {
+        match &self.state {
+            JobState::Built(built) => Some(built),
+            _ => None,
+        }
+    }
+}
+
 /// State of a build Job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobState {
@@ -208,6 +219,17 @@ pub struct Rollout {
     pub log: String,
     /// When a pod that has just started can be judged further.
     pub judge_after: Option<Timestamp>,
+    /// The image of the version in place, if a node says that its registry does not have it.
+    pub missing_image: Option<MissingImage>,
+}
+
+/// An image that a node did not find in its registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingImage {
+    /// Reference by digest, as recorded.
+    pub reference: String,
+    /// When the newest pod that waits for it was created.
+    pub since: Timestamp,
 }
 
 /// What keeps pods from being ready.
@@ -287,15 +309,19 @@ impl Observed {
     pub fn image_of(&self, key: &str) -> Option<ImageFact> {
         let of_key = |record: &&Record| record.facts.key.as_deref() == Some(key);
         let recorded = self.records.values().filter(of_key).find_map(|record| record.image.clone());
-        recorded.or_else(|| self.reports().find(|built| built.key == key).map(|built| self.image(built)))
+        let attempts = self.ledger.as_ref().and_then(|ledger| ledger.builds.get(key));
+        // A build from before the loss reports the lost image.
+        let counts = |job: &&BuildJob| match attempts.filter(|attempts| attempts.lost.is_some()) {
+            Some(attempts) => matches!(job.of, BuildTarget::Key(_)) && job.attempt == attempts.attempt,
+            None => true,
+        };
+        let reported = || self.jobs.iter().filter(counts).filter_map(BuildJob::report);
+        recorded.or_else(|| reported().find(|built| built.key == key).map(|built| self.image(built)))
     }
 
     /// Reports of the Jobs that ended with an image.
     pub fn reports(&self) -> impl Iterator<Item = &report::Built> {
-        self.jobs.iter().filter_map(|job| match &job.state {
-            JobState::Built(built) => Some(built),
-            _ => None,
-        })
+        self.jobs.iter().filter_map(BuildJob::report)
     }
 
     fn image(&self, built: &report::Built) -> ImageFact {

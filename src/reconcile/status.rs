@@ -7,6 +7,7 @@ mod events;
 mod headline;
 mod history;
 mod init;
+mod lost_images;
 mod phase;
 mod predecessor;
 mod rollout;
@@ -20,11 +21,12 @@ use crate::crd::conditions::{ConditionType, ConditionUpdate, Reason, Truth, merg
 use crate::crd::status::{BuildStatus, FailureStatus, HandledRequest, SourceStatus};
 use crate::desired::{meta::selector_text, names};
 use crate::memory::ledger::Ledger;
+use crate::memory::record::Record;
 use crate::project::Project;
 use crate::version::{revision, short};
 
 use super::observed::{BuildJob, Child, JobState, Observed, RefusalReason};
-use super::target::{Target, newest_live, previous, target};
+use super::target::{Target, newest_live, previous, previous_lost, target};
 
 pub use events::{happenings, rejected_cleanups};
 pub use headline::{Headline, headline};
@@ -65,7 +67,7 @@ pub fn summarize(
         version: serving.as_deref().map(short),
         previous_version: previous(ledger, observed, view.target.in_place.as_deref()).as_deref().map(short),
         ready_since: ready.map(|ready| ready.last_transition_time.clone()),
-        image: record.and_then(|record| record.image.as_ref()).map(|image| image.reference.clone()),
+        image: record.and_then(Record::named_image).map(|image| image.reference.clone()),
         node_port: port,
         url: node_address.zip(port).map(|(address, port)| format!("http://{address}:{port}")),
         source: source(&view),
@@ -165,6 +167,14 @@ fn built(view: &View<'_>, headline: &Headline) -> ConditionUpdate {
             let reason = if record.facts.key.is_none() { Reason::Prebuilt } else { Reason::ImageReady };
             update(Truth::True, reason, format!("{} has an image", short(&record.facts.version)))
         }
+        Some(record) if record.lost.is_some() => {
+            let version = short(&record.facts.version);
+            update(
+                Truth::False,
+                Reason::ImageLost,
+                format!("The image of {version} is gone from its registry"),
+            )
+        }
         Some(record) => {
             let version = short(&record.facts.version);
             let says = headline.message.contains(&version);
@@ -231,6 +241,9 @@ fn rollback(view: &View<'_>) -> ConditionUpdate {
     let update = |truth, reason, message: String| {
         ConditionUpdate::new(ConditionType::RollbackAvailable, truth, reason, message)
     };
+    if let Some(version) = previous_lost(view.ledger, view.observed, view.target.in_place.as_deref()) {
+        return update(Truth::False, Reason::ImageLost, lost_images::rollback(view, &version));
+    }
     match previous(view.ledger, view.observed, view.target.in_place.as_deref()) {
         Some(version) if view.target.left.is_none() => update(
             Truth::False,

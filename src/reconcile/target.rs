@@ -176,6 +176,19 @@ pub fn forbidden(observed: &Observed, version: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether the image of this record is gone from its registry, and the spec still says how to build it. With other build
+/// settings, the result would be another version.
+#[must_use]
+pub fn rebuildable(project: &Project, observed: &Observed, record: &Record) -> bool {
+    let digest = &record.facts.source.digest;
+    let key = || version::build_key(digest, &project.settings);
+    let content = match project.origin() {
+        DigestSource::ConfigMap(_) => observed.config_map == ConfigMap::Digest(digest.clone()),
+        DigestSource::Fixed(_) | DigestSource::LookedUp(_) => true,
+    };
+    record.lost.is_some() && !project.prebuilt() && content && record.facts.key.as_ref() == Some(&key())
+}
+
 /// Whether no init command has to run before the pods of this version: it has none, or it succeeded. A version that was
 /// live started after its init command, even if the ledger was lost since.
 #[must_use]
@@ -190,6 +203,17 @@ pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool 
 pub fn previous(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
     let built = |version: &str| observed.records.get(version).is_some_and(|record| record.image.is_some());
     last_live(ledger, |version| Some(version) != but && built(version)).map(str::to_owned)
+}
+
+/// The version that a rollback would select if its image were not gone from its registry.
+#[must_use]
+pub fn previous_lost(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
+    let known = |version: &str| {
+        let record = observed.records.get(version);
+        record.is_some_and(|record| record.image.is_some() || record.lost.is_some())
+    };
+    let version = last_live(ledger, |version| Some(version) != but && known(version))?;
+    observed.records[version].lost.as_ref().map(|_| version.to_owned())
 }
 
 /// The version that went live last and has not failed, even if its record is gone.

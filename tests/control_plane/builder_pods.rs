@@ -87,7 +87,7 @@ async fn the_pod_of_a_poll_gets_a_builder_pod_when_it_is_ready() {
     let mut spec = branch("main");
     spec["source"]["git"]["interval"] = json!("1m");
     world.apply("shop", spec).await;
-    world.finish_build(Built { commit: Some("01".repeat(20)) }).await;
+    world.finish_build(Built { commit: Some("01".repeat(20)), ..Built::default() }).await;
     world.until_ready("shop", "True", "Serving").await;
     until_builders_of(&builds, &[]).await;
 

@@ -20,7 +20,7 @@ impl World {
     }
 
     /// Writes the state of the app's container, like a kubelet.
-    async fn app_is(&self, pod: &str, state: Value, last: Option<Value>, restarts: i32) {
+    pub(crate) async fn app_is(&self, pod: &str, state: Value, last: Option<Value>, restarts: i32) {
         let status = json!({ "status": {
             "phase": "Running",
             "containerStatuses": [{

@@ -16,7 +16,7 @@ use crate::harness::{Built, Operator, World, branch, is};
 async fn a_branch_is_polled_and_only_a_new_commit_is_deployed() {
     let world = World::new("polls").await;
     let _operator = Operator::start(&world).await;
-    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)) };
+    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)), ..Built::default() };
     let mut spec = branch("main");
     spec["source"]["git"]["interval"] = json!("1m");
     world.apply("shop", spec).await;
@@ -89,6 +89,7 @@ async fn a_commit_outside_the_watched_paths_creates_no_version() {
     let _operator = Operator::start(&world).await;
     let at = |n: u8, tree: &str| Built {
         commit: Some(format!("{}@tree:{}", format!("{n:02x}").repeat(20), tree.repeat(64))),
+        ..Built::default()
     };
     let mut spec = branch("main");
     spec["source"]["git"]["watch"] = json!({ "paths": ["packages/ui"] });

@@ -90,7 +90,7 @@ fn perform(cluster: &mut Cluster, step: &Step, project: &Project) {
                 ..Facts::default()
             };
             let created = Some(timestamp(cluster.clock));
-            let record = Record { name: version.clone(), created, facts, image: image.clone() };
+            let record = Record { name: version.clone(), created, facts, image: image.clone(), lost: None };
             cluster.records.entry(version.clone()).or_insert(record);
         }
         Step::WriteImage { version, image } => {

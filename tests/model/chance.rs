@@ -110,6 +110,7 @@ fn nature() -> impl Strategy<Value = Event> {
         3 => illness.prop_map(Event::Break),
         2 => Just(Event::BreakNewborn),
         3 => Just(Event::HealAll),
+        2 => Just(Event::LoseImage),
         1 => Just(Event::FaultsAgain),
         1 => prop::option::of(1..5_u8).prop_map(Event::Load),
     ]

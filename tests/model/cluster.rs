@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::memory::ledger::Ledger;
-use doce_operator::memory::record::Record;
+use doce_operator::memory::lost_images::set_apart;
+use doce_operator::memory::record::{ImageFact, Record};
 use doce_operator::project::Project;
 use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::observed::init::InitState;
@@ -212,9 +213,26 @@ impl Cluster {
         self.reparse();
     }
 
-    /// The record of this version exists and has an image.
+    /// The record of this version exists and has an image that is not known to be gone.
     pub(crate) fn built(&self, version: &str) -> bool {
-        self.records.get(version).is_some_and(|record| record.image.is_some())
+        let lost = |record: &Record, image: &ImageFact| {
+            let key = record.facts.key.as_ref();
+            let attempts = key.map(|key| self.memory().attempts(key)).unwrap_or_default();
+            attempts.lost.as_ref() == Some(&image.reference)
+        };
+        let image = |record: &Record| record.image.as_ref().is_some_and(|image| !lost(record, image));
+        self.records.get(version).is_some_and(image)
+    }
+
+    /// The registry does not have the recorded image of this version.
+    pub(crate) fn lacks_image(&self, version: &str) -> bool {
+        let image = self.records.get(version).and_then(|record| record.image.as_ref());
+        image.is_some_and(|image| self.nature.gone.contains(&image.reference))
+    }
+
+    /// The records, with the images that are known to be gone set apart.
+    pub(crate) fn known_records(&self) -> BTreeMap<String, Record> {
+        set_apart(self.records.clone(), self.ledger.as_ref().map(|(ledger, _)| ledger))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The Deployment controller and the pods, as detailed as the operator can observe them: `maxSurge` 1, `maxUnavailable`
 //! 0, and an earlier template gets its existing `ReplicaSet` back.
 
+use std::collections::BTreeSet;
+
 use super::cluster::{Cluster, Deployment, Pod, Set, TICK, Template};
 use super::nature::Health;
 
@@ -8,6 +10,8 @@ impl Cluster {
     /// Pods become ready or fail.
     pub(crate) fn tick_pods(&mut self) {
         let mut moved = false;
+        let lacking: BTreeSet<String> =
+            self.records.keys().filter(|version| self.lacks_image(version)).cloned().collect();
         for (template, set) in &mut self.sets {
             let version = template.version.as_deref().unwrap_or_default();
             let health = self.nature.health(version);
@@ -15,13 +19,14 @@ impl Cluster {
             for pod in &mut set.pods {
                 let health = pod.sick.unwrap_or(health);
                 let old_enough = pod.born + TICK <= self.clock;
+                let pulled = pod.ready.is_some() || pod.exits > 0 || !lacking.contains(version);
                 let well = match health {
                     Health::Good => true,
                     Health::Bad | Health::Hopeless | Health::Away => false,
                     Health::Crashing => pod.ready.is_none() && pod.exits < 3, // Then the backoff is long.
                     Health::Partial => pod.ready.is_some() || ready_ones == 0,
                 };
-                match (pod.ready.is_some(), well && old_enough) {
+                match (pod.ready.is_some(), well && old_enough && pulled) {
                     (false, true) => {
                         pod.ready = Some(self.clock);
                         ready_ones += 1;

@@ -20,7 +20,7 @@ impl End {
         let place = cluster.deployment.as_ref().map(|deployment| (&deployment.template, deployment.replicas));
         let mut facts =
             vec![format!("{place:?}"), format!("{:?}", cluster.service.map(|service| service.edited))];
-        if cluster.forgotten {
+        if cluster.forgotten || cluster.nature.lossy {
             return Self(facts);
         }
         let mut ledger = cluster.memory();
@@ -120,5 +120,6 @@ fn masked(mut ledger: Ledger) -> Ledger {
 }
 
 fn timeless(attempts: &mut Attempts) {
+    attempts.replaced = None;
     attempts.fault = attempts.fault.take().map(|fault| Fault { at: timestamp(0), ..fault });
 }

@@ -54,6 +54,8 @@ pub(crate) enum Event {
     BreakNewborn,
     /// Every unhealthy version recovers.
     HealAll,
+    /// The registry loses the image of the version in place, and one of its pods moves to a node without the image.
+    LoseImage,
     /// Passing faults come again: the next builds and lookups meet the faults of their source again.
     FaultsAgain,
     /// An autoscaler manages the project, and the load requires this many pods; `None` removes it.
@@ -86,7 +88,7 @@ pub(crate) enum Event {
 }
 
 /// Every kind of event, by the name of its variant.
-pub(crate) const KINDS: [&str; 45] = [
+pub(crate) const KINDS: [&str; 46] = [
     "Source",
     "Push",
     "PushAndDeploy",
@@ -113,6 +115,7 @@ pub(crate) const KINDS: [&str; 45] = [
     "Break",
     "BreakNewborn",
     "HealAll",
+    "LoseImage",
     "FaultsAgain",
     "Load",
     "Refuse",

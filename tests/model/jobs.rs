@@ -8,6 +8,7 @@ use doce_operator::version::{build_key, text_digest};
 
 use super::cluster::{Cluster, Init, Job, TICK, timestamp};
 use super::nature::{self, Building};
+use super::observe::REPOSITORY;
 
 impl Cluster {
     /// Every Job advances one state.
@@ -49,6 +50,13 @@ impl Cluster {
             }
             self.inits.insert(name, job);
         }
+    }
+
+    /// The digest of the image of this key, which the registry has from now on.
+    fn pushed(&mut self, key: &str) -> String {
+        let digest = format!("sha256:{}", text_digest(key));
+        self.nature.gone.remove(&format!("{REPOSITORY}@{digest}"));
+        digest
     }
 
     fn init_outcome(&mut self, version: &str) -> InitState {
@@ -104,7 +112,7 @@ impl Cluster {
                 })
             }
             _ => JobState::Built(Built {
-                digest: format!("sha256:{}", text_digest(&key)),
+                digest: self.pushed(&key),
                 key,
                 source: commit,
                 message: Some(format!("commit {source}")),

@@ -116,6 +116,10 @@ pub(crate) struct Nature {
     pub(crate) initialized: BTreeSet<String>,
     /// A user deleted Jobs: their work may be done again.
     pub(crate) swept: bool,
+    /// Images that are gone from the registry.
+    pub(crate) gone: BTreeSet<String>,
+    /// The registry lost an image at some time: it is built again only if a pod needed it then.
+    pub(crate) lossy: bool,
     /// The stamps that each version was rolled out with.
     pub(crate) tries: BTreeMap<String, BTreeSet<Option<String>>>,
 }

@@ -3,11 +3,14 @@
 use doce_operator::crd::spec::Takeover;
 use doce_operator::reconcile::observed::init::InitJob;
 use doce_operator::reconcile::observed::{
-    BuildJob, Child, ConfigMap, Observed, Predecessor, Rollout, Service, Set, Trouble,
+    BuildJob, Child, ConfigMap, MissingImage, Observed, Predecessor, Rollout, Service, Set, Trouble,
 };
 
 use super::cluster::{Cluster, PAUSE, Port, Template, timestamp};
 use super::nature::{self, Health};
+
+/// The repository of the images that are built.
+pub(crate) const REPOSITORY: &str = "registry.test/shop";
 
 /// The current observed state.
 pub(crate) fn observe(cluster: &Cluster) -> Observed {
@@ -16,7 +19,7 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
         now: timestamp(cluster.clock),
         ledger: cluster.ledger.as_ref().map(|(ledger, _)| ledger.clone()),
         orphaned_ledger: cluster.orphaned_ledger,
-        records: cluster.records.clone(),
+        records: cluster.known_records(),
         jobs: jobs(cluster),
         inits: inits(cluster),
         rollout: rollout(cluster),
@@ -32,7 +35,7 @@ pub(crate) fn observe(cluster: &Cluster) -> Observed {
         predecessors: cluster.ghosts.iter().map(ghost).collect(),
         lost_metadata: cluster.lost_metadata.clone(),
         retry_base: PAUSE,
-        repository: "registry.test/shop".to_owned(),
+        repository: REPOSITORY.to_owned(),
         ..Observed::default()
     }
 }
@@ -109,12 +112,22 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
         deadline_over: counted && deployment.timed_out,
         deadline_at: Some(timestamp(deployment.progressed + deployment.deadline))
             .filter(|_| counted && deployment.timed_out),
-        outside: health == Health::Away,
+        outside: health == Health::Away || missing_image(cluster, &set).is_some(),
         hopeless,
         log: String::new(),
         judge_after: None,
         trouble: None,
+        missing_image: missing_image(cluster, &set),
     })
+}
+
+/// The image that a pod of the version in place waits for in vain.
+fn missing_image(cluster: &Cluster, set: &super::cluster::Set) -> Option<MissingImage> {
+    let version = cluster.in_place().filter(|version| cluster.lacks_image(version))?;
+    let reference = cluster.records.get(version)?.image.as_ref()?.reference.clone();
+    let waiting = set.pods.iter().filter(|pod| pod.ready.is_none() && pod.exits == 0);
+    let since = timestamp(waiting.map(|pod| pod.born).max()?);
+    Some(MissingImage { reference, since })
 }
 
 fn sets(cluster: &Cluster) -> Vec<Set> {

@@ -106,7 +106,7 @@ pub(crate) fn moment(before: &Cluster, after: &Cluster, watch: &mut Watch) -> Re
         } else if after.deployment.as_ref().is_some_and(|deployment| deployment.replicas > 0) {
             let sets = after.sets.iter().filter(|(template, _)| template.version.as_ref() == Some(&version));
             let sick = sets.into_iter().any(|(_, set)| set.pods.iter().any(|pod| pod.sick.is_some()));
-            if sick || !after.nature.is_good(&version) {
+            if sick || after.lacks_image(&version) || !after.nature.is_good(&version) {
                 watch.ill.insert(version, after.clock);
             }
         }

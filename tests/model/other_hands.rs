@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use doce_operator::reconcile::observed::init::InitState;
 use doce_operator::reconcile::observed::{Child, LostMetadata};
 
-use super::cluster::Cluster;
+use doce_operator::memory::record::Record;
+
+use super::cluster::{Cluster, Pod};
 use super::event::Event;
 use super::namesake::NAME;
 use super::nature::Health;
@@ -26,6 +28,7 @@ impl Cluster {
                 self.nature.sick_newborn.clear();
                 self.sets.values_mut().flat_map(|set| &mut set.pods).for_each(|pod| pod.sick = None);
             }
+            Event::LoseImage => self.lose_image(),
             Event::FaultsAgain => self.nature.faults.clear(),
             Event::Load(load) => self.nature.load = load,
             Event::Refuse(child, cause) => self.server.refuses.push((child, cause)),
@@ -36,6 +39,19 @@ impl Cluster {
             Event::Recreate(foreground) => self.recreate(foreground),
             Event::Orphan => self.orphan(),
             _ => self.suffer_in_children(event),
+        }
+    }
+
+    fn lose_image(&mut self) {
+        let built = |record: &Record| record.facts.key.as_ref().and(record.image.clone());
+        let image = self.in_place().and_then(|version| self.records.get(version)).and_then(built);
+        let Some(image) = image else { return };
+        self.nature.gone.insert(image.reference);
+        self.nature.lossy = true;
+        let clock = self.clock;
+        let set = self.deployment.as_ref().and_then(|deployment| self.sets.get_mut(&deployment.template));
+        if let Some(pod) = set.and_then(|set| set.pods.last_mut()) {
+            *pod = Pod { born: clock, ready: None, sick: None, exits: 0 };
         }
     }
 

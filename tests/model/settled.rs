@@ -98,7 +98,7 @@ fn an_accepted_rollback_takes_effect(
 ) -> Result<(), String> {
     let still = |hold: &&Hold| !cluster.project.stopped() && target.left.as_ref() == Some(&hold.left);
     let Some(hold) = watch.granted.as_ref().filter(still) else { return Ok(()) };
-    let good = cluster.nature.is_good(&hold.target) && cluster.records.contains_key(&hold.target);
+    let good = cluster.nature.is_good(&hold.target) && cluster.built(&hold.target);
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
 
@@ -138,9 +138,7 @@ fn the_service_matches_the_ledger(cluster: &Cluster, _: &Target) -> Result<(), S
 fn the_deployment_matches_the_record(cluster: &Cluster, _: &Target) -> Result<(), String> {
     let Some(deployment) = &cluster.deployment else { return Ok(()) };
     let replicas = usize::try_from(cluster.project.replicas).unwrap_or(0);
-    let known = cluster
-        .in_place()
-        .is_some_and(|version| cluster.records.get(version).is_some_and(|record| record.image.is_some()));
+    let known = cluster.in_place().is_some_and(|version| cluster.built(version));
     let replaces = cluster.project.rollout.strategy == Takeover::Replace;
     if known && replicas > 0 && deployment.replaces != replaces {
         return Err(format!("{deployment:?} has the wrong strategy"));
@@ -176,10 +174,12 @@ fn the_target_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) -> R
     else {
         return Ok(());
     };
-    let Some(record) = cluster.records.get(&from_spec.version) else {
+    if !cluster.records.contains_key(&from_spec.version) {
         return Err("it has no record".to_owned());
+    }
+    let Some(key) = from_spec.key.as_ref().filter(|_| !cluster.built(&from_spec.version)) else {
+        return Ok(());
     };
-    let (Some(key), None) = (&from_spec.key, &record.image) else { return Ok(()) };
     if cluster.project.stopped() || target.held {
         return Ok(());
     }

@@ -85,7 +85,7 @@ fn recorded(project: &Project, uid: i64) -> Record {
         platform: "linux/amd64".to_owned(),
         ..ImageFact::default()
     };
-    Record { name: names::record("shop", VERSION), created: None, facts, image: Some(image) }
+    Record { name: names::record("shop", VERSION), facts, image: Some(image), ..Record::default() }
 }
 
 #[test]

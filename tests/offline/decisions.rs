@@ -7,6 +7,7 @@ mod cleanups;
 mod exposure;
 mod hold;
 mod init;
+mod lost_images;
 mod polls;
 mod requests;
 mod seen;

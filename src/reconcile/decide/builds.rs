@@ -2,6 +2,7 @@
 
 use crate::desired::names;
 use crate::memory::ledger::{Attempts, Lookup};
+use crate::memory::record::Record;
 use crate::version::identity;
 
 use super::super::observed::{BuildJob, Child, JobState};
@@ -16,16 +17,26 @@ pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildTarget, attempt: u3
             situation.pending().is_some_and(|lookup| lookup.number == *number && goes_on(&lookup.attempts))
         }
         BuildTarget::Key(key) => {
-            key_to_build(situation) == Some(key) && goes_on(&situation.ledger.attempts(key))
+            let is_wanted = to_build(situation).any(|(of, _)| of == key);
+            is_wanted && goes_on(&situation.ledger.attempts(key))
         }
     }
 }
 
-/// The build key of the target, if it has no image and the spec still describes how to build it.
-fn key_to_build<'a>(situation: &'a Situation<'_>) -> Option<&'a str> {
-    let target = situation.target.version.as_deref().filter(|target| !situation.built(target))?;
-    let key = situation.key_of(target)?;
-    (situation.target.from_spec.as_ref()?.key.as_deref() == Some(key)).then_some(key)
+/// What to build, as build key and record. First the version in place, if its image is gone: its pods may need it at any
+/// time. Then the target, if it has no image and the spec still describes how to build it.
+fn to_build<'a>(situation: &'a Situation<'_>) -> impl Iterator<Item = (&'a String, &'a Record)> {
+    let from_spec = situation.target.from_spec.as_ref().and_then(|from_spec| from_spec.key.as_ref());
+    let in_place = situation.target.in_place.as_ref().filter(|version| situation.rebuildable(version));
+    let target = situation.target.version.as_ref();
+    let record = |version: &String| situation.observed.records.get(version);
+    let wanted = [in_place, target].into_iter().flatten().filter_map(record);
+    let wanted = wanted.filter(|record| record.image.is_none());
+    wanted.filter_map(move |record| {
+        let key = record.facts.key.as_ref()?;
+        let described = from_spec == Some(key) || situation.rebuildable(&record.facts.version);
+        described.then_some((key, record))
+    })
 }
 
 /// A build that is no longer needed, was cancelled, did not run in its time, or is queued while the project is stopped.
@@ -49,14 +60,12 @@ pub(super) fn due(situation: &Situation<'_>) -> Option<Step> {
     }
     let lookup =
         situation.pending().map(|lookup| (BuildTarget::Lookup(lookup.number), lookup.attempts.clone(), None));
-    let key = key_to_build(situation).map(|key| {
-        let target =
-            situation.target.version.as_ref().and_then(|target| situation.observed.records.get(target));
-        let digest = target.map(|record| record.facts.source.digest.clone());
-        (BuildTarget::Key(key.to_owned()), situation.ledger.attempts(key), digest)
+    let keys = to_build(situation).map(|(key, record)| {
+        let digest = Some(record.facts.source.digest.clone());
+        (BuildTarget::Key(key.clone()), situation.ledger.attempts(key), digest)
     });
     let (of, attempts, digest) =
-        [lookup, key].into_iter().flatten().find(|(of, attempts, _)| is_due(situation, of, attempts))?;
+        lookup.into_iter().chain(keys).find(|(of, attempts, _)| is_due(situation, of, attempts))?;
     let reason = reason(situation, &of, &attempts);
     Some(Step::CreateBuildJob { of, attempt: attempts.attempt, digest, reason })
 }
@@ -66,7 +75,9 @@ fn is_due(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> b
     let paused =
         attempts.fault.as_ref().is_some_and(|fault| fault.left(observed.retry_base, observed.now) > 0);
     let there = observed.jobs.iter().any(|job| job.of == *of && job.attempt == attempts.attempt);
-    attempts.failed.is_none() && !paused && !there
+    // What serves may wait for another build, and the other way round.
+    let busy = || observed.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending);
+    attempts.failed.is_none() && !paused && !there && (attempts.lost.is_none() || !busy())
 }
 
 /// Why this build is needed, for people.
@@ -80,6 +91,7 @@ fn reason(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> &
     let polls = || situation.ledger.lookup.as_ref().is_some_and(Lookup::polls);
     match of {
         BuildTarget::Lookup(_) if polls() => names::POLLED,
+        _ if attempts.lost.is_some() => names::IMAGE_LOST,
         _ if attempts.attempt > 0 => "Retried",
         _ if situation.observed.records.values().all(|record| record.image.is_none()) => "FirstBuild",
         BuildTarget::Key(_) if from_spec.is_some_and(|from_spec| same_source(&from_spec.source.digest)) => {

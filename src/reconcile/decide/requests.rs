@@ -4,7 +4,7 @@
 use crate::crd::annotations::{RequestKind, argument};
 use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
 use crate::memory::record::TriggerKind;
-use crate::version::{short, text_digest};
+use crate::version::{revision, short, text_digest};
 
 use super::super::target::{Pin, forbidden, previous};
 use super::memory::choices;
@@ -64,7 +64,7 @@ pub(super) fn retry(situation: &Situation<'_>) -> Option<Step> {
         .filter(|lookup| lookup.attempts.failed.is_some() || lookup.attempts.fault.is_some())
         .filter(|lookup| !attempt_in_progress(situation, &BuildTarget::Lookup(lookup.number)))
     {
-        let again = again(&lookup.attempts);
+        let again = lookup.attempts.again();
         let lookup = crate::memory::ledger::Lookup { attempts: again, ..lookup.clone() };
         let ledger = Ledger { lookup: Some(lookup), ..ledger };
         return situation.note(ledger.with_handled(RequestKind::Retry, value, "looking up the source again"));
@@ -121,8 +121,11 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
     let build_is_stuck = !situation.built(version)
         && !attempt_in_progress
         && (build.failed.is_some() || build.fault.is_some());
-    if let Some(key) = key.filter(|_| build_is_stuck) {
-        ledger.builds.insert(key, again(&build));
+    let is_lost = situation.observed.records.get(version).is_some_and(|record| record.lost.is_some());
+    let is_back = is_lost && !situation.rebuildable(version); // Only a person can bring it back.
+    if let Some(key) = key.filter(|_| build_is_stuck || is_back) {
+        let again = build.again();
+        ledger.builds.insert(key, Attempts { lost: again.lost.clone().filter(|_| !is_back), ..again });
         return Some(ledger);
     }
     situation.failed(version).then(|| {
@@ -143,10 +146,6 @@ fn attempt_in_progress(situation: &Situation<'_>, of: &BuildTarget) -> bool {
     situation.observed.jobs.iter().any(|job| job.of == *of && job.state.is_active() && target(job.attempt))
 }
 
-fn again(attempts: &Attempts) -> Attempts {
-    Attempts { attempt: attempts.attempt + 1, ..Attempts::default() }
-}
-
 /// Roll back. The hold lasts until a version other than its target goes live.
 pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
     let value = situation.request(RequestKind::Rollback)?;
@@ -158,7 +157,10 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         Err(refusal) => return refuse(refusal),
     };
     let built = situation.built(&target);
-    if !built && !lifts_to(situation, &target) {
+    if let Some(refusal) = lost_for_good(situation, &target) {
+        return refuse(refusal);
+    }
+    if !built && !lifts_to(situation, &target) && !situation.rebuildable(&target) {
         return refuse(format!(
             "rejected: {} has no image. Available versions: {}",
             short(&target),
@@ -211,6 +213,20 @@ fn lifts_to(situation: &Situation<'_>, version: &str) -> bool {
     let target = &situation.target;
     let own = target.from_spec.as_ref().is_some_and(|from_spec| from_spec.version == version);
     target.held && own && target.desired.as_deref() == Some(version)
+}
+
+/// Why a version whose image is gone cannot be chosen; none if its image is there or can be built again.
+fn lost_for_good(situation: &Situation<'_>, version: &str) -> Option<String> {
+    let record = situation.observed.records.get(version).filter(|record| record.lost.is_some())?;
+    (!situation.rebuildable(version)).then(|| {
+        format!(
+            "rejected: the image of {} is gone from its registry, and spec.source or spec.build has changed since. Set them back \
+             to build it again, with {} as commit. Available versions: {}",
+            short(version),
+            revision(&record.facts.source.digest),
+            choices(situation)
+        )
+    })
 }
 
 fn build_failed(situation: &Situation<'_>, version: &str) -> bool {

@@ -29,6 +29,9 @@ fn image(situation: &Situation<'_>) -> Option<Step> {
             Some(key) => situation.observed.image_of(key)?,
             None => prebuilt(situation, &record.facts.version)?, // The annotation was removed.
         };
+        if record.lost.as_ref().is_some_and(|lost| lost.reference == image.reference) {
+            return None; // The registry has it again, and the record names it already.
+        }
         Some(Step::WriteImage { version: record.facts.version.clone(), image })
     })
 }
@@ -130,7 +133,8 @@ const ENDS: [&str; 4] = ["OutOfMemory", "OutOfDisk", "BuildTimeout", "BuilderLos
 const MOST_ALIKE: u32 = 5;
 
 fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempts {
-    if failed.is_verdict() {
+    // The source did build before, so a rebuild of a lost image is tried until it succeeds.
+    if failed.is_verdict() && attempts.lost.is_none() {
         return Attempts { failed: Some(Failure::from(failed)), fault: None, ..attempts };
     }
     after_fault(attempts, Failure::from(failed), job)
@@ -139,6 +143,7 @@ fn after_failure(attempts: Attempts, failed: &Failed, job: &BuildJob) -> Attempt
 fn after_fault(attempts: Attempts, failure: Failure, job: &BuildJob) -> Attempts {
     let noted = note_fault(attempts, failure, job);
     match noted.fault {
+        fault if noted.lost.is_some() => Attempts { fault, ..noted },
         Some(fault) if fault.alike + 1 >= MOST_ALIKE && ENDS.contains(&fault.failure.reason.as_str()) => {
             let message =
                 format!("{}. {MOST_ALIKE} attempts in a row ended like this", fault.failure.message);

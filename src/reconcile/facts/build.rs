@@ -187,8 +187,9 @@ pub fn is_open(ledger: Option<&Ledger>, records: &BTreeMap<String, Record>, job:
     match &job.of {
         BuildTarget::Key(key) => {
             let of_key = |record: &&Record| record.facts.key.as_ref() == Some(key);
-            open(&ledger.attempts(key))
-                && !records.values().filter(of_key).any(|record| record.image.is_some())
+            let attempts = ledger.attempts(key);
+            let built = || records.values().filter(of_key).any(|record| record.image.is_some());
+            open(&attempts) && (attempts.lost.is_some() || !built())
         }
         BuildTarget::Lookup(number) => ledger.lookup.as_ref().is_some_and(|lookup| {
             lookup.number == *number

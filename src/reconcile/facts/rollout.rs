@@ -81,6 +81,7 @@ pub fn rollout(
         deadline_at: over.and_then(|condition| Some(condition.last_update_time.as_ref()?.0)),
         log: of_set.iter().find_map(|pod| pod::log(pod)).unwrap_or_default(),
         outside: trouble.as_ref().is_some_and(is_outside),
+        missing_image: pull::missing(&of_set, record),
         judge_after: of_set.iter().filter_map(|pod| pod::judge_after(pod)).min(),
         hopeless: trouble.clone().filter(|trouble| of_set.iter().any(|pod| hopeless(pod, trouble))),
         trouble,

@@ -1,7 +1,7 @@
 //! The part of the headline about builds: queued, running, failed, cancelled, or waiting for a retry.
 
 use super::headline::{Headline, annotate, stays};
-use super::{View, failure};
+use super::{View, failure, lost_images};
 use crate::crd::conditions::Reason;
 use crate::memory::ledger::{Attempts, Failure, Fault, Lookup};
 use crate::text::bounded;
@@ -49,6 +49,9 @@ pub(super) fn image(view: &View<'_>) -> Option<Headline> {
     if record.image.is_some() {
         return None;
     }
+    if record.lost.is_some() {
+        return lost_images::headline(view, record);
+    }
     let key = record.facts.key.as_deref()?;
     let yields = view.target.from_spec.as_ref().and_then(|from_spec| from_spec.key.as_deref()) == Some(key);
     let attempts = view.ledger.attempts(key);
@@ -63,11 +66,11 @@ pub(super) fn image(view: &View<'_>) -> Option<Headline> {
     Some(building(view, &attempts, job, &short(target), Some(target)))
 }
 
-fn job_of<'a>(view: &'a View<'_>, of: &BuildTarget, attempt: u32) -> Option<&'a BuildJob> {
+pub(super) fn job_of<'a>(view: &'a View<'_>, of: &BuildTarget, attempt: u32) -> Option<&'a BuildJob> {
     view.observed.jobs.iter().find(|job| job.of == *of && job.attempt == attempt)
 }
 
-fn building(
+pub(super) fn building(
     view: &View<'_>,
     attempts: &Attempts,
     job: Option<&BuildJob>,

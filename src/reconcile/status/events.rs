@@ -57,7 +57,8 @@ fn changed(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus, kind: &
     let same =
         same && (kind != "Ready" || old.version == new.version && old.desired_version == new.desired_version);
     let stalled = find(new, "Stalled").is_some();
-    let fault = now.status == "False" && new.failure.is_some();
+    let lost = now.reason == Reason::ImageLost.name();
+    let fault = now.status == "False" && (new.failure.is_some() || lost);
     (!same).then(|| Happening {
         warning: kind == "Ready" && (stalled || fault) || kind != "Ready" && now.status == "False",
         reason: now.reason.clone(),

@@ -23,7 +23,7 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
     let life = view.ledger.state(version);
     let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
     let serves = view.target.in_place.is_some() && super::serving(view).as_ref() == Some(version);
-    let no_image = record.image.is_none();
+    let no_image = record.named_image().is_none();
     let refused = record.wants_root_in_vain();
     let state = match () {
         () if no_image && attempts.cancelled => "Cancelled",
@@ -53,6 +53,7 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
             .map(|(from, to)| to.as_second() - from.as_second()),
         reason: failed
             .map(|failed| failed.reason)
-            .or_else(|| refused.then(|| Reason::ImageRunsAsRoot.name().to_owned())),
+            .or_else(|| refused.then(|| Reason::ImageRunsAsRoot.name().to_owned()))
+            .or_else(|| record.lost.as_ref().map(|_| Reason::ImageLost.name().to_owned())),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn phase(reason: Reason) -> Phase {
     match reason {
         Reason::Stopped | Reason::Stopping => Phase::Stopped,
         Reason::Queued | Reason::Unseen | Reason::Predecessor => Phase::Queued,
-        Reason::Resolving | Reason::Building | Reason::Unschedulable => Phase::Building,
+        Reason::Resolving | Reason::Building | Reason::ImageLost | Reason::Unschedulable => Phase::Building,
         Reason::Starting | Reason::Restarting => Phase::Starting,
         Reason::Serving | Reason::Held | Reason::Pinned | Reason::Scaling => Phase::Running,
         _ => Phase::Failed,

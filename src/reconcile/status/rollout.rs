@@ -2,7 +2,7 @@
 
 use super::building::poll_fails;
 use super::headline::{Headline, annotate, stays};
-use super::{View, degraded, failure, init};
+use super::{View, degraded, failure, init, lost_images};
 use crate::crd::conditions::Reason;
 use crate::crd::status::FailureStatus;
 use crate::memory::ledger::VersionState;
@@ -167,7 +167,8 @@ fn serving(view: &View<'_>, target: &str) -> Headline {
         );
     }
     let poll = poll_fails(view).unwrap_or_default();
-    let message = format!("{} serves{}{poll}", short(target), as_root(view, target));
+    let lost = lost_images::note(view, target);
+    let message = format!("{} serves{}{lost}{poll}", short(target), as_root(view, target));
     Headline::ready(Reason::Serving, message)
 }
 

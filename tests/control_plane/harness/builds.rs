@@ -18,6 +18,8 @@ use super::World;
 pub(crate) struct Built {
     /// Commit of the branch, for a lookup.
     pub commit: Option<String>,
+    /// The image differs from that of an earlier build of the same source with the same settings.
+    pub differs: bool,
 }
 
 /// A build that fails at this stage with this reason and message.
@@ -63,7 +65,7 @@ impl World {
     /// The same, with an image that runs as this user.
     pub(crate) async fn finish_build_as(&self, built: Built, uid: i64) -> String {
         let (job, pod) = self.running_build().await;
-        let (order, again) = (order(&job), built.clone());
+        let (order, again, differs) = (order(&job), built.clone(), built.differs);
         let source = match (&order.source, built.commit) {
             (_, Some(commit)) => commit,
             (Source::Git { reference: Reference::Commit(commit), .. }, None) => commit.clone(),
@@ -72,7 +74,8 @@ impl World {
         };
         let prebuilt = matches!(order.source, Source::Image { .. });
         let key = build_key(&source, &order.settings);
-        let digest = format!("sha256:{}", text_digest(&key));
+        let digest = if differs { text_digest(&job.name_any()) } else { text_digest(&key) };
+        let digest = format!("sha256:{digest}");
         let report = Report {
             source: if prebuilt { digest.clone() } else { source },
             key: if prebuilt { String::new() } else { key },

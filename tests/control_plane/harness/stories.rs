@@ -121,10 +121,10 @@ async fn image(world: &World, n: u8) {
 
 async fn branch_moves(world: &World) {
     world.apply("shop", branch("main")).await;
-    world.finish_build(Built { commit: Some("a1".repeat(20)) }).await;
+    world.finish_build(Built { commit: Some("a1".repeat(20)), ..Built::default() }).await;
     world.settled_as("True", "Serving", 1, 1).await;
     world.annotate("shop", "doce.dev/deploy", "@1").await;
-    world.finish_build(Built { commit: Some("a2".repeat(20)) }).await;
+    world.finish_build(Built { commit: Some("a2".repeat(20)), ..Built::default() }).await;
     world.settled_as("True", "Serving", 2, 2).await;
 }
 

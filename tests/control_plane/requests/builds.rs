@@ -114,7 +114,7 @@ async fn a_cancel_is_done_only_when_the_pod_is_gone_and_a_retry_builds_again() {
 async fn a_deploy_looks_the_branch_up_again_and_the_same_commit_is_the_same_version() {
     let world = World::new("deploy").await;
     let _operator = Operator::start(&world).await;
-    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)) };
+    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)), ..Built::default() };
     world.apply("shop", branch("main")).await;
     world.finish_build(at(1)).await;
     let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();
@@ -174,7 +174,7 @@ async fn a_tag_of_a_prebuilt_image_is_resolved_once_and_again_on_deploy() {
     assert_eq!((red.image.as_ref(), jobs().await), (first.image.as_ref(), 1), "an edit resolves nothing");
 
     world.ask("shop", "deploy", "@1").await;
-    world.finish_build(Built { commit: Some("02".repeat(20)) }).await;
+    world.finish_build(Built { commit: Some("02".repeat(20)), ..Built::default() }).await;
     let moved = |object: Option<&ProjectDeployment>| serves(object, &|status| status.image != red.image);
     world.until("shop", "the new image of the tag serves", moved).await;
     assert_eq!(jobs().await, 2);

@@ -70,7 +70,7 @@ async fn a_rollback_during_a_lookup_is_immediate_and_holds_against_its_result() 
         message(&held, "Ready")
     );
 
-    world.finish_build(Built { commit: Some("0c".repeat(20)) }).await;
+    world.finish_build(Built { commit: Some("0c".repeat(20)), ..Built::default() }).await;
     let known = world
         .until("shop", "the branch is resolved", |object: Option<&ProjectDeployment>| {
             let status = object.and_then(|object| object.status.as_ref());

@@ -84,7 +84,7 @@ async fn comes_back(test: &str, fault: Failed) {
         );
     }
     assert_eq!(world.get::<Deployment>("shop").await.spec, before.spec, "the running version stays");
-    let job = world.finish_build(Built { commit: Some("ab".repeat(20)) }).await;
+    let job = world.finish_build(Built { commit: Some("ab".repeat(20)), ..Built::default() }).await;
     let status = world.until_ready("shop", "True", "Serving").await.status.unwrap();
     assert_eq!((status.build.unwrap().id, status.failure), (job, None));
     assert_eq!(status.previous_version, Some(good));

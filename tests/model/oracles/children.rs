@@ -43,7 +43,7 @@ pub(super) fn nothing_is_built_twice(write: &Write<'_>, watch: &mut Watch) -> Re
     let built = |record: &&doce_operator::memory::record::Record| {
         record.facts.key.as_ref() == Some(key) && record.image.is_some()
     };
-    match write.seen.records.values().find(built) {
+    match write.observed.records.values().find(built) {
         Some(record) => Err(format!("{} has that image", record.name)),
         None => Ok(()),
     }

@@ -33,6 +33,7 @@ pub(super) const PLANTED: &[Planting] = &[
         rejected_port_blocks_the_rest,
         &[
             "a_good_target_serves",
+            "at_most_two_sets_and_the_other_is_usable",
             "the_target_is_built_or_has_a_verdict",
             "a_lookup_is_answered_or_has_failed",
             "a_rollback_takes_effect",

@@ -2,6 +2,7 @@
 
 use doce_operator::memory::ledger::Failure;
 use doce_operator::project::Project;
+use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::decide::{Step, decide};
 use doce_operator::reconcile::observed::Observed;
 use doce_operator::reconcile::target::target;
@@ -54,6 +55,12 @@ pub(super) const PLANTED: &[Planting] = &[
     ),
     Planting::of("a hold that never ends", hold_that_never_ends, &["a_good_target_serves"]),
     Planting::of("a port that is not stored", forgotten_port, &["the_port_never_changes"]),
+    Planting::of("a loss of an image that is not stored", unnoted_loss, &["a_good_target_serves"]),
+    Planting::of(
+        "a report from before a loss that counts",
+        old_report,
+        &["the_project_settles", "a_good_target_serves"],
+    ),
     Planting::of("a fault that is retried at once", no_pause, &["a_fault_is_retried_after_a_pause"]),
 ];
 
@@ -62,6 +69,26 @@ fn compares_with_the_newest(cluster: &mut Cluster, step: &Step, seen: &Cluster) 
     let mut newest = seen.clone();
     newest.ledger.clone_from(&cluster.ledger);
     act(cluster, step, &newest)
+}
+
+/// Pods may wait for an image that its registry does not have.
+fn unnoted_loss(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut blind = observed.clone();
+    blind.rollout.iter_mut().for_each(|rollout| rollout.missing_image = None);
+    decide(project, &blind)
+}
+
+/// The Job that built the lost image looks like the one that replaces it.
+fn old_report(project: &Project, observed: &Observed) -> Option<Step> {
+    let mut fooled = observed.clone();
+    for job in &mut fooled.jobs {
+        if let BuildTarget::Key(key) = &job.of {
+            let lost = observed.ledger.iter().filter_map(|ledger| ledger.builds.get(key));
+            let lost = lost.filter(|attempts| attempts.lost.is_some()).map(|attempts| attempts.attempt);
+            job.attempt = lost.max().unwrap_or(job.attempt);
+        }
+    }
+    decide(project, &fooled)
 }
 
 /// Acts on the new ledger before writing it.

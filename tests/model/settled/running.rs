@@ -1,17 +1,18 @@
 //! Oracles that check which version runs in a settled project, and what its status says.
 
 use doce_operator::crd::annotations::RequestKind;
+use doce_operator::reconcile::decide::lost_images::lost_at;
 use doce_operator::reconcile::decide::{Step, decide};
 use doce_operator::reconcile::status::summarize;
 use doce_operator::reconcile::target::{Target, previous};
 
-use super::super::cluster::{Cluster, PAUSE, Template};
+use super::super::cluster::{Cluster, PAUSE, Template, timestamp};
 use super::super::observe::observe;
 
 /// The version that should run: the target, with an image, without a verdict, in a project that is not stopped.
 fn due<'a>(cluster: &Cluster, target: &'a Target) -> Option<&'a str> {
     let target = target.version.as_deref().filter(|_| !cluster.project.stopped())?;
-    let built = cluster.records.get(target).is_some_and(|record| record.image.is_some());
+    let built = cluster.built(target);
     (built && cluster.memory().state(target).failed.is_none()).then_some(target)
 }
 
@@ -26,7 +27,9 @@ pub(super) fn a_good_target_serves(cluster: &Cluster, target: &Target) -> Result
         let on_top = life.live == Some(ledger.last_live);
         return if on_top { Ok(()) } else { Err(format!("{due} serves but is not live last: {life:?}")) };
     }
-    if cluster.nature.is_good(due) {
+    // A registry that loses an image again and again gets it after growing pauses.
+    let waits = lost_at(&observe(cluster)).is_some_and(|at| at > timestamp(cluster.clock));
+    if cluster.nature.is_good(due) && !waits {
         return Err(format!("{due} is good but does not serve"));
     }
     Ok(())
@@ -34,7 +37,7 @@ pub(super) fn a_good_target_serves(cluster: &Cluster, target: &Target) -> Result
 
 /// A running version that was never live ends with a verdict or goes live, whatever the target is.
 pub(super) fn every_trial_ends(cluster: &Cluster, _: &Target) -> Result<(), String> {
-    let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
+    let built = |version: &&str| cluster.built(version);
     let runs = cluster.in_place().filter(built).filter(|_| !cluster.project.stopped() && !cluster.forgotten);
     let Some(version) = runs else { return Ok(()) };
     let life = cluster.memory().state(version);
@@ -83,7 +86,7 @@ pub(super) fn a_failure_with_an_outside_cause_was_retried(
 }
 
 pub(super) fn every_restart_ends(cluster: &Cluster, _: &Target) -> Result<(), String> {
-    let built = |version: &&str| cluster.records.get(*version).is_some_and(|record| record.image.is_some());
+    let built = |version: &&str| cluster.built(version);
     let recorded = |version: &&str| built(version) && !cluster.project.stopped();
     let Some(version) = cluster.in_place().filter(recorded) else { return Ok(()) };
     let life = cluster.memory().state(version);
@@ -100,7 +103,7 @@ pub(super) fn at_most_two_sets_and_the_other_is_usable(cluster: &Cluster, _: &Ta
         return Ok(());
     };
     let ledger = cluster.memory();
-    if cluster.records.get(version).is_none_or(|record| record.image.is_none()) {
+    if !cluster.built(version) {
         return Ok(()); // Its record was deleted, so its desired shape is unknown.
     }
     if ledger.state(version).live != Some(ledger.last_live) || ledger.state(version).failed.is_some() {

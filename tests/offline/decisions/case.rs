@@ -107,7 +107,8 @@ impl Case {
     pub(super) fn recorded(mut self, number: u8) -> Self {
         let source = SourceFact { digest: commit(number), ..SourceFact::default() };
         let facts = Facts { version: v(number), key: Some(key(number)), source, ..Facts::default() };
-        let record = Record { name: v(number), created: Some(at(i64::from(number))), facts, image: None };
+        let record =
+            Record { name: v(number), created: Some(at(i64::from(number))), facts, ..Record::default() };
         self.observed.records.insert(v(number), record);
         self
     }
