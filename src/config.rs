@@ -85,6 +85,10 @@ pub struct Config {
     /// applies.
     #[arg(long, env = "DOCE_BUILD_LIMIT_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub build_limit_namespace: Option<u32>,
+    /// Maximum number of polls that run at the same time in the whole cluster, with the profile isolated. With the other
+    /// profiles, polls take places of builds.
+    #[arg(long, env = "DOCE_POLL_LIMIT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub poll_limit: u32,
     /// Settings of build pods and builder pods as JSON: resources (of BuildKit), clientResources (of build pods whose BuildKit
     /// runs in a builder pod), nodeSelector, tolerations, priorityClassName, labels, maxResources and
     /// maxTimeoutSeconds, the maximum for projects. Default: requests
@@ -182,6 +186,12 @@ impl Config {
         self.remote()?;
         self.proxies()?;
         self.candidacy().map(drop)
+    }
+
+    /// Places of polls. `None`: they take those of builds, because each poll may build in its own pod.
+    #[must_use]
+    pub fn poll_places(&self) -> Option<u32> {
+        (self.build_profile == Profile::Isolated).then_some(self.poll_limit)
     }
 
     /// Where builder pods run; none if the profile has none.

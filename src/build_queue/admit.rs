@@ -15,6 +15,7 @@ use crate::cluster::{Cluster, Error};
 use crate::config::Config;
 use crate::project::Project;
 
+use super::places::Places;
 use super::schedule::{self, Limits};
 use crate::image_cleanup::plan::{self, Seen};
 
@@ -48,12 +49,13 @@ impl BuildStarter {
     ) -> Result<(), Error> {
         let has_slot = |job: &Job| {
             let caches = cluster.caches();
-            let jobs = owned(cluster);
-            let cleaned = plan::under_way(&jobs, Timestamp::now());
+            let cleaned = plan::under_way(&owned(cluster), Timestamp::now());
             let may_start = |job: &Job| plan::lets_build(&cleaned, job);
+            let places = places(cluster, limits);
+            let (jobs, limits) = places.of(job);
             caches.jobs.synced()
                 && may_start(job)
-                && schedule::has_slot(&jobs, limits, &project.namespace, may_start)
+                && schedule::has_slot(jobs, *limits, &project.namespace, may_start)
         };
         if !has_slot(&job) {
             return cluster.create_job(project, &job).await; // A suspended Job needs no slot.
@@ -82,7 +84,9 @@ impl BuildStarter {
                     && !tried.contains(&job.uid().unwrap_or_default())
                     && !self.was_just_rejected(job)
             };
-            for job in schedule::jobs_to_start(&owned(cluster), limits, may_start) {
+            let start = |(jobs, limits): &(Vec<_>, _)| schedule::jobs_to_start(jobs, *limits, may_start);
+            let next: Vec<_> = places(cluster, limits).each().flat_map(start).collect();
+            for job in next {
                 tried.insert(job.uid().unwrap_or_default());
                 match cluster.release_job(&job).await {
                     Ok(()) => self.reject(&job, None),
@@ -168,11 +172,21 @@ pub fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
     super::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
 }
 
-/// The limits that the platform owner configured.
+/// The Jobs of existing projects, by the places that they take.
+pub(super) fn places(cluster: &Cluster, limits: Limits) -> Places {
+    let builders = cluster.caches().builder_jobs.all();
+    let built: HashSet<String> =
+        builders.into_iter().filter(|builder| !builder.ended).map(|builder| builder.build_uid).collect();
+    let has_builder = |job: &Job| job.metadata.uid.as_ref().is_some_and(|uid| built.contains(uid));
+    Places::new(owned(cluster), limits, has_builder)
+}
+
+/// The limits that the platform owner configured. Only builds with builder pods keep polls and builds apart.
 #[must_use]
 pub fn limits(config: &Config) -> Limits {
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     Limits {
+        polls: config.poll_places().map(count),
         cluster: count(config.build_limit),
         namespace: config.build_limit_namespace.map_or(usize::MAX, count),
     }

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admit::owned;
+use super::admit::{owned, places};
 use super::schedule::{self, Limits};
 use crate::cluster::Cluster;
 use crate::image_cleanup::plan;
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 
 /// How long computed positions stay valid, so that many readers at once cost one computation.
 const FRESH: Duration = Duration::from_secs(2);
@@ -33,10 +34,12 @@ impl Positions {
         {
             return Some(*position);
         }
-        let jobs = owned(cluster);
-        let cleaned = plan::under_way(&jobs, Timestamp::now());
-        let order = schedule::queue_order(&jobs, limits, |job| plan::lets_build(&cleaned, job));
-        let positions: HashMap<_, _> = order.into_iter().zip(1..).collect();
+        let cleaned = plan::under_way(&owned(cluster), Timestamp::now());
+        let may_start = |job: &Job| plan::lets_build(&cleaned, job);
+        let order = |(jobs, limits): &(Vec<_>, _)| schedule::queue_order(jobs, *limits, may_start);
+        let places = places(cluster, limits);
+        let positions: HashMap<_, _> =
+            places.each().flat_map(|queue| order(queue).into_iter().zip(1..)).collect();
         let position = positions.get(&key).copied();
         *told = Some((Instant::now(), positions));
         position

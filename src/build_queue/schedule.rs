@@ -19,6 +19,8 @@ pub struct Limits {
     pub cluster: usize,
     /// In each namespace.
     pub namespace: usize,
+    /// How many polls may run at a time in the whole cluster while they only look. `None`: they take places of builds.
+    pub polls: Option<usize>,
 }
 
 /// The Jobs to release now. Polls come after all other builds. The namespace with the fewest running builds comes
@@ -169,7 +171,7 @@ mod tests {
     }
 
     fn limits(cluster: usize, namespace: usize) -> Limits {
-        Limits { cluster, namespace }
+        Limits { cluster, namespace, polls: None }
     }
 
     fn released(jobs: &[Arc<Job>], limits: Limits) -> Vec<String> {

@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { cluster: 2, namespace: 2 };
+    const LIMITS: Limits = Limits { cluster: 2, namespace: 2, polls: None };
 
     /// A build with the key of this number, in a state, created at this second.
     fn build(number: u8, state: &str, reason: &str) -> Arc<Job> {
@@ -134,7 +134,7 @@ mod tests {
     fn the_oldest_builds_come_first_and_the_limits_hold() {
         let builds: Vec<_> = (1..6).rev().map(|number| build(number, "runs", "")).collect();
         assert_eq!(created(&plan(&builds, &[], LIMITS, |_| false)), ["b1", "b2"]);
-        let one = Limits { cluster: 9, namespace: 1 };
+        let one = Limits { cluster: 9, namespace: 1, polls: None };
         assert_eq!(created(&plan(&builds, &[], one, |_| false)), ["b1"]);
         assert_eq!(created(&plan(&builds, &[builder(1, false)], LIMITS, |_| false)), ["b2"]);
     }

@@ -58,6 +58,9 @@ impl BuilderPods<'_> {
             let made = self.create(build, key, isolated).await;
             open |= failed(made, &key.name(), "cannot start a builder pod");
         }
+        if !plan.create.is_empty() {
+            caches.jobs_changed.notify_one(); // A poll that builds leaves its place to another poll.
+        }
         for builder in &plan.delete {
             let ended = self.cluster.delete_builder(builder).await;
             open |= failed(ended, &builder.name, "cannot end a builder pod");

@@ -37,7 +37,8 @@ impl World {
             let found = |pods: &[Pod]| pods.iter().any(waits);
             let pods = self.until_labelled::<Pod>(&labels, "a pod that waits", found).await;
             let pod = pods.into_iter().find(waits).expect("a pod that waits");
-            self.patch::<Pod>(&pod.name_any(), json!({ "metadata": { "annotations": { HOW: "ready" } } })).await;
+            self.patch::<Pod>(&pod.name_any(), json!({ "metadata": { "annotations": { HOW: "ready" } } }))
+                .await;
         }
     }
 

@@ -140,6 +140,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "build_queue::schedule",
             "build_queue::ownership",
+            "build_queue::places",
             "image_cleanup::plan",
             "cluster",
             "config",
@@ -148,6 +149,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("build_queue::schedule", &["reconcile::facts", "desired::names"]),
     ("build_queue::ownership", &["desired::names"]),
+    ("build_queue::places", &["build_queue::schedule", "desired::names"]),
     (
         "builder_pods",
         &[
@@ -258,6 +260,7 @@ const NO_IO: &[&str] = &[
     "reconcile::status",
     "build_queue::schedule",
     "build_queue::ownership",
+    "build_queue::places",
     "builder_pods::plan",
     "image_cleanup",
     "gc::choose",

@@ -168,7 +168,7 @@ fn at_most_two_cleanups_run_at_a_time() {
 
 #[test]
 fn a_running_cleanup_blocks_only_builds_of_its_repository() {
-    let limits = Limits { cluster: 5, namespace: 5 };
+    let limits = Limits { cluster: 5, namespace: 5, polls: None };
     let released = |state: &str| {
         let jobs = [
             cleanup("c", state),
@@ -198,7 +198,7 @@ fn a_stuck_cleanup_blocks_builds_and_cleanups_only_until_its_deadline() {
 #[test]
 fn a_cleanup_takes_no_build_slot() {
     let jobs = [cleanup("c", "runs"), cleanup("d", "waits")];
-    let limits = Limits { cluster: 1, namespace: 1 };
+    let limits = Limits { cluster: 1, namespace: 1, polls: None };
     assert_eq!(names(&schedule::jobs_to_start(&jobs, limits, |_| true)), Vec::<String>::new());
     assert!(schedule::has_slot(&jobs, limits, "n", |_| true));
     assert_eq!(schedule::queue_order(&jobs, limits, |_| true), []);

@@ -256,6 +256,7 @@ fn settings(world: &World, options: &Options) -> Config {
         ca_bundle_file: None,
         build_limit: options.build_limit,
         build_limit_namespace: None,
+        poll_limit: 4,
         build_pods: options.build_pods.map(|pods| pods.parse().unwrap()),
         copy_metadata: None,
         port_first: options.ports.0,
