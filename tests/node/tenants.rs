@@ -71,7 +71,7 @@ fn assert_refused(printed: &str, status: &str) {
 }
 
 /// The namespace of builds.
-fn builds(world: &World) -> Namespaced {
+pub(crate) fn builds(world: &World) -> Namespaced {
     Namespaced { namespace: BUILDS.to_owned(), client: world.client.clone(), patience: PATIENCE }
 }
 
@@ -80,7 +80,7 @@ fn works_for(pod: &Pod, namespace: &str) -> bool {
 }
 
 /// The running builder pod of a namespace, with its address.
-async fn builder_of(world: &World) -> (Pod, String) {
+pub(crate) async fn builder_of(world: &World) -> (Pod, String) {
     let runs = |pod: &&Pod| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         works_for(pod, &world.namespace) && phase == Some("Running") && !is_ending(pod)

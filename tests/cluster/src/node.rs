@@ -54,6 +54,7 @@ pub fn start(
     let mut environment = BTreeMap::from([
         ("DOCE_GIT_ROOT", repositories.display().to_string()),
         ("DOCE_GIT_URL", format!("http://{GIT}")),
+        ("DOCE_CONTAINERD_SOCKET", runtime::socket(paths)?.display().to_string()),
         ("DOCE_MIRROR", REGISTRY.to_string()),
         ("DOCE_NODE_ADDRESS", "127.0.0.1".to_owned()),
         ("DOCE_OPERATOR_IMAGE", images::OPERATOR.to_owned()),
