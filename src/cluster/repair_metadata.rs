@@ -6,6 +6,7 @@ use std::fmt;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
@@ -45,6 +46,11 @@ impl Cluster {
     /// Restores labels and owner of the Service.
     pub async fn repair_service(&self, seen: &Service, want: &ObjectMeta) -> Result<(), Error> {
         self.mark(seen, want, &self.caches.services).await
+    }
+
+    /// Restores labels and owner of the NetworkPolicy.
+    pub async fn repair_network_policy(&self, seen: &NetworkPolicy, want: &ObjectMeta) -> Result<(), Error> {
+        self.mark(seen, want, &self.caches.network_policies).await
     }
 
     /// Restores labels and owner of a Job.

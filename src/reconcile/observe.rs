@@ -130,7 +130,14 @@ pub async fn observe(
         ledger: memory,
         config_map,
         predecessors: predecessors.concat(),
-        lost_metadata: lost_metadata(project, &revisions, &jobs, deployment.as_deref(), service.as_deref()),
+        lost_metadata: lost_metadata(
+            project,
+            &revisions,
+            &jobs,
+            deployment.as_deref(),
+            service.as_deref(),
+            network_policy.as_deref().filter(|_| project.allow_from.is_some()), // Else it is about to be deleted.
+        ),
         contested: cluster.caches().repairs.contests(&key).iter().map(contested).collect(),
         objects: Objects {
             deployment,
@@ -198,6 +205,7 @@ fn lost_metadata(
     jobs: &[Arc<Job>],
     deployment: Option<&Deployment>,
     service: Option<&Service>,
+    policy: Option<&NetworkPolicy>,
 ) -> Vec<LostMetadata> {
     let ledger_or_record = |object: &Arc<ControllerRevision>| {
         let (child, role) = if object.name_any() == project.name {
@@ -214,12 +222,14 @@ fn lost_metadata(
     let lost = |child, name| LostMetadata { child, name };
     let deployment = deployment.filter(|object| lost_marks(project, *object, names::ROLE_APP));
     let service = service.filter(|object| lost_marks(project, *object, names::ROLE_APP));
+    let policy = policy.filter(|object| lost_marks(project, *object, names::ROLE_APP));
     revisions
         .iter()
         .filter_map(ledger_or_record)
         .chain(jobs.iter().filter_map(job))
         .chain(deployment.map(|object| lost(Child::Deployment, object.name_any())))
         .chain(service.map(|object| lost(Child::Service, object.name_any())))
+        .chain(policy.map(|object| lost(Child::NetworkPolicy, object.name_any())))
         .collect()
 }
 
@@ -320,7 +330,8 @@ fn read_service(project: &Project, object: &Service) -> observed::Service {
 }
 
 fn read_policy(project: &Project, object: &NetworkPolicy) -> observed::NetworkPolicy {
-    let want = network_policy::apply(project).ok().flatten().map(without_kind);
+    let want = network_policy::apply(project).ok().flatten();
+    let want = want.map(|want| meta::without_marks(project, without_kind(want)));
     let live = serde_json::to_value(object).ok();
     let as_desired = live.zip(want).is_some_and(|(live, want)| as_desired(&live, &want));
     observed::NetworkPolicy {

@@ -72,7 +72,7 @@ pub struct Observed {
 /// A child that lost a label or its owner: without the owner, it would outlive the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostMetadata {
-    /// The ledger, a record, a Job, the Deployment or the Service.
+    /// The ledger, a record, a Job, the Deployment, the Service or the NetworkPolicy.
     pub child: Child,
     /// Its name.
     pub name: String,

@@ -195,8 +195,8 @@ fn install() {
         "image": { "repository": repository, "tag": tag },
         "nodeAddress": variable("DOCE_NODE_ADDRESS"),
         "retrySeconds": 2,
-        // The node of the tests has two cores.
-        "build": { "limit": 2, "buildkitImage": variable("DOCE_BUILDKIT_IMAGE"), "mirror": variable("DOCE_MIRROR") },
+        // The node of the tests has two cores, and a test that fills its disk must not need much of it.
+        "build": { "limit": 2, "resources": { "limits": { "ephemeral-storage": "3Gi" } }, "buildkitImage": variable("DOCE_BUILDKIT_IMAGE"), "mirror": variable("DOCE_MIRROR") },
     });
     let bundles = std::env::var_os("DOCE_CA_BUNDLE").map(PathBuf::from).into_iter();
     let bundles = bundles.chain([authority().certificate()]);

@@ -1,10 +1,30 @@
 //! Build failures on a real node that a simulated pod cannot show.
 
-use doce_operator::crd::ProjectDeploymentStatus;
+use doce_operator::crd::{ProjectDeployment, ProjectDeploymentStatus};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::{World, is_at_fault};
 use crate::repository::Repository;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node: doce-cluster with node"]
+async fn a_step_that_fills_the_disk_is_stopped_at_the_limit_of_the_platform() {
+    let world = World::new("disk").await;
+    world.enforces("restricted").await;
+    // The kubelet looks at the disk about once a minute.
+    let dockerfile = "FROM docker.io/library/busybox:1.37\n\
+        RUN dd if=/dev/zero of=/fill bs=1M count=4096 && sleep 600\n";
+    let pages = json!({ "data": { "index.html": "never", "Dockerfile": dockerfile } });
+    world.apply::<ConfigMap>("pages", pages).await;
+    world.deploy("greedy", &json!({ "source": { "configMap": { "name": "pages" } } })).await;
+    let full =
+        |status: &ProjectDeploymentStatus| is_at_fault(status, "OutOfDisk", "ephemeral-storage");
+    world.until_status("greedy", "the disk is reported", full).await;
+    let _ = world.api::<ProjectDeployment>().delete("greedy", &DeleteParams::foreground()).await.unwrap();
+    world.until_gone::<ProjectDeployment>("greedy").await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]

@@ -68,6 +68,10 @@ pub(super) async fn repair(
             Some(seen) => cluster.repair_service(seen, &metadata(names::ROLE_APP)).await,
             None => Ok(()),
         },
+        Child::NetworkPolicy => match &objects.network_policy {
+            Some(seen) => cluster.repair_network_policy(seen, &metadata(names::ROLE_APP)).await,
+            None => Ok(()),
+        },
         _ => match named(&objects.jobs, name) {
             Some(seen) => cluster.repair_job(seen, &metadata(names::role_of_job(seen))).await,
             None => Ok(()),

@@ -4,6 +4,7 @@ use doce_operator::crd::ProjectDeployment;
 use doce_operator::desired::names;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -33,6 +34,13 @@ async fn a_label_of_the_service_that_is_stripped_again_and_again_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_label_of_the_network_policy_that_is_stripped_again_and_again_is_named() {
+    let said = contest::<NetworkPolicy>("policy-stripped", json!({ "labels": { names::UID: null } })).await;
+    assert!(said.contains("changes or removes label doce.dev/uid of NetworkPolicy shop"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_owner_that_is_stripped_again_and_again_is_named() {
     let said = contest::<Deployment>("owner-stripped", json!({ "ownerReferences": null })).await;
     assert!(said.contains("changes or removes the owner of Deployment shop"), "{said}");
@@ -50,7 +58,9 @@ async fn a_ledger_that_is_hidden_from_the_watch_again_and_again_is_named() {
 async fn contest<K: Kind>(test: &str, changed: Value) -> String {
     let world = World::new(test).await;
     let operator = Operator::start(&world).await;
-    world.serve("shop", prebuilt(1)).await;
+    let mut spec = prebuilt(1);
+    spec["expose"] = json!({ "allowFrom": [{ "cidr": "10.0.0.0/8" }] });
+    world.serve("shop", spec).await;
     let right = world.get::<K>("shop").await;
     let is_right =
         |there: &K| there.labels() == right.labels() && there.owner_references() == right.owner_references();
