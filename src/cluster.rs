@@ -16,6 +16,7 @@ mod freshness;
 pub mod inventory;
 pub mod leases;
 pub mod live_projects;
+pub mod lost_images;
 pub mod ownership;
 pub mod packed;
 pub mod probe_events;
@@ -35,6 +36,7 @@ use tokio::sync::mpsc;
 
 use crate::crd::{ProjectDeployment, field_managers};
 use crate::project::Key;
+use crate::protocol::lost_list::Place;
 pub use cache::Cache;
 pub use caches::Caches;
 pub use error::{Error, PortRefusal, Refused};
@@ -62,14 +64,15 @@ impl Cluster {
     }
 
     /// Runs every watch and sends the projects to reconcile to `changed`, until its receiver is gone. `builds` is the
-    /// namespace of builder pods, if there are any.
+    /// namespace of builder pods, if there are any; `lost` is the ConfigMap with lost images.
     pub fn watch(
         &self,
         namespace: Option<String>,
         builds: Option<String>,
+        lost: Option<Place>,
         changed: mpsc::Sender<Key>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        self.caches.clone().watch(self.client.clone(), namespace, builds, changed)
+        self.caches.clone().watch(self.client.clone(), namespace, builds, lost, changed)
     }
 
     /// The caches, to share.

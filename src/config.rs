@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::platform::build_pods::BuildPods;
 use crate::platform::copied::Copy;
 use crate::platform::{Isolated, PushLogin};
+use crate::protocol::lost_list::Place;
 use crate::protocol::order::{Profile, Remote};
 use crate::protocol::proxies::{self, Proxies};
 
@@ -89,6 +90,9 @@ pub struct Config {
     /// profiles, polls take places of builds.
     #[arg(long, env = "DOCE_POLL_LIMIT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub poll_limit: u32,
+    /// ConfigMap in which the sweep lists images that the embedded registry lost, as namespace/name. Default: none.
+    #[arg(long, env = "DOCE_LOST_IMAGES")]
+    pub lost_images: Option<Place>,
     /// Settings of build pods and builder pods as JSON: resources (of BuildKit), clientResources (of build pods whose BuildKit
     /// runs in a builder pod), nodeSelector, tolerations, priorityClassName, labels, maxResources and
     /// maxTimeoutSeconds, the maximum for projects. Default: requests

@@ -46,7 +46,7 @@ pub async fn run(
     let namespace = context.config.namespace.clone();
     let mut beside = JoinSet::new(); // Ends with this function, even if the caller drops it halfway.
     let builds = context.platform.isolated.as_ref().map(|isolated| isolated.namespace.clone());
-    beside.spawn(context.cluster.watch(namespace, builds, changed));
+    beside.spawn(context.cluster.watch(namespace, builds, context.config.lost_images.clone(), changed));
     let mut shutdown = Box::pin(shutdown);
     let synced = async {
         loop {

@@ -1,5 +1,6 @@
 //! The sweep: collects garbage in the embedded registry. It deletes images, caches and logs that no record names. A
-//! `CronJob` runs it in a process of its own. It reads the API server, writes nothing there, and nothing waits for it.
+//! `CronJob` runs it in a process of its own. It reads the API server, and nothing waits for it. It writes one ConfigMap there:
+//! the images that records name and the registry does not have, so that the operator builds them again.
 //!
 //! No lock keeps builds from running meanwhile, so the sweep looks twice before it deletes anything. First it removes
 //! the tag of an unused manifest: from then on no build can find it and report "already built". Then it asks the
@@ -10,6 +11,7 @@
 
 mod candidates;
 pub mod choose;
+mod lost;
 pub mod references;
 pub mod registry;
 
@@ -23,6 +25,8 @@ use registry::Registry;
 
 use crate::cluster::Error as ClusterError;
 use crate::cluster::inventory::Inventory;
+use crate::protocol::lost_list::{LostList, Place};
+use jiff::Timestamp;
 
 /// Approximate maximum of manifests that one sweep deletes. The next sweep handles the rest.
 const MOST: usize = 1000;
@@ -42,6 +46,12 @@ pub struct Arguments {
     /// The only namespace that the operator watches. The sweep then covers only the repositories of that namespace.
     #[arg(long, env = "DOCE_NAMESPACE")]
     pub namespace: Option<String>,
+    /// Address of the same registry in records, `host[:port]`: the one that nodes pull from.
+    #[arg(long, env = "DOCE_PULL_REGISTRY")]
+    pub pull_registry: Option<String>,
+    /// ConfigMap for the images that the registry lost, as namespace/name. Default: they are not looked for.
+    #[arg(long, env = "DOCE_LOST_IMAGES")]
+    pub lost_images: Option<Place>,
 }
 
 /// Why a sweep ended early. Its deletions until then stay.
@@ -86,6 +96,13 @@ impl Swept {
         self.failed += 1;
         Ok(())
     }
+}
+
+/// Looks for the image of every record. `host` is how records name the registry.
+pub async fn lost_images(registry: &Registry, inventory: &Inventory, host: &str) -> Result<LostList, Error> {
+    let seen = Timestamp::now();
+    let find = async { Ok(lost::find(registry, &look(inventory).await?, host, seen).await?) };
+    tokio::time::timeout(TIME, find).await.map_err(|_| Error::Timeout)?
 }
 
 /// Runs one sweep.

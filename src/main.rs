@@ -15,6 +15,7 @@ use doce_operator::cluster::Cluster;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::inventory::Inventory;
 use doce_operator::cluster::leases::Leases;
+use doce_operator::cluster::lost_images::publish;
 use doce_operator::cluster::token_reviews::TokenReviews;
 use doce_operator::config::Config;
 use doce_operator::controller;
@@ -131,10 +132,15 @@ async fn proxy(arguments: registry_proxy::Arguments) -> Result<(), Box<dyn std::
 
 async fn tidy(arguments: gc::Arguments) -> Result<(), Box<dyn std::error::Error>> {
     log();
-    let gc::Arguments { registry, token_file, namespace } = arguments;
+    let gc::Arguments { registry, token_file, namespace, pull_registry, lost_images } = arguments;
     let token = token_file.map(std::fs::read_to_string).transpose()?.map(|token| token.trim().to_owned());
     let registry = gc::registry::Registry::new(&registry, token)?;
-    let inventory = Inventory::new(kube::Client::try_default().await?, namespace.clone());
+    let client = kube::Client::try_default().await?;
+    let inventory = Inventory::new(client.clone(), namespace.clone());
+    if let Some((place, host)) = lost_images.zip(pull_registry) {
+        let list = gc::lost_images(&registry, &inventory, &host).await?;
+        publish(client, &place, &list).await?;
+    }
     let swept = gc::sweep(&registry, &inventory, namespace.as_deref()).await?;
     let gc::Swept { repositories, deleted, spared, failed } = swept;
     tracing::info!(repositories, deleted, spared, failed, "sweep finished");

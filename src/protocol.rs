@@ -4,6 +4,7 @@
 pub mod build_target;
 pub mod builder_key;
 pub mod framework;
+pub mod lost_list;
 pub mod order;
 pub mod proxies;
 pub mod reason;

@@ -14,6 +14,8 @@ use crate::cluster::packed::Pack as _;
 use crate::cluster::{Cluster, Error};
 use crate::config::Config;
 use crate::project::Project;
+use crate::reconcile::facts::build::belongs;
+use crate::reconcile::facts::pod::is_ready;
 
 use super::places::Places;
 use super::schedule::{self, Limits};
@@ -178,7 +180,14 @@ pub(super) fn places(cluster: &Cluster, limits: Limits) -> Places {
     let built: HashSet<String> =
         builders.into_iter().filter(|builder| !builder.ended).map(|builder| builder.build_uid).collect();
     let has_builder = |job: &Job| job.metadata.uid.as_ref().is_some_and(|uid| built.contains(uid));
-    Places::new(owned(cluster), limits, has_builder)
+    Places::new(owned(cluster), limits, |job| has_builder(job) || asks(cluster, job))
+}
+
+/// A pod of this poll is ready, which says that it needs a builder pod.
+#[must_use]
+pub fn asks(cluster: &Cluster, poll: &Job) -> bool {
+    let pods = cluster.caches().pods.of(&poll.project().unwrap_or_default());
+    pods.iter().any(|pod| belongs(pod, poll) && is_ready(pod))
 }
 
 /// The limits that the platform owner configured. Only builds with builder pods keep polls and builds apart.

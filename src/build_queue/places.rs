@@ -15,14 +15,14 @@ pub(super) struct Places {
 
 impl Places {
     /// Polls have places of their own while they only look, so builds that run for long and sources that answer slowly do not
-    /// wait for each other. A poll that has a builder pod builds, and takes the place of a build. Without builder pods, every
+    /// wait for each other. A poll that asked for a builder pod builds, and takes the place of a build. Without builder pods, every
     /// poll may build in its own pod, so all Jobs share the places of builds.
-    pub(super) fn new(jobs: Vec<Arc<Job>>, limits: Limits, has_builder: impl Fn(&Job) -> bool) -> Self {
+    pub(super) fn new(jobs: Vec<Arc<Job>>, limits: Limits, builds: impl Fn(&Job) -> bool) -> Self {
         let Some(places) = limits.polls else { return Self { builds: (jobs, limits), polls: None } };
-        let looks = |job: &Arc<Job>| names::is_poll(job) && !has_builder(job);
-        let (polls, builds) = jobs.into_iter().partition(looks);
+        let looks = |job: &Arc<Job>| names::is_poll(job) && !builds(job);
+        let (polls, others) = jobs.into_iter().partition(looks);
         let of_polls = Limits { cluster: places, ..limits };
-        Self { builds: (builds, limits), polls: Some((polls, of_polls)) }
+        Self { builds: (others, limits), polls: Some((polls, of_polls)) }
     }
 
     /// Each kind of places, with the Jobs that take them or wait for them.

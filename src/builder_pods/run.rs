@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::plan::plan;
-use crate::build_queue::admit::owned;
+use crate::build_queue::admit::{asks, owned};
 use crate::build_queue::schedule::Limits;
 use crate::cluster::packed::Pack as _;
 use crate::cluster::{Cluster, Error};
@@ -13,8 +13,6 @@ use crate::desired::builder_job;
 use crate::platform::{Isolated, Platform};
 use crate::project::Key;
 use crate::protocol::builder_key::BuilderKey;
-use crate::reconcile::facts::build::belongs;
-use crate::reconcile::facts::pod::is_ready;
 
 /// Pause before the next try after an error, and before another look for a build that no cache has.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -52,7 +50,7 @@ impl BuilderPods<'_> {
     async fn pass(&self, isolated: &Isolated) -> bool {
         let caches = self.cluster.caches();
         let builds = owned(self.cluster);
-        let plan = plan(&builds, &caches.builder_jobs.all(), self.limits, |build| self.asks(build));
+        let plan = plan(&builds, &caches.builder_jobs.all(), self.limits, |build| asks(self.cluster, build));
         let mut open = false;
         for (build, key) in &plan.create {
             let made = self.create(build, key, isolated).await;
@@ -86,12 +84,6 @@ impl BuilderPods<'_> {
         let job = builder_job::create(build, key, wish, self.platform, isolated)
             .map_err(|error| Error::malformed("Job of a builder pod", &error))?;
         self.cluster.create_builder(&job).await
-    }
-
-    /// A pod of this build is ready, which says that it needs a builder pod.
-    fn asks(&self, build: &Job) -> bool {
-        let pods = self.cluster.caches().pods.of(&key_of(build));
-        pods.iter().any(|pod| belongs(pod, build) && is_ready(pod))
     }
 }
 

@@ -22,6 +22,7 @@ use super::cache::{Cache, Losses, Packing};
 use super::config_maps::ConfigMaps;
 use super::decoded::{Decoded, Trimmed, plain};
 use super::live_projects::LiveProjects;
+use super::lost_images::LostImages;
 use super::packed::Pack;
 use super::probe_events::{self, ProbeEvents};
 use super::pulses::{Pulse, Pulses};
@@ -32,6 +33,7 @@ use crate::crd::conditions::ConditionType;
 use crate::crd::{ProjectDeployment, field_managers};
 use crate::desired::{names, service};
 use crate::project::Key;
+use crate::protocol::lost_list::Place;
 
 /// The caches, one per kind.
 #[derive(Debug, Default)]
@@ -56,6 +58,8 @@ pub struct Caches {
     pub probe_events: ProbeEvents,
     /// Digests of ConfigMaps that are a source.
     pub config_maps: ConfigMaps,
+    /// Images that the embedded registry lost, as the sweep saw it. Nothing waits for this list.
+    pub lost_images: LostImages,
     /// The projects as the watch or our own last write of their status has them.
     pub resources: Cache<ProjectDeployment>,
     /// The existing projects.
@@ -168,6 +172,7 @@ impl Caches {
             ("builder pods", self.builder_jobs.all().len()),
             ("failed health checks", self.probe_events.held()),
             ("named ConfigMaps", self.config_maps.remembered()),
+            ("lost images", self.lost_images.held()),
             ("uids of projects", self.projects.held()),
             ("lost and deleted children", self.missed().iter().map(|cache| cache.remembered()).sum()),
         ]
@@ -226,9 +231,16 @@ impl Caches {
         client: Client,
         namespace: Option<String>,
         builds: Option<String>,
+        lost: Option<Place>,
         changed: mpsc::Sender<Key>,
     ) {
         let namespace = namespace.as_deref();
+        let lost_heard = |event| {
+            let namespaces = self.lost_images.heard(event);
+            let mut keys = if namespaces.is_empty() { vec![] } else { self.resources.keys() };
+            keys.retain(|(namespace, _)| namespaces.contains(namespace));
+            keys
+        };
         let jobs_heard = |event| {
             let keys = self.jobs.heard(event);
             // Only now: the queue must find the change in the cache.
@@ -283,6 +295,7 @@ impl Caches {
         // Nothing waits for these pods.
         let of_pods = builds.map(|builds| (builds, Arc::new(Pulse::new("builder pods"))));
         let builder_pods = builders(client, of_pods, namespace);
+        let lost_images = lists_of_lost_images(client, lost.as_ref());
         let revisions = children(client, pulse("ControllerRevisions"), namespace);
         let deployments = children(client, pulse("Deployments"), namespace);
         let sets = children(client, pulse("ReplicaSets"), namespace);
@@ -303,6 +316,7 @@ impl Caches {
             self.feed(builder_pods, builder_pods_heard, &changed),
             self.feed(unhealthy, |event| self.probe_events.heard(event), &changed),
             self.feed(maps, |event| self.config_maps.heard(event), &changed),
+            self.feed(lost_images, lost_heard, &changed),
             self.pack_what_rests(&changed),
         );
     }
@@ -327,6 +341,20 @@ where
         .extend(namespace.into_iter().flat_map(|namespace| [",", names::BUILD_NAMESPACE, "=", namespace]));
     let config = watcher::Config::default().labels(&selector);
     let events = builds.map(|(builds, pulse)| trimmed(client, pulse, Some(builds), config));
+    futures::stream::iter(events).flatten()
+}
+
+/// The ConfigMap of the sweep. Nothing waits for it.
+fn lists_of_lost_images(
+    client: &Client,
+    place: Option<&Place>,
+) -> impl Stream<Item = watcher::Event<ConfigMap>> + use<> {
+    let events = place.map(|place| {
+        let pulse = Arc::new(Pulse::new("list of lost images"));
+        let api = Api::<ConfigMap>::namespaced(consistent(client, &pulse), &place.namespace);
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", place.name));
+        logged(events(api, config), pulse)
+    });
     futures::stream::iter(events).flatten()
 }
 

@@ -95,7 +95,7 @@ pub fn labels(record: &Record) -> BTreeMap<String, String> {
 /// and the startup budget if it differs from the recorded one. `None` if the record has no image yet.
 #[must_use]
 pub fn complete(record: &Record, stamp: Option<&str>, startup: Option<i32>) -> Option<Value> {
-    let image = record.image.as_ref()?;
+    let image = record.named_image()?;
     let mut template = record.facts.template.clone();
     template["spec"]["containers"][0]["image"] = json!(image.reference);
     let port = template["spec"]["containers"][0]["ports"][0]["containerPort"].as_i64().unwrap_or(0);

@@ -19,6 +19,8 @@ use crate::memory::revisions;
 pub struct References {
     /// Digests in any record or ledger, of any kind.
     digests: BTreeSet<String>,
+    /// Images in records, by digest.
+    images: BTreeSet<String>,
     /// Repositories of images in records, and of existing projects.
     used: BTreeSet<String>,
     /// Repositories of existing build Jobs: waiting, running, or ended within the last hour.
@@ -74,6 +76,7 @@ impl References {
         let image = revision.annotations().get(names::IMAGE);
         let image = image.and_then(|text| serde_json::from_str::<Value>(text).ok());
         let reference = image.as_ref().and_then(|image| image["reference"].as_str());
+        self.images.extend(reference.filter(|reference| reference.contains('@')).map(str::to_owned));
         self.used.extend(
             reference.and_then(|reference| reference.split_once('@')).and_then(|(name, _)| path(name)),
         );
@@ -90,6 +93,11 @@ impl References {
     #[must_use]
     pub fn has(&self, digest: &str) -> bool {
         self.digests.contains(digest)
+    }
+
+    /// The images that records name.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.images.iter().map(String::as_str)
     }
 
     /// Nothing may be deleted from this repository.

@@ -13,6 +13,7 @@ pub mod cleanup;
 pub use builder::{Profile, Remote};
 
 /// One build, as the operator writes it into the Job (environment variable `DOCE_ORDER`, JSON).
+#[expect(clippy::struct_excessive_bools, reason = "each is an order of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Order {
@@ -28,6 +29,9 @@ pub struct Order {
     /// The build may delete what it replaces in the repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cleans: bool,
+    /// An image of the same key is gone from the registry, at least in part: what the registry still has does not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilds: bool,
     /// Mirror for docker.io, `host[:port]`, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,

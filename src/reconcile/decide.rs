@@ -283,7 +283,13 @@ impl Situation<'_> {
         self.observed.records.get(version).and_then(|record| record.facts.key.as_deref())
     }
 
+    /// It has an image, or had one that is gone from its registry. Nodes may still have that: its pods are left alone.
     fn built(&self, version: &str) -> bool {
+        self.observed.records.get(version).is_some_and(|record| record.named_image().is_some())
+    }
+
+    /// It has an image that every node can pull.
+    fn intact(&self, version: &str) -> bool {
         self.observed.records.get(version).is_some_and(|record| record.image.is_some())
     }
 
@@ -294,7 +300,7 @@ impl Situation<'_> {
 
     /// It has an image that may start.
     fn startable(&self, version: &str) -> bool {
-        self.built(version) && !self.forbidden(version)
+        self.intact(version) && !self.forbidden(version)
     }
 
     /// No init command has to run before its pods.

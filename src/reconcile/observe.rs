@@ -23,6 +23,7 @@ use crate::build_queue::admit::BuildStarter;
 use crate::build_queue::positions::Positions;
 use crate::build_queue::schedule::Limits;
 use crate::cluster::config_maps::Known;
+use crate::cluster::lost_images::listed;
 use crate::cluster::ownership::{is_orphan, is_ours};
 use crate::cluster::repair_metadata::said;
 use crate::cluster::repairs::Contest;
@@ -126,6 +127,10 @@ pub async fn observe(
         sets: sets.iter().map(|set| facts::rollout::set(deployment.as_deref(), &records, set)).collect(),
         service: service.as_deref().map(|object| read_service(project, object)),
         network_policy: network_policy.as_deref().map(|object| read_policy(project, object)),
+        listed_lost: listed(
+            &cluster.caches().lost_images,
+            records.values().filter_map(|record| record.image.as_ref()).map(|image| &image.reference),
+        ),
         records: lost_images::set_apart(records, memory.as_ref()),
         ledger: memory,
         config_map,

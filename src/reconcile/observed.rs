@@ -35,6 +35,8 @@ pub struct Observed {
     pub objects: Objects,
     /// The records by version.
     pub records: BTreeMap<String, Record>,
+    /// Images of records that the sweep did not find in the registry, with the time when it looked.
+    pub listed_lost: BTreeMap<String, Timestamp>,
     /// The build Jobs.
     pub jobs: Vec<BuildJob>,
     /// The Jobs that run an init command.

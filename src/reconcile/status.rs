@@ -26,7 +26,7 @@ use crate::project::Project;
 use crate::version::{revision, short};
 
 use super::observed::{BuildJob, Child, JobState, Observed, RefusalReason};
-use super::target::{Target, newest_live, previous, previous_lost, target};
+use super::target::{Target, newest_live, previous, target};
 
 pub use events::{happenings, rejected_cleanups};
 pub use headline::{Headline, headline};
@@ -62,7 +62,7 @@ pub fn summarize(
     let record = serving.as_ref().and_then(|version| observed.records.get(version));
     ProjectDeploymentStatus {
         observed_generation: project.generation,
-        phase: Some(phase::phase(headline.reason)),
+        phase: Some(phase::phase(headline.reason, headline.stalled)),
         desired_version: view.target.desired.as_deref().map(short),
         version: serving.as_deref().map(short),
         previous_version: previous(ledger, observed, view.target.in_place.as_deref()).as_deref().map(short),
@@ -241,15 +241,15 @@ fn rollback(view: &View<'_>) -> ConditionUpdate {
     let update = |truth, reason, message: String| {
         ConditionUpdate::new(ConditionType::RollbackAvailable, truth, reason, message)
     };
-    if let Some(version) = previous_lost(view.ledger, view.observed, view.target.in_place.as_deref()) {
-        return update(Truth::False, Reason::ImageLost, lost_images::rollback(view, &version));
-    }
     match previous(view.ledger, view.observed, view.target.in_place.as_deref()) {
         Some(version) if view.target.left.is_none() => update(
             Truth::False,
             Reason::NothingYet,
             format!("Rollback to {} is possible once the source resolves", short(&version)),
         ),
+        Some(version) if view.observed.records[&version].lost.is_some() => {
+            update(Truth::False, Reason::ImageLost, lost_images::rollback(view, &version))
+        }
         Some(version) => {
             let command = headline::annotate(view.project, "rollback", "previous@$(date +%s)");
             update(

@@ -199,21 +199,11 @@ pub fn initialized(ledger: &Ledger, observed: &Observed, version: &str) -> bool 
 }
 
 /// The version that `rollback=previous` selects: the one that went live last, other than `but`, not failed, with a
-/// record and an image.
+/// record and an image, also one that is gone from its registry.
 pub fn previous(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
-    let built = |version: &str| observed.records.get(version).is_some_and(|record| record.image.is_some());
+    let built =
+        |version: &str| observed.records.get(version).is_some_and(|record| record.named_image().is_some());
     last_live(ledger, |version| Some(version) != but && built(version)).map(str::to_owned)
-}
-
-/// The version that a rollback would select if its image were not gone from its registry.
-#[must_use]
-pub fn previous_lost(ledger: &Ledger, observed: &Observed, but: Option<&str>) -> Option<String> {
-    let known = |version: &str| {
-        let record = observed.records.get(version);
-        record.is_some_and(|record| record.image.is_some() || record.lost.is_some())
-    };
-    let version = last_live(ledger, |version| Some(version) != but && known(version))?;
-    observed.records[version].lost.as_ref().map(|_| version.to_owned())
 }
 
 /// The version that went live last and has not failed, even if its record is gone.

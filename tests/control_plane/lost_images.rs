@@ -1,5 +1,6 @@
 //! Images that are gone from their registry: a node says so, and the operator builds them again under the same version.
 
+use doce_operator::crd::ProjectDeployment;
 use doce_operator::protocol::report::Stage;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -8,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::harness::builds::{Built, failed};
 use crate::harness::reading::message;
-use crate::harness::{Operator, World, behaving, commit, is};
+use crate::harness::{Operator, Options, World, behaving, commit, is};
+use crate::sweep::Upstream;
 
 /// Says how kwok treats a pod. Without it, these pods wait.
 const HOW: &str = "test.doce.dev/pod";
@@ -114,6 +116,41 @@ async fn what_serves_is_built_again_while_the_newest_commit_does_not_build() {
         "{}",
         message(&says, "Ready")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn what_serves_is_built_again_before_a_pod_needs_it_once_the_sweep_misses_it() {
+    let world = World::new("lost-swept").await;
+    let options = Options { hears_of_lost_images: true, ..Options::default() };
+    let _operator = Operator::start_with(&world, options).await;
+    let (first, image) = world.serve_built("shop", 1).await;
+    world.apply("shop", by_hand(2)).await;
+    world.finish_build(Built::default()).await;
+    let newer = |object: Option<&Deployment>| image_of(object).is_some_and(|there| there != image);
+    let deployment = world.until("shop", "the Deployment has the new image", newer).await;
+    world.start_pods("shop", &image_of(Some(&deployment)).unwrap(), 1).await;
+    let serves = world.until_ready("shop", "True", "Serving").await;
+    assert!(is(&serves, "RollbackAvailable", "True", "VersionKept"));
+
+    // The registry is empty: both images are lost, and the pod runs.
+    Upstream::start().await.look(&world).await;
+    let (job, _) = world.running_build().await;
+    assert_eq!(job.annotations()["doce.dev/build-reason"], "ImageLost");
+    let noted = |object: Option<&ProjectDeployment>| {
+        object.is_some_and(|object| message(object, "Ready").contains("It is being built again"))
+    };
+    let says = world.until("shop", "the loss is noted", noted).await;
+    assert!(is(&says, "Ready", "True", "Serving"), "{}", message(&says, "Ready"));
+    assert!(is(&says, "RollbackAvailable", "False", "ImageLost"), "{}", message(&says, "RollbackAvailable"));
+    assert!(message(&says, "RollbackAvailable").contains(&first));
+    world.finish_build(Built::default()).await;
+    let over = |object: Option<&ProjectDeployment>| {
+        object.is_some_and(|object| {
+            !message(object, "Ready").contains("gone") && is(object, "Built", "True", "ImageReady")
+        })
+    };
+    world.until("shop", "it is over", over).await;
 }
 
 fn image_of(object: Option<&Deployment>) -> Option<String> {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use doce_operator::cluster::inventory::Inventory;
+use doce_operator::cluster::lost_images::publish;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::gc::registry::{Manifest, Registry};
-use doce_operator::gc::{Swept, sweep};
+use doce_operator::gc::{Swept, lost_images, sweep};
+use doce_operator::protocol::lost_list::Place;
 use doce_operator::version::text_digest;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
@@ -22,14 +24,14 @@ use crate::harness::registry::Registry as RegistryProcess;
 const LOG: &str = "log-0123456789abcdef";
 
 /// A registry, and the client of the sweep.
-struct Upstream {
+pub(crate) struct Upstream {
     host: String,
     registry: Registry,
     process: RegistryProcess,
 }
 
 impl Upstream {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let process = RegistryProcess::start().await;
         Self { host: process.host.clone(), registry: Registry::new(&process.host, None).unwrap(), process }
     }
@@ -66,6 +68,14 @@ impl Upstream {
         let mut tags = self.registry.tags(repository).await.unwrap();
         tags.sort();
         tags
+    }
+
+    /// Looks for the images of all records, and writes the list of those that are lost.
+    pub(crate) async fn look(&self, world: &World) {
+        let inventory = Inventory::new(world.client.clone(), Some(world.namespace.clone()));
+        let list = lost_images(&self.registry, &inventory, "localhost:30050").await.unwrap();
+        let place = Place { namespace: world.namespace.clone(), name: "lost-images".to_owned() };
+        publish(world.client.clone(), &place, &list).await.unwrap();
     }
 
     async fn sweep(&self, world: &World) -> Swept {

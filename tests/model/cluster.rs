@@ -213,8 +213,13 @@ impl Cluster {
         self.reparse();
     }
 
-    /// The record of this version exists and has an image that is not known to be gone.
+    /// The record of this version exists and has an image.
     pub(crate) fn built(&self, version: &str) -> bool {
+        self.records.get(version).is_some_and(|record| record.image.is_some())
+    }
+
+    /// The same, and the image is not known to be gone.
+    pub(crate) fn intact(&self, version: &str) -> bool {
         let lost = |record: &Record, image: &ImageFact| {
             let key = record.facts.key.as_ref();
             let attempts = key.map(|key| self.memory().attempts(key)).unwrap_or_default();

@@ -98,7 +98,7 @@ fn an_accepted_rollback_takes_effect(
 ) -> Result<(), String> {
     let still = |hold: &&Hold| !cluster.project.stopped() && target.left.as_ref() == Some(&hold.left);
     let Some(hold) = watch.granted.as_ref().filter(still) else { return Ok(()) };
-    let good = cluster.nature.is_good(&hold.target) && cluster.built(&hold.target);
+    let good = cluster.nature.is_good(&hold.target) && cluster.intact(&hold.target);
     if !good || cluster.in_place() == Some(&hold.target) { Ok(()) } else { Err(format!("{hold:?}")) }
 }
 
@@ -177,7 +177,7 @@ fn the_target_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) -> R
     if !cluster.records.contains_key(&from_spec.version) {
         return Err("it has no record".to_owned());
     }
-    let Some(key) = from_spec.key.as_ref().filter(|_| !cluster.built(&from_spec.version)) else {
+    let Some(key) = from_spec.key.as_ref().filter(|_| !cluster.intact(&from_spec.version)) else {
         return Ok(());
     };
     if cluster.project.stopped() || target.held {

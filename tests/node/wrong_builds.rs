@@ -19,8 +19,7 @@ async fn a_step_that_fills_the_disk_is_stopped_at_the_limit_of_the_platform() {
     let pages = json!({ "data": { "index.html": "never", "Dockerfile": dockerfile } });
     world.apply::<ConfigMap>("pages", pages).await;
     world.deploy("greedy", &json!({ "source": { "configMap": { "name": "pages" } } })).await;
-    let full =
-        |status: &ProjectDeploymentStatus| is_at_fault(status, "OutOfDisk", "ephemeral-storage");
+    let full = |status: &ProjectDeploymentStatus| is_at_fault(status, "OutOfDisk", "ephemeral-storage");
     world.until_status("greedy", "the disk is reported", full).await;
     let _ = world.api::<ProjectDeployment>().delete("greedy", &DeleteParams::foreground()).await.unwrap();
     world.until_gone::<ProjectDeployment>("greedy").await;

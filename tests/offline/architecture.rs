@@ -36,7 +36,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("desired", &["crd", "project", "platform", "memory", "quantity", "version", "protocol"]),
     ("memory::revisions", &["memory", "project", "desired::meta", "desired::names"]),
     // Access to the API server.
-    ("cluster", &["crd", "project", "desired::names", "desired::service", "version", "text"]),
+    (
+        "cluster",
+        &["crd", "project", "desired::names", "desired::service", "protocol::lost_list", "version", "text"],
+    ),
     ("cluster::events", &["cluster", "crd", "desired::names", "text"]),
     // The loop, in its order. Its I/O goes through `cluster`.
     ("reconcile::observed", &["crd", "image_cleanup::observed", "memory", "protocol", "text"]),
@@ -142,6 +145,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "build_queue::ownership",
             "build_queue::places",
             "image_cleanup::plan",
+            "reconcile::facts",
             "cluster",
             "config",
             "project",
@@ -160,7 +164,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "platform",
             "project",
             "protocol::builder_key",
-            "reconcile::facts",
             "builder_pods::plan",
         ],
     ),
@@ -204,7 +207,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("image_cleanup", &[]),
     ("status_debounce", &["project"]),
     ("backoff", &["project"]),
-    ("config", &["platform", "protocol::order", "protocol::proxies"]),
+    ("config", &["platform", "protocol::lost_list", "protocol::order", "protocol::proxies"]),
     ("election", &["cluster", "election::lease", "election::times", "text"]),
     ("election::lease", &["election::times"]),
     ("election::times", &[]),
@@ -215,7 +218,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probes", &["reconcile", "election"]),
     // Separate processes.
     ("builder", &["distribution", "protocol", "version", "text"]),
-    ("gc", &["cluster", "gc::references", "gc::choose", "gc::registry"]),
+    ("gc", &["cluster", "gc::references", "gc::choose", "gc::registry", "protocol::lost_list"]),
     ("gc::references", &["crd", "desired::names", "desired::job_env", "memory::revisions"]),
     ("gc::choose", &["gc::references", "protocol::order"]),
     ("gc::registry", &["distribution", "protocol::registry_token"]),

@@ -194,7 +194,7 @@ fn the_operator_may_write_one_lease_in_its_own_namespace() {
 }
 
 #[test]
-fn the_sweep_may_only_list_the_objects_that_reference_images() {
+fn the_sweep_may_only_list_the_objects_that_reference_images_and_write_its_list_of_lost_ones() {
     let all = documents(&read("manifests/install.yaml"));
     let of = |kind: &str| {
         all.iter()
@@ -202,6 +202,11 @@ fn the_sweep_may_only_list_the_objects_that_reference_images() {
     };
     let expected = ["apps/controllerrevisions list", "batch/jobs list", "doce.dev/projectdeployments list"];
     assert_eq!(rights(of("ClusterRole").unwrap()), BTreeSet::from(expected.map(str::to_owned)));
+    let list = |object: &&Value| object["metadata"]["name"] == "doce-operator-lost-images";
+    let role = all.iter().filter(list).find(|object| object["kind"] == "Role").unwrap();
+    assert_eq!(role["rules"].as_sequence().unwrap().len(), 1);
+    assert_eq!(role["rules"][0]["resourceNames"][0], "doce-operator-lost-images");
+    assert_eq!(rights(role), BTreeSet::from(["/configmaps get", "/configmaps patch"].map(str::to_owned)));
     let pod = &of("CronJob").unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"];
     assert_eq!(pod["serviceAccountName"], "doce-operator-sweep");
     assert!(of("ServiceAccount").is_some() && of("ClusterRoleBinding").is_some());

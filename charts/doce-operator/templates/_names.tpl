@@ -30,6 +30,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: sweep
 {{- end -}}
 
+{{/* The ConfigMap with the images that the embedded registry lost. */}}
+{{- define "doce.lostImages" -}}
+{{- printf "%s-lost-images" (include "doce.fullname" .) -}}
+{{- end -}}
+
 {{/* Labels that select the registry proxies of the nodes. */}}
 {{- define "doce.proxy.selector" -}}
 app.kubernetes.io/name: doce-operator

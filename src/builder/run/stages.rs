@@ -66,6 +66,9 @@ impl Build {
 
     /// Whether the registry already has the image of this key.
     pub(super) async fn ask(&self, key: &str, digest: &str) -> Result<Option<Built>, Failure> {
+        if self.order.rebuilds {
+            return Ok(None);
+        }
         let repository = &self.order.repository;
         self.enter(Stage::Push, "ask", &format!("is {} in {repository}?", tag(key)));
         let image = match self.registry.describe(&format!("{repository}:{}", tag(key))).await {

@@ -8,6 +8,7 @@ use crate::protocol::report::{EXIT_VERDICT, Failed, MAX_BYTES};
 /// A build in its own directory. Its registry is a port on which nothing listens.
 pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> Build {
     let order = Order {
+        rebuilds: false,
         cleans: false,
         source,
         settings: Settings::default(),

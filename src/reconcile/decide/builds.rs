@@ -1,11 +1,13 @@
 //! Which build Jobs should exist.
 
+use crate::crd::spec::Takeover;
 use crate::desired::names;
 use crate::memory::ledger::{Attempts, Lookup};
 use crate::memory::record::Record;
 use crate::version::identity;
 
 use super::super::observed::{BuildJob, Child, JobState};
+use super::super::target::last_live;
 use super::{Situation, Step};
 use crate::protocol::build_target::BuildTarget;
 
@@ -23,20 +25,36 @@ pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildTarget, attempt: u3
     }
 }
 
-/// What to build, as build key and record. First the version in place, if its image is gone: its pods may need it at any
-/// time. Then the target, if it has no image and the spec still describes how to build it.
+/// What to build, as build key and record. First what serves, if its image is gone: its pods may need it at any time. Then the
+/// target, if it has no image and the spec still describes how to build it.
 fn to_build<'a>(situation: &'a Situation<'_>) -> impl Iterator<Item = (&'a String, &'a Record)> {
     let from_spec = situation.target.from_spec.as_ref().and_then(|from_spec| from_spec.key.as_ref());
-    let in_place = situation.target.in_place.as_ref().filter(|version| situation.rebuildable(version));
-    let target = situation.target.version.as_ref();
-    let record = |version: &String| situation.observed.records.get(version);
-    let wanted = [in_place, target].into_iter().flatten().filter_map(record);
-    let wanted = wanted.filter(|record| record.image.is_none());
-    wanted.filter_map(move |record| {
+    let in_place = situation.target.in_place.as_deref();
+    // While another version is on trial, the operator may return to the one that was live last.
+    let live = last_live(situation.ledger, |version| situation.built(version));
+    let lost = [in_place, live].into_iter().flatten();
+    let lost =
+        lost.filter(|version| situation.rebuildable(version) && !costs_an_interruption(situation, version));
+    let record = |version: &str| situation.observed.records.get(version);
+    let wanted = lost.chain(situation.target.version.as_deref()).filter_map(record);
+    wanted.filter(|record| record.image.is_none()).filter_map(move |record| {
         let key = record.facts.key.as_ref()?;
         let described = from_spec == Some(key) || situation.rebuildable(&record.facts.version);
-        described.then_some((key, record))
+        let waits = costs_an_interruption(situation, &record.facts.version);
+        (described && !waits).then_some((key, record))
     })
+}
+
+/// A rebuilt image has another digest, so its pods replace the old ones. If these run well and end first, nothing answers in
+/// between: then the image is built again only when a pod needs it.
+fn costs_an_interruption(situation: &Situation<'_>, version: &str) -> bool {
+    let replaces = situation.project.rollout.strategy == Takeover::Replace;
+    let runs = situation
+        .observed
+        .rollout
+        .as_ref()
+        .is_some_and(|rollout| rollout.version.as_deref() == Some(version) && rollout.available);
+    replaces && runs
 }
 
 /// A build that is no longer needed, was cancelled, did not run in its time, or is queued while the project is stopped.
@@ -75,7 +93,7 @@ fn is_due(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> b
     let paused =
         attempts.fault.as_ref().is_some_and(|fault| fault.left(observed.retry_base, observed.now) > 0);
     let there = observed.jobs.iter().any(|job| job.of == *of && job.attempt == attempts.attempt);
-    // What serves may wait for another build, and the other way round.
+    // A lost image does not take a second place of the project.
     let busy = || observed.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending);
     attempts.failed.is_none() && !paused && !there && (attempts.lost.is_none() || !busy())
 }

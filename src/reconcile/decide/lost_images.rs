@@ -1,11 +1,12 @@
-//! Images that are gone from their registry: noted as soon as a node says so, and built again under the same version.
+//! Images that are gone from their registry: noted as soon as a node or the sweep says so, and built again under the same
+//! version.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::memory::ledger::{Attempts, Ledger, Replaced};
 use crate::memory::record::Record;
 
-use super::super::observed::{BuildJob, JobState, Observed};
+use super::super::observed::{BuildJob, JobState, Observed, Rollout};
 use super::{Situation, Step};
 use crate::protocol::build_target::BuildTarget;
 
@@ -16,37 +17,58 @@ const PULLED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// A registry that kept an image for so long is no longer one that loses it again and again.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// When the missing image of the version in place counts as lost; `None` if none is missing, or its loss is known.
+/// When the next missing image counts as lost; `None` if none is missing, or all losses are known.
 #[must_use]
 pub fn lost_at(observed: &Observed) -> Option<Timestamp> {
-    let ledger = observed.ledger.as_ref()?;
-    let (key, since) = missing(observed)?;
-    let Some(replaced) = ledger.builds.get(key).and_then(|attempts| attempts.replaced) else {
-        return Some(since);
+    losses(observed).map(|loss| loss.at).min()
+}
+
+/// An image that something misses.
+struct Loss<'a> {
+    /// When it counts.
+    at: Timestamp,
+    key: &'a String,
+    reference: &'a String,
+}
+
+/// The images that a node or the sweep did not find. The sweep looks for those of every version, a node only for that of the
+/// version in place.
+fn losses(observed: &Observed) -> impl Iterator<Item = Loss<'_>> {
+    let rollout = observed.rollout.as_ref();
+    // Pods that are about to be replaced say nothing about the retry.
+    let stays = |rollout: &&Rollout| {
+        let life =
+            rollout.version.as_ref().and_then(|version| observed.ledger.as_ref()?.versions.get(version));
+        life.is_none_or(|life| life.restart == rollout.stamp)
     };
-    let next = replaced.next(observed.retry_base);
-    let pulls = || replaced.at.saturating_add(PULLED_WITHIN).unwrap_or(next);
-    Some(if since > replaced.at { next } else { next.max(pulls()) })
+    let missing = rollout.filter(stays).and_then(|rollout| rollout.missing_image.as_ref());
+    observed.records.values().filter_map(move |record: &Record| {
+        let (key, reference) = (record.facts.key.as_ref()?, &record.image.as_ref()?.reference);
+        let ledger = observed.ledger.as_ref()?;
+        let replaced = ledger.builds.get(key).and_then(|attempts| attempts.replaced);
+        let next = replaced.map(|replaced| replaced.next(observed.retry_base));
+        let is_newer = |since: Timestamp| replaced.is_none_or(|replaced| since > replaced.at);
+        let by_node = missing.filter(|missing| missing.reference == *reference).map(|missing| {
+            let pulls = replaced.and_then(|replaced| replaced.at.saturating_add(PULLED_WITHIN).ok());
+            let patience = pulls.filter(|_| !is_newer(missing.since));
+            next.max(patience).unwrap_or(missing.since)
+        });
+        // An older look of the sweep says nothing about the new image.
+        let seen = observed.listed_lost.get(reference).copied().filter(|seen| is_newer(*seen));
+        let by_sweep = seen.map(|seen| next.unwrap_or(seen));
+        let at = by_node.into_iter().chain(by_sweep).min()?;
+        Some(Loss { at, key, reference })
+    })
 }
 
-/// The key of the image that nodes do not find, and since when they look for it.
-fn missing(observed: &Observed) -> Option<(&String, Timestamp)> {
-    let missing = observed.rollout.as_ref()?.missing_image.as_ref()?;
-    let names =
-        |record: &&Record| record.image.as_ref().is_some_and(|image| image.reference == missing.reference);
-    let key = observed.records.values().find(names)?.facts.key.as_ref()?;
-    Some((key, missing.since))
-}
-
-/// A node cannot pull the image of the version in place, because the registry does not have it.
+/// The registry does not have an image.
 pub(super) fn gone(situation: &Situation<'_>) -> Option<Step> {
-    let observed = situation.observed;
-    lost_at(observed).filter(|at| *at <= observed.now)?;
-    let (key, _) = missing(observed)?;
-    let reference = observed.rollout.as_ref()?.missing_image.as_ref()?.reference.clone();
-    let attempts = situation.ledger.attempts(key);
+    let due = |loss: &Loss<'_>| loss.at <= situation.observed.now;
+    let loss = losses(situation.observed).find(due)?;
+    let attempts = situation.ledger.attempts(loss.key);
     let mut ledger = situation.ledger.clone();
-    ledger.builds.insert(key.clone(), Attempts { lost: Some(reference), ..attempts.again() });
+    let reference = loss.reference.clone();
+    ledger.builds.insert(loss.key.clone(), Attempts { lost: Some(reference), ..attempts.again() });
     situation.note(ledger)
 }
 

@@ -182,7 +182,7 @@ fn is_protected(situation: &Situation<'_>, version: &str) -> bool {
 
 /// The versions that a rollback can choose, as text for people.
 pub(super) fn choices(situation: &Situation<'_>) -> String {
-    let can = |version: &&String| situation.built(version) && !situation.failed(version);
+    let can = |version: &&String| situation.intact(version) && !situation.failed(version);
     let list: Vec<String> =
         situation.observed.records.keys().filter(can).map(|version| short(version)).collect();
     if list.is_empty() { "none yet".to_owned() } else { list.join(", ") }

@@ -29,7 +29,8 @@ pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let attempts = ledger.attempts(&key);
     let pause = match observed.image_of(&key) {
         Some(_) => interval,
-        None if attempts.lost.is_some() => interval, // A newer commit may build.
+        // A newer commit may build. The poll itself tries to build the lost one.
+        None if attempts.lost.is_some() && !attempts.cancelled => interval.max(BROKEN),
         None if attempts.failed.is_some() && !attempts.cancelled => interval.max(BROKEN),
         None if attempts.failed.is_none() && target(project, observed).held => interval, // The hold prevents its build.
         None => return None,

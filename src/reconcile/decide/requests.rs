@@ -4,7 +4,7 @@
 use crate::crd::annotations::{RequestKind, argument};
 use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
 use crate::memory::record::TriggerKind;
-use crate::version::{revision, short, text_digest};
+use crate::version::{short, text_digest};
 
 use super::super::target::{Pin, forbidden, previous};
 use super::memory::choices;
@@ -118,17 +118,19 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
     let build = key.as_deref().map(|key| ledger.attempts(key)).unwrap_or_default();
     let attempt_in_progress =
         key.as_ref().is_some_and(|key| attempt_in_progress(situation, &BuildTarget::Key(key.clone())));
-    let build_is_stuck = !situation.built(version)
+    let build_is_stuck = !situation.intact(version)
         && !attempt_in_progress
         && (build.failed.is_some() || build.fault.is_some());
-    let is_lost = situation.observed.records.get(version).is_some_and(|record| record.lost.is_some());
-    let is_back = is_lost && !situation.rebuildable(version); // Only a person can bring it back.
-    if let Some(key) = key.filter(|_| build_is_stuck || is_back) {
-        let again = build.again();
-        ledger.builds.insert(key, Attempts { lost: again.lost.clone().filter(|_| !is_back), ..again });
+    let is_back = is_lost(situation, version) && !situation.rebuildable(version);
+    if let Some(key) = key.clone().filter(|_| build_is_stuck && !is_back) {
+        ledger.builds.insert(key, build.again());
         return Some(ledger);
     }
-    situation.failed(version).then(|| {
+    if let Some(key) = key.filter(|_| is_back) {
+        // A person says that the image is there again. New pods will tell.
+        ledger.builds.insert(key, Attempts { lost: None, ..build.again() });
+    }
+    (situation.failed(version) || is_back).then(|| {
         let in_place = situation.target.in_place.as_deref() == Some(version);
         let life = ledger.versions.entry(version.to_owned()).or_default();
         life.failed = None;
@@ -156,10 +158,13 @@ pub(super) fn rollback(situation: &Situation<'_>) -> Option<Step> {
         Ok(target) => target,
         Err(refusal) => return refuse(refusal),
     };
-    let built = situation.built(&target);
-    if let Some(refusal) = lost_for_good(situation, &target) {
+    let is_back = is_lost(situation, &target) && !situation.rebuildable(&target);
+    if let Some(refusal) =
+        lost_for_good(situation, &target).filter(|_| situation.request(RequestKind::Retry).is_none())
+    {
         return refuse(refusal);
     }
+    let built = situation.intact(&target) || is_back;
     if !built && !lifts_to(situation, &target) && !situation.rebuildable(&target) {
         return refuse(format!(
             "rejected: {} has no image. Available versions: {}",
@@ -215,15 +220,19 @@ fn lifts_to(situation: &Situation<'_>, version: &str) -> bool {
     target.held && own && target.desired.as_deref() == Some(version)
 }
 
+/// The image of the version is gone from its registry.
+fn is_lost(situation: &Situation<'_>, version: &str) -> bool {
+    situation.observed.records.get(version).is_some_and(|record| record.lost.is_some())
+}
+
 /// Why a version whose image is gone cannot be chosen; none if its image is there or can be built again.
 fn lost_for_good(situation: &Situation<'_>, version: &str) -> Option<String> {
-    let record = situation.observed.records.get(version).filter(|record| record.lost.is_some())?;
-    (!situation.rebuildable(version)).then(|| {
+    (is_lost(situation, version) && !situation.rebuildable(version)).then(|| {
         format!(
-            "rejected: the image of {} is gone from its registry, and spec.source or spec.build has changed since. Set them back \
-             to build it again, with {} as commit. Available versions: {}",
+            "rejected: the image of {0} is gone from its registry, and spec.source or spec.build has changed since. Set them back \
+             to build it again. Or push the image again, and set doce.dev/retry=\"@<token>\" together with a new \
+             doce.dev/rollback=\"{0}@<token>\". Available versions: {1}",
             short(version),
-            revision(&record.facts.source.digest),
             choices(situation)
         )
     })

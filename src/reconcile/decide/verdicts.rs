@@ -65,6 +65,10 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             if let Some(key) = &failed.key {
                 let before = ledger.attempts(key);
                 let verdict = failed.is_verdict() && !before.cancelled; // A newer report of the same failure.
+                let is_lost = before.lost.is_some(); // The builds of the key itself have their own backoff.
+                if is_lost {
+                    return situation.note(ledger);
+                }
                 if verdict || before.failed.is_none() {
                     let before = Attempts { failed: None, ..before };
                     ledger.builds.insert(key.clone(), after_failure(before, failed, job));

@@ -40,8 +40,11 @@ pub(super) fn missing(pods: &[&Pod], record: Option<&Record>) -> Option<MissingI
             .filter(|waiting| waiting.reason.as_deref().is_some_and(is_pull))
             .and_then(|waiting| waiting.message.as_deref())
             .unwrap_or_default();
-        // The message names what the node asked for: another container, or a template of another hand, is no loss.
-        message.contains(recorded.as_str()) && says(message, &MISSING) && !says(message, &LOGIN)
+        // Not every "not found" is about the registry: the node may miss a layer that it had unpacked.
+        let manifest = message.contains(&format!("{recorded}: not found"));
+        let other =
+            message.contains(recorded.as_str()) && says(message, &["manifest unknown", "content at http"]);
+        (manifest || other) && !says(message, &LOGIN)
     };
     let waits = |pod: &&&Pod| {
         let status = pod.status.as_ref();
@@ -130,6 +133,13 @@ mod tests {
         let named = |cause: &str| format!("failed to pull image \"reg:5000/n/shop@sha256:4bd1\": {cause}");
         assert!(missing_by("ErrImagePull", &named("reg:5000/n/shop@sha256:4bd1: not found")));
         assert!(missing_by("ImagePullBackOff", &named("manifest unknown")));
+        let layer = "failed to copy: httpReadSeeker: failed open: content at http://r/v2/n/shop/blobs/sha256:1 not found: not found";
+        assert!(missing_by("ErrImagePull", &named(layer)));
+        assert!(!missing_by(
+            "ErrImagePull",
+            &named("failed to prepare snapshot: parent does not exist: not found")
+        ));
+        assert!(!missing_by("ErrImagePull", &named("no match for platform in manifest: not found")));
         assert!(!missing_by(
             "ErrImagePull",
             "failed to pull image \"reg:5000/n/other@sha256:77aa\": not found"

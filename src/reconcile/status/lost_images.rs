@@ -4,10 +4,11 @@ use super::View;
 use super::building::{building, job_of};
 use super::headline::{Headline, annotate, stays};
 use crate::crd::conditions::{Reason, Truth};
+use crate::crd::spec::Takeover;
 use crate::memory::record::Record;
 use crate::protocol::build_target::BuildTarget;
 use crate::reconcile::target::rebuildable;
-use crate::version::{revision, short};
+use crate::version::short;
 
 /// The target's image is gone. `None` if its pods run all the same: their nodes still have it, so it serves.
 pub(super) fn headline(view: &View<'_>, record: &Record) -> Option<Headline> {
@@ -43,21 +44,38 @@ pub(super) fn note(view: &View<'_>, version: &str) -> String {
         return String::new();
     };
     let gone = ". Its image is gone from its registry, so a pod on a node without the image cannot start.";
-    if rebuildable(view.project, view.observed, record) {
-        format!("{gone} It is being built again")
-    } else {
-        format!("{gone} {}", way_out(view, record))
+    if !rebuildable(view.project, view.observed, record) {
+        return format!("{gone} {}", way_out(view, record));
     }
+    let attempts = record.facts.key.as_deref().map(|key| view.ledger.attempts(key)).unwrap_or_default();
+    let rebuild = match (&attempts.failed, &attempts.fault) {
+        (Some(failed), _) => {
+            let retry = annotate(view.project, "retry", "@$(date +%s)");
+            format!("It is not built again: {}. Build it: {retry}", failed.message)
+        }
+        (None, Some(fault)) => {
+            format!("It is being built again. The last attempt failed: {}", fault.failure.message)
+        }
+        _ if view.project.rollout.strategy == Takeover::Replace => {
+            "It is built again when a pod needs it, because spec.rollout.strategy: Replace would end the pods that run"
+                .to_owned()
+        }
+        _ => "It is being built again".to_owned(),
+    };
+    format!("{gone} {rebuild}")
 }
 
 /// The image of the version to roll back to is gone.
 pub(super) fn rollback(view: &View<'_>, version: &str) -> String {
     let gone = format!("The image of {} is gone from its registry", short(version));
+    let command = annotate(view.project, "rollback", &format!("{}@$(date +%s)", short(version)));
     let Some(record) = view.observed.records.get(version) else { return gone };
     if !rebuildable(view.project, view.observed, record) {
-        return format!("{gone}. {}", way_out(view, record));
+        return format!(
+            "{gone}, and spec.source or spec.build has changed since. Set them back to build it again. Or push the image again, and \
+             roll back with a retry: {command} doce.dev/retry=\"@$(date +%s)\""
+        );
     }
-    let command = annotate(view.project, "rollback", &format!("{}@$(date +%s)", short(version)));
     format!("{gone}. Roll back to it after a new build: {command}")
 }
 
@@ -65,8 +83,8 @@ pub(super) fn rollback(view: &View<'_>, version: &str) -> String {
 fn way_out(view: &View<'_>, record: &Record) -> String {
     let retry = annotate(view.project, "retry", "@$(date +%s)");
     format!(
-        "spec.source or spec.build has changed since, so it cannot be built again. Set them back, with {} as commit or digest; or \
-         push the image again and retry: {retry}",
-        revision(&record.facts.source.digest)
+        "spec.source or spec.build has changed since, so {} cannot be built again. Set them back; or push the image again and \
+         retry: {retry}",
+        short(&record.facts.version)
     )
 }

@@ -22,8 +22,9 @@ pub fn is_routine_progress(status: &ProjectDeploymentStatus) -> bool {
 }
 
 /// The phase. Only people read it.
-pub(super) fn phase(reason: Reason) -> Phase {
+pub(super) fn phase(reason: Reason, stalled: bool) -> Phase {
     match reason {
+        Reason::ImageLost if stalled => Phase::Failed,
         Reason::Stopped | Reason::Stopping => Phase::Stopped,
         Reason::Queued | Reason::Unseen | Reason::Predecessor => Phase::Queued,
         Reason::Resolving | Reason::Building | Reason::ImageLost | Reason::Unschedulable => Phase::Building,

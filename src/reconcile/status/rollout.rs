@@ -154,20 +154,21 @@ fn goes_on(view: &View<'_>, rollout: &Rollout, life: &VersionState) -> bool {
 }
 
 fn serving(view: &View<'_>, target: &str) -> Headline {
+    let lost = lost_images::note(view, target);
     if view.target.held {
-        return Headline::ready(Reason::Held, format!("Rolled back to {}. {}", short(target), waits(view)));
+        let message = format!("Rolled back to {}. {}{lost}", short(target), waits(view));
+        return Headline::ready(Reason::Held, message);
     }
     if let Pin::Known(_) = view.target.pin {
         return Headline::ready(
             Reason::Pinned,
             format!(
-                "{} serves, pinned by spec.pinnedVersion. The operator ignores spec.source and spec.run while it is set",
+                "{} serves, pinned by spec.pinnedVersion. The operator ignores spec.source and spec.run while it is set{lost}",
                 short(target)
             ),
         );
     }
     let poll = poll_fails(view).unwrap_or_default();
-    let lost = lost_images::note(view, target);
     let message = format!("{} serves{}{lost}{poll}", short(target), as_root(view, target));
     Headline::ready(Reason::Serving, message)
 }

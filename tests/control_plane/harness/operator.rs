@@ -11,6 +11,7 @@ use doce_operator::cluster::leases::Leases;
 use doce_operator::config::{Candidacy, Config};
 use doce_operator::election::{Alone, Candidate, Standing, Times};
 use doce_operator::platform::{Platform, PushLogin};
+use doce_operator::protocol::lost_list::Place;
 use doce_operator::protocol::order::Profile;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::status_debounce::StatusDebounce;
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub architectures: &'static [&'static str],
     /// True if the operator assumes that it sees the records of every namespace, so that it deletes images.
     pub sees_all: bool,
+    /// It reads which images the registry lost in the ConfigMap `lost-images`.
+    pub hears_of_lost_images: bool,
     /// How builds run.
     pub profile: Profile,
     /// Address of the daemon for the `remote` profile.
@@ -60,6 +63,7 @@ impl Default for Options {
             build_pods: None,
             architectures: &[],
             sees_all: false,
+            hears_of_lost_images: false,
             profile: Profile::Rootless,
             remote: None,
             name: None,
@@ -257,6 +261,9 @@ fn settings(world: &World, options: &Options) -> Config {
         build_limit: options.build_limit,
         build_limit_namespace: None,
         poll_limit: 4,
+        lost_images: options
+            .hears_of_lost_images
+            .then(|| Place { namespace: world.namespace.clone(), name: "lost-images".to_owned() }),
         build_pods: options.build_pods.map(|pods| pods.parse().unwrap()),
         copy_metadata: None,
         port_first: options.ports.0,

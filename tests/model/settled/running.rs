@@ -12,7 +12,7 @@ use super::super::observe::observe;
 /// The version that should run: the target, with an image, without a verdict, in a project that is not stopped.
 fn due<'a>(cluster: &Cluster, target: &'a Target) -> Option<&'a str> {
     let target = target.version.as_deref().filter(|_| !cluster.project.stopped())?;
-    let built = cluster.built(target);
+    let built = cluster.intact(target);
     (built && cluster.memory().state(target).failed.is_none()).then_some(target)
 }
 

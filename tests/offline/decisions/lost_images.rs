@@ -1,10 +1,13 @@
 //! Images that are gone from their registry: noted, built again under the same version, and never judged.
 
 use doce_operator::crd::annotations::RequestKind;
-use doce_operator::memory::ledger::{Failure, Replaced};
+use doce_operator::crd::spec::Takeover;
+use doce_operator::memory::ledger::{Answer, Failure, Lookup, Replaced};
 use doce_operator::memory::lost_images::set_apart;
+use doce_operator::memory::record::SourceFact;
+use doce_operator::project::DigestSource;
 use doce_operator::protocol::build_target::BuildTarget;
-use doce_operator::protocol::report::{Built, Stage};
+use doce_operator::protocol::report::{Built, Failed, Stage};
 use doce_operator::reconcile::decide::Step;
 use doce_operator::reconcile::decide::lost_images::lost_at;
 use doce_operator::reconcile::observed::{JobState, MissingImage};
@@ -165,7 +168,7 @@ fn with_other_build_settings_a_lost_image_is_reported_with_the_way_out_and_not_b
     assert_eq!(case.step(), None);
     let (status, reason, message) = condition(&case, "Ready");
     assert_eq!((status.as_str(), reason.as_str()), ("False", "ImageLost"), "{message}");
-    assert!(message.contains("spec.build has changed") && message.contains(&commit(1)), "{message}");
+    assert!(message.contains("spec.build has changed") && message.contains("doce.dev/retry"), "{message}");
 }
 
 #[test]
@@ -205,4 +208,90 @@ fn a_rollback_to_a_lost_image_that_nothing_describes_is_rejected_with_the_way_ou
     case.project.pin = Some(v(2));
     let says = case.says(RequestKind::Rollback);
     assert!(says.contains("is gone from its registry") && says.contains("Set them back"), "{says}");
+}
+
+#[test]
+fn what_the_sweep_misses_is_noted_for_every_version_and_built_only_if_it_serves() {
+    let mut case = Case::serving(2).live(1, 0);
+    case.observed.listed_lost.insert(image(1), at(-5));
+    assert_eq!(case.remembers().attempts(&key(1)).lost, Some(image(1)));
+    let case = lost(case, 1);
+    assert_eq!(case.step(), None, "a rollback would build it");
+    assert_eq!(condition(&case, "RollbackAvailable").1, "ImageLost");
+    let mut case = Case::serving(1);
+    case.observed.listed_lost.insert(image(1), at(-5));
+    let after = case.remembers();
+    let case = seen_again(case.ledger(|ledger| *ledger = after));
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })), "{:?}", case.step());
+}
+
+#[test]
+fn an_older_look_of_the_sweep_says_nothing_about_the_new_image() {
+    let mut case = Case::serving(1).ledger(|ledger| {
+        ledger.builds.entry(key(1)).or_default().replaced = Some(Replaced { count: 1, at: at(-100) });
+    });
+    case.observed.listed_lost.insert(image(1), at(-200));
+    assert_eq!((case.step(), lost_at(&case.observed)), (None, None));
+    case.observed.listed_lost.insert(image(1), at(-50));
+    assert!(case.remembers().attempts(&key(1)).lost.is_some());
+}
+
+#[test]
+fn a_version_whose_image_is_lost_and_that_still_runs_is_returned_to_and_built_again_meanwhile() {
+    let case = Case::serving(1).spec(2).built(2).in_place(2).rollout(|rollout| {
+        (rollout.available, rollout.completed, rollout.deadline_over) = (false, false, true);
+    });
+    let case = lost(case, 1);
+    assert!(case.remembers().state(&v(2)).failed.is_some());
+    let after = case.remembers();
+    let case = seen_again(case.ledger(|ledger| *ledger = after));
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })), "{:?}", case.step());
+    let case = case.job(of(1), 1, JobState::Running);
+    assert_eq!(case.rolls().version, Some(v(1)), "its pods run where the image is");
+}
+
+#[test]
+fn under_replace_pods_that_run_are_not_ended_for_a_rebuilt_image() {
+    let mut case = lost(Case::serving(1), 1);
+    case.project.rollout.strategy = Takeover::Replace;
+    assert_eq!(case.step(), None);
+    assert!(condition(&case, "Ready").2.contains("when a pod needs it"));
+    let case = missing(case, 1);
+    assert!(matches!(case.step(), Some(Step::CreateBuildJob { .. })), "now one needs it");
+}
+
+#[test]
+fn a_person_who_pushed_the_image_again_gets_new_pods_that_tell() {
+    let mut case = lost(missing(Case::serving(1), 1), 1);
+    case.project.settings.epoch = 7;
+    case.project.pin = Some(v(1));
+    let case = case.asks(RequestKind::Retry, "@1");
+    let after = case.remembers();
+    assert_eq!(after.attempts(&key(1)).lost, None);
+    assert!(after.state(&v(1)).restarting());
+    let case = seen_again(case.ledger(|ledger| *ledger = after));
+    assert_eq!(lost_at(&case.observed), None, "the old pods say nothing");
+    assert_eq!(case.rolls().version, Some(v(1)));
+}
+
+#[test]
+fn polls_find_a_newer_commit_while_a_rebuild_fails_and_leave_its_backoff_alone() {
+    let mut case = lost(Case::serving(1), 1);
+    let source = failed(Stage::Build, "BuildFailed");
+    let found = Failed { source: Some(commit(1)), key: Some(key(1)), ..source };
+    case = looking_up_again(case);
+    let case = case.job(BuildTarget::Lookup(2), 0, JobState::Failed(found));
+    let after = case.remembers();
+    assert_eq!(after.attempts(&key(1)), case.observed.ledger.as_ref().unwrap().attempts(&key(1)));
+    assert_eq!(after.lookup.unwrap().answer.unwrap().number, 2);
+}
+
+/// The spec names a branch, and its next lookup is open.
+fn looking_up_again(case: Case) -> Case {
+    let branch = Case::branch();
+    let DigestSource::LookedUp(of) = branch.project.origin() else { panic!("a branch needs a lookup") };
+    let answer = Answer { number: 1, source: SourceFact { digest: commit(1), ..SourceFact::default() } };
+    let lookup = Lookup { of, number: 2, answer: Some(answer), ..Lookup::default() };
+    let case = Case { project: branch.project, ..case };
+    case.ledger(|ledger| ledger.lookup = Some(lookup))
 }
