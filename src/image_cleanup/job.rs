@@ -93,7 +93,7 @@ pub fn create(
 pub fn order(project: &Project, platform: &Platform, record: &Record) -> Option<CleanupOrder> {
     let repository = platform.outside(project)?;
     let key = record.facts.key.clone()?;
-    let (named, digest) = record.image.as_ref()?.reference.split_once('@')?;
+    let (named, digest) = record.named_image()?.reference.split_once('@')?;
     (named == repository).then(|| CleanupOrder {
         repository: repository.to_owned(),
         insecure: platform.is_insecure(repository),

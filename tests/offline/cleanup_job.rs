@@ -51,6 +51,9 @@ fn only_images_that_a_build_pushed_to_the_current_repository_are_deleted() {
     let named = project(&json!({ "repository": "r.example/you/shop" }));
     let of = |project: &Project, record: &Record| job::order(project, &platform(), record);
     assert!(of(&named, &record("r.example/you/shop", Some(&key))).is_some());
+    let kept = record("r.example/you/shop", Some(&key));
+    let lost = Record { lost: kept.image.clone(), image: None, ..kept };
+    assert!(of(&named, &lost).is_some(), "a part of a lost image may be left");
     assert_eq!(of(&named, &record("r.example/you/shop", None)), None, "a prebuilt image");
     assert_eq!(of(&named, &record("r.example/you/earlier", Some(&key))), None);
     let own = project(&json!({ "repository": "localhost:30050/tenant/shop" }));

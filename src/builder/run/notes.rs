@@ -31,8 +31,8 @@ impl Build {
         notes
     }
 
-    /// The labels of the image, after the OCI image specification. `created` makes each build a different image. A key
-    /// is built once, so nothing relies on equal digests.
+    /// The labels of the image, after the OCI image specification. `created` makes each build a different image. A key is
+    /// built once, or again if its image is lost, so nothing relies on equal digests.
     pub(super) fn labels(&self, digest: &str, created: Timestamp) -> Vec<(&'static str, String)> {
         let mut labels = vec![
             ("org.opencontainers.image.revision", revision(digest).to_owned()),
