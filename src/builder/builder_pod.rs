@@ -64,7 +64,8 @@ async fn serve(directory: &Path, log: &Log) -> Result<End, String> {
             end.map_err(|error| format!("cannot use the key: {error}"))
         }
         why = daemon(&settled, &state, log) => Err(why),
-        () = termination::requested() => Ok(End::Done),
+        // Not a success: Kubernetes would forget why it ended the pod.
+        () = termination::requested() => Err("the pod was ended before its build".to_owned()),
     }
 }
 

@@ -24,6 +24,9 @@ const PLACE: SignedDuration = SignedDuration::from_mins(1);
 /// Reason of a build that was terminated before its own time was over, because it had waited too long for its node.
 const CANCELLED: &str = "Cancelled";
 
+/// Reason of a build whose builder pod went away.
+const BUILDER_LOST: &str = "BuilderLost";
+
 /// The Job of the builder pod of a build, and its pods.
 pub type Builder = (Arc<Job>, Vec<Arc<Pod>>);
 
@@ -33,6 +36,14 @@ pub fn job(job: &Job, pods: &[Arc<Pod>], builder: Option<&Builder>) -> Option<Bu
     let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).filter(|pod| belongs(pod, job)).collect();
     let status = job.status.as_ref();
     let state = state(job, &pods);
+    // The build pod only knows that its builder pod is gone.
+    let waits_for_builder = match &state {
+        JobState::Running => true,
+        JobState::Failed(failed) => failed.reason == BUILDER_LOST,
+        _ => false,
+    };
+    let full = builder.filter(|_| waits_for_builder).and_then(trouble::full_builder);
+    let state = full.map_or(state, JobState::Lost);
     let runs = state == JobState::Running;
     let closes = matches!(state, JobState::Built(_) | JobState::Failed(_)) && self::finished(job).is_none();
     let finished = ended_at(job, &pods, &state);

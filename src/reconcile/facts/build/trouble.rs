@@ -54,6 +54,12 @@ pub(super) fn of_builder((job, pods): &Builder) -> Option<(Trouble, Timestamp)> 
     Some((Trouble { message, ..why }, newest(&pods).unwrap_or(started)))
 }
 
+/// The builder pod used more disk than it may, so the kubelet ended it, and its build cannot succeed.
+pub(super) fn full_builder((_, pods): &Builder) -> Option<Trouble> {
+    let pods: Vec<&Pod> = pods.iter().map(AsRef::as_ref).collect();
+    evicted(&pods).filter(|why| why.reason == Reason::OutOfDisk.name())
+}
+
 /// Why the build ended without a report.
 pub(super) fn of_ended(
     job: &Job,
