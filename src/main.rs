@@ -137,13 +137,14 @@ async fn tidy(arguments: gc::Arguments) -> Result<(), Box<dyn std::error::Error>
     let registry = gc::registry::Registry::new(&registry, token)?;
     let client = kube::Client::try_default().await?;
     let inventory = Inventory::new(client.clone(), namespace.clone());
+    let swept = gc::sweep(&registry, &inventory, namespace.as_deref()).await?;
+    let gc::Swept { repositories, deleted, spared, failed } = swept;
+    tracing::info!(repositories, deleted, spared, failed, "sweep finished");
+    // Afterwards, so that no fault of it keeps the registry from being swept.
     if let Some((place, host)) = lost_images.zip(pull_registry) {
         let list = gc::lost_images(&registry, &inventory, &host).await?;
         publish(client, &place, &list).await?;
     }
-    let swept = gc::sweep(&registry, &inventory, namespace.as_deref()).await?;
-    let gc::Swept { repositories, deleted, spared, failed } = swept;
-    tracing::info!(repositories, deleted, spared, failed, "sweep finished");
     Ok(())
 }
 

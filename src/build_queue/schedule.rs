@@ -23,7 +23,7 @@ pub struct Limits {
     pub polls: Option<usize>,
 }
 
-/// The Jobs to release now. Polls come after all other builds. The namespace with the fewest running builds comes
+/// The Jobs to release now. Polls, and before them builds of images that no pod needs yet, come after all other builds. The namespace with the fewest running builds comes
 /// first; among equals, the one whose last build started longest ago; within it, the oldest Job. Limits hold, and no
 /// Job is released that `may_start` denies.
 pub fn jobs_to_start(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
@@ -34,14 +34,7 @@ pub fn jobs_to_start(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job)
         let builds = |job: &Job| running.get(&namespace(job)).copied().unwrap_or(0);
         let order = |job: &Job| {
             let served = served.get(&namespace(job)).copied();
-            (
-                names::is_poll(job),
-                builds(job),
-                served,
-                job.creation_timestamp(),
-                namespace(job),
-                job.name_any(),
-            )
+            (rank(job), builds(job), served, job.creation_timestamp(), namespace(job), job.name_any())
         };
         let open = queued.iter().enumerate().filter(|(_, job)| builds(job) < limits.namespace);
         let Some((at, _)) = open.min_by_key(|(_, job)| order(job)) else { break };
@@ -61,25 +54,25 @@ pub fn queue_order(
     may_start: impl Fn(&Job) -> bool,
 ) -> Vec<(String, String)> {
     let (running, served) = (running(jobs), served(jobs));
-    let mut queues: BTreeMap<String, BTreeSet<(bool, Option<Time>, String)>> = BTreeMap::new();
+    let mut queues: BTreeMap<String, BTreeSet<(u8, Option<Time>, String)>> = BTreeMap::new();
     for job in waiting(jobs).filter(|job| may_start(job)) {
-        let age = (names::is_poll(job), job.creation_timestamp(), job.name_any());
+        let age = (rank(job), job.creation_timestamp(), job.name_any());
         queues.entry(namespace(job)).or_default().insert(age);
     }
-    let rank = |builds: usize, served: Option<Served>, queue: &BTreeSet<_>, namespace: &String| {
-        let (polls, age, name): (bool, Option<Time>, String) = queue.first().cloned()?;
-        Some((builds >= limits.namespace, polls, builds, served, age, namespace.clone(), name))
+    let place = |builds: usize, served: Option<Served>, queue: &BTreeSet<_>, namespace: &String| {
+        let (rank, age, name): (u8, Option<Time>, String) = queue.first().cloned()?;
+        Some((builds >= limits.namespace, rank, builds, served, age, namespace.clone(), name))
     };
     let first = queues.iter().filter_map(|(namespace, queue)| {
         let builds = running.get(namespace).copied().unwrap_or(0);
-        rank(builds, served.get(namespace).copied(), queue, namespace)
+        place(builds, served.get(namespace).copied(), queue, namespace)
     });
     let mut heads: BTreeSet<_> = first.collect();
     let mut order = vec![];
     while let Some((_, _, builds, _, _, namespace, name)) = heads.pop_first() {
         if let Some(queue) = queues.get_mut(&namespace) {
             queue.pop_first();
-            heads.extend(rank(builds + 1, Some(Served::Now(order.len())), queue, &namespace));
+            heads.extend(place(builds + 1, Some(Served::Now(order.len())), queue, &namespace));
         }
         order.push((namespace, name));
     }
@@ -99,6 +92,11 @@ pub fn has_slot(
     }
     running.get(in_namespace).copied().unwrap_or(0) < limits.namespace
         && total(&running, limits) < limits.cluster
+}
+
+/// What people wait for comes first, then images that no pod needs yet, then polls.
+fn rank(job: &Job) -> u8 {
+    if names::is_poll(job) { 2 } else { u8::from(names::is_ahead(job)) }
 }
 
 /// Jobs that build. Cleanups do not count against their limits.

@@ -194,7 +194,7 @@ fn order(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> 
         settings: project.settings.clone(),
         insecure: platform.is_insecure(&repository),
         cleans: project.cleans,
-        rebuilds: request.reason == names::IMAGE_LOST,
+        rebuilds: [names::IMAGE_LOST, names::REBUILT_AHEAD].contains(&request.reason),
         repository,
         mirror: platform.mirror.clone(),
         public_source: platform.public_sources,

@@ -65,6 +65,8 @@ pub const INIT_OF: &str = "doce.dev/init-of";
 pub const POLLED: &str = "Polled";
 /// Build reason of a version whose image is gone from its registry.
 pub const IMAGE_LOST: &str = "ImageLost";
+/// The same while no pod needs the image.
+pub const REBUILT_AHEAD: &str = "RebuiltAhead";
 /// Name of the app's container.
 pub const APP: &str = "app";
 /// Name of the container port. The Service targets it by name, so a change of the number breaks no client.
@@ -135,7 +137,17 @@ pub fn is_build(job: &Job) -> bool {
 /// Whether a build was requested by a poll.
 #[must_use]
 pub fn is_poll(job: &Job) -> bool {
-    job.annotations().get(BUILD_REASON).is_some_and(|reason| reason == POLLED)
+    has_reason(job, POLLED)
+}
+
+/// Whether the build of this Job can wait for all others: no pod needs its image yet.
+#[must_use]
+pub fn is_ahead(job: &Job) -> bool {
+    has_reason(job, REBUILT_AHEAD)
+}
+
+fn has_reason(job: &Job, reason: &str) -> bool {
+    job.annotations().get(BUILD_REASON).is_some_and(|there| there == reason)
 }
 
 /// What a Job builds, as the text of its annotation.

@@ -1,10 +1,15 @@
 //! Which images of records the embedded registry does not have.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::references::References;
 use super::registry::{Error, Registry};
 use crate::protocol::lost_list::{LostList, MOST};
+
+/// Most images of one namespace in a list.
+const OF_NAMESPACE: usize = 200;
 
 /// Looks for every image that a record names in this registry. `host` is how records name it. An image about which the registry
 /// does not answer clearly is not lost.
@@ -15,16 +20,23 @@ pub(super) async fn find(
     seen: Timestamp,
 ) -> Result<LostList, Error> {
     let mut list = LostList { seen, ..LostList::default() };
+    let mut listed: BTreeMap<String, usize> = BTreeMap::new();
     for image in references.images() {
         if list.images.len() >= MOST {
             break;
         }
         let Some((repository, digest)) = of_host(image, host) else { continue };
+        let namespace = repository.split('/').next().unwrap_or_default().to_owned();
+        let of_namespace = listed.entry(namespace).or_insert(0);
+        if *of_namespace >= OF_NAMESPACE {
+            continue; // Names of one tenant must not fill the list.
+        }
         match registry.digest(repository, digest).await {
             Ok(Some(_)) => {}
             Ok(None) => {
                 tracing::warn!(image, "the registry does not have the image of a record");
                 list.images.insert(image.to_owned());
+                *of_namespace += 1;
             }
             Err(Error::Answer { what, why }) => tracing::warn!(what, why, "cannot look for an image"),
             Err(error) => return Err(error),

@@ -26,7 +26,7 @@ use crate::project::Project;
 use crate::version::{revision, short};
 
 use super::observed::{BuildJob, Child, JobState, Observed, RefusalReason};
-use super::target::{Target, newest_live, previous, target};
+use super::target::{Target, newest_live, previous, rebuildable, target};
 
 pub use events::{happenings, rejected_cleanups};
 pub use headline::{Headline, headline};
@@ -65,7 +65,7 @@ pub fn summarize(
         phase: Some(phase::phase(headline.reason, headline.stalled)),
         desired_version: view.target.desired.as_deref().map(short),
         version: serving.as_deref().map(short),
-        previous_version: previous(ledger, observed, view.target.in_place.as_deref()).as_deref().map(short),
+        previous_version: offered(&view).as_deref().map(short),
         ready_since: ready.map(|ready| ready.last_transition_time.clone()),
         image: record.and_then(Record::named_image).map(|image| image.reference.clone()),
         node_port: port,
@@ -95,6 +95,13 @@ fn serving(view: &View<'_>) -> Option<String> {
             || view.observed.rollout.as_ref().is_some_and(|rollout| rollout.available)
     };
     in_place.filter(proven).or_else(|| newest_live(view.ledger))
+}
+
+/// The version that a rollback gets, if need be after a build.
+fn offered(view: &View<'_>) -> Option<String> {
+    let version = previous(view.ledger, view.observed, view.target.in_place.as_deref())?;
+    let record = view.observed.records.get(&version)?;
+    (record.image.is_some() || rebuildable(view.project, view.observed, record)).then_some(version)
 }
 
 fn updates(view: &View<'_>, headline: &Headline) -> Vec<ConditionUpdate> {

@@ -186,7 +186,21 @@ pub fn rebuildable(project: &Project, observed: &Observed, record: &Record) -> b
         DigestSource::ConfigMap(_) => observed.config_map == ConfigMap::Digest(digest.clone()),
         DigestSource::Fixed(_) | DigestSource::LookedUp(_) => true,
     };
-    record.lost.is_some() && !project.prebuilt() && content && record.facts.key.as_ref() == Some(&key())
+    let source = is_same_source(&record.facts.source.reference, &project.reference());
+    record.lost.is_some()
+        && !project.prebuilt()
+        && content
+        && source
+        && record.facts.key.as_ref() == Some(&key())
+}
+
+/// Whether both texts name a Git repository, or the same archive, artifact or ConfigMap. Records of the first release name none.
+fn is_same_source(recorded: &str, asked: &str) -> bool {
+    let is_git = |text: &str| {
+        text == "the default branch"
+            || ["branch ", "tag ", "commit "].iter().any(|word| text.starts_with(word))
+    };
+    recorded.is_empty() || recorded == asked || is_git(recorded) && is_git(asked)
 }
 
 /// Whether no init command has to run before the pods of this version: it has none, or it succeeded. A version that was

@@ -136,7 +136,7 @@ async fn what_serves_is_built_again_before_a_pod_needs_it_once_the_sweep_misses_
     // The registry is empty: both images are lost, and the pod runs.
     Upstream::start().await.look(&world).await;
     let (job, _) = world.running_build().await;
-    assert_eq!(job.annotations()["doce.dev/build-reason"], "ImageLost");
+    assert_eq!(job.annotations()["doce.dev/build-reason"], "RebuiltAhead");
     let noted = |object: Option<&ProjectDeployment>| {
         object.is_some_and(|object| message(object, "Ready").contains("It is being built again"))
     };

@@ -29,32 +29,36 @@ pub(super) fn is_needed(situation: &Situation<'_>, of: &BuildTarget, attempt: u3
 /// target, if it has no image and the spec still describes how to build it.
 fn to_build<'a>(situation: &'a Situation<'_>) -> impl Iterator<Item = (&'a String, &'a Record)> {
     let from_spec = situation.target.from_spec.as_ref().and_then(|from_spec| from_spec.key.as_ref());
-    let in_place = situation.target.in_place.as_deref();
     // While another version is on trial, the operator may return to the one that was live last.
     let live = last_live(situation.ledger, |version| situation.built(version));
-    let lost = [in_place, live].into_iter().flatten();
-    let lost =
-        lost.filter(|version| situation.rebuildable(version) && !costs_an_interruption(situation, version));
+    let serving = [situation.target.in_place.as_deref(), live].into_iter().flatten();
+    let serving = serving.filter(|version| situation.rebuildable(version));
     let record = |version: &str| situation.observed.records.get(version);
-    let wanted = lost.chain(situation.target.version.as_deref()).filter_map(record);
+    let wanted = serving.chain(situation.target.version.as_deref()).filter_map(record);
     wanted.filter(|record| record.image.is_none()).filter_map(move |record| {
-        let key = record.facts.key.as_ref()?;
-        let described = from_spec == Some(key) || situation.rebuildable(&record.facts.version);
-        let waits = costs_an_interruption(situation, &record.facts.version);
-        (described && !waits).then_some((key, record))
+        let (key, version) = (record.facts.key.as_ref()?, record.facts.version.as_str());
+        let due = if record.lost.is_some() {
+            situation.rebuildable(version) && !costs_an_interruption(situation, version)
+        } else {
+            from_spec == Some(key)
+        };
+        due.then_some((key, record))
     })
 }
 
-/// A rebuilt image has another digest, so its pods replace the old ones. If these run well and end first, nothing answers in
-/// between: then the image is built again only when a pod needs it.
+/// A rebuilt image has another digest, so its pods replace the old ones. If these run and end first, nothing answers in between:
+/// then the image is built again only when a pod needs it.
 fn costs_an_interruption(situation: &Situation<'_>, version: &str) -> bool {
     let replaces = situation.project.rollout.strategy == Takeover::Replace;
-    let runs = situation
-        .observed
-        .rollout
-        .as_ref()
-        .is_some_and(|rollout| rollout.version.as_deref() == Some(version) && rollout.available);
-    replaces && runs
+    replaces && situation.target.in_place.as_deref() == Some(version) && !needs_image(situation)
+}
+
+/// A pod waits for a lost image, or a version that is to run does.
+fn needs_image(situation: &Situation<'_>) -> bool {
+    let rollout = situation.observed.rollout.as_ref();
+    let target = situation.target.version.as_deref();
+    rollout.is_none_or(|rollout| rollout.missing_image.is_some())
+        || target != situation.target.in_place.as_deref()
 }
 
 /// A build that is no longer needed, was cancelled, did not run in its time, or is queued while the project is stopped.
@@ -94,7 +98,9 @@ fn is_due(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> b
         attempts.fault.as_ref().is_some_and(|fault| fault.left(observed.retry_base, observed.now) > 0);
     let there = observed.jobs.iter().any(|job| job.of == *of && job.attempt == attempts.attempt);
     // A lost image does not take a second place of the project.
-    let busy = || observed.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending);
+    let waits = |job: &BuildJob| job.state == JobState::Queued && job.reason == names::POLLED;
+    let works = |job: &BuildJob| job.state.is_active() && !waits(job) || job.state == JobState::Ending;
+    let busy = || observed.jobs.iter().any(works);
     attempts.failed.is_none() && !paused && !there && (attempts.lost.is_none() || !busy())
 }
 
@@ -109,7 +115,8 @@ fn reason(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> &
     let polls = || situation.ledger.lookup.as_ref().is_some_and(Lookup::polls);
     match of {
         BuildTarget::Lookup(_) if polls() => names::POLLED,
-        _ if attempts.lost.is_some() => names::IMAGE_LOST,
+        _ if attempts.lost.is_some() && needs_image(situation) => names::IMAGE_LOST,
+        _ if attempts.lost.is_some() => names::REBUILT_AHEAD,
         _ if attempts.attempt > 0 => "Retried",
         _ if situation.observed.records.values().all(|record| record.image.is_none()) => "FirstBuild",
         BuildTarget::Key(_) if from_spec.is_some_and(|from_spec| same_source(&from_spec.source.digest)) => {

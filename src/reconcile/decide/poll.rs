@@ -1,11 +1,12 @@
 //! Polling a source (`interval`): when a poll is due, and what takes precedence over it.
 
+use crate::desired::names;
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::{Trigger, TriggerKind};
 use crate::project::{DigestSource, Project};
 use crate::version::build_key;
 
-use super::super::observed::{JobState, Observed};
+use super::super::observed::{BuildJob, JobState, Observed};
 use super::super::target::target;
 use super::{Situation, Step};
 
@@ -22,7 +23,10 @@ pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let ledger = observed.ledger.as_ref()?;
     let lookup = ledger.lookup.as_ref().filter(|lookup| lookup.of == of)?;
     let answer = lookup.answer.as_ref().filter(|answer| answer.number >= lookup.number)?;
-    if observed.jobs.iter().any(|job| job.state.is_active() || job.state == JobState::Ending) {
+    // A build that can wait for all others does not stop the polls meanwhile.
+    let waits = |job: &BuildJob| job.state == JobState::Queued && job.reason == names::REBUILT_AHEAD;
+    let works = |job: &BuildJob| job.state.is_active() && !waits(job) || job.state == JobState::Ending;
+    if observed.jobs.iter().any(works) {
         return None;
     }
     let key = build_key(&answer.source.digest, &project.settings);

@@ -2,7 +2,7 @@
 //! handled; its outcome says what to type instead.
 
 use crate::crd::annotations::{RequestKind, argument};
-use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup};
+use crate::memory::ledger::{Answer, Attempts, Failure, Hold, Ledger, Lookup, Replaced};
 use crate::memory::record::TriggerKind;
 use crate::version::{short, text_digest};
 
@@ -127,8 +127,11 @@ fn lifted(situation: &Situation<'_>, mut ledger: Ledger, version: &str, value: &
         return Some(ledger);
     }
     if let Some(key) = key.filter(|_| is_back) {
-        // A person says that the image is there again. New pods will tell.
-        ledger.builds.insert(key, Attempts { lost: None, ..build.again() });
+        // A person says that the image is there again. New pods and the next look of the sweep will tell.
+        let seen = build.lost.as_ref().and_then(|lost| situation.observed.listed_lost.get(lost));
+        let count = build.replaced.map_or(0, |replaced| replaced.count);
+        let replaced = seen.map(|at| Replaced { count, at: *at }).or(build.replaced);
+        ledger.builds.insert(key, Attempts { lost: None, replaced, ..build.again() });
     }
     (situation.failed(version) || is_back).then(|| {
         let in_place = situation.target.in_place.as_deref() == Some(version);

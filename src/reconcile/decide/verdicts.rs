@@ -2,7 +2,7 @@
 
 use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::MAX_MESSAGE;
-use crate::memory::ledger::{Answer, Attempts, Failure, Fault, Ledger, Outside};
+use crate::memory::ledger::{Answer, Attempts, Failure, Fault, Ledger, Lookup, Outside};
 use crate::memory::record::{ImageFact, SourceFact};
 use crate::protocol::report::Failed;
 use crate::text::bounded;
@@ -65,8 +65,10 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
             if let Some(key) = &failed.key {
                 let before = ledger.attempts(key);
                 let verdict = failed.is_verdict() && !before.cancelled; // A newer report of the same failure.
-                let is_lost = before.lost.is_some(); // The builds of the key itself have their own backoff.
-                if is_lost {
+                // The builds of a lost image have their own backoff, and a poll that found no builder pod tried nothing.
+                let polls = situation.ledger.lookup.as_ref().is_some_and(Lookup::polls);
+                let no_builder = polls && failed.reason == "BuilderUnavailable";
+                if before.lost.is_some() || no_builder {
                     return situation.note(ledger);
                 }
                 if verdict || before.failed.is_none() {

@@ -13,7 +13,7 @@ use crate::desired::names;
 use crate::memory::ledger::{Attempts, Ledger};
 use crate::memory::record::Record;
 use crate::protocol::build_target::BuildTarget;
-use crate::protocol::report::{EXIT_VERDICT, LAST_WORDS_SECONDS, Report};
+use crate::protocol::report::{EXIT_VERDICT, Failed, LAST_WORDS_SECONDS, Report};
 use crate::version::identity;
 
 mod trouble;
@@ -37,13 +37,12 @@ pub fn job(job: &Job, pods: &[Arc<Pod>], builder: Option<&Builder>) -> Option<Bu
     let status = job.status.as_ref();
     let state = state(job, &pods);
     // The build pod only knows that its builder pod is gone.
-    let waits_for_builder = match &state {
-        JobState::Running => true,
-        JobState::Failed(failed) => failed.reason == BUILDER_LOST,
-        _ => false,
+    let state = match (state, builder.and_then(trouble::full_builder)) {
+        (JobState::Failed(failed), Some(full)) if failed.reason == BUILDER_LOST => {
+            JobState::Failed(Failed { reason: full.reason, message: full.message, ..failed })
+        }
+        (state, _) => state,
     };
-    let full = builder.filter(|_| waits_for_builder).and_then(trouble::full_builder);
-    let state = full.map_or(state, JobState::Lost);
     let runs = state == JobState::Running;
     let closes = matches!(state, JobState::Built(_) | JobState::Failed(_)) && self::finished(job).is_none();
     let finished = ended_at(job, &pods, &state);

@@ -68,7 +68,8 @@ pub(super) fn only_an_unhealthy_trial_is_judged(write: &Write<'_>, watch: &mut W
             return Err(format!("{version} gets a verdict from pods that are about to be replaced"));
         }
         let recently = watch.ill.get(version).is_some_and(|clock| clock + 60 >= write.after.clock);
-        if !recently {
+        // An event may have made it ill just now.
+        if !recently && write.before.nature.is_good(version) && !write.before.lacks_image(version) {
             return Err(format!("{version} gets a verdict but was healthy"));
         }
     }

@@ -222,7 +222,8 @@ fn what_the_sweep_misses_is_noted_for_every_version_and_built_only_if_it_serves(
     case.observed.listed_lost.insert(image(1), at(-5));
     let after = case.remembers();
     let case = seen_again(case.ledger(|ledger| *ledger = after));
-    assert!(matches!(case.step(), Some(Step::CreateBuildJob { attempt: 1, .. })), "{:?}", case.step());
+    let Some(Step::CreateBuildJob { attempt: 1, reason, .. }) = case.step() else { panic!("no build") };
+    assert_eq!(reason, "RebuiltAhead", "no pod needs it yet");
 }
 
 #[test]
@@ -294,4 +295,14 @@ fn looking_up_again(case: Case) -> Case {
     let lookup = Lookup { of, number: 2, answer: Some(answer), ..Lookup::default() };
     let case = Case { project: branch.project, ..case };
     case.ledger(|ledger| ledger.lookup = Some(lookup))
+}
+
+#[test]
+fn another_source_does_not_describe_a_lost_image() {
+    let mut case = lost(missing(Case::serving(1), 1), 1);
+    let record = case.observed.records.get_mut(&v(1)).unwrap();
+    record.facts.source.reference = "archive https://files.test/shop.tar.gz".to_owned();
+    case.project.pin = Some(v(1));
+    assert_eq!(case.step(), None);
+    assert_eq!(condition(&case, "Stalled").1, "ImageLost");
 }
