@@ -51,9 +51,10 @@ impl BuildStarter {
     ) -> Result<(), Error> {
         let has_slot = |job: &Job| {
             let caches = cluster.caches();
-            let cleaned = plan::under_way(&owned(cluster), Timestamp::now());
+            let jobs = owned(cluster);
+            let cleaned = plan::under_way(&jobs, Timestamp::now());
             let may_start = |job: &Job| plan::lets_build(&cleaned, job);
-            let places = places(cluster, limits);
+            let places = places(cluster, jobs, limits);
             let (jobs, limits) = places.of(job);
             caches.jobs.synced()
                 && may_start(job)
@@ -87,7 +88,7 @@ impl BuildStarter {
                     && !self.was_just_rejected(job)
             };
             let start = |(jobs, limits): &(Vec<_>, _)| schedule::jobs_to_start(jobs, *limits, may_start);
-            let next: Vec<_> = places(cluster, limits).each().flat_map(start).collect();
+            let next: Vec<_> = places(cluster, owned(cluster), limits).each().flat_map(start).collect();
             for job in next {
                 tried.insert(job.uid().unwrap_or_default());
                 match cluster.release_job(&job).await {
@@ -174,13 +175,13 @@ pub fn owned(cluster: &Cluster) -> Vec<Arc<Job>> {
     super::owned(caches.jobs.all(), |namespace, uid| caches.projects.has_in(namespace, uid))
 }
 
-/// The Jobs of existing projects, by the places that they take.
-pub(super) fn places(cluster: &Cluster, limits: Limits) -> Places {
+/// These Jobs by the places that they take.
+pub(super) fn places(cluster: &Cluster, jobs: Vec<Arc<Job>>, limits: Limits) -> Places {
     let builders = cluster.caches().builder_jobs.all();
     let built: HashSet<String> =
         builders.into_iter().filter(|builder| !builder.ended).map(|builder| builder.build_uid).collect();
     let has_builder = |job: &Job| job.metadata.uid.as_ref().is_some_and(|uid| built.contains(uid));
-    Places::new(owned(cluster), limits, |job| has_builder(job) || asks(cluster, job))
+    Places::new(jobs, limits, |job| has_builder(job) || asks(cluster, job))
 }
 
 /// A pod of this poll is ready, which says that it needs a builder pod.

@@ -34,10 +34,11 @@ impl Positions {
         {
             return Some(*position);
         }
-        let cleaned = plan::under_way(&owned(cluster), Timestamp::now());
+        let jobs = owned(cluster);
+        let cleaned = plan::under_way(&jobs, Timestamp::now());
         let may_start = |job: &Job| plan::lets_build(&cleaned, job);
         let order = |(jobs, limits): &(Vec<_>, _)| schedule::queue_order(jobs, *limits, may_start);
-        let places = places(cluster, limits);
+        let places = places(cluster, jobs, limits);
         let positions: HashMap<_, _> =
             places.each().flat_map(|queue| order(queue).into_iter().zip(1..)).collect();
         let position = positions.get(&key).copied();

@@ -23,8 +23,8 @@ pub struct Limits {
     pub polls: Option<usize>,
 }
 
-/// The Jobs to release now. Polls, and before them builds of images that no pod needs yet, come after all other builds. The namespace with the fewest running builds comes
-/// first; among equals, the one whose last build started longest ago; within it, the oldest Job. Limits hold, and no
+/// The Jobs to release now. Polls, and before them builds of images that no pod needs yet, come after all other builds.
+/// The namespace with the fewest running builds comes first; among equals, the one whose last build started longest ago; within it, the oldest Job. Limits hold, and no
 /// Job is released that `may_start` denies.
 pub fn jobs_to_start(jobs: &[Arc<Job>], limits: Limits, may_start: impl Fn(&Job) -> bool) -> Vec<Arc<Job>> {
     let (mut running, mut served) = (running(jobs), served(jobs));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-/// Most images in one list: a ConfigMap holds 1 MiB. The next list has the rest, because what is built again leaves it.
+/// Most images in one list: a ConfigMap holds 1 MiB. What is built again leaves it.
 pub const MOST: usize = 2000;
 
 /// Keys of the ConfigMap.

@@ -133,6 +133,13 @@ pub struct BuildJob {
 }
 
 impl BuildJob {
+    /// Another build of the project has to wait for it. One that is queued for reason `but` can wait itself.
+    #[must_use]
+    pub fn is_in_the_way(&self, but: &str) -> bool {
+        let can_wait = self.state == JobState::Queued && self.reason == but;
+        self.state.is_active() && !can_wait || self.state == JobState::Ending
+    }
+
     /// Its report, if it ended with an image.
     #[must_use]
     pub fn report(&self) -> Option<&report::Built> {

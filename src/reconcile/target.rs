@@ -180,18 +180,17 @@ pub fn forbidden(observed: &Observed, version: &str) -> Option<&'static str> {
 /// settings, the result would be another version.
 #[must_use]
 pub fn rebuildable(project: &Project, observed: &Observed, record: &Record) -> bool {
-    let digest = &record.facts.source.digest;
-    let key = || version::build_key(digest, &project.settings);
+    if record.lost.is_none() || project.prebuilt() {
+        return false;
+    }
+    let source = &record.facts.source;
     let content = match project.origin() {
-        DigestSource::ConfigMap(_) => observed.config_map == ConfigMap::Digest(digest.clone()),
+        DigestSource::ConfigMap(_) => observed.config_map == ConfigMap::Digest(source.digest.clone()),
         DigestSource::Fixed(_) | DigestSource::LookedUp(_) => true,
     };
-    let source = is_same_source(&record.facts.source.reference, &project.reference());
-    record.lost.is_some()
-        && !project.prebuilt()
-        && content
-        && source
-        && record.facts.key.as_ref() == Some(&key())
+    content
+        && is_same_source(&source.reference, &project.reference())
+        && record.facts.key == Some(version::build_key(&source.digest, &project.settings))
 }
 
 /// Whether both texts name a Git repository, or the same archive, artifact or ConfigMap. Records of the first release name none.

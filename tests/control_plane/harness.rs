@@ -205,6 +205,13 @@ pub(crate) fn branch(name: &str) -> Value {
     })
 }
 
+/// The same spec with pods whose status the test writes, and a distant deadline.
+pub(crate) fn by_hand(spec: Value) -> Value {
+    let mut spec = behaving(spec, "manual");
+    spec["rollout"]["deadlineSeconds"] = json!(600);
+    spec
+}
+
 /// The same spec with an environment variable that tells kwok how the pods behave: `crash`, `never-ready` and so on. A
 /// crashing version fails long before its deadline, so it gets a long one. The others get a short one.
 pub(crate) fn behaving(mut spec: Value, how: &str) -> Value {

@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::harness::reading::{message, state_of, version_of};
-use crate::harness::{Operator, World, behaving, prebuilt};
+use crate::harness::{Operator, World, behaving, by_hand, prebuilt};
 
 impl World {
     /// Waits for the pod of this version of a project.
@@ -36,7 +36,7 @@ impl World {
 impl World {
     /// Applies a version whose pod status the test writes. Returns its pod and its name.
     async fn trial_by_hand(&self, name: &str, before: &str) -> (String, String) {
-        self.apply(name, by_hand(2)).await;
+        self.apply(name, by_hand(prebuilt(2))).await;
         let desired = |object: Option<&ProjectDeployment>| {
             object
                 .and_then(|object| object.status.as_ref()?.desired_version.clone())
@@ -65,13 +65,6 @@ impl World {
         let event: Event = serde_json::from_value(event).unwrap();
         self.api::<Event>().create(&kube::api::PostParams::default(), &event).await.unwrap();
     }
-}
-
-/// A spec whose pod status the test writes, with a distant deadline.
-fn by_hand(n: u8) -> Value {
-    let mut spec = behaving(prebuilt(n), "manual");
-    spec["rollout"]["deadlineSeconds"] = json!(600);
-    spec
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +100,7 @@ async fn temporary_pod_errors_are_reported_at_once_and_judged_at_the_deadline() 
         ("memory", loops, Some(ended(137, "OOMKilled")), "exit code 137 (OOMKilled)"),
     ] {
         let first = world.serve(name, prebuilt(1)).await;
-        world.apply(name, by_hand(2)).await;
+        world.apply(name, by_hand(prebuilt(2))).await;
         let desired = |object: Option<&ProjectDeployment>| {
             object
                 .and_then(|object| object.status.as_ref()?.desired_version.clone())

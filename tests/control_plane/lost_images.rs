@@ -5,11 +5,11 @@ use doce_operator::protocol::report::Stage;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::builds::{Built, failed};
 use crate::harness::reading::message;
-use crate::harness::{Operator, Options, World, behaving, commit, is};
+use crate::harness::{Operator, Options, World, by_hand, commit, is};
 use crate::sweep::Upstream;
 
 /// Says how kwok treats a pod. Without it, these pods wait.
@@ -18,7 +18,7 @@ const HOW: &str = "test.doce.dev/pod";
 impl World {
     /// Serves a built project whose pods start as the test says. Returns its version and its image.
     async fn serve_built(&self, name: &str, n: u8) -> (String, String) {
-        self.apply(name, by_hand(n)).await;
+        self.apply(name, by_hand(commit(n))).await;
         self.finish_build(Built::default()).await;
         let has_image = |object: Option<&Deployment>| image_of(object).is_some();
         let deployment = self.until(name, "a Deployment", has_image).await;
@@ -60,13 +60,6 @@ impl World {
     }
 }
 
-/// A commit whose pods start when the test says so.
-fn by_hand(n: u8) -> Value {
-    let mut spec = behaving(commit(n), "manual");
-    spec["rollout"]["deadlineSeconds"] = json!(600);
-    spec
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn an_image_that_is_gone_is_built_again_and_its_pods_get_the_new_one() {
@@ -97,7 +90,7 @@ async fn what_serves_is_built_again_while_the_newest_commit_does_not_build() {
     let world = World::new("lost-old").await;
     let _operator = Operator::start(&world).await;
     let (version, image) = world.serve_built("shop", 1).await;
-    world.apply("shop", by_hand(2)).await;
+    world.apply("shop", by_hand(commit(2))).await;
     world.fail_build(failed(Stage::Build, "BuildFailed", "it does not compile")).await;
     world.until_ready("shop", "False", "BuildFailed").await;
     world.a_node_misses("shop", &image).await;
@@ -125,7 +118,7 @@ async fn what_serves_is_built_again_before_a_pod_needs_it_once_the_sweep_misses_
     let options = Options { hears_of_lost_images: true, ..Options::default() };
     let _operator = Operator::start_with(&world, options).await;
     let (first, image) = world.serve_built("shop", 1).await;
-    world.apply("shop", by_hand(2)).await;
+    world.apply("shop", by_hand(commit(2))).await;
     world.finish_build(Built::default()).await;
     let newer = |object: Option<&Deployment>| image_of(object).is_some_and(|there| there != image);
     let deployment = world.until("shop", "the Deployment has the new image", newer).await;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use doce_operator::crd::ProjectDeployment;
 use doce_operator::memory::ledger::Ledger;
 use doce_operator::memory::lost_images::set_apart;
-use doce_operator::memory::record::{ImageFact, Record};
+use doce_operator::memory::record::Record;
 use doce_operator::project::Project;
 use doce_operator::protocol::build_target::BuildTarget;
 use doce_operator::reconcile::observed::init::InitState;
@@ -220,13 +220,7 @@ impl Cluster {
 
     /// The same, and the image is not known to be gone.
     pub(crate) fn intact(&self, version: &str) -> bool {
-        let lost = |record: &Record, image: &ImageFact| {
-            let key = record.facts.key.as_ref();
-            let attempts = key.map(|key| self.memory().attempts(key)).unwrap_or_default();
-            attempts.lost.as_ref() == Some(&image.reference)
-        };
-        let image = |record: &Record| record.image.as_ref().is_some_and(|image| !lost(record, image));
-        self.records.get(version).is_some_and(image)
+        self.known_records().get(version).is_some_and(|record| record.image.is_some())
     }
 
     /// The registry does not have the recorded image of this version.

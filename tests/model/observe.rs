@@ -121,7 +121,7 @@ fn rollout(cluster: &Cluster) -> Option<Rollout> {
     })
 }
 
-/// The image that a pod of the version in place waits for in vain.
+/// The image that a pod of the version in place waits for, and that its registry does not have.
 fn missing_image(cluster: &Cluster, set: &super::cluster::Set) -> Option<MissingImage> {
     let version = cluster.in_place().filter(|version| cluster.lacks_image(version))?;
     let reference = cluster.records.get(version)?.image.as_ref()?.reference.clone();

@@ -32,9 +32,9 @@ fn to_build<'a>(situation: &'a Situation<'_>) -> impl Iterator<Item = (&'a Strin
     // While another version is on trial, the operator may return to the one that was live last.
     let live = last_live(situation.ledger, |version| situation.built(version));
     let serving = [situation.target.in_place.as_deref(), live].into_iter().flatten();
-    let serving = serving.filter(|version| situation.rebuildable(version));
     let record = |version: &str| situation.observed.records.get(version);
-    let wanted = serving.chain(situation.target.version.as_deref()).filter_map(record);
+    let lost = serving.filter_map(record).filter(|record| record.lost.is_some());
+    let wanted = lost.chain(situation.target.version.as_deref().and_then(record));
     wanted.filter(|record| record.image.is_none()).filter_map(move |record| {
         let (key, version) = (record.facts.key.as_ref()?, record.facts.version.as_str());
         let due = if record.lost.is_some() {
@@ -98,9 +98,7 @@ fn is_due(situation: &Situation<'_>, of: &BuildTarget, attempts: &Attempts) -> b
         attempts.fault.as_ref().is_some_and(|fault| fault.left(observed.retry_base, observed.now) > 0);
     let there = observed.jobs.iter().any(|job| job.of == *of && job.attempt == attempts.attempt);
     // A lost image does not take a second place of the project.
-    let waits = |job: &BuildJob| job.state == JobState::Queued && job.reason == names::POLLED;
-    let works = |job: &BuildJob| job.state.is_active() && !waits(job) || job.state == JobState::Ending;
-    let busy = || observed.jobs.iter().any(works);
+    let busy = || observed.jobs.iter().any(|job| job.is_in_the_way(names::POLLED));
     attempts.failed.is_none() && !paused && !there && (attempts.lost.is_none() || !busy())
 }
 

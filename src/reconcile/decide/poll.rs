@@ -6,7 +6,7 @@ use crate::memory::record::{Trigger, TriggerKind};
 use crate::project::{DigestSource, Project};
 use crate::version::build_key;
 
-use super::super::observed::{BuildJob, JobState, Observed};
+use super::super::observed::Observed;
 use super::super::target::target;
 use super::{Situation, Step};
 
@@ -24,9 +24,7 @@ pub fn left(project: &Project, observed: &Observed) -> Option<i64> {
     let lookup = ledger.lookup.as_ref().filter(|lookup| lookup.of == of)?;
     let answer = lookup.answer.as_ref().filter(|answer| answer.number >= lookup.number)?;
     // A build that can wait for all others does not stop the polls meanwhile.
-    let waits = |job: &BuildJob| job.state == JobState::Queued && job.reason == names::REBUILT_AHEAD;
-    let works = |job: &BuildJob| job.state.is_active() && !waits(job) || job.state == JobState::Ending;
-    if observed.jobs.iter().any(works) {
+    if observed.jobs.iter().any(|job| job.is_in_the_way(names::REBUILT_AHEAD)) {
         return None;
     }
     let key = build_key(&answer.source.digest, &project.settings);
