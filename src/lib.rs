@@ -42,6 +42,7 @@
 //! | [`crd`] | what a person writes and reads |
 //! | [`version`] | build keys and version hashes |
 //! | [`project`] | one object, parsed |
+//! | [`request`] | what a person asks for once, as the annotation that carries it |
 //! | [`platform`] | what the platform owner sets: registries, build pods, extra metadata of children |
 //! | [`memory`] | ledger and records, and their form as `ControllerRevision`s |
 //! | [`desired`] | shapes, names and drift of the children |
@@ -85,6 +86,7 @@ pub mod protocol;
 pub mod quantity;
 pub mod reconcile;
 pub mod registry_proxy;
+pub mod request;
 pub mod status_debounce;
 pub mod text;
 pub mod version;

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("crd", &["protocol::framework", "protocol::order::Strategy", "text"]),
     ("version", &["protocol::order"]),
+    ("request", &["crd::annotations"]),
     ("project", &["crd", "version", "protocol::order"]),
     (
         "platform",
