@@ -56,12 +56,13 @@
 //! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
 //! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
+//! | [`server`] | the HTTP API; a process of its own |
 //!
 //! # The rules
 //!
 //! * Imports go one way. `tests/offline/architecture.rs` has the table, and the list of modules without I/O: they have no
 //!   client and no clock, and give the same answer for the same input.
-//! * Only `cluster` writes. People write only the resource; the operator writes only children and status.
+//! * Only `cluster` writes; [`server`] writes with the rights of its callers. People write only the resource; the operator writes only children and status.
 //! * Nothing reads `status` to decide.
 //! * Kubernetes keeps the clocks: deadlines come from timestamps of objects.
 
@@ -87,6 +88,7 @@ pub mod quantity;
 pub mod reconcile;
 pub mod registry_proxy;
 pub mod request;
+pub mod server;
 pub mod status_debounce;
 pub mod text;
 pub mod version;

@@ -1,5 +1,5 @@
-//! The `doce-operator` binary: the operator, and the subcommands that run in build, cleanup, sweep and registry proxy
-//! pods.
+//! The `doce-operator` binary: the operator, the HTTP API, and the subcommands that run in build, cleanup, sweep and registry
+//! proxy pods.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ use doce_operator::platform::Platform;
 use doce_operator::probes;
 use doce_operator::reconcile::{Context, Shared};
 use doce_operator::registry_proxy;
+use doce_operator::server;
 use doce_operator::status_debounce::StatusDebounce;
 use doce_operator::text::with_causes;
 use tokio::sync::watch;
@@ -59,6 +60,8 @@ enum Command {
     /// Run the registry proxy: before the embedded registry, pass on what the token of a client allows; on a node, pass on
     /// reads. The chart runs it in both places.
     RegistryProxy(registry_proxy::Arguments),
+    /// Run the HTTP API. The chart runs it.
+    Server(server::Arguments),
     /// Delete the image that the environment variable `DOCE_CLEANUP` describes from a registry. Pods of cleanup Jobs
     /// run it.
     Cleanup,
@@ -105,6 +108,10 @@ async fn execute(command: Command) -> ExitCode {
             log();
             proxy(arguments).await
         }
+        Command::Server(arguments) => {
+            log();
+            serve(arguments).await
+        }
         Command::Run(config) => run(*config).await,
     };
     match done {
@@ -128,6 +135,12 @@ async fn proxy(arguments: registry_proxy::Arguments) -> Result<(), Box<dyn std::
         None => Some(TokenReviews::new(kube::Client::try_default().await?)),
     };
     Ok(registry_proxy::run(arguments, client, asked_to_end()).await?)
+}
+
+async fn serve(arguments: server::Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let config = kube::Config::infer().await?;
+    server::bind(arguments, config)?.serve(asked_to_end()).await;
+    Ok(())
 }
 
 async fn tidy(arguments: gc::Arguments) -> Result<(), Box<dyn std::error::Error>> {

@@ -42,6 +42,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: registry-proxy
 {{- end -}}
 
+{{/* Labels that select the pods of the HTTP API. */}}
+{{- define "doce.server.selector" -}}
+app.kubernetes.io/name: doce-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end -}}
+
 {{/* Labels that every object has in addition. */}}
 {{- define "doce.labels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

@@ -51,7 +51,8 @@ async fn install(client: Client) {
             "CustomResourceDefinition" => apply(&client, &object).await,
             "ClusterRole" => {
                 let aggregated = object.labels().keys().any(|label| label.contains("aggregate-to"));
-                let others = ["-sweep", "-registry"].iter().any(|end| object.name_any().ends_with(end));
+                let others =
+                    ["-sweep", "-registry", "-server"].iter().any(|end| object.name_any().ends_with(end));
                 if !aggregated && !others {
                     role = Some(object.name_any());
                 }

@@ -1,0 +1,148 @@
+//! Bodies of requests. Pure.
+
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::site::Site;
+
+/// Formats of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `application/json` or `application/merge-patch+json`.
+    Merge,
+    /// `application/apply-patch+yaml`.
+    Apply,
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn unsupported(allowed: &str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the Content-Type must be {allowed}"))
+}
+
+/// A patch and its format.
+pub(super) fn patch(headers: &HeaderMap, body: &[u8]) -> Result<(Format, Value), Problem> {
+    let (format, patch) = match media_type(headers).as_str() {
+        "application/merge-patch+json" | "application/json" => (Format::Merge, of_json(body)?),
+        "application/apply-patch+yaml" => (Format::Apply, of_yaml(body)?),
+        _ => return Err(unsupported("application/merge-patch+json or application/apply-patch+yaml")),
+    };
+    if patch.is_object() {
+        Ok((format, patch))
+    } else {
+        Err(Problem::bad_request("the body is not an object"))
+    }
+}
+
+/// A new project, as JSON.
+pub(super) fn object(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    if media_type(headers) != "application/json" {
+        return Err(unsupported("application/json"));
+    }
+    let object: Value = of_json(body)?;
+    if object.is_object() { Ok(object) } else { Err(Problem::bad_request("the body is not an object")) }
+}
+
+/// The options of an action, as JSON. No body means all defaults.
+pub(super) fn options<T: DeserializeOwned + Default>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    if media_type(headers) != "application/json" {
+        return Err(unsupported("application/json"));
+    }
+    of_json(body)
+}
+
+fn of_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("the body is not what the path takes: {error}")))
+}
+
+fn of_yaml(body: &[u8]) -> Result<Value, Problem> {
+    serde_yaml::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("the body is not YAML: {error}")))
+}
+
+/// Makes the object that of `site`: sets what the path says, and rejects what contradicts it.
+pub(super) fn placed(
+    mut object: Value,
+    namespace: &str,
+    name: Option<&str>,
+    complete: bool,
+) -> Result<Value, Problem> {
+    let api_version = format!("{}/v1alpha1", crate::crd::GROUP);
+    let mut expected = vec![("/apiVersion", api_version.as_str()), ("/kind", "ProjectDeployment")];
+    expected.push(("/metadata/namespace", namespace));
+    expected.extend(name.map(|name| ("/metadata/name", name)));
+    if object.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
+        return Err(Problem::bad_request("metadata is not an object"));
+    }
+    for (pointer, value) in &expected {
+        if let Some(there) = object.pointer(pointer).filter(|there| *there != *value) {
+            let field = pointer.trim_start_matches('/').replace('/', ".");
+            return Err(Problem::bad_request(format!("{field} is {there}, but the path says \"{value}\"")));
+        }
+    }
+    if complete {
+        object["apiVersion"] = json!(api_version);
+        object["kind"] = json!("ProjectDeployment");
+        object["metadata"]["namespace"] = json!(namespace);
+        if let Some(name) = name {
+            object["metadata"]["name"] = json!(name);
+        }
+    }
+    Ok(object)
+}
+
+/// A patch of `site`.
+pub(super) fn patch_of(site: &Site, (format, patch): (Format, Value)) -> Result<Value, Problem> {
+    placed(patch, &site.namespace, Some(&site.name), format == Format::Apply)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(kind: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_str(kind).unwrap())])
+    }
+
+    #[test]
+    fn a_patch_says_its_format() {
+        let merge = patch(&headers("application/merge-patch+json"), br#"{"spec":{}}"#).unwrap();
+        assert_eq!(merge, (Format::Merge, json!({ "spec": {} })));
+        let apply =
+            patch(&headers("application/apply-patch+yaml; charset=utf-8"), b"spec: {replicas: 2}").unwrap();
+        assert_eq!(apply, (Format::Apply, json!({ "spec": { "replicas": 2 } })));
+        assert_eq!(patch(&headers("text/plain"), b"{}").unwrap_err().status, 415);
+        assert_eq!(patch(&headers("application/json"), b"[]").unwrap_err().status, 400);
+        assert_eq!(patch(&headers("application/json"), b"{").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn an_object_gets_the_place_of_its_path_and_must_not_contradict_it() {
+        let object = placed(json!({ "spec": {} }), "shops", Some("site"), true).unwrap();
+        assert_eq!(object["metadata"], json!({ "namespace": "shops", "name": "site" }));
+        for wrong in [
+            json!({ "metadata": { "namespace": "other" } }),
+            json!({ "metadata": { "name": "other" } }),
+            json!({ "kind": "Secret" }),
+            json!({ "apiVersion": "v1" }),
+            json!({ "metadata": [] }),
+        ] {
+            assert_eq!(
+                placed(wrong.clone(), "shops", Some("site"), true).unwrap_err().status,
+                400,
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Connections of clients: how many, how fast, and how they end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep};
+use tower::ServiceExt as _;
+
+/// Time in which a client must send the head of a request, also the next one on an open connection.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Time without progress after which an answer is given up. It is longer than the pause between two signs of life.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Bytes that the kernel holds for a client that does not read.
+const SEND_BUFFER: u32 = 64 << 10;
+
+/// Largest head of a request.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// Time for running answers after the signal to stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// Pause after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Address of the client of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// Binds to `address`. `::` means all addresses, also of IPv4, and also where the kernel has no IPv6.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let bound = bind(address);
+    if bound.is_err() && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        return bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
+    }
+    bound
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?; // Connections inherit it.
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+/// Serves until `ends` says so, then finishes running answers. At most `most` connections are open.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    most: usize,
+    mut ends: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(most));
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.ok();
+            (listener.accept().await, place)
+        };
+        tokio::select! {
+            (accepted, place) = accepted => match accepted {
+                Ok((stream, peer)) => {
+                    let connection = connection(stream, peer.ip(), router.clone(), ends.clone());
+                    open.spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await; // Too many open files, for example: no event reports the end.
+                }
+            },
+            Some(_) = open.join_next(), if !open.is_empty() => {}
+            () = ended(&mut ends) => break,
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(LAST_ANSWERS, async { while open.join_next().await.is_some() {} }).await;
+}
+
+/// Completes when the server shuts down.
+pub(super) async fn ended(ends: &mut watch::Receiver<bool>) {
+    let _ = ends.wait_for(|ends| *ends).await; // The sender lives as long as the server.
+}
+
+async fn connection(stream: TcpStream, peer: IpAddr, router: Router, mut ends: watch::Receiver<bool>) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        let router = router.clone();
+        async move { router.oneshot(request.map(axum::body::Body::new)).await.map_err(|never: Infallible| never) }
+    });
+    let _ = stream.set_nodelay(true);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    let connection = builder.serve_connection(TokioIo::new(Unstuck::new(stream)), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return, // It is normal that a client disconnects in the middle of an answer.
+        () = ended(&mut ends) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// A connection whose writes fail if the client takes nothing for [`STUCK`].
+struct Unstuck {
+    stream: TcpStream,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Unstuck {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, deadline: None }
+    }
+
+    fn judge<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.deadline = None;
+            return written;
+        }
+        let deadline =
+            self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STUCK)));
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
+    }
+}
+
+impl AsyncRead for Unstuck {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Unstuck {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.judge(written, context)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.judge(flushed, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

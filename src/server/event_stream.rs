@@ -1,0 +1,214 @@
+//! One stream of events of a project (Server-Sent Events).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, stream};
+use http::HeaderValue;
+use serde_json::json;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::caller::Token;
+use super::limits::Place;
+use super::metrics::Metrics;
+use super::rights::{Right, Rights};
+use super::store::{Change, Subscription};
+
+/// Pause between two questions whether the caller may still listen.
+const ASK: Duration = Duration::from_mins(1);
+
+/// Pause between two signs of life.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What a stream needs of the server.
+pub(super) struct Listener {
+    pub(super) token: Token,
+    pub(super) right: Right,
+    pub(super) rights: Arc<Rights>,
+    pub(super) place: Place,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) ends: watch::Receiver<bool>,
+    /// The stream ends with the deployment: once nothing is in progress.
+    pub(super) until_at_rest: bool,
+}
+
+/// Why a stream ends, as `stream.end` says it.
+#[derive(Clone, Copy)]
+pub(super) enum End {
+    /// The server shuts down.
+    Shutdown,
+    /// The caller has lost the right.
+    Forbidden,
+    /// The listener was too slow.
+    TooSlow,
+    /// Nothing is in progress.
+    AtRest,
+    /// The project is gone.
+    Deleted,
+    /// The client has closed the stream.
+    Closed,
+}
+
+impl End {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Forbidden => "forbidden",
+            Self::TooSlow => "tooSlow",
+            Self::AtRest => "atRest",
+            Self::Deleted => "deleted",
+            Self::Closed => "closed",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::Shutdown => "the server shuts down: connect again with Last-Event-ID",
+            Self::Forbidden => "your token may no longer watch this project",
+            Self::TooSlow => {
+                "you read more slowly than the project changes: connect again with Last-Event-ID to get the rest"
+            }
+            Self::AtRest => "nothing is in progress",
+            Self::Deleted => "the project was deleted",
+            Self::Closed => "closed",
+        }
+    }
+
+    pub(super) fn event(self) -> Event {
+        let data = json!({ "reason": self.reason(), "message": self.message() });
+        Event::default().event("stream.end").data(data.to_string())
+    }
+}
+
+/// Counts a stream while it is open.
+pub(super) struct Open {
+    pub(super) kind: &'static str,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) end: End,
+    pub(super) _place: Place,
+}
+
+impl Open {
+    pub(super) fn new(kind: &'static str, metrics: Arc<Metrics>, place: Place) -> Self {
+        metrics.stream_began(kind);
+        Self { kind, metrics, end: End::Closed, _place: place }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.metrics.stream_ended(self.kind, self.end.reason());
+    }
+}
+
+struct Running {
+    open: Open,
+    waiting: VecDeque<Arc<Change>>,
+    coming: Receiver<Arc<Change>>,
+    asked: tokio::time::Interval,
+    listener: Asking,
+    last: u64,
+    rests: bool,
+    over: bool,
+}
+
+struct Asking {
+    token: Token,
+    right: Right,
+    rights: Arc<Rights>,
+    ends: watch::Receiver<bool>,
+    until_at_rest: bool,
+}
+
+/// The answer with the stream.
+pub(super) fn answer(subscription: Subscription, listener: Listener) -> Response {
+    let at_rest = subscription.at_rest;
+    let Listener { token, right, rights, place, metrics, ends, until_at_rest } = listener;
+    let mut asked = interval_at(Instant::now() + ASK, ASK);
+    asked.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let running = Running {
+        open: Open::new("events", metrics, place),
+        waiting: subscription.missed.into(),
+        coming: subscription.coming,
+        asked,
+        listener: Asking { token, right, rights, ends, until_at_rest },
+        last: 0,
+        rests: at_rest,
+        over: false,
+    };
+    let events = stream::unfold(running, Running::next);
+    sse(events)
+}
+
+/// The answer with these events and signs of life.
+pub(super) fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    let keep_alive = KeepAlive::new().interval(HEARTBEAT);
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
+    // nginx would hold events back.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+impl Running {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        if self.over {
+            return None;
+        }
+        loop {
+            if let Some(change) = self.waiting.pop_front() {
+                let event = self.tell(&change);
+                return Some((Ok(event), self));
+            }
+            if self.is_done() {
+                return Some(self.end(End::AtRest));
+            }
+            if *self.listener.ends.borrow_and_update() {
+                return Some(self.end(End::Shutdown));
+            }
+            tokio::select! {
+                change = self.coming.recv() => match change {
+                    Ok(change) if change.version <= self.last => {}
+                    Ok(change) => self.waiting.push_back(change),
+                    Err(RecvError::Lagged(_)) => return Some(self.end(End::TooSlow)),
+                    Err(RecvError::Closed) => return Some(self.end(End::Deleted)),
+                },
+                _ = self.listener.ends.changed() => return Some(self.end(End::Shutdown)),
+                _ = self.asked.tick() => {
+                    let Asking { token, right, rights, .. } = &self.listener;
+                    let answer = rights.require(token, right.clone()).await;
+                    // An API server that does not answer takes no right away.
+                    if answer.is_err_and(|problem| matches!(problem.status, 401 | 403)) {
+                        return Some(self.end(End::Forbidden));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The deployment that the listener follows is over.
+    fn is_done(&self) -> bool {
+        self.listener.until_at_rest && self.rests
+    }
+
+    fn end(mut self, end: End) -> (Result<Event, Infallible>, Self) {
+        self.over = true;
+        self.open.end = end;
+        (Ok(end.event()), self)
+    }
+
+    fn tell(&mut self, change: &Change) -> Event {
+        self.last = change.version;
+        self.rests = change.at_rest;
+        if change.gone {
+            self.over = true;
+            self.open.end = End::Deleted;
+        }
+        Event::default().event(change.name).id(change.version.to_string()).data(&change.data)
+    }
+}

@@ -1,0 +1,78 @@
+//! What the API server's refusals mean for the caller. Pure.
+
+use http::StatusCode;
+use kube::core::Status;
+
+use super::problem::{FieldProblem, Problem};
+use crate::text::with_causes;
+
+/// The problem behind an error of a request to the API server. `matched` says that the request had the header `If-Match`.
+#[must_use]
+pub(super) fn problem(error: &kube::Error, matched: bool) -> Problem {
+    match error {
+        kube::Error::Api(status) => of_status(status, matched),
+        other => {
+            tracing::warn!(error = with_causes(other), "the API server does not answer");
+            Problem::unavailable("the API server does not answer: try again")
+        }
+    }
+}
+
+fn of_status(status: &Status, matched: bool) -> Problem {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::BAD_GATEWAY);
+    match code {
+        StatusCode::UNAUTHORIZED => Problem::bad_token(),
+        StatusCode::CONFLICT if matched => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "the project has changed since you read it (If-Match): read it again and repeat the request",
+        ),
+        StatusCode::TOO_MANY_REQUESTS => Problem::too_many(said(status), 1),
+        code if code.is_client_error() => {
+            let causes = status.details.iter().flat_map(|details| &details.causes);
+            let errors = causes
+                .filter(|cause| !cause.field.is_empty())
+                .map(|cause| FieldProblem { field: cause.field.clone(), detail: cause.message.clone() });
+            Problem::new(code, said(status)).with_errors(errors.collect())
+        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Problem::unavailable(said(status)),
+        _ => Problem::new(StatusCode::BAD_GATEWAY, said(status)),
+    }
+}
+
+fn said(status: &Status) -> String {
+    match status.message.as_str() {
+        "" => format!("the API server rejects the request: {}", status.reason),
+        message => format!("the API server rejects the request: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, matched: bool) -> Problem {
+        let status = Status { code, message: "why".to_owned(), ..Status::default() };
+        problem(&kube::Error::Api(Box::new(status)), matched)
+    }
+
+    #[test]
+    fn a_refusal_of_the_api_server_keeps_its_status_and_words() {
+        for code in [400, 403, 404, 409, 422] {
+            let problem = refused(code, false);
+            assert_eq!((problem.status, problem.detail.contains("why")), (code, true));
+        }
+        assert_eq!(refused(401, false).status, 401);
+    }
+
+    #[test]
+    fn a_conflict_is_a_failed_precondition_only_with_if_match() {
+        assert_eq!(refused(409, true).status, 412);
+        assert_eq!(refused(409, false).status, 409);
+    }
+
+    #[test]
+    fn an_api_server_that_fails_is_a_bad_gateway_and_no_error_of_this_server() {
+        assert_eq!(refused(500, false).status, 502);
+        assert_eq!(refused(503, false).status, 503);
+    }
+}

@@ -1,0 +1,225 @@
+//! Logs of builds and apps, as text or as events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::response::sse::Event;
+use axum::response::{IntoResponse, Response};
+use futures::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, interval};
+use utoipa::IntoParams;
+
+use crate::desired::names;
+use crate::server::answers::Reads;
+use crate::server::caller::Token;
+use crate::server::connections::ended;
+use crate::server::event_stream::{End, Open, sse};
+use crate::server::log_lines::{Line, Pace, plain};
+use crate::server::pod_logs::{self, Wanted};
+use crate::server::problem::Problem;
+use crate::server::rights::{Right, Rights};
+use crate::server::site::{self, Site};
+use crate::server::{Server, reads};
+
+type Answer = Result<Response, Problem>;
+
+/// Which lines to read.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Lines {
+    /// Wait for more lines, also of pods that start later.
+    #[serde(default)]
+    #[param(required = false)]
+    follow: bool,
+    /// Only the last lines of each pod.
+    #[param(minimum = 0, maximum = 100_000)]
+    tail: Option<i64>,
+    /// Only lines of the last seconds.
+    #[serde(rename = "sinceSeconds")]
+    #[param(minimum = 1, maximum = 2_592_000)]
+    since_seconds: Option<i64>,
+    /// Keep ANSI sequences. By default the lines are plain text.
+    #[serde(default)]
+    #[param(required = false)]
+    ansi: bool,
+}
+
+/// Read the logs of a project: of its build, its init command and its app. With the header Accept: text/event-stream, as events build,
+/// init and app, whose ids are times.
+#[utoipa::path(
+    get, path = "/api/v1/namespaces/{namespace}/projects/{project}/logs", tag = "streams",
+    params(
+        ("namespace" = String, Path, description = "Namespace"), ("project" = String, Path, description = "Name"), Lines,
+        ("Last-Event-ID" = Option<String>, Header, description = "The last id that you got: the log continues after it"),
+    ),
+    responses((status = 200, description = "The log", content((String = "text/plain"), (String = "text/event-stream"))), Reads),
+)]
+pub(super) async fn project_logs(
+    State(server): State<Arc<Server>>,
+    token: Token,
+    Path((namespace, project)): Path<(String, String)>,
+    Query(lines): Query<Lines>,
+    headers: HeaderMap,
+) -> Answer {
+    let site = Site::new(namespace, project)?;
+    reads::project(&server, &token, &site).await?;
+    let selector = format!("{}={}", names::PROJECT, site.name);
+    answer(&server, token, &site, (selector, false), &lines, &headers).await
+}
+
+/// Read the log of a build.
+#[utoipa::path(
+    get, path = "/api/v1/namespaces/{namespace}/projects/{project}/builds/{id}/logs", tag = "streams",
+    params(
+        ("namespace" = String, Path, description = "Namespace"), ("project" = String, Path, description = "Name"),
+        ("id" = String, Path, description = "Id of the build"), Lines,
+        ("Last-Event-ID" = Option<String>, Header, description = "The last id that you got: the log continues after it"),
+    ),
+    responses((status = 200, description = "The log", content((String = "text/plain"), (String = "text/event-stream"))), Reads),
+)]
+pub(super) async fn build_logs(
+    State(server): State<Arc<Server>>,
+    token: Token,
+    Path((namespace, project, id)): Path<(String, String, String)>,
+    Query(lines): Query<Lines>,
+    headers: HeaderMap,
+) -> Answer {
+    let (site, id) = (Site::new(namespace, project)?, site::name(id)?);
+    reads::project(&server, &token, &site).await?;
+    super::builds::read(&server, &token, &site, &id).await?;
+    let selector = format!("{}={},batch.kubernetes.io/job-name={id}", names::PROJECT, site.name);
+    answer(&server, token, &site, (selector, true), &lines, &headers).await
+}
+
+async fn answer(
+    server: &Arc<Server>,
+    token: Token,
+    site: &Site,
+    (selector, ends_with_pods): (String, bool),
+    lines: &Lines,
+    headers: &HeaderMap,
+) -> Answer {
+    let since = since(headers, lines.since_seconds)?;
+    if lines.tail.is_some_and(|tail| !(0..=100_000).contains(&tail)) {
+        return Err(Problem::bad_request("tail must be 0 to 100000"));
+    }
+    let place = server.limits.stream_of(token.fingerprint())?;
+    let wanted = Wanted {
+        namespace: site.namespace.clone(),
+        selector,
+        follow: lines.follow,
+        ends_with_pods,
+        tail: lines.tail,
+        since,
+    };
+    let received = pod_logs::read(server.door.of(&token), wanted).await?;
+    let log = Log {
+        lines: received,
+        pace: Pace::new(Instant::now()),
+        ansi: lines.ansi,
+        open: Open::new("logs", server.metrics.clone(), place),
+        asked: interval(std::time::Duration::from_mins(1)),
+        ends: server.ends.clone(),
+        rights: server.rights.clone(),
+        right: Right::logs(&site.namespace),
+        token,
+        over: false,
+    };
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let items = stream::unfold(log, Log::next);
+    if accepts.contains("text/event-stream") {
+        return Ok(sse(items.map(|item| Ok::<_, Infallible>(event(item)))));
+    }
+    let text = items.filter_map(|item| {
+        std::future::ready(match item {
+            Item::Line(line) => Some(Ok::<_, Infallible>(format!("{}\n", line.text))),
+            Item::End(_) => None,
+        })
+    });
+    let mut answer = (StatusCode::OK, Body::from_stream(text)).into_response();
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(answer)
+}
+
+/// The time after which lines are wanted.
+fn since(headers: &HeaderMap, seconds: Option<i64>) -> Result<Option<jiff::Timestamp>, Problem> {
+    if let Some(id) = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty())
+    {
+        let time = id
+            .parse()
+            .map_err(|_| Problem::bad_request("Last-Event-ID is not an id of this stream: it is a time"))?;
+        return Ok(Some(time));
+    }
+    let Some(seconds) = seconds else { return Ok(None) };
+    if !(1..=2_592_000).contains(&seconds) {
+        return Err(Problem::bad_request("sinceSeconds must be 1 to 2592000"));
+    }
+    let span = jiff::SignedDuration::from_secs(seconds);
+    Ok(jiff::Timestamp::now().checked_sub(span).ok())
+}
+
+enum Item {
+    Line(Line),
+    End(End),
+}
+
+struct Log {
+    lines: mpsc::Receiver<Line>,
+    pace: Pace,
+    ansi: bool,
+    open: Open,
+    asked: Interval,
+    ends: watch::Receiver<bool>,
+    rights: Arc<Rights>,
+    right: Right,
+    token: Token,
+    over: bool,
+}
+
+impl Log {
+    async fn next(mut self) -> Option<(Item, Self)> {
+        if self.over {
+            return None;
+        }
+        let end = loop {
+            tokio::select! {
+                line = self.lines.recv() => {
+                    let Some(mut line) = line else { break End::AtRest };
+                    if !self.ansi {
+                        line.text = plain(&line.text);
+                    }
+                    tokio::time::sleep(self.pace.pause(line.text.len() + 1, Instant::now())).await;
+                    return Some((Item::Line(line), self));
+                }
+                () = ended(&mut self.ends) => break End::Shutdown,
+                _ = self.asked.tick() => {
+                    let answer = self.rights.require(&self.token, self.right.clone()).await;
+                    if answer.is_err_and(|problem| matches!(problem.status, 401 | 403)) {
+                        break End::Forbidden;
+                    }
+                }
+            }
+        };
+        self.over = true;
+        self.open.end = end;
+        Some((Item::End(end), self))
+    }
+}
+
+fn event(item: Item) -> Event {
+    match item {
+        Item::End(end) => end.event(),
+        Item::Line(line) => {
+            let data = json!({ "pod": line.pod, "time": line.time, "text": line.text });
+            Event::default().event(line.stage).id(line.time).data(data.to_string())
+        }
+    }
+}

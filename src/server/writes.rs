@@ -1,0 +1,85 @@
+//! Writes of projects, sent with the caller's token as the field manager `doce-api`.
+
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::{Value, json};
+
+use super::Server;
+use super::caller::Token;
+use super::feed::resource;
+use super::precondition::IfMatch;
+use super::problem::Problem;
+use super::refusal::problem;
+use super::site::Site;
+
+/// Field manager of every write.
+pub(super) const MANAGER: &str = "doce-api";
+
+/// How a project is patched.
+#[derive(Clone, Debug)]
+pub(super) enum How {
+    /// JSON merge patch.
+    Merge,
+    /// Server-side apply, also of fields that another manager owns.
+    Apply { force: bool },
+}
+
+fn api(server: &Server, token: &Token, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(server.door.of(token), namespace, &resource())
+}
+
+fn value(object: &DynamicObject) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    value
+}
+
+/// Creates a project. Returns it.
+pub(super) async fn create(
+    server: &Server,
+    token: &Token,
+    namespace: &str,
+    object: Value,
+) -> Result<Value, Problem> {
+    let object: DynamicObject = serde_json::from_value(object)
+        .map_err(|error| Problem::bad_request(format!("the body is not a ProjectDeployment: {error}")))?;
+    let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    let created = api(server, token, namespace).create(&params, &object).await;
+    created.map(|object| value(&object)).map_err(|error| problem(&error, false))
+}
+
+/// Patches a project, if it has the version of `if_match`. Returns it.
+pub(super) async fn patch(
+    server: &Server,
+    token: &Token,
+    site: &Site,
+    (how, mut patch): (How, Value),
+    if_match: &IfMatch,
+) -> Result<Value, Problem> {
+    if let Some(version) = &if_match.version {
+        patch["metadata"]["resourceVersion"] = json!(version);
+    }
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let (params, patch) = match how {
+        How::Merge => (params, Patch::Merge(patch)),
+        How::Apply { force } => (PatchParams { force, ..params }, Patch::Apply(patch)),
+    };
+    let patched = api(server, token, &site.namespace).patch(&site.name, &params, &patch).await;
+    patched.map(|object| value(&object)).map_err(|error| problem(&error, if_match.version.is_some()))
+}
+
+/// Deletes a project, if it has the version of `if_match`.
+pub(super) async fn delete(
+    server: &Server,
+    token: &Token,
+    site: &Site,
+    if_match: &IfMatch,
+) -> Result<(), Problem> {
+    let preconditions =
+        if_match.version.clone().map(|version| Preconditions { resource_version: Some(version), uid: None });
+    let params = DeleteParams { preconditions, ..DeleteParams::background() };
+    let deleted = api(server, token, &site.namespace).delete(&site.name, &params).await;
+    deleted.map(|_| ()).map_err(|error| problem(&error, if_match.version.is_some()))
+}
