@@ -51,6 +51,7 @@
 //! | [`build_queue`] | which build starts next |
 //! | [`builder_pods`] | the pods in the namespace of builds that run BuildKit, one for each running build |
 //! | [`image_cleanup`] | the Jobs that delete images in a registry of your own; `reconcile::decide` decides which image goes |
+//! | [`view`] | what people see of a project: versions, their differences, the first cause, progress |
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
 //! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
 //! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
@@ -92,3 +93,4 @@ pub mod server;
 pub mod status_debounce;
 pub mod text;
 pub mod version;
+pub mod view;

@@ -206,6 +206,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("image_cleanup", &[]),
+    // What people see: derived from the resource and the memory, with the rules of the loop.
+    (
+        "view",
+        &[
+            "crd",
+            "desired::names",
+            "memory",
+            "memory::revisions",
+            "project",
+            "reconcile::observed",
+            "reconcile::target",
+            "version",
+        ],
+    ),
     ("status_debounce", &["project"]),
     ("backoff", &["project"]),
     ("config", &["platform", "protocol::lost_list", "protocol::order", "protocol::proxies"]),
@@ -267,6 +281,7 @@ const NO_IO: &[&str] = &[
     "build_queue::places",
     "builder_pods::plan",
     "image_cleanup",
+    "view",
     "gc::choose",
     "gc::references",
     "registry_proxy::access",

@@ -1,0 +1,6 @@
+//! What people see of a project: its versions, what differs between two of them, why it does not run, and how far the
+//! work is. Pure. The CLI and the HTTP API show what this returns.
+
+pub mod diff;
+pub mod remembered;
+pub mod versions;
