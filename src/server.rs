@@ -7,6 +7,7 @@
 mod answers;
 mod body;
 mod caller;
+mod children;
 mod connections;
 mod cors;
 mod door;
@@ -16,6 +17,7 @@ mod feed;
 mod labels;
 mod limits;
 mod log_lines;
+mod log_sources;
 mod metrics;
 mod observe;
 mod pod_logs;

@@ -11,6 +11,8 @@ mod harness;
 
 #[path = "control_plane/admission.rs"]
 mod admission;
+#[path = "control_plane/api.rs"]
+mod api;
 #[path = "control_plane/apply.rs"]
 mod apply;
 #[path = "control_plane/at_rest.rs"]

@@ -6,17 +6,14 @@ use std::time::Duration;
 use futures::io::{AsyncBufRead, AsyncBufReadExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::log_lines::{LONGEST, Line, split_time};
+use super::log_sources::{Source, sources, stage_number};
 use super::problem::Problem;
 use super::refusal::problem;
-use crate::desired::names;
-
-/// Pods whose logs one stream has.
-const MOST_PODS: usize = 20;
 
 /// Lines between a pod and the client. A client that reads slowly makes the kubelet wait.
 const BETWEEN: usize = 64;
@@ -38,38 +35,6 @@ pub(super) struct Wanted {
     pub(super) tail: Option<i64>,
     /// Only lines after this time.
     pub(super) since: Option<jiff::Timestamp>,
-}
-
-/// A container with a log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Source {
-    pod: String,
-    container: &'static str,
-    stage: &'static str,
-    /// Grows with each start of the container: each run has a log of its own.
-    run: i32,
-}
-
-/// The containers with a log, oldest pod first.
-fn sources(mut pods: Vec<Pod>) -> Vec<Source> {
-    pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    let source = |pod: &Pod| {
-        let role = pod.labels().get(names::ROLE)?.as_str();
-        let (container, stage) = match role {
-            names::ROLE_APP => (names::APP, "app"),
-            names::ROLE_BUILD => (names::BUILD, "build"),
-            names::ROLE_INIT => (names::INIT, "init"),
-            _ => return None,
-        };
-        let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-        let status = statuses.iter().find(|status| status.name == container)?;
-        let now = status.state.as_ref()?;
-        let has_log = now.running.is_some() || now.terminated.is_some();
-        has_log.then(|| Source { pod: pod.name_any(), container, stage, run: status.restart_count })
-    };
-    let found: Vec<Source> = pods.iter().filter_map(source).collect();
-    let skipped = found.len().saturating_sub(MOST_PODS);
-    found.into_iter().skip(skipped).collect()
 }
 
 /// Reads the logs. The first problem with the pods themselves is returned, and later ones end the log.
@@ -163,14 +128,6 @@ async fn follow<R: AsyncBufRead + Unpin + Send + 'static>(
     }
 }
 
-fn stage_number(stage: &str) -> u8 {
-    match stage {
-        "build" => 0,
-        "init" => 1,
-        _ => 2,
-    }
-}
-
 /// Copies the lines after `since` until the log ends or no client reads.
 async fn copy<R: AsyncBufRead + Unpin>(
     mut log: R,
@@ -218,38 +175,7 @@ async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn pod(name: &str, role: &str, second: u32, state: &str) -> Pod {
-        let container = match role {
-            "build" => "build",
-            "init" => "init",
-            _ => "app",
-        };
-        serde_json::from_value(json!({
-            "metadata": { "name": name, "labels": { "doce.dev/role": role },
-                "creationTimestamp": format!("2026-11-30T12:00:{second:02}Z") },
-            "status": { "containerStatuses": [{ "name": container, "image": "", "imageID": "", "ready": true,
-                "restartCount": 0, "state": { state: {} } }] },
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn only_containers_that_ran_have_a_log_and_the_oldest_pod_comes_first() {
-        let pods = vec![
-            pod("app", "app", 9, "running"),
-            pod("build", "build", 5, "running"),
-            pod("new", "app", 10, "waiting"),
-            pod("cleanup", "cleanup", 1, "running"),
-        ];
-        let names: Vec<_> = sources(pods).into_iter().map(|source| (source.pod, source.stage)).collect();
-        assert_eq!(names, [("build".to_owned(), "build"), ("app".to_owned(), "app")]);
-        let many = (0..40).map(|n| pod(&format!("p{n}"), "app", n, "running")).collect();
-        assert_eq!(sources(many).len(), MOST_PODS);
-    }
 
     #[tokio::test]
     async fn lines_are_read_one_by_one_and_a_long_one_is_cut() {

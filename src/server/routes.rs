@@ -5,6 +5,7 @@ mod builds;
 mod doce;
 mod logs;
 mod projects;
+mod versions;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ fn described() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(projects::get_project, projects::patch_project, projects::delete_project))
         .routes(routes!(projects::get_status))
         .routes(routes!(projects::watch_project))
+        .routes(routes!(versions::list_versions))
         .routes(routes!(builds::list_builds))
         .routes(routes!(builds::get_build))
         .routes(routes!(logs::build_logs))

@@ -1,4 +1,4 @@
-//! What the server holds of every project, and the changes that listeners may have missed. Pure: the watch fills it.
+//! What the server holds of every project, and the changes that listeners may have missed. No I/O: the watch fills it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,6 +1,9 @@
 //! Shared by all control-plane tests: a namespace, an operator with the rights of the chart, waits, and builds that end
 //! as the test says. The test writes the pod status in place of a kubelet.
 
+#[path = "harness/api.rs"]
+#[allow(dead_code, reason = "only one test binary uses it")]
+pub(crate) mod api;
 #[path = "harness/audit.rs"]
 pub(crate) mod audit;
 #[path = "../harness/audit_log.rs"]

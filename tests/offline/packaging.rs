@@ -297,7 +297,7 @@ fn every_pod_of_the_chart_runs_on_linux_on_the_architectures_of_the_image_and_to
         assert_eq!((&rule["key"], &rule["values"]), (&"kubernetes.io/arch".into(), architectures));
     }
     kinds.sort_unstable();
-    assert_eq!(kinds, ["CronJob", "DaemonSet", "Deployment", "Deployment"]);
+    assert_eq!(kinds, ["CronJob", "DaemonSet", "Deployment", "Deployment", "Deployment"]);
 }
 
 #[test]
@@ -440,4 +440,47 @@ fn test_cluster_images_match_the_images_in_the_chart() {
         );
     }
     assert!(read("src/config.rs").contains(values["build"]["buildkitImage"].as_str().unwrap()));
+}
+
+#[test]
+fn the_document_of_the_http_api_is_as_the_code_says() {
+    let text = doce_operator::server::document_text().unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(root().join("docs/openapi.json"), &text).unwrap();
+    }
+    assert!(
+        read("docs/openapi.json") == text,
+        "docs/openapi.json differs from src/server: run make generate"
+    );
+}
+
+#[test]
+fn the_http_api_may_list_and_watch_projects_and_nothing_else() {
+    let all = documents(&read("manifests/install.yaml"));
+    let of = |kind: &str| {
+        let found = all
+            .iter()
+            .find(|object| object["kind"] == kind && object["metadata"]["name"] == "doce-operator-server");
+        found.unwrap_or_else(|| panic!("no {kind} doce-operator-server in manifests/install.yaml"))
+    };
+    let expected = ["doce.dev/projectdeployments list", "doce.dev/projectdeployments watch"];
+    assert_eq!(rights(of("ClusterRole")), BTreeSet::from(expected.map(str::to_owned)));
+    let roles = all.iter().filter(|object| {
+        let subjects = object["subjects"].as_sequence();
+        subjects
+            .is_some_and(|subjects| subjects.iter().any(|subject| subject["name"] == "doce-operator-server"))
+    });
+    let roles: Vec<&str> = roles.map(|binding| binding["roleRef"]["name"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["doce-operator-server"], "no other role is bound to it");
+    let pod = &of("Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], "doce-operator-server");
+    assert!(pod["volumes"].is_null(), "it mounts nothing but its token");
+    let container = &pod["containers"][0];
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(container["securityContext"]["capabilities"]["drop"][0], "ALL");
+    assert_eq!(
+        (&pod["securityContext"]["runAsNonRoot"], &of("Service")["spec"]["type"]),
+        (&true.into(), &"ClusterIP".into())
+    );
+    assert!(container["resources"]["limits"]["memory"].is_string());
 }

@@ -1,4 +1,4 @@
-//! Builds of a project: its build Jobs, read with the caller's token.
+//! Builds of a project: its build Jobs.
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,14 +15,10 @@ use crate::desired::names;
 use crate::server::answers::Reads;
 use crate::server::caller::Token;
 use crate::server::problem::Problem;
-use crate::server::refusal::problem;
 use crate::server::site::{self, Site};
-use crate::server::{Server, reads};
+use crate::server::{Server, children, reads};
 
 type Answer = Result<Response, Problem>;
-
-/// Most builds of an answer. Kubernetes deletes a build Job one hour after its end.
-const MOST: u32 = 500;
 
 /// A build.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,14 +77,9 @@ fn build(job: &Job) -> Build {
     }
 }
 
-fn selector(site: &Site) -> String {
-    format!("{}={},{}={}", names::PROJECT, site.name, names::ROLE, names::ROLE_BUILD)
-}
-
 /// A build of the project.
 pub(super) async fn read(server: &Server, token: &Token, site: &Site, id: &str) -> Result<Build, Problem> {
-    let jobs: Api<Job> = Api::namespaced(server.door.of(token), &site.namespace);
-    let job = jobs.get_opt(id).await.map_err(|error| problem(&error, false))?;
+    let job = children::job(server, token, site, id).await?;
     let own = |job: &Job| job.labels().get(names::PROJECT) == Some(&site.name) && names::is_build(job);
     let gone = || {
         let detail = format!(
@@ -115,10 +105,7 @@ pub(super) async fn list_builds(
 ) -> Answer {
     let site = Site::new(namespace, project)?;
     reads::project(&server, &token, &site).await?;
-    let jobs: Api<Job> = Api::namespaced(server.door.of(&token), &site.namespace);
-    let params = ListParams::default().labels(&selector(&site)).limit(MOST);
-    let mut jobs = jobs.list(&params).await.map_err(|error| problem(&error, false))?.items;
-    jobs.retain(names::is_build);
+    let mut jobs = children::builds(&server, &token, &site).await?;
     jobs.sort_by_key(|job| std::cmp::Reverse(job.metadata.creation_timestamp.as_ref().map(|time| time.0)));
     Ok(Json(Builds { items: jobs.iter().map(build).collect() }).into_response())
 }

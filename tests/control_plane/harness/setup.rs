@@ -22,6 +22,9 @@ pub(crate) const ACCOUNT: &str = "doce-operator";
 /// The group of every operator of these tests.
 pub(crate) const GROUP: &str = "doce-test:operators";
 
+/// The group of every HTTP API of these tests.
+pub(crate) const SERVERS: &str = "doce-test:servers";
+
 /// The kind of the admission policies, for which the chart asks the cluster.
 const POLICIES: &str = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy";
 
@@ -44,7 +47,7 @@ pub(crate) async fn client() -> Client {
 }
 
 async fn install(client: Client) {
-    let mut role = None;
+    let (mut role, mut server) = (None, None);
     for object in rendered(&["--namespace", "doce-system", "--api-versions", POLICIES]) {
         let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
         match kind.as_str() {
@@ -55,6 +58,9 @@ async fn install(client: Client) {
                     ["-sweep", "-registry", "-server"].iter().any(|end| object.name_any().ends_with(end));
                 if !aggregated && !others {
                     role = Some(object.name_any());
+                }
+                if object.name_any().ends_with("-server") {
+                    server = Some(object.name_any());
                 }
                 apply(&client, &object).await;
             }
@@ -69,6 +75,12 @@ async fn install(client: Client) {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "doce-test" },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role.expect("the chart has a ClusterRole") },
         "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP }],
+    });
+    apply(&client, &serde_json::from_value(binding).unwrap()).await;
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "doce-test-servers" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": server.expect("the HTTP API has a ClusterRole") },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": SERVERS }],
     });
     apply(&client, &serde_json::from_value(binding).unwrap()).await;
     let established =

@@ -1,0 +1,12 @@
+//! The HTTP API: the real server over real HTTP, before the real API server.
+
+#[path = "api/calls.rs"]
+mod calls;
+#[path = "api/manners.rs"]
+mod manners;
+#[path = "api/rights.rs"]
+mod rights;
+#[path = "api/seeds.rs"]
+mod seeds;
+#[path = "api/streams.rs"]
+mod streams;
