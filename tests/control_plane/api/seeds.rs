@@ -136,7 +136,10 @@ async fn the_stream_of_a_deployment_has_the_events_of_the_document_and_ends() {
     let _operator = Operator::start(&world).await;
     let server = server(&world).await;
     let editor = Caller::editor(&world, &server).await;
-    world.apply("my-project-id", commit(1)).await;
+    // The operator reports a step that lasts longer than a second.
+    let mut spec = commit(1);
+    spec["rollout"]["minReadySeconds"] = json!(4);
+    world.apply("my-project-id", spec).await;
     world.until_ready("my-project-id", "False", "Building").await;
     super::calls::until_served(&editor, &world.path("my-project-id")).await;
     let stream = "/api/projects/my-project-id/production-stream";

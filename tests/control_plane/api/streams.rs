@@ -86,7 +86,7 @@ async fn a_reader_that_is_too_slow_is_dropped_with_the_reason_and_can_resume() {
     until_served(&editor, &world.path("site")).await;
     let path = format!("{}/events", world.path("site"));
     let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
     let mut slow = socket.connect(server.address).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {}\r\n\r\n", editor.token());
@@ -94,7 +94,7 @@ async fn a_reader_that_is_too_slow_is_dropped_with_the_reason_and_can_resume() {
     let mut quick = editor.events(&path, None).await;
     ids(&mut quick, 1).await;
     let mut last = String::new();
-    for n in 0..150 {
+    for n in 0..200 {
         last = report(&world, "site", &format!("{n} {}", "x".repeat(8 << 10))).await;
         assert_eq!(ids(&mut quick, 1).await, [last.clone()], "the other listener is not held back");
     }
