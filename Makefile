@@ -112,8 +112,8 @@ image: ## Build the operator's image with a container engine (ENGINE=podman, IMA
 	$(ENGINE) build --tag $(IMAGE) .
 
 generate: export BLESS = 1
-generate: ## Regenerate the CRD, its copy in the chart, and manifests/install.yaml
-	$(CARGO) test --quiet --locked --test offline the_definition_is_as_the_code_says
+generate: ## Regenerate the CRD, its copy in the chart, docs/openapi.json, and manifests/install.yaml
+	$(CARGO) test --quiet --locked --test offline as_the_code_says
 	$(CLUSTER) render --output manifests/install.yaml
 
 verify: ## Check that generated files are up to date

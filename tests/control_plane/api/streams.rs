@@ -16,7 +16,7 @@ use crate::harness::{World, prebuilt};
 
 /// Writes a status, as an operator does. Returns the resource version.
 async fn report(world: &World, name: &str, message: &str) -> String {
-    let status = json!({ "status": { "phase": "Failed", "failure": { "stage": "Build", "reason": "X", "message": message } } });
+    let status = json!({ "status": { "observedGeneration": 1, "phase": "Failed", "failure": { "stage": "Build", "reason": "X", "message": message } } });
     let api = world.api::<ProjectDeployment>();
     let object = api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     object.metadata.resource_version.unwrap()
