@@ -107,10 +107,12 @@ pub(super) struct Status {
     /// The handled requests and their outcomes.
     handled: BTreeMap<String, Handled>,
     /// The latest build, as in `status.build`.
-    #[schema(value_type = Object)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     build: Option<Value>,
     /// Why the wanted version does not serve, as in `status.failure`.
-    #[schema(value_type = Object)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     failure: Option<Value>,
     /// The conditions, as in `status.conditions`.
     #[schema(value_type = Vec<Object>)]
@@ -188,6 +190,7 @@ pub(super) fn project_schema() -> Value {
         json!("A project, as kubectl get projectdeployment shows it, without managed fields.");
     schema["properties"]["metadata"] = json!({
         "type": "object",
+        "required": ["name"],
         "description": "Metadata of the object. Only name, labels and annotations are yours to set.",
         "properties": {
             "name": { "type": "string", "maxLength": 40, "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$" },
@@ -195,6 +198,7 @@ pub(super) fn project_schema() -> Value {
             "annotations": { "type": "object", "additionalProperties": { "type": "string" } },
         },
     });
+    schema["required"] = json!(["metadata", "spec"]);
     schema
 }
 

@@ -56,12 +56,20 @@ pub(super) fn options<T: DeserializeOwned + Default>(headers: &HeaderMap, body: 
     if media_type(headers) != "application/json" {
         return Err(unsupported("application/json"));
     }
-    of_json(body)
+    // serde would take a list for an object.
+    match of_json(body)? {
+        Value::Null => Ok(T::default()),
+        options @ Value::Object(_) => serde_json::from_value(options).map_err(|error| not_taken(&error)),
+        _ => Err(Problem::bad_request("the body is not an object")),
+    }
+}
+
+fn not_taken(error: &serde_json::Error) -> Problem {
+    Problem::bad_request(format!("the body is not what the path takes: {error}"))
 }
 
 fn of_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("the body is not what the path takes: {error}")))
+    serde_json::from_slice(body).map_err(|error| not_taken(&error))
 }
 
 fn of_yaml(body: &[u8]) -> Result<Value, Problem> {
@@ -125,6 +133,16 @@ mod tests {
         assert_eq!(patch(&headers("text/plain"), b"{}").unwrap_err().status, 415);
         assert_eq!(patch(&headers("application/json"), b"[]").unwrap_err().status, 400);
         assert_eq!(patch(&headers("application/json"), b"{").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn the_options_of_an_action_are_an_object_or_nothing() {
+        let of = |text: &str| {
+            options::<std::collections::BTreeMap<String, u8>>(&headers("application/json"), text.as_bytes())
+        };
+        assert_eq!(of("").unwrap(), of("null").unwrap());
+        assert_eq!(of(r#"{"a":1}"#).unwrap()["a"], 1);
+        assert_eq!((of("[]").unwrap_err().status, of("1").unwrap_err().status), (400, 400));
     }
 
     #[test]

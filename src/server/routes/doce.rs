@@ -138,7 +138,7 @@ pub(super) async fn stop_production(
 /// A version to roll back to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Version {
+pub(super) struct KeptVersion {
     /// The version, 8 hex digits.
     #[schema(example = "b2c3d4e5")]
     hash: String,
@@ -151,15 +151,15 @@ pub(super) struct Version {
 
 /// Versions to roll back to.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Versions {
+pub(super) struct History {
     /// The versions that were live, newest first.
-    versions: Vec<Version>,
+    versions: Vec<KeptVersion>,
 }
 
-fn versions(look: &Look<'_>) -> Vec<Version> {
+fn versions(look: &Look<'_>) -> Vec<KeptVersion> {
     let active = look.status.version.as_deref();
     let live = |entry: &&HistoryEntry| matches!(entry.state.as_str(), "Serving" | "Live");
-    let version = |entry: &HistoryEntry| Version {
+    let version = |entry: &HistoryEntry| KeptVersion {
         hash: entry.version.trim_start_matches('v').to_owned(),
         is_active: active == Some(entry.version.as_str()),
         created_at: entry.created_at.as_ref().map(|time| time.0.to_string()),
@@ -171,7 +171,7 @@ fn versions(look: &Look<'_>) -> Vec<Version> {
 #[utoipa::path(
     get, path = "/api/projects/{id}/production-history", tag = "doce.dev",
     params(("id" = String, Path, description = "namespace.name, or a name in the default namespace")),
-    responses((status = 200, description = "The versions", body = Versions), Reads),
+    responses((status = 200, description = "The versions", body = History), Reads),
 )]
 pub(super) async fn production_history(
     State(server): State<Arc<Server>>,
@@ -179,7 +179,7 @@ pub(super) async fn production_history(
     Path(id): Path<String>,
 ) -> Answer {
     let held = reads::project(&server, &token, &site(&server, &id)?).await?;
-    Ok(Json(Versions { versions: versions(&Look::at(&held.object)) }).into_response())
+    Ok(Json(History { versions: versions(&Look::at(&held.object)) }).into_response())
 }
 
 /// Which version to roll back to.

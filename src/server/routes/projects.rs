@@ -42,6 +42,7 @@ pub(super) struct List {
     after: Option<String>,
     /// Only projects with these labels: `key=value`, separated by commas.
     #[serde(rename = "labelSelector")]
+    #[param(pattern = "^([^=!, ]+=[^,]*(,[^=!, ]+=[^,]*){0,15})?$")]
     labels: Option<String>,
 }
 
