@@ -181,9 +181,9 @@ mod tests {
     async fn lines_are_read_one_by_one_and_a_long_one_is_cut() {
         let long = "x".repeat(LONGEST + 5);
         let text = format!("one\n\n{long}\nlast");
-        let mut log = futures::io::Cursor::new(text.into_bytes());
+        let mut reader = futures::io::Cursor::new(text.into_bytes());
         let (mut line, mut lengths) = (vec![], vec![]);
-        while next(&mut log, &mut line).await.unwrap() {
+        while next(&mut reader, &mut line).await.unwrap() {
             lengths.push(line.len());
         }
         assert_eq!(lengths, [3, 0, LONGEST, 5, 4]);

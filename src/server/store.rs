@@ -247,7 +247,9 @@ mod tests {
     fn store(objects: &[(&str, u64)]) -> Store {
         let mut store = Store::default();
         store.list_begins();
-        objects.iter().for_each(|(name, version)| store.list_has(object(name, *version)));
+        for (name, version) in objects {
+            store.list_has(object(name, *version));
+        }
         store.list_ends();
         store
     }
@@ -315,7 +317,9 @@ mod tests {
     fn a_listener_that_is_too_far_behind_notices_it() {
         let mut store = store(&[("site", 5)]);
         let mut coming = store.subscribe(&key("site"), Some(5)).unwrap().coming;
-        (6..200).for_each(|version| store.apply(object("site", version)));
+        for version in 6..200 {
+            store.apply(object("site", version));
+        }
         assert!(matches!(coming.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
     }
 
@@ -323,7 +327,9 @@ mod tests {
     fn the_changes_that_are_kept_are_bounded_and_a_listener_from_before_gets_the_project_as_it_is() {
         let mut store = store(&[("site", 1)]);
         let last = u64::try_from(KEPT).unwrap() + 100;
-        (2..=last).for_each(|version| store.apply(object("site", version)));
+        for version in 2..=last {
+            store.apply(object("site", version));
+        }
         assert_eq!(store.recent.len(), KEPT);
         assert_eq!(missed(&mut store, Some(5)), [last]);
         assert_eq!(missed(&mut store, Some(last - 2)), [last - 1, last]);
