@@ -281,6 +281,7 @@ fn source(view: &View<'_>) -> Option<SourceStatus> {
         reference: Some(source.reference),
         message: source.message,
         author: source.author,
+        committed_at: source.committed_at.map(whole_seconds).map(Time),
     })
 }
 
