@@ -52,7 +52,7 @@
 //! | [`builder_pods`] | the pods in the namespace of builds that run BuildKit, one for each running build |
 //! | [`image_cleanup`] | the Jobs that delete images in a registry of your own; `reconcile::decide` decides which image goes |
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
-//! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
+//! | [`election`], [`probes`], [`metrics`], [`config`] | which of several operators writes; endpoints of the operator; what it counts; settings |
 //! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
 //! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
@@ -79,6 +79,7 @@ pub mod election;
 pub mod gc;
 pub mod image_cleanup;
 pub mod memory;
+pub mod metrics;
 pub mod platform;
 pub mod probes;
 pub mod project;

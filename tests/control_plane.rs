@@ -64,6 +64,8 @@ mod registry_login;
 mod requests;
 #[path = "control_plane/several_operators.rs"]
 mod several_operators;
+#[path = "control_plane/story.rs"]
+mod story;
 #[path = "control_plane/sweep.rs"]
 mod sweep;
 #[path = "control_plane/wrong_but_accepted.rs"]

@@ -28,6 +28,8 @@ mod cleanup_job;
 mod facts;
 #[path = "offline/frameworks.rs"]
 mod frameworks;
+#[path = "offline/metrics.rs"]
+mod metrics;
 #[path = "offline/rules.rs"]
 mod rules;
 #[path = "offline/versions.rs"]

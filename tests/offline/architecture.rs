@@ -42,6 +42,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["crd", "project", "desired::names", "desired::service", "protocol::lost_list", "version", "text"],
     ),
     ("cluster::events", &["cluster", "crd", "desired::names", "text"]),
+    ("cluster::counted", &["metrics"]),
+    ("metrics", &[]),
     // The loop, in its order. Its I/O goes through `cluster`.
     ("reconcile::observed", &["crd", "image_cleanup::observed", "memory", "protocol", "text"]),
     (
@@ -117,7 +119,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("reconcile::report", &["cluster", "reconcile::status", "reconcile::observed", "crd"]),
+    (
+        "reconcile::report",
+        &["cluster", "reconcile::status", "reconcile::observed", "crd", "metrics", "project", "text"],
+    ),
     (
         "reconcile",
         &[
@@ -133,6 +138,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "backoff",
             "status_debounce",
             "crd",
+            "metrics",
             "project",
             "platform",
             "memory",
@@ -214,9 +220,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("election::times", &[]),
     (
         "controller",
-        &["reconcile", "build_queue", "builder_pods", "cluster", "crd", "election", "project", "text"],
+        &[
+            "reconcile",
+            "build_queue",
+            "builder_pods",
+            "cluster",
+            "crd",
+            "election",
+            "metrics",
+            "project",
+            "text",
+        ],
     ),
-    ("probes", &["reconcile", "election"]),
+    ("probes", &["build_queue::admit", "build_queue::schedule", "reconcile", "election", "metrics"]),
     // Separate processes.
     ("builder", &["distribution", "protocol", "version", "text"]),
     ("gc", &["cluster", "gc::references", "gc::choose", "gc::registry", "protocol::lost_list"]),
@@ -252,6 +268,7 @@ const NO_IO: &[&str] = &[
     "project",
     "platform",
     "memory",
+    "metrics",
     "desired",
     "status_debounce",
     "backoff",

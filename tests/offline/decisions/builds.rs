@@ -177,7 +177,8 @@ fn a_build_whose_result_is_recorded_is_not_ended_though_an_old_view_shows_it_run
     assert!(matches!(queued.step(), Some(Step::DeleteBuildJob { .. })), "it would build for nothing");
 
     let looked_up = |answered: u64| {
-        let mut case = Case::branch().live(1, 1).in_place(1).job(BuildTarget::Lookup(2), 0, JobState::Running);
+        let mut case =
+            Case::branch().live(1, 1).in_place(1).job(BuildTarget::Lookup(2), 0, JobState::Running);
         let source = SourceFact { digest: commit(1), ..SourceFact::default() };
         let answer = Some(Answer { number: answered, source });
         let DigestSource::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
