@@ -55,6 +55,7 @@
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
 //! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
 //! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
+//! | [`cli`] | `kubectl doce`: another program, with the rights of its user and a door of its own |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
 //! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
 //!
@@ -70,6 +71,7 @@ pub mod backoff;
 pub mod build_queue;
 pub mod builder;
 pub mod builder_pods;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod controller;
