@@ -3,8 +3,6 @@
 mod git;
 mod manifest;
 
-use std::path::Path;
-
 use kube::ResourceExt as _;
 
 use super::arguments::{Deploy, Waiting};
@@ -42,7 +40,7 @@ impl Deployed {
         };
         let is_remote =
             what.contains("://") || what.split_once(':').is_some_and(|(host, _)| host.contains('@'));
-        let is_path = what.starts_with('.') || what.contains('/') || Path::new(what).is_dir();
+        let is_path = what.starts_with('.') || what.contains('/');
         Ok(match () {
             () if is_remote => Self::Repository(what.clone()),
             () if is_path => Self::Folder(what.clone()),

@@ -67,9 +67,12 @@ impl Door {
     }
 
     async fn missing(&self, name: &str) -> Failure {
-        let there = self.projects(false, None).await.unwrap_or_default();
+        // The API server also answers 404 if it does not know the resource at all. Then the list fails, and says so.
+        let there = match self.projects(false, None).await {
+            Ok(there) => there,
+            Err(failure) => return failure,
+        };
         let names: Vec<String> = there.iter().map(kube::ResourceExt::name_any).collect();
-        // Namespace and CRD are missing alike: the API server answers 404 to both.
         let there = if names.is_empty() {
             "It has no projects".to_owned()
         } else {

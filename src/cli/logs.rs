@@ -127,56 +127,83 @@ async fn stream(
     Ok(printed)
 }
 
-/// Prints the logs of pods as they come, until the person ends it.
+/// Prints the logs of pods as they come, until the person ends it. Pods that have ended come first, the oldest first.
 async fn follow(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure> {
+    let mut opened = BTreeSet::new();
+    for pod in door.pods(&verb.name).await? {
+        let Some(origin) = origin(&pod, verb).filter(|_| has_ended(&pod)) else { continue };
+        opened.extend(start(&pod, &origin.container));
+        if let Err(error) = stream(door, &Arc::new(origin), verb, screen).await {
+            screen.note(&format!("{}: no log: {}", pod.name_any(), first_line(&error.to_string())));
+        }
+    }
     let (send, mut receive) = mpsc::channel::<Line>(WAITING);
     let mut pods = pin!(door.watch_pods(&verb.name));
     let mut readers = futures::stream::FuturesUnordered::new();
-    let mut open = BTreeSet::new();
-    let mut ended = pin!(tokio::signal::ctrl_c());
+    let mut left = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
-            // Lines come first, so that a slow terminal slows the logs and not the memory.
+            // Lines come first, so that a slow terminal slows the logs and does not fill the memory.
             biased;
             Some(line) = receive.recv() => show(screen, verb.output, &line),
-            _ = &mut ended => return Ok(()),
-            Some(()) = readers.next(), if !readers.is_empty() => {}
+            _ = &mut left => return Ok(()),
+            Some(broken) = readers.next(), if !readers.is_empty() => {
+                let broken: Option<String> = broken;
+                if let Some(broken) = broken {
+                    screen.note(&broken);
+                }
+            }
             change = pods.next() => match change {
                 Some(Ok(pod)) => {
-                    let (Some(origin), Some(uid)) = (origin(&pod, verb), pod.uid()) else { continue };
-                    if has_begun(&pod, &origin.container) && open.insert(uid) {
+                    let Some(origin) = origin(&pod, verb) else { continue };
+                    let begins = start(&pod, &origin.container).filter(|start| !opened.contains(start));
+                    if let Some(start) = begins {
+                        opened.insert(start);
                         readers.push(read(door, Arc::new(origin), verb, send.clone()));
                     }
                 }
-                Some(Err(error)) => screen.note(&format!("the connection to the API server broke ({error}); trying again")),
+                Some(Err(error)) => {
+                    screen.note(&format!("the connection to the API server broke ({error}); trying again"));
+                }
                 None => return Err(Failure::error("the watch of the pods ended. Repeat the command")),
             },
         }
     }
 }
 
-/// Passes the lines of one container on until it ends.
-async fn read(door: &Door, origin: Arc<Origin>, verb: &Logs, send: mpsc::Sender<Line>) {
-    if let Ok(reader) = door.log(&origin.pod, &params(&origin, verb, true)).await {
-        let mut lines = pin!(reader.lines());
-        while let Some(Ok(text)) = lines.next().await {
-            if send.send(Line { from: origin.clone(), text }).await.is_err() {
-                break;
-            }
+/// Passes the lines of one container on until it ends. Returns why the log broke off, if it did.
+async fn read(door: &Door, origin: Arc<Origin>, verb: &Logs, send: mpsc::Sender<Line>) -> Option<String> {
+    let broken = |error: &dyn std::fmt::Display| {
+        Some(format!("{}: the log broke off: {}", origin.pod, first_line(&error.to_string())))
+    };
+    let reader = match door.log(&origin.pod, &params(&origin, verb, true)).await {
+        Ok(reader) => reader,
+        Err(error) => return broken(&error),
+    };
+    let mut lines = pin!(reader.lines());
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(text) => send.send(Line { from: origin.clone(), text }).await.ok()?,
+            Err(error) => return broken(&error),
         }
     }
+    None
 }
 
-/// Whether the container has a log: before, the API server rejects the request for it.
-fn has_begun(pod: &Pod, container: &str) -> bool {
-    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    statuses.filter(|status| status.name == container).any(|status| {
-        status.restart_count > 0
-            || status
-                .state
-                .as_ref()
-                .is_some_and(|state| state.running.is_some() || state.terminated.is_some())
-    })
+/// One start of a container: the uid of its pod and the number of restarts before. None before its first start: until then,
+/// the API server rejects the request for its log.
+fn start(pod: &Pod, container: &str) -> Option<(String, i32)> {
+    let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let status = statuses.find(|status| status.name == container)?;
+    let state = status.state.as_ref();
+    let runs = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+    (runs || status.restart_count > 0).then(|| (pod.uid().unwrap_or_default(), status.restart_count))
+}
+
+/// Whether all containers of a pod have ended for good.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 fn show(screen: &Screen, format: Lines, line: &Line) {
@@ -213,6 +240,20 @@ mod tests {
             "doce.dev/role": role, "doce.dev/version": version,
         }}}))
         .unwrap()
+    }
+
+    #[test]
+    fn each_start_of_a_container_has_a_log_of_its_own() {
+        let at = |state: serde_json::Value, restarts: i32| -> Option<(String, i32)> {
+            let pod = json!({ "metadata": { "name": "p", "uid": "u" }, "status": { "containerStatuses": [{
+                "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": restarts, "state": state,
+            }]}});
+            start(&serde_json::from_value(pod).unwrap(), "app")
+        };
+        assert_eq!(at(json!({ "waiting": {} }), 0), None);
+        assert_eq!(at(json!({ "running": {} }), 0), Some(("u".to_owned(), 0)));
+        assert_eq!(at(json!({ "waiting": {} }), 1), Some(("u".to_owned(), 1)));
+        assert_eq!(start(&Pod::default(), "app"), None);
     }
 
     #[test]

@@ -57,6 +57,8 @@ impl<'a> Picture<'a> {
                 return;
             }
             let seconds = self.begun.elapsed().as_secs_f32();
+            // The command prints the last sentence itself.
+            let text = if progress.standing == Standing::Reached { &progress.reason } else { &text };
             self.screen.note(&format!("{seconds:>7.1}s  {text}"));
         }
         self.last = text;
