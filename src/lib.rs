@@ -51,9 +51,11 @@
 //! | [`build_queue`] | which build starts next |
 //! | [`builder_pods`] | the pods in the namespace of builds that run BuildKit, one for each running build |
 //! | [`image_cleanup`] | the Jobs that delete images in a registry of your own; `reconcile::decide` decides which image goes |
+//! | [`view`] | what people see of a project: versions, their differences, the first cause, progress |
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
 //! | [`election`], [`probes`], [`metrics`], [`config`] | which of several operators writes; endpoints of the operator; what it counts; settings |
 //! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
+//! | [`cli`] | `kubectl doce`: another program, with the rights of its user and a door of its own |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
 //! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
 //!
@@ -69,6 +71,7 @@ pub mod backoff;
 pub mod build_queue;
 pub mod builder;
 pub mod builder_pods;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod controller;
@@ -91,3 +94,4 @@ pub mod request;
 pub mod status_debounce;
 pub mod text;
 pub mod version;
+pub mod view;

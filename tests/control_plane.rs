@@ -28,6 +28,8 @@ mod builder_pods;
 mod chart;
 #[path = "control_plane/cleanups.rs"]
 mod cleanups;
+#[path = "control_plane/cli.rs"]
+mod cli;
 #[path = "control_plane/conditions.rs"]
 mod conditions;
 #[path = "control_plane/exposure.rs"]

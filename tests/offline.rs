@@ -24,6 +24,8 @@ mod builder_pods;
 mod children;
 #[path = "offline/cleanup_job.rs"]
 mod cleanup_job;
+#[path = "offline/cli.rs"]
+mod cli;
 #[path = "offline/facts.rs"]
 mod facts;
 #[path = "offline/frameworks.rs"]

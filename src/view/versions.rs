@@ -1,0 +1,281 @@
+//! The versions of a project: who made each, from what and how, how long it took, how it ended, and whether a rollback
+//! to it is possible now. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::remembered::Remembered;
+use crate::crd::ProjectDeployment;
+use crate::crd::conditions::Reason;
+use crate::crd::status::TriggerKind;
+use crate::memory::record::{Record, SourceFact};
+use crate::project::Project;
+use crate::reconcile::observed::Observed;
+use crate::reconcile::target::{forbidden, previous, rebuildable};
+use crate::version::{revision, short};
+
+/// One version of a project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// Its name, such as `v9f2c41d7`.
+    pub version: String,
+    /// The whole hash, 64 hex digits.
+    pub hash: String,
+    /// How far it came.
+    pub state: State,
+    /// What it was made from.
+    pub source: Source,
+    /// Its image by digest, once it exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What caused it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<TriggerKind>,
+    /// The field manager that caused it, if the API server reports it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When the operator first saw it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it first became live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
+    /// Seconds between the two: queue, build and rollout together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// Why it failed, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it failed, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Whether a rollback to it is possible now.
+    pub rollback: Rollback,
+}
+
+/// How far a version came. The words are those of `status.history`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// It has no image yet.
+    Building,
+    /// It has an image and was never live.
+    Built,
+    /// It serves.
+    Serving,
+    /// It was live before.
+    Live,
+    /// Its build, its init command or its rollout failed.
+    Failed,
+    /// A person cancelled its build.
+    Cancelled,
+}
+
+impl State {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Building => "Building",
+            Self::Built => "Built",
+            Self::Serving => "Serving",
+            Self::Live => "Live",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// What a version was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Commit, content digest or image digest.
+    pub digest: String,
+    /// Branch, tag or commit, as in the spec.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// First line of the commit's message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Author of the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
+impl From<SourceFact> for Source {
+    fn from(fact: SourceFact) -> Self {
+        Self {
+            digest: revision(&fact.digest).to_owned(),
+            reference: Some(fact.reference).filter(|reference| !reference.is_empty()),
+            message: fact.message,
+            author: fact.author,
+        }
+    }
+}
+
+impl Source {
+    /// The first characters of the digest, as people name a commit.
+    #[must_use]
+    pub fn short_digest(&self) -> &str {
+        let digest = self.digest.strip_prefix("sha256:").unwrap_or(&self.digest);
+        digest.get(..7).unwrap_or(digest)
+    }
+}
+
+/// Whether a rollback to a version is possible now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// The operator accepts it.
+    pub possible: bool,
+    /// It accepts it only together with a retry, because the version failed before.
+    pub needs_retry: bool,
+    /// It takes a build, because the image does not exist or is gone from its registry.
+    pub needs_build: bool,
+    /// Why it is not possible, or what it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Rollback {
+    fn no(why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..Self::default() }
+    }
+
+    fn yes() -> Self {
+        Self { possible: true, ..Self::default() }
+    }
+}
+
+/// The versions of a project, newest first.
+#[must_use]
+pub fn versions(object: &ProjectDeployment, remembered: &Remembered) -> Vec<Version> {
+    remembered.newest_first().into_iter().map(|record| version(object, remembered, record)).collect()
+}
+
+/// The version that a rollback to `previous` gets.
+#[must_use]
+pub fn previous_version(object: &ProjectDeployment, remembered: &Remembered) -> Option<String> {
+    let serves = serving(object);
+    let but = remembered.records.keys().find(|version| Some(short(version).as_str()) == serves);
+    previous(&remembered.ledger, &observed(remembered), but.map(String::as_str))
+}
+
+/// One version of a project.
+#[must_use]
+pub fn version(object: &ProjectDeployment, remembered: &Remembered, record: &Record) -> Version {
+    let hash = &record.facts.version;
+    let life = remembered.ledger.state(hash);
+    let attempts = record.facts.key.as_deref().map(|key| remembered.ledger.attempts(key)).unwrap_or_default();
+    let no_image = record.named_image().is_none();
+    let refused = record.wants_root_in_vain();
+    let state = match () {
+        () if no_image && attempts.cancelled => State::Cancelled,
+        () if no_image && attempts.failed.is_some() || life.failed.is_some() || refused => State::Failed,
+        () if no_image => State::Building,
+        () if life.live.is_some() && serving(object) == Some(&short(hash)) => State::Serving,
+        () if life.live.is_some() => State::Live,
+        () => State::Built,
+    };
+    let failed = life.failed.clone().or_else(|| attempts.failed.filter(|_| no_image));
+    let trigger = life.trigger.clone().or_else(|| record.facts.trigger.clone());
+    Version {
+        version: short(hash),
+        hash: hash.clone(),
+        state,
+        source: record.source().into(),
+        image: record.image.as_ref().map(|image| image.reference.clone()),
+        trigger: trigger.as_ref().map(|trigger| trigger.cause),
+        by: trigger.and_then(|trigger| trigger.by),
+        created_at: record.created,
+        ready_at: life.ready_at,
+        duration_seconds: record
+            .created
+            .zip(life.ready_at)
+            .map(|(from, to)| to.as_second() - from.as_second()),
+        reason: failed
+            .as_ref()
+            .map(|failed| failed.reason.clone())
+            .or_else(|| refused.then(|| Reason::ImageRunsAsRoot.name().to_owned()))
+            .or_else(|| record.lost.as_ref().map(|_| Reason::ImageLost.name().to_owned())),
+        message: failed.map(|failed| failed.message),
+        rollback: rollback(object, remembered, record),
+    }
+}
+
+/// The version that serves, in its short form.
+fn serving(object: &ProjectDeployment) -> Option<&str> {
+    object.status.as_ref()?.version.as_deref()
+}
+
+fn observed(remembered: &Remembered) -> Observed {
+    Observed {
+        records: remembered.records.clone(),
+        ledger: Some(remembered.ledger.clone()),
+        ..Observed::default()
+    }
+}
+
+/// Whether the operator would accept a rollback to this version now, and why not. The rules are those of
+/// `reconcile::decide`.
+fn rollback(object: &ProjectDeployment, remembered: &Remembered, record: &Record) -> Rollback {
+    let status = object.status.clone().unwrap_or_default();
+    let (hash, name) = (&record.facts.version, short(&record.facts.version));
+    let condition = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
+    let is_ready = condition("Ready").is_some_and(|ready| ready.status == "True");
+    let observed = observed(remembered);
+    if is_ready && serving(object) == Some(&name) {
+        return Rollback::no("it serves");
+    }
+    if let Some(why) = forbidden(&observed, hash) {
+        return Rollback::no(why);
+    }
+    if let Some(unresolved) = condition("RollbackAvailable")
+        .filter(|available| available.status == "False" && available.reason == Reason::NothingYet.name())
+    {
+        return Rollback::no(unresolved.message.clone());
+    }
+    let key = record.facts.key.as_deref();
+    let attempts = key.map(|key| remembered.ledger.attempts(key)).unwrap_or_default();
+    if record.lost.is_some() {
+        let again = Project::parse(object).is_ok_and(|project| rebuildable(&project, &observed, record));
+        let why = "its image is gone from its registry";
+        if !again {
+            return Rollback::no(format!("{why}, and spec.source or spec.build has changed since"));
+        }
+        let why = Some(format!("{why}, so it is built again first"));
+        return Rollback { needs_build: true, why, ..Rollback::yes() };
+    }
+    if let Some(failed) = remembered.ledger.state(hash).failed {
+        return Rollback {
+            needs_retry: true,
+            ..Rollback::no(format!("it failed before ({})", failed.reason))
+        };
+    }
+    if record.image.is_some() {
+        return Rollback::yes();
+    }
+    let held = condition("Ready").is_some_and(|ready| ready.reason == Reason::Held.name());
+    let of_spec = held && status.desired_version.as_deref() == Some(&name);
+    match (of_spec, attempts.failed) {
+        (true, None) => Rollback {
+            needs_build: true,
+            why: Some("it has no image yet, so it is built first".to_owned()),
+            ..Rollback::yes()
+        },
+        (true, Some(failed)) => Rollback {
+            needs_retry: true,
+            needs_build: true,
+            ..Rollback::no(format!("its build failed before ({})", failed.reason))
+        },
+        (false, Some(failed)) => {
+            Rollback::no(format!("it has no image: its build failed ({})", failed.reason))
+        }
+        (false, None) => Rollback::no("it has no image yet"),
+    }
+}
+
+#[cfg(test)]
+#[path = "versions/tests.rs"]
+mod tests;
