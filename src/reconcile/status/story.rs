@@ -130,10 +130,10 @@ fn builds(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec<L
     if is_new(|build| build.finished_at.is_some()) {
         let seconds = build.started_at.as_ref().zip(build.finished_at.as_ref());
         let seconds = seconds.map(|(from, to)| to.0.as_second() - from.0.as_second());
-        let built = new.conditions.iter().find(|condition| condition.type_ == "Built");
-        let is = |truth| built.is_some_and(|built| built.status == truth);
+        let outcome = new.conditions.iter().find(|condition| condition.type_ == "Built");
+        let is = |truth| outcome.is_some_and(|outcome| outcome.status == truth);
         let succeeded = is("True");
-        let said = built.map(|built| format!(": {}", built.message)).unwrap_or_default();
+        let said = outcome.map(|outcome| format!(": {}", outcome.message)).unwrap_or_default();
         let message = format!("build {} ended{said}", build.id);
         lines.push(line(LineKind::BuildEnded { succeeded }, is("False"), seconds, message));
     }
@@ -171,12 +171,12 @@ mod tests {
 
     use super::*;
 
-    fn at(second: i64) -> Option<Time> {
-        Some(Time(Timestamp::from_second(second).unwrap()))
+    fn at(second: i64) -> Time {
+        Time(Timestamp::from_second(second).unwrap())
     }
 
-    fn status(built: &str, build: BuildStatus, history: &[HistoryEntry]) -> ProjectDeploymentStatus {
-        let condition = json!({ "type": "Built", "status": built, "reason": "Any", "message": "so it is",
+    fn status(is_built: &str, build: BuildStatus, history: &[HistoryEntry]) -> ProjectDeploymentStatus {
+        let condition = json!({ "type": "Built", "status": is_built, "reason": "Any", "message": "so it is",
             "lastTransitionTime": "2026-01-01T00:00:00Z" });
         ProjectDeploymentStatus {
             desired_version: Some("v2".to_owned()),
@@ -199,7 +199,7 @@ mod tests {
 
     fn build(finished: Option<Time>) -> BuildStatus {
         let id = "shop-1a2b3c4d".to_owned();
-        BuildStatus { id, started_at: at(100), finished_at: finished, ..BuildStatus::default() }
+        BuildStatus { id, started_at: Some(at(100)), finished_at: finished, ..BuildStatus::default() }
     }
 
     #[test]
@@ -214,8 +214,9 @@ mod tests {
         assert_eq!(begun[1].version.as_deref(), Some("v1"));
         assert_eq!(story(Some(&building), &building, &[]), []);
 
-        let live = HistoryEntry { ready_at: at(190), duration_seconds: Some(95), ..version("v2", "Serving") };
-        let served = status("True", build(at(142)), &[live, version("v1", "Live")]);
+        let live =
+            HistoryEntry { ready_at: Some(at(190)), duration_seconds: Some(95), ..version("v2", "Serving") };
+        let served = status("True", build(Some(at(142))), &[live, version("v1", "Live")]);
         let ended = story(Some(&building), &served, &[]);
         assert_eq!(reasons(&ended), ["BuildSucceeded", "VersionLive"]);
         assert_eq!((ended[0].seconds, ended[1].seconds), (Some(42), Some(95)));
@@ -228,7 +229,7 @@ mod tests {
         let building = status("Unknown", build(None), &[version("v2", "Building")]);
         let failed =
             HistoryEntry { reason: Some("DependencyInstallFailed".to_owned()), ..version("v2", "Failed") };
-        let failed = story(Some(&building), &status("False", build(at(160)), &[failed]), &[]);
+        let failed = story(Some(&building), &status("False", build(Some(at(160))), &[failed]), &[]);
         assert_eq!(reasons(&failed), ["BuildEnded", "VersionFailed"]);
         assert!(failed.iter().all(|line| line.warning));
         assert_eq!(failed[1].message, "v2 failed: DependencyInstallFailed");
