@@ -11,7 +11,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 CLUSTER := $(CARGO) run --quiet --locked --package doce-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help build binary image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench bench-builds bench-rollback generate \
+.PHONY: help build binary plugin image check check-fast test test-offline test-control-plane test-chaos test-node test-suite chaos bench bench-builds bench-rollback generate \
 	lean-operator verify cluster cluster-down demo demo-down clean
 
 help: ## Print this list
@@ -107,6 +107,11 @@ build: ## Build the operator and the cluster launcher for this machine
 binary: export RUSTFLAGS = -C target-feature=+crt-static
 binary: ## Build the operator as a static release binary
 	$(CARGO) build --release --locked --package doce-operator --bin doce-operator --target $(HOST)
+
+plugin: export RUSTFLAGS = -C target-feature=+crt-static
+plugin: ## Build kubectl doce as a static release binary, and print its path
+	$(CARGO) build --release --locked --package doce-operator --bin kubectl-doce --target $(HOST)
+	@ls $(TARGET)/$(HOST)/release/kubectl-doce
 
 image: ## Build the operator's image with a container engine (ENGINE=podman, IMAGE=…)
 	$(ENGINE) build --tag $(IMAGE) .

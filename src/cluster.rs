@@ -7,6 +7,7 @@ pub mod builder_jobs;
 pub mod cache;
 pub mod caches;
 pub mod config_maps;
+pub mod counted;
 mod decoded;
 pub mod error;
 pub mod events;

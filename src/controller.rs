@@ -1,7 +1,7 @@
 //! Decides when to reconcile which project. It waits for the caches, bounds concurrency and applies backoff per project.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -18,6 +18,7 @@ use crate::build_queue::run::{self, Queue};
 use crate::builder_pods::{self, run::BuilderPods};
 use crate::crd::ProjectDeployment;
 use crate::election::Leadership;
+use crate::metrics::Passed;
 use crate::project::Key;
 use crate::reconcile::{Error, Requeue, Shared, reconcile};
 use crate::text::with_causes;
@@ -109,12 +110,13 @@ async fn loop_until(
         }
         std::future::ready(there.then(|| Ok::<_, std::convert::Infallible>(by_key(&key))))
     });
+    context.metrics.workers(context.config.concurrency);
     let concurrency = Concurrency::default().concurrency(context.config.concurrency);
     let passes = applier(
         |object: Arc<Name>, context: ApplierContext| {
             let first_passes = first_passes.clone();
             Box::pin(async move {
-                let passed = pass(&object, &context).await;
+                let passed = timed_pass(&object, &context).await;
                 let key = key_of(&object);
                 first_passes.ended(&key);
                 forget_if_gone(&context, &key);
@@ -196,7 +198,20 @@ fn named((namespace, name): &Key) -> Name {
     Name { metadata: ObjectMeta { name, namespace, ..ObjectMeta::default() }, ..Name::default() }
 }
 
-async fn pass(object: &Name, context: &Shared) -> Result<Action, Error> {
+/// A pass that counts. It counts as running until it ends or is dropped.
+async fn timed_pass(object: &Name, context: &Shared) -> Result<Action, Error> {
+    let (began, running) = (Instant::now(), context.metrics.pass_begins());
+    let passed = Box::pin(pass(object, context)).await;
+    drop(running);
+    let result = match &passed {
+        Ok((next, _)) => *next,
+        Err(_) => Passed::Error,
+    };
+    context.metrics.pass_ended(result, began.elapsed());
+    passed.map(|(_, action)| action)
+}
+
+async fn pass(object: &Name, context: &Shared) -> Result<(Passed, Action), Error> {
     let key = key_of(object);
     let object = match context.cluster.project(&key) {
         Some(known) => context.cluster.confirmed(known).await.map_err(Error::Observe)?,
@@ -204,21 +219,22 @@ async fn pass(object: &Name, context: &Shared) -> Result<Action, Error> {
     };
     let Some(object) = object else {
         // An event is about to arrive: the object is gone, or a list in progress will contain it.
-        return Ok(Action::requeue(Duration::from_secs(1)));
+        return Ok((Passed::RequeueAfter, Action::requeue(Duration::from_secs(1))));
     };
     let next = Box::pin(reconcile(&object, context)).await?;
     context.cluster.caches().close_if_unchanged(&key);
-    Ok(Action::requeue(match next {
+    let (passed, pause) = match next {
         Requeue::After(pause) => {
             context.backoff.succeeded(&key);
-            pause.max(Duration::from_millis(200)).min(RESYNC)
+            (Passed::RequeueAfter, pause.max(Duration::from_millis(200)).min(RESYNC))
         }
-        Requeue::WithBackoff => context.backoff.failed(&key).min(LONGEST_REFUSED),
+        Requeue::WithBackoff => (Passed::Requeue, context.backoff.failed(&key).min(LONGEST_REFUSED)),
         Requeue::AwaitChange => {
             context.backoff.succeeded(&key);
-            RESYNC
+            (Passed::Success, RESYNC)
         }
-    }))
+    };
+    Ok((passed, Action::requeue(pause)))
 }
 
 /// Requeues a failed pass. A conflict only means that the caches are stale; anything else is logged and retried with

@@ -53,8 +53,9 @@
 //! | [`image_cleanup`] | the Jobs that delete images in a registry of your own; `reconcile::decide` decides which image goes |
 //! | [`view`] | what people see of a project: versions, their differences, the first cause, progress |
 //! | [`controller`], [`backoff`], [`status_debounce`] | when a project is reconciled, and when its status is written |
-//! | [`election`], [`probes`], [`config`] | which of several operators writes; health endpoints of the operator; settings |
+//! | [`election`], [`probes`], [`metrics`], [`config`] | which of several operators writes; endpoints of the operator; what it counts; settings |
 //! | [`builder`] | what happens inside the pod of a build and inside its builder pod |
+//! | [`cli`] | `kubectl doce`: another program, with the rights of its user and a door of its own |
 //! | [`gc`] | the sweep of the embedded registry: deletes what no record names; a process of its own |
 //! | [`registry_proxy`] | the only way to the embedded registry, and the read-only proxy through which nodes pull; processes of their own |
 //! | [`server`] | the HTTP API; a process of its own |
@@ -71,6 +72,7 @@ pub mod backoff;
 pub mod build_queue;
 pub mod builder;
 pub mod builder_pods;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod controller;
@@ -81,6 +83,7 @@ pub mod election;
 pub mod gc;
 pub mod image_cleanup;
 pub mod memory;
+pub mod metrics;
 pub mod platform;
 pub mod probes;
 pub mod project;

@@ -12,6 +12,7 @@ use doce_operator::build_queue::admit::BuildStarter;
 use doce_operator::build_queue::positions::Positions;
 use doce_operator::builder;
 use doce_operator::cluster::Cluster;
+use doce_operator::cluster::counted::counted;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::inventory::Inventory;
 use doce_operator::cluster::leases::Leases;
@@ -22,6 +23,7 @@ use doce_operator::controller;
 use doce_operator::crd;
 use doce_operator::election::{Alone, Candidate, Leadership, Standing, Times};
 use doce_operator::gc;
+use doce_operator::metrics::Metrics;
 use doce_operator::platform::Platform;
 use doce_operator::probes;
 use doce_operator::reconcile::{Context, Shared};
@@ -125,7 +127,7 @@ async fn execute(command: Command) -> ExitCode {
 
 fn log() {
     let filter = EnvFilter::try_from_env("DOCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
 }
 
 async fn proxy(arguments: registry_proxy::Arguments) -> Result<(), Box<dyn std::error::Error>> {
@@ -165,7 +167,8 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     log();
     config.validate()?;
     let address = config.probe_address.parse()?;
-    let client = kube::Client::try_default().await?;
+    let metrics = Metrics::default();
+    let client = counted(kube::Client::try_default().await?, metrics.requests());
     let candidacy = config.candidacy()?;
     let fence = Fence::default();
     let cluster = match &candidacy {
@@ -180,6 +183,7 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         starts: BuildStarter::default(),
         positions: Positions::default(),
         status_debounce: StatusDebounce::default(),
+        metrics,
     });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -6,10 +6,15 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::watch;
 
+use crate::build_queue::admit::owned;
+use crate::build_queue::schedule::waiting_and_running;
 use crate::election::Standing;
+use crate::metrics::Snapshot;
 use crate::reconcile::Shared;
 
 /// State that the answers depend on.
@@ -39,13 +44,19 @@ pub fn router(context: Shared, standing: watch::Receiver<Standing>) -> Router {
         .with_state(seen)
 }
 
-/// How much is in memory, in the text format of Prometheus.
-async fn metrics(State(seen): State<Seen>) -> String {
-    let head = "# HELP doce_operator_held Objects and notes that the operator holds in memory, by kind.\n# TYPE doce_operator_held gauge";
-    let lines = seen.context.held().into_iter();
-    let lines = lines.map(|(kind, count)| format!("doce_operator_held{{kind=\"{kind}\"}} {count}"));
-    let text: Vec<String> = std::iter::once(head.to_owned()).chain(lines).collect();
-    text.join("\n") + "\n"
+/// What the operator counts and holds.
+async fn metrics(State(seen): State<Seen>) -> Result<impl IntoResponse, StatusCode> {
+    let Seen { context, standing } = seen;
+    let (queued, running) = waiting_and_running(&owned(&context.cluster));
+    let now = Snapshot {
+        held: context.held(),
+        builds_queued: queued,
+        builds_running: running,
+        ports: usize::from(context.config.port_last.saturating_sub(context.config.port_first)) + 1,
+        leads: matches!(&*standing.borrow(), Standing::Leading),
+    };
+    let text = context.metrics.text(&now).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
 async fn ready(State(seen): State<Seen>) -> (StatusCode, String) {

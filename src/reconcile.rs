@@ -22,6 +22,7 @@ use crate::cluster::{self, Cluster};
 use crate::config::Config;
 use crate::crd::ProjectDeployment;
 use crate::memory::ledger::{Attempts, Fault};
+use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::project::{Incomplete, Project};
 use crate::status_debounce::StatusDebounce;
@@ -49,6 +50,8 @@ pub struct Context {
     pub positions: Positions,
     /// Projects with work in progress that no status shows yet.
     pub status_debounce: StatusDebounce,
+    /// What it counts.
+    pub metrics: Metrics,
 }
 
 impl Context {
@@ -123,7 +126,8 @@ pub async fn reconcile(object: &ProjectDeployment, context: &Context) -> Result<
     if let Some(left) = delayed {
         return Ok(next.within(left));
     }
-    report(&context.cluster, object, status, &observed.refusals).await.map_err(Error::Report)?;
+    let written = report(&context.cluster, &context.metrics, &project, object, status, &observed.refusals);
+    written.await.map_err(Error::Report)?;
     context.status_debounce.written(&key);
     Ok(next)
 }

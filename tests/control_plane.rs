@@ -30,6 +30,8 @@ mod builder_pods;
 mod chart;
 #[path = "control_plane/cleanups.rs"]
 mod cleanups;
+#[path = "control_plane/cli.rs"]
+mod cli;
 #[path = "control_plane/conditions.rs"]
 mod conditions;
 #[path = "control_plane/exposure.rs"]
@@ -66,6 +68,8 @@ mod registry_login;
 mod requests;
 #[path = "control_plane/several_operators.rs"]
 mod several_operators;
+#[path = "control_plane/story.rs"]
+mod story;
 #[path = "control_plane/sweep.rs"]
 mod sweep;
 #[path = "control_plane/wrong_but_accepted.rs"]

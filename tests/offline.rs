@@ -24,10 +24,14 @@ mod builder_pods;
 mod children;
 #[path = "offline/cleanup_job.rs"]
 mod cleanup_job;
+#[path = "offline/cli.rs"]
+mod cli;
 #[path = "offline/facts.rs"]
 mod facts;
 #[path = "offline/frameworks.rs"]
 mod frameworks;
+#[path = "offline/metrics.rs"]
+mod metrics;
 #[path = "offline/rules.rs"]
 mod rules;
 #[path = "offline/versions.rs"]

@@ -79,6 +79,13 @@ pub fn queue_order(
     order
 }
 
+/// How many builds wait for a place, and how many run.
+#[must_use]
+pub fn waiting_and_running(jobs: &[Arc<Job>]) -> (usize, usize) {
+    let waiting = waiting(jobs).count();
+    (waiting, running(jobs).into_values().sum())
+}
+
 /// Whether a new build in this namespace may start at once: there is a free slot that no queued build needs.
 pub fn has_slot(
     jobs: &[Arc<Job>],

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::process::Command;
 
 use super::address::Host;
@@ -59,12 +60,14 @@ pub(super) struct Commit {
     pub(super) subject: Option<String>,
     /// `name <mail>`.
     pub(super) author: Option<String>,
+    /// The committer date: unlike the author date, a rebase or a cherry-pick renews it.
+    pub(super) committed_at: Option<Timestamp>,
 }
 
 impl Commit {
     /// The same commit with `words` applied to its texts.
     pub(super) fn shown(self, words: impl Fn(String) -> String) -> Self {
-        Self { subject: self.subject.map(&words), author: self.author.map(&words) }
+        Self { subject: self.subject.map(&words), author: self.author.map(&words), ..self }
     }
 }
 
@@ -164,10 +167,17 @@ impl Git {
         Ok(listing::refs(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// First line of the message and author of a fetched commit.
+    /// First line of the message, author and time of a fetched commit.
     pub(super) async fn describe(&self, commit: &str) -> Result<Commit, Failure> {
         let mut command = self.git();
-        command.args(["show", "--no-patch", "--no-show-signature", "--format=%an <%ae>%x00%s", commit, "--"]);
+        command.args([
+            "show",
+            "--no-patch",
+            "--no-show-signature",
+            "--format=%ct%x00%an <%ae>%x00%s",
+            commit,
+            "--",
+        ]);
         let output = program::output(&mut command, 64 << 10, LOCAL).await;
         let output = output.map_err(|error| failure::program(Stage::Fetch, &self.url, &error))?;
         // A first line may have any length; cut output is still longer than what is shown.
@@ -175,14 +185,17 @@ impl Git {
             return Err(failure::local(Stage::Fetch, &output.stderr));
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (author, subject) = text.trim_end().split_once('\0').unwrap_or((text.as_str(), ""));
+        let mut parts = text.trim_end().splitn(3, '\0');
+        let [seconds, author, subject] = [(); 3].map(|()| parts.next().unwrap_or_default());
+        // The author of the commit chooses the number, so it may be no time at all.
+        let committed_at = seconds.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
         let bounded = |text: &str| {
             let mut short: String = printable(text).chars().take(200).collect();
             let excess = short.len().saturating_sub(400);
             cut_end(&mut short, excess);
             Some(short).filter(|short| !short.is_empty())
         };
-        Ok(Commit { subject: bounded(subject), author: bounded(author) })
+        Ok(Commit { subject: bounded(subject), author: bounded(author), committed_at })
     }
 
     fn git(&self) -> Command {

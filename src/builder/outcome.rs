@@ -96,6 +96,7 @@ mod tests {
             source: None,
             subject: None,
             author: None,
+            committed_at: None,
             log_reference: None,
         })
     }

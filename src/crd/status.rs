@@ -95,6 +95,9 @@ pub struct SourceStatus {
     /// Author of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// When the commit was made: Git's committer date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Time>,
 }
 
 /// A build.
@@ -155,6 +158,9 @@ pub struct HistoryEntry {
     /// Author of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// When the commit was made: Git's committer date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Time>,
     /// What caused this version last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerKind>,

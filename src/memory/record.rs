@@ -74,6 +74,9 @@ pub struct SourceFact {
     /// Author of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Git's committer date of the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
 }
 
 /// The image of a version.
@@ -100,6 +103,9 @@ pub struct ImageFact {
     /// Author of the commit, as the build read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Git's committer date of the commit, as the build read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
 }
 
 impl Record {
@@ -129,6 +135,7 @@ impl Record {
         SourceFact {
             message: source.message.or(told.message),
             author: source.author.or(told.author),
+            committed_at: source.committed_at.or(told.committed_at),
             ..source
         }
     }

@@ -1,5 +1,6 @@
 //! The report of a build pod, in the container's termination message. The operator reads nothing else from it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::reason::FailureReason;
@@ -43,6 +44,9 @@ pub struct Built {
     /// Author of the commit, `name <mail>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Git's committer date of the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
     /// Numeric user of the image, 0 is root; unset if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<i64>,
@@ -91,6 +95,9 @@ pub struct Failed {
     /// Author of the commit, if already known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Git's committer date of the commit, if already known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
     /// Reference of the artifact that contains the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_reference: Option<String>,

@@ -342,6 +342,7 @@ impl Observed {
             generated: built.is_generated(),
             message: built.message.clone(),
             author: built.author.clone(),
+            committed_at: built.committed_at,
         }
     }
 }

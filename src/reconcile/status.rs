@@ -11,6 +11,7 @@ mod lost_images;
 mod phase;
 mod predecessor;
 mod rollout;
+mod story;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -31,6 +32,7 @@ use super::target::{Target, newest_live, previous, rebuildable, target};
 pub use events::{happenings, rejected_cleanups};
 pub use headline::{Headline, headline};
 pub use phase::is_routine_progress;
+pub use story::{Line, LineKind, story};
 
 /// Everything that the status is derived from.
 struct View<'a> {
@@ -281,6 +283,7 @@ fn source(view: &View<'_>) -> Option<SourceStatus> {
         reference: Some(source.reference),
         message: source.message,
         author: source.author,
+        committed_at: source.committed_at.map(whole_seconds).map(Time),
     })
 }
 

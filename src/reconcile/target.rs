@@ -91,7 +91,7 @@ pub fn answer(project: &Project, observed: &Observed, ledger: &Ledger) -> Option
     match project.origin() {
         DigestSource::Fixed(digest) => {
             let told = told(observed, &digest);
-            Some(SourceFact { message: told.message, author: told.author, ..known(digest) })
+            Some(SourceFact { digest, reference: project.reference(), ..told })
         }
         DigestSource::ConfigMap(_) => match &observed.config_map {
             ConfigMap::Digest(digest) => Some(known(digest.clone())),
@@ -112,7 +112,7 @@ fn unanswered(project: &Project, ledger: &Ledger) -> Option<String> {
     Some(of)
 }
 
-/// Message and author of a source from an earlier record: a commit never changes them.
+/// Message, author and time of a source from an earlier record: a commit never changes them.
 fn told(observed: &Observed, digest: &str) -> SourceFact {
     let same = |source: &SourceFact| source.digest == digest && source.message.is_some();
     observed.records.values().map(Record::source).find(same).unwrap_or_default()

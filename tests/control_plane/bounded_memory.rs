@@ -236,7 +236,8 @@ async fn created_and_deleted_projects_leave_nothing_in_memory() {
     let operator = Operator::start(&world).await;
     world.serve("stays", prebuilt(1)).await;
     operator.journal.at_rest().await;
-    let before = operator.until_metrics("{kind=\"projects with work to report\"} 0\n").await;
+    operator.until_metrics("{kind=\"projects with work to report\"} 0\n").await;
+    let before = operator.held().await;
     let begun = Instant::now();
     let life = |number: usize| {
         let (world, name) = (&world, format!("p{number}"));

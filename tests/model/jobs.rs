@@ -134,6 +134,7 @@ fn failed(stage: Stage, reason: &str, key: Option<String>, source: Option<String
         source,
         subject: None,
         author: None,
+        committed_at: None,
         log_reference: None,
     }
 }

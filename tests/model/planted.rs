@@ -44,7 +44,7 @@ impl Planting {
         let calm = [(Pace::Calm, Fate::Smooth), (Pace::Hasty, Fate::Crashes)];
         let hasty = [(Pace::Hasty, Fate::StaleReads), (Pace::Hasty, Fate::TwoOperators)];
         for (pace, fate) in calm.into_iter().filter(|_| !self.stale).chain(hasty) {
-            let search = Search { pace, fate, lives: 400, seed: 7, shrink: 0 };
+            let search = Search { pace, fate, lives: 1200, seed: 7, shrink: 0 };
             match search.run(self.program) {
                 Ok(tally) => lives += tally.lives,
                 Err(mut found) => {

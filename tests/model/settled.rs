@@ -184,6 +184,13 @@ fn the_target_is_built_or_has_a_verdict(cluster: &Cluster, target: &Target) -> R
         return Ok(());
     }
     let attempts = cluster.memory().attempts(key);
+    // In the model, a ConfigMap and a commit may have the same digest. A lost image is built only from the kind of source
+    // that it was built from.
+    let of_config_map = |reference: &str| reference.starts_with("ConfigMap");
+    let recorded = &cluster.records[&from_spec.version].facts.source.reference;
+    if attempts.lost.is_some() && of_config_map(recorded) != of_config_map(&cluster.project.reference()) {
+        return Ok(());
+    }
     let source = nature::source(&from_spec.source.digest);
     let bad = nature::building(source, cluster.project.settings.epoch) == Building::Bad;
     if attempts.failed.is_some() && (bad || attempts.cancelled) {

@@ -1,6 +1,7 @@
 //! Commits from the repository to the running app: submodules, and the recorded commit data.
 
 use doce_operator::crd::ProjectDeploymentStatus;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
@@ -13,13 +14,16 @@ const DOCKERFILE: &str = "FROM docker.io/library/busybox:1.37\nCOPY words /www\n
     RUN mkdir -p /www && ls -A /www && if [ ! -e /www/index.html ]; then echo no words > /www/index.html; fi\n\
     USER 1000\nCMD [\"sh\", \"-c\", \"exec httpd -f -p $PORT -h /www\"]\n";
 
-/// Commit, first line of the message and author of the newest commit, as Git prints them.
-fn told_by_git(repository: &Repository) -> [String; 3] {
-    ["%H", "%s", "%an <%ae>"].map(|format| repository.log(format))
+/// Commit, first line of the message, author and time of the newest commit, as Git prints them.
+fn told_by_git(repository: &Repository) -> [String; 4] {
+    let [commit, message, author, seconds] =
+        ["%H", "%s", "%an <%ae>", "%ct"].map(|format| repository.log(format));
+    let time = Timestamp::from_second(seconds.parse().unwrap()).unwrap();
+    [commit, message, author, time.to_string()]
 }
 
-/// Commit, message, author and reference in the record of the live version.
-async fn told_by_record(world: &World, status: &ProjectDeploymentStatus) -> [Value; 4] {
+/// Commit, message, author, time and reference in the record of the live version.
+async fn told_by_record(world: &World, status: &ProjectDeploymentStatus) -> [Value; 5] {
     let version = status.version.as_deref().unwrap().trim_start_matches('v').to_owned();
     let revisions = world.list::<ControllerRevision>().await;
     let facts = |revision: &ControllerRevision| revision.data.clone().unwrap().0;
@@ -32,19 +36,22 @@ async fn told_by_record(world: &World, status: &ProjectDeploymentStatus) -> [Val
     // For a commit that the spec names, only the build knows the rest.
     let either =
         |field: &str| if source[field].is_null() { image[field].clone() } else { source[field].clone() };
-    [source["digest"].clone(), either("message"), either("author"), source["reference"].clone()]
+    let digest = source["digest"].clone();
+    [digest, either("message"), either("author"), either("committedAt"), source["reference"].clone()]
 }
 
 /// Checks that record, status and history agree with Git.
 async fn assert_told(world: &World, repository: &Repository, status: &ProjectDeploymentStatus, asked: &str) {
-    let [commit, message, author] = told_by_git(repository);
-    let told = json!([commit, message, author, asked]);
+    let [commit, message, author, time] = told_by_git(repository);
+    let told = json!([commit, message, author, time, asked]);
     assert_eq!(json!(told_by_record(world, status).await), told);
     let source = json!(status.source);
     let history = json!(status.history);
     let newest = &history[0];
-    assert_eq!(json!([source["digest"], source["message"], source["author"], source["ref"]]), told);
-    assert_eq!(json!([newest["source"], newest["message"], newest["author"], newest["ref"]]), told);
+    let shown = |entry: &Value, digest: &str| {
+        json!([entry[digest], entry["message"], entry["author"], entry["committedAt"], entry["ref"]])
+    };
+    assert_eq!((shown(&source, "digest"), shown(newest, "source")), (told.clone(), told));
     assert_eq!((&newest["version"], &newest["state"]), (&json!(status.version), &json!("Serving")));
 }
 

@@ -120,6 +120,27 @@ async fn the_exact_commit_is_fetched_even_if_the_branch_moved() {
 }
 
 #[tokio::test]
+async fn a_commit_has_the_date_of_its_committer_and_none_if_that_is_no_date() {
+    let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());
+    origin.commit("a", "1");
+    origin.run(&["commit", "--quiet", "--amend", "--no-edit", "--date=2001-02-03T04:05:06Z"]);
+    let amended = origin.run(&["rev-parse", "HEAD"]);
+    let committed = origin.run(&["show", "--no-patch", "--format=%ct", &amended]);
+    // Git itself writes no such commit, but it transfers one.
+    let text = origin.run(&["cat-file", "commit", &amended]).replace(&committed, "99999999999999");
+    std::fs::write(origin.dir.path().join("absurd"), text + "\n").unwrap();
+    let absurd = origin.run(&["hash-object", "-t", "commit", "-w", "--literally", "absurd"]);
+    origin.run(&["branch", "absurd", &absurd]);
+    let git = origin.git(work.path()).await;
+    for (commit, name, seconds) in [(amended, "main", committed.parse().ok()), (absurd, "absurd", None)] {
+        git.fetch(&commit, &branch(name)).await.unwrap();
+        let described = git.describe(&commit).await.unwrap();
+        assert_eq!(described.committed_at.map(Timestamp::as_second), seconds);
+        assert_eq!(described.subject.as_deref(), Some("Change a"));
+    }
+}
+
+#[tokio::test]
 async fn the_reference_is_fetched_if_the_server_does_not_serve_commits() {
     for reference in [branch("main"), Reference::Default, Reference::Commit(String::new())] {
         let (origin, work) = (Origin::new(), tempfile::tempdir().unwrap());

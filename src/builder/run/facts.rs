@@ -25,13 +25,14 @@ impl Build {
     ) -> Built {
         let place = format!("{}@{}", self.order.repository, image.digest);
         let uid = self.uid(&image, &place, daemon).await;
-        let Commit { subject, author } = self.progress().commit;
+        let Commit { subject, author, committed_at } = self.progress().commit;
         Built {
             uid,
             key: key.to_owned(),
             source: digest.to_owned(),
             message: subject,
             author,
+            committed_at,
             framework: image.annotations.get(FRAMEWORK).cloned(),
             digest: image.digest,
             platform: image.platform,
@@ -143,6 +144,7 @@ pub(super) fn failed(failure: &Failure, progress: Progress, log: String) -> Repo
         source,
         subject: commit.subject,
         author: commit.author,
+        committed_at: commit.committed_at,
         log_reference: None,
     })
 }

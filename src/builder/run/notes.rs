@@ -13,6 +13,7 @@ use crate::version::revision;
 pub(super) const KEY: &str = "doce.dev/key";
 pub(super) const MESSAGE: &str = "doce.dev/message";
 pub(super) const AUTHOR: &str = "doce.dev/author";
+pub(super) const COMMITTED_AT: &str = "doce.dev/committed-at";
 pub(super) const FRAMEWORK: &str = "doce.dev/framework";
 
 impl Build {
@@ -23,10 +24,11 @@ impl Build {
         recipe: &Recipe,
         labels: &[(&'static str, String)],
     ) -> Vec<(&'static str, String)> {
-        let Commit { subject, author } = self.progress().commit;
+        let Commit { subject, author, committed_at } = self.progress().commit;
         let mut notes = vec![(KEY, key.to_owned()), (FRAMEWORK, recipe.framework().to_owned())];
         notes.extend(subject.map(|subject| (MESSAGE, self.log.hide(&subject))));
         notes.extend(author.map(|author| (AUTHOR, self.log.hide(&author))));
+        notes.extend(committed_at.map(|time| (COMMITTED_AT, time.to_string())));
         notes.extend(labels.iter().cloned());
         notes
     }

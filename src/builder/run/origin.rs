@@ -127,7 +127,7 @@ impl Build {
                 self.registries(&plain).save(artifact, &self.archive()).await?;
                 let subject = artifact.revision.as_deref().map(crate::builder::log::printable);
                 let subject = subject.map(|subject| subject.chars().take(200).collect());
-                self.change(|progress| progress.commit = Commit { subject, author: None });
+                self.change(|progress| progress.commit = Commit { subject, ..Commit::default() });
                 self.unpack(self.archive(), false).await?;
             }
             _ => {

@@ -302,7 +302,9 @@ async fn a_secret_in_a_commit_message_is_hidden_in_the_report() {
     let dir = tempfile::tempdir().unwrap();
     let build = in_test_network(dir.path(), git("http://nowhere.test:1/x"), &[("token", TOKEN)]);
     let subject = Some(format!("Rotate {TOKEN} now"));
-    build.change(|progress| progress.commit = Commit { subject, author: Some(TOKEN.to_owned()) });
+    build.change(|progress| {
+        progress.commit = Commit { subject, author: Some(TOKEN.to_owned()), committed_at: None }
+    });
     let Report::Failed(failed) = build.report(Instant::now()).await else { panic!("it built") };
     assert_eq!((failed.subject.as_deref(), failed.author.as_deref()), (Some("Rotate *** now"), Some("***")));
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Build;
 use super::facts::{plain_registries, tag};
-use super::notes::{AUTHOR, KEY, MESSAGE};
+use super::notes::{AUTHOR, COMMITTED_AT, KEY, MESSAGE};
 use crate::builder::address::Transport;
 use crate::builder::buildkit::{self, Daemon};
 use crate::builder::detect::{self, Recipe};
@@ -81,7 +81,8 @@ impl Build {
         if noted(KEY).as_deref() != Some(key) {
             return Ok(None);
         }
-        let commit = Commit { subject: noted(MESSAGE), author: noted(AUTHOR) };
+        let committed_at = noted(COMMITTED_AT).and_then(|text| text.parse().ok());
+        let commit = Commit { subject: noted(MESSAGE), author: noted(AUTHOR), committed_at };
         self.change(|progress| progress.commit = commit);
         let built = self.built(image, key, digest, None).await;
         Ok(Some(Built { reused: true, ..built }))

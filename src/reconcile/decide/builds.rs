@@ -68,9 +68,32 @@ pub(super) fn unneeded(situation: &Situation<'_>) -> Option<Step> {
         let waits_in_vain = situation.project.stopped() && job.state == JobState::Queued;
         let never_ran = matches!(job.state, JobState::Lost(_)) && job.finished.is_none();
         let goes_on = job.state.is_active() || never_ran;
-        goes_on && (waits_in_vain || !is_needed(situation, &job.of, job.attempt))
+        goes_on
+            && (waits_in_vain || !is_needed(situation, &job.of, job.attempt))
+            && !has_reported(situation, job)
     };
     situation.observed.jobs.iter().find(unneeded).map(|job| Step::DeleteBuildJob { job: job.name.clone() })
+}
+
+/// Its result is recorded, so its pod has ended, even if the caches of a new leader still show it running. Ending it would delete
+/// its log, and gain nothing.
+fn has_reported(situation: &Situation<'_>, job: &BuildJob) -> bool {
+    let Situation { ledger, observed, .. } = situation;
+    job.state == JobState::Running
+        && match &job.of {
+            BuildTarget::Lookup(number) => {
+                let answer = ledger.lookup.as_ref().and_then(|lookup| lookup.answer.as_ref());
+                answer.is_some_and(|answer| answer.number == *number)
+            }
+            BuildTarget::Key(key) => {
+                let attempts = ledger.attempts(key);
+                let has_image =
+                    |record: &Record| record.image.is_some() && record.facts.key.as_ref() == Some(key);
+                attempts.failed.is_none()
+                    && attempts.attempt == job.attempt
+                    && observed.records.values().any(has_image)
+            }
+        }
 }
 
 /// A lookup or a build is due: no verdict, no Job of this attempt, and the backoff after a fault is over. A project has one

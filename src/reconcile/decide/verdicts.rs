@@ -49,6 +49,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
                 reference: situation.project.reference(),
                 message: built.message.clone(),
                 author: built.author.clone(),
+                committed_at: built.committed_at,
             };
             let answer = Answer { number: *number, source };
             answered(situation, answer, job).and_then(|ledger| situation.note(ledger))
@@ -59,6 +60,7 @@ fn ended(situation: &Situation<'_>, job: &BuildJob) -> Option<Step> {
                 reference: situation.project.reference(),
                 message: failed.subject.clone(),
                 author: failed.author.clone(),
+                committed_at: failed.committed_at,
             };
             let answer = Answer { number: *number, source };
             let mut ledger = answered(situation, answer, job)?;

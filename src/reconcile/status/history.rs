@@ -43,6 +43,7 @@ fn entry(view: &View<'_>, record: &Record) -> HistoryEntry {
         reference: Some(source.reference).filter(|reference| !reference.is_empty()),
         message: source.message,
         author: source.author,
+        committed_at: source.committed_at.map(whole_seconds).map(Time),
         trigger: trigger.as_ref().map(|trigger| trigger.cause),
         by: trigger.and_then(|trigger| trigger.by),
         created_at: record.created.map(whole_seconds).map(Time),

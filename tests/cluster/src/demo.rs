@@ -18,7 +18,9 @@ use serde_json::json;
 pub use chart::render;
 
 use crate::{
-    Attempt, Error, Paths, launch, probe,
+    Attempt, Error, Paths,
+    compile::compile,
+    launch, probe,
     progress::{say, seconds},
 };
 use progress::Outcome;
@@ -42,6 +44,7 @@ fn project_file(path: &str) -> PathBuf {
 pub fn run(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
     let began = Instant::now();
     let target = Target::find(paths, interrupted)?;
+    let plugin = compile("kubectl-doce", "the plugin kubectl doce")?;
     chart::install(&target)?;
     let url = match &target.git {
         target::Git::Ours { root, url } => repository::ensure(root, &target.files, url)?,
@@ -56,7 +59,7 @@ pub fn run(paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<(), Error> {
         say(format_args!("the latest version failed, so an older one answers:\n  {failure}\n"));
     }
     println!("$ curl {address}\n{}", answer.trim_end());
-    next::print(&target, &address);
+    next::print(&target, &address, &plugin);
     Ok(())
 }
 

@@ -10,6 +10,7 @@
 //!                                        └──────────► supervisor   starts, watches and ends processes
 //! ```
 
+mod compile;
 pub mod control_plane;
 pub mod demo;
 pub mod error;

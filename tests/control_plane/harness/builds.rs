@@ -33,6 +33,7 @@ pub(crate) fn failed(stage: Stage, reason: &str, message: &str) -> Failed {
         source: None,
         subject: None,
         author: None,
+        committed_at: None,
         log_reference: None,
     }
 }

@@ -6,10 +6,12 @@ use doce_operator::backoff::Backoff;
 use doce_operator::build_queue::admit::BuildStarter;
 use doce_operator::build_queue::positions::Positions;
 use doce_operator::cluster::Cluster;
+use doce_operator::cluster::counted::counted;
 use doce_operator::cluster::fence::Fence;
 use doce_operator::cluster::leases::Leases;
 use doce_operator::config::{Candidacy, Config};
 use doce_operator::election::{Alone, Candidate, Standing, Times};
+use doce_operator::metrics::Metrics;
 use doce_operator::platform::{Platform, PushLogin};
 use doce_operator::protocol::lost_list::Place;
 use doce_operator::protocol::order::Profile;
@@ -106,7 +108,8 @@ impl Operator {
     ) -> Self {
         let journal = Journal::default();
         let user = world.user(options.name);
-        let client = client(as_user(&user, GROUP).await, &journal);
+        let metrics = Metrics::default();
+        let client = counted(client(as_user(&user, GROUP).await, &journal), metrics.requests());
         let config = settings(world, &options);
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
@@ -114,13 +117,14 @@ impl Operator {
         };
         let (context, standing, task) = match config.candidacy().unwrap() {
             None => {
-                let context = context(Cluster::new(client), config, &options);
+                let context = context(Cluster::new(client), metrics, config, &options);
                 let task = tokio::spawn(controller::run(context.clone(), Alone, stopped));
                 (context, Alone.standing(), task)
             }
             Some(Candidacy { identity, namespace, lease }) => {
                 let (fence, times) = (Fence::default(), Times::of(config.lease_seconds));
-                let context = context(Cluster::fenced(client.clone(), &fence), config, &options);
+                let cluster = Cluster::fenced(client.clone(), &fence);
+                let context = context(cluster, metrics, config, &options);
                 let leases = Leases::new(client, &namespace, &lease);
                 let candidate = Candidate::start(leases, fence, identity, times);
                 let standing = candidate.standing();
@@ -138,6 +142,12 @@ impl Operator {
     /// The answer of `/metrics`.
     pub(crate) async fn metrics(&self) -> String {
         self.answer("/metrics").await.1
+    }
+
+    /// How much it holds in memory, as `/metrics` says.
+    pub(crate) async fn held(&self) -> String {
+        let metrics = self.metrics().await;
+        metrics.lines().filter(|line| line.starts_with("doce_operator_held{")).collect::<Vec<_>>().join("\n")
     }
 
     /// Polls `/metrics` until the answer contains this. Returns the answer.
@@ -224,7 +234,7 @@ pub(crate) async fn as_user(user: &str, group: &str) -> kube::Config {
     config
 }
 
-fn context(cluster: Cluster, config: Config, options: &Options) -> Shared {
+fn context(cluster: Cluster, metrics: Metrics, config: Config, options: &Options) -> Shared {
     Arc::new(Context {
         cluster,
         platform: Platform { sees_all: options.sees_all, ..platform(&config) },
@@ -233,6 +243,7 @@ fn context(cluster: Cluster, config: Config, options: &Options) -> Shared {
         starts: BuildStarter::default(),
         positions: Positions::default(),
         status_debounce: StatusDebounce::default(),
+        metrics,
     })
 }
 

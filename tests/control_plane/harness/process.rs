@@ -1,8 +1,8 @@
 //! The operator as a separate process, which the test can freeze and resume. It acts as the same user as one in this
 //! process.
 
+use std::fs::File;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use serde_yaml::Value;
 use tempfile::TempDir;
@@ -11,10 +11,14 @@ use tokio::process::{Child, Command};
 use super::World;
 use super::setup::GROUP;
 
+/// File with its log.
+const LOG: &str = "log";
+
 /// A running process. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
-    _kubeconfig: TempDir,
+    /// Its kubeconfig and its log.
+    directory: TempDir,
 }
 
 impl Process {
@@ -29,11 +33,33 @@ impl Process {
             .args(["--probe-address", "127.0.0.1:0"])
             .env("KUBECONFIG", kubeconfig)
             .env("MIMALLOC_ALLOW_THP", "0") // As in the chart.
-            .stdout(Stdio::null())
+            .stdout(File::create(directory.path().join(LOG)).unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { child, _kubeconfig: directory }
+        Self { child, directory }
+    }
+
+    /// Waits until a line of the log is as expected. Returns the lines up to then.
+    pub(crate) async fn until_log(
+        &self,
+        expected: impl Fn(&serde_json::Value) -> bool,
+    ) -> Vec<serde_json::Value> {
+        let mut lines = vec![];
+        let read = tokio::time::timeout(super::PATIENCE, async {
+            loop {
+                let text = std::fs::read_to_string(self.directory.path().join(LOG)).unwrap();
+                // The last line may be half written.
+                let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+                lines = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+                if lines.iter().any(&expected) {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        assert!(read.await.is_ok(), "timed out waiting for a line of the log, which is {lines:#?}");
+        lines
     }
 
     /// Freezes the process.

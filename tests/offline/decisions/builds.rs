@@ -170,6 +170,27 @@ fn a_build_that_is_no_longer_needed_is_ended() {
 }
 
 #[test]
+fn a_build_whose_result_is_recorded_is_not_ended_though_an_old_view_shows_it_running() {
+    let built = Case::serving(1).built(2).job(of(2), 0, JobState::Running);
+    assert_eq!(built.step(), None);
+    let queued = Case::serving(1).built(2).job(of(2), 0, JobState::Queued);
+    assert!(matches!(queued.step(), Some(Step::DeleteBuildJob { .. })), "it would build for nothing");
+
+    let looked_up = |answered: u64| {
+        let mut case =
+            Case::branch().live(1, 1).in_place(1).job(BuildTarget::Lookup(2), 0, JobState::Running);
+        let source = SourceFact { digest: commit(1), ..SourceFact::default() };
+        let answer = Some(Answer { number: answered, source });
+        let DigestSource::LookedUp(of) = case.project.origin() else { panic!("a branch is looked up") };
+        case.observed.ledger.as_mut().unwrap().lookup =
+            Some(Lookup { of, number: answered, answer, ..Lookup::default() });
+        case.step()
+    };
+    assert!(!matches!(looked_up(2), Some(Step::DeleteBuildJob { .. })));
+    assert!(matches!(looked_up(3), Some(Step::DeleteBuildJob { .. })), "a later lookup answered instead");
+}
+
+#[test]
 fn the_operator_waits_for_a_terminating_job() {
     let case = Case::serving(1).recorded(2).job(of(2), 0, JobState::Ending);
     assert_eq!(case.step(), None);

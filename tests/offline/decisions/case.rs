@@ -66,6 +66,7 @@ pub(super) fn failed(stage: Stage, reason: &str) -> Failed {
         source: None,
         subject: None,
         author: None,
+        committed_at: None,
         log_reference: None,
     }
 }

@@ -120,8 +120,10 @@ async fn a_source_that_git_does_not_get_through_is_a_verdict() {
     for Failure { stage, reason, message } in [listed, written] {
         assert_eq!((stage, reason), (Stage::Verify, FailureReason::SourceTooLarge), "{message}");
         let (reason, log) = (reason.to_string(), String::new());
-        let (key, source, subject, author, log_reference) = (None, None, None, None, None);
-        let failed = Failed { stage, reason, message, log, key, source, subject, author, log_reference };
+        let (key, source, subject, author, committed_at, log_reference) =
+            (None, None, None, None, None, None);
+        let failed =
+            Failed { stage, reason, message, log, key, source, subject, author, committed_at, log_reference };
         assert_eq!(outcome::exit_code(&Report::Failed(failed)), EXIT_VERDICT);
     }
 }

@@ -12,8 +12,8 @@ use crate::{
     progress::{say, seconds},
 };
 
-const RELEASE: &str = "doce-operator";
-const NAMESPACE: &str = "doce-system";
+pub(super) const RELEASE: &str = "doce-operator";
+pub(super) const NAMESPACE: &str = "doce-system";
 
 /// Installs or upgrades the operator and waits until it is ready.
 pub(super) fn install(target: &Target) -> Result<(), Error> {

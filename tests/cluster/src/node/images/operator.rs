@@ -4,8 +4,6 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Instant,
 };
 
 use serde_json::json;
@@ -15,7 +13,7 @@ use super::{
     build, layer,
     store::{Descriptor, Store},
 };
-use crate::{Attempt, Error, error::run, progress};
+use crate::{Attempt, Error, compile::compile};
 
 /// The name of the image.
 pub(in crate::node) const REFERENCE: &str = "ghcr.io/doce-dev/doce-operator:dev";
@@ -26,7 +24,8 @@ const USER: u32 = 65532;
 
 /// Builds the binary and the image.
 pub(super) fn build(store: &Store) -> Result<Descriptor, Error> {
-    let binary = env::var_os(BINARY).map_or_else(compile, |path| Ok(PathBuf::from(path)))?;
+    let binary = env::var_os(BINARY)
+        .map_or_else(|| compile("doce-operator", "the operator"), |path| Ok(PathBuf::from(path)))?;
     let read = |path: &Path| fs::read(path).attempt(|| format!("read {}", path.display()));
     let (program, authorities) = (read(&binary)?, read(Path::new(AUTHORITIES))?);
     let layer = store.layer(|out| {
@@ -41,38 +40,4 @@ pub(super) fn build(store: &Store) -> Result<Descriptor, Error> {
         "Env": ["PATH=/usr/bin", format!("SSL_CERT_FILE={AUTHORITIES}")],
     });
     build::assemble(&[layer], &config, store)
-}
-
-fn compile() -> Result<PathBuf, Error> {
-    let began = Instant::now();
-    // The directory of the sources that this launcher was compiled from. A launcher elsewhere fails here.
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let cargo = || {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(&workspace);
-        command
-    };
-    let metadata =
-        run(cargo().args(["metadata", "--format-version=1", "--no-deps"]), "ask cargo for its directories")?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)
-        .map_err(|error| Error::failed("parse the output of cargo metadata", error))?;
-    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    progress::say(format_args!("building the operator"));
-    let status = cargo()
-        .args(["build", "--quiet", "--profile=quick", "--locked", "--bin=doce-operator", "--target", &target])
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        // `cargo run` sets this for the launcher itself, and it must not affect this build.
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .stdout(Stdio::null())
-        .status()
-        .attempt(|| "start cargo".to_owned())?;
-    if !status.success() {
-        return Err(Error::failed(
-            "build the operator",
-            format!("cargo ended with {status}; see its output above"),
-        ));
-    }
-    progress::say(format_args!("  took {}", progress::seconds(began)));
-    let directory = metadata["target_directory"].as_str().unwrap_or("target");
-    Ok(Path::new(directory).join(target).join("quick/doce-operator"))
 }

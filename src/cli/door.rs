@@ -1,0 +1,311 @@
+//! The only place where the CLI talks to the API server, with the rights of its user. No call needs more than the
+//! `ClusterRole` `edit` in one namespace, except those that say so.
+
+use futures::{AsyncBufRead, Stream};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod, ResourceQuota};
+use kube::api::{ListParams, LogParams, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::connection::Connection;
+use super::failure::Failure;
+use crate::crd::ProjectDeployment;
+use crate::desired::names;
+use crate::request::Request;
+use crate::view::owners::CLI;
+use crate::view::remembered::Remembered;
+
+/// One namespace of a cluster.
+pub(super) struct Door {
+    client: Client,
+    /// The namespace.
+    pub(super) namespace: String,
+}
+
+/// What an apply does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Applying {
+    /// The API server only checks and answers.
+    pub(super) dry_run: bool,
+    /// Take fields from other managers.
+    pub(super) force: bool,
+}
+
+impl Door {
+    /// Connects with the settings of kubectl.
+    pub(super) async fn open(connection: &Connection) -> Result<Self, Failure> {
+        let config = connection.config().await?;
+        let namespace = config.default_namespace.clone();
+        let client = Client::try_from(config).map_err(|error| Failure::api("connect", &error))?;
+        Ok(Self { client, namespace })
+    }
+
+    fn projects_here(&self) -> Api<ProjectDeployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The project with this name.
+    pub(super) async fn project(&self, name: &str) -> Result<ProjectDeployment, Failure> {
+        let doing = format!("read project {name} in namespace {}", self.namespace);
+        match self.projects_here().get_opt(name).await {
+            Ok(Some(object)) => Ok(object),
+            Ok(None) => Err(self.missing(name).await),
+            Err(error) => Err(Failure::api(&doing, &error)),
+        }
+    }
+
+    /// The project with this name, if it exists.
+    pub(super) async fn project_if_there(&self, name: &str) -> Result<Option<ProjectDeployment>, Failure> {
+        let doing = format!("read project {name} in namespace {}", self.namespace);
+        self.projects_here().get_opt(name).await.map_err(|error| Failure::api(&doing, &error))
+    }
+
+    async fn missing(&self, name: &str) -> Failure {
+        // The API server also answers 404 if it does not know the resource at all. Then the list fails, and says so.
+        let there = match self.projects(false, None).await {
+            Ok(there) => there,
+            Err(failure) => return failure,
+        };
+        let names: Vec<String> = there.iter().map(kube::ResourceExt::name_any).collect();
+        let there = if names.is_empty() {
+            "It has no projects".to_owned()
+        } else {
+            format!("It has: {}", names.join(", "))
+        };
+        Failure::error(format!(
+            "project {name} does not exist in namespace {}. {there}. Choose another namespace with -n, or list all: kubectl doce list -A",
+            self.namespace
+        ))
+    }
+
+    /// The projects of the namespace, or of all namespaces, by these labels. All namespaces need a right on the whole cluster.
+    pub(super) async fn projects(
+        &self,
+        everywhere: bool,
+        labels: Option<&str>,
+    ) -> Result<Vec<ProjectDeployment>, Failure> {
+        let api = if everywhere { Api::all(self.client.clone()) } else { self.projects_here() };
+        let mut params = ListParams::default();
+        if let Some(labels) = labels {
+            params = params.labels(labels);
+        }
+        let doing = if everywhere {
+            "list projects in all namespaces".to_owned()
+        } else {
+            format!("list projects in namespace {}", self.namespace)
+        };
+        Ok(api.list(&params).await.map_err(|error| Failure::api(&doing, &error))?.items)
+    }
+
+    /// The project now and after each change; `None` when it does not exist.
+    pub(super) fn watch(
+        &self,
+        name: &str,
+    ) -> impl Stream<Item = Result<Option<ProjectDeployment>, watcher::Error>> + Send + use<> {
+        watcher::watch_object(self.projects_here(), name).default_backoff()
+    }
+
+    /// Makes requests, in one write. Returns the changed project.
+    pub(super) async fn request(
+        &self,
+        name: &str,
+        requests: &[Request],
+        token: &str,
+    ) -> Result<ProjectDeployment, Failure> {
+        let mut patch = json!({});
+        for request in requests {
+            merge(&mut patch, request.patch(token));
+        }
+        let words: Vec<&str> = requests.iter().map(|request| request.kind().word()).collect();
+        self.patch(name, &patch, &format!("request {} of project {name}", words.join(" and "))).await
+    }
+
+    /// Writes a merge patch.
+    pub(super) async fn patch(
+        &self,
+        name: &str,
+        patch: &Value,
+        doing: &str,
+    ) -> Result<ProjectDeployment, Failure> {
+        let params = PatchParams { field_manager: Some(CLI.to_owned()), ..PatchParams::default() };
+        match self.projects_here().patch(name, &params, &Patch::Merge(patch)).await {
+            Ok(object) => Ok(object),
+            Err(kube::Error::Api(status)) if status.code == 404 => Err(self.missing(name).await),
+            Err(error) => Err(Failure::api(doing, &error)),
+        }
+    }
+
+    /// Applies a manifest on the server's side.
+    pub(super) async fn apply(
+        &self,
+        name: &str,
+        manifest: &Value,
+        applying: Applying,
+    ) -> Result<ProjectDeployment, Failure> {
+        let params = PatchParams {
+            dry_run: applying.dry_run,
+            force: applying.force,
+            field_manager: Some(CLI.to_owned()),
+            field_validation: Some(kube::api::ValidationDirective::Strict),
+        };
+        let applied = self.projects_here().patch(name, &params, &Patch::Apply(manifest)).await;
+        applied.map_err(|error| match &error {
+            kube::Error::Api(status) if status.code == 409 => Failure::error(format!(
+                "{}. Change these fields with the tool that owns them, or take them over: --force-conflicts",
+                status.message.trim_end_matches('.')
+            )),
+            _ => Failure::api(&format!("apply project {name} in namespace {}", self.namespace), &error),
+        })
+    }
+
+    /// What the operator remembers about a project.
+    pub(super) async fn remembered(&self, object: &ProjectDeployment) -> Result<Remembered, Failure> {
+        let revisions = self.of_project::<ControllerRevision>(&object.name_any()).await?;
+        Ok(Remembered::read(&revisions, object.uid().as_deref().unwrap_or_default()))
+    }
+
+    /// The pods of a project, the oldest first.
+    pub(super) async fn pods(&self, project: &str) -> Result<Vec<Pod>, Failure> {
+        let mut pods = self.of_project::<Pod>(project).await?;
+        pods.sort_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
+        Ok(pods)
+    }
+
+    /// The pods of a project now and as they come.
+    pub(super) fn watch_pods(
+        &self,
+        project: &str,
+    ) -> impl Stream<Item = Result<Pod, watcher::Error>> + Send + use<> {
+        let labels = watcher::Config::default().labels(&format!("{}={project}", names::PROJECT));
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        watcher(api, labels).default_backoff().applied_objects()
+    }
+
+    /// The Jobs of a project.
+    pub(super) async fn jobs(&self, project: &str) -> Result<Vec<Job>, Failure> {
+        self.of_project(project).await
+    }
+
+    /// Events about a project and its children, as far as the user may read them.
+    pub(super) async fn events(&self, project: &str) -> Vec<Event> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let events = api.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
+        let belongs = |event: &Event| {
+            let name = event.involved_object.name.as_deref().unwrap_or_default();
+            name == project || name.strip_prefix(project).is_some_and(|rest| rest.starts_with('-'))
+        };
+        events.into_iter().filter(belongs).collect()
+    }
+
+    async fn of_project<K>(&self, project: &str) -> Result<Vec<K>, Failure>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        let labels = ListParams::default().labels(&format!("{}={project}", names::PROJECT));
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        let doing = format!("list {} of project {project} in namespace {}", K::plural(&()), self.namespace);
+        Ok(api.list(&labels).await.map_err(|error| Failure::api(&doing, &error))?.items)
+    }
+
+    /// The log of a container.
+    pub(super) async fn log(
+        &self,
+        pod: &str,
+        params: &LogParams,
+    ) -> Result<impl AsyncBufRead + use<>, kube::Error> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        api.log_stream(pod, params).await
+    }
+
+    /// Whether the user may do this, and the API server's reason if not.
+    pub(super) async fn may(&self, verb: &str, group: &str, resource: &str) -> Result<bool, Failure> {
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    namespace: Some(self.namespace.clone()),
+                    verb: Some(verb.to_owned()),
+                    group: Some(group.to_owned()),
+                    resource: Some(resource.to_owned()),
+                    subresource: Some(subresource.to_owned()).filter(|part| !part.is_empty()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let api: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
+        let answer = api.create(&PostParams::default(), &review).await;
+        let answer = answer.map_err(|error| Failure::api("ask for your rights", &error))?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
+    }
+
+    /// Version of the API server, such as `v1.35.2`.
+    pub(super) async fn server_version(&self) -> Result<String, Failure> {
+        let info = self.client.apiserver_version().await;
+        Ok(info.map_err(|error| Failure::api("reach the API server", &error))?.git_version)
+    }
+
+    /// The versions of the resource that the API server serves; empty if the CRD is not installed.
+    pub(super) async fn served_versions(&self) -> Result<Vec<String>, Failure> {
+        let groups = self.client.list_api_groups().await;
+        let groups =
+            groups.map_err(|error| Failure::api("ask which resources the API server has", &error))?;
+        let group = groups.groups.into_iter().find(|group| group.name == crate::crd::GROUP);
+        Ok(group.into_iter().flat_map(|group| group.versions).map(|version| version.version).collect())
+    }
+
+    /// The namespace, if the user may read it.
+    pub(super) async fn own_namespace(&self) -> Result<Option<Namespace>, Failure> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let doing = format!("read namespace {}", self.namespace);
+        api.get_opt(&self.namespace).await.map_err(|error| Failure::api(&doing, &error))
+    }
+
+    /// The quotas of the namespace.
+    pub(super) async fn quotas(&self) -> Result<Vec<ResourceQuota>, Failure> {
+        let api: Api<ResourceQuota> = Api::namespaced(self.client.clone(), &self.namespace);
+        let doing = format!("list the quotas of namespace {}", self.namespace);
+        Ok(api.list(&ListParams::default()).await.map_err(|error| Failure::api(&doing, &error))?.items)
+    }
+
+    /// The `ControllerRevision`s of a project, as they are.
+    pub(super) async fn revisions(&self, project: &str) -> Result<Vec<ControllerRevision>, Failure> {
+        self.of_project(project).await
+    }
+}
+
+/// Merges two merge patches.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_requests_are_one_write() {
+        let mut patch = json!({});
+        merge(&mut patch, Request::retry().patch("1"));
+        merge(&mut patch, Request::rollback("v1").patch("1"));
+        let annotations = json!({ "doce.dev/retry": "@1", "doce.dev/rollback": "v1@1" });
+        assert_eq!(patch, json!({ "metadata": { "annotations": annotations } }));
+    }
+}

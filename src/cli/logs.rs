@@ -1,0 +1,284 @@
+//! `logs`: builds, init commands and the app in one stream. With `-f`, new pods join by themselves, so the stream goes on from
+//! a build to the app and from one version to the next.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::{AsyncBufReadExt as _, StreamExt as _};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::LogParams;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::arguments::{Lines, Logs};
+use super::door::Door;
+use super::failure::Failure;
+use super::screen::{Screen, Tone, toned};
+use crate::crd::ProjectDeployment;
+use crate::desired::names;
+
+/// Lines that wait for the terminal.
+const WAITING: usize = 256;
+
+/// A line of a log, with where it is from.
+struct Line {
+    from: Arc<Origin>,
+    text: String,
+}
+
+/// A container whose log is printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    role: String,
+    pod: String,
+    container: String,
+    version: Option<String>,
+}
+
+/// Prints the logs.
+pub(super) async fn run(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure> {
+    let object = door.project(&verb.name).await?;
+    if verb.follow {
+        return follow(door, screen, verb).await;
+    }
+    let origins: Vec<Origin> =
+        door.pods(&verb.name).await?.iter().filter_map(|pod| origin(pod, verb)).collect();
+    let mut lines = 0;
+    for origin in origins {
+        let origin = Arc::new(origin);
+        match stream(door, &origin, verb, screen).await {
+            Ok(printed) => lines += printed,
+            Err(error) => {
+                screen.note(&format!("{}: no log yet: {}", origin.pod, first_line(&error.to_string())));
+            }
+        }
+    }
+    if lines == 0 {
+        screen.note(&nothing(&object, verb, &door.namespace));
+    }
+    Ok(())
+}
+
+/// Why there is nothing to print, and where else to look.
+fn nothing(object: &ProjectDeployment, verb: &Logs, namespace: &str) -> String {
+    let build = object.status.as_ref().and_then(|status| status.build.as_ref());
+    let kept = build.and_then(|build| build.log.as_deref()).filter(|_| !verb.app);
+    let kept = kept.map(|reference| {
+        format!(
+            ". The log of the last build is kept at {reference} (docs/builds-logs.md says how to read it)"
+        )
+    });
+    format!(
+        "{} has no pod with a log{}. See what it does: kubectl doce status {} -n {namespace}",
+        verb.name,
+        kept.unwrap_or_default(),
+        verb.name
+    )
+}
+
+/// The container of a pod whose log is asked for.
+fn origin(pod: &Pod, verb: &Logs) -> Option<Origin> {
+    let role = pod.labels().get(names::ROLE)?.clone();
+    let container = match role.as_str() {
+        names::ROLE_BUILD if !verb.app => names::BUILD,
+        names::ROLE_APP if !verb.build => names::APP,
+        names::ROLE_INIT if !verb.build => names::INIT,
+        _ => return None,
+    };
+    let version = pod.labels().get(names::VERSION).cloned();
+    if let Some(wanted) = &verb.version {
+        let wanted = wanted.trim_start_matches('v');
+        let is_it =
+            version.as_deref().is_some_and(|version| version.trim_start_matches('v').starts_with(wanted));
+        if !is_it {
+            return None;
+        }
+    }
+    Some(Origin { role, pod: pod.name_any(), container: container.to_owned(), version })
+}
+
+fn params(origin: &Origin, verb: &Logs, follow: bool) -> LogParams {
+    LogParams {
+        container: Some(origin.container.clone()),
+        follow,
+        since_seconds: verb.since.and_then(|since| i64::try_from(since.as_secs()).ok()),
+        tail_lines: verb.tail,
+        timestamps: verb.output == Lines::Json,
+        ..LogParams::default()
+    }
+}
+
+/// Prints one log. Returns the number of its lines.
+async fn stream(
+    door: &Door,
+    origin: &Arc<Origin>,
+    verb: &Logs,
+    screen: &Screen,
+) -> Result<usize, kube::Error> {
+    let reader = door.log(&origin.pod, &params(origin, verb, false)).await?;
+    let mut lines = pin!(reader.lines());
+    let mut printed = 0;
+    while let Some(Ok(text)) = lines.next().await {
+        show(screen, verb.output, &Line { from: origin.clone(), text });
+        printed += 1;
+    }
+    Ok(printed)
+}
+
+/// Prints the logs of pods as they come, until the person ends it. Pods that have ended come first, the oldest first.
+async fn follow(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure> {
+    let mut opened = BTreeSet::new();
+    for pod in door.pods(&verb.name).await? {
+        let Some(origin) = origin(&pod, verb).filter(|_| has_ended(&pod)) else { continue };
+        opened.extend(start(&pod, &origin.container));
+        if let Err(error) = stream(door, &Arc::new(origin), verb, screen).await {
+            screen.note(&format!("{}: no log: {}", pod.name_any(), first_line(&error.to_string())));
+        }
+    }
+    let (send, mut receive) = mpsc::channel::<Line>(WAITING);
+    let mut pods = pin!(door.watch_pods(&verb.name));
+    let mut readers = futures::stream::FuturesUnordered::new();
+    let mut left = pin!(tokio::signal::ctrl_c());
+    loop {
+        tokio::select! {
+            // Lines come first, so that a slow terminal slows the logs and does not fill the memory.
+            biased;
+            Some(line) = receive.recv() => show(screen, verb.output, &line),
+            _ = &mut left => return Ok(()),
+            Some(broken) = readers.next(), if !readers.is_empty() => {
+                let broken: Option<String> = broken;
+                if let Some(broken) = broken {
+                    screen.note(&broken);
+                }
+            }
+            change = pods.next() => match change {
+                Some(Ok(pod)) => {
+                    let Some(origin) = origin(&pod, verb) else { continue };
+                    let begins = start(&pod, &origin.container).filter(|start| !opened.contains(start));
+                    if let Some(start) = begins {
+                        opened.insert(start);
+                        readers.push(read(door, Arc::new(origin), verb, send.clone()));
+                    }
+                }
+                Some(Err(error)) => {
+                    screen.note(&format!("the connection to the API server broke ({error}); trying again"));
+                }
+                None => return Err(Failure::error("the watch of the pods ended. Repeat the command")),
+            },
+        }
+    }
+}
+
+/// Passes the lines of one container on until it ends. Returns why the log broke off, if it did.
+async fn read(door: &Door, origin: Arc<Origin>, verb: &Logs, send: mpsc::Sender<Line>) -> Option<String> {
+    let broken = |error: &dyn std::fmt::Display| {
+        Some(format!("{}: the log broke off: {}", origin.pod, first_line(&error.to_string())))
+    };
+    let reader = match door.log(&origin.pod, &params(&origin, verb, true)).await {
+        Ok(reader) => reader,
+        Err(error) => return broken(&error),
+    };
+    let mut lines = pin!(reader.lines());
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(text) => send.send(Line { from: origin.clone(), text }).await.ok()?,
+            Err(error) => return broken(&error),
+        }
+    }
+    None
+}
+
+/// One start of a container: the uid of its pod and the number of restarts before. None before its first start: until then,
+/// the API server rejects the request for its log.
+fn start(pod: &Pod, container: &str) -> Option<(String, i32)> {
+    let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let status = statuses.find(|status| status.name == container)?;
+    let state = status.state.as_ref();
+    let runs = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+    (runs || status.restart_count > 0).then(|| (pod.uid().unwrap_or_default(), status.restart_count))
+}
+
+/// Whether all containers of a pod have ended for good.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn show(screen: &Screen, format: Lines, line: &Line) {
+    match format {
+        Lines::Raw => screen.print(&line.text),
+        Lines::Table => {
+            let from = format!("{} {}", line.from.role, line.from.pod);
+            screen.print(&format!("{} {}", toned(Tone::Quiet, &format!("{from} |")), line.text));
+        }
+        Lines::Json => {
+            let (time, text) = line.text.split_once(' ').unwrap_or(("", &line.text));
+            let object = json!({
+                "time": time, "role": line.from.role, "pod": line.from.pod, "container": line.from.container,
+                "version": line.from.version, "line": text,
+            });
+            screen.print(&object.to_string());
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::arguments::{Arguments, Verb};
+
+    fn pod(role: &str, version: &str) -> Pod {
+        serde_json::from_value(json!({ "metadata": { "name": format!("shop-{role}"), "labels": {
+            "doce.dev/role": role, "doce.dev/version": version,
+        }}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_start_of_a_container_has_a_log_of_its_own() {
+        let at = |state: serde_json::Value, restarts: i32| -> Option<(String, i32)> {
+            let pod = json!({ "metadata": { "name": "p", "uid": "u" }, "status": { "containerStatuses": [{
+                "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": restarts, "state": state,
+            }]}});
+            start(&serde_json::from_value(pod).unwrap(), "app")
+        };
+        assert_eq!(at(json!({ "waiting": {} }), 0), None);
+        assert_eq!(at(json!({ "running": {} }), 0), Some(("u".to_owned(), 0)));
+        assert_eq!(at(json!({ "waiting": {} }), 1), Some(("u".to_owned(), 1)));
+        assert_eq!(start(&Pod::default(), "app"), None);
+    }
+
+    #[test]
+    fn the_flags_choose_the_pods() {
+        let all = [
+            pod("build", ""),
+            pod("init", "vaaaaaaaa"),
+            pod("app", "vaaaaaaaa"),
+            pod("app", "vbbbbbbbb"),
+            pod("cleanup", ""),
+        ];
+        for (flags, expected) in [
+            ("", vec!["build", "init", "app", "app"]),
+            ("--build", vec!["build"]),
+            ("--app", vec!["init", "app", "app"]),
+            ("--version vbb", vec!["app"]),
+            ("--version aaaa", vec!["init", "app"]),
+        ] {
+            let line = format!("kubectl-doce logs shop {flags}");
+            let Verb::Logs(verb) = Arguments::try_parse_from(line.split_whitespace()).unwrap().verb else {
+                panic!()
+            };
+            let roles: Vec<String> =
+                all.iter().filter_map(|pod| origin(pod, &verb)).map(|origin| origin.role).collect();
+            assert_eq!(roles, expected, "{flags}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! `kubectl doce` as people use it: the real program, as a user with only the `ClusterRole` `edit` in one namespace.
+
+#[path = "cli/deploys.rs"]
+mod deploys;
+#[path = "cli/explains.rs"]
+mod explains;
+#[path = "cli/logs.rs"]
+mod logs;
+#[path = "cli/reads.rs"]
+mod reads;
+#[path = "cli/requests.rs"]
+mod requests;
+#[path = "cli/user.rs"]
+mod user;

@@ -1,0 +1,90 @@
+//! `deploy`: manifests, Git repositories, and projects again.
+
+use doce_operator::crd::ProjectDeployment;
+use kube::api::ListParams;
+
+use super::user::User;
+use crate::harness::{Built, Operator, World, is};
+
+fn manifest(n: u8, extra: &str) -> String {
+    let digest = format!("{n:02x}").repeat(32);
+    format!(
+        "apiVersion: doce.dev/v1alpha1\nkind: ProjectDeployment\nmetadata: {{name: shop}}\nspec:\n  source: {{image: {{reference: 'registry.test/app@sha256:{digest}'}}}}\n  rollout: {{minReadySeconds: 1}}\n{extra}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_manifest_is_applied_and_followed_to_the_url() {
+    let world = World::new("cli-manifest").await;
+    let user = User::of(&world).await;
+    let _operator = Operator::start(&world).await;
+    let file = user.write("shop.yaml", &manifest(1, ""));
+    let dry = user.doce(&["deploy", "-f", &file, "--dry-run"]).await;
+    dry.ends(0).says(&["kind: ProjectDeployment", "shop would be created"]);
+    assert!(world.api::<ProjectDeployment>().list(&ListParams::default()).await.unwrap().items.is_empty());
+
+    let made = user.doce(&["deploy", "-f", &file]).await;
+    made.ends(0).says(&["projectdeployment.doce.dev/shop created", "serves", "http://127.0.0.1:"]);
+    let same = user.doce(&["deploy", "-f", &file]).await;
+    same.ends(0).says(&["shop unchanged", "needs no lookup", "serves"]);
+    let next = user.write("next.yaml", &manifest(2, ""));
+    user.doce(&["deploy", "-f", &next]).await.ends(0).says(&["shop configured", "serves"]);
+    assert!(is(&world.get("shop").await, "Ready", "True", "Serving"));
+
+    let wrong = user.write("wrong.yaml", &manifest(2, "  replicas: -1\n"));
+    user.doce(&["deploy", "-f", &wrong]).await.ends(1).says(&["spec.replicas must be between 0 and 1000"]);
+    let unknown = user.write("unknown.yaml", &manifest(2, "  replica: 1\n"));
+    user.doce(&["deploy", "-f", &unknown]).await.ends(1).says(&["replica"]);
+    let secret = user.write("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n");
+    user.doce(&["deploy", "-f", &secret]).await.ends(1).says(&["contains Secret", "kubectl apply -f"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_field_of_another_manager_is_taken_over_only_when_asked() {
+    let world = World::new("cli-conflict").await;
+    let user = User::of(&world).await;
+    let _operator = Operator::start(&world).await;
+    let file = user.write("shop.yaml", &manifest(1, ""));
+    world.kubectl(&["apply", "--server-side", "--field-manager=ci", "-f", &file]).await.well();
+    let next = user.write("next.yaml", &manifest(2, ""));
+    let refused = user.doce(&["deploy", "-f", &next]).await;
+    refused.ends(1).says(&["conflict", "\"ci\"", "--force-conflicts"]);
+    user.doce(&["deploy", "-f", &next, "--force-conflicts"])
+        .await
+        .ends(0)
+        .says(&["shop configured", "serves"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_git_url_becomes_a_project_and_its_next_commit_a_version() {
+    let world = World::new("cli-git").await;
+    let user = User::of(&world).await;
+    let _operator = Operator::start(&world).await;
+    let at = |n: u8| Built { commit: Some(format!("{n:02x}").repeat(20)), ..Built::default() };
+    let url = "https://git.test/you/My_Shop.git";
+    let dry = user.doce(&["deploy", url, "--branch", "main", "--dry-run", "--save", "saved.yaml"]).await;
+    dry.ends(0).says(&["name: my-shop", "branch: main", "my-shop would be created"]);
+    let saved = std::fs::read_to_string(user.path("saved.yaml")).unwrap();
+    assert!(saved.contains("url: https://git.test/you/My_Shop.git"), "{saved}");
+
+    let arguments = ["deploy", url, "--branch", "main"];
+    let (made, _) = tokio::join!(user.doce(&arguments), world.finish_build(at(1)));
+    made.ends(0).says(&["my-shop created", "serves", "http://127.0.0.1:"]);
+    let first = world.get::<ProjectDeployment>("my-shop").await.status.unwrap().version.unwrap();
+
+    let (again, _) = tokio::join!(user.doce(&["deploy", "my-shop"]), world.finish_build(at(2)));
+    again.ends(0).says(&["looking up branch main", "serves"]);
+    let second = world.get::<ProjectDeployment>("my-shop").await.status.unwrap().version.unwrap();
+    assert_ne!(first, second);
+    let (same, _) = tokio::join!(user.doce(&arguments), world.finish_build(at(2)));
+    same.ends(0).says(&["my-shop unchanged", "looking up branch main", &format!("{second} serves")]);
+    user.doce(&["deploy", "my-shop", "--dry-run"]).await.ends(0).says(&["would look up branch main"]);
+
+    // While a rollback holds, a deploy of the same commit does not serve it, and says so.
+    user.doce(&["rollback", "my-shop", "previous"]).await.ends(0);
+    let (held, _) = tokio::join!(user.doce(&["deploy", "my-shop"]), world.finish_build(at(2)));
+    held.ends(3).says(&[&format!("Rolled back to {first}"), &format!("{second}, which the spec yields")]);
+}
