@@ -127,7 +127,13 @@ async fn execute(command: Command) -> ExitCode {
 
 fn log() {
     let filter = EnvFilter::try_from_env("DOCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .init();
 }
 
 async fn proxy(arguments: registry_proxy::Arguments) -> Result<(), Box<dyn std::error::Error>> {
