@@ -6,6 +6,7 @@
 
 mod answers;
 mod body;
+mod body_tree;
 mod caller;
 mod children;
 mod connections;
@@ -29,6 +30,7 @@ mod refusal;
 mod rights;
 mod routes;
 mod site;
+mod still;
 mod store;
 mod writes;
 
@@ -36,9 +38,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use http::HeaderValue;
 use kube::{Client, Config};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use door::Door;
 use feed::Projects;
@@ -109,7 +112,8 @@ struct Server {
     ends: watch::Receiver<bool>,
     default_namespace: Option<String>,
     origins: Vec<HeaderValue>,
-    document: String,
+    document: Bytes,
+    bodies: Arc<Semaphore>,
 }
 
 impl Server {
@@ -151,7 +155,8 @@ pub fn bind(arguments: Arguments, config: Config) -> Result<Bound, Error> {
         ends: ending,
         default_namespace: Some(arguments.default_namespace).filter(|namespace| !namespace.is_empty()),
         origins,
-        document: document_text().map_err(Error::Document)?,
+        document: document_text().map_err(Error::Document)?.into(),
+        bodies: Arc::new(Semaphore::new(extract::BODIES)),
     };
     Ok(Bound {
         server: Arc::new(server),
@@ -212,5 +217,5 @@ impl Bound {
     }
 }
 
-/// Connections of the metrics port.
-const METRICS_CONNECTIONS: usize = 16;
+/// Connections of the port for metrics and probes.
+const METRICS_CONNECTIONS: usize = 64;

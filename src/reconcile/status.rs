@@ -311,9 +311,17 @@ fn is_idle_poll(job: &BuildJob) -> bool {
         }
 }
 
+/// Outcome of a request whose token had been handled before the last one.
+const REPEATED: &str = "repeated: a request with this token was handled before, so nothing is done";
+
 fn handled(project: &Project, ledger: &Ledger) -> std::collections::BTreeMap<String, HandledRequest> {
     let entry = |(verb, seen): (&RequestKind, &crate::memory::ledger::HandledRequest)| {
-        let request = HandledRequest { value: seen.value.clone(), outcome: seen.outcome.clone() };
+        // A token that comes again would else seem to wait.
+        let again = project.requests.get(verb).filter(|value| seen.earlier.contains(*value));
+        let request = match again {
+            Some(value) => HandledRequest { value: value.clone(), outcome: REPEATED.to_owned() },
+            None => HandledRequest { value: seen.value.clone(), outcome: seen.outcome.clone() },
+        };
         (verb.word().to_owned(), request)
     };
     let there = RequestKind::ALL.map(RequestKind::word).join(", ");

@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::body_tree::Tree;
 use super::problem::Problem;
 use super::site::Site;
 
@@ -69,11 +70,13 @@ fn not_taken(error: &serde_json::Error) -> Problem {
 }
 
 fn of_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| not_taken(&error))
+    let Tree(value) = serde_json::from_slice(body).map_err(|error| not_taken(&error))?;
+    serde_json::from_value(value).map_err(|error| not_taken(&error))
 }
 
 fn of_yaml(body: &[u8]) -> Result<Value, Problem> {
-    serde_yaml::from_slice(body)
+    let tree: Result<Tree, _> = serde_yaml::from_slice(body);
+    tree.map(|Tree(value)| value)
         .map_err(|error| Problem::bad_request(format!("the body is not YAML: {error}")))
 }
 
@@ -133,6 +136,24 @@ mod tests {
         assert_eq!(patch(&headers("text/plain"), b"{}").unwrap_err().status, 415);
         assert_eq!(patch(&headers("application/json"), b"[]").unwrap_err().status, 400);
         assert_eq!(patch(&headers("application/json"), b"{").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn aliases_cannot_make_a_body_large() {
+        let apply = |text: &str| patch(&headers("application/apply-patch+yaml"), text.as_bytes());
+        assert!(apply("a: &a [1]\nb: *a").is_ok());
+        let (zeros, aliases) = (vec!["0"; 10_000].join(","), vec!["*a"; 1000].join(","));
+        for bomb in [
+            format!("{{a: &a [{zeros}], b: [{aliases}]}}"),
+            format!("{{a: &a {}, b: [{aliases}]}}", "x".repeat(10_000)),
+            format!("{{a: &a {{k: [{zeros}]}}, b: [{aliases}]}}"),
+        ] {
+            let problem = apply(&bomb).unwrap_err();
+            assert_eq!(problem.status, 400);
+            assert!(problem.detail.contains("values"), "{}", problem.detail);
+        }
+        let many = format!("{{\"a\":[{}]}}", vec!["{}"; 30_000].join(","));
+        assert_eq!(patch(&headers("application/json"), many.as_bytes()).unwrap_err().status, 400);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Connections of clients: how many, how fast, and how they end.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,12 +37,59 @@ const HEAD_BYTES: usize = 64 << 10;
 /// Time for running answers after the signal to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
+/// One address may have this part of the connections.
+const SHARE: usize = 4;
+
 /// Pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Address of the client of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
+
+/// The open connections of each address.
+#[derive(Clone)]
+struct Peers {
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+}
+
+impl Peers {
+    fn new(most: usize) -> Self {
+        Self { open: Arc::default(), most: most.max(1) }
+    }
+
+    /// A connection of this address; none if it has too many.
+    fn admit(&self, peer: IpAddr) -> Option<Admitted> {
+        let peer = peer.to_canonical();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(peer).or_insert(0);
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        drop(open);
+        Some(Admitted { peers: self.clone(), peer })
+    }
+}
+
+/// Counts a connection while it is open.
+struct Admitted {
+    peers: Peers,
+    peer: IpAddr,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut open = self.peers.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.peer);
+            }
+        }
+    }
+}
 
 /// Binds to `address`. `::` means all addresses, also of IPv4, and also where the kernel has no IPv6.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -68,6 +116,7 @@ pub(super) async fn serve(
     mut ends: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(most));
+    let peers = Peers::new(most / SHARE);
     let mut open = JoinSet::new();
     loop {
         let accepted = async {
@@ -77,10 +126,12 @@ pub(super) async fn serve(
         tokio::select! {
             (accepted, place) = accepted => match accepted {
                 Ok((stream, peer)) => {
+                    // One address must not take all places. The client sees a closed connection.
+                    let Some(own) = peers.admit(peer.ip()) else { continue };
                     let connection = connection(stream, peer.ip(), router.clone(), ends.clone());
                     open.spawn(async move {
                         connection.await;
-                        drop(place);
+                        drop((place, own));
                     });
                 }
                 Err(error) => {
@@ -162,6 +213,19 @@ impl AsyncWrite for Unstuck {
         self.judge(written, context)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.judge(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.judge(flushed, context)
@@ -169,5 +233,22 @@ impl AsyncWrite for Unstuck {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_a_part_of_the_connections_and_a_closed_one_frees_its_place() {
+        let peers = Peers::new(2);
+        let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let mapped = IpAddr::V6(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped());
+        let first = peers.admit(one).unwrap();
+        let _second = peers.admit(mapped).unwrap();
+        assert!(peers.admit(one).is_none() && peers.admit(other).is_some());
+        drop(first);
+        assert!(peers.admit(one).is_some());
     }
 }

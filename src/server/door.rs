@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{Request, header};
+use http_body_util::Limited;
 use kube::client::Body;
 use kube::config::AuthInfo;
 use kube::{Client, Config};
@@ -12,6 +13,9 @@ use super::caller::Token;
 
 /// Time to connect to the API server.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// Largest answer of the API server, but for a log, which is not kept.
+const ANSWER: usize = 8 << 20;
 
 /// Sends requests with the tokens of callers.
 #[derive(Clone)]
@@ -36,7 +40,11 @@ impl Door {
         let service = service_fn(move |mut request: Request<Body>| {
             request.headers_mut().insert(header::AUTHORIZATION, login.clone());
             let bare = bare.clone();
-            async move { Ok::<_, BoxError>(bare.send(request).await?) }
+            let most = if request.uri().path().ends_with("/log") { usize::MAX } else { ANSWER };
+            async move {
+                let answer = bare.send(request).await?;
+                Ok::<_, BoxError>(answer.map(|body| Limited::new(body, most)))
+            }
         });
         Client::new(service, namespace)
     }

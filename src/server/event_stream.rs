@@ -12,16 +12,13 @@ use http::HeaderValue;
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::caller::Token;
 use super::limits::Place;
 use super::metrics::Metrics;
 use super::rights::{Right, Rights};
+use super::still::Still;
 use super::store::{Change, Subscription};
-
-/// Pause between two questions whether the caller may still listen.
-const ASK: Duration = Duration::from_mins(1);
 
 /// Pause between two signs of life.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -45,6 +42,8 @@ pub(super) enum End {
     Shutdown,
     /// The caller has lost the right.
     Forbidden,
+    /// The API server does not say whether the caller still has the right.
+    Unanswered,
     /// The listener was too slow.
     TooSlow,
     /// Nothing is in progress.
@@ -60,6 +59,7 @@ impl End {
         match self {
             Self::Shutdown => "shutdown",
             Self::Forbidden => "forbidden",
+            Self::Unanswered => "unanswered",
             Self::TooSlow => "tooSlow",
             Self::AtRest => "atRest",
             Self::Deleted => "deleted",
@@ -71,6 +71,9 @@ impl End {
         match self {
             Self::Shutdown => "the server shuts down: connect again with Last-Event-ID",
             Self::Forbidden => "your token may no longer watch this project",
+            Self::Unanswered => {
+                "the API server does not say whether you may still listen: connect again with Last-Event-ID"
+            }
             Self::TooSlow => {
                 "you read more slowly than the project changes: connect again with Last-Event-ID to get the rest"
             }
@@ -111,34 +114,26 @@ struct Running {
     open: Open,
     waiting: VecDeque<Arc<Change>>,
     coming: Receiver<Arc<Change>>,
-    asked: tokio::time::Interval,
-    listener: Asking,
+    still: Still,
+    ends: watch::Receiver<bool>,
+    until_at_rest: bool,
     last: u64,
     rests: bool,
     over: bool,
-}
-
-struct Asking {
-    token: Token,
-    right: Right,
-    rights: Arc<Rights>,
-    ends: watch::Receiver<bool>,
-    until_at_rest: bool,
 }
 
 /// The answer with the stream.
 pub(super) fn answer(subscription: Subscription, listener: Listener) -> Response {
     let at_rest = subscription.at_rest;
     let Listener { token, right, rights, place, metrics, ends, until_at_rest } = listener;
-    let mut asked = interval_at(Instant::now() + ASK, ASK);
-    asked.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let running = Running {
         open: Open::new("events", metrics, place),
         waiting: subscription.missed.into(),
         coming: subscription.coming,
-        asked,
-        listener: Asking { token, right, rights, ends, until_at_rest },
-        last: 0,
+        still: Still::new(token, right, rights),
+        ends,
+        until_at_rest,
+        last: subscription.seen.unwrap_or(0),
         rests: at_rest,
         over: false,
     };
@@ -168,32 +163,29 @@ impl Running {
             if self.is_done() {
                 return Some(self.end(End::AtRest));
             }
-            if *self.listener.ends.borrow_and_update() {
+            if *self.ends.borrow_and_update() {
                 return Some(self.end(End::Shutdown));
             }
             tokio::select! {
+                // A stream that always has an event must not put the question off.
+                biased;
+                () = self.still.due() => if let Some(end) = self.still.lost().await {
+                    return Some(self.end(end));
+                },
+                _ = self.ends.changed() => return Some(self.end(End::Shutdown)),
                 change = self.coming.recv() => match change {
-                    Ok(change) if change.version <= self.last => {}
+                    Ok(change) if change.version <= self.last && !change.gone => {}
                     Ok(change) => self.waiting.push_back(change),
                     Err(RecvError::Lagged(_)) => return Some(self.end(End::TooSlow)),
                     Err(RecvError::Closed) => return Some(self.end(End::Deleted)),
                 },
-                _ = self.listener.ends.changed() => return Some(self.end(End::Shutdown)),
-                _ = self.asked.tick() => {
-                    let Asking { token, right, rights, .. } = &self.listener;
-                    let answer = rights.require(token, right.clone()).await;
-                    // An API server that does not answer takes no right away.
-                    if answer.is_err_and(|problem| matches!(problem.status, 401 | 403)) {
-                        return Some(self.end(End::Forbidden));
-                    }
-                }
             }
         }
     }
 
     /// The deployment that the listener follows is over.
     fn is_done(&self) -> bool {
-        self.listener.until_at_rest && self.rests
+        self.until_at_rest && self.rests
     }
 
     fn end(mut self, end: End) -> (Result<Event, Infallible>, Self) {

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::api::DynamicObject;
@@ -17,23 +18,33 @@ use super::store::Store;
 use crate::crd::ProjectDeployment;
 
 /// Objects of a page of the list. A page is in memory at once.
-const PAGE: u32 = 100;
+const PAGE: u32 = 10;
 
 /// Seconds after which the API server ends the watch and we continue it. A dead connection is noticed by then.
 const SECONDS: u32 = 60;
+
+/// Longest wait for a write to come back from the watch.
+const WRITTEN: Duration = Duration::from_secs(2);
 
 /// The projects that the server holds.
 pub(super) struct Projects {
     store: Mutex<Store>,
     /// The first list is complete.
     ready: watch::Sender<bool>,
+    /// Marked after each change of the store.
+    changed: watch::Sender<()>,
     /// The only namespace that the server serves; empty: all.
     pub(super) namespace: String,
 }
 
 impl Projects {
     pub(super) fn new(namespace: String) -> Self {
-        Self { store: Mutex::default(), ready: watch::Sender::new(false), namespace }
+        Self {
+            store: Mutex::default(),
+            ready: watch::Sender::new(false),
+            changed: watch::Sender::new(()),
+            namespace,
+        }
     }
 
     /// The projects as they are.
@@ -78,6 +89,21 @@ impl Projects {
             }
         };
         metrics.watched(kind, store.len());
+        drop(store);
+        self.changed.send_replace(());
+    }
+
+    /// Waits a moment until the store has what the caller wrote, so that its next read has it.
+    pub(super) async fn until(&self, has: impl Fn(&Store) -> bool) {
+        let mut changed = self.changed.subscribe();
+        let waits = async {
+            while !has(&self.store()) {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(WRITTEN, waits).await; // The write is done: a slow watch does not make it fail.
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// Longest line in bytes. A longer one is cut into lines.
 pub(super) const LONGEST: usize = 16 << 10;
 
+/// Longest time in bytes, with nanoseconds and an offset.
+const LONGEST_TIME: usize = 40;
+
 /// Bytes of a log stream in a second.
 const PACE: u64 = 1 << 20;
 
@@ -25,7 +28,9 @@ pub(super) struct Line {
 #[must_use]
 pub(super) fn split_time(line: &str) -> (&str, &str) {
     match line.split_once(' ') {
-        Some((time, text)) if time.len() >= 20 && time.as_bytes()[4] == b'-' => (time, text),
+        Some((time, text)) if time.len() <= LONGEST_TIME && time.parse::<jiff::Timestamp>().is_ok() => {
+            (time, text)
+        }
         _ => ("", line),
     }
 }
@@ -98,6 +103,9 @@ mod tests {
         );
         assert_eq!(split_time("no time"), ("", "no time"));
         assert_eq!(split_time("2026-11-30T12:00:00.123456789Z "), ("2026-11-30T12:00:00.123456789Z", ""));
+        for forged in ["2026-aaaaaaaaaaaaaaa\0 x", "2026-11-30T12:00:00\rZZZZ x", "2026-11-30T99:00:00Z x"] {
+            assert_eq!(split_time(forged), ("", forged));
+        }
     }
 
     #[test]

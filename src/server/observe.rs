@@ -25,6 +25,9 @@ const ANSWER: Duration = Duration::from_secs(90);
 /// Largest error text of a library that becomes the detail of a problem.
 const MAX_DETAIL: usize = 4 << 10;
 
+/// Characters of a path that the log has.
+const MAX_PATH: usize = 256;
+
 /// Label and log text of a path that no route serves.
 const UNMATCHED: &str = "none";
 
@@ -37,9 +40,11 @@ pub(super) async fn observe(State(server): State<Arc<Server>>, mut request: Requ
     }
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    let path = request.uri().path().to_owned();
+    let path: String = request.uri().path().chars().take(MAX_PATH).collect();
+    let is_probe = matches!(route.as_str(), "/livez" | "/readyz");
     let peer = request.extensions().get::<Peer>().copied();
-    let limited = peer.map_or(Ok(()), |Peer(address)| server.limits.request_from(address));
+    let limited =
+        peer.filter(|_| !is_probe).map_or(Ok(()), |Peer(address)| server.limits.request_from(address));
     let answer = match limited {
         Err(problem) => problem.into_response(),
         Ok(()) => match tokio::time::timeout(ANSWER, next.run(request)).await {
@@ -50,7 +55,7 @@ pub(super) async fn observe(State(server): State<Arc<Server>>, mut request: Requ
     };
     let answer = with_headers(answer, id.as_ref());
     let (took, status) = (begun.elapsed(), answer.status().as_u16());
-    if !matches!(route.as_str(), "/livez" | "/readyz") {
+    if !is_probe {
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%method, path, route, status, milliseconds, id, "request");

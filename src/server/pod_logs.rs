@@ -135,31 +135,55 @@ async fn copy<R: AsyncBufRead + Unpin>(
     since: Option<jiff::Timestamp>,
     sender: mpsc::Sender<Line>,
 ) {
-    let mut bytes = vec![];
-    while let Ok(true) = next(&mut log, &mut bytes).await {
+    let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
+    while let Ok(read) = next(&mut log, &mut bytes).await
+        && read != Read::End
+    {
         let text = String::from_utf8_lossy(&bytes);
-        let (time, text) = split_time(&text);
+        // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
+        let text = if is_rest { text.as_ref() } else { of_line(&text, &mut time) };
+        let is_rest_of_line = std::mem::replace(&mut is_rest, read == Read::Begin);
         // The kubelet compares whole seconds.
         let is_old =
             since.is_some_and(|since| time.parse::<jiff::Timestamp>().is_ok_and(|time| time <= since));
-        if is_old {
+        if is_old || is_rest_of_line && text.is_empty() {
             continue;
         }
-        let (time, text) = (time.to_owned(), text.to_owned());
-        let line = Line { time, pod: source.pod.clone(), stage: source.stage, text };
+        let text = text.to_owned();
+        let line = Line { time: time.clone(), pod: source.pod.clone(), stage: source.stage, text };
         if sender.send(line).await.is_err() {
             return;
         }
     }
 }
 
-/// Reads the next line without its end, at most [`LONGEST`] bytes of it. False at the end of the log.
-async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::io::Result<bool> {
+/// The text of a line, whose time is put into `time`. A line without a time has the time of the line before.
+fn of_line<'a>(line: &'a str, time: &mut String) -> &'a str {
+    let (own, text) = split_time(line);
+    if !own.is_empty() {
+        own.clone_into(time);
+    }
+    text
+}
+
+/// What was read of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// A line, or the last part of one.
+    Line,
+    /// Part of a line that is longer than [`LONGEST`].
+    Begin,
+    /// The log ended.
+    End,
+}
+
+/// Reads the next line without its end, at most [`LONGEST`] bytes of it.
+async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::io::Result<Read> {
     line.clear();
     loop {
         let read = log.fill_buf().await?;
         if read.is_empty() {
-            return Ok(!line.is_empty());
+            return Ok(if line.is_empty() { Read::End } else { Read::Line });
         }
         let room = LONGEST - line.len();
         let end = read.iter().position(|byte| *byte == b'\n');
@@ -167,8 +191,11 @@ async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::
         line.extend_from_slice(&read[..taken]);
         let whole = end.is_some_and(|end| end == taken);
         log.consume_unpin(taken + usize::from(whole));
-        if whole || line.len() == LONGEST {
-            return Ok(true);
+        if whole {
+            return Ok(Read::Line);
+        }
+        if line.len() == LONGEST {
+            return Ok(Read::Begin);
         }
     }
 }
@@ -183,9 +210,26 @@ mod tests {
         let text = format!("one\n\n{long}\nlast");
         let mut reader = futures::io::Cursor::new(text.into_bytes());
         let (mut line, mut lengths) = (vec![], vec![]);
-        while next(&mut reader, &mut line).await.unwrap() {
+        while next(&mut reader, &mut line).await.unwrap() != Read::End {
             lengths.push(line.len());
         }
         assert_eq!(lengths, [3, 0, LONGEST, 5, 4]);
+    }
+
+    #[tokio::test]
+    async fn the_time_of_a_line_comes_from_the_kubelet_and_never_from_the_app() {
+        let time = "2026-11-30T12:00:00Z";
+        let head = "x".repeat(LONGEST - time.len() - 1);
+        let text =
+            format!("{time} {head}9999-01-01T00:00:00Z forged\r\0\nno time\n2026-aaaaaaaaaaaaaaa\0 odd\n");
+        let source = Source { pod: "p".to_owned(), container: "app", stage: "app", run: 0 };
+        let (sender, mut lines) = mpsc::channel(9);
+        copy(futures::io::Cursor::new(text.into_bytes()), source, None, sender).await;
+        let mut read = vec![];
+        while let Some(line) = lines.recv().await {
+            assert_eq!(line.time, time);
+            read.push(line.text);
+        }
+        assert_eq!(read, [&head, "9999-01-01T00:00:00Z forged\r\0", "no time", "2026-aaaaaaaaaaaaaaa\0 odd"]);
     }
 }

@@ -12,6 +12,8 @@ const MAX_KEY: usize = 128;
 pub(super) struct IfMatch {
     /// Its resource version; none: any.
     pub version: Option<String>,
+    /// The project must exist.
+    pub exists: bool,
 }
 
 impl IfMatch {
@@ -20,12 +22,12 @@ impl IfMatch {
         let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Self::default()) };
         let text = value.to_str().unwrap_or_default().trim();
         if text == "*" {
-            return Ok(Self::default());
+            return Ok(Self { exists: true, version: None });
         }
         let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         match version {
             Some(version) if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Ok(Self { version: Some(version.to_owned()) })
+                Ok(Self { exists: true, version: Some(version.to_owned()) })
             }
             _ => Err(Problem::bad_request(
                 "If-Match is not an ETag of this API: send the ETag of a GET, such as \"4711\"",
@@ -86,7 +88,9 @@ mod tests {
     fn if_match_is_an_etag_of_this_api_or_anything() {
         let of = |value| IfMatch::of(&headers("if-match", value)).map(|it| it.version);
         assert_eq!(of("\"17\"").unwrap().as_deref(), Some("17"));
-        assert_eq!((of("*").unwrap(), IfMatch::of(&HeaderMap::new()).unwrap()), (None, IfMatch::default()));
+        let any = IfMatch::of(&headers("if-match", "*")).unwrap();
+        assert_eq!((any.exists, any.version), (true, None));
+        assert_eq!(IfMatch::of(&HeaderMap::new()).unwrap(), IfMatch::default());
         for bad in ["17", "W/\"17\"", "\"x\"", "\"\"", "\"1\", \"2\""] {
             assert_eq!(of(bad).unwrap_err().status, 400, "{bad}");
         }

@@ -190,6 +190,17 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// The argument of the last request of this kind, if it has this token.
+    #[must_use]
+    pub(super) fn asked(&self, kind: RequestKind, token: &str) -> Option<String> {
+        let annotated = self.object["metadata"]["annotations"][kind.annotation()].as_str();
+        let handled = self.status.handled.get(kind.word()).map(|handled| handled.value.as_str());
+        let split =
+            |value: &str| value.rsplit_once('@').map(|(argument, of)| (argument.to_owned(), of == token));
+        let mut values = [annotated, handled].into_iter().flatten().filter_map(split);
+        values.find_map(|(argument, is_same)| is_same.then_some(argument))
+    }
+
     fn condition(&self, kind: &str) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
         self.status.conditions.iter().find(|condition| condition.type_ == kind)
     }
@@ -294,6 +305,20 @@ mod tests {
         ] {
             assert_eq!(seen(phase, more), expected, "{phase} {more}");
         }
+    }
+
+    #[test]
+    fn a_repeated_token_finds_the_argument_of_its_request() {
+        let object = object(
+            "Running",
+            &json!({
+                "metadata": { "annotations": { "doce.dev/cancel": "shop-2@b" } },
+                "status": { "handled": { "cancel": { "value": "shop-1@a", "outcome": "done" } } },
+            }),
+        );
+        let asked = |key: &str| Look::at(&object).asked(RequestKind::Cancel, key);
+        assert_eq!((asked("a"), asked("b")), (Some("shop-1".to_owned()), Some("shop-2".to_owned())));
+        assert_eq!((asked("c"), Look::at(&object).asked(RequestKind::Deploy, "a")), (None, None));
     }
 
     #[test]

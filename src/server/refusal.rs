@@ -1,6 +1,7 @@
 //! What the API server's refusals mean for the caller. Pure.
 
 use http::StatusCode;
+use http_body_util::LengthLimitError;
 use kube::core::Status;
 
 use super::problem::{FieldProblem, Problem};
@@ -11,6 +12,10 @@ use crate::text::with_causes;
 pub(super) fn problem(error: &kube::Error, matched: bool) -> Problem {
     match error {
         kube::Error::Api(status) => of_status(status, matched),
+        other if is_too_large(other) => Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "the API server's answer is larger than 8 MiB: read the objects with kubectl, and delete those of no use",
+        ),
         other => {
             tracing::warn!(error = with_causes(other), "the API server does not answer");
             Problem::unavailable("the API server does not answer: try again")
@@ -18,11 +23,22 @@ pub(super) fn problem(error: &kube::Error, matched: bool) -> Problem {
     }
 }
 
+fn is_too_large(error: &kube::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn of_status(status: &Status, matched: bool) -> Problem {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::BAD_GATEWAY);
     match code {
         StatusCode::UNAUTHORIZED => Problem::bad_token(),
-        StatusCode::CONFLICT if matched => Problem::new(
+        StatusCode::CONFLICT if matched && !is_conflict_of_fields(status) => Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "the project has changed since you read it (If-Match): read it again and repeat the request",
         ),
@@ -37,6 +53,12 @@ fn of_status(status: &Status, matched: bool) -> Problem {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Problem::unavailable(said(status)),
         _ => Problem::new(StatusCode::BAD_GATEWAY, said(status)),
     }
+}
+
+/// Another manager owns a field of a server-side apply.
+fn is_conflict_of_fields(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "FieldManagerConflict")
 }
 
 fn said(status: &Status) -> String {
@@ -68,6 +90,21 @@ mod tests {
     fn a_conflict_is_a_failed_precondition_only_with_if_match() {
         assert_eq!(refused(409, true).status, 412);
         assert_eq!(refused(409, false).status, 409);
+        let status = serde_json::json!({
+            "code": 409, "message": "why",
+            "details": { "causes": [{ "reason": "FieldManagerConflict", "field": ".spec.replicas", "message": "m" }] },
+        });
+        let status: Status = serde_json::from_value(status).unwrap();
+        let owned = problem(&kube::Error::Api(Box::new(status)), true);
+        assert_eq!((owned.status, owned.errors.len()), (409, 1), "the field has another owner");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_a_bad_gateway() {
+        use http_body_util::{BodyExt as _, Full, Limited};
+        let body = Limited::new(Full::new(axum::body::Bytes::from_static(b"too long")), 3);
+        let error = kube::Error::Service(body.collect().await.unwrap_err());
+        assert_eq!(problem(&error, false).status, 502);
     }
 
     #[test]

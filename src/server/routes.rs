@@ -99,11 +99,13 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route(DOCUMENT, get(serve_document))
         .fallback(async || Problem::no_path())
         .layer(DefaultBodyLimit::max(BODY));
+    let router = router.layer(middleware::from_fn_with_state(server.clone(), observe));
+    // Outermost: a page must also be able to read 429 and 504.
     let router = match super::cors::layer(&server.origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(middleware::from_fn_with_state(server.clone(), observe)).with_state(server)
+    router.with_state(server)
 }
 
 /// Paths of the metrics port.
@@ -112,7 +114,12 @@ pub(super) fn metrics_router(server: Arc<Server>) -> Router {
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], server.metrics.text())
     };
-    Router::new().route("/metrics", get(metrics)).with_state(server)
+    // The kubelet must get an answer also while clients have all connections of the API.
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(async || "alive"))
+        .route("/readyz", get(ready))
+        .with_state(server)
 }
 
 async fn ready(State(server): State<Arc<Server>>) -> Response {

@@ -50,6 +50,8 @@ pub(super) struct Subscription {
     pub coming: broadcast::Receiver<Arc<Change>>,
     /// Nothing is in progress.
     pub at_rest: bool,
+    /// The version that the listener has: nothing up to it is sent again.
+    pub seen: Option<u64>,
 }
 
 /// All projects.
@@ -117,6 +119,12 @@ impl Store {
         self.projects.get(key).cloned()
     }
 
+    /// What the API server answered to a write is here, or the project is gone since.
+    #[must_use]
+    pub(super) fn has(&self, key: &Key, version: u64) -> bool {
+        self.projects.get(key).is_some_and(|held| held.version >= version)
+    }
+
     /// At most `limit` projects of a namespace (empty: of all) after `after` that `matches`, by name, and whether there are more.
     #[must_use]
     pub(super) fn page(
@@ -166,6 +174,7 @@ impl Store {
             missed,
             coming: sender.subscribe(),
             at_rest: Look::at(&held.object).is_at_rest(),
+            seen,
         })
     }
 
@@ -311,6 +320,17 @@ mod tests {
         assert!(store.subscribe(&key("site"), Some(5)).is_none());
         store.apply(object("site", 9));
         assert_eq!(missed(&mut store, Some(5)).last(), Some(&9));
+    }
+
+    #[test]
+    fn a_listener_keeps_the_version_that_it_has_seen_and_a_write_is_here_once_its_version_is() {
+        let mut store = store(&[("site", 5)]);
+        assert_eq!(
+            store.subscribe(&key("site"), Some(9)).unwrap().seen,
+            Some(9),
+            "nothing up to 9 comes again"
+        );
+        assert!(store.has(&key("site"), 5) && !store.has(&key("site"), 6) && !store.has(&key("other"), 1));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Writes of projects, sent with the caller's token as the field manager `doce-api`.
 
+use http::StatusCode;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::precondition::IfMatch;
 use super::problem::Problem;
 use super::refusal::problem;
 use super::site::Site;
+use super::store::Store;
 
 /// Field manager of every write.
 pub(super) const MANAGER: &str = "doce-api";
@@ -47,7 +49,31 @@ pub(super) async fn create(
         .map_err(|error| Problem::bad_request(format!("the body is not a ProjectDeployment: {error}")))?;
     let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
     let created = api(server, token, namespace).create(&params, &object).await;
-    created.map(|object| value(&object)).map_err(|error| problem(&error, false))
+    let created = created.map(|object| value(&object)).map_err(|error| problem(&error, false))?;
+    until_held(server, &created).await;
+    Ok(created)
+}
+
+fn refused(error: &kube::Error, if_match: &IfMatch) -> Problem {
+    match problem(error, if_match.version.is_some()) {
+        gone if gone.status == 404 && if_match.exists => missing(),
+        refused => refused,
+    }
+}
+
+fn missing() -> Problem {
+    let detail = "there is no such project, but If-Match asks for one: create it without If-Match";
+    Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+}
+
+/// Waits until the server's own reads have the write.
+async fn until_held(server: &Server, written: &Value) {
+    let text = |field: &str| written["metadata"][field].as_str().unwrap_or_default();
+    let key = (text("namespace").to_owned(), text("name").to_owned());
+    let Ok(version) = text("resourceVersion").parse::<u64>() else { return };
+    if server.projects.serves(&key.0) {
+        server.projects.until(|store| store.has(&key, version)).await;
+    }
 }
 
 /// Patches a project, if it has the version of `if_match`. Returns it.
@@ -58,6 +84,10 @@ pub(super) async fn patch(
     (how, mut patch): (How, Value),
     if_match: &IfMatch,
 ) -> Result<Value, Problem> {
+    // Server-side apply would create it.
+    if if_match.exists && server.projects()?.store().get(&site.key()).is_none() {
+        return Err(missing());
+    }
     if let Some(version) = &if_match.version {
         patch["metadata"]["resourceVersion"] = json!(version);
     }
@@ -67,7 +97,10 @@ pub(super) async fn patch(
         How::Apply { force } => (PatchParams { force, ..params }, Patch::Apply(patch)),
     };
     let patched = api(server, token, &site.namespace).patch(&site.name, &params, &patch).await;
-    patched.map(|object| value(&object)).map_err(|error| problem(&error, if_match.version.is_some()))
+    let patched = patched.map(|object| value(&object));
+    let patched = patched.map_err(|error| refused(&error, if_match))?;
+    until_held(server, &patched).await;
+    Ok(patched)
 }
 
 /// Deletes a project, if it has the version of `if_match`.
@@ -80,6 +113,14 @@ pub(super) async fn delete(
     let preconditions =
         if_match.version.clone().map(|version| Preconditions { resource_version: Some(version), uid: None });
     let params = DeleteParams { preconditions, ..DeleteParams::background() };
+    let key = site.key();
+    let before = server.projects.store().get(&key).map_or(0, |held| held.version);
     let deleted = api(server, token, &site.namespace).delete(&site.name, &params).await;
-    deleted.map(|_| ()).map_err(|error| problem(&error, if_match.version.is_some()))
+    deleted.map_err(|error| refused(&error, if_match))?;
+    // It is gone, or it waits for its finalizer.
+    let is_seen = |store: &Store| store.get(&key).is_none_or(|held| held.version > before);
+    if server.projects.serves(&key.0) {
+        server.projects.until(is_seen).await;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! The HTTP API: the real server over real HTTP, before the real API server.
 
+#[path = "api/attacks.rs"]
+mod attacks;
 #[path = "api/calls.rs"]
 mod calls;
 #[path = "api/manners.rs"]

@@ -309,6 +309,7 @@ const NO_IO: &[&str] = &[
     "registry_proxy::access",
     "server::answers",
     "server::body",
+    "server::body_tree",
     "server::caller",
     "server::cors",
     "server::labels",

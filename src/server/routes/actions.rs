@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,10 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::crd::annotations::RequestKind;
 use crate::request::Request;
 use crate::server::answers::{Accepted, Writes};
 use crate::server::body;
 use crate::server::caller::Token;
+use crate::server::extract::Sent;
 use crate::server::observe::random;
 use crate::server::precondition::{IfMatch, idempotency_key};
 use crate::server::problem::Problem;
@@ -134,10 +135,10 @@ macro_rules! actions {
                 token: Token,
                 Path((namespace, project)): Path<(String, String)>,
                 headers: HeaderMap,
-                body: Bytes,
+                sent: Sent,
             ) -> Answer {
                 let site = Site::new(namespace, project)?;
-                let $given: $options = body::options(&headers, &body)?;
+                let $given: $options = body::options(&headers, &sent.bytes)?;
                 let ($server, $token, $site, $headers) = (&server, &token, &site, &headers);
                 $act
             }
@@ -173,7 +174,8 @@ actions! {
     /// Cancel a build that runs or waits.
     cancel "/api/v1/namespaces/{namespace}/projects/{project}/cancel" CancelOptions
     |server, token, site, headers, given| {
-        let build = build_to_cancel(server, token, site, given.build).await?;
+        let key = idempotency_key(headers)?;
+        let build = build_to_cancel(server, token, site, given.build, key.as_deref()).await?;
         ask(server, token, site, headers, ("cancel", &Request::cancel(&build))).await
     };
     /// Stop the pods. Port and versions stay.
@@ -189,14 +191,28 @@ async fn build_to_cancel(
     token: &Token,
     site: &Site,
     given: Option<String>,
+    key: Option<&str>,
 ) -> Result<String, Problem> {
-    if let Some(build) = given {
-        let build = crate::server::site::name(build);
-        return build
-            .map_err(|_| Problem::bad_request("build is not the id of a build: see status.build.id"));
+    let wrong = |_| Problem::bad_request("build is not the id of a build: see status.build.id");
+    let given = given.map(crate::server::site::name).transpose().map_err(wrong)?;
+    // Only a repeated request and one without a build need to know the project.
+    let held = match (&given, key) {
+        (Some(given), None) => return Ok(given.clone()),
+        _ => reads::project(server, token, site).await?,
+    };
+    let look = Look::at(&held.object);
+    let before = key.and_then(|key| look.asked(RequestKind::Cancel, key));
+    match (given, before) {
+        (Some(given), Some(before)) if given != before => {
+            let detail = format!(
+                "this Idempotency-Key has cancelled build {before:?}: use another key for another build"
+            );
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        (Some(build), _) | (None, Some(build)) => return Ok(build),
+        (None, None) => {}
     }
-    let held = reads::project(server, token, site).await?;
-    let build = Look::at(&held.object).status.build.filter(|build| build.finished_at.is_none());
+    let build = look.status.build.filter(|build| build.finished_at.is_none());
     build.map(|build| build.id).ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "no build runs or waits, so there is nothing to cancel")
     })

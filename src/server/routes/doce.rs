@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
@@ -22,6 +21,7 @@ use crate::request::Request;
 use crate::server::answers::{Reads, Writes};
 use crate::server::body;
 use crate::server::caller::Token;
+use crate::server::extract::Sent;
 use crate::server::precondition::IfMatch;
 use crate::server::problem::Problem;
 use crate::server::production::{Look, Production, State as Word};
@@ -89,10 +89,10 @@ pub(super) async fn deploy_production(
     token: Token,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Answer {
     let site = site(&server, &id)?;
-    let _: NoOptions = body::options(&headers, &body)?;
+    let _: NoOptions = body::options(&headers, &sent.bytes)?;
     let held = reads::project(&server, &token, &site).await?;
     let before = Look::at(&held.object).production();
     if matches!(before.status, Word::Queued | Word::Building) {
@@ -126,10 +126,10 @@ pub(super) async fn stop_production(
     token: Token,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Answer {
     let site = site(&server, &id)?;
-    let _: NoOptions = body::options(&headers, &body)?;
+    let _: NoOptions = body::options(&headers, &sent.bytes)?;
     let patch = json!({ "spec": { "state": "Stopped" } });
     let object = writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?;
     Ok(production(&object))
@@ -218,13 +218,13 @@ pub(super) async fn rollback_production(
     token: Token,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Answer {
     let site = site(&server, &id)?;
-    if body.is_empty() {
+    if sent.bytes.is_empty() {
         return Err(Problem::bad_request("the body must have toHash: a version of production-history"));
     }
-    let Rollback { to_hash } = body::options(&headers, &body)?;
+    let Rollback { to_hash } = body::options(&headers, &sent.bytes)?;
     let held = reads::project(&server, &token, &site).await?;
     let known = versions(&Look::at(&held.object));
     let hash = to_hash.strip_prefix('v').unwrap_or(&to_hash);
@@ -236,7 +236,10 @@ pub(super) async fn rollback_production(
     }
     let request = Request::rollback(&format!("v{hash}"));
     let key = token_of(&headers)?;
-    let patch = request.patch(&key);
+    let mut patch = request.patch(&key);
+    if Look::at(&held.object).is_to_stop() {
+        patch["spec"]["state"] = json!("Running");
+    }
     let asked = writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?;
     let waited =
         tokio::time::timeout(ROLLBACK, served(&server, &site, &asked, &request.value(&key), hash)).await;

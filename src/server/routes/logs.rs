@@ -13,7 +13,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, interval};
 use utoipa::IntoParams;
 
 use crate::desired::names;
@@ -24,9 +23,13 @@ use crate::server::event_stream::{End, Open, sse};
 use crate::server::log_lines::{Line, Pace, plain};
 use crate::server::pod_logs::{self, Wanted};
 use crate::server::problem::Problem;
-use crate::server::rights::{Right, Rights};
+use crate::server::rights::Right;
 use crate::server::site::{self, Site};
+use crate::server::still::Still;
 use crate::server::{Server, reads};
+
+/// Bytes around a line that is sent: the names of the fields, and the frames below.
+const FRAME: usize = 64;
 
 type Answer = Result<Response, Problem>;
 
@@ -106,6 +109,8 @@ async fn answer(
     lines: &Lines,
     headers: &HeaderMap,
 ) -> Answer {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let as_events = accepts.contains("text/event-stream");
     let since = since(headers, lines.since_seconds)?;
     if lines.tail.is_some_and(|tail| !(0..=100_000).contains(&tail)) {
         return Err(Problem::bad_request("tail must be 0 to 100000"));
@@ -124,22 +129,19 @@ async fn answer(
         lines: received,
         pace: Pace::new(Instant::now()),
         ansi: lines.ansi,
+        as_events,
         open: Open::new("logs", server.metrics.clone(), place),
-        asked: interval(std::time::Duration::from_mins(1)),
+        still: Still::new(token, Right::logs(&site.namespace), server.rights.clone()),
         ends: server.ends.clone(),
-        rights: server.rights.clone(),
-        right: Right::logs(&site.namespace),
-        token,
         over: false,
     };
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let items = stream::unfold(log, Log::next);
-    if accepts.contains("text/event-stream") {
+    if as_events {
         return Ok(sse(items.map(|item| Ok::<_, Infallible>(event(item)))));
     }
     let text = items.filter_map(|item| {
         std::future::ready(match item {
-            Item::Line(line) => Some(Ok::<_, Infallible>(format!("{}\n", line.text))),
+            Item::Line(_, text) => Some(Ok::<_, Infallible>(text)),
             Item::End(_) => None,
         })
     });
@@ -167,7 +169,8 @@ fn since(headers: &HeaderMap, seconds: Option<i64>) -> Result<Option<jiff::Times
 }
 
 enum Item {
-    Line(Line),
+    /// A line, and how it is sent.
+    Line(Line, String),
     End(End),
 }
 
@@ -175,12 +178,10 @@ struct Log {
     lines: mpsc::Receiver<Line>,
     pace: Pace,
     ansi: bool,
+    as_events: bool,
     open: Open,
-    asked: Interval,
+    still: Still,
     ends: watch::Receiver<bool>,
-    rights: Arc<Rights>,
-    right: Right,
-    token: Token,
     over: bool,
 }
 
@@ -191,20 +192,19 @@ impl Log {
         }
         let end = loop {
             tokio::select! {
-                line = self.lines.recv() => {
-                    let Some(mut line) = line else { break End::AtRest };
-                    if !self.ansi {
-                        line.text = plain(&line.text);
-                    }
-                    tokio::time::sleep(self.pace.pause(line.text.len() + 1, Instant::now())).await;
-                    return Some((Item::Line(line), self));
-                }
+                // A log that always has a line must not put the question off.
+                biased;
+                () = self.still.due() => if let Some(end) = self.still.lost().await {
+                    break end;
+                },
                 () = ended(&mut self.ends) => break End::Shutdown,
-                _ = self.asked.tick() => {
-                    let answer = self.rights.require(&self.token, self.right.clone()).await;
-                    if answer.is_err_and(|problem| matches!(problem.status, 401 | 403)) {
-                        break End::Forbidden;
-                    }
+                line = self.lines.recv() => {
+                    let Some(line) = line else { break End::AtRest };
+                    let read = line.text.len();
+                    let (line, sent) = encoded(line, self.ansi, self.as_events);
+                    let cost = cost(&line, read, &sent);
+                    tokio::time::sleep(self.pace.pause(cost, Instant::now())).await;
+                    return Some((Item::Line(line, sent), self));
                 }
             }
         };
@@ -217,9 +217,50 @@ impl Log {
 fn event(item: Item) -> Event {
     match item {
         Item::End(end) => end.event(),
-        Item::Line(line) => {
-            let data = json!({ "pod": line.pod, "time": line.time, "text": line.text });
-            Event::default().event(line.stage).id(line.time).data(data.to_string())
+        Item::Line(line, data) => {
+            let event = Event::default().event(line.stage).data(data);
+            // An empty id would reset the Last-Event-ID of the client.
+            if line.time.is_empty() { event } else { event.id(line.time) }
         }
+    }
+}
+
+/// A line, and how it is sent.
+fn encoded(mut line: Line, ansi: bool, as_events: bool) -> (Line, String) {
+    if !ansi {
+        line.text = plain(&line.text);
+    }
+    let sent = if as_events {
+        json!({ "pod": line.pod, "time": line.time, "text": line.text }).to_string()
+    } else {
+        format!("{}\n", line.text)
+    };
+    (line, sent)
+}
+
+/// The bytes that a line costs: those that are read or those that are sent, whichever are more.
+fn cost(line: &Line, read: usize, sent: &str) -> usize {
+    read.max(sent.len() + line.time.len() + line.stage.len()) + FRAME
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line {
+        let time = "2026-11-30T12:00:00Z".to_owned();
+        Line { time, pod: "p".to_owned(), stage: "app", text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_line_costs_what_is_read_and_what_is_sent() {
+        let colours = "\u{1b}[0m".repeat(1000);
+        for (ansi, as_events) in [(false, false), (false, true), (true, false), (true, true)] {
+            let (line, sent) = encoded(line(&colours), ansi, as_events);
+            let cost = cost(&line, colours.len(), &sent);
+            assert!(cost > colours.len() && cost > sent.len(), "{ansi} {as_events}");
+        }
+        let (empty, sent) = encoded(line(""), false, true);
+        assert!(cost(&empty, 0, &sent) >= FRAME + sent.len(), "a line without text is not free");
     }
 }

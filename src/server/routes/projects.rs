@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,6 +15,7 @@ use crate::server::answers::{ProjectDeployment, ProjectList, Reads, Status, Writ
 use crate::server::body::{self, Format};
 use crate::server::caller::Token;
 use crate::server::event_stream::{self, Listener};
+use crate::server::extract::Sent;
 use crate::server::labels::Labels;
 use crate::server::precondition::{self, IfMatch, etag};
 use crate::server::problem::Problem;
@@ -91,10 +91,10 @@ pub(super) async fn create_project(
     token: Token,
     Path(namespace): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Answer {
     let namespace = site::namespace(namespace)?;
-    let object = body::placed(body::object(&headers, &body)?, &namespace, None, true)?;
+    let object = body::placed(body::object(&headers, &sent.bytes)?, &namespace, None, true)?;
     let created = writes::create(&server, &token, &namespace, object).await?;
     let name = created["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let path = Site { namespace, name }.path();
@@ -126,7 +126,11 @@ pub(super) async fn get_project(
 ) -> Answer {
     let held = reads::project(&server, &token, &Site::new(namespace, project)?).await?;
     if precondition::has(&headers, held.version) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
+        let mut answer = StatusCode::NOT_MODIFIED.into_response();
+        if let Some(tag) = etag(&held.version.to_string()) {
+            answer.headers_mut().insert(header::ETAG, tag);
+        }
+        return Ok(answer);
     }
     Ok(with_etag(&held.object))
 }
@@ -159,11 +163,11 @@ pub(super) async fn patch_project(
     Path((namespace, project)): Path<(String, String)>,
     Query(apply): Query<Apply>,
     headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Answer {
     let site = Site::new(namespace, project)?;
     let if_match = IfMatch::of(&headers)?;
-    let (format, patch) = body::patch(&headers, &body)?;
+    let (format, patch) = body::patch(&headers, &sent.bytes)?;
     let patch = body::patch_of(&site, (format, patch))?;
     let how = match format {
         Format::Merge => How::Merge,

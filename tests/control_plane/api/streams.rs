@@ -129,7 +129,7 @@ async fn a_reader_that_is_too_slow_is_dropped_with_the_reason_and_can_resume() {
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn five_hundred_listeners_share_one_watch_and_hear_of_a_change_at_once() {
     let world = World::new("api-many").await;
-    let server = ApiServer::start(&world).await;
+    let server = ApiServer::start_with(&world, |arguments| arguments.connections = 4000).await;
     let editor = Caller::editor(&world, &server).await;
     world.apply("site", prebuilt(1)).await;
     until_served(&editor, &world.path("site")).await;
