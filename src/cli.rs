@@ -9,6 +9,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod door;
+mod events;
 mod explain;
 mod export;
 mod failure;

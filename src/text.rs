@@ -1,6 +1,7 @@
 //! Texts for users: bounded texts, and errors with their causes. It uses no other module of the crate.
 
 pub mod not_found;
+pub mod printable;
 
 /// The text without control characters other than line breaks, cut to at most `bytes` at a character boundary.
 #[must_use]

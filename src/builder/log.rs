@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(super) use lines::each_line;
-pub(super) use printable::printable;
 pub(super) use redact::shortened;
 
+pub(super) use crate::text::printable::printable;
+
 mod lines;
-mod printable;
 mod redact;
 mod tail;
 

@@ -162,6 +162,9 @@ pub(super) struct Diff {
     pub(super) from: String,
     /// The version after. Default: the one that serves.
     pub(super) to: Option<String>,
+    /// Also show the values of variables and headers.
+    #[arg(long)]
+    pub(super) show_values: bool,
     #[command(flatten)]
     pub(super) printed: Printed,
 }

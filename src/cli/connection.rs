@@ -22,6 +22,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// The flags with which a suggested command acts on the same namespace of the same cluster.
+    #[must_use]
+    pub(super) fn flags(&self, namespace: &str) -> String {
+        let context = self.context.iter().map(|name| format!(" --context {}", quoted(name)));
+        let file = self.kubeconfig.iter().map(|path| format!(" --kubeconfig {}", quoted(path)));
+        let rest: String = context.chain(file).collect();
+        format!("-n {}{rest}", quoted(namespace))
+    }
+
     /// The settings of the client.
     pub(super) async fn config(&self) -> Result<Config, Failure> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
@@ -43,5 +52,31 @@ impl Connection {
             config.default_namespace.clone_from(namespace);
         }
         Ok(config)
+    }
+}
+
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:@%+=,".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggested_commands_name_the_namespace_and_the_cluster_of_the_command() {
+        let flags = |context: Option<&str>, kubeconfig: Option<&str>| {
+            let (context, kubeconfig) = (context.map(str::to_owned), kubeconfig.map(str::to_owned));
+            Connection { namespace: None, context, kubeconfig }.flags("team")
+        };
+        assert_eq!(flags(None, None), "-n team");
+        assert_eq!(flags(Some("admin@prod"), None), "-n team --context admin@prod");
+        let both = flags(Some("my prod"), Some("/home/o'neil/config"));
+        assert_eq!(both, r"-n team --context 'my prod' --kubeconfig '/home/o'\''neil/config'");
     }
 }

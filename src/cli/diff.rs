@@ -7,8 +7,9 @@ use super::door::Door;
 use super::failure::Failure;
 use super::output;
 use super::screen::{Screen, Tone, toned};
+use crate::text::printable::printable;
 use crate::version::short;
-use crate::view::diff::{Change, Difference, difference};
+use crate::view::diff::{Change, Difference, difference, difference_with_values};
 use crate::view::versions::Source;
 
 /// Shows what differs.
@@ -19,12 +20,14 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Diff) -> Result<(),
     let serves = object.status.as_ref().and_then(|status| status.version.clone());
     let to = verb.to.clone().or(serves).ok_or_else(|| {
         Failure::usage(format!(
-            "no version of {} serves. Name the second version too: kubectl doce diff {} {} VERSION",
-            verb.name, verb.name, verb.from
+            "no version of {} serves. Name the second version too: kubectl doce diff {} {} VERSION {}",
+            verb.name, verb.name, verb.from, door.flags
         ))
     })?;
-    let found =
-        difference(remembered.find(&verb.from).map_err(unknown)?, remembered.find(&to).map_err(unknown)?);
+    let (before, after) =
+        (remembered.find(&verb.from).map_err(unknown)?, remembered.find(&to).map_err(unknown)?);
+    let compare = if verb.show_values { difference_with_values } else { difference };
+    let found = compare(before, after);
     let format = &verb.printed.output;
     if !format.is_for_people() {
         return output::print(screen, format, &found, std::slice::from_ref(&verb.name));
@@ -66,7 +69,7 @@ fn named(source: &Source) -> String {
 }
 
 fn change(screen: &Screen, change: &Change) {
-    screen.print(&format!("  {}", change.field));
+    screen.print(&format!("  {}", printable(&change.field)));
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if let Some(from) = &change.from {
         minus(screen, &text(from));
@@ -77,11 +80,11 @@ fn change(screen: &Screen, change: &Change) {
 }
 
 fn minus(screen: &Screen, text: &str) {
-    screen.print(&format!("    {}", toned(Tone::Bad, &format!("- {text}"))));
+    screen.print(&format!("    {}", toned(Tone::Bad, &format!("- {}", printable(text)))));
 }
 
 fn plus(screen: &Screen, text: &str) {
-    screen.print(&format!("    {}", toned(Tone::Good, &format!("+ {text}"))));
+    screen.print(&format!("    {}", toned(Tone::Good, &format!("+ {}", printable(text)))));
 }
 
 /// The short names of two versions are the same.

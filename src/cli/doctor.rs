@@ -1,6 +1,8 @@
 //! `doctor`: what keeps projects of this namespace from running, each finding with its fix. It reads only what its user may
 //! read, and says what it could not see.
 
+use k8s_openapi::api::core::v1::ResourceQuota;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 use serde::Serialize;
 
@@ -10,11 +12,15 @@ use super::door::Door;
 use super::failure::Failure;
 use super::output;
 use super::screen::{Screen, Tone, toned};
-use crate::quantity::exceeds;
+use crate::quantity::{exceeds, nanos};
 use crate::view::progress::{condition, is_seen};
 
 /// Oldest minor version of Kubernetes that the operator supports.
 const OLDEST: u32 = 33;
+
+/// Resources of a quota without which no project runs.
+const EVERY_PROJECT_NEEDS: [&str; 4] =
+    ["pods", "count/pods", "count/deployments.apps", "count/replicasets.apps"];
 
 /// What a user of the CLI needs in a namespace: verb, group, resource, what for.
 const NEEDED: [(&str, &str, &str, &str); 8] = [
@@ -75,7 +81,10 @@ pub(super) async fn run(connection: &Connection, screen: &Screen, verb: &Printed
     }
     findings.push(Finding::hidden(
         "registry",
-        "a push and a pull are not tried. A build that cannot push says so: kubectl doce explain NAME",
+        format!(
+            "a push and a pull are not tried. A build that cannot push says so: kubectl doce explain NAME {}",
+            door.flags
+        ),
     ));
     let bad = findings.iter().filter(|finding| finding.result == Verdict::Bad).count();
     if verb.output.is_for_people() {
@@ -181,27 +190,34 @@ async fn quotas(door: &Door) -> Finding {
     let Ok(quotas) = door.quotas().await else {
         return Finding::hidden("quotas", "you may not list the quotas of the namespace");
     };
-    let full: Vec<String> = quotas
-        .iter()
-        .flat_map(|quota| {
-            let status = quota.status.clone().unwrap_or_default();
-            let (hard, used) = (status.hard.unwrap_or_default(), status.used.unwrap_or_default());
-            let name = quota.name_any();
-            hard.into_iter().filter_map(move |(resource, limit)| {
-                let used = used.get(&resource)?;
-                (!exceeds(&limit, used))
-                    .then(|| format!("{resource} of quota {name} is used up ({})", limit.0))
-            })
-        })
-        .collect();
+    let full: Vec<String> = quotas.iter().flat_map(used_up).collect();
     if full.is_empty() {
         return Finding::good("quotas", format!("{} quotas, none is used up", quotas.len()));
     }
     Finding::bad(
         "quotas",
         full.join("; "),
-        "Builds and surging rollouts need room for one more pod. Raise the quota, or stop a project: kubectl doce stop NAME",
+        format!(
+            "Builds and surging rollouts need room for one more pod. Raise the quota, or stop a project: kubectl doce stop NAME {}",
+            door.flags
+        ),
     )
+}
+
+/// The limits of a quota that leave no room.
+fn used_up(quota: &ResourceQuota) -> Vec<String> {
+    let status = quota.status.clone().unwrap_or_default();
+    let (hard, used) = (status.hard.unwrap_or_default(), status.used.unwrap_or_default());
+    let is_full = |resource: &str, limit: &Quantity| {
+        // A limit of zero forbids a kind of object that most projects do not need.
+        let forbids = nanos(limit) == Some(0) && !EVERY_PROJECT_NEEDS.contains(&resource);
+        used.get(resource).is_some_and(|used| !exceeds(limit, used)) && !forbids
+    };
+    let name = quota.name_any();
+    hard.iter()
+        .filter(|(resource, limit)| is_full(resource, limit))
+        .map(|(resource, limit)| format!("{resource} of quota {name} is used up ({})", limit.0))
+        .collect()
 }
 
 async fn projects(door: &Door) -> Vec<Finding> {
@@ -228,7 +244,7 @@ async fn projects(door: &Door) -> Vec<Finding> {
             Finding::bad(
                 "ports",
                 format!("{}: {}", object.name_any(), port.message),
-                format!("kubectl doce explain {} -n {}", object.name_any(), door.namespace),
+                format!("kubectl doce explain {} {}", object.name_any(), door.flags),
             )
         })
     });
@@ -242,7 +258,7 @@ async fn projects(door: &Door) -> Vec<Finding> {
         Finding::bad(
             "project",
             format!("{name} needs you: {reason}"),
-            format!("kubectl doce explain {name} -n {}", door.namespace),
+            format!("kubectl doce explain {name} {}", door.flags),
         )
     });
     let ill: Vec<Finding> = ill.collect();
@@ -253,4 +269,25 @@ async fn projects(door: &Door) -> Vec<Finding> {
     findings.extend(ports);
     findings.extend(ill);
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_of_zero_is_used_up_only_if_every_project_needs_the_resource() {
+        let full = |hard: serde_json::Value, used: serde_json::Value| {
+            let quota = json!({ "metadata": { "name": "q" }, "status": { "hard": hard, "used": used } });
+            used_up(&serde_json::from_value(quota).unwrap())
+        };
+        let full_pods =
+            full(json!({ "pods": "2", "requests.cpu": "2" }), json!({ "pods": "2", "requests.cpu": "1" }));
+        assert_eq!(full_pods, ["pods of quota q is used up (2)"]);
+        let none = json!({ "services.loadbalancers": "0", "requests.nvidia.com/gpu": "0" });
+        assert!(full(none.clone(), none).is_empty());
+        assert_eq!(full(json!({ "pods": "0" }), json!({ "pods": "0" })).len(), 1);
+    }
 }

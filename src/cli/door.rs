@@ -2,22 +2,25 @@
 //! `ClusterRole` `edit` in one namespace, except those that say so.
 
 use futures::{AsyncBufRead, Stream};
-use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod, ResourceQuota};
 use kube::api::{ListParams, LogParams, Patch, PatchParams, PostParams};
+use kube::core::Status;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::connection::Connection;
+use super::events::Children;
 use super::failure::Failure;
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
 use crate::request::Request;
+use crate::text::with_causes;
 use crate::view::owners::CLI;
 use crate::view::remembered::Remembered;
 
@@ -26,6 +29,8 @@ pub(super) struct Door {
     client: Client,
     /// The namespace.
     pub(super) namespace: String,
+    /// The flags of commands that act on this namespace of this cluster.
+    pub(super) flags: String,
 }
 
 /// What an apply does.
@@ -42,8 +47,14 @@ impl Door {
     pub(super) async fn open(connection: &Connection) -> Result<Self, Failure> {
         let config = connection.config().await?;
         let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|error| Failure::api("connect", &error))?;
-        Ok(Self { client, namespace })
+        let client = Client::try_from(config)
+            .map_err(|error| Failure::error(format!("cannot connect: {}", with_causes(&error))))?;
+        let flags = connection.flags(&namespace);
+        Ok(Self { client, namespace, flags })
+    }
+
+    fn failure(&self, doing: &str, error: &kube::Error) -> Failure {
+        Failure::api(doing, error, &self.flags)
     }
 
     fn projects_here(&self) -> Api<ProjectDeployment> {
@@ -56,14 +67,14 @@ impl Door {
         match self.projects_here().get_opt(name).await {
             Ok(Some(object)) => Ok(object),
             Ok(None) => Err(self.missing(name).await),
-            Err(error) => Err(Failure::api(&doing, &error)),
+            Err(error) => Err(self.failure(&doing, &error)),
         }
     }
 
     /// The project with this name, if it exists.
     pub(super) async fn project_if_there(&self, name: &str) -> Result<Option<ProjectDeployment>, Failure> {
         let doing = format!("read project {name} in namespace {}", self.namespace);
-        self.projects_here().get_opt(name).await.map_err(|error| Failure::api(&doing, &error))
+        self.projects_here().get_opt(name).await.map_err(|error| self.failure(&doing, &error))
     }
 
     async fn missing(&self, name: &str) -> Failure {
@@ -79,7 +90,7 @@ impl Door {
             format!("It has: {}", names.join(", "))
         };
         Failure::error(format!(
-            "project {name} does not exist in namespace {}. {there}. Choose another namespace with -n, or list all: kubectl doce list -A",
+            "project {name} does not exist in namespace {}. {there}. Choose another namespace with -n",
             self.namespace
         ))
     }
@@ -100,7 +111,7 @@ impl Door {
         } else {
             format!("list projects in namespace {}", self.namespace)
         };
-        Ok(api.list(&params).await.map_err(|error| Failure::api(&doing, &error))?.items)
+        Ok(api.list(&params).await.map_err(|error| self.failure(&doing, &error))?.items)
     }
 
     /// The project now and after each change; `None` when it does not exist.
@@ -137,7 +148,7 @@ impl Door {
         match self.projects_here().patch(name, &params, &Patch::Merge(patch)).await {
             Ok(object) => Ok(object),
             Err(kube::Error::Api(status)) if status.code == 404 => Err(self.missing(name).await),
-            Err(error) => Err(Failure::api(doing, &error)),
+            Err(error) => Err(self.failure(doing, &error)),
         }
     }
 
@@ -148,19 +159,26 @@ impl Door {
         manifest: &Value,
         applying: Applying,
     ) -> Result<ProjectDeployment, Failure> {
-        let params = PatchParams {
+        let api = self.projects_here();
+        let patch = Patch::Apply(manifest);
+        let mut params = PatchParams {
             dry_run: applying.dry_run,
             force: applying.force,
             field_manager: Some(CLI.to_owned()),
             field_validation: Some(kube::api::ValidationDirective::Strict),
         };
-        let applied = self.projects_here().patch(name, &params, &Patch::Apply(manifest)).await;
+        let mut applied = api.patch(name, &params, &patch).await;
+        // To the API server, an update such as scale and an apply of the same program are two managers.
+        if matches!(&applied, Err(kube::Error::Api(status)) if conflicts_only_with_itself(status)) {
+            params.force = true;
+            applied = api.patch(name, &params, &patch).await;
+        }
         applied.map_err(|error| match &error {
             kube::Error::Api(status) if status.code == 409 => Failure::error(format!(
                 "{}. Change these fields with the tool that owns them, or take them over: --force-conflicts",
                 status.message.trim_end_matches('.')
             )),
-            _ => Failure::api(&format!("apply project {name} in namespace {}", self.namespace), &error),
+            _ => self.failure(&format!("apply project {name} in namespace {}", self.namespace), &error),
         })
     }
 
@@ -195,12 +213,19 @@ impl Door {
     /// Events about a project and its children, as far as the user may read them.
     pub(super) async fn events(&self, project: &str) -> Vec<Event> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
-        let events = api.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
-        let belongs = |event: &Event| {
-            let name = event.involved_object.name.as_deref().unwrap_or_default();
-            name == project || name.strip_prefix(project).is_some_and(|rest| rest.starts_with('-'))
-        };
-        events.into_iter().filter(belongs).collect()
+        let everything = ListParams::default();
+        let (events, pods, jobs, sets) = tokio::join!(
+            api.list(&everything),
+            self.of_project::<Pod>(project),
+            self.of_project::<Job>(project),
+            self.of_project::<ReplicaSet>(project),
+        );
+        let mut children = Children::new(project);
+        children.add(&pods.unwrap_or_default());
+        children.add_with_pods(&jobs.unwrap_or_default());
+        children.add_with_pods(&sets.unwrap_or_default());
+        let events = events.map(|list| list.items).unwrap_or_default();
+        events.into_iter().filter(|event| children.concern(event)).collect()
     }
 
     async fn of_project<K>(&self, project: &str) -> Result<Vec<K>, Failure>
@@ -213,7 +238,7 @@ impl Door {
         let labels = ListParams::default().labels(&format!("{}={project}", names::PROJECT));
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
         let doing = format!("list {} of project {project} in namespace {}", K::plural(&()), self.namespace);
-        Ok(api.list(&labels).await.map_err(|error| Failure::api(&doing, &error))?.items)
+        Ok(api.list(&labels).await.map_err(|error| self.failure(&doing, &error))?.items)
     }
 
     /// The log of a container.
@@ -245,21 +270,21 @@ impl Door {
         };
         let api: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
         let answer = api.create(&PostParams::default(), &review).await;
-        let answer = answer.map_err(|error| Failure::api("ask for your rights", &error))?;
+        let answer = answer.map_err(|error| self.failure("ask for your rights", &error))?;
         Ok(answer.status.is_some_and(|status| status.allowed))
     }
 
     /// Version of the API server, such as `v1.35.2`.
     pub(super) async fn server_version(&self) -> Result<String, Failure> {
         let info = self.client.apiserver_version().await;
-        Ok(info.map_err(|error| Failure::api("reach the API server", &error))?.git_version)
+        Ok(info.map_err(|error| self.failure("reach the API server", &error))?.git_version)
     }
 
     /// The versions of the resource that the API server serves; empty if the CRD is not installed.
     pub(super) async fn served_versions(&self) -> Result<Vec<String>, Failure> {
         let groups = self.client.list_api_groups().await;
         let groups =
-            groups.map_err(|error| Failure::api("ask which resources the API server has", &error))?;
+            groups.map_err(|error| self.failure("ask which resources the API server has", &error))?;
         let group = groups.groups.into_iter().find(|group| group.name == crate::crd::GROUP);
         Ok(group.into_iter().flat_map(|group| group.versions).map(|version| version.version).collect())
     }
@@ -268,20 +293,27 @@ impl Door {
     pub(super) async fn own_namespace(&self) -> Result<Option<Namespace>, Failure> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let doing = format!("read namespace {}", self.namespace);
-        api.get_opt(&self.namespace).await.map_err(|error| Failure::api(&doing, &error))
+        api.get_opt(&self.namespace).await.map_err(|error| self.failure(&doing, &error))
     }
 
     /// The quotas of the namespace.
     pub(super) async fn quotas(&self) -> Result<Vec<ResourceQuota>, Failure> {
         let api: Api<ResourceQuota> = Api::namespaced(self.client.clone(), &self.namespace);
         let doing = format!("list the quotas of namespace {}", self.namespace);
-        Ok(api.list(&ListParams::default()).await.map_err(|error| Failure::api(&doing, &error))?.items)
+        Ok(api.list(&ListParams::default()).await.map_err(|error| self.failure(&doing, &error))?.items)
     }
 
     /// The `ControllerRevision`s of a project, as they are.
     pub(super) async fn revisions(&self, project: &str) -> Result<Vec<ControllerRevision>, Failure> {
         self.of_project(project).await
     }
+}
+
+/// Every field in conflict belongs to this program.
+fn conflicts_only_with_itself(status: &Status) -> bool {
+    let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
+    let own = format!("conflict with \"{CLI}\"");
+    status.code == 409 && !causes.is_empty() && causes.iter().all(|cause| cause.message.starts_with(&own))
 }
 
 /// Merges two merge patches.
@@ -299,6 +331,22 @@ fn merge(into: &mut Value, from: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conflict_is_its_own_only_if_it_names_no_other_manager() {
+        let status = |managers: &[&str]| -> Status {
+            let cause = |manager: &&str| {
+                let message = format!("conflict with \"{manager}\" using doce.dev/v1alpha1");
+                json!({ "reason": "FieldManagerConflict", "message": message, "field": ".spec.replicas" })
+            };
+            let causes: Vec<Value> = managers.iter().map(cause).collect();
+            serde_json::from_value(json!({ "code": 409, "details": { "causes": causes } })).unwrap()
+        };
+        assert!(conflicts_only_with_itself(&status(&["doce-cli", "doce-cli"])));
+        for managers in [&["doce-cli", "helm"][..], &["doce-cli-2"], &[]] {
+            assert!(!conflicts_only_with_itself(&status(managers)), "{managers:?}");
+        }
+    }
 
     #[test]
     fn two_requests_are_one_write() {

@@ -57,22 +57,50 @@ impl Failure {
         Self::error(format!("{path}: {error}"))
     }
 
-    /// The API server's answer to `doing`, with the way out.
-    pub(super) fn api(doing: &str, error: &kube::Error) -> Self {
+    /// The API server's answer to `doing`, with the way out. `flags` choose the cluster of suggested commands.
+    pub(super) fn api(doing: &str, error: &kube::Error, flags: &str) -> Self {
         let kube::Error::Api(status) = error else {
             return Self::error(format!(
                 "cannot {doing}: {}. Check the connection: kubectl cluster-info",
                 with_causes(error)
             ));
         };
+        // Quotas and admission policies answer 403 too.
+        let lacks_right = status.code == 403 && status.message.contains(" cannot ");
         let way_out = match status.code {
-            401 => ". Log in again: the API server does not accept the credentials of this context",
-            403 => ". Ask for the ClusterRole edit in this namespace, or choose another namespace with -n",
-            404 if status.message.contains("could not find the requested resource") => {
-                ". Is doce-operator installed on this cluster? See: kubectl doce doctor"
+            401 => {
+                ". Log in again: the API server does not accept the credentials of this context".to_owned()
             }
-            _ => "",
+            403 if lacks_right => {
+                ". Ask for the ClusterRole edit in this namespace, or choose another namespace with -n"
+                    .to_owned()
+            }
+            404 if status.message.contains("could not find the requested resource") => {
+                format!(". Is doce-operator installed on this cluster? See: kubectl doce doctor {flags}")
+            }
+            _ => String::new(),
         };
         Self::error(format!("cannot {doing}: {}{way_out}", status.message.trim_end_matches('.')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_missing_right_is_answered_with_a_role() {
+        let says = |code: u16, message: &str| {
+            let status = serde_json::from_value(json!({ "code": code, "message": message })).unwrap();
+            Failure::api("list pods", &kube::Error::Api(status), "-n team --context prod").message
+        };
+        let right = "pods is forbidden: User \"ann\" cannot list resource \"pods\"";
+        assert!(says(403, right).ends_with("choose another namespace with -n"));
+        let quota = says(403, "pods \"a\" is forbidden: exceeded quota: small");
+        assert_eq!(quota, "cannot list pods: pods \"a\" is forbidden: exceeded quota: small");
+        let absent = says(404, "the server could not find the requested resource");
+        assert!(absent.ends_with("kubectl doce doctor -n team --context prod"), "{absent}");
     }
 }

@@ -28,8 +28,8 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &One) -> Result<(), 
     }
     if versions.is_empty() {
         screen.note(&format!(
-            "{} has no version yet. See what it does: kubectl doce status {} -n {}",
-            verb.name, verb.name, door.namespace
+            "{} has no version yet. See what it does: kubectl doce status {} {}",
+            verb.name, verb.name, door.flags
         ));
         return Ok(());
     }

@@ -67,10 +67,80 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
 
 fn absolute(path: &str) -> Result<String, String> {
     match path.chars().next() {
-        Some('$') => Ok(path.to_owned()),
-        Some('.' | '[') => Ok(format!("${}", path.replace("\\.", "."))),
-        Some(_) => Ok(format!("$.{path}")),
+        Some('$' | '@') => Ok(format!("${}", steps(&path[1..]))),
+        Some('.' | '[') => Ok(format!("${}", steps(path))),
+        Some(_) => Ok(format!("${}", steps(&format!(".{path}")))),
         None => Err("jsonpath has empty braces. Example: -o jsonpath='{.status.url}'".to_owned()),
+    }
+}
+
+/// The steps of a path as RFC 9535 writes them. kubectl also takes keys with other characters as they are, such as
+/// `.a-b`, and dots after a backslash, such as `.doce\\.dev/deploy`.
+fn steps(path: &str) -> String {
+    let mut steps = String::new();
+    let mut rest = path.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '.' if rest.peek() == Some(&'.') => steps.push('.'),
+            '.' if matches!(rest.peek(), None | Some('[')) => {
+                // A step down to whatever the bracket selects.
+                if steps.ends_with('.') {
+                    steps.push('.');
+                }
+            }
+            '[' => bracket(&mut rest, &mut steps),
+            letter => {
+                let mut key = if letter == '.' { String::new() } else { String::from(letter) };
+                while let Some(&next) = rest.peek().filter(|next| !matches!(next, '.' | '[')) {
+                    rest.next();
+                    key.push(if next == '\\' { rest.next().unwrap_or(next) } else { next });
+                }
+                push_key(&key, &mut steps);
+            }
+        }
+    }
+    steps
+}
+
+fn push_key(key: &str, steps: &mut String) {
+    let is_plain = key == "*"
+        || key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+            && !key.starts_with(|first: char| first.is_ascii_digit());
+    if is_plain {
+        steps.push('.');
+        steps.push_str(key);
+        return;
+    }
+    if steps.ends_with('.') {
+        steps.push('.');
+    }
+    let quoted = key.replace('\\', r"\\").replace('\'', r"\'");
+    steps.push_str(&format!("['{quoted}']"));
+}
+
+/// Copies a selector up to its closing bracket. A dot in it needs no backslash.
+fn bracket(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, steps: &mut String) {
+    steps.push('[');
+    let (mut depth, mut quote) = (1, None);
+    while let Some(letter) = rest.next() {
+        match (letter, quote) {
+            ('\\', _) => {
+                if rest.peek() != Some(&'.') {
+                    steps.push(letter);
+                    steps.extend(rest.next());
+                }
+                continue;
+            }
+            ('\'' | '"', None) => quote = Some(letter),
+            (_, Some(open)) if letter == open => quote = None,
+            ('[', None) => depth += 1,
+            (']', None) => depth -= 1,
+            _ => {}
+        }
+        steps.push(letter);
+        if depth == 0 {
+            return;
+        }
     }
 }
 
@@ -86,6 +156,7 @@ mod tests {
     #[test]
     fn a_template_is_text_with_fields_as_in_kubectl() {
         let value = json!({
+            "metadata": { "annotations": { "doce.dev/deploy": "x@1", "a-b": "c", "it's": "d" } },
             "status": { "url": "http://x", "conditions": [
                 { "type": "Ready", "status": "True" }, { "type": "Built", "status": "False" },
             ]},
@@ -98,6 +169,15 @@ mod tests {
             ("{.status.conditions[*].type}", "Ready Built"),
             ("{.status.conditions[1].type}", "Built"),
             ("{.status.none}", ""),
+            (r"{.metadata.annotations.doce\.dev/deploy}", "x@1"),
+            (r"{.metadata.annotations['doce\.dev/deploy']}", "x@1"),
+            (r#"{.metadata.annotations["doce.dev/deploy"]}"#, "x@1"),
+            ("{.metadata.annotations.a-b}", "c"),
+            ("{$.metadata.annotations.a-b}", "c"),
+            ("{.metadata.annotations.it's}", "d"),
+            ("{..a-b}", "c"),
+            ("{..url}", "http://x"),
+            ("{.status.conditions[?(@.type=='Built')].status}", "False"),
         ] {
             assert_eq!(render(template, &value).as_deref(), Ok(expected), "{template}");
         }

@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::screen::{Screen, Tone, toned};
 use crate::crd::ProjectDeployment;
 use crate::desired::names;
+use crate::text::printable::coloured;
 
 /// Lines that wait for the terminal.
 const WAITING: usize = 256;
@@ -56,13 +57,13 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Logs) -> Result<(),
         }
     }
     if lines == 0 {
-        screen.note(&nothing(&object, verb, &door.namespace));
+        screen.note(&nothing(&object, verb, &door.flags));
     }
     Ok(())
 }
 
 /// Why there is nothing to print, and where else to look.
-fn nothing(object: &ProjectDeployment, verb: &Logs, namespace: &str) -> String {
+fn nothing(object: &ProjectDeployment, verb: &Logs, flags: &str) -> String {
     let build = object.status.as_ref().and_then(|status| status.build.as_ref());
     let kept = build.and_then(|build| build.log.as_deref()).filter(|_| !verb.app);
     let kept = kept.map(|reference| {
@@ -71,7 +72,7 @@ fn nothing(object: &ProjectDeployment, verb: &Logs, namespace: &str) -> String {
         )
     });
     format!(
-        "{} has no pod with a log{}. See what it does: kubectl doce status {} -n {namespace}",
+        "{} has no pod with a log{}. See what it does: kubectl doce status {} {flags}",
         verb.name,
         kept.unwrap_or_default(),
         verb.name
@@ -208,10 +209,10 @@ fn has_ended(pod: &Pod) -> bool {
 
 fn show(screen: &Screen, format: Lines, line: &Line) {
     match format {
-        Lines::Raw => screen.print(&line.text),
+        Lines::Raw => screen.print_bytes(line.text.as_bytes()),
         Lines::Table => {
             let from = format!("{} {}", line.from.role, line.from.pod);
-            screen.print(&format!("{} {}", toned(Tone::Quiet, &format!("{from} |")), line.text));
+            screen.print(&format!("{} {}", toned(Tone::Quiet, &format!("{from} |")), coloured(&line.text)));
         }
         Lines::Json => {
             let (time, text) = line.text.split_once(' ').unwrap_or(("", &line.text));

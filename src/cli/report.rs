@@ -1,6 +1,6 @@
 //! `report`: one file for a bug report. Values of environment variables are hidden, and Secrets are not read.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -19,6 +19,9 @@ use crate::view::cause::{Around, cause};
 /// Lines of each log.
 const LINES: i64 = 1000;
 
+/// Bytes of each log.
+const MOST_OF_A_LOG: u64 = 4 << 20;
+
 /// What stands in place of a value.
 const HIDDEN: &str = "(hidden)";
 
@@ -28,14 +31,11 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Report) -> Result<(
     let object = door.project(name).await?;
     let (pods, jobs, revisions) = tokio::join!(door.pods(name), door.jobs(name), door.revisions(name));
     let (pods, events) = (pods?, door.events(name).await);
+    let found = cause(&object, Around { pods: &pods, events: &events, flags: Some(&door.flags) });
     let mut files: Vec<(String, String)> = vec![
         (
             "explain.txt".to_owned(),
-            anstream::adapter::strip_str(&explain::text(&cause(
-                &object,
-                Around { pods: &pods, events: &events },
-            )))
-            .to_string(),
+            without_secrets(&anstream::adapter::strip_str(&explain::text(&found)).to_string()),
         ),
         (
             "versions.txt".to_owned(),
@@ -58,10 +58,12 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Report) -> Result<(
                 tail_lines: Some(LINES),
                 ..LogParams::default()
             };
-            let mut log = String::new();
+            let mut log = vec![];
             if let Ok(stream) = door.log(&pod.name_any(), &params).await {
-                let _ = Box::pin(stream).read_to_string(&mut log).await; // A log that breaks off is still of use.
+                // A log that breaks off is still of use.
+                let _ = Box::pin(stream).take(MOST_OF_A_LOG).read_to_end(&mut log).await;
             }
+            let log = String::from_utf8_lossy(&log).into_owned();
             files.push((format!("logs/{}-{}.log", pod.name_any(), container.name), log));
         }
     }
@@ -73,15 +75,27 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Report) -> Result<(
 }
 
 fn write(path: &str, name: &str, files: &[(String, String)]) -> std::io::Result<()> {
-    let mut archive = tar::Builder::new(GzEncoder::new(File::create(path)?, Compression::default()));
+    let mut archive = tar::Builder::new(GzEncoder::new(only_for_its_user(path)?, Compression::default()));
     for (file, text) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);
-        header.set_mode(0o644);
+        header.set_mode(0o600);
         header.set_cksum();
         archive.append_data(&mut header, format!("{name}-report/{file}"), text.as_bytes())?;
     }
     archive.into_inner()?.finish()?.sync_all()
+}
+
+/// Creates the file. Others on the machine may not read it, even if it was there before.
+fn only_for_its_user(path: &str) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
 }
 
 fn yaml(value: &Value) -> Result<String, Failure> {
@@ -90,21 +104,61 @@ fn yaml(value: &Value) -> Result<String, Failure> {
     serde_yaml::to_string(&value).map_err(|error| Failure::error(format!("cannot write the report: {error}")))
 }
 
-/// Hides the values of environment variables, and copies of whole objects in annotations.
+/// Hides the values of variables and headers, what arguments set, secrets in URLs, and copies of whole objects in annotations.
 fn hide(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.remove("kubectl.kubernetes.io/last-applied-configuration");
             for (key, below) in map.iter_mut() {
-                if matches!(key.as_str(), "env" | "args") {
+                if matches!(key.as_str(), "env" | "args" | "httpHeaders") {
                     hide_variables(below);
+                }
+                if matches!(key.as_str(), "args" | "command") {
+                    hide_arguments(below);
                 }
                 hide(below);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::String(text) if text.contains("://") => *text = without_secrets(text),
         _ => {}
     }
+}
+
+/// Hides what arguments set: `--token=…`, `--token …` and `TOKEN=…`.
+fn hide_arguments(arguments: &mut Value) {
+    let mut is_value = false;
+    for argument in arguments.as_array_mut().into_iter().flatten() {
+        let Value::String(text) = argument else { continue };
+        let follows = std::mem::replace(&mut is_value, text.starts_with("--") && !text.contains('='));
+        if follows && !text.starts_with('-') {
+            HIDDEN.clone_into(text);
+        } else if let Some((name, _)) = text.split_once('=') {
+            *text = format!("{name}={HIDDEN}");
+        }
+    }
+}
+
+/// The text without the logins and queries of its URLs.
+fn without_secrets(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).map(without_secret).collect()
+}
+
+fn without_secret(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let host_ends = place.find('/').unwrap_or(place.len());
+    let (host, path) = place.split_at(host_ends);
+    // The name of a login, such as `git`, is not secret; what follows its colon is.
+    let host = match host.rsplit_once('@') {
+        Some((login, host)) if login.contains(':') => format!("{HIDDEN}@{host}"),
+        _ => host.to_owned(),
+    };
+    let after = query.map_or_else(String::new, |query| {
+        let blank = query.chars().next_back().filter(|last| last.is_whitespace());
+        format!("?{HIDDEN}{}", blank.map(String::from).unwrap_or_default())
+    });
+    format!("{scheme}://{host}{path}{after}")
 }
 
 fn hide_variables(variables: &mut Value) {
@@ -140,5 +194,43 @@ mod tests {
         });
         let text = yaml(&object).unwrap();
         assert!(!text.contains(secret) && text.contains("PASSWORD") && text.contains(HIDDEN), "{text}");
+    }
+
+    #[test]
+    fn headers_arguments_and_urls_keep_their_names_and_lose_their_secrets() {
+        let object = json!({
+            "health": { "httpHeaders": [{ "name": "Authorization", "value": "hunter2" }] },
+            "command": ["node", "server.js", "--token=hunter2", "--port", "hunter2", "--verbose", "-x"],
+            "args": ["PASSWORD=hunter2", "serve"],
+            "url": "https://me:hunter2@git.test/shop.git",
+            "message": "GET https://files.test/a.tgz?sig=hunter2 answered 403; see ssh://git@git.test/x?",
+        });
+        let text = yaml(&object).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        for kept in [
+            "name: Authorization",
+            "- server.js",
+            "--token=(hidden)",
+            "--port",
+            "- -x",
+            "PASSWORD=(hidden)",
+            "- serve",
+            "https://(hidden)@git.test/shop.git",
+            "GET https://files.test/a.tgz?(hidden) answered 403",
+            "ssh://git@git.test/x",
+        ] {
+            assert!(text.contains(kept), "{kept} is not in\n{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_user_may_read_the_report() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.tar.gz");
+        std::fs::write(&path, "old").unwrap();
+        write(path.to_str().unwrap(), "shop", &[("a.txt".to_owned(), "a".to_owned())]).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

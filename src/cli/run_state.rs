@@ -22,8 +22,8 @@ pub(super) async fn start(door: &Door, screen: &Screen, verb: &Arguments) -> Res
     let object = door.project(&verb.name).await?;
     if object.spec.replicas == 0 {
         return Err(Failure::error(format!(
-            "spec.replicas of {} is 0, so it has no pods in any state. Give it some: kubectl doce scale {} --replicas 1 -n {}",
-            verb.name, verb.name, door.namespace
+            "spec.replicas of {} is 0, so it has no pods in any state. Give it some: kubectl doce scale {} --replicas 1 {}",
+            verb.name, verb.name, door.flags
         )));
     }
     set_state(door, screen, verb, "Running", Goal::Live).await
@@ -54,8 +54,8 @@ pub(super) async fn scale(door: &Door, screen: &Screen, verb: &Scale) -> Result<
     let stopped = object.spec.state == State::Stopped;
     if stopped && verb.replicas > 0 {
         screen.warn(&format!(
-            "spec.state is Stopped, so no pod starts. Start it: kubectl doce start {} -n {}",
-            verb.name, door.namespace
+            "spec.state is Stopped, so no pod starts. Start it: kubectl doce start {} {}",
+            verb.name, door.flags
         ));
     }
     let goal = if stopped || verb.replicas == 0 { Goal::Stopped } else { Goal::Live };

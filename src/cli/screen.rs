@@ -1,10 +1,14 @@
 //! What people see: text on standard output, everything else on standard error. Colour only on a terminal and without
 //! `NO_COLOR`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::borrow::Cow;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
+
+use super::failure::Exit;
+use crate::text::printable::coloured;
 
 /// The terminal or the pipe behind the program.
 pub(super) struct Screen {
@@ -45,7 +49,7 @@ impl Screen {
         }
     }
 
-    /// Prints a line on standard output. A reader that has gone away, such as `head`, is no error.
+    /// Prints a line on standard output. If its reader has gone away, such as `head`, the program ends well.
     pub(super) fn print(&self, line: &str) {
         self.print_raw(&format!("{line}\n"));
     }
@@ -53,12 +57,35 @@ impl Screen {
     /// Prints text that ends as it says.
     pub(super) fn print_raw(&self, text: &str) {
         let mut stream = AutoStream::new(std::io::stdout(), self.out);
-        let _ = stream.write_all(text.as_bytes());
-        let _ = stream.flush();
+        let text = if self.is_terminal { Cow::Owned(coloured(text)) } else { Cow::Borrowed(text) };
+        let written = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+        self.must_be_written(written);
+    }
+
+    /// Prints a line as its bytes are. A terminal gets it without what could control it.
+    pub(super) fn print_bytes(&self, line: &[u8]) {
+        if self.is_terminal {
+            return self.print(&coloured(&String::from_utf8_lossy(line)));
+        }
+        let mut stream = std::io::stdout().lock();
+        let written =
+            stream.write_all(line).and_then(|()| stream.write_all(b"\n")).and_then(|()| stream.flush());
+        self.must_be_written(written);
+    }
+
+    /// Ends the program if nothing more can be written: whatever it does, its user does not see it.
+    fn must_be_written(&self, written: std::io::Result<()>) {
+        let Err(error) = written else { return };
+        if error.kind() == ErrorKind::BrokenPipe {
+            std::process::exit(Exit::Well.code().into());
+        }
+        self.error(&format!("cannot write to standard output: {error}"));
+        std::process::exit(Exit::Error.code().into());
     }
 
     /// Prints a remark on standard error.
     pub(super) fn note(&self, line: &str) {
+        let line = if self.moves { Cow::Owned(coloured(line)) } else { Cow::Borrowed(line) };
         let _ = writeln!(AutoStream::new(std::io::stderr(), self.err), "{line}");
     }
 

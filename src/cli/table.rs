@@ -3,6 +3,7 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::screen::{Screen, Tone, toned};
+use crate::text::printable::printable;
 
 /// Blanks between two columns.
 const GAP: u16 = 3;
@@ -23,8 +24,10 @@ impl Rows {
 
     /// Adds a row, with `word` of it in this tone.
     pub(super) fn push(&mut self, row: Vec<String>, word: &str, tone: Tone) {
-        let row: Vec<String> =
-            row.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).collect();
+        let row: Vec<String> = row
+            .into_iter()
+            .map(|cell| if cell.is_empty() { "-".to_owned() } else { printable(&cell) })
+            .collect();
         self.table.add_row(row);
         self.tones.push((!word.is_empty()).then(|| (word.to_owned(), tone)));
     }

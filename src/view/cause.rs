@@ -61,6 +61,8 @@ pub struct Around<'a> {
     pub pods: &'a [Pod],
     /// Events about the project and its children.
     pub events: &'a [Event],
+    /// Flags with which commands act on the namespace and cluster of the project. Default: only its namespace.
+    pub flags: Option<&'a str>,
 }
 
 /// The first cause why a project does not run as its spec says.
@@ -81,7 +83,7 @@ pub fn cause(object: &ProjectDeployment, around: Around<'_>) -> Cause {
                 from: "resource".to_owned(),
                 says: format!("metadata.generation is {wanted}, status.observedGeneration is {seen}"),
             }],
-            next: next::commands(object, Some(Reason::Unseen)),
+            next: next::commands(object, Some(Reason::Unseen), around.flags),
             ..Cause::default()
         };
     };
@@ -98,7 +100,7 @@ pub fn cause(object: &ProjectDeployment, around: Around<'_>) -> Cause {
         reason: detail.map_or_else(|| ready.reason.clone(), |detail| format!("{} ({detail})", ready.reason)),
         message: ready.message.clone(),
         evidence,
-        next: if well { vec![] } else { next::commands(object, reason) },
+        next: if well { vec![] } else { next::commands(object, reason, around.flags) },
         also,
     }
 }

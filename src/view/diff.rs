@@ -63,9 +63,28 @@ impl Difference {
     }
 }
 
-/// What differs between two versions.
+/// What stands in place of the value of a variable or a header.
+const HIDDEN: &str = "(hidden)";
+
+/// What differs between two versions. The values of variables and headers are hidden.
 #[must_use]
 pub fn difference(from: &Record, to: &Record) -> Difference {
+    let mut found = difference_with_values(from, to);
+    for change in found.run.iter_mut().filter(|change| is_value(&change.field)) {
+        let values = [change.from.as_mut(), change.to.as_mut()];
+        values.into_iter().flatten().for_each(|value| *value = json!(HIDDEN));
+    }
+    found
+}
+
+/// Whether a field is the value of a variable or of a header.
+fn is_value(field: &str) -> bool {
+    [".env[", ".httpHeaders["].iter().any(|list| field.contains(list)) && field.ends_with("].value")
+}
+
+/// What differs between two versions, with the values of variables and headers.
+#[must_use]
+pub fn difference_with_values(from: &Record, to: &Record) -> Difference {
     let (before, after) = (from.source(), to.source());
     let same_content = identity(&before.digest) == identity(&after.digest);
     let source =
@@ -88,6 +107,9 @@ fn run(record: &Record) -> BTreeMap<String, Value> {
     for part in ["labels", "annotations"] {
         if let Some(map) = template["metadata"][part].as_object_mut() {
             map.remove(names::VERSION);
+            if map.is_empty() {
+                template["metadata"][part].take();
+            }
         }
     }
     let mut fields = BTreeMap::new();
@@ -98,11 +120,12 @@ fn run(record: &Record) -> BTreeMap<String, Value> {
     fields
 }
 
-/// Writes each leaf with its path. Lists of objects with names use the names, so that an insertion is one change.
+/// Writes each leaf with its path. Lists of objects with names use the names, so that an insertion is one change. An object
+/// without fields is a leaf: it says that something is there.
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, Value>) {
     match value {
         Value::Null => {}
-        Value::Object(map) => {
+        Value::Object(map) if !map.is_empty() => {
             for (key, below) in map {
                 let joined = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 flatten(&joined, below, fields);
@@ -114,6 +137,9 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, Value>) {
                 let mut rest = item.clone();
                 if let Some(map) = rest.as_object_mut() {
                     map.remove("name");
+                }
+                if rest == json!({}) {
+                    rest = json!(name);
                 }
                 flatten(&format!("{path}[{name}]"), &rest, fields);
             }
@@ -165,7 +191,7 @@ mod tests {
         let after = json!([{ "name": "NEW", "value": "1" }, { "name": "PORT", "value": "8080" }, { "name": "COLOUR", "value": "blue" }]);
         let from = record("aa", "01", &template(&before, "aa"));
         let to = record("bb", "01", &template(&after, "bb"));
-        let found = difference(&from, &to);
+        let found = difference_with_values(&from, &to);
         assert_eq!((found.from.as_str(), found.to.as_str()), ("vaaaaaaaa", "vbbbbbbbb"));
         assert!(found.source.is_none() && found.image.is_none() && !found.build_settings_differ);
         let fields: Vec<&str> = found.run.iter().map(|change| change.field.as_str()).collect();
@@ -173,6 +199,43 @@ mod tests {
         assert_eq!(found.run[0].from, Some(json!("red")));
         assert_eq!(found.run[1].from, None, "it was not set");
         assert!(difference(&from, &from).is_empty());
+        let hidden = difference(&from, &to).run;
+        assert_eq!(hidden[0].field, "containers[app].env[COLOUR].value");
+        assert_eq!((&hidden[0].from, &hidden[0].to), (&Some(json!("(hidden)")), &Some(json!("(hidden)"))));
+        assert_eq!((&hidden[1].from, &hidden[1].to), (&None, &Some(json!("(hidden)"))));
+    }
+
+    #[test]
+    fn items_that_have_only_a_name_and_objects_without_fields_differ_too() {
+        let with = |spec: &Value| record("aa", "01", &json!({ "metadata": {}, "spec": spec }));
+        let fields = |from: &Value, to: &Value| -> Vec<String> {
+            difference(&with(from), &with(to)).run.into_iter().map(|change| change.field).collect()
+        };
+        let secret = |name: &str| json!({ "imagePullSecrets": [{ "name": name }] });
+        assert_eq!(fields(&secret("a"), &secret("b")), ["imagePullSecrets[a]", "imagePullSecrets[b]"]);
+        let volume = json!({ "volumes": [{ "name": "tmp", "emptyDir": {} }] });
+        assert_eq!(fields(&json!({}), &volume), ["volumes[tmp].emptyDir"]);
+        assert!(fields(&volume, &volume).is_empty());
+    }
+
+    #[test]
+    fn the_name_of_the_version_is_no_difference() {
+        let labelled = record("aa", "01", &template(&json!([]), "aa"));
+        let bare = record("bb", "01", &json!({ "metadata": {}, "spec": template(&json!([]), "")["spec"] }));
+        assert!(difference(&labelled, &bare).run.is_empty());
+    }
+
+    #[test]
+    fn values_of_headers_are_hidden() {
+        let with = |value: &str| {
+            let headers = json!([{ "name": "Authorization", "value": value }]);
+            let probe = json!({ "httpGet": { "httpHeaders": headers } });
+            let spec = json!({ "containers": [{ "name": "app", "livenessProbe": probe }] });
+            record("aa", "01", &json!({ "metadata": {}, "spec": spec }))
+        };
+        let found = difference(&with("one"), &with("two")).run;
+        assert_eq!(found[0].field, "containers[app].livenessProbe.httpGet.httpHeaders[Authorization].value");
+        assert_eq!(found[0].to, Some(json!("(hidden)")));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which tool writes a field again after a person changes it: Flux, Argo CD or Helm, by the field managers of the API
 //! server. Pure.
 
+use serde_json::Value;
+
 use crate::crd::ProjectDeployment;
-use crate::crd::field_managers::last_writer;
 
 /// The field manager of the CLI and of what it applies.
 pub const CLI: &str = "doce-cli";
@@ -22,7 +23,8 @@ impl Tool {
     /// The tool with this field manager.
     #[must_use]
     pub fn of(manager: &str) -> Option<Self> {
-        match manager {
+        let manager = manager.to_ascii_lowercase();
+        match manager.as_str() {
             "kustomize-controller" | "helm-controller" | "flux" => Some(Self::Flux),
             "helm" => Some(Self::Helm),
             _ if manager.starts_with("argocd-") => Some(Self::ArgoCd),
@@ -52,8 +54,7 @@ impl Tool {
 #[must_use]
 pub fn warning(object: &ProjectDeployment, field: &str, instead: &str) -> Option<String> {
     let path: Vec<String> = field.split('.').map(|step| format!("f:{step}")).collect();
-    let manager = last_writer(object.metadata.managed_fields.as_ref(), &path, CLI)?;
-    let tool = Tool::of(&manager)?;
+    let (tool, manager) = owner(object, &path)?;
     Some(format!(
         "{} ({manager}) owns {field} and sets it back {}. Change it in Git instead: {instead}",
         tool.name(),
@@ -61,9 +62,24 @@ pub fn warning(object: &ProjectDeployment, field: &str, instead: &str) -> Option
     ))
 }
 
+/// The tool that owns the field, and its field manager. A person may have written the field after the tool, and the tool still
+/// sets it back.
+fn owner<'a>(object: &'a ProjectDeployment, path: &[String]) -> Option<(Tool, &'a str)> {
+    let owned = object.metadata.managed_fields.iter().flatten().filter(|entry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        let field = |fields| path.iter().try_fold(fields, |fields: &Value, step| fields.get(step));
+        entry.subresource.is_none() && fields.and_then(field).is_some()
+    });
+    let mut tools = owned.filter_map(|entry| {
+        let manager = entry.manager.as_deref()?;
+        Some((Tool::of(manager)?, manager))
+    });
+    tools.next()
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -86,12 +102,30 @@ mod tests {
             ("helm-controller", "Flux"),
             ("argocd-controller", "Argo CD"),
             ("helm", "Helm"),
+            ("Helm", "Helm"),
         ] {
             let object = written_by(manager, &json!({ "f:state": {} }));
             let said = warning(&object, "spec.state", "spec.state: Stopped").unwrap();
             assert!(said.starts_with(name) && said.contains(manager), "{said}");
             assert!(said.ends_with("instead: spec.state: Stopped"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_tool_is_named_although_a_person_wrote_the_spec_after_it() {
+        let mut object = written_by("kustomize-controller", &json!({ "f:state": {} }));
+        let later = json!({
+            "manager": "kubectl-edit", "operation": "Update", "time": "2026-11-30T13:00:00Z", "fieldsType": "FieldsV1",
+            "fieldsV1": { "f:spec": { "f:state": {}, "f:replicas": {} } },
+        });
+        object.metadata.managed_fields.as_mut().unwrap().push(serde_json::from_value(later).unwrap());
+        for field in ["spec", "spec.state"] {
+            assert!(
+                warning(&object, field, "").unwrap().starts_with("Flux (kustomize-controller)"),
+                "{field}"
+            );
+        }
+        assert_eq!(warning(&object, "spec.replicas", ""), None);
     }
 
     #[test]

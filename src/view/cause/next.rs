@@ -9,17 +9,19 @@ use crate::view::progress::condition;
 struct To<'a> {
     name: &'a str,
     namespace: &'a str,
+    /// Flags of every command.
+    flags: &'a str,
 }
 
 impl To<'_> {
     fn doce(&self, to: &str, verb: &str, rest: &str) -> Next {
-        let (name, namespace) = (self.name, self.namespace);
+        let (name, flags) = (self.name, self.flags);
         let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
-        Next { to: to.to_owned(), command: format!("kubectl doce {verb} {name}{rest} -n {namespace}") }
+        Next { to: to.to_owned(), command: format!("kubectl doce {verb} {name}{rest} {flags}") }
     }
 
     fn kubectl(&self, to: &str, rest: &str) -> Next {
-        Next { to: to.to_owned(), command: format!("kubectl {rest} -n {}", self.namespace) }
+        Next { to: to.to_owned(), command: format!("kubectl {rest} {}", self.flags) }
     }
 
     fn edit(&self, to: &str) -> Next {
@@ -49,14 +51,16 @@ impl To<'_> {
 }
 
 /// What to do about a condition with this reason; `None` for a reason of a newer operator.
-pub(super) fn commands(object: &ProjectDeployment, reason: Option<Reason>) -> Vec<Next> {
+pub(super) fn commands(object: &ProjectDeployment, reason: Option<Reason>, flags: Option<&str>) -> Vec<Next> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
-    let to = To { name, namespace: object.metadata.namespace.as_deref().unwrap_or("default") };
+    let namespace = object.metadata.namespace.as_deref().unwrap_or("default");
+    let flags = flags.map_or_else(|| format!("-n {namespace}"), str::to_owned);
+    let to = To { name, namespace, flags: &flags };
     let Some(reason) = reason else { return vec![to.wait()] };
     match reason {
         Reason::Unseen => vec![Next {
             to: "Check that the operator runs and sees this namespace".to_owned(),
-            command: format!("kubectl doce doctor -n {}", to.namespace),
+            command: format!("kubectl doce doctor {}", to.flags),
         }],
         Reason::Queued => vec![to.wait(), to.doce("Or cancel the build", "cancel", "")],
         Reason::Resolving | Reason::Building => vec![to.doce("Follow the build", "logs", "-f --build")],
@@ -118,7 +122,7 @@ pub(super) fn commands(object: &ProjectDeployment, reason: Option<Reason>) -> Ve
         }
         Reason::PortsExhausted => vec![Next {
             to: "Find projects that need no port, and set spec.expose.nodePort.mode: None".to_owned(),
-            command: format!("kubectl doce list -n {}", to.namespace),
+            command: format!("kubectl doce list {}", to.flags),
         }],
         Reason::PortUnavailable => vec![to.edit("Choose another spec.expose.nodePort.port, or mode Auto")],
     }

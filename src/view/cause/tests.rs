@@ -110,7 +110,7 @@ fn containers_that_wait_and_warnings_about_pods_are_evidence() {
         .unwrap()
     };
     let events = [event("Pod", "Back-off"), event("Pod", "Back-off"), event("ProjectDeployment", "own")];
-    let around = Around { pods: &[pod], events: &events };
+    let around = Around { pods: &[pod], events: &events, ..Around::default() };
     let found = cause(&project(&ready("False", "RolloutFailed")), around).evidence;
     let says: Vec<&str> = found.iter().map(|evidence| evidence.says.as_str()).collect();
     assert_eq!(says, ["container app waits: CrashLoopBackOff: back-off 10s", "BackOff: Back-off"]);
@@ -126,4 +126,15 @@ fn a_rejected_request_is_named_although_the_project_serves() {
     assert_eq!(found.also, ["The last request doce.dev/rollback was rejected: no such version"]);
     status["handled"]["rollback"]["value"] = json!("older@1");
     assert!(cause(&project(&status), Around::default()).well, "another request came since");
+}
+
+#[test]
+fn every_command_acts_on_the_cluster_that_the_project_was_read_from() {
+    let flags = Some("-n team --context prod");
+    for reason in Reason::ALL.iter().filter(|reason| **reason != Reason::Serving) {
+        let object = project(&ready("False", reason.name()));
+        let found = cause(&object, Around { flags, ..Around::default() });
+        let lost = found.next.iter().find(|next| !next.command.ends_with("-n team --context prod"));
+        assert_eq!(lost, None, "{reason:?}");
+    }
 }

@@ -50,7 +50,7 @@ async fn what_does_not_work_says_the_way_out_and_has_its_exit_code() {
     let _operator = Operator::start(&world).await;
     world.serve("shop", prebuilt(1)).await;
     for (line, code, words) in [
-        ("status nope", 1, &["nope does not exist", "It has: shop", "kubectl doce list -A"][..]),
+        ("status nope", 1, &["nope does not exist", "It has: shop", "Choose another namespace with -n"][..]),
         ("list -A", 1, &["list projects in all namespaces", "forbidden"]),
         ("list -n kube-system", 1, &["Ask for the ClusterRole edit", "-n"]),
         ("status shop --context nope", 1, &["cannot use the kubeconfig", "kubectl config get-contexts"]),
@@ -119,7 +119,9 @@ async fn versions_are_listed_compared_and_exported() {
     let rows: Value = serde_json::from_str(&user.doce(&["history", "shop", "-o", "json"]).await.out).unwrap();
     assert_eq!(rows["items"][1]["rollback"]["possible"], true);
 
-    let diff = user.doce(&["diff", "shop", &old]).await;
+    let hidden = user.doce(&["diff", "shop", &old]).await;
+    hidden.ends(0).says(&["containers[app].env[COLOUR].value", "- (hidden)", "+ (hidden)"]);
+    let diff = user.doce(&["diff", "shop", &old, "--show-values"]).await;
     diff.ends(0).says(&[
         &format!("{old} → {new}"),
         "source",
