@@ -5,6 +5,7 @@
 mod arguments;
 mod completion;
 mod connection;
+mod deadline;
 mod deploy;
 mod diff;
 mod doctor;

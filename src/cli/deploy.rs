@@ -4,13 +4,16 @@ mod git;
 mod manifest;
 
 use kube::ResourceExt as _;
+use serde_json::json;
 
-use super::arguments::{Deploy, Waiting};
+use super::arguments::Deploy;
+use super::deadline::Deadline;
 use super::door::{Applying, Door};
 use super::failure::Failure;
-use super::follow::{ask, tell, until};
+use super::follow::{Asked, ask, ask_beside, tell, until};
 use super::run_state::warn;
 use super::screen::Screen;
+use crate::crd::ProjectDeployment;
 use crate::project::Project;
 use crate::request::Request;
 use crate::view::progress::Goal;
@@ -47,19 +50,50 @@ impl Deployed {
             () => Self::Project(what.clone()),
         })
     }
+
+    /// Rejects flags that do not apply to it.
+    fn check(&self, verb: &Deploy) -> Result<(), Failure> {
+        let of_repositories = [
+            ("--name", verb.name.is_some()),
+            ("--branch", verb.branch.is_some()),
+            ("--tag", verb.tag.is_some()),
+            ("--commit", verb.commit.is_some()),
+            ("--path", verb.path.is_some()),
+            ("--secret", verb.secret.is_some()),
+        ];
+        if let Some((flag, _)) = of_repositories.iter().find(|(_, given)| *given)
+            && !matches!(self, Self::Repository(_))
+        {
+            return Err(Failure::usage(format!(
+                "{flag} needs the URL of a Git repository. Name the URL instead, or change spec.source.git in the manifest"
+            )));
+        }
+        if verb.force_conflicts && matches!(self, Self::Project(_)) {
+            return Err(Failure::usage(
+                "--force-conflicts needs a manifest: a project that is looked up again changes no field. Leave the flag out, or use -f FILE",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Deploys.
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Deploy) -> Result<(), Failure> {
-    match Deployed::of(verb)? {
-        Deployed::Project(name) => again(door, screen, verb, &name).await,
+    let deployed = Deployed::of(verb)?;
+    deployed.check(verb)?;
+    let deadline = Deadline::of_waiting(&verb.waiting);
+    match deployed {
+        Deployed::Project(name) => again(door, screen, verb, &name, deadline).await,
         Deployed::Manifest(file) => {
-            for manifest in Manifest::read(&file, &door.namespace)? {
-                apply(door, screen, verb, &manifest).await?;
-            }
-            Ok(())
+            apply(door, screen, verb, &Manifest::read(&file, &door.namespace)?, deadline).await
         }
-        Deployed::Repository(url) => apply(door, screen, verb, &git::manifest(&url, verb)?).await,
+        Deployed::Repository(url) => {
+            let manifest = git::manifest(&url, verb)?;
+            match door.project_if_there(&manifest.name).await? {
+                None => apply(door, screen, verb, &[manifest], deadline).await,
+                Some(before) => change(door, screen, verb, &url, &before, deadline).await,
+            }
+        }
         Deployed::Folder(path) => Err(Failure::usage(format!(
             "{path} is a directory of this machine, and this version of the program does not deploy directories. Push it to a Git \
              repository and deploy its URL, or name a project that exists: kubectl doce list -n {}",
@@ -69,10 +103,16 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Deploy) -> Result<(
 }
 
 /// Looks the source of a project up again.
-async fn again(door: &Door, screen: &Screen, verb: &Deploy, name: &str) -> Result<(), Failure> {
+async fn again(
+    door: &Door,
+    screen: &Screen,
+    verb: &Deploy,
+    name: &str,
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let object = door.project(name).await?;
     if let Some(path) = &verb.save {
-        Manifest::of(&object, false).save(path)?;
+        Manifest::save(&[Manifest::of(&object, false)], path)?;
     }
     if verb.dry_run {
         let source = Project::parse(&object).map(|project| project.reference());
@@ -80,30 +120,89 @@ async fn again(door: &Door, screen: &Screen, verb: &Deploy, name: &str) -> Resul
         screen.print(&format!("{name} would look up {source} and deploy what it finds"));
         return Ok(());
     }
-    let limit = verb.waiting.limit.timeout;
-    let (_, outcome) = ask(door, screen, name, &[Request::deploy()], limit).await?;
+    let Asked { outcome, .. } = ask(door, screen, name, &[Request::deploy()], deadline).await?;
     screen.print(&format!("{name}: {outcome}"));
-    live(door, screen, name, &verb.waiting).await
+    live(door, screen, name, deadline).await
 }
 
-/// Applies a manifest and follows it.
-async fn apply(door: &Door, screen: &Screen, verb: &Deploy, manifest: &Manifest) -> Result<(), Failure> {
-    let name = &manifest.name;
+/// Sets what the flags say in a project that has this repository already, and looks it up again. The rest of the spec stays: a
+/// server-side apply would remove what this program has applied before.
+async fn change(
+    door: &Door,
+    screen: &Screen,
+    verb: &Deploy,
+    url: &str,
+    before: &ProjectDeployment,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let name = before.name_any();
+    git::is_of(before, url, &door.namespace)?;
+    let patch = git::change(verb);
+    let changes = patch != json!({});
+    if changes {
+        warn(screen, before, "spec.source", &format!("spec.source.git of {name}"));
+    }
+    if verb.dry_run || verb.save.is_some() {
+        let after = door.would_patch(&name, &patch).await?;
+        let manifest = Manifest::of(&after, false);
+        if let Some(path) = &verb.save {
+            Manifest::save(std::slice::from_ref(&manifest), path)?;
+            screen.note(&format!("wrote {path}"));
+        }
+        if verb.dry_run {
+            screen.print_raw(&manifest.text()?);
+            let changed = changed(Some(before), &after);
+            screen
+                .note(&format!("{name} would be {changed} (checked by the API server, nothing was written)"));
+            return Ok(());
+        }
+    }
+    // One write: else the operator looks the source up twice.
+    let asked = ask_beside(door, screen, &name, patch, &[Request::deploy()], deadline).await?;
+    screen.print(&format!("projectdeployment.doce.dev/{name} {}", changed(Some(before), &asked.object)));
+    screen.print(&format!("{name}: {}", asked.outcome));
+    live(door, screen, &name, deadline).await
+}
+
+/// Applies manifests and follows their projects.
+async fn apply(
+    door: &Door,
+    screen: &Screen,
+    verb: &Deploy,
+    manifests: &[Manifest],
+    deadline: Deadline,
+) -> Result<(), Failure> {
     if let Some(path) = &verb.save {
-        manifest.save(path)?;
+        Manifest::save(manifests, path)?;
         screen.note(&format!("wrote {path}"));
     }
+    for manifest in manifests {
+        apply_one(door, screen, verb, manifest, deadline).await?;
+    }
+    if verb.dry_run {
+        return Ok(());
+    }
+    for manifest in manifests {
+        live(door, screen, &manifest.name, deadline).await?;
+    }
+    Ok(())
+}
+
+async fn apply_one(
+    door: &Door,
+    screen: &Screen,
+    verb: &Deploy,
+    manifest: &Manifest,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let name = &manifest.name;
     let before = door.project_if_there(name).await?;
     if let Some(before) = &before {
         warn(screen, before, "spec", &format!("the manifest of {name}"));
     }
     let applying = Applying { dry_run: verb.dry_run, force: verb.force_conflicts };
     let after = door.apply(name, &manifest.value, applying).await?;
-    let changed = match &before {
-        None => "created",
-        Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
-        Some(_) => "configured",
-    };
+    let changed = changed(before.as_ref(), &after);
     if verb.dry_run {
         screen.print_raw(&Manifest::of(&after, true).text()?);
         screen.note(&format!("{name} would be {changed} (checked by the API server, nothing was written)"));
@@ -112,18 +211,26 @@ async fn apply(door: &Door, screen: &Screen, verb: &Deploy, manifest: &Manifest)
     screen.print(&format!("projectdeployment.doce.dev/{name} {changed}"));
     // The source may have changed, although the manifest has not.
     if changed == "unchanged" {
-        let limit = verb.waiting.limit.timeout;
-        let (_, outcome) = ask(door, screen, name, &[Request::deploy()], limit).await?;
+        let Asked { outcome, .. } = ask(door, screen, name, &[Request::deploy()], deadline).await?;
         screen.print(&format!("{name}: {outcome}"));
     }
-    live(door, screen, &after.name_any(), &verb.waiting).await
+    Ok(())
 }
 
-async fn live(door: &Door, screen: &Screen, name: &str, waiting: &Waiting) -> Result<(), Failure> {
-    if waiting.no_wait {
+/// What a write has done, in the words of kubectl.
+fn changed(before: Option<&ProjectDeployment>, after: &ProjectDeployment) -> &'static str {
+    match before {
+        None => "created",
+        Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
+        Some(_) => "configured",
+    }
+}
+
+async fn live(door: &Door, screen: &Screen, name: &str, deadline: Deadline) -> Result<(), Failure> {
+    if deadline.no_wait {
         return Ok(());
     }
-    let object = until(door, screen, name, waiting.limit.timeout, Goal::Deployed).await?;
+    let object = until(door, screen, name, deadline, Goal::Deployed).await?;
     tell(screen, &object);
     Ok(())
 }
@@ -134,11 +241,12 @@ mod tests {
 
     use super::*;
     use crate::cli::arguments::{Arguments, Verb};
+    use crate::cli::failure::Exit;
 
-    fn deployed(what: &str) -> Deployed {
+    fn parsed(what: &str) -> Deploy {
         let line = ["kubectl-doce", "deploy"].into_iter().chain(what.split_whitespace());
         let Verb::Deploy(verb) = Arguments::try_parse_from(line).unwrap().verb else { panic!() };
-        Deployed::of(&verb).unwrap()
+        verb
     }
 
     #[test]
@@ -154,7 +262,33 @@ mod tests {
             ("apps/shop", Deployed::Folder("apps/shop".into())),
             ("/tmp", Deployed::Folder("/tmp".into())),
         ] {
-            assert_eq!(deployed(what), expected, "{what}");
+            assert_eq!(Deployed::of(&parsed(what)), Ok(expected), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_would_have_no_effect_is_wrong_usage() {
+        for (what, names) in [
+            ("shop --branch hotfix", "--branch"),
+            ("shop --tag v1", "--tag"),
+            ("shop --commit abc", "--commit"),
+            ("-f shop.yaml --path apps", "--path"),
+            ("-f shop.yaml --secret login", "--secret"),
+            ("shop --name other", "--name"),
+            ("shop --force-conflicts", "--force-conflicts"),
+        ] {
+            let verb = parsed(what);
+            let failure = Deployed::of(&verb).unwrap().check(&verb).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{what}");
+            assert!(failure.message.starts_with(names), "{what}: {}", failure.message);
+        }
+        for what in [
+            "https://x.test/shop.git --branch a --path b --secret c --name d",
+            "shop",
+            "-f a --force-conflicts",
+        ] {
+            let verb = parsed(what);
+            assert_eq!(Deployed::of(&verb).unwrap().check(&verb), Ok(()), "{what}");
         }
     }
 }

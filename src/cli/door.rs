@@ -12,7 +12,7 @@ use kube::api::{ListParams, LogParams, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::connection::Connection;
 use super::events::Children;
@@ -122,14 +122,15 @@ impl Door {
         watcher::watch_object(self.projects_here(), name).default_backoff()
     }
 
-    /// Makes requests, in one write. Returns the changed project.
+    /// Makes requests, in one write with another change. Returns the changed project.
     pub(super) async fn request(
         &self,
         name: &str,
+        change: Value,
         requests: &[Request],
         token: &str,
     ) -> Result<ProjectDeployment, Failure> {
-        let mut patch = json!({});
+        let mut patch = change;
         for request in requests {
             merge(&mut patch, request.patch(token));
         }
@@ -144,7 +145,23 @@ impl Door {
         patch: &Value,
         doing: &str,
     ) -> Result<ProjectDeployment, Failure> {
-        let params = PatchParams { field_manager: Some(CLI.to_owned()), ..PatchParams::default() };
+        self.merge_patch(name, patch, doing, false).await
+    }
+
+    /// The project as a merge patch would make it. The API server checks it, and nothing is written.
+    pub(super) async fn would_patch(&self, name: &str, patch: &Value) -> Result<ProjectDeployment, Failure> {
+        let doing = format!("check the change of project {name} in namespace {}", self.namespace);
+        self.merge_patch(name, patch, &doing, true).await
+    }
+
+    async fn merge_patch(
+        &self,
+        name: &str,
+        patch: &Value,
+        doing: &str,
+        dry_run: bool,
+    ) -> Result<ProjectDeployment, Failure> {
+        let params = PatchParams { dry_run, field_manager: Some(CLI.to_owned()), ..PatchParams::default() };
         match self.projects_here().patch(name, &params, &Patch::Merge(patch)).await {
             Ok(object) => Ok(object),
             Err(kube::Error::Api(status)) if status.code == 404 => Err(self.missing(name).await),
@@ -330,6 +347,8 @@ fn merge(into: &mut Value, from: Value) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

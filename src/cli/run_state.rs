@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::arguments::{Request as Arguments, Scale, Waiting};
+use super::deadline::Deadline;
 use super::door::Door;
 use super::failure::Failure;
 use super::follow::{tell, until_judged};
@@ -79,6 +80,7 @@ async fn wait(
     if waiting.no_wait {
         return Ok(());
     }
+    let deadline = Deadline::of_waiting(waiting);
     // Ready stays True while pods are added or removed.
     let judge = |object: &ProjectDeployment| {
         let found = progress(object, goal);
@@ -87,7 +89,7 @@ async fn wait(
             if found.standing == Standing::Reached && busy { Standing::Working } else { found.standing };
         Progress { standing, ..found }
     };
-    let object = until_judged(door, screen, name, waiting.limit.timeout, judge).await?;
+    let object = until_judged(door, screen, name, deadline, judge).await?;
     tell(screen, &object);
     Ok(())
 }

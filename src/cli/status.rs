@@ -3,6 +3,7 @@
 use kube::ResourceExt as _;
 
 use super::arguments::{For, Status};
+use super::deadline::Deadline;
 use super::door::Door;
 use super::failure::Failure;
 use super::follow::{address, tell, until, until_judged};
@@ -16,15 +17,15 @@ use crate::view::progress::{Goal, Progress, Standing, condition, is_seen, progre
 
 /// Shows one project, or waits for it.
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Status) -> Result<(), Failure> {
-    let limit = verb.limit.timeout;
+    let deadline = Deadline::of(&verb.limit);
     let object = match (verb.goal, verb.watch) {
         (Some(goal), _) => {
             door.project(&verb.name).await?;
-            until(door, screen, &verb.name, limit, goal.goal()).await?
+            until(door, screen, &verb.name, deadline, goal.goal()).await?
         }
         (None, true) => {
             door.project(&verb.name).await?;
-            until_judged(door, screen, &verb.name, limit, settled).await?
+            until_judged(door, screen, &verb.name, deadline, settled).await?
         }
         (None, false) => door.project(&verb.name).await?,
     };

@@ -11,9 +11,9 @@ use crate::crd::conditions::Reason;
 pub enum Goal {
     /// The target serves, also if a rollback holds it or it is pinned.
     Live,
-    /// What the spec yields serves: no rollback holds another version.
+    /// What the spec yields serves: no rollback and no pin holds another version, and the project is not stopped.
     Deployed,
-    /// The target has an image.
+    /// The target has an image, and no lookup or build of a newer one is under way or has failed.
     Built,
     /// A rollback holds, and its target serves.
     Held,
@@ -72,12 +72,13 @@ pub fn progress(object: &ProjectDeployment, goal: Goal) -> Progress {
     };
     let is_true = |kind: &str| condition(object, kind).is_some_and(|found| found.status == "True");
     let is = |reason: Reason| ready.status == "True" && ready.reason == reason.name();
-    let (stopped, held) = (is(Reason::Stopped), is(Reason::Held));
+    let (stopped, held, pinned) = (is(Reason::Stopped), is(Reason::Held), is(Reason::Pinned));
     let serves = ready.status == "True" && !stopped;
     let reached = match goal {
         Goal::Live => serves,
-        Goal::Deployed => ready.status == "True" && !held,
-        Goal::Built => is_true("Built"),
+        Goal::Deployed => serves && !held && !pinned,
+        // Built is about the last known version, so it stays True while the source is looked up again.
+        Goal::Built => is_true("Built") && !is_before_the_image(&ready.reason),
         Goal::Held => held,
         Goal::Stopped => stopped,
         Goal::Settled => !is_true("Reconciling"),
@@ -91,6 +92,36 @@ pub fn progress(object: &ProjectDeployment, goal: Goal) -> Progress {
     };
     let said = condition(object, "Built").filter(|_| goal == Goal::Built && reached).unwrap_or(ready);
     Progress { standing, reason: said.reason.clone(), message: said.message.clone() }
+}
+
+/// Whether a project that is not ready for this reason may get another version as its target, or has none.
+fn is_before_the_image(reason: &str) -> bool {
+    const REASONS: [Reason; 23] = [
+        Reason::Unseen,
+        Reason::Resolving,
+        Reason::Queued,
+        Reason::Building,
+        Reason::ImageLost,
+        Reason::SourceUnavailable,
+        Reason::SourceAuthFailed,
+        Reason::ConfigMapNotFound,
+        Reason::BuildSecretMissing,
+        Reason::RegistryUnavailable,
+        Reason::RegistryDenied,
+        Reason::RegistryFull,
+        Reason::BuildFault,
+        Reason::OutOfMemory,
+        Reason::OutOfDisk,
+        Reason::Evicted,
+        Reason::Unschedulable,
+        Reason::BuilderImageUnavailable,
+        Reason::PodForbidden,
+        Reason::BuildTimeout,
+        Reason::BuildFailed,
+        Reason::Cancelled,
+        Reason::VersionUnknown,
+    ];
+    REASONS.iter().any(|before| before.name() == reason)
 }
 
 #[cfg(test)]
@@ -125,6 +156,7 @@ mod tests {
         let serving = [("Ready", "True", "Serving"), ("Built", "True", "ImageReady")];
         let held = [("Ready", "True", "Held"), ("Built", "True", "ImageReady")];
         let stopped = [("Ready", "True", "Stopped"), ("Built", "True", "ImageReady")];
+        let pinned = [("Ready", "True", "Pinned"), ("Built", "True", "ImageReady")];
         let building = [
             ("Ready", "False", "Building"),
             ("Built", "False", "Building"),
@@ -143,7 +175,8 @@ mod tests {
         for (conditions, expected) in [
             (&serving[..], [Reached, Reached, Reached, Stuck, Stuck, Reached]),
             (&held[..], [Reached, Stuck, Reached, Reached, Stuck, Reached]),
-            (&stopped[..], [Stuck, Reached, Reached, Stuck, Reached, Reached]),
+            (&pinned[..], [Reached, Stuck, Reached, Stuck, Stuck, Reached]),
+            (&stopped[..], [Stuck, Stuck, Reached, Stuck, Reached, Reached]),
             (&building[..], [Working; 6]),
             (&failed[..], [Stuck, Stuck, Stuck, Stuck, Stuck, Reached]),
             (&starting[..], [Working, Working, Reached, Working, Working, Working]),
@@ -151,6 +184,25 @@ mod tests {
             let found = [Live, Deployed, Built, Held, Stopped, Settled]
                 .map(|goal| progress(&project(1, conditions), goal).standing);
             assert_eq!(found, expected, "{conditions:?}");
+        }
+    }
+
+    #[test]
+    fn built_is_not_reached_while_the_source_is_looked_up_again_or_after_that_failed() {
+        for (reason, beside, expected) in [
+            ("Queued", "Reconciling", Standing::Working),
+            ("Resolving", "Reconciling", Standing::Working),
+            ("SourceUnavailable", "Reconciling", Standing::Working),
+            ("PodForbidden", "Reconciling", Standing::Working),
+            ("BuildFailed", "Stalled", Standing::Stuck),
+            ("Cancelled", "Stalled", Standing::Stuck),
+            ("RolloutFailed", "Stalled", Standing::Reached),
+            ("PortUnavailable", "Reconciling", Standing::Reached),
+        ] {
+            let conditions =
+                [("Ready", "False", reason), ("Built", "True", "ImageReady"), (beside, "True", reason)];
+            let found = progress(&project(1, &conditions), Goal::Built);
+            assert_eq!(found.standing, expected, "{reason}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! to it is possible now. Pure.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 
 use super::remembered::Remembered;
@@ -9,8 +10,8 @@ use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 use crate::crd::status::TriggerKind;
 use crate::memory::record::{Record, SourceFact};
-use crate::project::Project;
-use crate::reconcile::observed::Observed;
+use crate::project::{DigestSource, Project};
+use crate::reconcile::observed::{ConfigMap, Observed};
 use crate::reconcile::target::{forbidden, previous, rebuildable};
 use crate::version::{revision, short};
 
@@ -154,12 +155,32 @@ pub fn versions(object: &ProjectDeployment, remembered: &Remembered) -> Vec<Vers
     remembered.newest_first().into_iter().map(|record| version(object, remembered, record)).collect()
 }
 
-/// The version that a rollback to `previous` gets.
+/// The version that a rollback to `previous` gets, as the operator says: only it knows which version is in place. It names
+/// none whose image is gone for good.
 #[must_use]
 pub fn previous_version(object: &ProjectDeployment, remembered: &Remembered) -> Option<String> {
+    let status = object.status.as_ref()?;
+    if let Some(name) = &status.previous_version {
+        return remembered.records.keys().find(|version| short(version) == *name).cloned();
+    }
+    let is_lost = |condition: &Condition| {
+        condition.type_ == "RollbackAvailable" && condition.reason == Reason::ImageLost.name()
+    };
+    if !status.conditions.iter().any(is_lost) {
+        return None;
+    }
     let serves = serving(object);
     let but = remembered.records.keys().find(|version| Some(short(version).as_str()) == serves);
     previous(&remembered.ledger, &observed(remembered), but.map(String::as_str))
+}
+
+/// The version to offer to a person who has named none. While a rollback holds, there is none: the version that was live before
+/// is the one that the person left.
+#[must_use]
+pub fn offered(object: &ProjectDeployment, remembered: &Remembered) -> Option<Version> {
+    let hash = previous_version(object, remembered).filter(|_| remembered.ledger.hold.is_none())?;
+    let found = version(object, remembered, remembered.records.get(&hash)?);
+    found.rollback.possible.then_some(found)
 }
 
 /// One version of a project.
@@ -238,16 +259,13 @@ fn rollback(object: &ProjectDeployment, remembered: &Remembered, record: &Record
     }
     let key = record.facts.key.as_deref();
     let attempts = key.map(|key| remembered.ledger.attempts(key)).unwrap_or_default();
+    let failed = remembered.ledger.state(hash).failed;
     if record.lost.is_some() {
-        let again = Project::parse(object).is_ok_and(|project| rebuildable(&project, &observed, record));
-        let why = "its image is gone from its registry";
-        if !again {
-            return Rollback::no(format!("{why}, and spec.source or spec.build has changed since"));
-        }
-        let why = Some(format!("{why}, so it is built again first"));
-        return Rollback { needs_build: true, why, ..Rollback::yes() };
+        let failed = failed.or(attempts.failed).map(|failed| failed.reason);
+        let offered = status.previous_version.as_ref() == Some(&name);
+        return lost(failed.as_deref(), again(object, &observed, record, offered));
     }
-    if let Some(failed) = remembered.ledger.state(hash).failed {
+    if let Some(failed) = failed {
         return Rollback {
             needs_retry: true,
             ..Rollback::no(format!("it failed before ({})", failed.reason))
@@ -273,6 +291,52 @@ fn rollback(object: &ProjectDeployment, remembered: &Remembered, record: &Record
             Rollback::no(format!("it has no image: its build failed ({})", failed.reason))
         }
         (false, None) => Rollback::no("it has no image yet"),
+    }
+}
+
+/// Whether the image of a version can be built again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
+    /// It depends on the content of a ConfigMap, which the operator reads.
+    Unknown,
+}
+
+/// Whether the image of this record, which is gone, can be built again. The operator offers only versions that can.
+fn again(object: &ProjectDeployment, observed: &Observed, record: &Record, offered: bool) -> Again {
+    let Ok(project) = Project::parse(object) else { return Again::No };
+    // If the content were the same: would it be built again?
+    let config_map = ConfigMap::Digest(record.facts.source.digest.clone());
+    let same = Observed { config_map, ..observed.clone() };
+    match (rebuildable(&project, &same, record), project.origin()) {
+        (false, _) => Again::No,
+        (true, DigestSource::ConfigMap(_)) if !offered => Again::Unknown,
+        (true, _) => Again::Yes,
+    }
+}
+
+/// A rollback to a version whose image is gone from its registry.
+fn lost(failed: Option<&str>, again: Again) -> Rollback {
+    let why = "its image is gone from its registry";
+    let (needs_build, what) = match again {
+        Again::Yes => (true, "so it is built again first"),
+        Again::Unknown => (
+            true,
+            "and is built again if the ConfigMap still has the same content, which only the operator can tell",
+        ),
+        Again::No => {
+            let what = "and spec.source or spec.build has changed since. Push the image again first";
+            return Rollback { needs_retry: true, ..Rollback::no(format!("{why}, {what}")) };
+        }
+    };
+    match failed {
+        Some(reason) => Rollback {
+            needs_build,
+            needs_retry: true,
+            ..Rollback::no(format!("it failed before ({reason}), and {why}"))
+        },
+        None => Rollback { needs_build, why: Some(format!("{why}, {what}")), ..Rollback::yes() },
     }
 }
 

@@ -107,9 +107,10 @@ impl Manifest {
             .map_err(|error| Failure::error(format!("cannot write the manifest: {error}")))
     }
 
-    /// Writes the manifest to a file.
-    pub(super) fn save(&self, path: &str) -> Result<(), Failure> {
-        std::fs::write(path, self.text()?).map_err(|error| Failure::file(path, &error))
+    /// Writes manifests to a file, as documents of one YAML stream.
+    pub(super) fn save(manifests: &[Self], path: &str) -> Result<(), Failure> {
+        let texts: Result<Vec<String>, Failure> = manifests.iter().map(Self::text).collect();
+        std::fs::write(path, texts?.join("---\n")).map_err(|error| Failure::file(path, &error))
     }
 }
 
@@ -177,6 +178,20 @@ mod tests {
         );
         let read = Manifest::parse("x", &manifest.text().unwrap(), "team").unwrap();
         assert_eq!(read, [manifest], "it can be applied again");
+    }
+
+    #[test]
+    fn every_manifest_of_a_file_is_saved() {
+        let of = |name: &str| {
+            let value = json!({
+                "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": name },
+            });
+            Manifest { name: name.to_owned(), value }
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.yaml").display().to_string();
+        Manifest::save(&[of("a"), of("b")], &path).unwrap();
+        assert_eq!(Manifest::read(&path, "team").unwrap(), [of("a"), of("b")]);
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn project(ready: bool) -> ProjectDeployment {
         "metadata": { "name": "shop", "namespace": "team", "uid": "u" },
         "spec": { "source": { "git": { "url": "https://git.test/shop.git" } } },
         "status": {
-            "observedGeneration": 1, "version": "vaaaaaaaa",
+            "observedGeneration": 1, "version": "vaaaaaaaa", "previousVersion": "vbbbbbbbb",
             "conditions": [condition("Ready", ready, "Serving"), condition("RollbackAvailable", true, "VersionKept")],
         },
     }))
@@ -127,7 +127,7 @@ fn each_version_says_whether_a_rollback_to_it_is_possible() {
     let unbuilt = of(UNBUILT, &all).rollback;
     assert!(!unbuilt.possible && unbuilt.why.unwrap().contains("its build failed (NoBuilder)"));
     let lost = of(LOST, &all).rollback;
-    assert!(!lost.possible && lost.why.unwrap().contains("gone from its registry"));
+    assert!(lost.needs_retry && !lost.possible && lost.why.unwrap().contains("gone from its registry"));
 }
 
 #[test]
@@ -139,6 +139,68 @@ fn while_the_target_does_not_serve_a_rollback_to_the_version_that_serves_holds_i
 #[test]
 fn previous_is_the_version_that_was_live_before_the_one_that_serves() {
     assert_eq!(previous_version(&project(true), &remembered()), Some(hash(OLD)));
+}
+
+#[test]
+fn previous_is_what_the_operator_says_also_while_another_version_than_the_one_in_place_answers() {
+    let mut object = project(false);
+    let status = object.status.as_mut().unwrap();
+    (status.version, status.previous_version) = (Some("vbbbbbbbb".into()), Some("vaaaaaaaa".into()));
+    assert_eq!(previous_version(&object, &remembered()), Some(hash(SERVES)));
+    object.status.as_mut().unwrap().previous_version = None;
+    assert_eq!(previous_version(&object, &remembered()), None);
+}
+
+#[test]
+fn a_person_who_names_no_version_is_offered_the_previous_one_and_none_while_a_rollback_holds() {
+    let mut remembered = remembered();
+    assert_eq!(offered(&project(true), &remembered), None, "it would end the rollback");
+    remembered.ledger.hold = None;
+    assert_eq!(offered(&project(true), &remembered).unwrap().hash, hash(OLD));
+    let mut object = project(false);
+    object.status.as_mut().unwrap().previous_version = None;
+    assert_eq!(offered(&object, &remembered), None, "the version in place is no way back");
+}
+
+/// The project builds from `source`, and `LOST` can be built again.
+fn lost_of(source: &serde_json::Value) -> (ProjectDeployment, Remembered) {
+    let mut object = project(true);
+    object.spec.source = serde_json::from_value(source.clone()).unwrap();
+    let parsed = Project::parse(&object).unwrap();
+    let mut remembered = remembered();
+    let lost = remembered.records.get_mut(&hash(LOST)).unwrap();
+    lost.facts.source.reference = parsed.reference();
+    lost.facts.key = Some(crate::version::build_key(&lost.facts.source.digest, &parsed.settings));
+    (object, remembered)
+}
+
+#[test]
+fn a_lost_image_is_built_again_unless_the_version_or_its_build_failed_before() {
+    let (object, mut remembered) = lost_of(&json!({ "git": { "url": "https://git.test/shop.git" } }));
+    let found = of(LOST, &versions(&object, &remembered)).rollback;
+    assert!(found.possible && found.needs_build && !found.needs_retry, "{found:?}");
+
+    let failed = Some(Failure { reason: "CrashLoop".to_owned(), ..Failure::default() });
+    let life = VersionState { failed: failed.clone(), ..VersionState::default() };
+    remembered.ledger.versions.insert(hash(LOST), life);
+    let found = of(LOST, &versions(&object, &remembered)).rollback;
+    assert!(!found.possible && found.needs_build && found.needs_retry, "{found:?}");
+
+    remembered.ledger.versions.remove(&hash(LOST));
+    let key = remembered.records[&hash(LOST)].facts.key.clone().unwrap();
+    remembered.ledger.builds.insert(key, Attempts { failed, ..Attempts::default() });
+    let found = of(LOST, &versions(&object, &remembered)).rollback;
+    assert!(!found.possible && found.needs_retry && found.why.unwrap().contains("CrashLoop"));
+}
+
+#[test]
+fn only_the_operator_can_tell_whether_a_lost_image_of_a_config_map_is_built_again() {
+    let (mut object, remembered) = lost_of(&json!({ "configMap": { "name": "site" } }));
+    let found = of(LOST, &versions(&object, &remembered)).rollback;
+    assert!(found.possible && found.needs_build && found.why.unwrap().contains("only the operator can tell"));
+    object.status.as_mut().unwrap().previous_version = Some("veeeeeeee".into());
+    let found = of(LOST, &versions(&object, &remembered)).rollback;
+    assert!(found.why.unwrap().contains("so it is built again first"), "the operator offers it");
 }
 
 #[test]
