@@ -78,7 +78,7 @@ async fn execute(arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
         Verb::Stop(verb) => run_state::stop(&door().await?, screen, &verb).await,
         Verb::Start(verb) => run_state::start(&door().await?, screen, &verb).await,
         Verb::Scale(verb) => run_state::scale(&door().await?, screen, &verb).await,
-        Verb::Deploy(verb) => deploy::run(&door().await?, screen, &verb).await,
+        Verb::Deploy(verb) => Box::pin(deploy::run(&door().await?, screen, &verb)).await,
         Verb::Explain(verb) => explain::run(&door().await?, screen, &verb).await,
         Verb::Logs(verb) => logs::run(&door().await?, screen, &verb).await,
         Verb::Export(verb) => export::run(&door().await?, screen, &verb).await,

@@ -96,8 +96,8 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Deploy) -> Result<(
         }
         Deployed::Folder(path) => Err(Failure::usage(format!(
             "{path} is a directory of this machine, and this version of the program does not deploy directories. Push it to a Git \
-             repository and deploy its URL, or name a project that exists: kubectl doce list -n {}",
-            door.namespace
+             repository and deploy its URL, or name a project that exists: kubectl doce list {}",
+            door.flags
         ))),
     }
 }
@@ -151,9 +151,8 @@ async fn change(
         }
         if verb.dry_run {
             screen.print_raw(&manifest.text()?);
-            let changed = changed(Some(before), &after);
-            screen
-                .note(&format!("{name} would be {changed} (checked by the API server, nothing was written)"));
+            let what = changed(Some(before), &after);
+            screen.note(&format!("{name} would be {what} (checked by the API server, nothing was written)"));
             return Ok(());
         }
     }

@@ -52,7 +52,7 @@ pub(super) async fn until_judged(
     let mut silence = pin!(tokio::time::sleep(SILENCE));
     let mut detached = pin!(tokio::signal::ctrl_c());
     let (mut last, mut remarked) = (None::<Progress>, false);
-    let back = |verb: &str| format!("kubectl doce {verb} {name} -n {}", door.namespace);
+    let back = |verb: &str| format!("kubectl doce {verb} {name} {}", door.flags);
     loop {
         tokio::select! {
             change = changes.next() => match change {
@@ -70,7 +70,7 @@ pub(super) async fn until_judged(
                 Some(Ok(None)) => {
                     return Err(Failure::error(format!("project {name} does not exist in namespace {}", door.namespace)));
                 }
-                Some(Err(error)) => if let Some(failure) = refused(&error, &door.namespace, name) {
+                Some(Err(error)) => if let Some(failure) = refused(&error, &door.namespace, &door.flags, name) {
                     return Err(failure);
                 } else {
                     picture.note(&format!("the connection to the API server broke ({error}); trying again"));
@@ -80,7 +80,7 @@ pub(super) async fn until_judged(
             () = &mut silence, if !remarked => {
                 remarked = true;
                 if last.as_ref().is_none_or(|last| last.reason == "Unseen") {
-                    picture.note(&format!("The operator has not answered for {} s. Check it: kubectl doce doctor -n {}", SILENCE.as_secs(), door.namespace));
+                    picture.note(&format!("The operator has not answered for {} s. Check it: kubectl doce doctor {}", SILENCE.as_secs(), door.flags));
                 }
             }
             () = &mut over => {
@@ -101,7 +101,7 @@ pub(super) async fn until_judged(
 }
 
 /// The failure if the API server refuses the watch. The same credentials get the same answer again.
-fn refused(error: &watcher::Error, namespace: &str, name: &str) -> Option<Failure> {
+fn refused(error: &watcher::Error, namespace: &str, flags: &str, name: &str) -> Option<Failure> {
     let doing = format!("watch project {name} in namespace {namespace}");
     let error = match error {
         watcher::Error::InitialListFailed(error)
@@ -115,7 +115,7 @@ fn refused(error: &watcher::Error, namespace: &str, name: &str) -> Option<Failur
         kube::Error::Auth(_) => true,
         _ => false,
     };
-    is_final.then(|| Failure::api(&doing, error))
+    is_final.then(|| Failure::api(&doing, error, flags))
 }
 
 /// What became of a request.
@@ -172,17 +172,15 @@ pub(super) async fn ask_beside(
     };
     let answered = until_judged(door, screen, name, deadline, judge);
     let object = if deadline.no_wait {
-        match tokio::time::timeout(BRIEFLY, answered).await {
-            Ok(answered) => answered?,
-            Err(_) => {
-                let outcome = format!(
-                    "requested. The operator has not answered within {} s. See what it does: kubectl doce status {name} -n {}",
-                    BRIEFLY.as_secs(),
-                    door.namespace
-                );
-                return Ok(Asked { object: written, value, outcome });
-            }
-        }
+        let Ok(answered) = tokio::time::timeout(BRIEFLY, answered).await else {
+            let outcome = format!(
+                "requested. The operator has not answered within {} s. See what it does: kubectl doce status {name} {}",
+                BRIEFLY.as_secs(),
+                door.flags
+            );
+            return Ok(Asked { object: written, value, outcome });
+        };
+        answered?
     } else {
         answered.await?
     };
@@ -191,9 +189,9 @@ pub(super) async fn ask_beside(
         Answer::Given(outcome) => Ok(Asked { object, value, outcome }),
         Answer::None | Answer::Replaced => Err(Failure::error(format!(
             "another request doce.dev/{} replaced this one, so its answer is not known. See what {name} does, and repeat the command if \
-             need be: kubectl doce status {name} -n {}",
+             need be: kubectl doce status {name} {}",
             request.kind().word(),
-            door.namespace
+            door.flags
         ))),
     }
 }
@@ -315,7 +313,7 @@ mod tests {
         for (code, expected) in
             [(401, true), (403, true), (404, true), (410, false), (429, false), (500, false)]
         {
-            assert_eq!(refused(&of(code), "team", "shop").is_some(), expected, "{code}");
+            assert_eq!(refused(&of(code), "team", "-n team", "shop").is_some(), expected, "{code}");
         }
     }
 }

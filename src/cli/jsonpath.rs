@@ -115,7 +115,7 @@ fn push_key(key: &str, steps: &mut String) {
         steps.push('.');
     }
     let quoted = key.replace('\\', r"\\").replace('\'', r"\'");
-    steps.push_str(&format!("['{quoted}']"));
+    steps.extend(["['", &quoted, "']"]);
 }
 
 /// Copies a selector up to its closing bracket. A dot in it needs no backslash.

@@ -32,8 +32,8 @@ async fn then_live(door: &Door, screen: &Screen, verb: &Arguments, request: Requ
     let object = until_judged(door, screen, &verb.name, deadline, judge).await?;
     if let Some(outcome) = reverted(&object, word, &value) {
         return Err(Failure::error(format!(
-            "{outcome}. See why: kubectl doce explain {} -n {}",
-            verb.name, door.namespace
+            "{outcome}. See why: kubectl doce explain {} {}",
+            verb.name, door.flags
         )));
     }
     tell(screen, &object);
@@ -64,8 +64,8 @@ pub(super) async fn cancel(door: &Door, screen: &Screen, verb: &Cancel) -> Resul
     let object = door.project(&verb.name).await?;
     let Some(build) = verb.build.clone().or_else(|| current_build(&object)) else {
         return Err(Failure::error(format!(
-            "no build of {} is queued or running. See what it does: kubectl doce status {} -n {}",
-            verb.name, verb.name, door.namespace
+            "no build of {} is queued or running. See what it does: kubectl doce status {} {}",
+            verb.name, verb.name, door.flags
         )));
     };
     let deadline = Deadline::of_waiting(&verb.waiting);

@@ -23,12 +23,11 @@ use crate::view::versions::{Version, offered, previous_version, version, version
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Rollback) -> Result<(), Failure> {
     let object = door.project(&verb.name).await?;
     let remembered = door.remembered(&object).await?;
-    let wanted = match &verb.version {
-        Some(version) => version.clone(),
-        None => {
-            let offered = offered(&object, &remembered).map(|offered| offered.version);
-            choose(door, screen, &verb.name, &versions(&object, &remembered), offered.as_deref())?
-        }
+    let wanted = if let Some(version) = &verb.version {
+        version.clone()
+    } else {
+        let offered = offered(&object, &remembered).map(|offered| offered.version);
+        choose(door, screen, &verb.name, &versions(&object, &remembered), offered.as_deref())?
     };
     if verb.dry_run {
         return preview(screen, &object, &remembered, verb, &wanted);
@@ -38,7 +37,7 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Rollback) -> Result
     let deadline = Deadline::of_waiting(&verb.waiting);
     let Asked { outcome, .. } = ask(door, screen, &verb.name, &requests, deadline)
         .await
-        .map_err(|failure| with_flag(failure, &verb.name, &wanted))?;
+        .map_err(|failure| with_flag(failure, &verb.name, &wanted, &door.flags))?;
     screen.print(&format!("{}: {outcome}", verb.name));
     let target = outcome.split_whitespace().find(|word| word.len() == 9 && word.starts_with('v'));
     let target = target.map(str::to_owned);
@@ -70,12 +69,12 @@ fn judge(object: &ProjectDeployment, target: Option<&str>) -> Progress {
 }
 
 /// The operator names annotations; a person at this program has a flag.
-fn with_flag(failure: Failure, name: &str, wanted: &str) -> Failure {
+fn with_flag(failure: Failure, name: &str, wanted: &str, flags: &str) -> Failure {
     if !failure.message.contains("doce.dev/retry") {
         return failure;
     }
     Failure {
-        message: format!("{}, or: kubectl doce rollback {name} {wanted} --retry", failure.message),
+        message: format!("{}, or: kubectl doce rollback {name} {wanted} --retry {flags}", failure.message),
         ..failure
     }
 }
@@ -93,8 +92,8 @@ fn choose(
         let names: Vec<&str> = usable.iter().map(|version| version.version.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(Failure::usage(format!(
-            "name a version: kubectl doce rollback {name} previous -n {}. Versions to go back to: {names}",
-            door.namespace
+            "name a version: kubectl doce rollback {name} previous {}. Versions to go back to: {names}",
+            door.flags
         )));
     }
     table(versions, false).print(screen);

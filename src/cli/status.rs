@@ -42,8 +42,8 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Status) -> Result<(
         return Ok(());
     }
     Err(Failure::not_ready(format!(
-        "{} is not ready. See why: kubectl doce explain {} -n {}",
-        verb.name, verb.name, door.namespace
+        "{} is not ready. See why: kubectl doce explain {} {}",
+        verb.name, verb.name, door.flags
     )))
 }
 
