@@ -125,6 +125,7 @@ fn run(record: &Record) -> BTreeMap<String, Value> {
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, Value>) {
     match value {
         Value::Null => {}
+        Value::Object(map) if map.is_empty() && path.is_empty() => {}
         Value::Object(map) if !map.is_empty() => {
             for (key, below) in map {
                 let joined = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };

@@ -89,8 +89,6 @@ async fn a_caller_without_the_right_gets_403_and_does_not_learn_whether_the_proj
         let verb = match method {
             Method::GET if there.ends_with("/events") || there.ends_with("-stream") => "watch",
             Method::DELETE => "delete",
-            Method::POST if there.contains("/api/projects/") && !there.ends_with("stop-production") => "get",
-            Method::POST if there.ends_with("/cancel") => "get",
             Method::PATCH | Method::POST => "patch",
             _ => "get",
         };
