@@ -1,8 +1,8 @@
 //! The HTTP API: projects and their live events for people and programs, a process of its own.
 //!
-//! It has no rights of its own but to list and watch projects. One watch ([`feed`]) fills a [`store`], which serves all reads and
-//! streams. Before each of them, the API server says whether the caller may ([`rights`]). Everything else is sent to the API server with
-//! the caller's own token ([`door`]).
+//! It has no rights of its own but to list and watch projects. One watch (`feed`) fills a `store`, which serves all reads and
+//! streams. Before each of them, the API server says whether the caller may (`rights`). Everything else is sent to the API server with
+//! the caller's own token (`door`).
 
 mod answers;
 mod body;
