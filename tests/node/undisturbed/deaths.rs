@@ -1,8 +1,10 @@
 //! What a build and its image depend on dies: the builder pod, the registry with its proxy, the proxy of the node. The build
 //! ends well all the same, and an image that was lost with the registry is built again when a node needs it.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, LogParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
@@ -34,6 +36,20 @@ async fn forget_on_the_node(image: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Returns once the step of the build that waits has begun, as the log of the build pod says.
+async fn step_waits(world: &World) {
+    let params = LogParams { container: Some("build".to_owned()), ..LogParams::default() };
+    loop {
+        for pod in world.list::<Pod>().await {
+            let log = world.api::<Pod>().logs(&pod.name_any(), &params).await;
+            if log.is_ok_and(|log| log.contains("nslookup")) {
+                return;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a node: doce-cluster with node"]
 async fn a_build_outlives_its_builder_the_registry_and_the_proxies_and_a_lost_image_comes_back() {
@@ -44,6 +60,9 @@ async fn a_build_outlives_its_builder_the_registry_and_the_proxies_and_a_lost_im
     world.deploy("site", &spec).await;
 
     let (builder, _) = builder_of(&world).await;
+    // A build that has not reached its builder pod yet just takes the next one.
+    let waits = tokio::time::timeout(world.patience, step_waits(&world)).await;
+    assert!(waits.is_ok(), "timed out waiting for the step that waits");
     let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     let pods: Api<Pod> = builds(&world).api();
     pods.delete(&builder.name_any(), &at_once).await.unwrap();
