@@ -3,5 +3,6 @@
 
 pub mod ledger;
 pub mod lost_images;
+pub mod outcome;
 pub mod record;
 pub mod revisions;

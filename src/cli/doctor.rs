@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::output;
 use super::screen::{Screen, Tone, toned};
 use crate::quantity::{exceeds, nanos};
-use crate::view::progress::{condition, is_seen};
+use crate::view::progress::{condition, is_seen, is_true};
 
 /// Oldest minor version of Kubernetes that the operator supports.
 const OLDEST: u32 = 33;
@@ -249,9 +249,7 @@ async fn projects(door: &Door) -> Vec<Finding> {
         })
     });
     let ports: Vec<Finding> = portless.collect();
-    let ill = projects
-        .iter()
-        .filter(|object| condition(object, "Stalled").is_some_and(|stalled| stalled.status == "True"));
+    let ill = projects.iter().filter(|object| is_true(object, "Stalled"));
     let ill = ill.map(|object| {
         let name = object.name_any();
         let reason = condition(object, "Ready").map_or("", |ready| ready.reason.as_str());

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::picture::{Picture, REQUESTED};
 use super::screen::{Screen, Tone, toned};
 use crate::crd::ProjectDeployment;
+use crate::crd::conditions::Reason;
 use crate::request::Request;
 use crate::view::progress::{Goal, Progress, Standing, condition, is_seen, progress};
 
@@ -79,7 +80,7 @@ pub(super) async fn until_judged(
             },
             () = &mut silence, if !remarked => {
                 remarked = true;
-                if last.as_ref().is_none_or(|last| last.reason == "Unseen") {
+                if last.as_ref().is_none_or(|last| last.reason == Reason::Unseen.name()) {
                     picture.note(&format!("The operator has not answered for {} s. Check it: kubectl doce doctor {}", SILENCE.as_secs(), door.flags));
                 }
             }
@@ -162,7 +163,7 @@ pub(super) async fn ask_beside(
         let word = request.kind().word();
         Progress {
             standing: if found == Answer::None { Standing::Working } else { Standing::Reached },
-            reason: if found == Answer::None { "Unseen" } else { REQUESTED }.to_owned(),
+            reason: if found == Answer::None { Reason::Unseen.name() } else { REQUESTED }.to_owned(),
             message: match found {
                 Answer::Given(outcome) => outcome,
                 Answer::None => format!("The operator has not answered doce.dev/{word} yet"),

@@ -10,7 +10,7 @@ use super::output::{self, Format};
 use super::screen::{Screen, Tone};
 use super::table::{Rows, age, cut};
 use crate::crd::ProjectDeployment;
-use crate::view::progress::{Goal, Standing, condition, progress};
+use crate::view::progress::{Goal, Standing, condition, is_true, progress};
 
 /// Longest message in a table, in characters.
 const MESSAGE: usize = 100;
@@ -76,9 +76,7 @@ pub(super) fn tone(object: &ProjectDeployment) -> Tone {
     match progress(object, Goal::Live).standing {
         Standing::Reached => Tone::Good,
         Standing::Working => Tone::Busy,
-        Standing::Stuck if condition(object, "Ready").is_some_and(|ready| ready.status == "True") => {
-            Tone::Quiet
-        }
+        Standing::Stuck if is_true(object, "Ready") => Tone::Quiet,
         Standing::Stuck => Tone::Bad,
     }
 }

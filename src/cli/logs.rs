@@ -79,7 +79,7 @@ fn nothing(object: &ProjectDeployment, verb: &Logs, flags: &str) -> String {
     )
 }
 
-/// The container of a pod whose log is asked for.
+/// The container of a pod whose log the user wants, if any.
 fn origin(pod: &Pod, verb: &Logs) -> Option<Origin> {
     let role = pod.labels().get(names::ROLE)?.clone();
     let container = match role.as_str() {

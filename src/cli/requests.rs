@@ -8,7 +8,7 @@ use super::follow::{Asked, ask, tell, until_judged};
 use super::screen::Screen;
 use crate::crd::ProjectDeployment;
 use crate::request::Request;
-use crate::view::progress::{Goal, Progress, Standing, condition, progress};
+use crate::view::progress::{Goal, Progress, Standing, condition, is_true, progress};
 
 /// Retries what failed.
 pub(super) async fn retry(door: &Door, screen: &Screen, verb: &Arguments) -> Result<(), Failure> {
@@ -43,7 +43,7 @@ async fn then_live(door: &Door, screen: &Screen, verb: &Arguments, request: Requ
 /// How far the effect of a request is. The operator reverts a restart whose pods do not become ready: this ends the wait, too.
 fn judge(object: &ProjectDeployment, word: &str, value: &str) -> Progress {
     let found = progress(object, Goal::Live);
-    let busy = condition(object, "Reconciling").is_some_and(|condition| condition.status == "True");
+    let busy = is_true(object, "Reconciling");
     let standing = match found.standing {
         _ if reverted(object, word, value).is_some() => Standing::Reached,
         Standing::Reached if busy => Standing::Working,
@@ -74,7 +74,7 @@ pub(super) async fn cancel(door: &Door, screen: &Screen, verb: &Cancel) -> Resul
     if verb.waiting.no_wait {
         return Ok(());
     }
-    // The end of a cancelled build is what was asked for, so a project that is stuck now is well.
+    // The user wanted the build to end, so a project that is stuck now is a success.
     let judge = |object: &ProjectDeployment| {
         let found = progress(object, Goal::Settled);
         let ending =

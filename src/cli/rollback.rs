@@ -15,7 +15,7 @@ use crate::memory::record::Record;
 use crate::request::Request;
 use crate::version::short;
 use crate::view::diff::difference;
-use crate::view::progress::{Goal, Progress, Standing, condition, progress};
+use crate::view::progress::{Goal, Progress, Standing, condition, is_true, progress};
 use crate::view::remembered::Remembered;
 use crate::view::versions::{Version, offered, previous_version, version, versions};
 
@@ -61,7 +61,7 @@ fn judge(object: &ProjectDeployment, target: Option<&str>) -> Progress {
     if found.standing != Standing::Reached {
         return found;
     }
-    if condition(object, "Reconciling").is_some_and(|condition| condition.status == "True") {
+    if is_true(object, "Reconciling") {
         return Progress { standing: Standing::Working, ..found };
     }
     let message = format!("{} serves instead of {target}", serves.unwrap_or("another version"));

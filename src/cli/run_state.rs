@@ -11,7 +11,7 @@ use super::screen::Screen;
 use crate::crd::ProjectDeployment;
 use crate::crd::spec::State;
 use crate::view::owners;
-use crate::view::progress::{Goal, Progress, Standing, condition, progress};
+use crate::view::progress::{Goal, Progress, Standing, is_true, progress};
 
 /// Stops the pods.
 pub(super) async fn stop(door: &Door, screen: &Screen, verb: &Arguments) -> Result<(), Failure> {
@@ -84,7 +84,7 @@ async fn wait(
     // Ready stays True while pods are added or removed.
     let judge = |object: &ProjectDeployment| {
         let found = progress(object, goal);
-        let busy = condition(object, "Reconciling").is_some_and(|condition| condition.status == "True");
+        let busy = is_true(object, "Reconciling");
         let standing =
             if found.standing == Standing::Reached && busy { Standing::Working } else { found.standing };
         Progress { standing, ..found }

@@ -12,8 +12,9 @@ use super::output;
 use super::screen::{Screen, Tone, toned};
 use super::table::duration;
 use crate::crd::ProjectDeployment;
+use crate::crd::conditions::Reason;
 use crate::crd::status::SourceStatus;
-use crate::view::progress::{Goal, Progress, Standing, condition, is_seen, progress};
+use crate::view::progress::{Goal, Progress, Standing, UNSEEN, condition, is_seen, is_true, progress};
 
 /// Shows one project, or waits for it.
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Status) -> Result<(), Failure> {
@@ -37,7 +38,7 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Status) -> Result<(
     } else {
         describe(screen, &object);
     }
-    let ready = condition(&object, "Ready").is_some_and(|ready| ready.status == "True") && is_seen(&object);
+    let ready = is_true(&object, "Ready") && is_seen(&object);
     if ready || verb.goal.is_some() {
         return Ok(());
     }
@@ -60,18 +61,17 @@ impl For {
 /// Ready for any reason, or nothing more happens without a person.
 fn settled(object: &ProjectDeployment) -> Progress {
     let found = progress(object, Goal::Live);
-    let busy = condition(object, "Reconciling").is_some_and(|condition| condition.status == "True");
-    let ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
+    let busy = is_true(object, "Reconciling");
+    let ready = is_true(object, "Ready");
     let standing = if ready && !busy && is_seen(object) { Standing::Reached } else { found.standing };
     Progress { standing, ..found }
 }
 
 fn describe(screen: &Screen, object: &ProjectDeployment) {
     let status = object.status.clone().unwrap_or_default();
-    let reason = condition(object, "Ready").map_or("Unseen", |ready| ready.reason.as_str());
+    let reason = condition(object, "Ready").map_or(Reason::Unseen.name(), |ready| ready.reason.as_str());
     screen.print(&format!("{}  {}", toned(Tone::Strong, &object.name_any()), toned(tone(object), reason)));
-    let message = condition(object, "Ready")
-        .map_or("The operator has not processed the project yet", |ready| &ready.message);
+    let message = condition(object, "Ready").map_or(UNSEEN, |ready| &ready.message);
     screen.print(&format!("  {message}"));
     let row = |key: &str, value: Option<String>| {
         if let Some(value) = value {

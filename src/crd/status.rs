@@ -63,6 +63,20 @@ pub struct ProjectDeploymentStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl ProjectDeploymentStatus {
+    /// The condition of this type.
+    #[must_use]
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == kind)
+    }
+
+    /// Whether the condition of this type is True.
+    #[must_use]
+    pub fn is_true(&self, kind: &str) -> bool {
+        self.condition(kind).is_some_and(|condition| condition.status == "True")
+    }
+}
+
 /// State of a project in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {

@@ -8,7 +8,7 @@ use crate::project::Project;
 use crate::text::bounded;
 
 use super::observed::Refusal;
-use super::status::{Line, LineKind, happenings, rejected_cleanups, story};
+use super::status::{Line, LineKind, happenings, of_events, rejected_cleanups, story};
 
 /// Longest message in the log, in bytes.
 const MAX_LOGGED: usize = 1000;
@@ -24,7 +24,7 @@ pub async fn report(
     refusals: &[Refusal],
 ) -> Result<(), Error> {
     let unwritten = rejected_cleanups(refusals);
-    let mut lines = story(Some(&status), &status, &unwritten);
+    let mut lines = of_events(&status, &unwritten);
     for happening in unwritten {
         cluster.publish(object, happening).await;
     }

@@ -92,19 +92,19 @@ impl<'a> Look<'a> {
     /// A version serves, wanted or not.
     #[must_use]
     pub(super) fn serves(&self) -> bool {
-        self.is_true("Available") && self.status.version.is_some()
+        self.status.is_true("Available") && self.status.version.is_some()
     }
 
     /// Message of the condition Ready.
     #[must_use]
     pub(super) fn message(&self) -> &str {
-        self.condition("Ready").map_or("", |ready| &ready.message)
+        self.status.condition("Ready").map_or("", |ready| &ready.message)
     }
 
     /// Reason of the condition Ready.
     #[must_use]
     pub(super) fn reason(&self) -> &str {
-        self.condition("Ready").map_or("", |ready| &ready.reason)
+        self.status.condition("Ready").map_or("", |ready| &ready.reason)
     }
 
     /// Nothing more happens without a change or a request.
@@ -119,7 +119,7 @@ impl<'a> Look<'a> {
     #[must_use]
     pub(super) fn production(&self) -> Production {
         let pending = self.pending();
-        let stalled = self.is_true("Stalled");
+        let stalled = self.status.is_true("Stalled");
         let (status, active_job) = match self.status.phase {
             _ if self.is_to_stop() => (State::Stopped, self.stop()),
             _ if pending.deploy => (State::Queued, job("production.build", "queued")),
@@ -199,14 +199,6 @@ impl<'a> Look<'a> {
             |value: &str| value.rsplit_once('@').map(|(argument, of)| (argument.to_owned(), of == token));
         let mut values = [annotated, handled].into_iter().flatten().filter_map(split);
         values.find_map(|(argument, is_same)| is_same.then_some(argument))
-    }
-
-    fn condition(&self, kind: &str) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
-        self.status.conditions.iter().find(|condition| condition.type_ == kind)
-    }
-
-    fn is_true(&self, kind: &str) -> bool {
-        self.condition(kind).is_some_and(|condition| condition.status == "True")
     }
 }
 

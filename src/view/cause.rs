@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::{Event, Pod};
 use serde::{Deserialize, Serialize};
 
-use super::progress::{condition, is_seen};
+use super::progress::{UNSEEN, condition, is_seen};
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 
@@ -78,7 +78,7 @@ pub fn cause(object: &ProjectDeployment, around: Around<'_>) -> Cause {
         return Cause {
             project,
             reason: Reason::Unseen.name().to_owned(),
-            message: "The operator has not processed the project yet".to_owned(),
+            message: UNSEEN.to_owned(),
             evidence: vec![Evidence {
                 from: "resource".to_owned(),
                 says: format!("metadata.generation is {wanted}, status.observedGeneration is {seen}"),

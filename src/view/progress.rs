@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 
+/// What is said of a project whose newest spec the operator has not seen.
+pub const UNSEEN: &str = "The operator has not processed the project yet";
+
 /// What a person waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -56,7 +59,13 @@ pub fn is_seen(object: &ProjectDeployment) -> bool {
 /// The condition of this type.
 #[must_use]
 pub fn condition<'a>(object: &'a ProjectDeployment, kind: &str) -> Option<&'a Condition> {
-    object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
+    object.status.as_ref()?.condition(kind)
+}
+
+/// Whether the condition of this type is True.
+#[must_use]
+pub fn is_true(object: &ProjectDeployment, kind: &str) -> bool {
+    object.status.as_ref().is_some_and(|status| status.is_true(kind))
 }
 
 /// How far the project is from the goal.
@@ -67,10 +76,10 @@ pub fn progress(object: &ProjectDeployment, goal: Goal) -> Progress {
         return Progress {
             standing: Standing::Working,
             reason: Reason::Unseen.name().to_owned(),
-            message: "The operator has not processed the project yet".to_owned(),
+            message: UNSEEN.to_owned(),
         };
     };
-    let is_true = |kind: &str| condition(object, kind).is_some_and(|found| found.status == "True");
+    let is_true = |kind| is_true(object, kind);
     let is = |reason: Reason| ready.status == "True" && ready.reason == reason.name();
     let (stopped, held, pinned) = (is(Reason::Stopped), is(Reason::Held), is(Reason::Pinned));
     let serves = ready.status == "True" && !stopped;

@@ -2,13 +2,15 @@
 //! to it is possible now. Pure.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 
+use super::progress::{condition, is_true};
 use super::remembered::Remembered;
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 use crate::crd::status::TriggerKind;
+use crate::memory::outcome::Outcome;
+pub use crate::memory::outcome::State;
 use crate::memory::record::{Record, SourceFact};
 use crate::project::{DigestSource, Project};
 use crate::reconcile::observed::{ConfigMap, Observed};
@@ -53,38 +55,6 @@ pub struct Version {
     pub message: Option<String>,
     /// Whether a rollback to it is possible now.
     pub rollback: Rollback,
-}
-
-/// How far a version came. The words are those of `status.history`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
-    /// It has no image yet.
-    Building,
-    /// It has an image and was never live.
-    Built,
-    /// It serves.
-    Serving,
-    /// It was live before.
-    Live,
-    /// Its build, its init command or its rollout failed.
-    Failed,
-    /// A person cancelled its build.
-    Cancelled,
-}
-
-impl State {
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Building => "Building",
-            Self::Built => "Built",
-            Self::Serving => "Serving",
-            Self::Live => "Live",
-            Self::Failed => "Failed",
-            Self::Cancelled => "Cancelled",
-        }
-    }
 }
 
 /// What a version was made from.
@@ -152,7 +122,8 @@ impl Rollback {
 /// The versions of a project, newest first.
 #[must_use]
 pub fn versions(object: &ProjectDeployment, remembered: &Remembered) -> Vec<Version> {
-    remembered.newest_first().into_iter().map(|record| version(object, remembered, record)).collect()
+    let observed = observed(remembered);
+    remembered.newest_first().into_iter().map(|record| seen(object, &observed, remembered, record)).collect()
 }
 
 /// The version that a rollback to `previous` gets, as the operator says: only it knows which version is in place. It names
@@ -163,12 +134,7 @@ pub fn previous_version(object: &ProjectDeployment, remembered: &Remembered) -> 
     if let Some(name) = &status.previous_version {
         return remembered.records.keys().find(|version| short(version) == *name).cloned();
     }
-    let is_lost = |condition: &Condition| {
-        condition.type_ == "RollbackAvailable" && condition.reason == Reason::ImageLost.name()
-    };
-    if !status.conditions.iter().any(is_lost) {
-        return None;
-    }
+    status.condition("RollbackAvailable").filter(|found| found.reason == Reason::ImageLost.name())?;
     let serves = serving(object);
     let but = remembered.records.keys().find(|version| Some(short(version).as_str()) == serves);
     previous(&remembered.ledger, &observed(remembered), but.map(String::as_str))
@@ -186,21 +152,19 @@ pub fn offered(object: &ProjectDeployment, remembered: &Remembered) -> Option<Ve
 /// One version of a project.
 #[must_use]
 pub fn version(object: &ProjectDeployment, remembered: &Remembered, record: &Record) -> Version {
+    seen(object, &observed(remembered), remembered, record)
+}
+
+/// The same of one of many: `observed` is that of the whole project.
+fn seen(
+    object: &ProjectDeployment,
+    observed: &Observed,
+    remembered: &Remembered,
+    record: &Record,
+) -> Version {
     let hash = &record.facts.version;
-    let life = remembered.ledger.state(hash);
-    let attempts = record.facts.key.as_deref().map(|key| remembered.ledger.attempts(key)).unwrap_or_default();
-    let no_image = record.named_image().is_none();
-    let refused = record.wants_root_in_vain();
-    let state = match () {
-        () if no_image && attempts.cancelled => State::Cancelled,
-        () if no_image && attempts.failed.is_some() || life.failed.is_some() || refused => State::Failed,
-        () if no_image => State::Building,
-        () if life.live.is_some() && serving(object) == Some(&short(hash)) => State::Serving,
-        () if life.live.is_some() => State::Live,
-        () => State::Built,
-    };
-    let failed = life.failed.clone().or_else(|| attempts.failed.filter(|_| no_image));
-    let trigger = life.trigger.clone().or_else(|| record.facts.trigger.clone());
+    let serves = serving(object) == Some(&short(hash));
+    let Outcome { state, reason, failed, trigger, seconds } = Outcome::of(record, &remembered.ledger, serves);
     Version {
         version: short(hash),
         hash: hash.clone(),
@@ -210,18 +174,11 @@ pub fn version(object: &ProjectDeployment, remembered: &Remembered, record: &Rec
         trigger: trigger.as_ref().map(|trigger| trigger.cause),
         by: trigger.and_then(|trigger| trigger.by),
         created_at: record.created,
-        ready_at: life.ready_at,
-        duration_seconds: record
-            .created
-            .zip(life.ready_at)
-            .map(|(from, to)| to.as_second() - from.as_second()),
-        reason: failed
-            .as_ref()
-            .map(|failed| failed.reason.clone())
-            .or_else(|| refused.then(|| Reason::ImageRunsAsRoot.name().to_owned()))
-            .or_else(|| record.lost.as_ref().map(|_| Reason::ImageLost.name().to_owned())),
+        ready_at: remembered.ledger.versions.get(hash).and_then(|life| life.ready_at),
+        duration_seconds: seconds,
+        reason,
         message: failed.map(|failed| failed.message),
-        rollback: rollback(object, remembered, record),
+        rollback: rollback(object, observed, remembered, record),
     }
 }
 
@@ -240,19 +197,21 @@ fn observed(remembered: &Remembered) -> Observed {
 
 /// Whether the operator would accept a rollback to this version now, and why not. The rules are those of
 /// `reconcile::decide`.
-fn rollback(object: &ProjectDeployment, remembered: &Remembered, record: &Record) -> Rollback {
-    let status = object.status.clone().unwrap_or_default();
+fn rollback(
+    object: &ProjectDeployment,
+    observed: &Observed,
+    remembered: &Remembered,
+    record: &Record,
+) -> Rollback {
+    let status = object.status.as_ref();
     let (hash, name) = (&record.facts.version, short(&record.facts.version));
-    let condition = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
-    let is_ready = condition("Ready").is_some_and(|ready| ready.status == "True");
-    let observed = observed(remembered);
-    if is_ready && serving(object) == Some(&name) {
+    if is_true(object, "Ready") && serving(object) == Some(&name) {
         return Rollback::no("it serves");
     }
-    if let Some(why) = forbidden(&observed, hash) {
+    if let Some(why) = forbidden(observed, hash) {
         return Rollback::no(why);
     }
-    if let Some(unresolved) = condition("RollbackAvailable")
+    if let Some(unresolved) = condition(object, "RollbackAvailable")
         .filter(|available| available.status == "False" && available.reason == Reason::NothingYet.name())
     {
         return Rollback::no(unresolved.message.clone());
@@ -262,8 +221,8 @@ fn rollback(object: &ProjectDeployment, remembered: &Remembered, record: &Record
     let failed = remembered.ledger.state(hash).failed;
     if record.lost.is_some() {
         let failed = failed.or(attempts.failed).map(|failed| failed.reason);
-        let offered = status.previous_version.as_ref() == Some(&name);
-        return lost(failed.as_deref(), again(object, &observed, record, offered));
+        let offered = status.and_then(|status| status.previous_version.as_ref()) == Some(&name);
+        return lost(failed.as_deref(), again(object, observed, record, offered));
     }
     if let Some(failed) = failed {
         return Rollback {
@@ -274,8 +233,9 @@ fn rollback(object: &ProjectDeployment, remembered: &Remembered, record: &Record
     if record.image.is_some() {
         return Rollback::yes();
     }
-    let held = condition("Ready").is_some_and(|ready| ready.reason == Reason::Held.name());
-    let of_spec = held && status.desired_version.as_deref() == Some(&name);
+    let held = condition(object, "Ready").is_some_and(|ready| ready.reason == Reason::Held.name());
+    let desired = status.and_then(|status| status.desired_version.as_deref());
+    let of_spec = held && desired == Some(&name);
     match (of_spec, attempts.failed) {
         (true, None) => Rollback {
             needs_build: true,

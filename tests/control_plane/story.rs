@@ -26,11 +26,11 @@ async fn the_log_tells_the_story_of_a_project() {
     let lines =
         operator.until_log(|line| line["message"].as_str().is_some_and(|it| it.starts_with(asked))).await;
 
-    let told = reasons(&lines, "shop", &first);
+    let found = reasons(&lines, "shop", &first);
     let order = ["VersionRecorded", "BuildStarted", "BuildSucceeded", "VersionLive", "Serving"];
-    let mut rest = told.iter();
+    let mut rest = found.iter();
     for reason in order {
-        assert!(rest.any(|there| *there == reason), "{reason} is missing or out of order in {told:?}");
+        assert!(rest.any(|there| *there == reason), "{reason} is missing or out of order in {found:?}");
     }
     let line = |reason: &str| lines.iter().find(|line| line["reason"] == reason).unwrap();
     assert!(line("BuildSucceeded")["seconds"].is_i64() && line("VersionLive")["seconds"].is_i64());

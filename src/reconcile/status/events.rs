@@ -6,7 +6,6 @@ use crate::crd::annotations::RequestKind;
 use crate::crd::conditions::Reason;
 use crate::reconcile::observed::{Child, Refusal};
 use crate::text::bounded;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// The events for the changes between `old` and `new`.
 #[must_use]
@@ -19,7 +18,7 @@ pub fn happenings(old: Option<&ProjectDeploymentStatus>, new: &ProjectDeployment
     // The first port is part of a first deploy, which has its event. What went wrong, and that it is over, is news, and so
     // is a port after a time without one. That the spec asks for none is not.
     let port = |status: &ProjectDeploymentStatus, truth: &str| {
-        find(status, "PortAllocated").is_some_and(|condition| condition.status == truth)
+        status.condition("PortAllocated").is_some_and(|condition| condition.status == truth)
     };
     let is_wrong = |happening: &Happening| happening.reason != Reason::NotRequested.name();
     happenings.extend(changed(old, new, "PortAllocated").filter(|happening| {
@@ -46,17 +45,13 @@ pub fn rejected_cleanups(refusals: &[Refusal]) -> Vec<Happening> {
     refused.map(happening).collect()
 }
 
-fn find<'a>(status: &'a ProjectDeploymentStatus, kind: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == kind)
-}
-
 fn changed(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus, kind: &str) -> Option<Happening> {
-    let now = find(new, kind)?;
+    let now = new.condition(kind)?;
     let same =
-        find(old, kind).is_some_and(|before| before.reason == now.reason && before.status == now.status);
+        old.condition(kind).is_some_and(|before| before.reason == now.reason && before.status == now.status);
     let same =
         same && (kind != "Ready" || old.version == new.version && old.desired_version == new.desired_version);
-    let stalled = find(new, "Stalled").is_some();
+    let stalled = new.condition("Stalled").is_some();
     let lost = now.reason == Reason::ImageLost.name();
     let fault = now.status == "False" && (new.failure.is_some() || lost);
     (!same).then(|| Happening {
@@ -92,6 +87,7 @@ fn requests(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;

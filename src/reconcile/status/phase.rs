@@ -16,8 +16,7 @@ pub fn is_routine_progress(status: &ProjectDeploymentStatus) -> bool {
         Reason::Scaling,
         Reason::Stopping,
     ];
-    let reason = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-    let reason = reason.map(|ready| ready.reason.as_str());
+    let reason = status.condition("Ready").map(|ready| ready.reason.as_str());
     status.failure.is_none() && usual.iter().any(|usual| Some(usual.name()) == reason)
 }
 

@@ -72,14 +72,21 @@ pub fn story(
     lines.extend(new.history.iter().rev().filter(|entry| before(old, entry).is_none()).map(recorded));
     lines.extend(builds(old, new));
     lines.extend(new.history.iter().rev().filter_map(|entry| ended(before(old, entry), entry)));
-    lines.extend(events.iter().map(|event| Line {
+    lines.extend(of_events(new, events));
+    lines
+}
+
+/// The lines of events about a project with this status.
+#[must_use]
+pub fn of_events(status: &ProjectDeploymentStatus, events: &[Happening]) -> Vec<Line> {
+    let line = |event: &Happening| Line {
         warning: event.warning,
         kind: LineKind::Event(event.reason.clone()),
-        version: new.desired_version.clone(),
+        version: status.desired_version.clone(),
         seconds: None,
         message: event.note.clone(),
-    }));
-    lines
+    };
+    events.iter().map(line).collect()
 }
 
 fn before<'a>(old: &'a ProjectDeploymentStatus, entry: &HistoryEntry) -> Option<&'a HistoryEntry> {
@@ -130,7 +137,7 @@ fn builds(old: &ProjectDeploymentStatus, new: &ProjectDeploymentStatus) -> Vec<L
     if is_new(|build| build.finished_at.is_some()) {
         let seconds = build.started_at.as_ref().zip(build.finished_at.as_ref());
         let seconds = seconds.map(|(from, to)| to.0.as_second() - from.0.as_second());
-        let outcome = new.conditions.iter().find(|condition| condition.type_ == "Built");
+        let outcome = new.condition("Built");
         let is = |truth| outcome.is_some_and(|outcome| outcome.status == truth);
         let succeeded = is("True");
         let said = outcome.map(|outcome| format!(": {}", outcome.message)).unwrap_or_default();
@@ -203,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deploy_is_told_from_its_record_to_its_first_answer_and_nothing_twice() {
+    fn a_deploy_has_lines_from_its_record_to_its_first_time_live_and_none_twice() {
         let building = status("Unknown", build(None), &[version("v2", "Building"), version("v1", "Live")]);
         let begun = story(None, &building, &[]);
         assert_eq!(

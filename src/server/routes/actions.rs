@@ -82,11 +82,10 @@ async fn ask(
     headers: &HeaderMap,
     (action, request): (&'static str, &Request),
 ) -> Answer {
-    let value = request.value(&token_of(headers)?);
-    let key = value.rsplit_once('@').map(|(_, key)| key).unwrap_or_default();
+    let key = token_of(headers)?;
     let if_match = IfMatch::of(headers)?;
-    let object = writes::patch(server, token, site, (How::Merge, request.patch(key)), &if_match).await?;
-    Ok(accepted(action, Some(value.clone()), site, &object))
+    let object = writes::patch(server, token, site, (How::Merge, request.patch(&key)), &if_match).await?;
+    Ok(accepted(action, Some(request.value(&key)), site, &object))
 }
 
 async fn set_state(

@@ -108,10 +108,7 @@ pub(super) async fn deploy_production(
         patch["spec"]["state"] = json!("Running");
     }
     let object = writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?;
-    if before.status == Word::Running {
-        return Ok(production(&held.object));
-    }
-    Ok(production(&object))
+    Ok(production(if before.status == Word::Running { &held.object } else { &object }))
 }
 
 /// Stop the production deployment. Its versions stay.
@@ -243,7 +240,6 @@ pub(super) async fn rollback_production(
     let asked = writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?;
     let waited =
         tokio::time::timeout(ROLLBACK, served(&server, &site, &asked, &request.value(&key), hash)).await;
-    let failed = |detail: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
     waited.map_err(|_| {
         failed(format!("the rollback to {hash} is requested, but the version did not serve within a minute: watch production-stream"))
     })??;
@@ -251,9 +247,13 @@ pub(super) async fn rollback_production(
     Ok(Json(RolledBack { success: true, hash: hash.to_owned(), message }).into_response())
 }
 
+/// A rollback that did not come to its end.
+fn failed(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+}
+
 /// Waits until the version serves, or the operator says why it does not.
 async fn served(server: &Server, site: &Site, asked: &Value, value: &str, hash: &str) -> Result<(), Problem> {
-    let failed = |detail: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
     let seen = asked["metadata"]["resourceVersion"].as_str().and_then(|version| version.parse().ok());
     let projects = server.projects()?;
     let subscription = projects.store().subscribe(&site.key(), seen.map(|seen: u64| seen.saturating_sub(1)));

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use doce_operator::crd::ProjectDeployment;
+use doce_operator::server::Arguments;
 use futures::future::join_all;
 use kube::api::{Patch, PatchParams};
 use reqwest::Method;
@@ -31,15 +32,21 @@ async fn ids(events: &mut Events, count: usize) -> Vec<String> {
     ids
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a cluster: doce-cluster with control-plane"]
-async fn a_stream_resumed_after_the_server_was_killed_loses_and_doubles_nothing() {
-    let world = World::new("api-resume").await;
-    let server = ApiServer::start(&world).await;
+/// A project that a server with these settings serves, a caller who may edit it, and the path of its events.
+async fn watched(test: &str, set: impl FnOnce(&mut Arguments)) -> (World, ApiServer, Caller, String) {
+    let world = World::new(test).await;
+    let server = ApiServer::start_with(&world, set).await;
     let editor = Caller::editor(&world, &server).await;
     world.apply("site", prebuilt(1)).await;
     until_served(&editor, &world.path("site")).await;
     let path = format!("{}/events", world.path("site"));
+    (world, server, editor, path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_stream_resumed_after_the_server_was_killed_loses_and_doubles_nothing() {
+    let (world, server, editor, path) = watched("api-resume", |_| {}).await;
 
     let mut events = editor.events(&path, None).await;
     let first = ids(&mut events, 1).await;
@@ -79,12 +86,7 @@ async fn a_stream_resumed_after_the_server_was_killed_loses_and_doubles_nothing(
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_reader_that_is_too_slow_is_dropped_with_the_reason_and_can_resume() {
-    let world = World::new("api-slow").await;
-    let server = ApiServer::start(&world).await;
-    let editor = Caller::editor(&world, &server).await;
-    world.apply("site", prebuilt(1)).await;
-    until_served(&editor, &world.path("site")).await;
-    let path = format!("{}/events", world.path("site"));
+    let (world, server, editor, path) = watched("api-slow", |_| {}).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();
     let mut slow = socket.connect(server.address).await.unwrap();
@@ -128,12 +130,7 @@ async fn a_reader_that_is_too_slow_is_dropped_with_the_reason_and_can_resume() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn five_hundred_listeners_share_one_watch_and_hear_of_a_change_at_once() {
-    let world = World::new("api-many").await;
-    let server = ApiServer::start_with(&world, |arguments| arguments.connections = 4000).await;
-    let editor = Caller::editor(&world, &server).await;
-    world.apply("site", prebuilt(1)).await;
-    until_served(&editor, &world.path("site")).await;
-    let path = format!("{}/events", world.path("site"));
+    let (world, server, editor, path) = watched("api-many", |arguments| arguments.connections = 4000).await;
     let mut streams = join_all((0..500).map(|_| editor.events(&path, None))).await;
     join_all(streams.iter_mut().map(|events| ids(events, 1))).await;
     assert_eq!(server.metric("doce_api_streams{kind=\"events\"}").await, Some(500.0));
@@ -155,12 +152,8 @@ async fn five_hundred_listeners_share_one_watch_and_hear_of_a_change_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_server_that_shuts_down_ends_its_streams_with_the_reason() {
-    let world = World::new("api-shutdown").await;
-    let server = ApiServer::start(&world).await;
-    let editor = Caller::editor(&world, &server).await;
-    world.apply("site", prebuilt(1)).await;
-    until_served(&editor, &world.path("site")).await;
-    let mut events = editor.events(&format!("{}/events", world.path("site")), None).await;
+    let (world, server, editor, path) = watched("api-shutdown", |_| {}).await;
+    let mut events = editor.events(&path, None).await;
     ids(&mut events, 1).await;
     let (seen, ()) = tokio::join!(events.until("stream.end"), server.stop());
     assert_eq!(seen.last().unwrap().data["reason"], "shutdown");
@@ -171,12 +164,8 @@ async fn a_server_that_shuts_down_ends_its_streams_with_the_reason() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_deletion_ends_the_streams_of_the_project() {
-    let world = World::new("api-deleted").await;
-    let server = ApiServer::start(&world).await;
-    let editor = Caller::editor(&world, &server).await;
-    world.apply("site", prebuilt(1)).await;
-    until_served(&editor, &world.path("site")).await;
-    let mut events = editor.events(&format!("{}/events", world.path("site")), None).await;
+    let (world, _server, editor, path) = watched("api-deleted", |_| {}).await;
+    let mut events = editor.events(&path, None).await;
     world.delete::<ProjectDeployment>("site").await;
     let seen = events.until("stream.end").await;
     assert_eq!(seen.last().unwrap().data["reason"], "deleted");
@@ -187,12 +176,8 @@ async fn a_deletion_ends_the_streams_of_the_project() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_caller_has_a_limited_number_of_streams() {
-    let world = World::new("api-stream-limit").await;
-    let server = ApiServer::start_with(&world, |arguments| arguments.streams_per_caller = 2).await;
-    let editor = Caller::editor(&world, &server).await;
-    world.apply("site", prebuilt(1)).await;
-    until_served(&editor, &world.path("site")).await;
-    let path = format!("{}/events", world.path("site"));
+    let (world, _server, editor, path) =
+        watched("api-stream-limit", |arguments| arguments.streams_per_caller = 2).await;
     let first = editor.events(&path, None).await;
     let _second = editor.events(&path, None).await;
     let refused = editor.request(Method::GET, &path).send().await.unwrap();
@@ -206,12 +191,8 @@ async fn a_caller_has_a_limited_number_of_streams() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: doce-cluster with control-plane"]
 async fn a_stream_ends_within_two_minutes_after_its_caller_lost_the_right() {
-    let world = World::new("api-revoked").await;
-    let server = ApiServer::start(&world).await;
-    let editor = Caller::editor(&world, &server).await;
-    world.apply("site", prebuilt(1)).await;
-    until_served(&editor, &world.path("site")).await;
-    let mut events = editor.events(&format!("{}/events", world.path("site")), None).await;
+    let (world, _server, editor, path) = watched("api-revoked", |_| {}).await;
+    let mut events = editor.events(&path, None).await;
     ids(&mut events, 1).await;
     world.delete::<k8s_openapi::api::rbac::v1::RoleBinding>("editor").await;
     let begun = Instant::now();
