@@ -208,7 +208,7 @@ impl Door {
     /// The pods of a project, the oldest first.
     pub(super) async fn pods(&self, project: &str) -> Result<Vec<Pod>, Failure> {
         let mut pods = self.of_project::<Pod>(project).await?;
-        pods.sort_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
+        oldest_first(&mut pods);
         Ok(pods)
     }
 
@@ -345,11 +345,32 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
+/// Kubernetes tells times of objects in whole seconds, so the role decides between pods of one second.
+fn oldest_first(pods: &mut [Pod]) {
+    let role = |pod: &Pod| pod.labels().get(names::ROLE).map(|role| names::order_of_role(role));
+    pods.sort_by_key(|pod| (pod.creation_timestamp().map(|time| time.0), role(pod)));
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn of_pods_of_one_second_the_build_comes_before_the_app() {
+        let pod = |name: &str, role: &str, second: u8| -> Pod {
+            let created = format!("2026-11-30T12:00:{second:02}Z");
+            let labels = json!({ "doce.dev/role": role });
+            serde_json::from_value(
+                json!({ "metadata": { "name": name, "labels": labels, "creationTimestamp": created } }),
+            )
+            .unwrap()
+        };
+        let mut pods = [pod("a", "app", 2), pod("b", "build", 2), pod("c", "init", 2), pod("d", "app", 1)];
+        oldest_first(&mut pods);
+        assert_eq!(pods.map(|pod| pod.name_any()), ["d", "b", "c", "a"]);
+    }
 
     #[test]
     fn a_conflict_is_its_own_only_if_it_names_no_other_manager() {

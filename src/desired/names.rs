@@ -128,6 +128,16 @@ pub fn role_of_job(job: &Job) -> &'static str {
     }
 }
 
+/// The order in which pods of these roles follow each other for one version: build, init command, app.
+#[must_use]
+pub fn order_of_role(role: &str) -> u8 {
+    match role {
+        ROLE_BUILD => 0,
+        ROLE_INIT => 1,
+        _ => 2,
+    }
+}
+
 /// Whether a Job builds. Others delete an image or run an init command.
 #[must_use]
 pub fn is_build(job: &Job) -> bool {

@@ -43,15 +43,6 @@ pub(super) fn sources(mut pods: Vec<Pod>) -> Vec<Source> {
     found.into_iter().skip(skipped).collect()
 }
 
-/// The order of the stages.
-pub(super) fn stage_number(stage: &str) -> u8 {
-    match stage {
-        "build" => 0,
-        "init" => 1,
-        _ => 2,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::log_lines::{LONGEST, Line, split_time};
-use super::log_sources::{Source, sources, stage_number};
+use super::log_sources::{Source, sources};
 use super::problem::Problem;
 use super::refusal::problem;
+use crate::desired::names;
 
 /// Lines between a pod and the client. A client that reads slowly makes the kubelet wait.
 const BETWEEN: usize = 64;
@@ -95,7 +96,7 @@ async fn follow<R: AsyncBufRead + Unpin + Send + 'static>(
     let mut known: Vec<Source> = first.keys().cloned().collect();
     if !wanted.follow {
         let mut ordered: Vec<_> = first.into_iter().collect();
-        ordered.sort_by_key(|(source, _)| stage_number(source.stage));
+        ordered.sort_by_key(|(source, _)| names::order_of_role(source.stage));
         for (source, log) in ordered {
             copy(log, source, wanted.since, sender.clone()).await;
         }
