@@ -14,6 +14,7 @@ mod events;
 mod explain;
 mod export;
 mod failure;
+mod folder;
 mod follow;
 mod history;
 mod jsonpath;
@@ -29,6 +30,7 @@ mod run_state;
 mod screen;
 mod status;
 mod table;
+mod upload;
 mod version;
 
 use std::ffi::OsString;

@@ -153,7 +153,7 @@ async fn delete_or_restore(
     }
     let after = look(inventory).await?;
     for Untagged { repository, tagged, manifest } in candidates.take() {
-        let goes = !unreferenced(&repository, std::slice::from_ref(&tagged), &after).is_empty();
+        let goes = !unreferenced(&repository, std::slice::from_ref(&tagged), &after, now()).is_empty();
         let done = if goes {
             registry.delete(&repository, &tagged.digest).await
         } else {
@@ -166,6 +166,11 @@ async fn delete_or_restore(
         }
     }
     Ok(())
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_second()
 }
 
 /// Jobs before records: see [`References::read`].
@@ -193,7 +198,7 @@ async fn untag_unreferenced(
             tags.push(Tagged { tag, digest });
         }
     }
-    for tagged in unreferenced(repository, &tags, references) {
+    for tagged in unreferenced(repository, &tags, references, now()) {
         if candidates.is_full() {
             break; // The caller settles these, and comes again.
         }

@@ -10,3 +10,4 @@ pub mod proxies;
 pub mod reason;
 pub mod registry_token;
 pub mod report;
+pub mod source_upload;

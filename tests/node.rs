@@ -24,6 +24,9 @@ mod stored;
 mod told;
 #[path = "node/traffic.rs"]
 mod traffic;
+#[path = "harness/user.rs"]
+#[allow(dead_code, reason = "the control-plane tests use the rest")]
+mod user;
 
 #[path = "node/all_samples.rs"]
 mod all_samples;
@@ -37,6 +40,8 @@ mod cleanups;
 mod commits;
 #[path = "node/deploy_keys.rs"]
 mod deploy_keys;
+#[path = "node/folders.rs"]
+mod folders;
 #[path = "node/health.rs"]
 mod health;
 #[path = "node/init.rs"]

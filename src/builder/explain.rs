@@ -81,6 +81,23 @@ pub fn print(directory: &Path, arguments: &Arguments) -> ExitCode {
     if recipe.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// How a directory would be built, in sentences; or why not, in the words of the build that would fail. The directory must
+/// have nothing that a source may not have.
+pub fn sentences(directory: &Path, settings: &Settings) -> Result<Vec<String>, String> {
+    let said = |failure: Failure| failure.to_string();
+    let root =
+        directory.canonicalize().map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
+    source::verify(&root).map_err(said)?;
+    Ok(match recipe(&root, settings).map_err(said)? {
+        Recipe::Dockerfile(name) => vec![format!("builds its {name}")],
+        Recipe::Generated(generated) => {
+            let framework = format!("framework: {}", generated.framework.name());
+            let starts = generated.starts().map(|command| format!("starts: {command}"));
+            std::iter::once(framework).chain(generated.findings.lines()).chain(starts).collect()
+        }
+    })
+}
+
 fn recipe(directory: &Path, settings: &Settings) -> Result<Recipe, Failure> {
     let root = directory.canonicalize().map_err(|error| {
         let message = format!("cannot read {}: {error}", directory.display());

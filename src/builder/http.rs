@@ -79,7 +79,7 @@ impl Http {
         transport: Transport,
         stage: Stage,
     ) -> Result<Vec<IpAddr>, Failure> {
-        self.resolve(host, transport, self.rules.named, stage).await
+        self.resolve(host, transport, self.rules.of(host), stage).await
     }
 
     /// The addresses of a host that a source at `source` named. Private ones are allowed only if the source is at one.
@@ -91,6 +91,11 @@ impl Http {
         stage: Stage,
     ) -> Result<Vec<IpAddr>, Failure> {
         self.resolve(host, transport, self.beside(source), stage).await
+    }
+
+    /// What is wrong with an address of this URL, which a person named.
+    fn named(&self, url: &Url) -> Rule {
+        host_of(url).map_or(self.rules.named, |host| self.rules.of(&host))
     }
 
     /// What is wrong with an address that a source at `source` named.
@@ -120,7 +125,7 @@ impl Http {
         question: Question<'_>,
         stage: Stage,
     ) -> Result<Response, Failure> {
-        self.get_by(self.rules.named, url, question, stage).await
+        self.get_by(self.named(url), url, question, stage).await
     }
 
     /// The same for a `url` that a source at `source` named. Private addresses are allowed only if the source is at
@@ -175,8 +180,8 @@ impl Http {
         server: &Url,
         authorization: Option<&str>,
     ) -> Result<Response, Failure> {
-        let found = self.addresses(server, self.rules.named, Stage::Resolve).await?;
-        let rule = if same_place(url, server) { self.rules.named } else { self.beside(&found) };
+        let found = self.addresses(server, self.named(server), Stage::Resolve).await?;
+        let rule = if same_place(url, server) { self.named(url) } else { self.beside(&found) };
         let question = Question { authorization, ..Question::default() };
         self.once(Method::GET, url, rule, question, url, Stage::Resolve).await
     }
@@ -189,7 +194,7 @@ impl Http {
         question: Question<'_>,
         stage: Stage,
     ) -> Result<Response, Failure> {
-        self.once(method, url, self.rules.named, question, url, stage).await
+        self.once(method, url, self.named(url), question, url, stage).await
     }
 
     async fn once(

@@ -16,12 +16,11 @@ use super::source::MAX_BYTES;
 use crate::distribution::{LARGEST, MANIFEST, is_sum};
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
+use crate::protocol::source_upload::LAYER;
 
 mod challenge;
 mod image;
 
-/// Media type of the layer with the source.
-pub(super) const LAYER: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
 const REVISION: &str = "org.opencontainers.image.revision";
 const MAX_TOKEN: usize = 64 << 10;
 

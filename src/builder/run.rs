@@ -136,6 +136,7 @@ impl Build {
             Registry::new(plain_registries(&order), order.mirror.clone(), &extra, keyring, &proxies);
         let registry = registry.map_err(|error| unusable(&error))?;
         let rules = if order.public_source { Rules::public() } else { Rules::default() };
+        let rules = rules.and(order.token_registry.as_deref());
         let http = Http::new(&extra, rules, proxies).map_err(|error| unusable(&error))?;
         let log =
             Log::hiding(started, &[credentials.secrets(), push.secrets(), step_secrets.hidden()].concat());

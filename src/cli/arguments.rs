@@ -217,13 +217,14 @@ pub(super) struct Scale {
 
 #[derive(Args, Debug)]
 pub(super) struct Deploy {
-    /// Name of a project, whose source is looked up again; or URL of a Git repository.
+    /// A folder of this machine, such as . or ./shop; URL of a Git repository; or name of a project, whose source is looked up
+    /// again.
     #[arg(required_unless_present = "file")]
     pub(super) what: Option<String>,
     /// A manifest with ProjectDeployments; - reads standard input.
     #[arg(short, long = "filename", value_name = "FILE", conflicts_with = "what")]
     pub(super) file: Option<String>,
-    /// Name of the project. Default: the last part of the URL.
+    /// Name of the project. Default: the last part of the URL or path.
     #[arg(long)]
     pub(super) name: Option<String>,
     /// Branch of the repository. Default: its default branch.
@@ -235,12 +236,19 @@ pub(super) struct Deploy {
     /// Commit of the repository, all 40 hex digits.
     #[arg(long, group = "reference")]
     pub(super) commit: Option<String>,
-    /// Directory of the repository to build. Default: its root.
+    /// Directory of the repository or folder to build. Default: its root.
     #[arg(long)]
     pub(super) path: Option<String>,
     /// Secret with the login for the repository.
     #[arg(long, value_name = "NAME")]
     pub(super) secret: Option<String>,
+    /// Repository of your own to push the folder to, with the login of Docker, such as ghcr.io/you/shop-source. Default: the
+    /// registry of the operator.
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(super) repository: Option<String>,
+    /// Namespace of the operator, which says where its registry is.
+    #[arg(long, value_name = "NAMESPACE", env = "DOCE_OPERATOR_NAMESPACE", default_value = "doce-system")]
+    pub(super) operator_namespace: String,
     /// Only show what would be applied.
     #[arg(long)]
     pub(super) dry_run: bool,

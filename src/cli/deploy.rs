@@ -1,5 +1,6 @@
-//! `deploy`: a project again, a manifest, or a Git repository. Each kind of source is a variant of [`Deployed`].
+//! `deploy`: a project again, a manifest, a Git repository, or a folder. Each kind of source is a variant of [`Deployed`].
 
+mod folder;
 mod git;
 mod manifest;
 
@@ -19,6 +20,9 @@ use crate::request::Request;
 use crate::view::progress::Goal;
 pub(super) use manifest::Manifest;
 
+/// Longest name of a project, as the CRD says.
+const LONGEST: usize = 40;
+
 /// What is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Deployed {
@@ -28,7 +32,7 @@ enum Deployed {
     Manifest(String),
     /// A Git repository.
     Repository(String),
-    /// A directory of this machine.
+    /// A folder of this machine.
     Folder(String),
 }
 
@@ -39,7 +43,7 @@ impl Deployed {
             let file = verb.file.clone();
             return file
                 .map(Self::Manifest)
-                .ok_or_else(|| Failure::usage("name a project, a Git URL or -f FILE"));
+                .ok_or_else(|| Failure::usage("name a project, a Git URL, a folder or -f FILE"));
         };
         let is_remote =
             what.contains("://") || what.split_once(':').is_some_and(|(host, _)| host.contains('@'));
@@ -53,20 +57,37 @@ impl Deployed {
 
     /// Rejects flags that do not apply to it.
     fn check(&self, verb: &Deploy) -> Result<(), Failure> {
-        let of_repositories = [
+        let of_sources = [
             ("--name", verb.name.is_some()),
-            ("--branch", verb.branch.is_some()),
-            ("--tag", verb.tag.is_some()),
-            ("--commit", verb.commit.is_some()),
             ("--path", verb.path.is_some()),
             ("--secret", verb.secret.is_some()),
         ];
-        if let Some((flag, _)) = of_repositories.iter().find(|(_, given)| *given)
-            && !matches!(self, Self::Repository(_))
-        {
+        let of_repositories = [
+            ("--branch", verb.branch.is_some()),
+            ("--tag", verb.tag.is_some()),
+            ("--commit", verb.commit.is_some()),
+        ];
+        let given =
+            |flags: &[(&'static str, bool)]| flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
+        let (is_repository, is_folder) =
+            (matches!(self, Self::Repository(_)), matches!(self, Self::Folder(_)));
+        if let Some(flag) = given(&of_repositories).filter(|_| !is_repository) {
             return Err(Failure::usage(format!(
                 "{flag} needs the URL of a Git repository. Name the URL instead, or change spec.source.git in the manifest"
             )));
+        }
+        if let Some(flag) = given(&of_sources).filter(|_| !is_repository && !is_folder) {
+            return Err(Failure::usage(format!(
+                "{flag} needs the URL of a Git repository or a folder. Name one instead, or change spec.source in the manifest"
+            )));
+        }
+        if verb.repository.is_some() && !is_folder {
+            return Err(Failure::usage("--repository needs a folder to push, such as ."));
+        }
+        if is_folder && verb.secret.is_some() && verb.repository.is_none() {
+            return Err(Failure::usage(
+                "--secret has the login for a registry of your own, so it needs --repository. Builds reach the embedded registry without",
+            ));
         }
         if verb.force_conflicts && matches!(self, Self::Project(_)) {
             return Err(Failure::usage(
@@ -94,11 +115,7 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Deploy) -> Result<(
                 Some(before) => change(door, screen, verb, &url, &before, deadline).await,
             }
         }
-        Deployed::Folder(path) => Err(Failure::usage(format!(
-            "{path} is a directory of this machine, and this version of the program does not deploy directories. Push it to a Git \
-             repository and deploy its URL, or name a project that exists: kubectl doce list {}",
-            door.flags
-        ))),
+        Deployed::Folder(path) => Box::pin(folder::run(door, screen, verb, &path, deadline)).await,
     }
 }
 
@@ -234,6 +251,17 @@ async fn live(door: &Door, screen: &Screen, name: &str, deadline: Deadline) -> R
     Ok(())
 }
 
+/// A valid name from the last part of a URL or a path.
+fn name(place: &str) -> Option<String> {
+    let last = place.trim_end_matches('/').rsplit(['/', ':']).next()?;
+    let last = last.strip_suffix(".git").unwrap_or(last).to_lowercase();
+    let valid: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let valid = valid.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    let valid: String = valid.chars().take(LONGEST).collect();
+    let valid = valid.trim_end_matches('-').to_owned();
+    (!valid.is_empty()).then_some(valid)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -266,6 +294,22 @@ mod tests {
     }
 
     #[test]
+    fn a_url_or_a_path_gives_a_valid_name() {
+        for (url, expected) in [
+            ("https://github.com/you/shop.git", Some("shop")),
+            ("https://github.com/you/My_Shop/", Some("my-shop")),
+            ("git@github.com:shop.git", Some("shop")),
+            ("https://git.test/2048-game", Some("game")),
+            ("https://git.test/123", None),
+            ("/home/ann/Web Shop", Some("web-shop")),
+            ("/", None),
+        ] {
+            assert_eq!(name(url).as_deref(), expected, "{url}");
+        }
+        assert_eq!(name(&format!("https://x/{}", "a".repeat(60))).unwrap().len(), LONGEST);
+    }
+
+    #[test]
     fn a_flag_that_would_have_no_effect_is_wrong_usage() {
         for (what, names) in [
             ("shop --branch hotfix", "--branch"),
@@ -275,6 +319,10 @@ mod tests {
             ("-f shop.yaml --secret login", "--secret"),
             ("shop --name other", "--name"),
             ("shop --force-conflicts", "--force-conflicts"),
+            (". --branch main", "--branch"),
+            (". --secret login", "--secret"),
+            ("shop --repository ghcr.io/you/shop", "--repository"),
+            ("https://x.test/shop.git --repository ghcr.io/you/shop", "--repository"),
         ] {
             let verb = parsed(what);
             let failure = Deployed::of(&verb).unwrap().check(&verb).unwrap_err();
@@ -285,6 +333,8 @@ mod tests {
             "https://x.test/shop.git --branch a --path b --secret c --name d",
             "shop",
             "-f a --force-conflicts",
+            ". --name shop --path apps/shop",
+            ". --repository ghcr.io/you/shop --secret login",
         ] {
             let verb = parsed(what);
             assert_eq!(Deployed::of(&verb).unwrap().check(&verb), Ok(()), "{what}");

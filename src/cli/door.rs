@@ -1,6 +1,8 @@
 //! The only place where the CLI talks to the API server, with the rights of its user. No call needs more than the
 //! `ClusterRole` `edit` in one namespace, except those that say so.
 
+mod uploads;
+
 use futures::{AsyncBufRead, Stream};
 use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
 use k8s_openapi::api::authorization::v1::{
@@ -23,6 +25,7 @@ use crate::request::Request;
 use crate::text::with_causes;
 use crate::view::owners::CLI;
 use crate::view::remembered::Remembered;
+pub(super) use uploads::{PortForward, Uploads};
 
 /// One namespace of a cluster.
 pub(super) struct Door {

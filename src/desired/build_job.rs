@@ -208,6 +208,7 @@ fn order(project: &Project, platform: &Platform, request: &BuildRequest<'_>) -> 
         remote: platform.remote.as_ref().map(|remote| remote.seen_from(&project.namespace)),
         push_secret: project.push_secret.clone(),
         token_registry: platform.token_registry(),
+        token_registry_insecure: platform.token_registry().is_some() && platform.push_insecure,
         build_secrets: project.build_secrets.clone(),
         deadline_seconds: u64::try_from(project.build_timeout).unwrap_or(1800),
     }

@@ -51,6 +51,8 @@ pub const COPIED: &str = "doce.dev/copied";
 pub const LEDGER: &str = "doce.dev/ledger";
 /// Annotation of a record: the image of the version.
 pub const IMAGE: &str = "doce.dev/image";
+/// Annotation of a record: the digest of the OCI artifact that the version was built from.
+pub const SOURCE: &str = "doce.dev/source";
 /// Annotation of a Job: what it builds.
 pub const BUILD_OF: &str = "doce.dev/build-of";
 /// Annotation of a Job: number of the attempt.

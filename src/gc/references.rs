@@ -17,7 +17,7 @@ use crate::memory::revisions;
 /// What must not be deleted. Repositories are paths without the registry's host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
-    /// Digests in any record or ledger, of any kind.
+    /// Digests in any record or ledger and of sources, of any kind.
     digests: BTreeSet<String>,
     /// Images in records, by digest.
     images: BTreeSet<String>,
@@ -58,6 +58,13 @@ impl References {
         for project in projects {
             let output = &project.spec.build.output;
             let namespace = project.namespace().unwrap_or_default();
+            // The folder of a person that its source names.
+            let source = project.spec.source.oci.as_ref().and_then(|oci| oci.reference.split_once('@'));
+            if let Some((repository, digest)) = source
+                && path(repository).is_some_and(|repository| is_below(&repository, &namespace))
+            {
+                references.digests.insert(digest.to_owned());
+            }
             let own = || format!("{namespace}/{}", project.name_any());
             let repository = output.repository.as_deref().and_then(path).unwrap_or_else(own);
             if !is_below(&repository, &namespace) {
@@ -89,7 +96,7 @@ impl References {
         self.unclear.contains(namespace) || self.busy.contains(repository)
     }
 
-    /// A record or ledger names this digest.
+    /// A record, a ledger or the source of a project names this digest.
     #[must_use]
     pub fn has(&self, digest: &str) -> bool {
         self.digests.contains(digest)

@@ -22,7 +22,12 @@ pub fn create(
 ) -> ControllerRevision {
     let mut metadata =
         meta::child(project, &names::record(&project.name, &facts.version), names::ROLE_RECORD);
-    metadata.annotations = image.map(|image| BTreeMap::from([(names::IMAGE.to_owned(), text(image))]));
+    let image = image.map(|image| (names::IMAGE.to_owned(), text(image)));
+    // Only the sweep reads it: it sees no data of records.
+    let source =
+        project.source.oci.is_some().then(|| (names::SOURCE.to_owned(), facts.source.digest.clone()));
+    let annotations: BTreeMap<String, String> = image.into_iter().chain(source).collect();
+    metadata.annotations = (!annotations.is_empty()).then_some(annotations);
     ControllerRevision { metadata, data: Some(RawExtension(json!(facts))), revision: number }
 }
 
@@ -53,10 +58,11 @@ pub fn read_ledger(object: &ControllerRevision) -> Option<Ledger> {
     serde_json::from_str(object.annotations().get(names::LEDGER)?).ok()
 }
 
-/// Every image digest in a record or the ledger, searched in the text, so corrupt objects count too.
+/// Every digest of an image or artifact in a record or the ledger, searched in the text, so corrupt objects count too.
 pub fn digests(object: &impl Resource) -> impl Iterator<Item = &str> {
     let annotations = object.annotations();
-    let texts = [names::IMAGE, names::LEDGER].into_iter().filter_map(|name| annotations.get(name));
+    let texts =
+        [names::IMAGE, names::LEDGER, names::SOURCE].into_iter().filter_map(|name| annotations.get(name));
     texts.flat_map(|text| {
         text.match_indices("sha256:").filter_map(|(at, _)| {
             let digest = text.get(at..at + 71)?;

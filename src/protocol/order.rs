@@ -59,6 +59,9 @@ pub struct Order {
     /// [`super::registry_token::TOKEN_DIR`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_registry: Option<String>,
+    /// `token_registry` speaks plain HTTP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_registry_insecure: bool,
     /// Secrets for the steps of the build, each in a file of [`BUILD_SECRETS_DIR`] named by its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_secrets: Vec<BuildSecret>,

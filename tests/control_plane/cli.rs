@@ -10,5 +10,5 @@ mod logs;
 mod reads;
 #[path = "cli/requests.rs"]
 mod requests;
-#[path = "cli/user.rs"]
+#[path = "../harness/user.rs"]
 mod user;

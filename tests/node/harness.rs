@@ -22,7 +22,7 @@ use crate::repository::variable;
 
 #[path = "../harness/namespaced.rs"]
 #[allow(dead_code, reason = "the control-plane tests use the rest")]
-mod namespaced;
+pub(crate) mod namespaced;
 
 pub(crate) use namespaced::{Kind, Namespaced};
 

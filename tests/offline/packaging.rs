@@ -234,7 +234,7 @@ fn the_registry_is_unreachable_except_through_the_proxy_that_asks_for_a_token() 
     let token = &proxy["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
     assert_eq!(token["audience"], "doce-registry");
 
-    let registry = &of("Deployment", "doce-operator-registry")["spec"]["template"]["spec"];
+    let registry = &of("StatefulSet", "doce-operator-registry")["spec"]["template"]["spec"];
     assert_eq!(registry["automountServiceAccountToken"], false);
     let [stores, asks] = &registry["containers"].as_sequence().unwrap()[..] else { panic!("{registry:?}") };
     let variable = |container: &Value, name: &str| {

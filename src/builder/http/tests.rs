@@ -31,6 +31,7 @@ pub(in crate::builder) fn rules() -> Rules {
         redirected: |address| {
             address::forbidden_by_redirect(address).filter(|_| address != IpAddr::from([127, 0, 0, 1]))
         },
+        own: None,
     }
 }
 

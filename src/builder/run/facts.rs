@@ -1,5 +1,6 @@
 //! The progress and the report of a build. It runs no stage.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use super::notes::FRAMEWORK;
@@ -115,8 +116,10 @@ pub(super) fn tag(key: &str) -> String {
 
 /// Registries that speak plain HTTP.
 pub(super) fn plain_registries(order: &Order) -> Vec<String> {
-    let host = order.repository.split('/').next().filter(|_| order.insecure);
-    host.map(str::to_owned).into_iter().collect()
+    let pushed_to = order.repository.split('/').next().filter(|_| order.insecure);
+    let own = order.token_registry.as_deref().filter(|_| order.token_registry_insecure);
+    let all: BTreeSet<&str> = pushed_to.into_iter().chain(own).collect();
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// A reference for messages.

@@ -22,6 +22,7 @@ pub(super) fn build(directory: &Path, source: Source, deadline_seconds: u64) -> 
         builder: None,
         push_secret: None,
         token_registry: None,
+        token_registry_insecure: false,
         build_secrets: vec![],
         deadline_seconds,
     };

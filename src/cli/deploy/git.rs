@@ -4,12 +4,10 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::manifest::Manifest;
+use super::name;
 use crate::cli::arguments::Deploy;
 use crate::cli::failure::Failure;
 use crate::crd::ProjectDeployment;
-
-/// Longest name of a project, as the CRD says.
-const LONGEST: usize = 40;
 
 /// The manifest. The API server checks the URL.
 pub(super) fn manifest(url: &str, verb: &Deploy) -> Result<Manifest, Failure> {
@@ -78,17 +76,6 @@ fn set(git: &mut Value, verb: &Deploy) {
     }
 }
 
-/// A valid name from the last part of a URL.
-fn name(url: &str) -> Option<String> {
-    let last = url.trim_end_matches('/').rsplit(['/', ':']).next()?;
-    let last = last.strip_suffix(".git").unwrap_or(last).to_lowercase();
-    let valid: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let valid = valid.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
-    let valid: String = valid.chars().take(LONGEST).collect();
-    let valid = valid.trim_end_matches('-').to_owned();
-    (!valid.is_empty()).then_some(valid)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -139,19 +126,5 @@ mod tests {
                 failure.message
             );
         }
-    }
-
-    #[test]
-    fn a_url_gives_a_valid_name() {
-        for (url, expected) in [
-            ("https://github.com/you/shop.git", Some("shop")),
-            ("https://github.com/you/My_Shop/", Some("my-shop")),
-            ("git@github.com:shop.git", Some("shop")),
-            ("https://git.test/2048-game", Some("game")),
-            ("https://git.test/123", None),
-        ] {
-            assert_eq!(name(url).as_deref(), expected, "{url}");
-        }
-        assert_eq!(name(&format!("https://x/{}", "a".repeat(60))).unwrap().len(), LONGEST);
     }
 }

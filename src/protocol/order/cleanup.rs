@@ -23,7 +23,7 @@ pub struct CleanupOrder {
     pub push_secret: Option<String>,
 }
 
-/// What build pods push, distinguished by tag.
+/// What build pods and the CLI push, distinguished by tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// An image: `k` and 40 hex digits of its build key.
@@ -32,10 +32,12 @@ pub enum Pushed {
     Cache,
     /// The log of a build: `log-` and 16 hex digits, as [`log_tag`] writes it.
     Log,
+    /// The folder of a person, pushed at this time in seconds since 1970: `source-` and the time, as [`source_tag`] writes
+    /// it.
+    Source(i64),
 }
 
-/// The kind of manifest behind a tag; `None` if a person or another program created the tag. Every new kind of tag of a
-/// build pod must be added here, or its images are never deleted.
+/// The kind of manifest behind a tag; `None` if a person or another program created the tag. Every new kind of tag must be added here, or its images are never deleted.
 #[must_use]
 pub fn pushed(tag: &str) -> Option<Pushed> {
     let is_hex =
@@ -44,6 +46,9 @@ pub fn pushed(tag: &str) -> Option<Pushed> {
         Some(Pushed::Cache)
     } else if tag.strip_prefix("log-").is_some_and(|key| is_hex(key, 16)) {
         Some(Pushed::Log)
+    } else if let Some(digits) = tag.strip_prefix("source-") {
+        let is_time = (1..=12).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| is_time).map(Pushed::Source)
     } else {
         tag.strip_prefix('k').filter(|key| is_hex(key, 40)).map(|_| Pushed::Image)
     }
@@ -55,6 +60,12 @@ pub fn log_tag(key: &str) -> String {
     format!("log-{}", key.get(..16).unwrap_or(key))
 }
 
+/// Tag of a folder that is pushed at this time, in seconds since 1970. Each push of the same folder makes a new one.
+#[must_use]
+pub fn source_tag(seconds: i64) -> String {
+    format!("source-{seconds}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,9 +74,12 @@ mod tests {
     fn only_tags_created_by_a_build_belong_to_the_operator() {
         let key = "0123456789abcdef".repeat(4);
         let image = format!("k{}", &key[..40]);
-        for (tag, is) in
-            [(image, Pushed::Image), ("cache".to_owned(), Pushed::Cache), (log_tag(&key), Pushed::Log)]
-        {
+        for (tag, is) in [
+            (image, Pushed::Image),
+            ("cache".to_owned(), Pushed::Cache),
+            (log_tag(&key), Pushed::Log),
+            (source_tag(1_764_530_000), Pushed::Source(1_764_530_000)),
+        ] {
             assert_eq!(pushed(&tag), Some(is), "{tag}");
         }
         for tag in [
@@ -76,6 +90,11 @@ mod tests {
             "log-0123456789abcdef0",
             "log-0123456789abcdef-debug",
             "cache-2",
+            "source-",
+            "source-1a",
+            "source-code",
+            "source--1",
+            "source-1234567890123",
             "k1",
             "kubectl",
             "latest",

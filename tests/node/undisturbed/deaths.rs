@@ -73,14 +73,14 @@ async fn a_build_outlives_its_builder_the_registry_and_the_proxies_and_a_lost_im
         })
         .await;
     builder_of(&world).await;
-    kill("deployment", "doce-doce-operator-registry", "registry").await;
+    kill("statefulset", "doce-doce-operator-registry", "registry").await;
     kill("daemonset", "doce-doce-operator-registry-proxy", "registry-proxy").await;
     world.apply::<Service>("go-on", json!({ "spec": { "ports": [{ "port": 80 }] } })).await;
     let serves = world.until_ready("site").await;
     until_answer(&world.address, serves.node_port.unwrap(), "still here").await;
 
     // The storage of the registry is lost with its pod, and the node has no copy.
-    kill("deployment", "doce-doce-operator-registry", "registry").await;
+    kill("statefulset", "doce-doce-operator-registry", "registry").await;
     forget_on_the_node(serves.image.as_deref().unwrap()).await;
     kubectl(&["scale", "pd/site", "--namespace=deaths", "--replicas=2"]).await;
     let lost = |status: &doce_operator::crd::ProjectDeploymentStatus| {

@@ -1,7 +1,7 @@
 //! A user at a terminal or in a script: a `ServiceAccount` with the `ClusterRole` `edit` in the namespace of the test.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -13,36 +13,44 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::harness::World;
+use crate::harness::Namespaced;
 use crate::harness::namespaced::PAUSE;
 
 /// Name of the account.
 const NAME: &str = "developer";
 
 /// The user with a kubeconfig.
-pub(super) struct User {
+pub(crate) struct User {
     directory: TempDir,
 }
 
 /// What the program printed, and its exit code.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Standard output of a command that must end with this code.
     #[track_caller]
-    pub(super) fn ends(&self, code: i32) -> &Self {
+    pub(crate) fn ends(&self, code: i32) -> &Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 
     /// Standard output and standard error contain all these words.
     #[track_caller]
-    pub(super) fn says(&self, words: &[&str]) -> &Self {
+    pub(crate) fn says(&self, words: &[&str]) -> &Self {
         for word in words {
             let there = self.out.contains(word) || self.err.contains(word);
             assert!(there, "{word:?} is not in\nstdout:\n{}\nstderr:\n{}", self.out, self.err);
@@ -53,7 +61,7 @@ impl Said {
 
 impl User {
     /// Creates the account, its rights and its kubeconfig.
-    pub(super) async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &Namespaced) -> Self {
         world.try_apply_object::<ServiceAccount>(NAME, json!({})).await.unwrap();
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": NAME },
@@ -84,38 +92,42 @@ impl User {
     }
 
     /// A file in the directory of the user.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Writes a file in the directory of the user.
-    pub(super) fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         std::fs::write(self.path(name), text).unwrap();
         self.path(name).display().to_string()
     }
 
     /// The program with these arguments, without a terminal.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-doce"));
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.program(env!("CARGO_BIN_EXE_kubectl-doce"), arguments)
+    }
+
+    /// kubectl with these arguments.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Command {
+        self.program("kubectl", arguments)
+    }
+
+    fn program(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(name);
         command.args(arguments).env("KUBECONFIG", self.path("kubeconfig")).current_dir(self.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
 
     /// Runs the program.
-    pub(super) async fn doce(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().await.unwrap();
-        let said = Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
+    pub(crate) async fn doce(&self, arguments: &[&str]) -> Said {
+        let said = Said::of(&self.command(arguments).output().await.unwrap());
         println!("$ kubectl doce {}\n{}{}[exit {}]", arguments.join(" "), said.out, said.err, said.code);
         said
     }
 
     /// Runs the program on a terminal of 120 columns, where a person types this. Everything is in `out`.
-    pub(super) async fn types(&self, line: &str, input: &str) -> Said {
+    pub(crate) async fn types(&self, line: &str, input: &str) -> Said {
         let line = format!("stty cols 120; exec {} {line}", env!("CARGO_BIN_EXE_kubectl-doce"));
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
@@ -129,17 +141,13 @@ impl User {
         stdin.write_all(input.as_bytes()).await.unwrap();
         let output = child.wait_with_output().await.unwrap();
         drop(stdin); // Its end would end the terminal.
-        let said = Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
+        let said = Said::of(&output);
         println!("$ kubectl doce {line}\n{}{}[exit {}]", said.out, said.err, said.code);
         said
     }
 
     /// Its directory.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 }

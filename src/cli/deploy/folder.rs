@@ -1,0 +1,249 @@
+//! Deploys a folder of this machine: packs it, pushes it to a registry, and names it in the spec.
+
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use super::manifest::Manifest;
+use super::{apply, changed, live, name};
+use crate::builder::explain;
+use crate::cli::arguments::Deploy;
+use crate::cli::deadline::Deadline;
+use crate::cli::door::Door;
+use crate::cli::failure::Failure;
+use crate::cli::folder::{Artifact, Files, Packed};
+use crate::cli::run_state::warn;
+use crate::cli::screen::Screen;
+use crate::cli::upload::Place;
+use crate::crd::ProjectDeployment;
+use crate::project::Project;
+use crate::protocol::order::Settings;
+
+/// A folder that is packed, and where it goes.
+pub(super) struct Folder {
+    /// Name of the project.
+    pub(super) name: String,
+    /// Where it goes.
+    place: Place,
+    packed: Packed,
+    artifact: Artifact,
+}
+
+/// Deploys the folder at `path`.
+pub(super) async fn run(
+    door: &Door,
+    screen: &Screen,
+    verb: &Deploy,
+    path: &str,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let files = Files::of(path)?;
+    let name = match &verb.name {
+        Some(name) => name.clone(),
+        None => name(&files.root.to_string_lossy()).ok_or_else(|| {
+            Failure::usage(format!(
+                "{} gives no name for the project. Choose one with --name",
+                files.root.display()
+            ))
+        })?,
+    };
+    let place = match &verb.repository {
+        Some(repository) => Place::own(repository)?,
+        None => Place::embedded(door.uploads(&verb.operator_namespace).await?, &door.namespace, &name),
+    };
+    let before = door.project_if_there(&name).await?;
+    if let Some(before) = &before {
+        is_of(before, &place, &door.namespace)?;
+    }
+    let folder = pack(screen, verb, &files, (name, place), before.as_ref())?;
+    match before {
+        None => folder.create(door, screen, verb, deadline).await,
+        Some(before) => folder.change(door, screen, verb, &before, deadline).await,
+    }
+}
+
+/// Packs the folder, and says what is in it and how it will be built.
+fn pack(
+    screen: &Screen,
+    verb: &Deploy,
+    files: &Files,
+    (name, place): (String, Place),
+    before: Option<&ProjectDeployment>,
+) -> Result<Folder, Failure> {
+    screen.note(&format!("{name}: {}", files.sentence()));
+    let secrets = files.secrets();
+    if !secrets.is_empty() {
+        screen.warn(&format!(
+            "{} will be part of the source and perhaps of the image. If it holds secrets, name it in .doceignore and use a Secret: spec.run.envFrom",
+            secrets.join(", ")
+        ));
+    }
+    let packed = Packed::of(files)?;
+    let mut settings = match before {
+        Some(before) => Project::parse(before).map(|project| project.settings).unwrap_or_default(),
+        None => Settings::default(),
+    };
+    if let Some(path) = &verb.path {
+        settings.path = Some(path.clone());
+    }
+    match explained(&packed, &settings)? {
+        Ok(sentences) => sentences.iter().for_each(|sentence| screen.note(&format!("{name}: {sentence}"))),
+        Err(why) => {
+            // Another release of the operator may know better.
+            let same_release =
+                place.uploads.as_ref().is_some_and(|uploads| uploads.version == env!("CARGO_PKG_VERSION"));
+            let message = format!("the build of this folder would fail: {why}");
+            if same_release {
+                return Err(Failure::error(message));
+            }
+            screen.warn(&message);
+        }
+    }
+    let artifact = Artifact::of(&packed);
+    Ok(Folder { name, place, packed, artifact })
+}
+
+/// How the build will see it: in a copy that has only what was packed.
+fn explained(packed: &Packed, settings: &Settings) -> Result<Result<Vec<String>, String>, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::error(format!("cannot unpack the folder for a look at it: {error}"));
+    let copy = tempfile::tempdir().map_err(failed)?;
+    packed.unpack(copy.path()).map_err(failed)?;
+    Ok(explain::sentences(copy.path(), settings))
+}
+
+impl Folder {
+    fn source(&self, verb: &Deploy) -> Value {
+        let mut oci = json!({ "reference": self.place.reference(&self.artifact) });
+        if let Some(path) = &verb.path {
+            oci["path"] = json!(path);
+        }
+        if let Some(secret) = &verb.secret {
+            oci["secretRef"] = json!({ "name": secret });
+        }
+        json!({ "oci": oci })
+    }
+
+    async fn push(&self, door: &Door, screen: &Screen) -> Result<(), Failure> {
+        self.place.push(door, &self.packed, &self.artifact).await?;
+        screen.note(&format!("{}: pushed {}, {}", self.name, self.packed.size(), self.artifact.digest));
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        door: &Door,
+        screen: &Screen,
+        verb: &Deploy,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let value = json!({
+            "apiVersion": "doce.dev/v1alpha1",
+            "kind": "ProjectDeployment",
+            "metadata": { "name": self.name },
+            "spec": { "source": self.source(verb) },
+        });
+        if !verb.dry_run {
+            self.push(door, screen).await?;
+        }
+        apply(door, screen, verb, &[Manifest { name: self.name.clone(), value }], deadline).await
+    }
+
+    /// Sets only the source: the rest of the spec is that of the project.
+    async fn change(
+        &self,
+        door: &Door,
+        screen: &Screen,
+        verb: &Deploy,
+        before: &ProjectDeployment,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let patch = json!({ "spec": { "source": self.source(verb) } });
+        let after = door.would_patch(&self.name, &patch).await?;
+        let is_new = changed(Some(before), &after) != "unchanged";
+        let manifest = Manifest::of(&after, false);
+        if let Some(path) = &verb.save {
+            Manifest::save(std::slice::from_ref(&manifest), path)?;
+            screen.note(&format!("wrote {path}"));
+        }
+        if is_new {
+            warn(screen, before, "spec.source", &format!("spec.source.oci.reference of {}", self.name));
+        }
+        if verb.dry_run {
+            screen.print_raw(&manifest.text()?);
+            let what = changed(Some(before), &after);
+            screen.note(&format!(
+                "{} would be {what} (checked by the API server, nothing was pushed or written)",
+                self.name
+            ));
+            return Ok(());
+        }
+        if is_new {
+            self.push(door, screen).await?;
+            let doing = format!("set the source of project {}", self.name);
+            let after = door.patch(&self.name, &patch, &doing).await?;
+            screen.print(&format!(
+                "projectdeployment.doce.dev/{} {}",
+                self.name,
+                changed(Some(before), &after)
+            ));
+        } else {
+            screen.print(&format!(
+                "projectdeployment.doce.dev/{} unchanged: it has this folder already",
+                self.name
+            ));
+        }
+        live(door, screen, &self.name, deadline).await
+    }
+}
+
+/// Rejects a project whose source is something else than folders at this place.
+fn is_of(object: &ProjectDeployment, place: &Place, namespace: &str) -> Result<(), Failure> {
+    let there = object.spec.source.oci.as_ref().map(|oci| oci.reference.as_str());
+    let repository =
+        there.map(|reference| reference.split_once('@').map_or(reference, |(repository, _)| repository));
+    if repository == Some(place.repository.as_str()) {
+        return Ok(());
+    }
+    let name = object.name_any();
+    let (there, other) = match repository {
+        Some(repository) => {
+            (format!("the source {repository}"), format!(", push there with --repository {repository}"))
+        }
+        None => ("a source that is no folder".to_owned(), String::new()),
+    };
+    Err(Failure::usage(format!(
+        "project {name} exists in namespace {namespace} with {there}. Choose another name with --name{other}, or change spec.source of {name} \
+         with a manifest: kubectl doce deploy -f FILE -n {namespace}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_with_another_source_is_never_changed_by_a_folder() {
+        let object = |source: Value| -> ProjectDeployment {
+            serde_json::from_value(json!({
+                "apiVersion": "doce.dev/v1alpha1", "kind": "ProjectDeployment", "metadata": { "name": "shop" },
+                "spec": { "source": source },
+            }))
+            .unwrap()
+        };
+        let place = Place::own("ghcr.io/you/shop-source").unwrap();
+        let sum = format!("sha256:{}", "0".repeat(64));
+        let of = |repository: &str| json!({ "oci": { "reference": format!("{repository}@{sum}") } });
+        assert_eq!(is_of(&object(of("ghcr.io/you/shop-source")), &place, "team"), Ok(()));
+        for (source, says) in [
+            (of("ghcr.io/you/other"), "--repository ghcr.io/you/other"),
+            (json!({ "git": { "url": "https://git.test/shop.git" } }), "no folder"),
+        ] {
+            let failure = is_of(&object(source), &place, "team").unwrap_err();
+            assert!(
+                failure.message.contains(says) && failure.message.contains("--name"),
+                "{}",
+                failure.message
+            );
+        }
+    }
+}
