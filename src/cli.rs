@@ -7,6 +7,7 @@ mod completion;
 mod connection;
 mod deadline;
 mod deploy;
+mod dev;
 mod diff;
 mod doctor;
 mod door;
@@ -23,6 +24,7 @@ mod logs;
 mod open;
 mod output;
 mod picture;
+mod registry;
 mod report;
 mod requests;
 mod rollback;
@@ -30,7 +32,6 @@ mod run_state;
 mod screen;
 mod status;
 mod table;
-mod upload;
 mod version;
 
 use std::ffi::OsString;
@@ -81,6 +82,7 @@ async fn execute(arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
         Verb::Start(verb) => run_state::start(&door().await?, screen, &verb).await,
         Verb::Scale(verb) => run_state::scale(&door().await?, screen, &verb).await,
         Verb::Deploy(verb) => Box::pin(deploy::run(&door().await?, screen, &verb)).await,
+        Verb::Dev(verb) => Box::pin(dev::run(&door().await?, screen, &verb)).await,
         Verb::Explain(verb) => explain::run(&door().await?, screen, &verb).await,
         Verb::Logs(verb) => logs::run(&door().await?, screen, &verb).await,
         Verb::Export(verb) => export::run(&door().await?, screen, &verb).await,

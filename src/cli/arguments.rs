@@ -27,8 +27,10 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Verb {
-    /// Deploy: a project again, a manifest, or a Git repository. Follows it to the URL.
+    /// Deploy: a folder, a Git repository, a manifest, or a project again. Follows it to the URL.
     Deploy(Deploy),
+    /// Deploy a folder, and again after each change in it.
+    Dev(Dev),
     /// List the projects.
     List(List),
     /// Show one project, or wait for it.
@@ -60,7 +62,7 @@ pub(super) enum Verb {
     /// Open the URL of a project in the browser.
     Open(Open),
     /// Check cluster, rights and settings. Each finding says how to mend it.
-    Doctor(Printed),
+    Doctor(Doctor),
     /// Write what a bug report needs into one file, without values of variables and Secrets.
     Report(Report),
     /// Print the versions of this program and of the cluster.
@@ -88,6 +90,14 @@ pub(super) struct Printed {
     /// Format: table, wide, json, yaml, name or jsonpath=TEMPLATE.
     #[arg(short, long, value_name = "FORMAT", default_value = "table", hide_default_value = true)]
     pub(super) output: Format,
+}
+
+/// Where the operator is.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Operator {
+    /// Namespace of the operator, which says where its registry is.
+    #[arg(long, value_name = "NAMESPACE", env = "DOCE_OPERATOR_NAMESPACE", default_value = "doce-system")]
+    pub(super) operator_namespace: String,
 }
 
 /// How long a command waits.
@@ -246,9 +256,8 @@ pub(super) struct Deploy {
     /// registry of the operator.
     #[arg(long, value_name = "REPOSITORY")]
     pub(super) repository: Option<String>,
-    /// Namespace of the operator, which says where its registry is.
-    #[arg(long, value_name = "NAMESPACE", env = "DOCE_OPERATOR_NAMESPACE", default_value = "doce-system")]
-    pub(super) operator_namespace: String,
+    #[command(flatten)]
+    pub(super) operator: Operator,
     /// Only show what would be applied.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -260,6 +269,34 @@ pub(super) struct Deploy {
     pub(super) force_conflicts: bool,
     #[command(flatten)]
     pub(super) waiting: Waiting,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// Also build, push, pull and run a small project of its own, and delete it again.
+    #[arg(long)]
+    pub(super) probe: bool,
+    #[command(flatten)]
+    pub(super) limit: Timeout,
+    #[command(flatten)]
+    pub(super) printed: Printed,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Dev {
+    /// The folder.
+    #[arg(default_value = ".")]
+    pub(super) folder: String,
+    /// Name of the project. Default: the last part of the path.
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Directory of the folder to build. Default: its root.
+    #[arg(long)]
+    pub(super) path: Option<String>,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+    #[command(flatten)]
+    pub(super) limit: Timeout,
 }
 
 #[derive(Args, Debug)]
@@ -275,8 +312,8 @@ pub(super) struct Logs {
     /// Only logs of the app and its init command.
     #[arg(long)]
     pub(super) app: bool,
-    /// Only pods of this version, or the beginning of its name.
-    #[arg(long, value_name = "VERSION", conflicts_with = "build")]
+    /// Only pods of this version, or the beginning of its name; with --build, the log of its build, from the registry.
+    #[arg(long, value_name = "VERSION")]
     pub(super) version: Option<String>,
     /// Only lines that are newer, such as 90s, 15m or 2h.
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -287,6 +324,8 @@ pub(super) struct Logs {
     /// Format: table (each line after its pod), raw (only the lines) or json (one object for each line).
     #[arg(short, long, value_name = "FORMAT", default_value = "table", hide_default_value = true)]
     pub(super) output: Lines,
+    #[command(flatten)]
+    pub(super) operator: Operator,
 }
 
 /// How lines of logs are printed.

@@ -1,12 +1,14 @@
 //! `doctor`: what keeps projects of this namespace from running, each finding with its fix. It reads only what its user may
 //! read, and says what it could not see.
 
+mod probe;
+
 use k8s_openapi::api::core::v1::ResourceQuota;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 use serde::Serialize;
 
-use super::arguments::Printed;
+use super::arguments::Doctor;
 use super::connection::Connection;
 use super::door::Door;
 use super::failure::Failure;
@@ -23,7 +25,8 @@ const EVERY_PROJECT_NEEDS: [&str; 4] =
     ["pods", "count/pods", "count/deployments.apps", "count/replicasets.apps"];
 
 /// What a user of the CLI needs in a namespace: verb, group, resource, what for.
-const NEEDED: [(&str, &str, &str, &str); 8] = [
+const NEEDED: [(&str, &str, &str, &str); 10] = [
+    ("get", "doce.dev", "projectdeployments", "every command about one project"),
     ("list", "doce.dev", "projectdeployments", "list, status"),
     ("watch", "doce.dev", "projectdeployments", "every command that waits"),
     ("patch", "doce.dev", "projectdeployments", "deploy, rollback, retry, stop, scale"),
@@ -32,6 +35,7 @@ const NEEDED: [(&str, &str, &str, &str); 8] = [
     ("list", "", "pods", "logs, explain"),
     ("get", "", "pods/log", "logs"),
     ("list", "", "events", "explain"),
+    ("create", "", "serviceaccounts/token", "deploy FOLDER, logs of old builds"),
 ];
 
 /// One check.
@@ -67,7 +71,7 @@ impl Finding {
 }
 
 /// Checks and prints. The exit code is 1 if something is bad.
-pub(super) async fn run(connection: &Connection, screen: &Screen, verb: &Printed) -> Result<(), Failure> {
+pub(super) async fn run(connection: &Connection, screen: &Screen, verb: &Doctor) -> Result<(), Failure> {
     let door = Door::open(connection).await?;
     let mut findings = vec![server(&door).await?];
     let installed = resource(&door).await?;
@@ -79,20 +83,21 @@ pub(super) async fn run(connection: &Connection, screen: &Screen, verb: &Printed
     if is_there {
         findings.extend(projects(&door).await);
     }
-    findings.push(Finding::hidden(
-        "registry",
-        format!(
-            "a push and a pull are not tried. A build that cannot push says so: kubectl doce explain NAME {}",
-            door.flags
-        ),
-    ));
+    findings.push(if verb.probe && is_there {
+        probe::run(&door, screen, verb).await
+    } else {
+        Finding::hidden(
+            "registry",
+            format!("a push and a pull are not tried. Try them: kubectl doce doctor --probe {}", door.flags),
+        )
+    });
     let bad = findings.iter().filter(|finding| finding.result == Verdict::Bad).count();
-    if verb.output.is_for_people() {
+    if verb.printed.output.is_for_people() {
         for finding in &findings {
             show(screen, finding);
         }
     } else {
-        output::print(screen, &verb.output, &findings, &[])?;
+        output::print(screen, &verb.printed.output, &findings, &[])?;
     }
     match bad {
         0 => Ok(()),

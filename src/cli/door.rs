@@ -9,11 +9,12 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Namespace, Pod, ResourceQuota};
-use kube::api::{ListParams, LogParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Pod, ResourceQuota};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use serde_json::Value;
 
 use super::connection::Connection;
@@ -202,6 +203,36 @@ impl Door {
         })
     }
 
+    /// Deletes a project, and with it what belongs to it.
+    pub(super) async fn delete(&self, name: &str) -> Result<(), Failure> {
+        let doing = format!("delete project {name} in namespace {}", self.namespace);
+        match self.projects_here().delete(name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(self.failure(&doing, &error)),
+        }
+    }
+
+    /// Creates a ConfigMap that is deleted with a project.
+    pub(super) async fn create_config_map(
+        &self,
+        owner: &ProjectDeployment,
+        name: &str,
+        data: Value,
+    ) -> Result<(), Failure> {
+        let doing = format!("create ConfigMap {name} in namespace {}", self.namespace);
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            owner_references: owner.owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        };
+        let data = serde_json::from_value(data).unwrap_or_default();
+        let object = ConfigMap { metadata, data, ..ConfigMap::default() };
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let created = api.create(&PostParams::default(), &object).await;
+        created.map(drop).map_err(|error| self.failure(&doing, &error))
+    }
+
     /// What the operator remembers about a project.
     pub(super) async fn remembered(&self, object: &ProjectDeployment) -> Result<Remembered, Failure> {
         let revisions = self.of_project::<ControllerRevision>(&object.name_any()).await?;
@@ -213,6 +244,11 @@ impl Door {
         let mut pods = self.of_project::<Pod>(project).await?;
         oldest_first(&mut pods);
         Ok(pods)
+    }
+
+    /// One pod, if it exists.
+    pub(super) async fn pod(&self, name: &str) -> Result<Option<Pod>, kube::Error> {
+        Api::<Pod>::namespaced(self.client.clone(), &self.namespace).get_opt(name).await
     }
 
     /// The pods of a project now and as they come.

@@ -29,8 +29,7 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &List) -> Result<(),
         } else {
             format!("namespace {}", door.namespace)
         };
-        screen
-            .note(&format!("No projects in {place}. Deploy one: kubectl doce deploy GIT-URL {}", door.flags));
+        screen.note(&format!("No projects in {place}. Deploy one: kubectl doce deploy . {}", door.flags));
         return Ok(());
     }
     let wide = *format == Format::Wide;

@@ -1,14 +1,18 @@
 //! `logs`: builds, init commands and the app in one stream. With `-f`, new pods join by themselves, so the stream goes on from
 //! a build to the app and from one version to the next.
 
+mod container;
+mod kept;
+mod lines;
+mod position;
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::{AsyncBufReadExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use kube::api::LogParams;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -16,17 +20,20 @@ use super::arguments::{Lines, Logs};
 use super::door::Door;
 use super::failure::Failure;
 use super::screen::{Screen, Tone, toned};
-use crate::crd::ProjectDeployment;
 use crate::desired::names;
 use crate::text::printable::coloured;
+use container::{ReadError, read, stream};
 
 /// Lines that wait for the terminal.
 const WAITING: usize = 256;
 
 /// A line of a log, with where it is from.
+#[derive(Debug)]
 struct Line {
     from: Arc<Origin>,
-    text: String,
+    /// When it was written; empty if the log does not say.
+    time: String,
+    text: Vec<u8>,
 }
 
 /// A container whose log is printed.
@@ -41,42 +48,48 @@ struct Origin {
 /// Prints the logs.
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure> {
     let object = door.project(&verb.name).await?;
+    if let (true, Some(version)) = (verb.build, &verb.version) {
+        return kept::of_version(door, screen, verb, &object, version).await;
+    }
     if verb.follow {
         return follow(door, screen, verb).await;
     }
     let origins: Vec<Origin> =
         door.pods(&verb.name).await?.iter().filter_map(|pod| origin(pod, verb)).collect();
+    let has_builds = origins.iter().any(|origin| origin.role == names::ROLE_BUILD);
     let mut lines = 0;
     for origin in origins {
         let origin = Arc::new(origin);
         match stream(door, &origin, verb, screen).await {
             Ok(printed) => lines += printed,
-            Err(error) => {
-                screen.note(&format!("{}: no log yet: {}", origin.pod, first_line(&error.to_string())));
-            }
+            Err(error) => screen.note(&why_not(&origin, &error, &door.flags)),
         }
     }
+    // The Job of a build is gone after an hour, and its pod with it.
+    if !has_builds && !verb.app && verb.version.is_none() && (verb.build || lines == 0) {
+        lines += kept::of_last_build(door, screen, verb, &object).await?;
+    }
     if lines == 0 {
-        screen.note(&nothing(&object, verb, &door.flags));
+        let (name, flags) = (&verb.name, &door.flags);
+        screen.note(&format!(
+            "{name} has no pod with a log. See what it does: kubectl doce status {name} {flags}"
+        ));
     }
     Ok(())
 }
 
-/// Why there is nothing to print, and where else to look.
-fn nothing(object: &ProjectDeployment, verb: &Logs, flags: &str) -> String {
-    let build = object.status.as_ref().and_then(|status| status.build.as_ref());
-    let kept = build.and_then(|build| build.log.as_deref()).filter(|_| !verb.app);
-    let kept = kept.map(|reference| {
-        format!(
-            ". The log of the last build is kept at {reference} (docs/builds-logs.md says how to read it)"
-        )
-    });
-    format!(
-        "{} has no pod with a log{}. See what it does: kubectl doce status {} {flags}",
-        verb.name,
-        kept.unwrap_or_default(),
-        verb.name
-    )
+/// Why the log of a container cannot be read.
+fn why_not(origin: &Origin, error: &ReadError, flags: &str) -> String {
+    match error {
+        ReadError::Api(error) => {
+            let refused = matches!(&**error, kube::Error::Api(status) if matches!(status.code, 401 | 403));
+            if refused {
+                return Failure::api(&format!("read the log of pod {}", origin.pod), error, flags).message;
+            }
+            format!("{}: no log: {}", origin.pod, first_line(&error.to_string()))
+        }
+        ReadError::Broken(error) => format!("{}: the log broke off: {error}", origin.pod),
+    }
 }
 
 /// The container of a pod whose log the user wants, if any.
@@ -100,42 +113,15 @@ fn origin(pod: &Pod, verb: &Logs) -> Option<Origin> {
     Some(Origin { role, pod: pod.name_any(), container: container.to_owned(), version })
 }
 
-fn params(origin: &Origin, verb: &Logs, follow: bool) -> LogParams {
-    LogParams {
-        container: Some(origin.container.clone()),
-        follow,
-        since_seconds: verb.since.and_then(|since| i64::try_from(since.as_secs()).ok()),
-        tail_lines: verb.tail,
-        timestamps: verb.output == Lines::Json,
-        ..LogParams::default()
-    }
-}
-
-/// Prints one log. Returns the number of its lines.
-async fn stream(
-    door: &Door,
-    origin: &Arc<Origin>,
-    verb: &Logs,
-    screen: &Screen,
-) -> Result<usize, kube::Error> {
-    let reader = door.log(&origin.pod, &params(origin, verb, false)).await?;
-    let mut lines = pin!(reader.lines());
-    let mut printed = 0;
-    while let Some(Ok(text)) = lines.next().await {
-        show(screen, verb.output, &Line { from: origin.clone(), text });
-        printed += 1;
-    }
-    Ok(printed)
-}
-
 /// Prints the logs of pods as they come, until the person ends it. Pods that have ended come first, the oldest first.
 async fn follow(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure> {
     let mut opened = BTreeSet::new();
     for pod in door.pods(&verb.name).await? {
         let Some(origin) = origin(&pod, verb).filter(|_| has_ended(&pod)) else { continue };
         opened.extend(start(&pod, &origin.container));
-        if let Err(error) = stream(door, &Arc::new(origin), verb, screen).await {
-            screen.note(&format!("{}: no log: {}", pod.name_any(), first_line(&error.to_string())));
+        let origin = Arc::new(origin);
+        if let Err(error) = stream(door, &origin, verb, screen).await {
+            screen.note(&why_not(&origin, &error, &door.flags));
         }
     }
     let (send, mut receive) = mpsc::channel::<Line>(WAITING);
@@ -159,8 +145,8 @@ async fn follow(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure
                     let Some(origin) = origin(&pod, verb) else { continue };
                     let begins = start(&pod, &origin.container).filter(|start| !opened.contains(start));
                     if let Some(start) = begins {
-                        opened.insert(start);
-                        readers.push(read(door, Arc::new(origin), verb, send.clone()));
+                        opened.insert(start.clone());
+                        readers.push(read(door, Arc::new(origin), verb, send.clone(), start.1));
                     }
                 }
                 Some(Err(error)) => {
@@ -170,25 +156,6 @@ async fn follow(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure
             },
         }
     }
-}
-
-/// Passes the lines of one container on until it ends. Returns why the log broke off, if it did.
-async fn read(door: &Door, origin: Arc<Origin>, verb: &Logs, send: mpsc::Sender<Line>) -> Option<String> {
-    let broken = |error: &dyn std::fmt::Display| {
-        Some(format!("{}: the log broke off: {}", origin.pod, first_line(&error.to_string())))
-    };
-    let reader = match door.log(&origin.pod, &params(&origin, verb, true)).await {
-        Ok(reader) => reader,
-        Err(error) => return broken(&error),
-    };
-    let mut lines = pin!(reader.lines());
-    while let Some(line) = lines.next().await {
-        match line {
-            Ok(text) => send.send(Line { from: origin.clone(), text }).await.ok()?,
-            Err(error) => return broken(&error),
-        }
-    }
-    None
 }
 
 /// One start of a container: the uid of its pod and the number of restarts before. None before its first start: until then,
@@ -209,16 +176,16 @@ fn has_ended(pod: &Pod) -> bool {
 
 fn show(screen: &Screen, format: Lines, line: &Line) {
     match format {
-        Lines::Raw => screen.print_bytes(line.text.as_bytes()),
+        Lines::Raw => screen.print_bytes(&line.text),
         Lines::Table => {
             let from = format!("{} {}", line.from.role, line.from.pod);
-            screen.print(&format!("{} {}", toned(Tone::Quiet, &format!("{from} |")), coloured(&line.text)));
+            let text = coloured(&String::from_utf8_lossy(&line.text));
+            screen.print(&format!("{} {text}", toned(Tone::Quiet, &format!("{from} |"))));
         }
         Lines::Json => {
-            let (time, text) = line.text.split_once(' ').unwrap_or(("", &line.text));
             let object = json!({
-                "time": time, "role": line.from.role, "pod": line.from.pod, "container": line.from.container,
-                "version": line.from.version, "line": text,
+                "time": line.time, "role": line.from.role, "pod": line.from.pod, "container": line.from.container,
+                "version": line.from.version, "line": String::from_utf8_lossy(&line.text),
             });
             screen.print(&object.to_string());
         }

@@ -9,6 +9,8 @@ pub const POD: &str = "pod";
 pub const PORT: &str = "port";
 /// Key: the registry as build pods name it, `host[:port]`.
 pub const REGISTRY: &str = "registry";
+/// Key: the registry as nodes name it, `host[:port]`.
+pub const NODES: &str = "registryOfNodes";
 /// Key: version of the operator.
 pub const VERSION: &str = "version";
 

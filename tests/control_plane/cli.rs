@@ -11,4 +11,5 @@ mod reads;
 #[path = "cli/requests.rs"]
 mod requests;
 #[path = "../harness/user.rs"]
+#[allow(dead_code, reason = "the node tests use the rest")]
 mod user;

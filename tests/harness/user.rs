@@ -7,6 +7,8 @@ use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use serde_json::json;
 use serde_yaml::Value;
 use tempfile::TempDir;
@@ -107,9 +109,11 @@ impl User {
         self.program(env!("CARGO_BIN_EXE_kubectl-doce"), arguments)
     }
 
-    /// kubectl with these arguments.
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Command {
-        self.program("kubectl", arguments)
+    /// A client with the rights of the user.
+    pub(crate) async fn client(&self) -> Client {
+        let file = Kubeconfig::read_from(self.path("kubeconfig")).unwrap();
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+        Client::try_from(config).unwrap()
     }
 
     fn program(&self, name: &str, arguments: &[&str]) -> Command {

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use reqwest::{Client, StatusCode};
-use serde_json::Value;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use doce_operator::crd::ProjectDeployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::{Api, ResourceExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::administrator::kubectl;
 use crate::client::until_answer;
@@ -18,7 +22,11 @@ fn shop(user: &User, text: &str) -> PathBuf {
     let server = format!(
         "require('http').createServer((request, response) => response.end('{text}\\n')).listen(process.env.PORT)\n"
     );
-    let manifest = r#"{ "name": "shop", "private": true, "scripts": { "start": "node server.js" } }"#;
+    let manifest = r#"{
+  "name": "shop",
+  "scripts": { "build": "node --check server.js", "start": "node server.js" }
+}
+"#;
     for (name, content) in [
         ("package.json", manifest),
         ("server.js", server.as_str()),
@@ -53,7 +61,7 @@ async fn a_folder_becomes_a_url_in_one_command_and_a_broken_edit_is_explained_an
     let world = World::new("folders").await;
     let user = User::of(&world).await;
     let folder = shop(&user, "first");
-    let status = async || world.get::<doce_operator::crd::ProjectDeployment>("shop").await;
+    let status = async || world.get::<ProjectDeployment>("shop").await;
 
     let shown = doce(&user, &["deploy", ".", "--dry-run"]).await;
     shown.ends(0).says(&["framework: Node", "without node_modules", "nothing was"]);
@@ -78,13 +86,50 @@ async fn a_folder_becomes_a_url_in_one_command_and_a_broken_edit_is_explained_an
     doce(&user, &["deploy", "."]).await.ends(0).says(&["configured"]);
     until_answer(&world.address, port, "second").await;
 
-    std::fs::write(folder.join("server.js"), "throw new Error('no such shelf')\n").unwrap();
-    doce(&user, &["deploy", "."]).await.ends(3).says(&["no such shelf"]);
-    doce(&user, &["explain", "shop"]).await.says(&["no such shelf", "kubectl doce rollback"]);
+    std::fs::write(folder.join("server.js"), "let shelf = ;\n").unwrap();
+    doce(&user, &["deploy", "."]).await.ends(3).says(&["kubectl doce explain shop"]);
+    doce(&user, &["explain", "shop"]).await.says(&["SyntaxError", "kubectl doce logs shop --build"]);
     until_answer(&world.address, port, "second").await;
     doce(&user, &["rollback", "shop"]).await.ends(0);
     until_answer(&world.address, port, "second").await;
     doce(&user, &["history", "shop"]).await.ends(0);
+
+    // The Jobs of builds are gone after an hour.
+    kubectl(&["delete", "jobs", "--all", "--namespace=folders", "--cascade=foreground"]).await;
+    doce(&user, &["logs", "shop", "--build"]).await.ends(0).says(&["from the registry", "SyntaxError"]);
+    let version = first.status.as_ref().unwrap().version.clone().unwrap();
+    doce(&user, &["logs", "shop", "--build", "--version", &version]).await.ends(0).says(&["framework: Node"]);
+}
+
+#[tokio::test]
+#[ignore = "needs a node"]
+async fn the_probe_of_doctor_goes_the_whole_way_and_leaves_nothing() {
+    let world = World::new("probe").await;
+    let user = User::of(&world).await;
+    user.doce(&["doctor", "--probe"]).await.ends(0).says(&["a pull by a node"]);
+    for project in world.list::<ProjectDeployment>().await {
+        world.until_gone::<ProjectDeployment>(&project.name_any()).await;
+    }
+    for map in world.list::<ConfigMap>().await {
+        let is_of_probe = map.name_any().starts_with("doce-probe-");
+        if is_of_probe {
+            world.until_gone::<ConfigMap>(&map.name_any()).await;
+        }
+    }
+}
+
+/// The status and the body of a GET through a port-forward, as any client of the cluster can send it.
+async fn ask(pods: &Api<Pod>, path: &str, token: Option<&str>) -> (u16, String) {
+    let mut forwarded = pods.portforward("doce-doce-operator-registry-0", &[5000]).await.unwrap();
+    let mut stream = forwarded.take_stream(5000).unwrap();
+    let login = token
+        .map(|token| format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("any:{token}"))));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: registry\r\n{}\r\n", login.unwrap_or_default());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+    (status, answer)
 }
 
 #[tokio::test]
@@ -92,48 +137,19 @@ async fn a_folder_becomes_a_url_in_one_command_and_a_broken_edit_is_explained_an
 async fn a_port_forward_to_the_registry_opens_only_the_repositories_of_ones_own_namespace() {
     let world = World::new("folder-neighbours").await;
     let user = User::of(&world).await;
-    let mut forward = user.kubectl(&[
-        "port-forward",
-        "--namespace=doce-system",
-        "pod/doce-doce-operator-registry-0",
-        ":5000",
-    ]);
-    let mut forward = forward.spawn().unwrap();
-    let mut out = tokio::io::BufReader::new(forward.stdout.take().unwrap());
-    let mut line = String::new();
-    tokio::io::AsyncBufReadExt::read_line(&mut out, &mut line).await.unwrap();
-    let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = user.client().await;
+    let pods: Api<Pod> = Api::namespaced(client, "doce-system");
     let token = world.registry_token().await;
-    let ask = async |path: &str, token: Option<&str>| -> (StatusCode, Value) {
-        let mut request = client.get(format!("http://127.0.0.1:{port}{path}"));
-        if let Some(token) = token {
-            request = request.basic_auth("doce", Some(token));
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status(), answer.json().await.unwrap_or_default())
-    };
-    assert_eq!(ask("/v2/", None).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(ask("/v2/", Some(&token)).await.0, StatusCode::OK);
-    let (status, body) = ask("/v2/folders/shop/manifests/latest", Some(&token)).await;
-    let says = body["errors"][0]["message"].as_str().unwrap_or_default();
-    assert!(status == StatusCode::FORBIDDEN && says.contains("not folders/shop"), "{status} {body}");
-    forward.kill().await.unwrap();
+    assert_eq!(ask(&pods, "/v2/", None).await.0, 401);
+    assert_eq!(ask(&pods, "/v2/", Some(&token)).await.0, 200);
+    let (status, says) = ask(&pods, "/v2/folders/shop/manifests/latest", Some(&token)).await;
+    assert!(status == 403 && says.contains("not folders/shop"), "{says}");
 
-    for pod in [
-        "deployment/doce-doce-operator".to_owned(),
-        kubectl(&[
-            "get",
-            "pods",
-            "--namespace=doce-system",
-            "--output=name",
-            "--selector=app.kubernetes.io/component=operator",
-        ])
-        .await,
-    ] {
-        let refused =
-            user.kubectl(&["port-forward", "--namespace=doce-system", &pod, ":8080"]).output().await.unwrap();
-        let says = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(!refused.status.success() && says.contains("forbidden"), "{pod}: {says}");
+    let others = kubectl(&["get", "pods", "--namespace=doce-system", "--output=name"]).await;
+    let others: Vec<&str> = others.lines().filter_map(|line| line.strip_prefix("pod/")).collect();
+    assert!(others.len() > 3, "{others:?}");
+    for pod in others.into_iter().filter(|pod| *pod != "doce-doce-operator-registry-0") {
+        let refused = pods.portforward(pod, &[8080]).await.err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|error| error.contains("403") || error.contains("orbidden")), "{pod}");
     }
 }

@@ -213,6 +213,35 @@ fn the_sweep_may_only_list_the_objects_that_reference_images_and_write_its_list_
 }
 
 #[test]
+fn everyone_may_forward_a_port_to_the_registrys_pod_and_to_no_other() {
+    let all = documents(&read("manifests/install.yaml"));
+    let find = |kind: &str, name: &str| {
+        all.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name).unwrap()
+    };
+    let grants: Vec<&Value> = all
+        .iter()
+        .filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("RoleBinding")))
+        .filter(|object| {
+            object["subjects"].as_sequence().unwrap().iter().any(|subject| subject["kind"] == "Group")
+        })
+        .collect();
+    let [grant] = grants[..] else { panic!("other rights of groups: {grants:?}") };
+    assert_eq!(grant["roleRef"]["name"], "doce-source-uploads");
+    assert_eq!(grant["subjects"][0]["name"], "system:authenticated");
+    let role = find("Role", "doce-source-uploads");
+    let expected = ["/configmaps get", "/pods/portforward get", "/pods/portforward create"];
+    assert_eq!(rights(role), BTreeSet::from(expected.map(str::to_owned)));
+    let pod = &find("ConfigMap", "doce-source-uploads")["data"]["pod"];
+    let names: Vec<&Value> =
+        role["rules"].as_sequence().unwrap().iter().map(|rule| &rule["resourceNames"]).collect();
+    assert_eq!(names[0][0], "doce-source-uploads");
+    assert_eq!((&names[1][0], names[1].as_sequence().unwrap().len()), (pod, 1));
+    let registry = find("StatefulSet", "doce-operator-registry");
+    assert_eq!(registry["spec"]["replicas"], 1);
+    assert_eq!(*pod, "doce-operator-registry-0");
+}
+
+#[test]
 fn the_registry_is_unreachable_except_through_the_proxy_that_asks_for_a_token() {
     let all = documents(&read("manifests/install.yaml"));
     let of = |kind: &str, name: &str| {

@@ -11,9 +11,9 @@ use crate::cli::deadline::Deadline;
 use crate::cli::door::Door;
 use crate::cli::failure::Failure;
 use crate::cli::folder::{Artifact, Files, Packed};
+use crate::cli::registry::Place;
 use crate::cli::run_state::warn;
 use crate::cli::screen::Screen;
-use crate::cli::upload::Place;
 use crate::crd::ProjectDeployment;
 use crate::project::Project;
 use crate::protocol::order::Settings;
@@ -48,7 +48,9 @@ pub(super) async fn run(
     };
     let place = match &verb.repository {
         Some(repository) => Place::own(repository)?,
-        None => Place::embedded(door.uploads(&verb.operator_namespace).await?, &door.namespace, &name),
+        None => {
+            Place::embedded(door.uploads(&verb.operator.operator_namespace).await?, &door.namespace, &name)
+        }
     };
     let before = door.project_if_there(&name).await?;
     if let Some(before) = &before {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Door;
 use crate::cli::failure::Failure;
 use crate::protocol::registry_token::AUDIENCE;
-use crate::protocol::source_upload::{CONFIG_MAP, POD, PORT, REGISTRY, VERSION};
+use crate::protocol::source_upload::{CONFIG_MAP, NODES, POD, PORT, REGISTRY, VERSION};
 
 /// Life of the token in seconds: the shortest that an API server gives.
 const LIFE: i64 = 600;
@@ -29,6 +29,8 @@ pub(in crate::cli) struct Uploads {
     port: u16,
     /// The registry as builds name it, `host[:port]`.
     pub(in crate::cli) registry: String,
+    /// The registry as nodes name it, `host[:port]`.
+    pub(in crate::cli) nodes: String,
     /// Version of the operator.
     pub(in crate::cli) version: String,
 }
@@ -41,6 +43,7 @@ impl Uploads {
             pod: text(POD)?,
             port: text(PORT)?.parse().ok()?,
             registry: text(REGISTRY)?,
+            nodes: text(NODES)?,
             version: text(VERSION)?,
         })
     }
@@ -138,14 +141,19 @@ mod tests {
     #[test]
     fn the_config_map_of_another_release_is_understood_or_rejected_as_a_whole() {
         let data = |changes: &[(&str, &str)]| {
-            let whole =
-                [(POD, "r-0"), (PORT, "5000"), (REGISTRY, "r.doce-system.svc:5000"), (VERSION, "1.0.0")];
+            let whole = [
+                (POD, "r-0"),
+                (PORT, "5000"),
+                (REGISTRY, "r.doce-system.svc:5000"),
+                (NODES, "localhost:30050"),
+                (VERSION, "1.0.0"),
+            ];
             let all =
                 whole.iter().chain(changes).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             Uploads::read("doce-system", &all.collect())
         };
         assert_eq!(data(&[("new", "x")]).unwrap().port, 5000);
-        for change in [(POD, ""), (PORT, "many"), (REGISTRY, ""), (VERSION, "")] {
+        for change in [(POD, ""), (PORT, "many"), (REGISTRY, ""), (NODES, ""), (VERSION, "")] {
             assert_eq!(data(&[change]), None, "{change:?}");
         }
     }

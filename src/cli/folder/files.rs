@@ -94,6 +94,12 @@ impl Files {
         fullest.map(|(part, _)| part.display().to_string()).unwrap_or_default()
     }
 
+    /// The directories with files of the source, and those above them in the folder.
+    pub(in crate::cli) fn directories(&self) -> BTreeSet<PathBuf> {
+        let above = self.paths.iter().flat_map(|path| path.ancestors().skip(1));
+        above.map(|directory| self.root.join(directory)).collect()
+    }
+
     /// One sentence about the files.
     pub(in crate::cli) fn sentence(&self) -> String {
         let count = match self.paths.len() {

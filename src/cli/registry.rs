@@ -1,25 +1,21 @@
-//! Pushes a folder to a registry: the embedded one, through the API server, or one of the user's own, with the login of
-//! Docker. What the registry has already is not sent again.
+//! Access to the registry of a project: the embedded one, through the API server, or one of the user's own, with the login of
+//! Docker.
 
 mod login;
+mod push;
+mod read;
 mod tunnel;
 
-use std::fs::File;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
-use hyper::body::Bytes;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
-use tokio::io::AsyncReadExt as _;
 
 use super::door::{Door, Uploads};
 use super::failure::Failure;
-use super::folder::{Artifact, EMPTY, Packed, digest};
-use crate::distribution::MANIFEST;
-use crate::protocol::order::cleanup::source_tag;
+use super::folder::Artifact;
 use crate::protocol::registry_token::USER;
 use crate::text::with_causes;
 use tunnel::Tunnel;
@@ -27,16 +23,23 @@ use tunnel::Tunnel;
 /// Longest wait for a connection, and for the next bytes of an answer.
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
-/// Bytes that are sent at once.
-const CHUNK: usize = 64 << 10;
 
-/// Where folders of a project go.
+/// A repository, and how a user gets there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Repository as builds name it, `host[:port]/path`.
+    /// Repository as builds or nodes name it, `host[:port]/path`.
     pub(super) repository: String,
     /// The embedded registry; `None` for a registry of the user's own.
     pub(super) uploads: Option<Uploads>,
+}
+
+/// A connection to a registry.
+struct Session {
+    client: Client,
+    auth: RegistryAuth,
+    /// The repository as this machine reaches it.
+    repository: String,
+    tunnel: Option<Tunnel>,
 }
 
 impl Place {
@@ -49,8 +52,7 @@ impl Place {
     /// A repository of the user's own.
     pub(super) fn own(repository: &str) -> Result<Self, Failure> {
         let has_host = repository.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']));
-        let parsed = Reference::try_from(repository);
-        if !has_host || repository.contains('@') || parsed.is_err_and(|_| true) {
+        if !has_host || repository.contains('@') || Reference::try_from(repository).is_err() {
             return Err(Failure::usage(format!(
                 "--repository {repository:?} is no repository. Name it with its registry and without a tag, such as ghcr.io/you/shop-source"
             )));
@@ -58,76 +60,60 @@ impl Place {
         Ok(Self { repository: repository.to_owned(), uploads: None })
     }
 
+    /// The place of what a status names: in the embedded registry, if it is one of its addresses.
+    pub(super) fn named(repository: &str, uploads: Option<Uploads>) -> Self {
+        let host = repository.split('/').next().unwrap_or_default();
+        let uploads = uploads.filter(|uploads| host == uploads.registry || host == uploads.nodes);
+        Self { repository: repository.to_owned(), uploads }
+    }
+
     /// The reference of an artifact there, as a spec names it.
     pub(super) fn reference(&self, artifact: &Artifact) -> String {
         format!("{}@{}", self.repository, artifact.digest)
     }
 
-    /// Pushes the folder.
-    pub(super) async fn push(
-        &self,
-        door: &Door,
-        packed: &Packed,
-        artifact: &Artifact,
-    ) -> Result<(), Failure> {
-        match &self.uploads {
-            None => {
-                let auth = login::of(&self.repository).await?;
-                self.send(&self.repository, &auth, packed, artifact)
-                    .await
-                    .map_err(|error| self.failed(&error, None))
-            }
+    async fn open(&self, door: &Door, operation: RegistryOperation) -> Result<Session, Failure> {
+        let (host, path) = self.repository.split_once('/').unwrap_or((&self.repository, ""));
+        let session = match &self.uploads {
+            None => Session {
+                client: self.client(host).map_err(|error| self.failed(&error, None))?,
+                auth: login::of(&self.repository).await?,
+                repository: self.repository.clone(),
+                tunnel: None,
+            },
             Some(uploads) => {
                 let (token, forward) = tokio::try_join!(door.registry_token(), door.port_forward(uploads))?;
                 let tunnel = Tunnel::open(forward).await?;
-                let path = self.repository.split_once('/').map_or("", |(_, path)| path);
-                let auth = RegistryAuth::Basic(USER.to_owned(), token);
-                let sent = self.send(&format!("{}/{path}", tunnel.host), &auth, packed, artifact).await;
-                sent.map_err(|error| self.failed(&error, tunnel.error()))
+                Session {
+                    client: self.client(&tunnel.host).map_err(|error| self.failed(&error, None))?,
+                    auth: RegistryAuth::Basic(USER.to_owned(), token),
+                    repository: format!("{}/{path}", tunnel.host),
+                    tunnel: Some(tunnel),
+                }
             }
-        }
+        };
+        let place = session.reference("latest").map_err(|error| self.failed(&error, None))?;
+        let login = session.client.auth(&place, &session.auth, operation).await;
+        login.map_err(|error| self.failed(&error, session.broken()))?;
+        Ok(session)
     }
 
     fn failed(&self, error: &OciDistributionError, connection: Option<String>) -> Failure {
         let connection = connection.map(|error| format!(" ({error})")).unwrap_or_default();
-        let way_out = match (&self.uploads, error) {
-            (
-                None,
-                OciDistributionError::AuthenticationFailure(_)
-                | OciDistributionError::UnauthorizedError { .. },
-            ) => ". Log in with docker login, and use an account that may push there",
-            (Some(_), OciDistributionError::RegistryError { .. }) => "",
+        let refused = matches!(
+            error,
+            OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. }
+        );
+        let way_out = match &self.uploads {
+            None if refused => ". Log in with docker login, with an account that has the right",
+            Some(_) if refused => ". The registry does not accept a token of your namespace: see its log",
             _ => ". Try again",
         };
         Failure::error(format!(
-            "cannot push to {}: {}{connection}{way_out}",
+            "the registry of {} did not do it: {}{connection}{way_out}",
             self.repository,
             with_causes(error)
         ))
-    }
-
-    async fn send(
-        &self,
-        repository: &str,
-        auth: &RegistryAuth,
-        packed: &Packed,
-        artifact: &Artifact,
-    ) -> Result<(), OciDistributionError> {
-        let tag = source_tag(jiff::Timestamp::now().as_second());
-        let place = Reference::try_from(format!("{repository}:{tag}"))
-            .map_err(|error| OciDistributionError::GenericError(Some(error.to_string())))?;
-        let client = self.client(place.registry())?;
-        client.auth(&place, auth, RegistryOperation::Push).await?;
-        let layer = format!("sha256:{}", packed.sum);
-        if !client.blob_exists(&place, &layer).await? {
-            let content = chunks(packed.reader()?);
-            client.push_blob_stream(&place, content, &layer, Some(packed.length)).await?;
-        }
-        if !client.blob_exists(&place, &digest(EMPTY)).await? {
-            client.push_blob(&place, EMPTY, &digest(EMPTY)).await?;
-        }
-        let kind = http::HeaderValue::from_static(MANIFEST);
-        client.push_manifest_raw(&place, artifact.manifest.clone(), kind).await.map(drop)
     }
 
     /// `host` is where the client connects to.
@@ -151,16 +137,16 @@ impl Place {
     }
 }
 
-/// The content of a file, piece by piece.
-fn chunks(file: File) -> impl Stream<Item = Result<Bytes, OciDistributionError>> + Send + 'static {
-    let file = tokio::fs::File::from_std(file);
-    futures::stream::try_unfold(file, |mut file| async move {
-        let mut buffer = vec![0; CHUNK];
-        let count = file.read(&mut buffer).await?;
-        buffer.truncate(count);
-        Ok::<_, OciDistributionError>((count > 0).then(|| (Bytes::from(buffer), file)))
-    })
-    .boxed()
+impl Session {
+    fn reference(&self, tag: &str) -> Result<Reference, OciDistributionError> {
+        Reference::try_from(format!("{}:{tag}", self.repository))
+            .map_err(|error| OciDistributionError::GenericError(Some(error.to_string())))
+    }
+
+    /// What is wrong with the connection, if anything.
+    fn broken(&self) -> Option<String> {
+        self.tunnel.as_ref().and_then(Tunnel::error)
+    }
 }
 
 #[cfg(test)]
