@@ -215,7 +215,7 @@ mod tests {
         );
         assert_eq!(
             found.sentence(),
-            "6 files, 45 B, without .env.local, .env.production.local, .git, node_modules, py"
+            "6 files, 40 B, without .env.local, .env.production.local, .git, node_modules, py"
         );
     }
 
