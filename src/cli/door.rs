@@ -115,7 +115,17 @@ impl Door {
         } else {
             format!("list projects in namespace {}", self.namespace)
         };
-        Ok(api.list(&params).await.map_err(|error| self.failure(&doing, &error))?.items)
+        match api.list(&params).await {
+            Ok(list) => Ok(list.items),
+            Err(kube::Error::Api(status)) if everywhere && status.code == 403 => {
+                Err(Failure::error(format!(
+                    "cannot {doing}: {}. Leave -A out to see namespace {}, or ask for the ClusterRole view in the whole cluster",
+                    status.message.trim_end_matches('.'),
+                    self.namespace
+                )))
+            }
+            Err(error) => Err(self.failure(&doing, &error)),
+        }
     }
 
     /// The project now and after each change; `None` when it does not exist.

@@ -6,6 +6,7 @@ use super::arguments::Open;
 use super::door::Door;
 use super::failure::Failure;
 use super::screen::Screen;
+use crate::crd::spec::NodePortMode;
 
 /// Prints the URL and opens it.
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Open) -> Result<(), Failure> {
@@ -17,11 +18,14 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Open) -> Result<(),
                 "the platform sets no address of its nodes, so {} has no URL. It answers at port {port} of every node",
                 verb.name
             ),
+            None if object.spec.expose.node_port.mode == NodePortMode::None => {
+                format!("spec.expose.nodePort.mode of {} is None, so it has no URL", verb.name)
+            }
             None => format!("{} has no node port yet, so it has no URL", verb.name),
         };
         return Err(Failure::error(format!(
-            "{why}. Reach it from here: kubectl port-forward service/{} 8080:80 -n {}, then http://localhost:8080",
-            verb.name, door.namespace
+            "{why}. Reach it from here: kubectl port-forward service/{} 8080:80 {}, then http://localhost:8080",
+            verb.name, door.flags
         )));
     };
     screen.print(&url);

@@ -125,14 +125,19 @@ fn hide(value: &mut Value) {
     }
 }
 
-/// Hides what arguments set: `--token=…`, `--token …` and `TOKEN=…`.
+/// Hides what arguments set: `--token=…`, `--token …`, `-t…`, `-t …`, `TOKEN=…`, and so also the command of `sh -c`.
 fn hide_arguments(arguments: &mut Value) {
     let mut is_value = false;
     for argument in arguments.as_array_mut().into_iter().flatten() {
         let Value::String(text) = argument else { continue };
-        let follows = std::mem::replace(&mut is_value, text.starts_with("--") && !text.contains('='));
-        if follows && !text.starts_with('-') {
+        let is_flag = text.starts_with('-');
+        let follows = std::mem::replace(&mut is_value, is_flag && !text.contains('='));
+        let attached =
+            text.char_indices().nth(2).map(|(at, _)| at).filter(|_| is_flag && !text.starts_with("--"));
+        if follows && !is_flag {
             HIDDEN.clone_into(text);
+        } else if let Some(at) = attached {
+            text.replace_range(at.., HIDDEN);
         } else if let Some((name, _)) = text.split_once('=') {
             *text = format!("{name}={HIDDEN}");
         }
@@ -149,9 +154,11 @@ fn without_secret(word: &str) -> String {
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
     let host_ends = place.find('/').unwrap_or(place.len());
     let (host, path) = place.split_at(host_ends);
-    // The name of a login, such as `git`, is not secret; what follows its colon is.
+    // Some servers take a token as the name of a login. Over ssh, and as `git`, the name is not secret.
     let host = match host.rsplit_once('@') {
-        Some((login, host)) if login.contains(':') => format!("{HIDDEN}@{host}"),
+        Some((login, host)) if login.contains(':') || (scheme != "ssh" && login != "git") => {
+            format!("{HIDDEN}@{host}")
+        }
         _ => host.to_owned(),
     };
     let after = query.map_or_else(String::new, |query| {
@@ -201,8 +208,9 @@ mod tests {
         let object = json!({
             "health": { "httpHeaders": [{ "name": "Authorization", "value": "hunter2" }] },
             "command": ["node", "server.js", "--token=hunter2", "--port", "hunter2", "--verbose", "-x"],
-            "args": ["PASSWORD=hunter2", "serve"],
+            "args": ["PASSWORD=hunter2", "serve", "-p", "hunter2", "-phunter2", "sh", "-c", "login hunter2"],
             "url": "https://me:hunter2@git.test/shop.git",
+            "other": "https://hunter2@git.test/other.git",
             "message": "GET https://files.test/a.tgz?sig=hunter2 answered 403; see ssh://git@git.test/x?",
         });
         let text = yaml(&object).unwrap();
@@ -215,7 +223,11 @@ mod tests {
             "- -x",
             "PASSWORD=(hidden)",
             "- serve",
+            "- -p(hidden)",
+            "- sh",
+            "- -c",
             "https://(hidden)@git.test/shop.git",
+            "https://(hidden)@git.test/other.git",
             "GET https://files.test/a.tgz?(hidden) answered 403",
             "ssh://git@git.test/x",
         ] {

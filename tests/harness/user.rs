@@ -116,6 +116,15 @@ impl User {
         Client::try_from(config).unwrap()
     }
 
+    /// A line for a shell that finds the plugin as kubectl does.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let plugins = Path::new(env!("CARGO_BIN_EXE_kubectl-doce")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = self.program("sh", &["-c", line]);
+        command.env("PATH", format!("{}:{path}", plugins.display()));
+        command
+    }
+
     fn program(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(name);
         command.args(arguments).env("KUBECONFIG", self.path("kubeconfig")).current_dir(self.directory.path());

@@ -1,6 +1,6 @@
 //! Folders of a person's machine: `kubectl doce deploy .` as a user with only the `ClusterRole` `edit` in one namespace.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -12,24 +12,24 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::administrator::kubectl;
 use crate::client::until_answer;
-use crate::harness::World;
+use crate::harness::{World, holds};
 use crate::user::{Said, User};
 
 /// A folder as people have it: nothing in it is for the operator.
-fn shop(user: &User, text: &str) -> PathBuf {
+fn shop(user: &User) -> PathBuf {
     let folder = user.path("shop");
     std::fs::create_dir_all(folder.join("node_modules/left-over")).unwrap();
-    let server = format!(
-        "require('http').createServer((request, response) => response.end('{text}\\n')).listen(process.env.PORT)\n"
-    );
+    let server =
+        "require('http').createServer((_, answer) => answer.end('first\\n')).listen(process.env.PORT)\n";
     let manifest = r#"{
   "name": "shop",
+  "engines": { "node": "22.x" },
   "scripts": { "build": "node --check server.js", "start": "node server.js" }
 }
 "#;
     for (name, content) in [
         ("package.json", manifest),
-        ("server.js", server.as_str()),
+        ("server.js", server),
         (".gitignore", "*.log\n"),
         ("debug.log", "not part of the source"),
         ("node_modules/left-over/index.js", "not part of the source"),
@@ -39,66 +39,127 @@ fn shop(user: &User, text: &str) -> PathBuf {
     folder
 }
 
-async fn doce(user: &User, arguments: &[&str]) -> Said {
-    let started = Instant::now();
-    let mut command = user.command(arguments);
-    command.current_dir(user.path("shop"));
-    let said = Said::of(&command.output().await.unwrap());
-    println!(
-        "$ kubectl doce {}\n{}{}[exit {}, {:.1} s]",
-        arguments.join(" "),
-        said.out,
-        said.err,
-        said.code,
-        started.elapsed().as_secs_f32()
-    );
-    said
+/// A terminal in the folder, and what it showed.
+struct Terminal<'a> {
+    user: &'a User,
+    shown: String,
 }
+
+impl Terminal<'_> {
+    /// Types a line as a person does.
+    async fn types(&mut self, line: &str) -> Said {
+        let started = Instant::now();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = self.user.shell(line);
+        command.current_dir(self.user.path("shop")).stdout(writer.try_clone().unwrap()).stderr(writer);
+        let mut child = command.spawn().unwrap();
+        drop(command); // It holds the other ends of the pipe.
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut out = String::new();
+            std::io::Read::read_to_string(&mut reader, &mut out).map(|_| out)
+        });
+        let (out, ended) = (reading.await.unwrap().unwrap(), child.wait().await.unwrap());
+        let said = Said { code: ended.code().unwrap_or(-1), out, err: String::new() };
+        let shown = format!("$ {line}\n{}", said.out);
+        println!("{shown}[exit {}, {:.1} s]", said.code, started.elapsed().as_secs_f32());
+        self.shown += &shown;
+        said
+    }
+}
+
+/// The transcript without what differs from run to run: moments, ports, and which of the passing states were seen.
+fn lasting(transcript: &str) -> String {
+    let is_moment = |line: &&str| line.starts_with("  ") && line.contains("s  ");
+    let lines: Vec<String> = transcript
+        .lines()
+        .filter(|line| !is_moment(line))
+        .map(|line| line.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect())
+        .collect();
+    lines.join("\n")
+}
+
+/// The block of the README between these marks.
+const BEGIN: &str = "<!-- made by tests/node/folders.rs -->\n```console\n";
+const END: &str = "```\n<!-- end -->";
 
 #[tokio::test]
 #[ignore = "needs a node"]
 async fn a_folder_becomes_a_url_in_one_command_and_a_broken_edit_is_explained_and_rolled_back() {
     let world = World::new("folders").await;
     let user = User::of(&world).await;
-    let folder = shop(&user, "first");
+    let folder = shop(&user);
     let status = async || world.get::<ProjectDeployment>("shop").await;
+    let mut terminal = Terminal { user: &user, shown: String::new() };
 
-    let shown = doce(&user, &["deploy", ".", "--dry-run"]).await;
-    shown.ends(0).says(&["framework: Node", "without node_modules", "nothing was"]);
-    let first = doce(&user, &["deploy", "."]).await;
+    terminal.types("ls").await.ends(0);
+    let first = terminal.types("kubectl doce deploy .").await;
     first.ends(0).says(&["projectdeployment.doce.dev/shop created", "pushed ", "http://"]);
     let first = status().await;
     let port = first.status.as_ref().unwrap().node_port.unwrap();
     until_answer(&world.address, port, "first").await;
-    assert!(
-        !folder.join("shop.yaml").exists() && std::fs::read_dir(&folder).unwrap().count() == 5,
-        "it wrote nothing"
-    );
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 5, "it wrote nothing into the folder");
 
-    doce(&user, &["deploy", "."]).await.ends(0).says(&["unchanged"]);
-    assert_eq!(
-        status().await.metadata.generation,
-        first.metadata.generation,
-        "the same folder is no new version"
-    );
+    terminal
+        .types("sed -i s/first/second/ server.js && kubectl doce deploy .")
+        .await
+        .ends(0)
+        .says(&["configured"]);
+    until_answer(&world.address, port, "second").await;
+    let second = status().await.metadata.generation;
+    let again = Terminal { user: &user, shown: String::new() }.types("kubectl doce deploy .").await;
+    again.ends(0).says(&["unchanged"]);
+    assert_eq!(status().await.metadata.generation, second, "the same folder is no new version");
 
-    shop(&user, "second");
-    doce(&user, &["deploy", "."]).await.ends(0).says(&["configured"]);
+    let broken = terminal.types("echo 'let shelf = ;' >> server.js && kubectl doce deploy .").await;
+    broken.ends(3).says(&["kubectl doce explain shop"]);
+    terminal
+        .types("kubectl doce explain shop")
+        .await
+        .ends(0)
+        .says(&["SyntaxError", "kubectl doce deploy FOLDER"]);
     until_answer(&world.address, port, "second").await;
-
-    std::fs::write(folder.join("server.js"), "let shelf = ;\n").unwrap();
-    doce(&user, &["deploy", "."]).await.ends(3).says(&["kubectl doce explain shop"]);
-    doce(&user, &["explain", "shop"]).await.says(&["SyntaxError", "kubectl doce logs shop --build"]);
-    until_answer(&world.address, port, "second").await;
-    doce(&user, &["rollback", "shop"]).await.ends(0);
-    until_answer(&world.address, port, "second").await;
-    doce(&user, &["history", "shop"]).await.ends(0);
+    terminal.types("kubectl doce rollback shop previous").await.ends(0).says(&["http://"]);
+    until_answer(&world.address, port, "first").await;
 
     // The Jobs of builds are gone after an hour.
     kubectl(&["delete", "jobs", "--all", "--namespace=folders", "--cascade=foreground"]).await;
-    doce(&user, &["logs", "shop", "--build"]).await.ends(0).says(&["from the registry", "SyntaxError"]);
+    user.doce(&["logs", "shop", "--build"]).await.ends(0).says(&["from the registry", "SyntaxError"]);
     let version = first.status.as_ref().unwrap().version.clone().unwrap();
-    doce(&user, &["logs", "shop", "--build", "--version", &version]).await.ends(0).says(&["framework: Node"]);
+    let log = user.doce(&["logs", "shop", "--build", "--version", &version]).await;
+    log.ends(0).says(&["framework: Node"]);
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("the mark in README.md");
+    let (block, after) = rest.split_once(END).expect("the end of the block in README.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", terminal.shown)).unwrap();
+        return;
+    }
+    assert_eq!(lasting(block), lasting(&terminal.shown), "run this test with BLESS=1 to renew README.md");
+}
+
+#[tokio::test]
+#[ignore = "needs a node"]
+async fn each_change_of_a_folder_is_deployed_while_dev_runs() {
+    let world = World::new("folder-dev").await;
+    let user = User::of(&world).await;
+    let folder = shop(&user);
+    let mut command = user.command(&["dev", "shop"]);
+    let mut dev = command.spawn().unwrap();
+    let first = world.until_any::<ProjectDeployment>("the project of dev", |project| {
+        project.status.as_ref().is_some_and(|status| holds(status, "Ready"))
+    });
+    let port = first.await.status.unwrap().node_port.unwrap();
+    until_answer(&world.address, port, "first").await;
+    let server = std::fs::read_to_string(folder.join("server.js")).unwrap();
+    std::fs::write(folder.join("server.js"), "let shelf = ;\n").unwrap();
+    let failed = |status: &_| holds(status, "Stalled");
+    world.until_status("shop", "the broken edit is rejected", failed).await;
+    std::fs::write(folder.join("server.js"), server.replace("first", "second")).unwrap();
+    until_answer(&world.address, port, "second").await;
+    assert!(dev.try_wait().unwrap().is_none(), "a broken edit does not end it");
+    dev.kill().await.unwrap();
 }
 
 #[tokio::test]

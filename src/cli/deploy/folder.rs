@@ -1,5 +1,7 @@
 //! Deploys a folder of this machine: packs it, pushes it to a registry, and names it in the spec.
 
+use std::path::Path;
+
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
@@ -36,7 +38,7 @@ pub(super) async fn run(
     path: &str,
     deadline: Deadline,
 ) -> Result<(), Failure> {
-    let files = Files::of(path)?;
+    let files = Files::of(path).map_err(|failure| if looks_remote(path) { remote(path) } else { failure })?;
     let name = match &verb.name {
         Some(name) => name.clone(),
         None => name(&files.root.to_string_lossy()).ok_or_else(|| {
@@ -61,6 +63,18 @@ pub(super) async fn run(
         None => folder.create(door, screen, verb, deadline).await,
         Some(before) => folder.change(door, screen, verb, &before, deadline).await,
     }
+}
+
+/// Whether a path that does not exist is the address of a repository, without its scheme.
+fn looks_remote(path: &str) -> bool {
+    let host = path.split('/').next().unwrap_or_default();
+    !Path::new(path).exists() && !path.starts_with(['.', '/']) && host.contains('.')
+}
+
+fn remote(path: &str) -> Failure {
+    Failure::usage(format!(
+        "{path} is no folder of this machine. If it is a Git repository, write https://{path}"
+    ))
 }
 
 /// Packs the folder, and says what is in it and how it will be built.
@@ -222,6 +236,18 @@ fn is_of(object: &ProjectDeployment, place: &Place, namespace: &str) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_a_repository_without_its_scheme_is_no_folder() {
+        for (path, expected) in [
+            ("github.com/you/shop", true),
+            ("./github.com/you/shop", false),
+            ("apps/shop", false),
+            ("/srv/shop.v2/x", false),
+        ] {
+            assert_eq!(looks_remote(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn a_project_with_another_source_is_never_changed_by_a_folder() {

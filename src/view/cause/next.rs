@@ -28,6 +28,18 @@ impl To<'_> {
         self.kubectl(to, &format!("edit pd {}", self.name))
     }
 
+    /// How a corrected source is deployed.
+    fn fix(&self, object: &ProjectDeployment) -> Next {
+        // A digest is fixed: to look it up again finds the same.
+        let is_fixed = object.spec.source.oci.as_ref().is_some_and(|oci| oci.reference.contains('@'));
+        if is_fixed {
+            let (name, flags) = (self.name, self.flags);
+            let command = format!("kubectl doce deploy FOLDER --name {name} {flags}");
+            return Next { to: "Correct the folder, then deploy it again".to_owned(), command };
+        }
+        self.doce("Push a fix, then deploy it", "deploy", "")
+    }
+
     fn wait(&self) -> Next {
         self.doce("Wait", "status", "--watch")
     }
@@ -176,7 +188,7 @@ fn failure_reason(object: &ProjectDeployment) -> &str {
 
 /// A failed build says whether the source or the spec has to change.
 fn build_failed(object: &ProjectDeployment, to: &To<'_>) -> Vec<Next> {
-    let push = to.doce("Push a fix, then build it", "deploy", "");
+    let push = to.fix(object);
     let again = to.doce("Or repeat the build as it is", "retry", "");
     match failure_reason(object) {
         "PathNotFound" => vec![to.edit("Correct the path in spec.source"), push],
@@ -191,7 +203,7 @@ fn build_failed(object: &ProjectDeployment, to: &To<'_>) -> Vec<Next> {
 fn rollout_failed(object: &ProjectDeployment, to: &To<'_>) -> Vec<Next> {
     let mut commands = outside(failure_reason(object), to);
     if commands.is_empty() {
-        commands = vec![to.app_log(), to.doce("Push a fix, then deploy it", "deploy", "")];
+        commands = vec![to.app_log(), to.fix(object)];
     }
     commands.push(to.retry());
     commands
