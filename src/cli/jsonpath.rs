@@ -1,5 +1,5 @@
-//! Templates of kubectl's `-o jsonpath=`: text with fields in braces, such as `{.status.url}`. The paths in the braces are
-//! those of RFC 9535 without the `$`. kubectl's `range` is missing: the way out is `-o json`.
+//! Templates of kubectl's `-o jsonpath=`: text with fields in braces, such as `{.status.url}`, and `{range …}…{end}`. The paths
+//! in the braces are those of RFC 9535 without the `$`.
 
 use jsonpath_rust::JsonPath as _;
 use serde_json::Value;
@@ -8,6 +8,8 @@ use serde_json::Value;
 enum Part<'a> {
     Text(&'a str),
     Path(&'a str),
+    /// Parts for each result of a path.
+    Range(&'a str, Vec<Self>),
 }
 
 /// Whether a template can be read.
@@ -18,51 +20,88 @@ pub(super) fn check(template: &str) -> Result<(), String> {
 /// The text of a template for one value. Several results are separated by a blank, as kubectl does.
 pub(super) fn render(template: &str, value: &Value) -> Result<String, String> {
     let mut text = String::new();
-    for part in parts(template)? {
-        match part {
-            Part::Text(plain) => text.push_str(plain),
-            Part::Path(path) => {
-                let found = value.query(&absolute(path)?).map_err(|error| {
-                    format!(
-                        "jsonpath {{{path}}} cannot be read: {error}. Example: -o jsonpath='{{.status.url}}'"
-                    )
-                })?;
-                let words: Vec<String> = found.into_iter().map(plain).collect();
-                text.push_str(&words.join(" "));
-            }
-        }
-    }
+    write(&parts(template)?, value, value, &mut text)?;
     Ok(text)
 }
 
-fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
-    let mut parts = vec![];
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        if open > 0 {
-            parts.push(Part::Text(&rest[..open]));
+/// Writes parts. In a range, paths begin at its element, and those with a `$` at the root.
+fn write(parts: &[Part<'_>], root: &Value, here: &Value, text: &mut String) -> Result<(), String> {
+    for part in parts {
+        match part {
+            Part::Text(plain) => text.push_str(plain),
+            Part::Path(path) => {
+                let words: Vec<String> = query(path, root, here)?.into_iter().map(plain).collect();
+                text.push_str(&words.join(" "));
+            }
+            Part::Range(path, inner) => {
+                let found = query(path, root, here)?;
+                if found.is_empty() {
+                    write(inner, root, &Value::Null, &mut String::new())?; // Only whether it can be read.
+                }
+                for element in found {
+                    write(inner, root, element, text)?;
+                }
+            }
         }
-        let after = &rest[open + 1..];
+    }
+    Ok(())
+}
+
+fn query<'v>(path: &str, root: &'v Value, here: &'v Value) -> Result<Vec<&'v Value>, String> {
+    let from = if path.starts_with('$') { root } else { here };
+    from.query(&absolute(path)?).map_err(|error| {
+        format!("jsonpath {{{path}}} cannot be read: {error}. Example: -o jsonpath='{{.status.url}}'")
+    })
+}
+
+fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
+    // The parts outside, then those of each open range.
+    let mut open = vec![("", vec![])];
+    let mut rest = template;
+    while let Some(brace) = rest.find('{') {
+        if brace > 0 {
+            add(&mut open, Part::Text(&rest[..brace]));
+        }
+        let after = &rest[brace + 1..];
         let close = after.find('}').ok_or_else(|| format!("jsonpath {template:?} lacks a closing brace"))?;
         let inside = after[..close].trim();
-        if inside.starts_with("range") || inside == "end" {
-            return Err("jsonpath with range is not supported. Use -o json and jq instead".to_owned());
+        if let Some(path) = inside.strip_prefix("range ") {
+            open.push((path.trim(), vec![]));
+        } else if inside == "end" {
+            match open.pop() {
+                Some((path, inner)) if !open.is_empty() => add(&mut open, Part::Range(path, inner)),
+                _ => return Err(format!("jsonpath {template:?} has an {{end}} without a {{range}}")),
+            }
+        } else if let Some(text) = inside.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            add(&mut open, Part::Text(unescaped(text)));
+        } else {
+            add(&mut open, Part::Path(inside));
         }
-        parts.push(match inside.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            Some(text) => Part::Text(match text {
-                r"\n" => "\n",
-                r"\t" => "\t",
-                other => other,
-            }),
-            None => Part::Path(inside),
-        });
         rest = &after[close + 1..];
     }
     if !rest.is_empty() {
         // As in kubectl, a template without braces is a path.
-        parts.push(if parts.is_empty() { Part::Path(rest) } else { Part::Text(rest) });
+        let has_braces = rest.len() < template.len();
+        add(&mut open, if has_braces { Part::Text(rest) } else { Part::Path(rest) });
     }
-    Ok(parts)
+    match (open.pop(), open.is_empty()) {
+        (Some((_, parts)), true) => Ok(parts),
+        _ => Err(format!("jsonpath {template:?} lacks the {{end}} of a {{range}}")),
+    }
+}
+
+fn add<'a>(open: &mut [(&'a str, Vec<Part<'a>>)], part: Part<'a>) {
+    if let Some((_, parts)) = open.last_mut() {
+        parts.push(part);
+    }
+}
+
+fn unescaped(text: &str) -> &str {
+    match text {
+        r"\n" => "\n",
+        r"\t" => "\t",
+        other => other,
+    }
 }
 
 fn absolute(path: &str) -> Result<String, String> {
@@ -154,6 +193,21 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn a_range_writes_its_parts_for_each_element_as_kubectl_does() {
+        let list = serde_json::json!({ "kind": "List", "items": [
+            { "metadata": { "name": "a" }, "ports": [1, 2] }, { "metadata": { "name": "b" }, "ports": [] },
+        ] });
+        for (template, expected) in [
+            (r#"{range .items[*]}{.metadata.name}{"\t"}{.ports[0]}{"\n"}{end}"#, "a\t1\nb\t\n"),
+            ("{range .items[*]}{.metadata.name}={range .ports[*]}{@},{end};{end}!", "a=1,2,;b=;!"),
+            ("{range .items[*]}{$.kind} {end}", "List List "),
+            ("{range .nothing[*]}{.a}{end}", ""),
+        ] {
+            assert_eq!(render(template, &list).as_deref(), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
     fn a_template_is_text_with_fields_as_in_kubectl() {
         let value = json!({
             "metadata": { "annotations": { "doce.dev/deploy": "x@1", "a-b": "c", "it's": "d" } },
@@ -186,7 +240,9 @@ mod tests {
     #[test]
     fn a_template_that_cannot_be_read_names_the_way_out() {
         assert!(check("{.a").unwrap_err().contains("closing brace"));
-        assert!(check("{range .items[*]}x{end}").unwrap_err().contains("-o json"));
+        assert!(check("{range .items[*]}x").unwrap_err().contains("{end}"));
+        assert!(check("x{end}").unwrap_err().contains("{range}"));
+        assert!(check("{range .items[*]}{.a..}{end}").is_err(), "also if there are no items");
         assert!(check("{}").unwrap_err().contains("Example"));
     }
 }
