@@ -3,6 +3,7 @@
 //! so the CLI writes what a person would write by hand, and shows the sentences of `status.conditions`.
 
 mod arguments;
+mod build_log;
 mod completion;
 mod connection;
 mod deadline;

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use kube::runtime::watcher;
 use serde_json::{Value, json};
 
+use super::build_log::BuildLog;
 use super::deadline::Deadline;
 use super::door::Door;
 use super::failure::Failure;
@@ -53,6 +54,7 @@ pub(super) async fn until_judged(
     let mut silence = pin!(tokio::time::sleep(SILENCE));
     let mut detached = pin!(tokio::signal::ctrl_c());
     let (mut last, mut remarked) = (None::<Progress>, false);
+    let mut build = BuildLog::default();
     let back = |verb: &str| format!("kubectl doce {verb} {name} {}", door.flags);
     loop {
         tokio::select! {
@@ -60,6 +62,9 @@ pub(super) async fn until_judged(
                 Some(Ok(Some(object))) => {
                     let found = judge(&object);
                     picture.show(&found, &object);
+                    if build.follow(door, &object, &found) {
+                        picture.step(None);
+                    }
                     match found.standing {
                         Standing::Reached => return Ok(object),
                         Standing::Stuck => {
@@ -78,6 +83,7 @@ pub(super) async fn until_judged(
                 },
                 None => return Err(Failure::error(format!("the watch of project {name} ended. Come back: {} --watch", back("status")))),
             },
+            step = build.next() => picture.step(Some(step)),
             () = &mut silence, if !remarked => {
                 remarked = true;
                 if last.as_ref().is_none_or(|last| last.reason == Reason::Unseen.name()) {

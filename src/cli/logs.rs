@@ -3,7 +3,7 @@
 
 mod container;
 mod kept;
-mod lines;
+pub(super) mod lines;
 mod position;
 
 use std::collections::BTreeSet;

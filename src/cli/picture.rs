@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::screen::{Screen, Tone, toned};
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
+use crate::text::printable::coloured;
 use crate::view::progress::{Progress, Standing, condition};
 
 /// Time between two frames.
@@ -21,6 +22,9 @@ pub(super) struct Picture<'a> {
     bar: Option<ProgressBar>,
     begun: Instant,
     last: String,
+    /// What the bar says, and what the build does.
+    said: String,
+    step: Option<String>,
 }
 
 impl<'a> Picture<'a> {
@@ -33,7 +37,7 @@ impl<'a> Picture<'a> {
             bar.enable_steady_tick(FRAME);
             bar
         });
-        Self { screen, bar, begun: Instant::now(), last: String::new() }
+        Self { screen, bar, begun: Instant::now(), last: String::new(), said: String::new(), step: None }
     }
 
     /// Shows how far the project is.
@@ -49,8 +53,9 @@ impl<'a> Picture<'a> {
             Standing::Reached => Tone::Good,
             Standing::Stuck => Tone::Bad,
         };
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{} {}{detail}", toned(tone, &progress.reason), progress.message));
+        if self.bar.is_some() {
+            self.said = format!("{} {}{detail}", toned(tone, &progress.reason), progress.message);
+            self.draw();
         } else {
             // The first look comes before the operator has seen anything. A silence that lasts is remarked.
             if self.last.is_empty() && progress.reason == Reason::Unseen.name() {
@@ -62,6 +67,25 @@ impl<'a> Picture<'a> {
             self.screen.note(&format!("{seconds:>7.1}s  {text}"));
         }
         self.last = text;
+    }
+
+    /// Shows what the build does.
+    pub(super) fn step(&mut self, step: Option<String>) {
+        self.step = step.map(|step| coloured(&step));
+        if self.bar.is_some() {
+            self.draw();
+        } else if let Some(step) = &self.step {
+            self.screen.note(&format!("{:>7.1}s    {step}", self.begun.elapsed().as_secs_f32()));
+        }
+    }
+
+    fn draw(&self) {
+        let Some(bar) = &self.bar else { return };
+        // The step comes first: the line ends at the edge of the terminal.
+        bar.set_message(match &self.step {
+            Some(step) => format!("{} {}", toned(Tone::Busy, "Building"), step),
+            None => self.said.clone(),
+        });
     }
 
     /// Prints a remark without damage to the picture.

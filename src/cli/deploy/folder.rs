@@ -60,8 +60,8 @@ pub(super) async fn run(
     }
     let folder = pack(screen, verb, &files, (name, place), before.as_ref())?;
     match before {
-        None => folder.create(door, screen, verb, deadline).await,
-        Some(before) => folder.change(door, screen, verb, &before, deadline).await,
+        None => Box::pin(folder.create(door, screen, verb, deadline)).await,
+        Some(before) => Box::pin(folder.change(door, screen, verb, &before, deadline)).await,
     }
 }
 

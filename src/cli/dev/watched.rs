@@ -26,6 +26,8 @@ pub(super) struct Watched {
     directories: BTreeSet<PathBuf>,
     watcher: RecommendedWatcher,
     events: mpsc::Receiver<()>,
+    /// There was an event, and the files were not looked at since.
+    unseen: bool,
 }
 
 impl Watched {
@@ -40,7 +42,14 @@ impl Watched {
         });
         let watcher = watcher.map_err(|error| failed(folder, &error))?;
         let directories = BTreeSet::new();
-        let mut begun = Self { folder: folder.to_owned(), sum: String::new(), directories, watcher, events };
+        let mut begun = Self {
+            folder: folder.to_owned(),
+            sum: String::new(),
+            directories,
+            watcher,
+            events,
+            unseen: false,
+        };
         begun.look()?;
         Ok(begun)
     }
@@ -64,19 +73,21 @@ impl Watched {
         Ok(is_new)
     }
 
-    /// Returns when the files of the source are others than before.
+    /// Returns when the files of the source are others than before. If it is dropped before, the next call goes on.
     pub(super) async fn changed(&mut self) -> Result<(), Failure> {
         loop {
-            if self.events.recv().await.is_none() {
+            if !self.unseen && self.events.recv().await.is_none() {
                 return Err(Failure::error(format!(
                     "{} is not watched any more. Repeat the command",
                     self.folder
                 )));
             }
+            self.unseen = true;
             let latest = Instant::now() + LONGEST;
             while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), self.events.recv()).await
             {
             }
+            self.unseen = false;
             // In the middle of a change, a file may be gone.
             match self.look() {
                 Ok(true) => return Ok(()),
@@ -122,6 +133,12 @@ mod tests {
             write(name, text);
             tokio::time::timeout(soon, watched.changed()).await.expect(name).unwrap();
         }
+        write("index.html", "while another future wins");
+        assert!(tokio::time::timeout(QUIET / 2, watched.changed()).await.is_err());
+        tokio::time::timeout(soon, watched.changed())
+            .await
+            .expect("a change that a dropped wait saw")
+            .unwrap();
         let before = watched.sum.clone();
         write("node_modules/a/index.js", "changed");
         write("index.html", "second");

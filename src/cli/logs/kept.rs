@@ -12,8 +12,13 @@ use crate::crd::ProjectDeployment;
 use crate::desired::names;
 use crate::protocol::order::cleanup::log_tag;
 use crate::version::short;
+use crate::view::remembered::Remembered;
 
-/// Prints the log of the last build. Returns the number of its lines.
+/// Most logs that are printed without a version.
+const MOST: usize = 3;
+
+/// Prints the log of the last build, or, once its Job is forgotten, of the builds that failed, or of the newest version. Returns the
+/// number of lines.
 pub(super) async fn of_last_build(
     door: &Door,
     screen: &Screen,
@@ -21,17 +26,44 @@ pub(super) async fn of_last_build(
     object: &ProjectDeployment,
 ) -> Result<usize, Failure> {
     let build = object.status.as_ref().and_then(|status| status.build.as_ref());
-    let Some((id, reference)) = build.and_then(|build| Some((&build.id, build.log.as_deref()?))) else {
-        return Ok(0);
-    };
-    let Some((repository, tag)) = reference.rsplit_once(':') else { return Ok(0) };
-    let origin = Origin {
-        role: names::ROLE_BUILD.to_owned(),
-        pod: id.clone(),
-        container: names::BUILD.to_owned(),
-        version: None,
-    };
-    print(door, screen, verb, (repository, tag), origin).await
+    let log = build.and_then(|build| Some((build.id.clone(), build.log.as_deref()?.rsplit_once(':')?)));
+    if let Some((id, place)) = log {
+        return print(door, screen, verb, place, origin(id, None)).await;
+    }
+    let remembered = door.remembered(object).await?;
+    let Some(repository) = repository(door, verb, object, &remembered).await else { return Ok(0) };
+    let failed = remembered.ledger.builds.iter().filter(|(_, attempts)| attempts.failed.is_some());
+    let failed: Vec<&String> = failed.map(|(key, _)| key).take(MOST).collect();
+    let newest = remembered.newest_first().into_iter().find_map(|record| record.facts.key.as_ref());
+    let keys = if failed.is_empty() { newest.into_iter().collect() } else { failed };
+    let mut lines = 0;
+    for key in keys {
+        let tag = log_tag(key);
+        lines += print(door, screen, verb, (&repository, &tag), origin(tag.clone(), None)).await?;
+    }
+    Ok(lines)
+}
+
+/// The repository of a project: that of its spec, that of an image, or its own one in the embedded registry.
+async fn repository(
+    door: &Door,
+    verb: &Logs,
+    object: &ProjectDeployment,
+    remembered: &Remembered,
+) -> Option<String> {
+    if let Some(named) = &object.spec.build.output.repository {
+        return Some(named.clone());
+    }
+    let image = remembered.newest_first().into_iter().find_map(|record| record.named_image());
+    if let Some((repository, _)) = image.and_then(|image| image.reference.split_once('@')) {
+        return Some(repository.to_owned());
+    }
+    let uploads = door.uploads(&verb.operator.operator_namespace).await.ok()?;
+    Some(format!("{}/{}/{}", uploads.nodes, door.namespace, verb.name))
+}
+
+fn origin(pod: String, version: Option<String>) -> Origin {
+    Origin { role: names::ROLE_BUILD.to_owned(), pod, container: names::BUILD.to_owned(), version }
 }
 
 /// Prints the log of the build that made the image of a version.
@@ -53,12 +85,7 @@ pub(super) async fn of_version(
             verb.name, door.flags
         )));
     };
-    let origin = Origin {
-        role: names::ROLE_BUILD.to_owned(),
-        pod: format!("build of {version}"),
-        container: names::BUILD.to_owned(),
-        version: Some(version.clone()),
-    };
+    let origin = origin(format!("build of {version}"), Some(version));
     print(door, screen, verb, (repository, &log_tag(key)), origin).await.map(drop)
 }
 

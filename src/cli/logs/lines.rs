@@ -10,7 +10,7 @@ const LONGEST: usize = 64 << 10;
 
 /// The next line without its end; `None` at the end of the log. A log that breaks within a line loses no line: the part is not
 /// returned.
-pub(super) async fn next<R: AsyncBufRead + Unpin>(reader: &mut R) -> io::Result<Option<Vec<u8>>> {
+pub(in crate::cli) async fn next<R: AsyncBufRead + Unpin>(reader: &mut R) -> io::Result<Option<Vec<u8>>> {
     let mut line = vec![];
     loop {
         let buffer = reader.fill_buf().await?;

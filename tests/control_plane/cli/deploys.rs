@@ -88,3 +88,51 @@ async fn a_git_url_becomes_a_project_and_its_next_commit_a_version() {
     let (held, _) = tokio::join!(user.doce(&["deploy", "my-shop"]), world.finish_build(at(2)));
     held.ends(3).says(&[&format!("Rolled back to {first}"), &format!("{second}, which the spec yields")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn the_url_of_an_existing_project_changes_only_what_flags_name() {
+    let world = World::new("cli-url-again").await;
+    let user = User::of(&world).await;
+    let url = "https://git.test/you/shop.git";
+    let file = user.write(
+        "shop.yaml",
+        &format!(
+            "apiVersion: doce.dev/v1alpha1\nkind: ProjectDeployment\nmetadata: {{name: shop}}\nspec:\n  source: {{git: {{url: '{url}'}}}}\n  \
+             replicas: 2\n  run: {{env: [{{name: A, value: '1'}}]}}\n"
+        ),
+    );
+    user.doce(&["deploy", "-f", &file, "--no-wait"]).await.ends(0);
+    let changed = user.doce(&["deploy", url, "--branch", "hotfix", "--no-wait"]).await;
+    changed.ends(0).says(&["shop configured"]);
+    let spec = world.get::<ProjectDeployment>("shop").await.spec;
+    assert_eq!((spec.replicas, spec.run.env.len()), (2, 1), "what the manifest applied stays");
+    assert_eq!(spec.source.git.unwrap().reference.unwrap().branch.as_deref(), Some("hotfix"));
+
+    let other = "https://git.test/another/shop.git";
+    user.doce(&["deploy", other]).await.ends(2).says(&["shop exists", url, "--name"]);
+    std::fs::create_dir(user.path("shop")).unwrap();
+    user.write("shop/index.html", "a folder");
+    // Without a registry of the release, there is no place for folders.
+    user.doce(&["deploy", "shop/"]).await.ends(1).says(&[
+        "takes no folders",
+        "--operator-namespace",
+        "--repository",
+    ]);
+    let own = user.doce(&["deploy", "shop/", "--repository", "localhost:1/shop"]).await;
+    own.ends(2).says(&["shop exists", "no folder", "--name"]);
+    user.doce(&["deploy", "github.com/you/shop"]).await.ends(2).says(&["https://github.com/you/shop"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_manifest_takes_back_what_the_same_program_scaled() {
+    let world = World::new("cli-scaled").await;
+    let user = User::of(&world).await;
+    let file = user.write("shop.yaml", &manifest(1, "  replicas: 1\n"));
+    user.doce(&["deploy", "-f", &file, "--no-wait"]).await.ends(0);
+    user.doce(&["scale", "shop", "--replicas", "3", "--no-wait"]).await.ends(0);
+    let next = user.write("next.yaml", &manifest(1, "  replicas: 2\n"));
+    user.doce(&["deploy", "-f", &next, "--no-wait"]).await.ends(0).says(&["shop configured"]);
+    assert_eq!(world.get::<ProjectDeployment>("shop").await.spec.replicas, 2);
+}

@@ -1,0 +1,88 @@
+//! What a build does at the moment, read from the lines of its log. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::text::bounded;
+
+/// Longest text of a stage or step, in bytes.
+const LONGEST: usize = 80;
+/// Steps that are remembered until they end: a build has fewer.
+const MOST: usize = 256;
+
+/// How far a build is.
+#[derive(Debug, Default)]
+pub struct BuildSteps {
+    /// Text of each step by its number in the log.
+    begun: BTreeMap<u32, String>,
+    cached: usize,
+}
+
+impl BuildSteps {
+    /// Reads the next line. Returns what the build does now, if the line says something new.
+    pub fn line(&mut self, line: &str) -> Option<String> {
+        if let Some(stage) = line.strip_prefix("==> ") {
+            let (name, text) = stage.split_once(' ').unwrap_or((stage, ""));
+            return Some(bounded(format!("{name} {}", text.trim()).trim(), LONGEST));
+        }
+        let (number, rest) = line.strip_prefix('#')?.split_once(' ')?;
+        let number: u32 = number.parse().ok()?;
+        if rest == "CACHED" {
+            self.cached += 1;
+            self.begun.remove(&number);
+            return None;
+        }
+        if let Some(time) = rest.strip_prefix("DONE ") {
+            let step = self.begun.remove(&number)?;
+            return Some(format!("{step}: {}{}", time.trim_end_matches('s'), " s"));
+        }
+        let (place, what) = rest.strip_prefix('[')?.split_once("] ")?;
+        let step = place.rsplit(' ').next()?;
+        let (at, of) = step.split_once('/')?;
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(at) || !is_number(of) || self.begun.len() >= MOST {
+            return None;
+        }
+        let cached = match self.cached {
+            0 => String::new(),
+            count => format!(", {count} cached"),
+        };
+        let text = format!("step {at} of {of}{cached}: {}", bounded(what, LONGEST));
+        self.begun.insert(number, text.clone());
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_of_a_build_says_which_step_of_how_many_runs_and_how_long_it_took() {
+        let log = "==> fetch    https://github.com/you/shop.git\n<== fetch    0.4 s\n==> build    Node\n#5 [build 1/5] FROM docker.io/library/node:22\n\
+                   #5 CACHED\n#7 [build 2/5] RUN npm ci\n#7 4.1 added 71 packages in 4s\n#9 [stage-1 1/2] FROM x\n#7 DONE 4.3s\n\
+                   #10 [internal] load .dockerignore\n#11 [auth] sharing credentials\n#x y\n==> push     registry.test/you/shop\n";
+        let mut steps = BuildSteps::default();
+        let said: Vec<String> = log.lines().filter_map(|line| steps.line(line)).collect();
+        assert_eq!(
+            said,
+            [
+                "fetch https://github.com/you/shop.git",
+                "build Node",
+                "step 1 of 5: FROM docker.io/library/node:22",
+                "step 2 of 5, 1 cached: RUN npm ci",
+                "step 1 of 2, 1 cached: FROM x",
+                "step 2 of 5, 1 cached: RUN npm ci: 4.3 s",
+                "push registry.test/you/shop",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_step_prints_is_no_step() {
+        let mut steps = BuildSteps::default();
+        for line in ["#7 1.2 [1/2] Fetching packages", "#7 [1/x] a", "# [1/2] a", "#7", "done", "#7 DONE 1s"]
+        {
+            assert_eq!(steps.line(line), None, "{line}");
+        }
+    }
+}
