@@ -10,6 +10,8 @@ mod logs;
 mod reads;
 #[path = "cli/requests.rs"]
 mod requests;
+#[path = "cli/texts.rs"]
+mod texts;
 #[path = "../harness/user.rs"]
 #[allow(dead_code, reason = "the node tests use the rest")]
 mod user;

@@ -10,7 +10,7 @@ use crate::harness::{Built, Operator, World, commit, prebuilt};
 async fn what_runs_is_listed_and_described_in_the_formats_of_kubectl() {
     let world = World::new("cli-list").await;
     let user = User::of(&world).await;
-    user.doce(&["list"]).await.ends(0).says(&["No projects in namespace", "kubectl doce deploy GIT-URL"]);
+    user.doce(&["list"]).await.ends(0).says(&["No projects in namespace", "kubectl doce deploy ."]);
     let _operator = Operator::start(&world).await;
     let version = world.serve("shop", prebuilt(1)).await;
     let status = world.get::<doce_operator::crd::ProjectDeployment>("shop").await.status.unwrap();
@@ -65,7 +65,7 @@ async fn what_does_not_work_says_the_way_out_and_has_its_exit_code() {
         ),
         ("rollback shop --dry-run previous", 1, &["no other version"]),
         ("cancel shop", 1, &["no build of shop is queued or running"]),
-        ("deploy .", 2, &["directory", "Git"]),
+        ("deploy .", 1, &["takes no folders", "--repository"]),
         ("deploy -f none.yaml", 1, &["none.yaml"]),
         ("status", 2, &["Usage: kubectl doce status"]),
         ("fly shop", 2, &["unrecognized subcommand"]),
