@@ -12,15 +12,19 @@ use crate::text::with_causes;
 pub(super) fn problem(error: &kube::Error, matched: bool) -> Problem {
     match error {
         kube::Error::Api(status) => of_status(status, matched),
-        other if is_too_large(other) => Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "the API server's answer is larger than 8 MiB: read the objects with kubectl, and delete those of no use",
-        ),
+        other if is_too_large(other) => too_large(),
         other => {
             tracing::warn!(error = with_causes(other), "the API server does not answer");
             Problem::unavailable("the API server does not answer: try again")
         }
     }
+}
+
+/// The API server's answer is larger than this server keeps.
+#[must_use]
+pub(super) fn too_large() -> Problem {
+    let detail = "the API server's answer is larger than 8 MiB: read the objects with kubectl, and delete those of no use";
+    Problem::new(StatusCode::BAD_GATEWAY, detail)
 }
 
 fn is_too_large(error: &kube::Error) -> bool {
@@ -42,6 +46,8 @@ fn of_status(status: &Status, matched: bool) -> Problem {
             StatusCode::PRECONDITION_FAILED,
             "the project has changed since you read it (If-Match): read it again and repeat the request",
         ),
+        // The next page of a list that is older than the API server's memory.
+        StatusCode::GONE => Problem::unavailable(said(status)),
         StatusCode::TOO_MANY_REQUESTS => Problem::too_many(said(status), 1),
         code if code.is_client_error() => {
             let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -110,6 +116,6 @@ mod tests {
     #[test]
     fn an_api_server_that_fails_is_a_bad_gateway_and_no_error_of_this_server() {
         assert_eq!(refused(500, false).status, 502);
-        assert_eq!(refused(503, false).status, 503);
+        assert_eq!((refused(503, false).status, refused(410, false).status), (503, 503));
     }
 }
