@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::calls::{until, until_served};
 use crate::harness::api::{ApiServer, Caller, read};
@@ -233,4 +233,40 @@ async fn a_project_that_is_too_large_for_a_list_is_named_there_and_read_whole() 
     assert_eq!(editor.get(&format!("{}/status", world.path("large"))).await.0, 200);
     assert_eq!(editor.get(&format!("{}/versions", world.path("large"))).await.0, 200);
     world.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn four_addresses_that_take_all_connections_leave_one_for_a_fifth_and_for_probes() {
+    let world = World::new("api-addresses").await;
+    let server = ApiServer::start_with(&world, |arguments| arguments.connections = 40).await;
+    let mut open = vec![];
+    for _ in 0..20 {
+        for peer in 2..6 {
+            for to in [server.address, server.metrics] {
+                open.push(from(peer, to).await);
+            }
+        }
+    }
+    for to in [server.address, server.metrics] {
+        for path in ["/livez", "/readyz"] {
+            let mut socket = from(9, to).await;
+            let request = format!("GET {path} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            // Idle connections are closed after ten seconds, which would make room too late.
+            let read = socket.read_to_string(&mut answer);
+            tokio::time::timeout(std::time::Duration::from_secs(8), read).await.expect(path).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        }
+    }
+    drop(open);
+    world.leave().await;
+}
+
+/// A connection from one of the addresses of this machine.
+async fn from(peer: u8, to: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(std::net::SocketAddr::from(([127, 0, 0, peer], 0))).unwrap();
+    socket.connect(to).await.unwrap()
 }

@@ -24,7 +24,8 @@ const AUDIENCE: &str = "https://kubernetes.default.svc.cluster.local";
 pub(crate) struct ApiServer {
     /// Where it listens.
     pub address: SocketAddr,
-    metrics: SocketAddr,
+    /// Where its metrics and probes are.
+    pub metrics: SocketAddr,
     /// Its user in the audit log.
     pub user: String,
     task: JoinHandle<()>,
