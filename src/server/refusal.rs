@@ -7,6 +7,9 @@ use kube::core::Status;
 use super::problem::{FieldProblem, Problem};
 use crate::text::with_causes;
 
+/// How the API server begins its refusal of a server-side apply with an unknown field, or a field of another type.
+const UNTYPED: &str = "failed to create typed patch object";
+
 /// The problem behind an error of a request to the API server. `matched` says that the request had the header `If-Match`.
 #[must_use]
 pub(super) fn problem(error: &kube::Error, matched: bool) -> Problem {
@@ -46,6 +49,10 @@ fn of_status(status: &Status, matched: bool) -> Problem {
             StatusCode::PRECONDITION_FAILED,
             "the project has changed since you read it (If-Match): read it again and repeat the request",
         ),
+        // A field that the definition does not have: the API server calls it an error of its own.
+        StatusCode::INTERNAL_SERVER_ERROR if status.message.starts_with(UNTYPED) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said(status))
+        }
         // The next page of a list that is older than the API server's memory.
         StatusCode::GONE => Problem::unavailable(said(status)),
         StatusCode::TOO_MANY_REQUESTS => Problem::too_many(said(status), 1),
@@ -90,6 +97,15 @@ mod tests {
             assert_eq!((problem.status, problem.detail.contains("why")), (code, true));
         }
         assert_eq!(refused(401, false).status, 401);
+    }
+
+    #[test]
+    fn a_field_that_the_definition_does_not_have_is_a_mistake_of_the_caller() {
+        let message =
+            "failed to create typed patch object (st/site): .spec.nonsense: field not declared in schema";
+        let status = Status { code: 500, message: message.to_owned(), ..Status::default() };
+        let refused = problem(&kube::Error::Api(Box::new(status)), false);
+        assert!(refused.status == 422 && refused.detail.contains(".spec.nonsense"), "{}", refused.detail);
     }
 
     #[test]
