@@ -1,11 +1,12 @@
 //! Logs of pods, read with the caller's token. A log whose connection breaks is opened again where it broke.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::io::AsyncBufRead;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -54,7 +55,7 @@ pub(super) async fn read(
     let pods: Api<Pod> = Api::namespaced(client, &wanted.namespace);
     let (sender, receiver) = mpsc::channel(BETWEEN);
     let mut reader = Reader { pods, wanted, known: Known::new(), open: JoinSet::new(), sender };
-    let all = reader.list().await?;
+    let (_, all) = reader.list().await?;
     let mut first = vec![];
     for found in new_ones(&mut reader.known, all) {
         let beginning = Beginning::of(&reader.wanted);
@@ -135,8 +136,11 @@ struct Reader {
 }
 
 impl Reader {
-    async fn list(&self) -> Result<Vec<Found>, Problem> {
-        pages(&self.pods, &self.wanted.selector, |pod| Ok(found(&pod))).await
+    /// The pods by name, and the last runs with a log.
+    async fn list(&self) -> Result<(BTreeSet<String>, Vec<Found>), Problem> {
+        let pods = pages(&self.pods, &self.wanted.selector, |pod| Ok(Some((pod.name_any(), found(&pod)))));
+        let (names, found): (BTreeSet<String>, Vec<Option<Found>>) = pods.await?.into_iter().unzip();
+        Ok((names, found.into_iter().flatten().collect()))
     }
 
     async fn open(
@@ -226,8 +230,8 @@ impl Reader {
                 () = tokio::time::sleep(LOOK) => {} // A watch of pods for each stream would cost the API server more.
             }
             match self.list().await {
-                Ok(all) => {
-                    if let Some(end) = self.look(all).await {
+                Ok((names, all)) => {
+                    if let Some(end) = self.look(&names, all).await {
                         return end;
                     }
                     has_any |= !self.known.is_empty();
@@ -256,11 +260,10 @@ impl Reader {
     }
 
     /// Opens what is new, and again what broke. Returns why the stream ends, if it does.
-    async fn look(&mut self, mut all: Vec<Found>) -> Option<End> {
+    async fn look(&mut self, pods: &BTreeSet<String>, mut all: Vec<Found>) -> Option<End> {
         sort_by_age(&mut all);
         let by_age: Vec<Source> = all.iter().map(|found| found.source.clone()).collect();
-        let is_there = |source: &Source| all.iter().any(|found| found.source.is_run_of(source));
-        self.known.retain(|source, log| is_there(source) || !matches!(log, Log::Done));
+        self.known.retain(|source, log| pods.contains(&source.pod) || !matches!(log, Log::Done));
         let left = self.known.iter().filter_map(|(source, log)| match log {
             Log::Left(beginning) => Some((source.clone(), beginning.clone())),
             _ => None,
@@ -271,6 +274,8 @@ impl Reader {
             let (previous, has_ended) = match (runs_after, now) {
                 (Some(0), Some(now)) => (false, now.has_ended),
                 (Some(1), _) => (true, true),
+                // The kubelet says nothing about the container for a moment.
+                (None, _) if pods.contains(&source.pod) => continue,
                 // Its log is deleted.
                 _ => {
                     break_off(beginning).send_rest(&self.sender).await;

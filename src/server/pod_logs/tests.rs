@@ -20,6 +20,8 @@ struct Sim {
     runs: Vec<Vec<(i64, String)>>,
     /// The last run has ended.
     has_ended: bool,
+    /// The kubelet says nothing about the container.
+    is_silent: bool,
 }
 
 #[derive(Default)]
@@ -53,7 +55,7 @@ impl Sky {
 
     /// A pod whose first run has these lines.
     fn pod(&self, name: &str, lines: &[&str]) {
-        let sim = Sim { runs: vec![vec![]], has_ended: false };
+        let sim = Sim { runs: vec![vec![]], ..Sim::default() };
         self.change(|state| state.pods.insert(name.to_owned(), sim));
         for line in lines {
             self.print(name, line);
@@ -198,10 +200,11 @@ fn refused(code: u16) -> Response<Body> {
 fn pod(name: &str, sim: &Sim) -> Value {
     let state =
         if sim.has_ended { json!({ "terminated": { "exitCode": 0 } }) } else { json!({ "running": {} }) };
+    let statuses = json!([{ "name": "app", "image": "", "imageID": "", "ready": true,
+        "restartCount": sim.runs.len() - 1, "state": state }]);
     json!({
         "metadata": { "name": name, "labels": { "doce.dev/role": "app" }, "creationTimestamp": "2026-11-30T12:00:00Z" },
-        "status": { "containerStatuses": [{ "name": "app", "image": "", "imageID": "", "ready": true,
-            "restartCount": sim.runs.len() - 1, "state": state }] },
+        "status": { "containerStatuses": if sim.is_silent { Value::Null } else { statuses } },
     })
 }
 
@@ -312,6 +315,20 @@ async fn with_more_than_twenty_pods_an_old_one_does_not_come_back() {
     sky.change(|state| state.pods.retain(|name, _| name.as_str() < "p20"));
     sky.pod("p99", &["line of p99"]);
     assert_eq!(reading.lines(1).await, ["line of p99"], "and none of p00 to p04");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_without_a_status_for_a_moment_does_not_begin_again() {
+    let sky = Sky::new();
+    sky.pod("app", &["one", "two"]);
+    sky.change(|state| state.breaks = [30].into());
+    let mut reading = Reading::start(&sky, true).await;
+    assert_eq!(reading.lines(1).await, ["one"]);
+    sky.change(|state| state.pods.get_mut("app").unwrap().is_silent = true);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(reading.lines.try_recv().is_err());
+    sky.change(|state| state.pods.get_mut("app").unwrap().is_silent = false);
+    assert_eq!(reading.lines(1).await, ["two"]);
 }
 
 #[tokio::test(start_paused = true)]
