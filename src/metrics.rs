@@ -174,7 +174,11 @@ impl Metrics {
             "Time from the record of a version to its first time live: queue, build and rollout",
             self.deploys.clone(),
         );
-        all.register("doce_rollbacks", "Rollback requests by result", self.rollbacks.clone());
+        all.register(
+            "doce_rollbacks",
+            "Rollback requests by result: accepted, rejected, or ignored because the request is not new",
+            self.rollbacks.clone(),
+        );
         all.register("doce_builds_queued", "Builds that wait for a place", self.queued.clone());
         all.register("doce_builds_running", "Builds that run", self.running.clone());
         all.register(
@@ -240,9 +244,8 @@ impl Metrics {
         self.versions.get_or_create(&WithResult { result: "failed" }).inc();
     }
 
-    /// A rollback was requested.
-    pub fn rollback(&self, accepted: bool) {
-        let result = if accepted { "accepted" } else { "rejected" };
+    /// A rollback was requested: accepted, rejected or ignored.
+    pub fn rollback(&self, result: &'static str) {
         self.rollbacks.get_or_create(&WithResult { result }).inc();
     }
 

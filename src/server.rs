@@ -4,10 +4,13 @@
 //! streams. Before each of them, the API server says whether the caller may (`rights`). Everything else is sent to the API server with
 //! the caller's own token (`door`).
 
+mod ansi;
 mod answers;
+mod asked;
 mod body;
 mod body_tree;
 mod caller;
+mod callers;
 mod children;
 mod connections;
 mod cors;
@@ -17,7 +20,9 @@ mod extract;
 mod feed;
 mod labels;
 mod limits;
+mod log_cursor;
 mod log_lines;
+mod log_reader;
 mod log_sources;
 mod metrics;
 mod observe;
@@ -27,9 +32,11 @@ mod problem;
 mod production;
 mod reads;
 mod refusal;
+mod repeated;
 mod rights;
 mod routes;
 mod site;
+mod size;
 mod still;
 mod store;
 mod writes;
@@ -43,10 +50,15 @@ use http::HeaderValue;
 use kube::{Client, Config};
 use tokio::sync::{Semaphore, watch};
 
+use crate::cluster::counted::counted;
+use asked::Asked;
+use caller::Token;
+use callers::Callers;
 use door::Door;
 use feed::Projects;
-use limits::Limits;
+use limits::{Limits, Place};
 use metrics::Metrics;
+pub use metrics::sample as sample_metrics;
 use problem::Problem;
 use rights::Rights;
 pub use routes::document_text;
@@ -69,10 +81,10 @@ pub struct Arguments {
     /// Origins of web pages that may call the API from a browser, separated by commas.
     #[arg(long, env = "DOCE_SERVER_ORIGINS", value_delimiter = ',')]
     pub origins: Vec<String>,
-    /// Requests in a second that one caller may send. Twice as many may come at once.
+    /// Requests in a second that one user may send. Twice as many may come at once.
     #[arg(long, env = "DOCE_SERVER_RATE", default_value = "50")]
     pub rate: NonZeroU32,
-    /// Streams that one caller may have open.
+    /// Streams that one user may have open.
     #[arg(long, env = "DOCE_SERVER_STREAMS_PER_CALLER", default_value_t = 100)]
     pub streams_per_caller: usize,
     /// Streams that may be open.
@@ -106,7 +118,9 @@ pub enum Error {
 struct Server {
     door: Door,
     rights: Arc<Rights>,
+    callers: Callers,
     projects: Arc<Projects>,
+    asked: Asked,
     limits: Limits,
     metrics: Arc<Metrics>,
     ends: watch::Receiver<bool>,
@@ -123,6 +137,12 @@ impl Server {
             return Ok(&self.projects);
         }
         Err(Problem::unavailable("the server has not read all projects yet: try again"))
+    }
+
+    /// A place for a stream of the user of this token.
+    async fn stream_of(&self, token: &Token) -> Result<Place, Problem> {
+        let user = self.callers.user(token, || Ok(())).await?;
+        self.limits.stream_of(user)
     }
 }
 
@@ -141,13 +161,15 @@ pub fn bind(arguments: Arguments, config: Config) -> Result<Bound, Error> {
     let refused = |error| Error::Client(Box::new(error));
     let origins = arguments.origins.iter().filter(|origin| !origin.is_empty()).map(|text| origin(text));
     let origins = origins.collect::<Result<_, _>>()?;
-    let client = Client::try_from(config.clone()).map_err(refused)?;
-    let door = Door::new(config).map_err(refused)?;
     let metrics = Arc::new(Metrics::new());
+    let client = counted(Client::try_from(config.clone()).map_err(refused)?, metrics.sent());
+    let door = Door::new(config, metrics.sent()).map_err(refused)?;
     let (ends, ending) = watch::channel(false);
     let listen = |address| connections::listen(address).map_err(|error| Error::Listen(address, error));
     let server = Server {
         rights: Arc::new(Rights::new(door.clone(), metrics.clone())),
+        callers: Callers::new(door.clone(), metrics.clone()),
+        asked: Asked::default(),
         door,
         projects: Arc::new(Projects::new(arguments.namespace)),
         limits: Limits::new(arguments.rate, arguments.streams, arguments.streams_per_caller),
@@ -186,10 +208,9 @@ impl Bound {
     /// Serves until `ended` completes. Then it ends all streams with `stream.end`, and finishes running answers.
     pub async fn serve(self, ended: impl Future<Output = ()>) {
         let Self { server, api, metrics, ends, client, connections } = self;
-        if let Ok((address, namespace)) =
-            api.local_addr().map(|address| (address, &server.projects.namespace))
-        {
-            tracing::info!(%address, namespace, version = env!("CARGO_PKG_VERSION"), "HTTP API is listening");
+        if let (Ok(address), Ok(metrics)) = (api.local_addr(), metrics.local_addr()) {
+            let (namespace, version) = (&server.projects.namespace, env!("CARGO_PKG_VERSION"));
+            tracing::info!(%address, %metrics, namespace, version, "HTTP API is listening");
         }
         let feed = feed::run(client, server.projects.clone(), server.metrics.clone());
         let ending = || server.ends.clone();

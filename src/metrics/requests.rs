@@ -16,7 +16,8 @@ struct Labels {
 pub struct Requests(Family<Labels, Counter>);
 
 impl Requests {
-    pub(super) fn register(&self, registry: &mut Registry) {
+    /// Adds them to what is exported.
+    pub fn register(&self, registry: &mut Registry) {
         let help = "Requests to the API server by method and status code, or `<error>` without an answer";
         registry.register("rest_client_requests", help, self.0.clone());
     }

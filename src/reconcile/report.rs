@@ -8,7 +8,7 @@ use crate::project::Project;
 use crate::text::bounded;
 
 use super::observed::Refusal;
-use super::status::{Line, LineKind, happenings, of_events, rejected_cleanups, story};
+use super::status::{Line, LineKind, Rollback, happenings, of_events, rejected_cleanups, story};
 
 /// Longest message in the log, in bytes.
 const MAX_LOGGED: usize = 1000;
@@ -60,7 +60,9 @@ fn count(metrics: &Metrics, line: &Line) {
         LineKind::BuildEnded { succeeded } => metrics.build_ended(*succeeded, line.seconds),
         LineKind::Live => metrics.version_live(line.seconds),
         LineKind::Failed => metrics.version_failed(),
-        LineKind::Event(reason) if reason == "RollbackRequested" => metrics.rollback(!line.warning),
+        LineKind::Rollback(Rollback::Accepted) => metrics.rollback("accepted"),
+        LineKind::Rollback(Rollback::Rejected) => metrics.rollback("rejected"),
+        LineKind::Rollback(Rollback::Ignored) => metrics.rollback("ignored"),
         LineKind::Recorded | LineKind::BuildStarted | LineKind::Port | LineKind::Event(_) => {}
     }
 }

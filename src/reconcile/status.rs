@@ -32,7 +32,7 @@ use super::target::{Target, newest_live, previous, rebuildable, target};
 pub use events::{happenings, rejected_cleanups};
 pub use headline::{Headline, headline};
 pub use phase::is_routine_progress;
-pub use story::{Line, LineKind, of_events, story};
+pub use story::{Line, LineKind, Rollback, of_events, story};
 
 /// Everything that the status is derived from.
 struct View<'a> {

@@ -49,6 +49,7 @@ impl IntoResponses for Writes {
     fn responses() -> Responses {
         let mut all = problems(ALWAYS);
         all.extend(problems(&[
+            ("408", "The body did not arrive within 10 seconds"),
             ("409", "The request conflicts with the project as it is"),
             ("412", "The project is not the one of If-Match"),
             ("413", "The body has more than 1 MiB"),
@@ -66,6 +67,9 @@ pub(super) struct ProjectList {
     /// The projects, by name.
     #[schema(value_type = Vec<ProjectDeployment>)]
     pub(super) items: Vec<Value>,
+    /// Names of the projects of this page that are too large for a list. Read each of them by itself.
+    #[serde(rename = "tooLarge", skip_serializing_if = "Vec::is_empty")]
+    pub(super) too_large: Vec<String>,
     /// Where the next page begins: the query parameter `continue`. Absent on the last page.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,

@@ -1,4 +1,4 @@
-//! Who calls: the bearer token of a request, and its fingerprint. Pure. The token itself is in no log, no key and no
+//! Who calls: the bearer token of a request, its fingerprint, and its user. Pure. The token itself is in no log, no key and no
 //! error.
 
 use std::fmt;
@@ -14,6 +14,24 @@ const MAX_TOKEN: usize = 16 << 10;
 /// Hash of a token. It tells callers apart without keeping their tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) struct Fingerprint([u8; 32]);
+
+/// Hash of a user. Limits count by it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct User([u8; 32]);
+
+impl User {
+    /// The user with this name and uid, as the API server says them.
+    #[must_use]
+    pub(super) fn named(name: &str, uid: &str) -> Self {
+        Self(Sha256::digest(format!("{}:{name}{uid}", name.len())).into())
+    }
+
+    /// A user whose name the API server does not say: its token counts instead.
+    #[must_use]
+    pub(super) fn of_token(token: Fingerprint) -> Self {
+        Self(token.0)
+    }
+}
 
 /// The bearer token of a request. Its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,7 +58,7 @@ impl Token {
             return Err(Problem::no_token());
         }
         if token.len() > MAX_TOKEN {
-            return Err(Problem::no_token());
+            return Err(Problem::large_token(MAX_TOKEN));
         }
         let mut header =
             HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Problem::no_token())?;
@@ -78,7 +96,8 @@ mod tests {
         for refused in ["Bearer", "Bearer ", "Basic YTpi", "abc", "Bearer a b", "Bearer a,b"] {
             assert_eq!(of(refused).unwrap_err().status, 401, "{refused}");
         }
-        assert_eq!(of(&format!("Bearer {}", "a".repeat(MAX_TOKEN + 1))).unwrap_err().status, 401);
+        let large = of(&format!("Bearer {}", "a".repeat(MAX_TOKEN + 1))).unwrap_err();
+        assert!(large.status == 401 && large.detail.contains("larger than 16 KiB"), "{}", large.detail);
         assert_eq!(Token::of(&HeaderMap::new()).unwrap_err().status, 401);
     }
 
@@ -90,5 +109,13 @@ mod tests {
         );
         assert_eq!(one.fingerprint(), of("Bearer planted").unwrap().fingerprint());
         assert_ne!(one.fingerprint(), of("Bearer other").unwrap().fingerprint());
+    }
+
+    #[test]
+    fn users_with_another_name_or_uid_are_others() {
+        assert_eq!(User::named("ann", "1"), User::named("ann", "1"));
+        for (name, uid) in [("ann", "2"), ("ann1", ""), ("an", "n1"), ("", "ann1")] {
+            assert_ne!(User::named("ann", "1"), User::named(name, uid));
+        }
     }
 }

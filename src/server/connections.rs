@@ -37,7 +37,8 @@ const HEAD_BYTES: usize = 64 << 10;
 /// Time for running answers after the signal to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
-/// One address may have this part of the connections.
+/// One address may have this part of the connections, and no more than are free. So however many an address takes, another one
+/// gets in: two have a quarter each, four a fifth, and a hundred leave a hundredth free.
 const SHARE: usize = 4;
 
 /// Pause after a connection could not be accepted.
@@ -47,27 +48,36 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// The open connections of each address.
+/// The open connections, and those of each address.
+#[derive(Default)]
+struct Open {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
+}
+
+/// Who has the connections.
 #[derive(Clone)]
 struct Peers {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Arc<Mutex<Open>>,
     most: usize,
 }
 
 impl Peers {
     fn new(most: usize) -> Self {
-        Self { open: Arc::default(), most: most.max(1) }
+        Self { open: Arc::default(), most }
     }
 
     /// A connection of this address; none if it has too many.
     fn admit(&self, peer: IpAddr) -> Option<Admitted> {
         let peer = peer.to_canonical();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(peer).or_insert(0);
-        if *count >= self.most {
+        let own = open.of.get(&peer).copied().unwrap_or(0);
+        let free = self.most.saturating_sub(open.all);
+        if own >= (self.most / SHARE).max(1) || own >= free {
             return None;
         }
-        *count += 1;
+        open.all += 1;
+        *open.of.entry(peer).or_insert(0) += 1;
         drop(open);
         Some(Admitted { peers: self.clone(), peer })
     }
@@ -82,10 +92,11 @@ struct Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self.peers.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.peer) {
+        open.all -= 1;
+        if let Some(count) = open.of.get_mut(&self.peer) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.peer);
+                open.of.remove(&self.peer);
             }
         }
     }
@@ -116,7 +127,7 @@ pub(super) async fn serve(
     mut ends: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(most));
-    let peers = Peers::new(most / SHARE);
+    let peers = Peers::new(most);
     let mut open = JoinSet::new();
     loop {
         let accepted = async {
@@ -242,7 +253,7 @@ mod tests {
 
     #[test]
     fn one_address_has_a_part_of_the_connections_and_a_closed_one_frees_its_place() {
-        let peers = Peers::new(2);
+        let peers = Peers::new(8);
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let mapped = IpAddr::V6(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped());
         let first = peers.admit(one).unwrap();
@@ -250,5 +261,24 @@ mod tests {
         assert!(peers.admit(one).is_none() && peers.admit(other).is_some());
         drop(first);
         assert!(peers.admit(one).is_some());
+    }
+    #[test]
+    fn addresses_that_take_all_they_can_leave_a_place_for_the_next_one() {
+        for greedy in [1, 4, 100] {
+            let (peers, mut open) = (Peers::new(2000), vec![]);
+            for _ in 0..2000 {
+                let taken = (0..greedy).filter_map(|peer| peers.admit(IpAddr::from([10, 0, 0, peer])));
+                open.extend(taken);
+            }
+            assert!(open.len() < 2000, "{greedy} addresses have {} connections", open.len());
+            assert!(peers.admit(IpAddr::from([10, 0, 1, 1])).is_some(), "after {greedy} addresses");
+        }
+    }
+
+    #[test]
+    fn many_addresses_with_one_connection_each_fill_all_places() {
+        let peers = Peers::new(100);
+        let open: Vec<_> = (0..100).filter_map(|peer| peers.admit(IpAddr::from([10, 0, 0, peer]))).collect();
+        assert_eq!(open.len(), 100);
     }
 }

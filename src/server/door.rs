@@ -10,6 +10,8 @@ use kube::{Client, Config};
 use tower::{BoxError, service_fn};
 
 use super::caller::Token;
+use crate::cluster::counted::counted;
+use crate::metrics::Requests;
 
 /// Time to connect to the API server.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -25,12 +27,12 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// To the API server of `config`, without its credentials.
-    pub(super) fn new(mut config: Config) -> Result<Self, kube::Error> {
+    /// To the API server of `config`, without its credentials. Requests count in `sent`.
+    pub(super) fn new(mut config: Config, sent: Requests) -> Result<Self, kube::Error> {
         config.auth_info = AuthInfo::default();
         config.headers.clear();
         config.connect_timeout = Some(CONNECT);
-        Ok(Self { bare: Client::try_from(config)? })
+        Ok(Self { bare: counted(Client::try_from(config)?, sent) })
     }
 
     /// A client that does what `token` may do.
@@ -47,5 +49,37 @@ impl Door {
             }
         });
         Client::new(service, namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body as Bytes;
+    use http::{HeaderMap, Response};
+    use k8s_openapi::api::core::v1::Pod;
+    use kube::Api;
+    use kube::api::{ListParams, LogParams};
+
+    use super::*;
+    use crate::server::refusal::problem;
+
+    /// An API server whose every answer has so many bytes.
+    fn pods(bytes: usize) -> Api<Pod> {
+        let large = service_fn(move |_: Request<Body>| {
+            std::future::ready(Ok::<_, BoxError>(Response::new(Bytes::from("x".repeat(bytes)))))
+        });
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", "Bearer a".parse().unwrap());
+        let door = Door { bare: Client::new(large, "shops") };
+        Api::namespaced(door.of(&Token::of(&headers).unwrap()), "shops")
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_a_bad_gateway_that_says_so_and_a_log_is_not_bounded() {
+        let pods = pods(ANSWER + 1);
+        let refused = problem(&pods.list(&ListParams::default()).await.unwrap_err(), false);
+        assert!(refused.status == 502 && refused.detail.contains("larger than 8 MiB"), "{}", refused.detail);
+        let log = pods.logs("p", &LogParams::default()).await.unwrap();
+        assert_eq!(log.len(), ANSWER + 1);
     }
 }

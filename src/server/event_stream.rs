@@ -36,7 +36,7 @@ pub(super) struct Listener {
 }
 
 /// Why a stream ends, as `stream.end` says it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The server shuts down.
     Shutdown,
@@ -48,6 +48,8 @@ pub(super) enum End {
     TooSlow,
     /// Nothing is in progress.
     AtRest,
+    /// The log has no more lines.
+    Complete,
     /// The project is gone.
     Deleted,
     /// The client has closed the stream.
@@ -62,12 +64,14 @@ impl End {
             Self::Unanswered => "unanswered",
             Self::TooSlow => "tooSlow",
             Self::AtRest => "atRest",
+            Self::Complete => "complete",
             Self::Deleted => "deleted",
             Self::Closed => "closed",
         }
     }
 
-    fn message(self) -> &'static str {
+    /// In words, of a stream of events.
+    fn of_events(self) -> &'static str {
         match self {
             Self::Shutdown => "the server shuts down: connect again with Last-Event-ID",
             Self::Forbidden => "your token may no longer watch this project",
@@ -78,13 +82,37 @@ impl End {
                 "you read more slowly than the project changes: connect again with Last-Event-ID to get the rest"
             }
             Self::AtRest => "nothing is in progress",
+            Self::Complete => "there are no more events",
             Self::Deleted => "the project was deleted",
             Self::Closed => "closed",
         }
     }
 
+    /// In words, of a stream of logs.
+    fn of_logs(self) -> &'static str {
+        match self {
+            Self::Forbidden => "your token may no longer read these logs",
+            Self::Unanswered => {
+                "the API server does not answer: connect again with Last-Event-ID to get the rest"
+            }
+            Self::TooSlow => "you read too slowly: connect again with Last-Event-ID to get the rest",
+            Self::AtRest | Self::Complete => "the log is complete",
+            Self::Shutdown | Self::Deleted | Self::Closed => self.of_events(),
+        }
+    }
+
+    /// The last event of a stream of events.
     pub(super) fn event(self) -> Event {
-        let data = json!({ "reason": self.reason(), "message": self.message() });
+        self.with(self.of_events())
+    }
+
+    /// The last event of a stream of logs.
+    pub(super) fn event_of_logs(self) -> Event {
+        self.with(self.of_logs())
+    }
+
+    fn with(self, message: &str) -> Event {
+        let data = json!({ "reason": self.reason(), "message": message });
         Event::default().event("stream.end").data(data.to_string())
     }
 }
@@ -202,5 +230,25 @@ impl Running {
             self.open.end = End::Deleted;
         }
         Event::default().event(change.name).id(change.version.to_string()).data(&change.data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_says_what_is_true_of_logs() {
+        for (end, words) in [
+            (End::Complete, "the log is complete"),
+            (End::Forbidden, "may no longer read these logs"),
+            (End::Unanswered, "get the rest"),
+            (End::Deleted, "the project was deleted"),
+            (End::Shutdown, "shuts down"),
+        ] {
+            assert!(end.of_logs().contains(words), "{}", end.of_logs());
+        }
+        assert!(End::Forbidden.of_events().contains("watch this project"));
+        assert_eq!(End::AtRest.of_events(), "nothing is in progress");
     }
 }

@@ -12,12 +12,16 @@ use tokio::time::timeout;
 
 use super::Server;
 use super::caller::Token;
+use super::connections::Peer;
 use super::problem::Problem;
 use super::rights::Right;
 use super::site::{self, Site};
 
 /// Bodies that are in memory at once.
 pub(super) const BODIES: usize = 32;
+
+/// Time for a place among them.
+const PLACE: Duration = Duration::from_secs(5);
 
 /// Time in which a body must arrive.
 const ARRIVE: Duration = Duration::from_secs(10);
@@ -27,7 +31,10 @@ impl FromRequestParts<Arc<Server>> for Token {
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
         let token = Self::of(&parts.headers)?;
-        server.limits.request_of(token.fingerprint())?;
+        let peer = parts.extensions.get::<Peer>().copied();
+        let may_ask = || peer.map_or(Ok(()), |Peer(address)| server.limits.unknown_token_from(address));
+        let user = server.callers.user(&token, may_ask).await?;
+        server.limits.request_of(user)?;
         Ok(token)
     }
 }
@@ -44,13 +51,12 @@ impl FromRequest<Arc<Server>> for Sent {
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         may_write(&mut parts, server).await?;
-        let arrives = async {
-            let place = server.bodies.clone().acquire_owned().await.map_err(|_| busy())?;
-            let read = Bytes::from_request(Request::from_parts(parts, body), server).await;
-            let bytes = read.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-            Ok(Self { bytes, _place: place })
-        };
-        timeout(ARRIVE, arrives).await.unwrap_or_else(|_| Err(late()))
+        let place = timeout(PLACE, server.bodies.clone().acquire_owned()).await.map_err(|_| busy())?;
+        let place = place.map_err(|_| busy())?;
+        let read = Bytes::from_request(Request::from_parts(parts, body), server);
+        let read = timeout(ARRIVE, read).await.map_err(|_| late())?;
+        let bytes = read.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+        Ok(Self { bytes, _place: place })
     }
 }
 
@@ -73,7 +79,7 @@ fn on(site: &Site) -> Right {
 }
 
 fn busy() -> Problem {
-    Problem::unavailable("the server reads too many bodies: try again")
+    Problem::unavailable("the server reads as many bodies as it can: try again")
 }
 
 fn late() -> Problem {

@@ -1,4 +1,4 @@
-//! Lines of logs: their time, their colours, their pace. Pure.
+//! Lines of logs: their time and their pace. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -33,35 +33,6 @@ pub(super) fn split_time(line: &str) -> (&str, &str) {
         }
         _ => ("", line),
     }
-}
-
-/// A line without ANSI sequences and other control characters.
-#[must_use]
-pub(super) fn plain(line: &str) -> String {
-    let mut plain = String::with_capacity(line.len());
-    let mut characters = line.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character != '\u{1b}' {
-            if !character.is_control() || character == '\t' {
-                plain.push(character);
-            }
-            continue;
-        }
-        match characters.next() {
-            // A control sequence ends with a letter or one of @[\]^_`{|}~.
-            Some('[') => while characters.next().is_some_and(|next| !('@'..='~').contains(&next)) {},
-            // An operating system command ends with BEL or ESC \.
-            Some(']') => {
-                while let Some(next) = characters.next() {
-                    if next == '\u{7}' || next == '\u{1b}' && characters.next_if_eq(&'\\').is_some() {
-                        break;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    plain
 }
 
 /// Holds a stream to [`PACE`].
@@ -105,20 +76,6 @@ mod tests {
         assert_eq!(split_time("2026-11-30T12:00:00.123456789Z "), ("2026-11-30T12:00:00.123456789Z", ""));
         for forged in ["2026-aaaaaaaaaaaaaaa\0 x", "2026-11-30T12:00:00\rZZZZ x", "2026-11-30T99:00:00Z x"] {
             assert_eq!(split_time(forged), ("", forged));
-        }
-    }
-
-    #[test]
-    fn a_plain_line_has_no_sequences_and_no_control_characters() {
-        for (line, expected) in [
-            ("\u{1b}[1;31mred\u{1b}[0m", "red"),
-            ("\u{1b}]8;;https://a.test\u{7}link\u{1b}]8;;\u{1b}\\", "link"),
-            ("a\tb\rc\u{0}", "a\tbc"),
-            ("\u{1b}[", ""),
-            ("\u{1b}", ""),
-            ("ä", "ä"),
-        ] {
-            assert_eq!(plain(line), expected);
         }
     }
 

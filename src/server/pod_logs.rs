@@ -1,17 +1,21 @@
-//! Logs of pods, read with the caller's token.
+//! Logs of pods, read with the caller's token. A log whose connection breaks is opened again where it broke.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::io::{AsyncBufRead, AsyncBufReadExt as _};
+use futures::io::AsyncBufRead;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, LogParams};
-use kube::{Api, Client};
+use kube::api::LogParams;
+use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
-use super::log_lines::{LONGEST, Line, split_time};
-use super::log_sources::{Source, sources};
+use super::children::pages;
+use super::event_stream::End;
+use super::log_cursor::Cursor;
+use super::log_lines::Line;
+use super::log_reader::{Left, Sender, copy};
+use super::log_sources::{Found, Known, Log, MOST, Source, found, new_ones, sort_by_age};
 use super::problem::Problem;
 use super::refusal::problem;
 use crate::desired::names;
@@ -19,8 +23,11 @@ use crate::desired::names;
 /// Lines between a pod and the client. A client that reads slowly makes the kubelet wait.
 const BETWEEN: usize = 64;
 
-/// Pause between two looks for new pods.
+/// Pause between two looks at the pods, and before a log is opened again.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How often a log without `follow` is opened again.
+const ATTEMPTS: u8 = 5;
 
 /// Which logs to read.
 #[derive(Clone, Debug)]
@@ -38,199 +45,283 @@ pub(super) struct Wanted {
     pub(super) since: Option<jiff::Timestamp>,
 }
 
-/// Reads the logs. The first problem with the pods themselves is returned, and later ones end the log.
-pub(super) async fn read(client: Client, wanted: Wanted) -> Result<mpsc::Receiver<Line>, Problem> {
+/// Reads the logs. The first problem with the pods themselves is returned. Later ones end the log only if the caller has lost
+/// the right. `is_gone` says that there is no project any more.
+pub(super) async fn read(
+    client: Client,
+    wanted: Wanted,
+    is_gone: impl Fn() -> bool + Send + 'static,
+) -> Result<mpsc::Receiver<Result<Line, End>>, Problem> {
     let pods: Api<Pod> = Api::namespaced(client, &wanted.namespace);
-    let found = list(&pods, &wanted).await?;
-    let mut first = BTreeMap::new();
-    for source in found {
-        match open(&pods, &wanted, &source).await {
-            Ok(log) => _ = first.insert(source, log),
-            Err(error) => match problem(&error, false) {
-                refused if matches!(refused.status, 401 | 403 | 429) => return Err(refused),
-                // It is being created or deleted.
-                refused if matches!(refused.status, 400 | 404) => {}
-                refused => return Err(refused),
-            },
+    let (sender, receiver) = mpsc::channel(BETWEEN);
+    let mut reader = Reader { pods, wanted, known: Known::new(), open: JoinSet::new(), sender };
+    let (_, all) = reader.list().await?;
+    let mut first = vec![];
+    for found in new_ones(&mut reader.known, all) {
+        let beginning = Beginning::of(&reader.wanted);
+        match reader.open(&found.source, beginning.clone(), false).await {
+            Ok(log) => first.push((found, log)),
+            Err(refused) if matches!(refused.status, 401 | 403) => return Err(refused),
+            // It is being created or deleted.
+            Err(refused) if matches!(refused.status, 400 | 404) => {}
+            // The next look opens it.
+            Err(_) if reader.wanted.follow => reader.leave(found.source, beginning),
+            Err(refused) => return Err(refused),
         }
     }
-    let (sender, receiver) = mpsc::channel(BETWEEN);
     tokio::spawn(async move {
-        let closed = sender.clone();
+        let closed = reader.sender.clone();
+        let reads = async {
+            if reader.wanted.follow { reader.follow(first, is_gone).await } else { reader.once(first).await }
+        };
         tokio::select! {
-            () = follow(pods, wanted, first, sender) => {}
+            end = reads => { let _ = closed.send(Err(end)).await; }
             () = closed.closed() => {}
         }
     });
     Ok(receiver)
 }
 
-async fn list(pods: &Api<Pod>, wanted: &Wanted) -> Result<Vec<Source>, Problem> {
-    let params = ListParams::default().labels(&wanted.selector).limit(500);
-    let list = pods.list(&params).await.map_err(|error| problem(&error, false))?;
-    Ok(sources(list.items))
+/// Where a log begins that is opened for the first time, or again.
+#[derive(Clone, Debug)]
+struct Beginning {
+    cursor: Cursor,
+    tail: Option<i64>,
+    /// The last line that was read, without its end.
+    rest: Option<Line>,
 }
 
-async fn open(
-    pods: &Api<Pod>,
-    wanted: &Wanted,
-    source: &Source,
-) -> Result<impl AsyncBufRead + Unpin + Send + use<>, kube::Error> {
-    let params = LogParams {
-        container: Some(source.container.to_owned()),
-        follow: wanted.follow,
-        timestamps: true,
-        tail_lines: wanted.tail,
-        since_time: wanted.since,
-        ..LogParams::default()
-    };
-    Ok(Box::pin(pods.log_stream(&source.pod, &params).await?))
+impl Beginning {
+    fn of(wanted: &Wanted) -> Self {
+        Self { cursor: Cursor::after(wanted.since), tail: wanted.tail, rest: None }
+    }
+
+    /// The whole log of a pod that starts later.
+    fn of_later(wanted: &Wanted) -> Self {
+        Self { tail: None, ..Self::of(wanted) }
+    }
+
+    /// Where it ended or broke. A log of which no line was read still begins with its last lines, but one that had no line yet
+    /// is wanted from its first line.
+    fn again(left: Left, tail: Option<i64>) -> Self {
+        let tail = tail.filter(|_| !left.is_whole && left.cursor.is_at_begin());
+        Self { cursor: left.cursor, tail, rest: left.rest }
+    }
 }
 
-async fn follow<R: AsyncBufRead + Unpin + Send + 'static>(
+/// A log that is read.
+struct Opened<R> {
+    log: R,
+    cursor: Cursor,
+    tail: Option<i64>,
+}
+
+/// The task that reads a log.
+#[derive(Debug)]
+struct Reading {
+    task: AbortHandle,
+    /// The run had ended before its log was opened.
+    has_ended: bool,
+    tail: Option<i64>,
+    /// When it was opened.
+    since: jiff::Timestamp,
+}
+
+struct Reader {
     pods: Api<Pod>,
     wanted: Wanted,
-    first: BTreeMap<Source, R>,
-    sender: mpsc::Sender<Line>,
-) {
-    let mut known: Vec<Source> = first.keys().cloned().collect();
-    if !wanted.follow {
-        let mut ordered: Vec<_> = first.into_iter().collect();
-        ordered.sort_by_key(|(source, _)| names::order_of_role(source.stage));
-        for (source, log) in ordered {
-            copy(log, source, wanted.since, sender.clone()).await;
-        }
-        return;
+    known: Known<Reading, Beginning>,
+    open: JoinSet<(Source, Left)>,
+    sender: Sender,
+}
+
+impl Reader {
+    /// The pods by name, and the last runs with a log.
+    async fn list(&self) -> Result<(BTreeSet<String>, Vec<Found>), Problem> {
+        let pods = pages(&self.pods, &self.wanted.selector, |pod| Ok(Some((pod.name_any(), found(&pod)))));
+        let (names, found): (BTreeSet<String>, Vec<Option<Found>>) = pods.await?.into_iter().unzip();
+        Ok((names, found.into_iter().flatten().collect()))
     }
-    let mut open_logs = JoinSet::new();
-    for (source, log) in first {
-        open_logs.spawn(copy(log, source, wanted.since, sender.clone()));
+
+    async fn open(
+        &self,
+        source: &Source,
+        beginning: Beginning,
+        previous: bool,
+    ) -> Result<Opened<impl AsyncBufRead + Unpin + Send + use<>>, Problem> {
+        let mut cursor = beginning.cursor;
+        let since_time = cursor.opens();
+        let params = LogParams {
+            container: Some(source.container.to_owned()),
+            follow: self.wanted.follow,
+            timestamps: true,
+            tail_lines: beginning.tail.filter(|_| cursor.is_at_begin()),
+            since_time,
+            previous,
+            ..LogParams::default()
+        };
+        let log = self.pods.log_stream(&source.pod, &params).await.map_err(|error| problem(&error, false))?;
+        Ok(Opened { log: Box::pin(log), cursor, tail: beginning.tail })
     }
-    // A pod that starts later has its whole log in the stream.
-    let later = Wanted { tail: None, ..wanted.clone() };
-    loop {
-        if wanted.ends_with_pods && open_logs.is_empty() && !known.is_empty() {
-            return;
+
+    fn spawn<R>(&mut self, source: Source, opened: Opened<R>, has_ended: bool)
+    where
+        R: AsyncBufRead + Unpin + Send + 'static,
+    {
+        let (of, sender) = (source.clone(), self.sender.clone());
+        let (tail, since) = (opened.tail, jiff::Timestamp::now());
+        let reads = async move { (of.clone(), copy(opened.log, of, opened.cursor, sender).await) };
+        let task = self.open.spawn(reads);
+        self.known.insert(source, Log::Open(Reading { task, has_ended, tail, since }));
+    }
+
+    fn leave(&mut self, source: Source, beginning: Beginning) {
+        self.known.insert(source, Log::Left(beginning));
+    }
+
+    /// Reads one log after the other to its end.
+    async fn once<R: AsyncBufRead + Unpin>(self, first: Vec<(Found, Opened<R>)>) -> End {
+        let mut ordered = first;
+        ordered.sort_by_key(|(found, _)| names::order_of_role(found.source.stage));
+        for (Found { source, .. }, opened) in ordered {
+            let tail = opened.tail;
+            let mut left = copy(opened.log, source.clone(), opened.cursor, self.sender.clone()).await;
+            let mut attempts = 0;
+            while !left.is_whole {
+                attempts += 1;
+                if attempts > ATTEMPTS {
+                    return End::Unanswered;
+                }
+                tokio::time::sleep(LOOK).await; // What broke the connection may last.
+                let again = Beginning::again(left, tail);
+                left = match self.open(&source, again.clone(), false).await {
+                    Ok(opened) => copy(opened.log, source.clone(), opened.cursor, self.sender.clone()).await,
+                    Err(refused) if matches!(refused.status, 401 | 403) => return End::Forbidden,
+                    Err(refused) if matches!(refused.status, 400 | 404) => break_off(again),
+                    Err(_) => Left { is_whole: false, ..break_off(again) },
+                };
+            }
+            left.send_rest(&self.sender).await;
         }
-        tokio::select! {
-            Some(_) = open_logs.join_next(), if !open_logs.is_empty() => continue,
-            () = tokio::time::sleep(LOOK) => {} // A watch of pods for each stream would cost the API server more.
+        End::Complete
+    }
+
+    /// Reads all logs at the same time, also of pods that start later.
+    async fn follow<R>(mut self, first: Vec<(Found, Opened<R>)>, is_gone: impl Fn() -> bool) -> End
+    where
+        R: AsyncBufRead + Unpin + Send + 'static,
+    {
+        let mut has_any = !first.is_empty() || !self.known.is_empty();
+        for (found, opened) in first {
+            self.spawn(found.source, opened, found.has_ended);
         }
-        let Ok(found) = list(&pods, &wanted).await else { return };
-        known.retain(|source| found.contains(source));
-        for source in found {
-            if !known.contains(&source)
-                && let Ok(log) = open(&pods, &later, &source).await
+        loop {
+            let is_over = self.known.values().all(|log| matches!(log, Log::Done));
+            if is_over && (is_gone() || self.wanted.ends_with_pods && has_any) {
+                return if self.wanted.ends_with_pods { End::Complete } else { End::Deleted };
+            }
+            tokio::select! {
+                Some(ended) = self.open.join_next(), if !self.open.is_empty() => {
+                    if let Ok((source, left)) = ended {
+                        self.ended(source, left).await;
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep(LOOK) => {} // A watch of pods for each stream would cost the API server more.
+            }
+            match self.list().await {
+                Ok((names, all)) => {
+                    if let Some(end) = self.look(&names, all).await {
+                        return end;
+                    }
+                    has_any |= !self.known.is_empty();
+                }
+                Err(refused) if matches!(refused.status, 401 | 403) => return End::Forbidden,
+                Err(_) => {} // The next look sees what this one would have seen.
+            }
+        }
+    }
+
+    /// A log ended or broke.
+    async fn ended(&mut self, source: Source, mut left: Left) {
+        let Some(Log::Open(reading)) = self.known.get(&source) else { return };
+        let mut tail = reading.tail;
+        if left.cursor.is_at_begin() && tail == Some(0) {
+            // Without a line, only the time says which ones are new.
+            (left.cursor, tail) = (Cursor::after(Some(reading.since)), None);
+        }
+        if reading.has_ended && left.is_whole {
+            left.send_rest(&self.sender).await;
+            self.known.insert(source, Log::Done);
+        } else {
+            // The container ran when its log was opened, so the last lines may be missing.
+            self.leave(source, Beginning::again(left, tail));
+        }
+    }
+
+    /// Opens what is new, and again what broke. Returns why the stream ends, if it does.
+    async fn look(&mut self, pods: &BTreeSet<String>, mut all: Vec<Found>) -> Option<End> {
+        sort_by_age(&mut all);
+        let by_age: Vec<Source> = all.iter().map(|found| found.source.clone()).collect();
+        self.known.retain(|source, log| pods.contains(&source.pod) || !matches!(log, Log::Done));
+        let left = self.known.iter().filter_map(|(source, log)| match log {
+            Log::Left(beginning) => Some((source.clone(), beginning.clone())),
+            _ => None,
+        });
+        for (source, beginning) in left.collect::<Vec<_>>() {
+            let now = all.iter().find(|found| found.source.is_run_of(&source));
+            let runs_after = now.map(|now| now.source.run - source.run);
+            let (previous, has_ended) = match (runs_after, now) {
+                (Some(0), Some(now)) => (false, now.has_ended),
+                (Some(1), _) => (true, true),
+                // The kubelet says nothing about the container for a moment.
+                (None, _) if pods.contains(&source.pod) => continue,
+                // Its log is deleted.
+                _ => {
+                    break_off(beginning).send_rest(&self.sender).await;
+                    self.known.insert(source, Log::Done);
+                    continue;
+                }
+            };
+            match self.open(&source, beginning, previous).await {
+                Ok(opened) => self.spawn(source, opened, has_ended),
+                Err(refused) if matches!(refused.status, 401 | 403) => return Some(End::Forbidden),
+                Err(_) => {} // The next look tries it again.
+            }
+        }
+        for found in new_ones(&mut self.known, all) {
+            let beginning = Beginning::of_later(&self.wanted);
+            match self.open(&found.source, beginning, false).await {
+                Ok(opened) => self.spawn(found.source, opened, found.has_ended),
+                Err(refused) if matches!(refused.status, 401 | 403) => return Some(End::Forbidden),
+                Err(_) => {}
+            }
+        }
+        self.close_too_old(&by_age);
+        None
+    }
+
+    /// Closes the logs of the oldest pods, if too many are open.
+    fn close_too_old(&mut self, by_age: &[Source]) {
+        let open = self.known.values().filter(|log| matches!(log, Log::Open(_))).count();
+        let mut too_many = open.saturating_sub(MOST);
+        for source in by_age {
+            if too_many > 0
+                && let Some(log) = self.known.get_mut(source)
+                && let Log::Open(reading) = log
             {
-                known.push(source.clone());
-                open_logs.spawn(copy(log, source, wanted.since, sender.clone()));
+                reading.task.abort();
+                *log = Log::Done;
+                too_many -= 1;
             }
         }
     }
 }
 
-/// Copies the lines after `since` until the log ends or no client reads.
-async fn copy<R: AsyncBufRead + Unpin>(
-    mut log: R,
-    source: Source,
-    since: Option<jiff::Timestamp>,
-    sender: mpsc::Sender<Line>,
-) {
-    let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
-    while let Ok(read) = next(&mut log, &mut bytes).await
-        && read != Read::End
-    {
-        let text = String::from_utf8_lossy(&bytes);
-        // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
-        let text = if is_rest { text.as_ref() } else { of_line(&text, &mut time) };
-        let is_rest_of_line = std::mem::replace(&mut is_rest, read == Read::Begin);
-        // The kubelet compares whole seconds.
-        let is_old =
-            since.is_some_and(|since| time.parse::<jiff::Timestamp>().is_ok_and(|time| time <= since));
-        if is_old || is_rest_of_line && text.is_empty() {
-            continue;
-        }
-        let text = text.to_owned();
-        let line = Line { time: time.clone(), pod: source.pod.clone(), stage: source.stage, text };
-        if sender.send(line).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// The text of a line, whose time is put into `time`. A line without a time has the time of the line before.
-fn of_line<'a>(line: &'a str, time: &mut String) -> &'a str {
-    let (own, text) = split_time(line);
-    if !own.is_empty() {
-        own.clone_into(time);
-    }
-    text
-}
-
-/// What was read of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Read {
-    /// A line, or the last part of one.
-    Line,
-    /// Part of a line that is longer than [`LONGEST`].
-    Begin,
-    /// The log ended.
-    End,
-}
-
-/// Reads the next line without its end, at most [`LONGEST`] bytes of it.
-async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::io::Result<Read> {
-    line.clear();
-    loop {
-        let read = log.fill_buf().await?;
-        if read.is_empty() {
-            return Ok(if line.is_empty() { Read::End } else { Read::Line });
-        }
-        let room = LONGEST - line.len();
-        let end = read.iter().position(|byte| *byte == b'\n');
-        let taken = end.unwrap_or(read.len()).min(room);
-        line.extend_from_slice(&read[..taken]);
-        let whole = end.is_some_and(|end| end == taken);
-        log.consume_unpin(taken + usize::from(whole));
-        if whole {
-            return Ok(Read::Line);
-        }
-        if line.len() == LONGEST {
-            return Ok(Read::Begin);
-        }
-    }
+/// What is left of a log that cannot be opened again.
+fn break_off(beginning: Beginning) -> Left {
+    Left { cursor: beginning.cursor, rest: beginning.rest, is_whole: true }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn lines_are_read_one_by_one_and_a_long_one_is_cut() {
-        let long = "x".repeat(LONGEST + 5);
-        let text = format!("one\n\n{long}\nlast");
-        let mut reader = futures::io::Cursor::new(text.into_bytes());
-        let (mut line, mut lengths) = (vec![], vec![]);
-        while next(&mut reader, &mut line).await.unwrap() != Read::End {
-            lengths.push(line.len());
-        }
-        assert_eq!(lengths, [3, 0, LONGEST, 5, 4]);
-    }
-
-    #[tokio::test]
-    async fn the_time_of_a_line_comes_from_the_kubelet_and_never_from_the_app() {
-        let time = "2026-11-30T12:00:00Z";
-        let head = "x".repeat(LONGEST - time.len() - 1);
-        let text =
-            format!("{time} {head}9999-01-01T00:00:00Z forged\r\0\nno time\n2026-aaaaaaaaaaaaaaa\0 odd\n");
-        let source = Source { pod: "p".to_owned(), container: "app", stage: "app", run: 0 };
-        let (sender, mut lines) = mpsc::channel(9);
-        copy(futures::io::Cursor::new(text.into_bytes()), source, None, sender).await;
-        let mut read = vec![];
-        while let Some(line) = lines.recv().await {
-            assert_eq!(line.time, time);
-            read.push(line.text);
-        }
-        assert_eq!(read, [&head, "9999-01-01T00:00:00Z forged\r\0", "no time", "2026-aaaaaaaaaaaaaaa\0 odd"]);
-    }
-}
+mod tests;

@@ -77,13 +77,25 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, detail).with_header("www-authenticate", challenge)
     }
 
-    /// The caller lacks a right.
+    /// The token has more bytes than any that a cluster issues.
     #[must_use]
-    pub(super) fn forbidden(verb: &str, namespace: &str, name: Option<&str>) -> Self {
-        let object = name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    pub(super) fn large_token(most: usize) -> Self {
         let detail = format!(
-            "your token may not {verb} projectdeployments.doce.dev{object} in namespace \"{namespace}\": a role such \
-             as view or edit in that namespace allows it"
+            "the bearer token is larger than {} KiB: send the token alone, not a file or a certificate",
+            most / 1024
+        );
+        let challenge = "Bearer error=\"invalid_token\"";
+        Self::new(StatusCode::UNAUTHORIZED, detail).with_header("www-authenticate", challenge)
+    }
+
+    /// The caller lacks the right to `verb` a resource such as `pods/log`.
+    #[must_use]
+    pub(super) fn forbidden(verb: &str, resource: &str, namespace: &str, name: Option<&str>) -> Self {
+        let object = name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
+        let role = if matches!(verb, "get" | "list" | "watch") { "view or edit" } else { "edit" };
+        let detail = format!(
+            "your token may not {verb} {resource}{object} in namespace \"{namespace}\": a role such as {role} in that \
+             namespace allows it"
         );
         Self::new(StatusCode::FORBIDDEN, detail)
     }
@@ -154,7 +166,8 @@ mod tests {
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["content-type"], MEDIA_TYPE);
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
-        let forbidden = Problem::forbidden("patch", "shops", Some("site"));
+        let projects = "projectdeployments.doce.dev";
+        let forbidden = Problem::forbidden("patch", projects, "shops", Some("site"));
         assert!(
             forbidden.detail.contains("patch projectdeployments.doce.dev \"site\""),
             "{}",

@@ -190,15 +190,26 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// The last requests of this kind: the one that is set, and the one that is handled.
+    fn last(&self, kind: RequestKind) -> impl Iterator<Item = &str> {
+        let annotated = self.object["metadata"]["annotations"][kind.annotation()].as_str();
+        let handled = self.status.handled.get(kind.word()).map(|handled| handled.value.as_str());
+        [annotated, handled].into_iter().flatten()
+    }
+
     /// The argument of the last request of this kind, if it has this token.
     #[must_use]
     pub(super) fn asked(&self, kind: RequestKind, token: &str) -> Option<String> {
-        let annotated = self.object["metadata"]["annotations"][kind.annotation()].as_str();
-        let handled = self.status.handled.get(kind.word()).map(|handled| handled.value.as_str());
         let split =
             |value: &str| value.rsplit_once('@').map(|(argument, of)| (argument.to_owned(), of == token));
-        let mut values = [annotated, handled].into_iter().flatten().filter_map(split);
+        let mut values = self.last(kind).filter_map(split);
         values.find_map(|(argument, is_same)| is_same.then_some(argument))
+    }
+
+    /// One of the last requests of this kind has this value.
+    #[must_use]
+    pub(super) fn has_asked(&self, kind: RequestKind, value: &str) -> bool {
+        self.last(kind).any(|last| last == value)
     }
 }
 
@@ -311,6 +322,8 @@ mod tests {
         let asked = |key: &str| Look::at(&object).asked(RequestKind::Cancel, key);
         assert_eq!((asked("a"), asked("b")), (Some("shop-1".to_owned()), Some("shop-2".to_owned())));
         assert_eq!((asked("c"), Look::at(&object).asked(RequestKind::Deploy, "a")), (None, None));
+        let has_asked = |value: &str| Look::at(&object).has_asked(RequestKind::Cancel, value);
+        assert!(has_asked("shop-1@a") && has_asked("shop-2@b") && !has_asked("shop-2@a"));
     }
 
     #[test]

@@ -7,20 +7,27 @@ use kube::core::Status;
 use super::problem::{FieldProblem, Problem};
 use crate::text::with_causes;
 
+/// How the API server begins its refusal of a server-side apply with an unknown field, or a field of another type.
+const UNTYPED: &str = "failed to create typed patch object";
+
 /// The problem behind an error of a request to the API server. `matched` says that the request had the header `If-Match`.
 #[must_use]
 pub(super) fn problem(error: &kube::Error, matched: bool) -> Problem {
     match error {
         kube::Error::Api(status) => of_status(status, matched),
-        other if is_too_large(other) => Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "the API server's answer is larger than 8 MiB: read the objects with kubectl, and delete those of no use",
-        ),
+        other if is_too_large(other) => too_large(),
         other => {
             tracing::warn!(error = with_causes(other), "the API server does not answer");
             Problem::unavailable("the API server does not answer: try again")
         }
     }
+}
+
+/// The API server's answer is larger than this server keeps.
+#[must_use]
+pub(super) fn too_large() -> Problem {
+    let detail = "the API server's answer is larger than 8 MiB: read the objects with kubectl, and delete those of no use";
+    Problem::new(StatusCode::BAD_GATEWAY, detail)
 }
 
 fn is_too_large(error: &kube::Error) -> bool {
@@ -42,6 +49,12 @@ fn of_status(status: &Status, matched: bool) -> Problem {
             StatusCode::PRECONDITION_FAILED,
             "the project has changed since you read it (If-Match): read it again and repeat the request",
         ),
+        // A field that the definition does not have: the API server calls it an error of its own.
+        StatusCode::INTERNAL_SERVER_ERROR if status.message.starts_with(UNTYPED) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said(status))
+        }
+        // The next page of a list that is older than the API server's memory.
+        StatusCode::GONE => Problem::unavailable(said(status)),
         StatusCode::TOO_MANY_REQUESTS => Problem::too_many(said(status), 1),
         code if code.is_client_error() => {
             let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -87,6 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_the_definition_does_not_have_is_a_mistake_of_the_caller() {
+        let message =
+            "failed to create typed patch object (st/site): .spec.nonsense: field not declared in schema";
+        let status = Status { code: 500, message: message.to_owned(), ..Status::default() };
+        let refused = problem(&kube::Error::Api(Box::new(status)), false);
+        assert!(refused.status == 422 && refused.detail.contains(".spec.nonsense"), "{}", refused.detail);
+    }
+
+    #[test]
     fn a_conflict_is_a_failed_precondition_only_with_if_match() {
         assert_eq!(refused(409, true).status, 412);
         assert_eq!(refused(409, false).status, 409);
@@ -110,6 +132,6 @@ mod tests {
     #[test]
     fn an_api_server_that_fails_is_a_bad_gateway_and_no_error_of_this_server() {
         assert_eq!(refused(500, false).status, 502);
-        assert_eq!(refused(503, false).status, 503);
+        assert_eq!((refused(503, false).status, refused(410, false).status), (503, 503));
     }
 }

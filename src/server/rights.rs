@@ -33,6 +33,24 @@ pub(super) enum On {
     Logs,
 }
 
+impl On {
+    /// Group, resource and subresource.
+    fn parts(self) -> (&'static str, &'static str, Option<&'static str>) {
+        match self {
+            Self::Projects => (crate::crd::GROUP, "projectdeployments", None),
+            Self::Logs => ("", "pods", Some("log")),
+        }
+    }
+
+    /// The resource, as kubectl auth can-i takes it.
+    fn resource(self) -> &'static str {
+        match self {
+            Self::Projects => "projectdeployments.doce.dev",
+            Self::Logs => "pods/log",
+        }
+    }
+}
+
 /// A right.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Right {
@@ -85,7 +103,8 @@ impl Rights {
         if *may {
             return Ok(());
         }
-        Err(Problem::forbidden(right.verb, &right.namespace, right.name.as_deref()))
+        let resource = right.on.resource();
+        Err(Problem::forbidden(right.verb, resource, &right.namespace, right.name.as_deref()))
     }
 
     fn slot(&self, question: (Fingerprint, Right), now: Instant) -> Answer {
@@ -107,10 +126,7 @@ impl Rights {
     }
 
     async fn ask(&self, token: &Token, right: &Right) -> Result<bool, Problem> {
-        let (group, resource, subresource) = match right.on {
-            On::Projects => (crate::crd::GROUP, "projectdeployments", None),
-            On::Logs => ("", "pods", Some("log")),
-        };
+        let (group, resource, subresource) = right.on.parts();
         let attributes = ResourceAttributes {
             verb: Some(right.verb.to_owned()),
             group: Some(group.to_owned()),

@@ -13,12 +13,13 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::extract::BODIES;
 use super::observe::observe;
 use super::problem::{FieldProblem, Problem};
 use super::{Server, answers};
@@ -111,8 +112,10 @@ pub(super) fn router(server: Arc<Server>) -> Router {
 /// Paths of the metrics port.
 pub(super) fn metrics_router(server: Arc<Server>) -> Router {
     let metrics = async |State(server): State<Arc<Server>>| {
-        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], server.metrics.text())
+        let bodies = BODIES - server.bodies.available_permits();
+        let text = server.metrics.text(bodies).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        Ok::<_, StatusCode>(([(header::CONTENT_TYPE, kind)], text))
     };
     // The kubelet must get an answer also while clients have all connections of the API.
     Router::new()

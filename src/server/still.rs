@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_stream_ends_with_a_refusal_or_after_three_questions_without_an_answer() {
-        let refused = Err(Problem::forbidden("watch", "shops", None));
+        let refused = Err(Problem::forbidden("watch", "projectdeployments.doce.dev", "shops", None));
         let fails = Err(Problem::unavailable("no answer"));
         let reason = |(_, end): (u8, Option<End>)| end.map(End::reason);
         assert_eq!(reason(judged(Some(&refused), 0)), Some("forbidden"));

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use super::production::{Look, event};
+use super::size;
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
@@ -17,6 +18,18 @@ pub(super) const BEHIND: usize = 64;
 /// Changes of all projects that are kept for listeners that come back. One has about 1 KiB.
 const KEPT: usize = 4096;
 
+/// Most bytes of their data.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// Most memory of one project, in bytes. Few need more: a spec has less than 64 KiB of text.
+const LARGEST: usize = 256 << 10;
+
+/// JSON text after which a page of a list ends.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Prefix of the annotations that are kept.
+const OWN: &str = "doce.dev/";
+
 /// A project as it is served.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -24,6 +37,19 @@ pub(super) struct Held {
     pub object: Value,
     /// Its resource version.
     pub version: u64,
+    /// Nothing is left out because the object is too large.
+    pub whole: bool,
+    /// Bytes of its JSON text.
+    bytes: usize,
+}
+
+impl Held {
+    /// A project that was read for one answer, however large it is; none if it has no version.
+    pub(super) fn read(object: Value) -> Option<Self> {
+        let version = object["metadata"]["resourceVersion"].as_str()?.parse().ok()?;
+        let bytes = size::of_text(&object);
+        Some(Self { object, version, whole: true, bytes })
+    }
 }
 
 /// A change of one project, as listeners get it.
@@ -60,6 +86,7 @@ pub(super) struct Store {
     projects: BTreeMap<Key, Arc<Held>>,
     listeners: BTreeMap<Key, broadcast::Sender<Arc<Change>>>,
     recent: VecDeque<(Key, Arc<Change>)>,
+    recent_bytes: usize,
     /// No change after this version is missing in `recent`.
     complete_from: u64,
     /// The versions of a list that is being read; none between lists.
@@ -88,6 +115,7 @@ impl Store {
             self.remove(&key, newest);
         }
         self.recent.clear();
+        self.recent_bytes = 0;
         self.complete_from = newest;
         let old = std::mem::replace(&mut self.projects, listed.clone());
         for (key, held) in listed {
@@ -126,6 +154,7 @@ impl Store {
     }
 
     /// At most `limit` projects of a namespace (empty: of all) after `after` that `matches`, by name, and whether there are more.
+    /// A page with more than 1 MiB of text ends.
     #[must_use]
     pub(super) fn page(
         &self,
@@ -137,14 +166,15 @@ impl Store {
         let start = after.cloned().unwrap_or_else(|| (namespace.to_owned(), String::new()));
         let there = self.projects.range(start..).filter(|(key, _)| Some(*key) != after);
         let inside = there.take_while(|((of, _), _)| namespace.is_empty() || of == namespace);
-        let mut found: Vec<_> = inside
-            .filter(|(_, held)| matches(&held.object))
-            .take(limit + 1)
-            .map(|(_, held)| held.clone())
-            .collect();
-        let more = found.len() > limit;
-        found.truncate(limit);
-        (found, more)
+        let (mut found, mut bytes) = (vec![], 0);
+        for (_, held) in inside.filter(|(_, held)| matches(&held.object)) {
+            if found.len() >= limit || bytes > PAGE_BYTES {
+                return (found, true);
+            }
+            bytes += held.bytes;
+            found.push(held.clone());
+        }
+        (found, false)
     }
 
     /// How many projects there are.
@@ -186,8 +216,7 @@ impl Store {
 
     fn remove(&mut self, key: &Key, version: u64) {
         if self.projects.remove(key).is_some() {
-            let data =
-                serde_json::json!({ "reason": "deleted", "message": "the project was deleted" }).to_string();
+            let data = json!({ "reason": "deleted", "message": "the project was deleted" }).to_string();
             self.tell(
                 key.clone(),
                 Arc::new(Change { version, name: "stream.end", data, gone: true, at_rest: true }),
@@ -202,10 +231,12 @@ impl Store {
         {
             self.listeners.remove(&key); // The last listener has left.
         }
+        self.recent_bytes += change.data.len();
         self.recent.push_back((key, change));
-        if self.recent.len() > KEPT
+        while (self.recent.len() > KEPT || self.recent_bytes > KEPT_BYTES)
             && let Some((_, forgotten)) = self.recent.pop_front()
         {
+            self.recent_bytes -= forgotten.data.len();
             self.complete_from = self.complete_from.max(forgotten.version);
         }
     }
@@ -222,29 +253,67 @@ fn change(held: &Held) -> Change {
     }
 }
 
-/// An object without what no client of this API needs; none if it has no version.
-fn held(mut object: Value) -> Option<(Key, Held)> {
-    let metadata = object.get_mut("metadata")?.as_object_mut()?;
+/// Removes what no client of this API needs: managed fields, and the annotations of others.
+pub(super) fn trim(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     metadata.remove("managedFields");
     if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        annotations.retain(|name, _| name.starts_with(OWN));
     }
-    let text = |name: &str| metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+}
+
+/// A project as it is served; none if it has no version.
+fn held(mut object: Value) -> Option<(Key, Held)> {
+    trim(&mut object);
+    let text = |name: &str| object["metadata"][name].as_str().map(str::to_owned);
     let key = (text("namespace")?, text("name")?);
     let version = text("resourceVersion")?.parse().ok()?;
-    Some((key, Held { object, version }))
+    let whole = size::of_memory(&object) <= LARGEST;
+    let object = if whole { object } else { reduced(&object) };
+    let bytes = size::of_text(&object);
+    Some((key, Held { object, version, whole, bytes }))
+}
+
+/// What status and events need of a project that is too large. Nothing in it has a size that its author chooses without a bound.
+fn reduced(object: &Value) -> Value {
+    let small = |value: &Value, most: usize| {
+        if size::of_memory(value) <= most { value.clone() } else { Value::Null }
+    };
+    let (metadata, spec) = (&object["metadata"], &object["spec"]);
+    let mut kept = json!({
+        "apiVersion": object["apiVersion"], "kind": object["kind"],
+        "metadata": {}, "spec": {}, "status": small(&object["status"], LARGEST / 2),
+    });
+    for name in [
+        "namespace",
+        "name",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+    ] {
+        if let Some(value) = metadata.get(name) {
+            kept["metadata"][name] = value.clone();
+        }
+    }
+    for name in ["labels", "annotations"] {
+        kept["metadata"][name] = small(&metadata[name], LARGEST / 8);
+    }
+    for name in ["state", "replicas"] {
+        kept["spec"][name] = small(&spec[name], 64);
+    }
+    kept
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn object(name: &str, version: u64) -> Value {
         json!({
             "metadata": { "namespace": "shops", "name": name, "resourceVersion": version.to_string(), "managedFields": [1],
-                "annotations": { "kubectl.kubernetes.io/last-applied-configuration": "x", "mine": "y" } },
+                "annotations": { "kubectl.kubernetes.io/last-applied-configuration": "x", "mine": "y", "doce.dev/deploy": "@1" } },
             "spec": {},
         })
     }
@@ -272,7 +341,51 @@ mod tests {
     fn a_project_is_held_without_what_no_client_needs() {
         let held = store(&[("site", 5)]).get(&key("site")).unwrap();
         assert_eq!(held.object["metadata"].get("managedFields"), None);
-        assert_eq!(held.object["metadata"]["annotations"], json!({ "mine": "y" }));
+        assert_eq!(held.object["metadata"]["annotations"], json!({ "doce.dev/deploy": "@1" }));
+        assert!(held.whole);
+    }
+
+    #[test]
+    fn a_project_that_is_too_large_is_held_without_most_of_it_and_still_has_its_state() {
+        let mut large = object("site", 5);
+        large["spec"] = json!({ "state": "Stopped", "replicas": 2, "zeros": vec![0; 20_000] });
+        large["metadata"]["labels"] = json!({ "a": "x".repeat(LARGEST) });
+        large["status"] = json!({ "phase": "Stopped" });
+        let mut store = Store::default();
+        store.apply(large);
+        let held = store.get(&key("site")).unwrap();
+        assert!(!held.whole && size::of_memory(&held.object) < LARGEST);
+        assert_eq!(held.object["spec"], json!({ "state": "Stopped", "replicas": 2 }));
+        assert_eq!((&held.object["status"]["phase"], held.version), (&json!("Stopped"), 5));
+        let missed = store.subscribe(&key("site"), None).unwrap().missed;
+        assert_eq!(missed[0].name, "production.stopped");
+    }
+
+    #[test]
+    fn a_page_ends_after_a_mebibyte_of_text_and_the_next_one_continues() {
+        let mut store = Store::default();
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let mut object = object(name, 1);
+            object["spec"] = json!({ "text": "x".repeat(200 << 10) });
+            store.apply(object);
+        }
+        let (first, more) = store.page("shops", None, 500, |_| true);
+        assert_eq!((first.len(), more), (6, true));
+        let (rest, more) = store.page("shops", Some(&key("f")), 500, |_| true);
+        assert_eq!((rest.len(), more), (2, false));
+    }
+
+    #[test]
+    fn the_data_of_kept_changes_is_bounded() {
+        let mut store = Store::default();
+        for version in 1..=1000 {
+            let mut object = object("site", version);
+            object["status"] = json!({ "url": "x".repeat(64 << 10) });
+            store.apply(object);
+        }
+        let bytes: usize = store.recent.iter().map(|(_, change)| change.data.len()).sum();
+        assert_eq!(bytes, store.recent_bytes);
+        assert!(bytes <= KEPT_BYTES && !store.recent.is_empty(), "{bytes}");
     }
 
     #[test]

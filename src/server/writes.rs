@@ -1,4 +1,4 @@
-//! Writes of projects, sent with the caller's token as the field manager `doce-api`.
+//! Writes of projects, and reads of whole ones, sent with the caller's token. Writes have the field manager `doce-api`.
 
 use http::StatusCode;
 use kube::Api;
@@ -12,7 +12,7 @@ use super::precondition::IfMatch;
 use super::problem::Problem;
 use super::refusal::problem;
 use super::site::Site;
-use super::store::Store;
+use super::store::{Held, Store, trim};
 
 /// Field manager of every write.
 pub(super) const MANAGER: &str = "doce-api";
@@ -32,10 +32,18 @@ fn api(server: &Server, token: &Token, namespace: &str) -> Api<DynamicObject> {
 
 fn value(object: &DynamicObject) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
-    if let Some(metadata) = value["metadata"].as_object_mut() {
-        metadata.remove("managedFields");
-    }
+    trim(&mut value);
     value
+}
+
+/// Reads a project from the API server.
+pub(super) async fn read(server: &Server, token: &Token, site: &Site) -> Result<Held, Problem> {
+    let found = api(server, token, &site.namespace).get_opt(&site.name).await;
+    let found = found.map_err(|error| problem(&error, false))?;
+    let object = found.map(|object| value(&object));
+    let object = object.ok_or_else(|| Problem::no_project(&site.namespace, &site.name))?;
+    Held::read(object)
+        .ok_or_else(|| Problem::unavailable("the API server's answer has no version: try again"))
 }
 
 /// Creates a project. Returns it.

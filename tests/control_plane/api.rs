@@ -6,6 +6,8 @@ mod attacks;
 mod calls;
 #[path = "api/manners.rs"]
 mod manners;
+#[path = "api/processes.rs"]
+mod processes;
 #[path = "api/rights.rs"]
 mod rights;
 #[path = "api/seeds.rs"]

@@ -32,6 +32,9 @@ pub(crate) mod reading;
 #[path = "harness/registry.rs"]
 #[allow(dead_code, reason = "only one test binary uses it")]
 pub(crate) mod registry;
+#[path = "harness/server_process.rs"]
+#[allow(dead_code, reason = "only one test binary uses it")]
+pub(crate) mod server_process;
 #[path = "harness/setup.rs"]
 mod setup;
 #[path = "harness/stories.rs"]

@@ -54,9 +54,12 @@ async fn metrics_count_builds_versions_rollbacks_and_requests() {
     world.annotate("shop", "doce.dev/rollback", "previous@1").await;
     world.until_ready("shop", "True", "Held").await;
     world.annotate("shop", "doce.dev/rollback", "v00000000@2").await;
+    operator.until_metrics("doce_rollbacks_total{result=\"rejected\"} 1\n").await;
+    world.annotate("shop", "doce.dev/rollback", "previous@1").await;
     for line in [
         "doce_versions_total{result=\"live\"} 2\n",
         "doce_build_duration_seconds_count{result=\"succeeded\"} 1\n",
+        "doce_rollbacks_total{result=\"ignored\"} 1\n",
         "doce_rollbacks_total{result=\"accepted\"} 1\n",
         "doce_rollbacks_total{result=\"rejected\"} 1\n",
         "doce_builds_queued 0\n",

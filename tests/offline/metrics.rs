@@ -8,10 +8,19 @@ use doce_operator::metrics::{Metrics, Passed, Snapshot};
 
 const HEAD: &str = "# Metrics\n\n\
     <!-- Generated from the program: BLESS=1 cargo test --test offline the_page_of_metrics_is_what_is_exported -->\n\n\
-    The operator serves `/metrics` on port 8080 of its pod, in the text format of Prometheus. Counters start at 0 with each\n\
-    start of the process. No label has values that users of projects choose, so the number of series is bounded.\n\n\
-    Names that begin with `controller_runtime_` and `rest_client_` mean the same as in operators that use controller-runtime.\n\n\
-    | metric | type | labels | meaning |\n|---|---|---|---|\n";
+    Counters start at 0 with each start of a process. No label has values that users of projects choose, so the number of series\n\
+    is bounded. Names that begin with `controller_runtime_` and `rest_client_` mean the same as in operators that use\n\
+    controller-runtime.\n\n\
+    ## The operator\n\n\
+    The operator serves `/metrics` on port 8080 of its pod, in the text format of Prometheus.\n\n";
+
+/// Between the two tables.
+const SERVER: &str = "\n## The HTTP API\n\n\
+    `doce-operator server` serves `/metrics` on port 8081 of its pod, in the same format. `route` is a path with its parameters in\n\
+    braces.\n\n";
+
+/// Head of a table.
+const TABLE: &str = "| metric | type | labels | meaning |\n|---|---|---|---|\n";
 
 /// Everything that a series needs once.
 fn text() -> String {
@@ -24,7 +33,7 @@ fn text() -> String {
     metrics.build_ended(true, Some(12));
     metrics.version_live(Some(20));
     metrics.version_failed();
-    metrics.rollback(true);
+    metrics.rollback("accepted");
     let held = vec![("ProjectDeployments", 1)];
     metrics.text(&Snapshot { held, builds_queued: 2, ..Snapshot::default() }).unwrap()
 }
@@ -45,8 +54,8 @@ fn labels(text: &str) -> BTreeMap<&str, String> {
     found
 }
 
-fn page(text: &str) -> String {
-    let (labels, mut page) = (labels(text), HEAD.to_owned());
+fn table(text: &str) -> String {
+    let (labels, mut page) = (labels(text), TABLE.to_owned());
     let types: BTreeMap<&str, &str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     for (name, help) in text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' ')) {
@@ -61,7 +70,8 @@ fn page(text: &str) -> String {
 #[test]
 fn the_page_of_metrics_is_what_is_exported() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
-    let page = page(&text());
+    let server = doce_operator::server::sample_metrics().unwrap();
+    let page = [HEAD, &table(&text()), SERVER, &table(&server)].concat();
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &page).unwrap();
     }
@@ -78,6 +88,7 @@ fn what_happened_is_counted_once_and_what_runs_is_counted_until_it_ends() {
         "rest_client_requests_total{code=\"<error>\",method=\"PATCH\"} 1",
         "doce_build_duration_seconds_sum{result=\"succeeded\"} 12.0",
         "doce_builds_queued 2",
+        "doce_rollbacks_total{result=\"accepted\"} 1",
         "doce_operator_held{kind=\"ProjectDeployments\"} 1",
     ] {
         assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");

@@ -3,6 +3,7 @@
 
 use crate::cluster::events::Happening;
 use crate::crd::ProjectDeploymentStatus;
+use crate::crd::annotations::RequestKind;
 use crate::crd::status::{BuildStatus, HistoryEntry};
 
 /// Something that happened to a project.
@@ -38,9 +39,35 @@ pub enum LineKind {
     Failed,
     /// The project got its port.
     Port,
+    /// A rollback was requested.
+    Rollback(Rollback),
     /// What an event says, with its reason.
     Event(String),
 }
+
+/// What the operator made of a request to roll back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollback {
+    /// It rolls back, or the version runs already.
+    Accepted,
+    /// It says why not.
+    Rejected,
+    /// The request is not new, so nothing is done.
+    Ignored,
+}
+
+impl Rollback {
+    fn of(outcome: &str) -> Self {
+        match outcome.split(':').next() {
+            Some("rejected") => Self::Rejected,
+            Some("ignored" | "repeated") => Self::Ignored,
+            _ => Self::Accepted,
+        }
+    }
+}
+
+/// Reason of the event of a request to roll back.
+const ROLLBACK: &str = "RollbackRequested";
 
 impl LineKind {
     /// One CamelCase word.
@@ -54,6 +81,7 @@ impl LineKind {
             Self::Live => "VersionLive",
             Self::Failed => "VersionFailed",
             Self::Port => "PortAllocated",
+            Self::Rollback(_) => ROLLBACK,
             Self::Event(reason) => reason,
         }
     }
@@ -79,9 +107,14 @@ pub fn story(
 /// The lines of events about a project with this status.
 #[must_use]
 pub fn of_events(status: &ProjectDeploymentStatus, events: &[Happening]) -> Vec<Line> {
+    let handled = status.handled.get(RequestKind::Rollback.word());
+    let kind = |event: &Happening| match handled {
+        Some(handled) if event.reason == ROLLBACK => LineKind::Rollback(Rollback::of(&handled.outcome)),
+        _ => LineKind::Event(event.reason.clone()),
+    };
     let line = |event: &Happening| Line {
         warning: event.warning,
-        kind: LineKind::Event(event.reason.clone()),
+        kind: kind(event),
         version: status.desired_version.clone(),
         seconds: None,
         message: event.note.clone(),
@@ -240,5 +273,24 @@ mod tests {
         assert_eq!(reasons(&failed), ["BuildEnded", "VersionFailed"]);
         assert!(failed.iter().all(|line| line.warning));
         assert_eq!(failed[1].message, "v2 failed: DependencyInstallFailed");
+    }
+    #[test]
+    fn a_rollback_counts_as_what_the_operator_made_of_it() {
+        for (outcome, expected) in [
+            ("rolling back to v1", Rollback::Accepted),
+            ("v1 already runs", Rollback::Accepted),
+            ("rejected: no such version", Rollback::Rejected),
+            ("repeated: nothing is done", Rollback::Ignored),
+            ("ignored: it was already set", Rollback::Ignored),
+        ] {
+            let handled = json!({ "handled": { "rollback": { "value": "v1@1", "outcome": outcome } } });
+            let new: ProjectDeploymentStatus = serde_json::from_value(handled).unwrap();
+            let events = super::super::happenings(None, &new);
+            let lines = story(None, &new, &events);
+            assert!(
+                lines.iter().any(|line| line.kind == LineKind::Rollback(expected)),
+                "{outcome}: {lines:?}"
+            );
+        }
     }
 }

@@ -20,7 +20,9 @@ use crate::server::observe::random;
 use crate::server::precondition::{IfMatch, idempotency_key};
 use crate::server::problem::Problem;
 use crate::server::production::Look;
+use crate::server::repeated::repeated;
 use crate::server::site::Site;
+use crate::server::store::Held;
 use crate::server::writes::{self, How};
 use crate::server::{Server, reads};
 
@@ -82,10 +84,34 @@ async fn ask(
     headers: &HeaderMap,
     (action, request): (&'static str, &Request),
 ) -> Answer {
-    let key = token_of(headers)?;
     let if_match = IfMatch::of(headers)?;
+    if let Some(held) = repeats(server, token, site, headers, request).await? {
+        let value = idempotency_key(headers)?.map(|key| request.value(&key));
+        return Ok(accepted(action, value, site, &held.object));
+    }
+    let key = token_of(headers)?;
     let object = writes::patch(server, token, site, (How::Merge, request.patch(&key)), &if_match).await?;
+    server.asked.note(&uid_of(&object), request.kind(), &request.value(&key));
     Ok(accepted(action, Some(request.value(&key)), site, &object))
+}
+
+/// The project, if the request has an idempotency key and was made before.
+pub(super) async fn repeats(
+    server: &Server,
+    token: &Token,
+    site: &Site,
+    headers: &HeaderMap,
+    request: &Request,
+) -> Result<Option<Arc<Held>>, Problem> {
+    match idempotency_key(headers)? {
+        Some(key) => repeated(server, token, site, (request.kind(), &request.value(&key))).await,
+        None => Ok(None),
+    }
+}
+
+/// The uid of a project.
+pub(super) fn uid_of(object: &Value) -> String {
+    object["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
 }
 
 async fn set_state(

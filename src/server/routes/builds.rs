@@ -105,9 +105,10 @@ pub(super) async fn list_builds(
 ) -> Answer {
     let site = Site::new(namespace, project)?;
     reads::project(&server, &token, &site).await?;
-    let mut jobs = children::builds(&server, &token, &site).await?;
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.metadata.creation_timestamp.as_ref().map(|time| time.0)));
-    Ok(Json(Builds { items: jobs.iter().map(build).collect() }).into_response())
+    let created = |job: &Job| job.creation_timestamp().map(|time| time.0);
+    let mut builds = children::builds(&server, &token, &site, |job| (created(job), build(job))).await?;
+    builds.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+    Ok(Json(Builds { items: builds.into_iter().map(|(_, build)| build).collect() }).into_response())
 }
 
 /// Read a build.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
-use super::actions::{NoOptions, token_of};
+use super::actions::{NoOptions, repeats, token_of, uid_of};
 use super::projects::events;
 use crate::crd::annotations::RequestKind;
 use crate::crd::status::HistoryEntry;
@@ -98,6 +98,9 @@ pub(super) async fn deploy_production(
     if matches!(before.status, Word::Queued | Word::Building) {
         return Ok(production(&held.object));
     }
+    if let Some(held) = repeats(&server, &token, &site, &headers, &Request::deploy()).await? {
+        return Ok(production(&held.object));
+    }
     let key = token_of(&headers)?;
     let mut patch = Request::deploy().patch(&key);
     if matches!(before.status, Word::Failed | Word::Error) {
@@ -108,6 +111,7 @@ pub(super) async fn deploy_production(
         patch["spec"]["state"] = json!("Running");
     }
     let object = writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?;
+    server.asked.note(&uid_of(&object), RequestKind::Deploy, &Request::deploy().value(&key));
     Ok(production(if before.status == Word::Running { &held.object } else { &object }))
 }
 
@@ -237,7 +241,11 @@ pub(super) async fn rollback_production(
     if Look::at(&held.object).is_to_stop() {
         patch["spec"]["state"] = json!("Running");
     }
-    let asked = writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?;
+    let asked = match repeats(&server, &token, &site, &headers, &request).await? {
+        Some(held) => held.object.clone(),
+        None => writes::patch(&server, &token, &site, (How::Merge, patch), &IfMatch::default()).await?,
+    };
+    server.asked.note(&uid_of(&asked), RequestKind::Rollback, &request.value(&key));
     let waited =
         tokio::time::timeout(ROLLBACK, served(&server, &site, &asked, &request.value(&key), hash)).await;
     waited.map_err(|_| {

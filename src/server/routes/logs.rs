@@ -1,6 +1,7 @@
 //! Logs of builds and apps, as text or as events.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,20 +14,20 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::desired::names;
 use crate::server::answers::Reads;
 use crate::server::caller::Token;
 use crate::server::connections::ended;
 use crate::server::event_stream::{End, Open, sse};
-use crate::server::log_lines::{Line, Pace, plain};
+use crate::server::log_lines::{Line, Pace};
 use crate::server::pod_logs::{self, Wanted};
 use crate::server::problem::Problem;
 use crate::server::rights::Right;
 use crate::server::site::{self, Site};
 use crate::server::still::Still;
-use crate::server::{Server, reads};
+use crate::server::{Server, ansi, reads};
 
 /// Bytes around a line that is sent: the names of the fields, and the frames below.
 const FRAME: usize = 64;
@@ -48,10 +49,24 @@ pub(super) struct Lines {
     #[serde(rename = "sinceSeconds")]
     #[param(minimum = 1, maximum = 2_592_000)]
     since_seconds: Option<i64>,
-    /// Keep ANSI sequences. By default the lines are plain text.
+    /// Colours: `false` drops them, `classes` gives the parts of each event with their classes, `true` keeps the sequences of colours.
+    /// No other ANSI sequence passes.
     #[serde(default)]
-    #[param(required = false)]
-    ansi: bool,
+    #[param(required = false, inline)]
+    ansi: Ansi,
+}
+
+/// What becomes of colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Ansi {
+    /// Plain text.
+    #[default]
+    False,
+    /// Parts with classes.
+    Classes,
+    /// Sequences of colours.
+    True,
 }
 
 /// Read the logs of a project: of its build, its init command and its app. With the header Accept: text/event-stream, as events build,
@@ -111,11 +126,14 @@ async fn answer(
 ) -> Answer {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let as_events = accepts.contains("text/event-stream");
+    if lines.ansi == Ansi::Classes && !as_events {
+        return Err(Problem::bad_request("ansi=classes needs the header Accept: text/event-stream"));
+    }
     let since = since(headers, lines.since_seconds)?;
     if lines.tail.is_some_and(|tail| !(0..=100_000).contains(&tail)) {
         return Err(Problem::bad_request("tail must be 0 to 100000"));
     }
-    let place = server.limits.stream_of(token.fingerprint())?;
+    let place = server.stream_of(&token).await?;
     let wanted = Wanted {
         namespace: site.namespace.clone(),
         selector,
@@ -124,7 +142,9 @@ async fn answer(
         tail: lines.tail,
         since,
     };
-    let received = pod_logs::read(server.door.of(&token), wanted).await?;
+    let (projects, key) = (server.projects()?.clone(), site.key());
+    let is_gone = move || projects.store().get(&key).is_none();
+    let received = pod_logs::read(server.door.of(&token), wanted, is_gone).await?;
     let log = Log {
         lines: received,
         pace: Pace::new(Instant::now()),
@@ -141,8 +161,10 @@ async fn answer(
     }
     let text = items.filter_map(|item| {
         std::future::ready(match item {
-            Item::Line(_, text) => Some(Ok::<_, Infallible>(text)),
-            Item::End(_) => None,
+            Item::Line(_, text) => Some(Ok(text)),
+            Item::End(End::Complete | End::Deleted) => None,
+            // Text has no place for the reason. The client must not take it for the whole log.
+            Item::End(end) => Some(Err(io::Error::other(end.reason()))),
         })
     });
     let mut answer = (StatusCode::OK, Body::from_stream(text)).into_response();
@@ -175,9 +197,9 @@ enum Item {
 }
 
 struct Log {
-    lines: mpsc::Receiver<Line>,
+    lines: mpsc::Receiver<Result<Line, End>>,
     pace: Pace,
-    ansi: bool,
+    ansi: Ansi,
     as_events: bool,
     open: Open,
     still: Still,
@@ -199,7 +221,11 @@ impl Log {
                 },
                 () = ended(&mut self.ends) => break End::Shutdown,
                 line = self.lines.recv() => {
-                    let Some(line) = line else { break End::AtRest };
+                    let line = match line {
+                        Some(Ok(line)) => line,
+                        Some(Err(end)) => break end,
+                        None => break End::Unanswered, // Its task failed.
+                    };
                     let read = line.text.len();
                     let (line, sent) = encoded(line, self.ansi, self.as_events);
                     let cost = cost(&line, read, &sent);
@@ -216,7 +242,7 @@ impl Log {
 
 fn event(item: Item) -> Event {
     match item {
-        Item::End(end) => end.event(),
+        Item::End(end) => end.event_of_logs(),
         Item::Line(line, data) => {
             let event = Event::default().event(line.stage).data(data);
             // An empty id would reset the Last-Event-ID of the client.
@@ -226,14 +252,17 @@ fn event(item: Item) -> Event {
 }
 
 /// A line, and how it is sent.
-fn encoded(mut line: Line, ansi: bool, as_events: bool) -> (Line, String) {
-    if !ansi {
-        line.text = plain(&line.text);
-    }
-    let sent = if as_events {
-        json!({ "pod": line.pod, "time": line.time, "text": line.text }).to_string()
-    } else {
-        format!("{}\n", line.text)
+fn encoded(line: Line, ansi: Ansi, as_events: bool) -> (Line, String) {
+    let text = || match ansi {
+        Ansi::True => ansi::coloured(&line.text),
+        Ansi::False | Ansi::Classes => ansi::plain(&line.text),
+    };
+    let sent = match (as_events, ansi) {
+        (true, Ansi::Classes) => {
+            json!({ "pod": line.pod, "time": line.time, "parts": ansi::parts(&line.text) }).to_string()
+        }
+        (true, _) => json!({ "pod": line.pod, "time": line.time, "text": text() }).to_string(),
+        (false, _) => text() + "\n",
     };
     (line, sent)
 }
@@ -255,12 +284,27 @@ mod tests {
     #[test]
     fn a_line_costs_what_is_read_and_what_is_sent() {
         let colours = "\u{1b}[0m".repeat(1000);
-        for (ansi, as_events) in [(false, false), (false, true), (true, false), (true, true)] {
-            let (line, sent) = encoded(line(&colours), ansi, as_events);
-            let cost = cost(&line, colours.len(), &sent);
-            assert!(cost > colours.len() && cost > sent.len(), "{ansi} {as_events}");
+        for ansi in [Ansi::False, Ansi::Classes, Ansi::True] {
+            for as_events in [false, true] {
+                let (line, sent) = encoded(line(&colours), ansi, as_events);
+                let cost = cost(&line, colours.len(), &sent);
+                assert!(cost > colours.len() && cost > sent.len(), "{ansi:?} {as_events}");
+            }
         }
-        let (empty, sent) = encoded(line(""), false, true);
+        let (empty, sent) = encoded(line(""), Ansi::False, true);
         assert!(cost(&empty, 0, &sent) >= FRAME + sent.len(), "a line without text is not free");
+    }
+    #[test]
+    fn colours_are_dropped_become_classes_or_are_written_anew() {
+        let of = |ansi, as_events| encoded(line("\u{1b}[31mred\u{1b}[0m\u{1b}[2J"), ansi, as_events).1;
+        let text = |sent: &str| serde_json::from_str::<serde_json::Value>(sent).unwrap()["text"].clone();
+        assert_eq!(
+            (of(Ansi::False, false), text(&of(Ansi::False, true))),
+            ("red\n".to_owned(), json!("red"))
+        );
+        assert_eq!(of(Ansi::True, false), "\u{1b}[0;31mred\u{1b}[0m\n");
+        let classes: serde_json::Value = serde_json::from_str(&of(Ansi::Classes, true)).unwrap();
+        assert_eq!(classes["parts"], json!([{ "text": "red", "classes": ["red"] }]));
+        assert_eq!(classes.get("text"), None);
     }
 }

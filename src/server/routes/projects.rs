@@ -22,6 +22,7 @@ use crate::server::problem::Problem;
 use crate::server::reads;
 use crate::server::rights::Right;
 use crate::server::site::{self, Site};
+use crate::server::store::Held;
 use crate::server::writes::{self, How};
 
 /// Projects of a page, by default and at most.
@@ -73,10 +74,12 @@ pub(super) async fn list_projects(
     let after = wanted.after.map(|name| (namespace.clone(), name));
     let (held, more) =
         projects.store().page(&namespace, after.as_ref(), limit, |object| labels.match_object(object));
-    let items: Vec<Value> = held.iter().map(|held| held.object.clone()).collect();
-    let last = items.last().and_then(|object| object["metadata"]["name"].as_str());
-    let next = last.filter(|_| more).map(str::to_owned);
-    Ok(Json(ProjectList { items, next }).into_response())
+    let name = |held: &Held| held.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let next = held.last().filter(|_| more).map(|held| name(held));
+    let (whole, large): (Vec<_>, Vec<_>) = held.iter().partition(|held| held.whole);
+    let items = whole.iter().map(|held| held.object.clone()).collect();
+    let too_large = large.iter().map(|held| name(held)).collect();
+    Ok(Json(ProjectList { items, too_large, next }).into_response())
 }
 
 /// Create a project.
@@ -124,7 +127,7 @@ pub(super) async fn get_project(
     Path((namespace, project)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answer {
-    let held = reads::project(&server, &token, &Site::new(namespace, project)?).await?;
+    let held = reads::whole_project(&server, &token, &Site::new(namespace, project)?).await?;
     if precondition::has(&headers, held.version) {
         let mut answer = StatusCode::NOT_MODIFIED.into_response();
         if let Some(tag) = etag(&held.version.to_string()) {
@@ -241,7 +244,7 @@ pub(super) async fn events(
     let seen = precondition::last_event_id(headers)?;
     let right = Right::on("watch", &site.namespace, &site.name);
     server.rights.require(&token, right.clone()).await?;
-    let place = server.limits.stream_of(token.fingerprint())?;
+    let place = server.stream_of(&token).await?;
     let subscription = server.projects()?.store().subscribe(&site.key(), seen);
     let subscription = subscription.ok_or_else(|| Problem::no_project(&site.namespace, &site.name))?;
     let listener = Listener {

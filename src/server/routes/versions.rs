@@ -15,7 +15,6 @@ use crate::server::caller::Token;
 use crate::server::problem::Problem;
 use crate::server::site::Site;
 use crate::server::{Server, children, reads};
-use crate::view::remembered::Remembered;
 use crate::view::versions::{self, State as Life};
 
 type Answer = Result<Response, Problem>;
@@ -77,11 +76,10 @@ pub(super) async fn list_versions(
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(Problem::bad_request(format!("limit is {limit}, but must be 1 to {LARGEST_PAGE}")));
     }
-    let held = reads::project(&server, &token, &site).await?;
+    let held = reads::whole_project(&server, &token, &site).await?;
     let object: ProjectDeployment = serde_json::from_value(held.object.clone()).unwrap_or_default();
-    let revisions = children::revisions(&server, &token, &site).await?;
     let uid = object.uid().unwrap_or_default();
-    let all = versions::versions(&object, &Remembered::read(&revisions, &uid));
+    let all = versions::versions(&object, &children::remembered(&server, &token, &site, &uid).await?);
     let skipped = match &page.after {
         None => 0,
         Some(after) => {

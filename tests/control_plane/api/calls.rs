@@ -70,6 +70,11 @@ async fn what_the_api_server_rejects_names_the_field() {
     let (status, problem) = editor.send(Method::POST, &list, &body).await;
     assert_eq!(status, 422, "{problem}");
     assert_eq!(problem["errors"][0]["field"], "spec.rollout.minReadySeconds", "{problem}");
+    for wrong in ["spec: {nonsense: 1}", "'': null", "spec: {replicas: many}"] {
+        let (status, problem) =
+            patch(&editor, &world.path("site"), "application/apply-patch+yaml", wrong).await;
+        assert_eq!(status, 422, "{wrong}: {problem}");
+    }
     world.leave().await;
 }
 

@@ -24,7 +24,8 @@ const AUDIENCE: &str = "https://kubernetes.default.svc.cluster.local";
 pub(crate) struct ApiServer {
     /// Where it listens.
     pub address: SocketAddr,
-    metrics: SocketAddr,
+    /// Where its metrics and probes are.
+    pub metrics: SocketAddr,
     /// Its user in the audit log.
     pub user: String,
     task: JoinHandle<()>,
@@ -93,17 +94,41 @@ impl ApiServer {
 
     /// The value of a metric with its labels, as `/metrics` has it.
     pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let text = client
-            .get(format!("http://{}/metrics", self.metrics))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map(|value| value.parse().unwrap())
+        metric(self.metrics, name).await
+    }
+}
+
+/// A server that listens.
+pub(crate) trait Listens {
+    /// The address of its API.
+    fn address(&self) -> SocketAddr;
+}
+
+impl Listens for ApiServer {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// The value of a metric with its labels, as `/metrics` at this address has it.
+pub(crate) async fn metric(metrics: SocketAddr, name: &str) -> Option<f64> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let text = client.get(format!("http://{metrics}/metrics")).send().await.unwrap().text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap())
+}
+
+impl ApiServer {
+    /// Reads a metric until it has this value.
+    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
+        let mut last = None;
+        let has = async {
+            while last != Some(value) {
+                last = self.metric(name).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, has).await;
+        assert!(waited.is_ok(), "timed out waiting for {name} {value}, which is {last:?}");
     }
 }
 
@@ -123,30 +148,30 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// With this token.
-    pub(crate) fn new(server: &ApiServer, token: Option<&str>) -> Self {
+    pub(crate) fn new(server: &impl Listens, token: Option<&str>) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, base: format!("http://{}", server.address), token: token.map(str::to_owned) }
+        Self { http, base: format!("http://{}", server.address()), token: token.map(str::to_owned) }
     }
 
     /// An account with the role `edit` in the namespace of `world`.
-    pub(crate) async fn editor(world: &World, server: &ApiServer) -> Self {
+    pub(crate) async fn editor(world: &World, server: &impl Listens) -> Self {
         Self::with_role(world, server, "editor", "edit").await
     }
 
     /// An account with a role in the namespace of `world`.
-    pub(crate) async fn with_role(world: &World, server: &ApiServer, account: &str, role: &str) -> Self {
+    pub(crate) async fn with_role(world: &World, server: &impl Listens, account: &str, role: &str) -> Self {
         let caller = Self::stranger(world, server, account).await;
         world.grant(account, role).await;
         caller
     }
 
     /// An account without rights.
-    pub(crate) async fn stranger(world: &World, server: &ApiServer, account: &str) -> Self {
+    pub(crate) async fn stranger(world: &World, server: &impl Listens, account: &str) -> Self {
         Self::new(server, Some(&world.token(account, AUDIENCE, None).await))
     }
 
     /// The same caller at another server.
-    pub(crate) fn at(&self, server: &ApiServer) -> Self {
+    pub(crate) fn at(&self, server: &impl Listens) -> Self {
         Self::new(server, self.token.as_deref())
     }
 

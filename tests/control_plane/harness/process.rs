@@ -24,7 +24,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts an operator with this name and a Lease of this many seconds.
     pub(crate) fn start(world: &World, name: &str, lease_seconds: u16) -> Self {
-        let (directory, kubeconfig) = kubeconfig_of(&world.user(Some(name)));
+        let (directory, kubeconfig) = kubeconfig_of(&world.user(Some(name)), GROUP);
         let child = Command::new(env!("CARGO_BIN_EXE_doce-operator"))
             .arg("run")
             .args(["--namespace", &world.namespace, "--pod-namespace", &world.namespace, "--pod-name", name])
@@ -86,13 +86,13 @@ impl Process {
     }
 }
 
-/// The kubeconfig of the tests, acting as `user`.
-fn kubeconfig_of(user: &str) -> (TempDir, PathBuf) {
+/// The kubeconfig of the tests, acting as `user` in this group.
+pub(crate) fn kubeconfig_of(user: &str, group: &str) -> (TempDir, PathBuf) {
     let path = std::env::var("KUBECONFIG").expect("doce-cluster sets KUBECONFIG");
     let mut config: Value = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let credentials = &mut config["users"][0]["user"];
     credentials["as"] = user.into();
-    credentials["as-groups"] = vec![Value::from(GROUP)].into();
+    credentials["as-groups"] = vec![Value::from(group)].into();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kubeconfig");
     std::fs::write(&path, serde_yaml::to_string(&config).unwrap()).unwrap();

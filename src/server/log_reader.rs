@@ -1,0 +1,170 @@
+//! Reads one log line by line.
+
+use futures::io::{AsyncBufRead, AsyncBufReadExt as _};
+use tokio::sync::mpsc;
+
+use super::event_stream::End;
+use super::log_cursor::Cursor;
+use super::log_lines::{LONGEST, Line, split_time};
+use super::log_sources::Source;
+
+/// What the readers of a stream send to it.
+pub(super) type Sender = mpsc::Sender<Result<Line, End>>;
+
+/// What is left of a log that was read.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Up to where lines were sent.
+    pub(super) cursor: Cursor,
+    /// The begin of a line without its end. If the log has no more, it is its last line.
+    pub(super) rest: Option<Line>,
+    /// It was read to its end. Else its connection broke.
+    pub(super) is_whole: bool,
+}
+
+impl Left {
+    /// Sends the last line if it has no end.
+    pub(super) async fn send_rest(mut self, sender: &Sender) {
+        let Some(line) = self.rest.take() else { return };
+        let time = line.time.parse().ok();
+        if self.cursor.take(time, &line.text) {
+            let _ = sender.send(Ok(line)).await; // Without a client, nobody misses it.
+        }
+    }
+}
+
+/// Copies the lines that the cursor lacks, until the log ends or breaks, or no client reads.
+pub(super) async fn copy<R: AsyncBufRead + Unpin>(
+    mut log: R,
+    source: Source,
+    mut cursor: Cursor,
+    sender: Sender,
+) -> Left {
+    let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
+    loop {
+        let read = match next(&mut log, &mut bytes).await {
+            Ok(Read::End) => return Left { cursor, rest: None, is_whole: true },
+            Ok(read) => read,
+            Err(_) => return Left { cursor, rest: None, is_whole: false },
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
+        let text = if is_rest { text.as_ref() } else { of_line(&text, &mut time) };
+        let is_rest_of_line = std::mem::replace(&mut is_rest, read == Read::Begin);
+        if is_rest_of_line && text.is_empty() {
+            continue;
+        }
+        let text = text.to_owned();
+        let line = Line { time: time.clone(), pod: source.pod.clone(), stage: source.stage, text };
+        if read == Read::Unfinished {
+            return Left { cursor, rest: Some(line), is_whole: true };
+        }
+        if cursor.take(time.parse().ok(), &line.text) && sender.send(Ok(line)).await.is_err() {
+            return Left { cursor, rest: None, is_whole: false };
+        }
+    }
+}
+
+/// The text of a line, whose time is put into `time`. A line without a time has the time of the line before.
+fn of_line<'a>(line: &'a str, time: &mut String) -> &'a str {
+    let (own, text) = split_time(line);
+    if !own.is_empty() {
+        own.clone_into(time);
+    }
+    text
+}
+
+/// What was read of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// A line, or the last part of one.
+    Line,
+    /// Part of a line that is longer than [`LONGEST`].
+    Begin,
+    /// The log ended in the middle of a line.
+    Unfinished,
+    /// The log ended.
+    End,
+}
+
+/// Reads the next line without its end, at most [`LONGEST`] bytes of it.
+async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::io::Result<Read> {
+    line.clear();
+    loop {
+        let read = log.fill_buf().await?;
+        if read.is_empty() {
+            return Ok(if line.is_empty() { Read::End } else { Read::Unfinished });
+        }
+        let room = LONGEST - line.len();
+        let end = read.iter().position(|byte| *byte == b'\n');
+        let taken = end.unwrap_or(read.len()).min(room);
+        line.extend_from_slice(&read[..taken]);
+        let whole = end.is_some_and(|end| end == taken);
+        log.consume_unpin(taken + usize::from(whole));
+        if whole {
+            return Ok(Read::Line);
+        }
+        if line.len() == LONGEST {
+            return Ok(Read::Begin);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::Cursor as Bytes;
+
+    use super::*;
+
+    fn source() -> Source {
+        Source { pod: "p".to_owned(), container: "app", stage: "app", run: 0 }
+    }
+
+    #[tokio::test]
+    async fn lines_are_read_one_by_one_and_a_long_one_is_cut() {
+        let long = "x".repeat(LONGEST + 5);
+        let text = format!("one\n\n{long}\nlast");
+        let mut reader = Bytes::new(text.into_bytes());
+        let (mut line, mut lengths) = (vec![], vec![]);
+        while next(&mut reader, &mut line).await.unwrap() != Read::End {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [3, 0, LONGEST, 5, 4]);
+    }
+
+    #[tokio::test]
+    async fn the_time_of_a_line_comes_from_the_kubelet_and_never_from_the_app() {
+        let time = "2026-11-30T12:00:00Z";
+        let head = "x".repeat(LONGEST - time.len() - 1);
+        let text =
+            format!("{time} {head}9999-01-01T00:00:00Z forged\r\0\nno time\n2026-aaaaaaaaaaaaaaa\0 odd\n");
+        let (sender, mut lines) = mpsc::channel(9);
+        copy(Bytes::new(text.into_bytes()), source(), Cursor::default(), sender).await;
+        let mut read = vec![];
+        while let Some(line) = lines.recv().await {
+            let line = line.unwrap();
+            assert_eq!(line.time, time);
+            read.push(line.text);
+        }
+        assert_eq!(read, [&head, "9999-01-01T00:00:00Z forged\r\0", "no time", "2026-aaaaaaaaaaaaaaa\0 odd"]);
+    }
+
+    #[tokio::test]
+    async fn a_long_line_that_broke_in_its_middle_comes_once() {
+        let line = format!("2026-11-30T12:00:00Z {}", "abc".repeat(LONGEST));
+        let (sender, mut lines) = mpsc::channel(99);
+        let mut cursor = Cursor::default();
+        for end in [LONGEST + 100, line.len()] {
+            cursor.opens();
+            let text = format!("{}{}", &line[..end], if end == line.len() { "\n" } else { "" });
+            let left = copy(Bytes::new(text.into_bytes()), source(), cursor, sender.clone()).await;
+            cursor = left.cursor;
+        }
+        drop(sender);
+        let mut all = String::new();
+        while let Some(piece) = lines.recv().await {
+            all.push_str(&piece.unwrap().text);
+        }
+        assert_eq!(all, "abc".repeat(LONGEST));
+    }
+}
