@@ -14,7 +14,7 @@ use super::logs::lines;
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 use crate::desired::names;
-use crate::view::build_steps::BuildSteps;
+use crate::view::build_steps::{BuildSteps, Doing};
 use crate::view::progress::Progress;
 
 /// Pause before the next look for the pod of a build that has no log yet, and most looks.
@@ -25,7 +25,7 @@ const LOOKS: usize = 120;
 #[derive(Default)]
 pub(super) struct BuildLog<'a> {
     build: Option<String>,
-    steps: Option<LocalBoxStream<'a, String>>,
+    steps: Option<LocalBoxStream<'a, Doing>>,
 }
 
 impl<'a> BuildLog<'a> {
@@ -44,7 +44,7 @@ impl<'a> BuildLog<'a> {
     }
 
     /// What the build does next; never returns without a build.
-    pub(super) async fn next(&mut self) -> String {
+    pub(super) async fn next(&mut self) -> Doing {
         if let Some(steps) = &mut self.steps
             && let Some(step) = steps.next().await
         {
@@ -63,7 +63,7 @@ struct Following<'a> {
     reader: Option<Pin<Box<dyn AsyncBufRead + 'a>>>,
 }
 
-fn steps(door: &Door, project: String, build: String) -> LocalBoxStream<'_, String> {
+fn steps(door: &Door, project: String, build: String) -> LocalBoxStream<'_, Doing> {
     let begin = Following { door, project, build, steps: BuildSteps::default(), reader: None };
     unfold(begin, |mut following| async move {
         if following.reader.is_none() {

@@ -41,7 +41,7 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &One) -> Result<(), 
 pub(super) fn table(versions: &[Version], wide: bool) -> Rows {
     let mut headings = vec!["VERSION", "STATE", "COMMIT", "MESSAGE", "BY", "HOW", "TOOK", "AGE", "ROLLBACK"];
     if wide {
-        headings.extend(["AUTHOR", "REF", "IMAGE"]);
+        headings.extend(["AUTHOR", "COMMITTED", "REF", "IMAGE"]);
     }
     let mut rows = Rows::new(&headings);
     for version in versions {
@@ -66,6 +66,7 @@ pub(super) fn table(versions: &[Version], wide: bool) -> Rows {
         if wide {
             row.extend([
                 version.source.author.clone().unwrap_or_default(),
+                version.source.committed_at.map(|time| time.to_string()).unwrap_or_default(),
                 version.source.reference.clone().unwrap_or_default(),
                 version.image.clone().unwrap_or_default(),
             ]);

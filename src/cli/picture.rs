@@ -8,6 +8,7 @@ use super::screen::{Screen, Tone, toned};
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 use crate::text::printable::coloured;
+use crate::view::build_steps::Doing;
 use crate::view::progress::{Progress, Standing, condition};
 
 /// Time between two frames.
@@ -70,11 +71,12 @@ impl<'a> Picture<'a> {
     }
 
     /// Shows what the build does.
-    pub(super) fn step(&mut self, step: Option<String>) {
-        self.step = step.map(|step| coloured(&step));
+    pub(super) fn step(&mut self, doing: Option<Doing>) {
+        let is_brief = doing.as_ref().is_some_and(|doing| doing.is_brief);
+        self.step = doing.map(|doing| coloured(&doing.text));
         if self.bar.is_some() {
             self.draw();
-        } else if let Some(step) = &self.step {
+        } else if let Some(step) = self.step.as_ref().filter(|_| !is_brief) {
             self.screen.note(&format!("{:>7.1}s    {step}", self.begun.elapsed().as_secs_f32()));
         }
     }

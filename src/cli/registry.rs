@@ -76,7 +76,7 @@ impl Place {
         let (host, path) = self.repository.split_once('/').unwrap_or((&self.repository, ""));
         let session = match &self.uploads {
             None => Session {
-                client: self.client(host).map_err(|error| self.failed(&error, None))?,
+                client: client(host).map_err(|error| self.failed(&error, None))?,
                 auth: login::of(&self.repository).await?,
                 repository: self.repository.clone(),
                 tunnel: None,
@@ -85,7 +85,7 @@ impl Place {
                 let (token, forward) = tokio::try_join!(door.registry_token(), door.port_forward(uploads))?;
                 let tunnel = Tunnel::open(forward).await?;
                 Session {
-                    client: self.client(&tunnel.host).map_err(|error| self.failed(&error, None))?,
+                    client: client(&tunnel.host).map_err(|error| self.failed(&error, None))?,
                     auth: RegistryAuth::Basic(USER.to_owned(), token),
                     repository: format!("{}/{path}", tunnel.host),
                     tunnel: Some(tunnel),
@@ -100,40 +100,21 @@ impl Place {
 
     fn failed(&self, error: &OciDistributionError, connection: Option<String>) -> Failure {
         let connection = connection.map(|error| format!(" ({error})")).unwrap_or_default();
-        let refused = matches!(
-            error,
-            OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. }
-        );
+        let refused = match error {
+            OciDistributionError::AuthenticationFailure(_)
+            | OciDistributionError::UnauthorizedError { .. } => true,
+            // The answer to a HEAD has no words.
+            OciDistributionError::RequestError(error) => {
+                error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403))
+            }
+            _ => false,
+        };
         let way_out = match &self.uploads {
             None if refused => ". Log in with docker login, with an account that has the right",
             Some(_) if refused => ". The registry does not accept a token of your namespace: see its log",
             _ => ". Try again",
         };
-        Failure::error(format!(
-            "the registry of {} did not do it: {}{connection}{way_out}",
-            self.repository,
-            with_causes(error)
-        ))
-    }
-
-    /// `host` is where the client connects to.
-    fn client(&self, host: &str) -> Result<Client, OciDistributionError> {
-        let mut config = ClientConfig {
-            connect_timeout: Some(CONNECT),
-            read_timeout: Some(SILENCE),
-            user_agent: concat!("kubectl-doce/", env!("CARGO_PKG_VERSION")),
-            // Chunked uploads are what registries differ in.
-            use_monolithic_push: true,
-            ..ClientConfig::default()
-        };
-        if self.uploads.is_some() {
-            config.protocol = ClientProtocol::HttpsExcept(vec![host.to_owned()]);
-            // A proxy in the environment of the user does not reach the tunnel. A proxy in the settings replaces that of the
-            // environment, and this one is never used.
-            config.http_proxy = Some("http://127.0.0.1:1".to_owned());
-            config.no_proxy = Some("127.0.0.1".to_owned());
-        }
-        Client::try_from(config)
+        Failure::error(format!("cannot use {}: {}{connection}{way_out}", self.repository, with_causes(error)))
     }
 }
 
@@ -147,6 +128,28 @@ impl Session {
     fn broken(&self) -> Option<String> {
         self.tunnel.as_ref().and_then(Tunnel::error)
     }
+}
+
+/// `host` is where the client connects to.
+fn client(host: &str) -> Result<Client, OciDistributionError> {
+    let mut config = ClientConfig {
+        connect_timeout: Some(CONNECT),
+        read_timeout: Some(SILENCE),
+        user_agent: concat!("kubectl-doce/", env!("CARGO_PKG_VERSION")),
+        // Chunked uploads are what registries differ in.
+        use_monolithic_push: true,
+        ..ClientConfig::default()
+    };
+    let is_here = matches!(host.split(':').next(), Some("localhost" | "127.0.0.1"));
+    if is_here {
+        // The tunnel, or a registry of this machine, which Docker reaches like this too.
+        config.protocol = ClientProtocol::HttpsExcept(vec![host.to_owned()]);
+        // A proxy in the environment of the user does not lead here. A proxy in the settings replaces that of the environment,
+        // and this one is never used.
+        config.http_proxy = Some("http://127.0.0.1:1".to_owned());
+        config.no_proxy = Some("127.0.0.1,localhost".to_owned());
+    }
+    Client::try_from(config)
 }
 
 #[cfg(test)]

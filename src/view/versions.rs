@@ -72,6 +72,9 @@ pub struct Source {
     /// Author of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Git's committer date of the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
 }
 
 impl From<SourceFact> for Source {
@@ -81,6 +84,7 @@ impl From<SourceFact> for Source {
             reference: Some(fact.reference).filter(|reference| !reference.is_empty()),
             message: fact.message,
             author: fact.author,
+            committed_at: fact.committed_at,
         }
     }
 }

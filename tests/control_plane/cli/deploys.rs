@@ -1,9 +1,13 @@
 //! `deploy`: manifests, Git repositories, and projects again.
 
+use base64::Engine as _;
 use doce_operator::crd::ProjectDeployment;
 use kube::api::ListParams;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::user::User;
+use super::user::{Said, User};
+use crate::harness::registry::{Client, Proxy, Registry};
 use crate::harness::{Built, Operator, World, is};
 
 fn manifest(n: u8, extra: &str) -> String {
@@ -135,4 +139,60 @@ async fn a_manifest_takes_back_what_the_same_program_scaled() {
     let next = user.write("next.yaml", &manifest(1, "  replicas: 2\n"));
     user.doce(&["deploy", "-f", &next, "--no-wait"]).await.ends(0).says(&["shop configured"]);
     assert_eq!(world.get::<ProjectDeployment>("shop").await.spec.replicas, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: doce-cluster with control-plane"]
+async fn a_folder_is_pushed_to_a_registry_of_ones_own_with_the_login_of_docker() {
+    let world = World::new("cli-folder").await;
+    let user = User::of(&world).await;
+    let registry = Registry::start().await;
+    let proxy = Proxy::start(&registry, "nodes:proxy", "system:sweep").await;
+    let token = world.token("default", "doce-registry", None).await;
+    let login = base64::prelude::BASE64_STANDARD.encode(format!("any:{token}"));
+    user.write("config.json", &json!({ "auths": { &proxy.host: { "auth": login } } }).to_string());
+    std::fs::create_dir(user.path("shop")).unwrap();
+    user.write("shop/index.html", "a folder");
+    let repository = format!("{}/{}/shop-source", proxy.host, world.namespace);
+    let deploy = async |repository: &str, flags: &[&str]| {
+        let line = [&["deploy", "shop/", "--no-wait", "--repository", repository], flags].concat();
+        let mut command = user.command(&line);
+        // A proxy that does not exist must not be asked about a registry of this machine.
+        command.env("DOCKER_CONFIG", user.directory()).env("HTTP_PROXY", "http://192.0.2.1:1");
+        Said::of(&command.output().await.unwrap())
+    };
+
+    let dry = deploy(&repository, &["--dry-run"]).await;
+    dry.ends(0).says(&["framework: Static", "1 file, 8 B", "nothing was written"]);
+    let client = Client::new(&proxy.host, Some(&token));
+    let tags = format!("{}/shop-source/tags/list", world.namespace);
+    assert_eq!(client.request(Method::GET, &tags).send().await.unwrap().status(), 404, "nothing was pushed");
+
+    let made = deploy(&repository, &["--secret", "login"]).await;
+    made.ends(0).says(&["shop: pushed ", "projectdeployment.doce.dev/shop created"]);
+    let source = world.get::<ProjectDeployment>("shop").await.spec.source.oci.unwrap();
+    assert_eq!(source.secret_ref.unwrap().name, "login");
+    let (name, digest) = source.reference.split_once('@').unwrap();
+    assert_eq!(name, repository);
+    let manifest = format!("{}/shop-source/manifests/{digest}", world.namespace);
+    let manifest: Value = client.request(Method::GET, &manifest).send().await.unwrap().json().await.unwrap();
+    let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+    let blob = format!("{}/shop-source/blobs/{layer}", world.namespace);
+    let blob = client.request(Method::GET, &blob).send().await.unwrap().bytes().await.unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
+    let files: Vec<String> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert_eq!(files, ["index.html"]);
+
+    deploy(&repository, &["--secret", "login"])
+        .await
+        .ends(0)
+        .says(&["unchanged: it has this folder already"]);
+    let foreign = format!("{}/somebody-else/shop", proxy.host);
+    deploy(&foreign, &["--name", "other"]).await.ends(1).says(&["cannot use", "403", "docker login"]);
+    user.write("config.json", "{}");
+    deploy(&repository, &["--name", "third"]).await.ends(1).says(&["cannot use", "docker login"]);
 }

@@ -55,7 +55,7 @@ async fn each_verb_says_what_it_said() {
     let mut broken = prebuilt(3);
     broken["run"]["env"] = json!([{ "name": "A=B", "value": "1" }]);
     world.fail("broken", broken, "InvalidSpec").await;
-    let mut transcript = String::new();
+    let mut transcript: Vec<String> = vec![];
     for line in [
         "list",
         "status shop",
@@ -85,17 +85,17 @@ async fn each_verb_says_what_it_said() {
     ] {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let said = user.doce(&arguments).await;
-        transcript += &format!("\n{}\n", lasting(&format!("$ kubectl doce {line}")));
+        transcript.extend([String::new(), lasting(&format!("$ kubectl doce {line}"))]);
         for (stream, text) in [("", &said.out), ("! ", &said.err)] {
             // The name of the namespace ends with something random.
             let text = text.replace(&world.namespace, "team");
             for line in text.lines().filter(|line| !is_moment(line)) {
-                transcript += &format!("{stream}{}\n", lasting(line));
+                transcript.push(format!("{stream}{}", lasting(line)));
             }
         }
-        transcript += &format!("[exit {}]\n", said.code);
+        transcript.push(format!("[exit {}]", said.code));
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("each_verb", transcript);
+        insta::assert_snapshot!("each_verb", transcript.join("\n"));
     });
 }
