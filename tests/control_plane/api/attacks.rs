@@ -140,7 +140,7 @@ async fn the_tokens_of_one_user_share_its_limits() {
     let _first = editor.events(&events, None).await;
     let _second = again.events(&events, None).await;
     for caller in [&editor, &again] {
-        assert_eq!(caller.get(&events).await.0, 429);
+        assert_eq!(caller.request(Method::GET, &events).send().await.unwrap().status(), 429);
     }
     let _other = other.events(&events, None).await;
     let mut codes = vec![];
