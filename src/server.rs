@@ -20,7 +20,6 @@ mod extract;
 mod feed;
 mod labels;
 mod limits;
-mod log_cursor;
 mod log_lines;
 mod log_reader;
 mod log_sources;

@@ -1,5 +1,6 @@
 //! Texts for users: bounded texts, and errors with their causes. It uses no other module of the crate.
 
+pub mod lines;
 pub mod not_found;
 pub mod printable;
 

@@ -4,6 +4,7 @@
 pub mod build_steps;
 pub mod cause;
 pub mod diff;
+pub mod log_cursor;
 pub mod owners;
 pub mod progress;
 pub mod remembered;

@@ -10,10 +10,11 @@ use kube::ResourceExt as _;
 use kube::api::LogParams;
 
 use super::door::Door;
-use super::logs::lines;
+use super::logs::LONGEST;
 use crate::crd::ProjectDeployment;
 use crate::crd::conditions::Reason;
 use crate::desired::names;
+use crate::text::lines::{Read, next};
 use crate::view::build_steps::{BuildSteps, Doing};
 use crate::view::progress::Progress;
 
@@ -70,12 +71,13 @@ fn steps(door: &Door, project: String, build: String) -> LocalBoxStream<'_, Doin
             following.reader = following.open().await;
         }
         let reader = following.reader.as_mut()?;
-        loop {
-            let line = lines::next(reader).await.ok()??;
+        let mut line = vec![];
+        while !matches!(next(reader, &mut line, LONGEST).await.ok()?, Read::End) {
             if let Some(step) = following.steps.line(&String::from_utf8_lossy(&line)) {
                 return Some((step, following));
             }
         }
+        None
     })
     .boxed_local()
 }

@@ -3,8 +3,6 @@
 
 mod container;
 mod kept;
-pub(super) mod lines;
-mod position;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -26,6 +24,9 @@ use container::{ReadError, read, stream};
 
 /// Lines that wait for the terminal.
 const WAITING: usize = 256;
+
+/// Longest line in bytes. A longer one is printed in parts.
+pub(super) const LONGEST: usize = 64 << 10;
 
 /// A line of a log, with where it is from.
 #[derive(Debug)]

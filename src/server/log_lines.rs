@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 /// Longest line in bytes. A longer one is cut into lines.
 pub(super) const LONGEST: usize = 16 << 10;
 
-/// Longest time in bytes, with nanoseconds and an offset.
-const LONGEST_TIME: usize = 40;
-
 /// Bytes of a log stream in a second.
 const PACE: u64 = 1 << 20;
 
@@ -22,17 +19,6 @@ pub(super) struct Line {
     pub stage: &'static str,
     /// The line without its time.
     pub text: String,
-}
-
-/// Splits the time from a line that begins with one.
-#[must_use]
-pub(super) fn split_time(line: &str) -> (&str, &str) {
-    match line.split_once(' ') {
-        Some((time, text)) if time.len() <= LONGEST_TIME && time.parse::<jiff::Timestamp>().is_ok() => {
-            (time, text)
-        }
-        _ => ("", line),
-    }
 }
 
 /// Holds a stream to [`PACE`].
@@ -65,19 +51,6 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_of_a_line_is_split_off() {
-        assert_eq!(
-            split_time("2026-11-30T12:00:00.123456789Z a b"),
-            ("2026-11-30T12:00:00.123456789Z", "a b")
-        );
-        assert_eq!(split_time("no time"), ("", "no time"));
-        assert_eq!(split_time("2026-11-30T12:00:00.123456789Z "), ("2026-11-30T12:00:00.123456789Z", ""));
-        for forged in ["2026-aaaaaaaaaaaaaaa\0 x", "2026-11-30T12:00:00\rZZZZ x", "2026-11-30T99:00:00Z x"] {
-            assert_eq!(split_time(forged), ("", forged));
-        }
-    }
 
     #[test]
     fn a_stream_has_at_most_one_mebibyte_a_second_after_the_first() {

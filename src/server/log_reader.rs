@@ -1,12 +1,13 @@
 //! Reads one log line by line.
 
-use futures::io::{AsyncBufRead, AsyncBufReadExt as _};
+use futures::io::AsyncBufRead;
 use tokio::sync::mpsc;
 
 use super::event_stream::End;
-use super::log_cursor::Cursor;
-use super::log_lines::{LONGEST, Line, split_time};
+use super::log_lines::{LONGEST, Line};
 use super::log_sources::Source;
+use crate::text::lines::{Read, next, split_time};
+use crate::view::log_cursor::Cursor;
 
 /// What the readers of a stream send to it.
 pub(super) type Sender = mpsc::Sender<Result<Line, End>>;
@@ -42,19 +43,18 @@ pub(super) async fn copy<R: AsyncBufRead + Unpin>(
 ) -> Left {
     let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
     loop {
-        let read = match next(&mut log, &mut bytes).await {
+        let read = match next(&mut log, &mut bytes, LONGEST).await {
             Ok(Read::End) => return Left { cursor, rest: None, is_whole: true },
             Ok(read) => read,
             Err(_) => return Left { cursor, rest: None, is_whole: false },
         };
-        let text = String::from_utf8_lossy(&bytes);
         // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
-        let text = if is_rest { text.as_ref() } else { of_line(&text, &mut time) };
+        let text = if is_rest { &bytes[..] } else { of_line(&bytes, &mut time) };
         let is_rest_of_line = std::mem::replace(&mut is_rest, read == Read::Begin);
         if is_rest_of_line && text.is_empty() {
             continue;
         }
-        let text = text.to_owned();
+        let text = String::from_utf8_lossy(text).into_owned();
         let line = Line { time: time.clone(), pod: source.pod.clone(), stage: source.stage, text };
         if read == Read::Unfinished {
             return Left { cursor, rest: Some(line), is_whole: true };
@@ -66,48 +66,12 @@ pub(super) async fn copy<R: AsyncBufRead + Unpin>(
 }
 
 /// The text of a line, whose time is put into `time`. A line without a time has the time of the line before.
-fn of_line<'a>(line: &'a str, time: &mut String) -> &'a str {
+fn of_line<'a>(line: &'a [u8], time: &mut String) -> &'a [u8] {
     let (own, text) = split_time(line);
     if !own.is_empty() {
         own.clone_into(time);
     }
     text
-}
-
-/// What was read of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Read {
-    /// A line, or the last part of one.
-    Line,
-    /// Part of a line that is longer than [`LONGEST`].
-    Begin,
-    /// The log ended in the middle of a line.
-    Unfinished,
-    /// The log ended.
-    End,
-}
-
-/// Reads the next line without its end, at most [`LONGEST`] bytes of it.
-async fn next<R: AsyncBufRead + Unpin>(log: &mut R, line: &mut Vec<u8>) -> std::io::Result<Read> {
-    line.clear();
-    loop {
-        let read = log.fill_buf().await?;
-        if read.is_empty() {
-            return Ok(if line.is_empty() { Read::End } else { Read::Unfinished });
-        }
-        let room = LONGEST - line.len();
-        let end = read.iter().position(|byte| *byte == b'\n');
-        let taken = end.unwrap_or(read.len()).min(room);
-        line.extend_from_slice(&read[..taken]);
-        let whole = end.is_some_and(|end| end == taken);
-        log.consume_unpin(taken + usize::from(whole));
-        if whole {
-            return Ok(Read::Line);
-        }
-        if line.len() == LONGEST {
-            return Ok(Read::Begin);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -118,18 +82,6 @@ mod tests {
 
     fn source() -> Source {
         Source { pod: "p".to_owned(), container: "app", stage: "app", run: 0 }
-    }
-
-    #[tokio::test]
-    async fn lines_are_read_one_by_one_and_a_long_one_is_cut() {
-        let long = "x".repeat(LONGEST + 5);
-        let text = format!("one\n\n{long}\nlast");
-        let mut reader = Bytes::new(text.into_bytes());
-        let (mut line, mut lengths) = (vec![], vec![]);
-        while next(&mut reader, &mut line).await.unwrap() != Read::End {
-            lengths.push(line.len());
-        }
-        assert_eq!(lengths, [3, 0, LONGEST, 5, 4]);
     }
 
     #[tokio::test]

@@ -12,13 +12,13 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::children::pages;
 use super::event_stream::End;
-use super::log_cursor::Cursor;
 use super::log_lines::Line;
 use super::log_reader::{Left, Sender, copy};
 use super::log_sources::{Found, Known, Log, MOST, Source, found, new_ones, sort_by_age};
 use super::problem::Problem;
 use super::refusal::problem;
 use crate::desired::names;
+use crate::view::log_cursor::Cursor;
 
 /// Lines between a pod and the client. A client that reads slowly makes the kubelet wait.
 const BETWEEN: usize = 64;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use kube::api::LogParams;
 use tokio::sync::mpsc;
 
-use super::lines::{next, split};
-use super::position::Position;
-use super::{Line, Origin, show, start, why_not};
+use super::{LONGEST, Line, Origin, show, start, why_not};
 use crate::cli::arguments::Logs;
 use crate::cli::door::Door;
 use crate::cli::screen::Screen;
+use crate::text::lines::{Read, next, split_time};
+use crate::view::log_cursor::Cursor;
 
 /// Attempts to open a log again, and the pause before the first of them.
 const ATTEMPTS: u32 = 6;
@@ -26,8 +26,8 @@ pub(super) enum ReadError {
     Broken(std::io::Error),
 }
 
-fn params(origin: &Origin, verb: &Logs, follow: bool, position: &Position) -> LogParams {
-    let since_time = position.since();
+fn params(origin: &Origin, verb: &Logs, follow: bool, cursor: &mut Cursor) -> LogParams {
+    let since_time = cursor.opens();
     let is_first = since_time.is_none();
     LogParams {
         container: Some(origin.container.clone()),
@@ -40,27 +40,41 @@ fn params(origin: &Origin, verb: &Logs, follow: bool, position: &Position) -> Lo
     }
 }
 
-/// Passes the lines from a position on to `take`, until the log ends or `take` returns false.
+/// Passes the lines that the cursor lacks on to `take`, until the log ends or `take` returns false. Returns the begin of a last
+/// line without its end.
 async fn pass(
     door: &Door,
     origin: &Arc<Origin>,
     params: &LogParams,
-    position: &mut Position,
+    cursor: &mut Cursor,
     mut take: impl AsyncFnMut(Line) -> bool,
-) -> Result<(), ReadError> {
+) -> Result<Option<Line>, ReadError> {
     let reader = door.log(&origin.pod, params).await.map_err(|error| ReadError::Api(Box::new(error)))?;
     let mut reader = std::pin::pin!(reader);
-    while let Some(line) = next(&mut reader).await.map_err(ReadError::Broken)? {
-        let (time, text) = split(&line);
-        if !position.is_new(time.map(|(time, _)| time)) {
-            continue;
+    let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
+    loop {
+        let read = next(&mut reader, &mut bytes, LONGEST).await.map_err(ReadError::Broken)?;
+        if read == Read::End {
+            return Ok(None);
         }
-        let time = time.map(|(_, text)| text.to_owned()).unwrap_or_default();
-        if !take(Line { from: origin.clone(), time, text: text.to_vec() }).await {
-            break;
+        // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
+        let (own, text) = if is_rest { ("", &bytes[..]) } else { split_time(&bytes) };
+        if !own.is_empty() {
+            own.clone_into(&mut time);
+        }
+        let is_empty_rest = std::mem::replace(&mut is_rest, read == Read::Begin) && text.is_empty();
+        let line = Line { from: origin.clone(), time: time.clone(), text: text.to_vec() };
+        if read == Read::Unfinished {
+            return Ok(Some(line));
+        }
+        if !is_empty_rest && is_new(cursor, &line) && !take(line).await {
+            return Ok(None);
         }
     }
-    Ok(())
+}
+
+fn is_new(cursor: &mut Cursor, line: &Line) -> bool {
+    cursor.take(line.time.parse().ok(), &String::from_utf8_lossy(&line.text))
 }
 
 /// Prints one log as it is now. Returns the number of its lines.
@@ -70,16 +84,17 @@ pub(super) async fn stream(
     verb: &Logs,
     screen: &Screen,
 ) -> Result<usize, ReadError> {
-    let mut position = Position::default();
+    let mut cursor = Cursor::default();
     let mut printed = 0;
-    let params = params(origin, verb, false, &position);
+    let params = params(origin, verb, false, &mut cursor);
     let take = async |line: Line| {
         show(screen, verb.output, &line);
         printed += 1;
         true
     };
-    pass(door, origin, &params, &mut position, take).await?;
-    Ok(printed)
+    let rest = pass(door, origin, &params, &mut cursor, take).await?;
+    rest.iter().for_each(|line| show(screen, verb.output, line));
+    Ok(printed + usize::from(rest.is_some()))
 }
 
 /// Passes the lines of one container on until it ends. Returns why the log cannot be read on, if that is so.
@@ -90,32 +105,40 @@ pub(super) async fn read(
     send: mpsc::Sender<Line>,
     begun: i32,
 ) -> Option<String> {
-    let mut position = Position::default();
+    let mut cursor = Cursor::default();
     let mut attempt = 0;
     loop {
-        let params = params(&origin, verb, true, &position);
+        let params = params(&origin, verb, true, &mut cursor);
         let mut any = false;
         let take = async |line: Line| {
             any = true;
             send.send(line).await.is_ok()
         };
-        let ended = pass(door, &origin, &params, &mut position, take).await;
+        let ended = pass(door, &origin, &params, &mut cursor, take).await;
         if send.is_closed() {
             return None;
         }
         attempt = if any { 0 } else { attempt + 1 };
-        match &ended {
-            Ok(()) if !still_runs(door, &origin, begun).await => return None,
-            Err(ReadError::Api(error)) if is_final(error) => {}
-            _ if attempt < ATTEMPTS => {
-                tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
-                position.opened_again();
-                continue;
-            }
-            Ok(()) => return None,
-            Err(_) => {}
+        let goes_on = match &ended {
+            // Its connection ended, not its container.
+            Ok(_) => still_runs(door, &origin, begun).await,
+            Err(ReadError::Api(error)) => !is_final(error),
+            Err(ReadError::Broken(_)) => true,
+        };
+        if goes_on && attempt < ATTEMPTS {
+            tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
+            continue;
         }
-        return ended.err().map(|error| why_not(&origin, &error, &door.flags));
+        return match ended {
+            Ok(rest) => {
+                let rest = rest.filter(|line| is_new(&mut cursor, line));
+                if let Some(line) = rest {
+                    let _ = send.send(line).await; // The person has left.
+                }
+                None
+            }
+            Err(error) => Some(why_not(&origin, &error, &door.flags)),
+        };
     }
 }
 

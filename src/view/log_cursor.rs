@@ -13,7 +13,7 @@ type Mark = (Option<Timestamp>, u64);
 
 /// The place in one log up to which lines were sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cursor {
+pub struct Cursor {
     /// No line up to this time is wanted.
     wanted_after: Option<Timestamp>,
     /// The last lines, oldest first.
@@ -27,18 +27,18 @@ pub(super) struct Cursor {
 impl Cursor {
     /// In a log of which no line up to this time is wanted.
     #[must_use]
-    pub(super) fn after(time: Option<Timestamp>) -> Self {
+    pub fn after(time: Option<Timestamp>) -> Self {
         Self { wanted_after: time, ..Self::default() }
     }
 
     /// No line was sent yet.
     #[must_use]
-    pub(super) fn is_at_begin(&self) -> bool {
+    pub fn is_at_begin(&self) -> bool {
         self.sent.is_empty()
     }
 
     /// The log is opened. Returns the time from which it is needed, in whole seconds, because the kubelet compares those.
-    pub(super) fn opens(&mut self) -> Option<Timestamp> {
+    pub fn opens(&mut self) -> Option<Timestamp> {
         self.again = self.sent.iter().copied().collect();
         let second = |time: Timestamp| Timestamp::from_second(time.as_second()).ok();
         self.oldest().or(self.wanted_after).and_then(second)
@@ -50,7 +50,7 @@ impl Cursor {
     }
 
     /// Whether this line is to be sent. It then counts as sent.
-    pub(super) fn take(&mut self, time: Option<Timestamp>, text: &str) -> bool {
+    pub fn take(&mut self, time: Option<Timestamp>, text: &str) -> bool {
         let is_before = |limit: Option<Timestamp>| time.is_some() && time <= limit;
         if is_before(self.wanted_after) {
             return false;
