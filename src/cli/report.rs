@@ -208,7 +208,7 @@ mod tests {
         let object = json!({
             "health": { "httpHeaders": [{ "name": "Authorization", "value": "hunter2" }] },
             "command": ["node", "server.js", "--token=hunter2", "--port", "hunter2", "--verbose", "-x"],
-            "args": ["PASSWORD=hunter2", "serve", "-p", "hunter2", "-phunter2", "sh", "-c", "login hunter2"],
+            "args": ["PASSWORD=hunter2", "serve", "sh", "-c", "login hunter2", "-p", "hunter2", "-phunter2"],
             "url": "https://me:hunter2@git.test/shop.git",
             "other": "https://hunter2@git.test/other.git",
             "message": "GET https://files.test/a.tgz?sig=hunter2 answered 403; see ssh://git@git.test/x?",

@@ -223,6 +223,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "project",
             "reconcile::observed",
             "reconcile::target",
+            "text",
             "version",
         ],
     ),

@@ -93,7 +93,9 @@ pub(super) async fn stream(
         true
     };
     let rest = pass(door, origin, &params, &mut cursor, take).await?;
-    rest.iter().for_each(|line| show(screen, verb.output, line));
+    if let Some(line) = &rest {
+        show(screen, verb.output, line);
+    }
     Ok(printed + usize::from(rest.is_some()))
 }
 
