@@ -67,15 +67,22 @@ impl Terminal<'_> {
     }
 }
 
-/// The transcript without what differs from run to run: moments, ports, and which of the passing states were seen.
+/// The transcript without what differs from run to run: moments, numbers, digests, and which of the passing states were seen.
 fn lasting(transcript: &str) -> String {
     let is_moment = |line: &&str| line.starts_with("  ") && line.contains("s  ");
-    let lines: Vec<String> = transcript
-        .lines()
-        .filter(|line| !is_moment(line))
-        .map(|line| line.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect())
-        .collect();
-    lines.join("\n")
+    let is_hex = |word: &str| {
+        word.len() >= 7 && word.trim_start_matches('v').bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let lasting = |word: &str| {
+        let end = word.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(word.len());
+        let (name, end) = word.split_at(end);
+        let name = if is_hex(name) { "HEX" } else { name };
+        format!("{name}{end}").replace(|letter: char| letter.is_ascii_digit(), "0")
+    };
+    let line = |line: &str| {
+        line.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric()).map(lasting).collect::<String>()
+    };
+    transcript.lines().filter(|line| !is_moment(line)).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The block of the README between these marks.
