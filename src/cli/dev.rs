@@ -28,7 +28,7 @@ async fn watch(door: &Door, screen: &Screen, verb: &Dev) -> Result<(), Failure> 
     loop {
         let deployed = tokio::select! {
             biased;
-            changed = watched.changed() => {
+            changed = watched.changed(screen) => {
                 changed?;
                 screen.note("the folder changed again");
                 continue;
@@ -42,7 +42,7 @@ async fn watch(door: &Door, screen: &Screen, verb: &Dev) -> Result<(), Failure> 
             Ok(()) => {}
         }
         screen.note(&format!("waiting for changes in {} (Ctrl-C ends)", verb.folder));
-        watched.changed().await?;
+        watched.changed(screen).await?;
         screen.note("the folder changed");
     }
 }

@@ -50,6 +50,11 @@ struct Origin {
 pub(super) async fn run(door: &Door, screen: &Screen, verb: &Logs) -> Result<(), Failure> {
     let object = door.project(&verb.name).await?;
     if let (true, Some(version)) = (verb.build, &verb.version) {
+        if verb.follow || verb.since.is_some() {
+            return Err(Failure::usage(
+                "-f and --since do not go with --build --version: that log is complete, and its lines have no times",
+            ));
+        }
         return kept::of_version(door, screen, verb, &object, version).await;
     }
     if verb.follow {
@@ -68,7 +73,11 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Logs) -> Result<(),
     }
     // The Job of a build is gone after an hour, and its pod with it.
     if !has_builds && !verb.app && verb.version.is_none() && (verb.build || lines == 0) {
-        lines += kept::of_last_build(door, screen, verb, &object).await?;
+        match kept::of_last_build(door, screen, verb, &object).await {
+            Ok(printed) => lines += printed,
+            Err(failure) if verb.build => return Err(failure),
+            Err(_) => {} // This log was not requested.
+        }
     }
     if lines == 0 {
         let (name, flags) = (&verb.name, &door.flags);

@@ -6,6 +6,8 @@ mod push;
 mod read;
 mod tunnel;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use oci_client::client::{ClientConfig, ClientProtocol};
@@ -20,9 +22,24 @@ use crate::protocol::registry_token::USER;
 use crate::text::with_causes;
 use tunnel::Tunnel;
 
-/// Longest wait for a connection, and for the next bytes of an answer.
+/// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_mins(1);
+/// Longest time without a byte that is sent, and for an answer.
+const SILENCE: Duration = Duration::from_mins(2);
+
+/// Counts pieces of an upload.
+#[derive(Clone, Default)]
+struct Pace(Arc<AtomicU64>);
+
+impl Pace {
+    fn step(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sent(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// A repository, and how a user gets there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +57,8 @@ struct Session {
     /// The repository as this machine reaches it.
     repository: String,
     tunnel: Option<Tunnel>,
+    /// Counts what is sent.
+    pace: Pace,
 }
 
 impl Place {
@@ -52,7 +71,8 @@ impl Place {
     /// A repository of the user's own.
     pub(super) fn own(repository: &str) -> Result<Self, Failure> {
         let has_host = repository.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']));
-        if !has_host || repository.contains('@') || Reference::try_from(repository).is_err() {
+        let has_tag = repository.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+        if !has_host || has_tag || Reference::try_from(repository).is_err() {
             return Err(Failure::usage(format!(
                 "--repository {repository:?} is no repository. Name it with its registry and without a tag, such as ghcr.io/you/shop-source"
             )));
@@ -80,6 +100,7 @@ impl Place {
                 auth: login::of(&self.repository).await?,
                 repository: self.repository.clone(),
                 tunnel: None,
+                pace: Pace::default(),
             },
             Some(uploads) => {
                 let (token, forward) = tokio::try_join!(door.registry_token(), door.port_forward(uploads))?;
@@ -89,13 +110,28 @@ impl Place {
                     auth: RegistryAuth::Basic(USER.to_owned(), token),
                     repository: format!("{}/{path}", tunnel.host),
                     tunnel: Some(tunnel),
+                    pace: Pace::default(),
                 }
             }
         };
         let place = session.reference("latest").map_err(|error| self.failed(&error, None))?;
-        let login = session.client.auth(&place, &session.auth, operation).await;
-        login.map_err(|error| self.failed(&error, session.broken()))?;
+        self.within(&session, session.client.auth(&place, &session.auth, operation)).await?;
         Ok(session)
+    }
+
+    /// Does some work in the registry, as long as it goes on.
+    async fn within<T>(
+        &self,
+        session: &Session,
+        work: impl Future<Output = Result<T, OciDistributionError>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done.map_err(|error| self.failed(&error, session.broken())),
+            () = session.stalled() => Err(Failure::error(format!(
+                "cannot use {}: nothing was sent or received for {} s. Check the connection to the cluster, and try again",
+                self.repository, SILENCE.as_secs()
+            ))),
+        }
     }
 
     fn failed(&self, error: &OciDistributionError, connection: Option<String>) -> Failure {
@@ -124,6 +160,19 @@ impl Session {
             .map_err(|error| OciDistributionError::GenericError(Some(error.to_string())))
     }
 
+    /// Returns when nothing was sent for too long: an upload may take hours, a silence may not.
+    async fn stalled(&self) {
+        let mut before = self.pace.sent();
+        loop {
+            tokio::time::sleep(SILENCE).await;
+            let now = self.pace.sent();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+
     /// What is wrong with the connection, if anything.
     fn broken(&self) -> Option<String> {
         self.tunnel.as_ref().and_then(Tunnel::error)
@@ -134,7 +183,6 @@ impl Session {
 fn client(host: &str) -> Result<Client, OciDistributionError> {
     let mut config = ClientConfig {
         connect_timeout: Some(CONNECT),
-        read_timeout: Some(SILENCE),
         user_agent: concat!("kubectl-doce/", env!("CARGO_PKG_VERSION")),
         // Chunked uploads are what registries differ in.
         use_monolithic_push: true,
@@ -167,6 +215,7 @@ mod tests {
             "ghcr.io/You/Shop",
             "https://ghcr.io/you/shop",
             "ghcr.io/you/shop@sha256:0",
+            "ghcr.io/you/shop:1",
         ] {
             let failure = Place::own(wrong).unwrap_err();
             assert!(failure.message.contains("ghcr.io/you/shop-source"), "{wrong}");

@@ -11,6 +11,8 @@ pub const PORT: &str = "port";
 pub const REGISTRY: &str = "registry";
 /// Key: the registry as nodes name it, `host[:port]`.
 pub const NODES: &str = "registryOfNodes";
+/// Key: the only namespace that the operator watches; empty: all.
+pub const WATCHED: &str = "watchedNamespace";
 /// Key: version of the operator.
 pub const VERSION: &str = "version";
 

@@ -10,15 +10,21 @@ use super::{apply, changed, live, name};
 use crate::builder::explain;
 use crate::cli::arguments::Deploy;
 use crate::cli::deadline::Deadline;
-use crate::cli::door::Door;
+use crate::cli::door::{Applying, Door};
 use crate::cli::failure::Failure;
 use crate::cli::folder::{Artifact, Files, Packed};
+use crate::cli::follow::{Asked, ask};
 use crate::cli::registry::Place;
 use crate::cli::run_state::warn;
 use crate::cli::screen::Screen;
 use crate::crd::ProjectDeployment;
 use crate::project::Project;
 use crate::protocol::order::Settings;
+use crate::request::Request;
+
+/// What to do in a cluster that takes no folders.
+const INSTEAD: &str =
+    "Push the folder to a registry of your own with --repository, or deploy the URL of a Git repository";
 
 /// A folder that is packed, and where it goes.
 pub(super) struct Folder {
@@ -50,9 +56,11 @@ pub(super) async fn run(
     };
     let place = match &verb.repository {
         Some(repository) => Place::own(repository)?,
-        None => {
-            Place::embedded(door.uploads(&verb.operator.operator_namespace).await?, &door.namespace, &name)
-        }
+        None => Place::embedded(
+            door.uploads(&verb.operator.operator_namespace, INSTEAD).await?,
+            &door.namespace,
+            &name,
+        ),
     };
     let before = door.project_if_there(&name).await?;
     if let Some(before) = &before {
@@ -139,10 +147,13 @@ impl Folder {
         json!({ "oci": oci })
     }
 
-    async fn push(&self, door: &Door, screen: &Screen) -> Result<(), Failure> {
-        self.place.push(door, &self.packed, &self.artifact).await?;
-        screen.note(&format!("{}: pushed {}, {}", self.name, self.packed.size(), self.artifact.digest));
-        Ok(())
+    /// Returns whether anything was missing.
+    async fn push(&self, door: &Door, screen: &Screen, is_named: bool) -> Result<bool, Failure> {
+        let pushed = self.place.push(door, &self.packed, &self.artifact, is_named).await?;
+        if pushed {
+            screen.note(&format!("{}: pushed {}, {}", self.name, self.packed.size(), self.artifact.digest));
+        }
+        Ok(pushed)
     }
 
     async fn create(
@@ -159,7 +170,10 @@ impl Folder {
             "spec": { "source": self.source(verb) },
         });
         if !verb.dry_run {
-            self.push(door, screen).await?;
+            // What the API server rejects is not worth an upload.
+            let applying = Applying { dry_run: true, force: verb.force_conflicts };
+            door.apply(&self.name, &value, applying).await?;
+            self.push(door, screen, false).await?;
         }
         apply(door, screen, verb, &[Manifest { name: self.name.clone(), value }], deadline).await
     }
@@ -193,8 +207,8 @@ impl Folder {
             ));
             return Ok(());
         }
+        let pushed = self.push(door, screen, !is_new).await?;
         if is_new {
-            self.push(door, screen).await?;
             let doing = format!("set the source of project {}", self.name);
             let after = door.patch(&self.name, &patch, &doing).await?;
             screen.print(&format!(
@@ -202,6 +216,13 @@ impl Folder {
                 self.name,
                 changed(Some(before), &after)
             ));
+        } else if pushed {
+            screen.print(&format!(
+                "projectdeployment.doce.dev/{} unchanged: the registry had lost its folder",
+                self.name
+            ));
+            let Asked { outcome, .. } = ask(door, screen, &self.name, &[Request::retry()], deadline).await?;
+            screen.print(&format!("{}: {outcome}", self.name));
         } else {
             screen.print(&format!(
                 "projectdeployment.doce.dev/{} unchanged: it has this folder already",

@@ -12,11 +12,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cli::failure::Failure;
 use crate::cli::folder::{Files, Packed};
+use crate::cli::screen::Screen;
 
 /// Programs write several files at once: changes count together until it has been quiet for this time, at most as long as
 /// below.
 const QUIET: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// Pause before the next look at files that could not be read.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A watched folder.
 pub(super) struct Watched {
@@ -26,6 +30,8 @@ pub(super) struct Watched {
     directories: BTreeSet<PathBuf>,
     watcher: RecommendedWatcher,
     events: mpsc::Receiver<()>,
+    /// Why the last look failed, and whether that was said.
+    complaint: Option<(String, bool)>,
     /// There was an event, and the files were not looked at since.
     unseen: bool,
 }
@@ -48,6 +54,7 @@ impl Watched {
             directories,
             watcher,
             events,
+            complaint: None,
             unseen: false,
         };
         begun.look()?;
@@ -57,13 +64,13 @@ impl Watched {
     /// Looks at the files. Returns whether they are others than before. It packs what it finds after it watches, so that it misses
     /// no change in a directory that is new.
     fn look(&mut self) -> Result<bool, Failure> {
-        let files = Files::of(&self.folder)?;
-        let directories = files.directories();
+        let directories = Files::of(&self.folder)?.directories;
         for gone in self.directories.difference(&directories) {
             let _ = self.watcher.unwatch(gone); // Most often it is gone itself.
         }
-        for new in directories.difference(&self.directories) {
-            let watching = self.watcher.watch(new, RecursiveMode::NonRecursive);
+        // All of them: one that was deleted and made again is another one to the kernel.
+        for directory in &directories {
+            let watching = self.watcher.watch(directory, RecursiveMode::NonRecursive);
             watching.map_err(|error| failed(&self.folder, &error))?;
         }
         self.directories = directories;
@@ -74,7 +81,7 @@ impl Watched {
     }
 
     /// Returns when the files of the source are others than before. If it is dropped before, the next call goes on.
-    pub(super) async fn changed(&mut self) -> Result<(), Failure> {
+    pub(super) async fn changed(&mut self, screen: &Screen) -> Result<(), Failure> {
         loop {
             if !self.unseen && self.events.recv().await.is_none() {
                 return Err(Failure::error(format!(
@@ -88,14 +95,28 @@ impl Watched {
             {
             }
             self.unseen = false;
-            // In the middle of a change, a file may be gone.
             match self.look() {
                 Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(_) if Path::new(&self.folder).is_dir() => {}
+                Ok(false) => self.complaint = None,
+                Err(failure) if Path::new(&self.folder).is_dir() => {
+                    self.complain(failure.message, screen);
+                    self.unseen = true;
+                    tokio::time::sleep(AGAIN).await;
+                }
                 Err(failure) => return Err(failure),
             }
         }
+    }
+}
+
+impl Watched {
+    /// In the middle of a change, a file may be gone. What is wrong twice in a row is said, once.
+    fn complain(&mut self, message: String, screen: &Screen) {
+        let said = self.complaint.take().filter(|(before, _)| *before == message).map(|(_, said)| said);
+        if said == Some(false) {
+            screen.warn(&message);
+        }
+        self.complaint = Some((message, said.is_some()));
     }
 }
 
@@ -126,24 +147,34 @@ mod tests {
         write("index.html", "first");
         write("node_modules/a/index.js", "");
         let mut watched = Watched::of(folder.path().to_str().unwrap()).unwrap();
-        let soon = Duration::from_secs(20);
+        let (screen, soon) = (Screen::new(), Duration::from_secs(20));
         for (name, text) in
             [("index.html", "second"), ("pages/about.html", "new"), ("pages/about.html", "newer")]
         {
             write(name, text);
-            tokio::time::timeout(soon, watched.changed()).await.expect(name).unwrap();
+            tokio::time::timeout(soon, watched.changed(&screen)).await.expect(name).unwrap();
         }
         write("index.html", "while another future wins");
-        assert!(tokio::time::timeout(QUIET / 2, watched.changed()).await.is_err());
-        tokio::time::timeout(soon, watched.changed())
+        assert!(tokio::time::timeout(QUIET / 2, watched.changed(&screen)).await.is_err());
+        tokio::time::timeout(soon, watched.changed(&screen))
             .await
             .expect("a change that a dropped wait saw")
             .unwrap();
+        // A directory that has no file yet, and one that is made again.
+        std::fs::create_dir(folder.path().join("late")).unwrap();
+        assert!(tokio::time::timeout(QUIET * 3, watched.changed(&screen)).await.is_err());
+        write("late/a.html", "a");
+        tokio::time::timeout(soon, watched.changed(&screen)).await.expect("a late file").unwrap();
+        std::fs::remove_dir_all(folder.path().join("late")).unwrap();
+        write("late/a.html", "b");
+        tokio::time::timeout(soon, watched.changed(&screen)).await.expect("a directory made again").unwrap();
+        write("late/a.html", "c");
+        tokio::time::timeout(soon, watched.changed(&screen)).await.expect("a change in it").unwrap();
         let before = watched.sum.clone();
         write("node_modules/a/index.js", "changed");
         write("index.html", "second");
         write("index.html", "third");
-        tokio::time::timeout(soon, watched.changed()).await.expect("the last change").unwrap();
+        tokio::time::timeout(soon, watched.changed(&screen)).await.expect("the last change").unwrap();
         assert_ne!(watched.sum, before);
         assert!(
             watched.directories.iter().all(|directory| !directory.ends_with("a")),

@@ -13,10 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Door;
 use crate::cli::failure::Failure;
 use crate::protocol::registry_token::AUDIENCE;
-use crate::protocol::source_upload::{CONFIG_MAP, NODES, POD, PORT, REGISTRY, VERSION};
+use crate::protocol::source_upload::{CONFIG_MAP, NODES, POD, PORT, REGISTRY, VERSION, WATCHED};
 
-/// Life of the token in seconds: the shortest that an API server gives.
-const LIFE: i64 = 600;
+/// Life of the token in seconds: longer than most uploads.
+const LIFE: i64 = 3600;
 
 /// The `ServiceAccount` whose token opens the repositories of its namespace.
 const ACCOUNT: &str = "default";
@@ -33,6 +33,8 @@ pub(in crate::cli) struct Uploads {
     pub(in crate::cli) nodes: String,
     /// Version of the operator.
     pub(in crate::cli) version: String,
+    /// The only namespace that the operator watches.
+    watched: Option<String>,
 }
 
 impl Uploads {
@@ -45,6 +47,7 @@ impl Uploads {
             registry: text(REGISTRY)?,
             nodes: text(NODES)?,
             version: text(VERSION)?,
+            watched: text(WATCHED),
         })
     }
 }
@@ -72,10 +75,9 @@ impl PortForward {
 }
 
 impl Door {
-    /// Where this cluster takes folders; `operator` is the namespace of the operator.
-    pub(in crate::cli) async fn uploads(&self, operator: &str) -> Result<Uploads, Failure> {
+    /// Where the registry is; `operator` is the namespace of the operator. `way_out` says what to do if it is not open.
+    pub(in crate::cli) async fn uploads(&self, operator: &str, way_out: &str) -> Result<Uploads, Failure> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), operator);
-        let way_out = "Push the folder to a registry of your own with --repository, or deploy the URL of a Git repository";
         let found = match api.get_opt(CONFIG_MAP).await {
             Ok(found) => found,
             // Without the ConfigMap, the chart gives no right to read it.
@@ -88,16 +90,24 @@ impl Door {
         };
         let data = found.and_then(|found| found.data).ok_or_else(|| {
             Failure::error(format!(
-                "this cluster takes no folders: namespace {operator} has no ConfigMap {CONFIG_MAP} that you may read. If the operator is in \
+                "the registry of this cluster is not open to you: namespace {operator} has no ConfigMap {CONFIG_MAP} that you may read. If the operator is in \
                  another namespace, name it with --operator-namespace. {way_out}"
             ))
         })?;
-        Uploads::read(operator, &data).ok_or_else(|| {
+        let uploads = Uploads::read(operator, &data).ok_or_else(|| {
             Failure::error(format!(
                 "ConfigMap {CONFIG_MAP} in namespace {operator} does not say where the registry is. Is this program older than the \
                  operator? {way_out}"
             ))
-        })
+        })?;
+        match &uploads.watched {
+            Some(watched) if *watched != self.namespace => Err(Failure::error(format!(
+                "the operator in namespace {operator} serves only namespace {watched}. If another one serves namespace {}, name its \
+                 namespace with --operator-namespace",
+                self.namespace
+            ))),
+            _ => Ok(uploads),
+        }
     }
 
     /// A token that opens the repositories of this namespace in the embedded registry for a few minutes.
@@ -153,6 +163,8 @@ mod tests {
             Uploads::read("doce-system", &all.collect())
         };
         assert_eq!(data(&[("new", "x")]).unwrap().port, 5000);
+        assert_eq!(data(&[(WATCHED, "")]).unwrap().watched, None);
+        assert_eq!(data(&[(WATCHED, "team")]).unwrap().watched.as_deref(), Some("team"));
         for change in [(POD, ""), (PORT, "many"), (REGISTRY, ""), (NODES, ""), (VERSION, "")] {
             assert_eq!(data(&[change]), None, "{change:?}");
         }

@@ -17,8 +17,14 @@ const IGNORE_FILE: &str = ".doceignore";
 const NEVER: [&str; 9] =
     [".git", ".hg", ".svn", ".jj", "CVS", "node_modules", "__pycache__", ".venv", ".DS_Store"];
 
-/// Most files: the build rejects larger archives.
-const MOST_FILES: usize = 9_000;
+/// Names and ends of files that usually hold secrets, and ends of files that only look so.
+const SECRET_NAMES: [&str; 6] =
+    [".npmrc", ".netrc", ".pypirc", ".git-credentials", "kubeconfig", "credentials.json"];
+const SECRET_ENDS: [&str; 6] = ["pem", "key", "p12", "pfx", "jks", "tfstate"];
+const EXAMPLES: [&str; 5] = ["example", "sample", "template", "dist", "defaults"];
+
+/// Most files and directories: the build rejects larger archives.
+const MOST_ENTRIES: usize = 10_000;
 /// Most bytes of all files.
 const MOST_BYTES: u64 = 512 << 20;
 
@@ -29,6 +35,8 @@ pub(in crate::cli) struct Files {
     pub(in crate::cli) root: PathBuf,
     /// Regular files and symbolic links relative to the folder, sorted by their names.
     pub(super) paths: Vec<PathBuf>,
+    /// Directories that are not ignored, also empty ones.
+    pub(in crate::cli) directories: BTreeSet<PathBuf>,
     /// Bytes of the files.
     pub(super) bytes: u64,
     /// What is never part of a source and was there.
@@ -44,7 +52,8 @@ impl Files {
                 "{folder} is a file. Name the directory with the project, or apply a manifest with -f {folder}"
             )));
         }
-        let mut files = Self { root, paths: vec![], bytes: 0, left_out: BTreeSet::new() };
+        let mut files =
+            Self { root, paths: vec![], directories: BTreeSet::new(), bytes: 0, left_out: BTreeSet::new() };
         let left_out = Arc::new(Mutex::new(BTreeSet::new()));
         for entry in walk(&files.root, left_out.clone()) {
             let entry = entry.map_err(|error| Failure::error(format!("cannot read {folder}: {error}")))?;
@@ -60,7 +69,11 @@ impl Files {
     }
 
     fn add(&mut self, entry: &DirEntry) -> Result<(), Failure> {
-        let Some(kind) = entry.file_type().filter(|kind| !kind.is_dir()) else { return Ok(()) };
+        let Some(kind) = entry.file_type() else { return Ok(()) };
+        if kind.is_dir() {
+            self.directories.insert(entry.path().to_owned());
+            return Ok(());
+        }
         let path = entry.path().strip_prefix(&self.root).unwrap_or(entry.path()).to_owned();
         if kind.is_file() {
             let data = entry.metadata().map_err(|error| Failure::error(error.to_string()))?;
@@ -70,9 +83,9 @@ impl Files {
             return Ok(());
         }
         self.paths.push(path);
-        if self.paths.len() > MOST_FILES || self.bytes > MOST_BYTES {
+        if self.paths.len() + self.directories.len() > MOST_ENTRIES || self.bytes > MOST_BYTES {
             return Err(Failure::error(format!(
-                "{} has more than {MOST_FILES} files or {} MiB that are not ignored; {} has many of them. Name what the build does not need \
+                "{} has more than {MOST_ENTRIES} files and directories or {} MiB that are not ignored; {} has many of them. Name what the build does not need \
                  in .gitignore or {IGNORE_FILE}",
                 self.root.display(),
                 MOST_BYTES >> 20,
@@ -94,12 +107,6 @@ impl Files {
         fullest.map(|(part, _)| part.display().to_string()).unwrap_or_default()
     }
 
-    /// The directories with files of the source, and those above them in the folder.
-    pub(in crate::cli) fn directories(&self) -> BTreeSet<PathBuf> {
-        let above = self.paths.iter().flat_map(|path| path.ancestors().skip(1));
-        above.map(|directory| self.root.join(directory)).collect()
-    }
-
     /// One sentence about the files.
     pub(in crate::cli) fn sentence(&self) -> String {
         let count = match self.paths.len() {
@@ -116,8 +123,10 @@ impl Files {
     pub(in crate::cli) fn secrets(&self) -> Vec<String> {
         let is_secret = |path: &&PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_key = path.extension().is_some_and(|end| end == "pem" || end == "key");
-            name == ".env" || is_key || name.starts_with("id_rsa")
+            let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+            let is_environment = name == ".env" || (name.starts_with(".env.") && !EXAMPLES.contains(&end));
+            let is_key = SECRET_ENDS.contains(&end) || (name.starts_with("id_") && end != "pub");
+            is_environment || is_key || SECRET_NAMES.contains(&name)
         };
         self.paths.iter().filter(is_secret).map(|path| path.display().to_string()).collect()
     }
@@ -239,8 +248,18 @@ mod tests {
 
     #[test]
     fn files_that_usually_hold_secrets_are_named() {
-        let files = folder(&[(".env", "A=1"), ("tls/server.key", ""), ("index.html", "")]);
-        assert_eq!(of(files.path()).secrets(), [".env", "tls/server.key"]);
+        let files = folder(&[
+            (".env", "A=1"),
+            (".env.production", "A=1"),
+            (".env.example", "A="),
+            (".npmrc", ""),
+            ("id_ed25519", ""),
+            ("id_ed25519.pub", ""),
+            ("index.html", ""),
+            ("tls/server.key", ""),
+        ]);
+        let expected = [".env", ".env.production", ".npmrc", "id_ed25519", "tls/server.key"];
+        assert_eq!(of(files.path()).secrets(), expected);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::protocol::order::cleanup::log_tag;
 use crate::version::short;
 use crate::view::remembered::Remembered;
 
+/// What to do if the user cannot reach the registry.
+const INSTEAD: &str = "docs/builds-logs.md says how to read the log with other programs";
+
 /// Most logs that are printed without a version.
 const MOST: usize = 3;
 
@@ -58,7 +61,7 @@ async fn repository(
     if let Some((repository, _)) = image.and_then(|image| image.reference.split_once('@')) {
         return Some(repository.to_owned());
     }
-    let uploads = door.uploads(&verb.operator.operator_namespace).await.ok()?;
+    let uploads = door.uploads(&verb.operator.operator_namespace, INSTEAD).await.ok()?;
     Some(format!("{}/{}/{}", uploads.nodes, door.namespace, verb.name))
 }
 
@@ -96,7 +99,7 @@ async fn print(
     (repository, tag): (&str, &str),
     origin: Origin,
 ) -> Result<usize, Failure> {
-    let uploads = door.uploads(&verb.operator.operator_namespace).await;
+    let uploads = door.uploads(&verb.operator.operator_namespace, INSTEAD).await;
     // Only the cluster knows these names.
     let host = repository.split([':', '/']).next().unwrap_or_default();
     let place = match uploads {

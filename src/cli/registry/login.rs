@@ -22,12 +22,20 @@ pub(super) async fn of(repository: &str) -> Result<RegistryAuth, Failure> {
     let found = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server)).await;
     match found.map_err(|error| failed(&error))? {
         Ok(DockerCredential::UsernamePassword(user, password)) => Ok(RegistryAuth::Basic(user, password)),
-        Ok(DockerCredential::IdentityToken(token)) => Ok(RegistryAuth::Bearer(token)),
+        Ok(DockerCredential::IdentityToken(_)) => Err(failed(
+            &"it is an identity token, which this program cannot use. Log in with a user name and a password or access token",
+        )),
         Err(
             CredentialRetrievalError::NoCredentialConfigured
             | CredentialRetrievalError::ConfigNotFound
             | CredentialRetrievalError::ConfigReadError,
         ) => Ok(RegistryAuth::Anonymous),
+        // That is how a helper says that it has none.
+        Err(CredentialRetrievalError::HelperFailure { stdout, stderr, .. })
+            if [&stdout, &stderr].iter().any(|said| said.contains("credentials not found")) =>
+        {
+            Ok(RegistryAuth::Anonymous)
+        }
         Err(error) => Err(failed(&error)),
     }
 }

@@ -14,8 +14,7 @@ impl Place {
     /// The text behind a tag; `None` if the registry has no such tag.
     pub(in crate::cli) async fn text(&self, door: &Door, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         let session = self.open(door, RegistryOperation::Pull).await?;
-        let text = session.text(tag).await;
-        text.map_err(|error| self.failed(&error, session.broken()))
+        self.within(&session, session.text(tag)).await
     }
 }
 

@@ -119,7 +119,7 @@ async fn the_url_of_an_existing_project_changes_only_what_flags_name() {
     user.write("shop/index.html", "a folder");
     // Without a registry of the release, there is no place for folders.
     user.doce(&["deploy", "shop/"]).await.ends(1).says(&[
-        "takes no folders",
+        "not open to you",
         "--operator-namespace",
         "--repository",
     ]);

@@ -65,7 +65,7 @@ async fn what_does_not_work_says_the_way_out_and_has_its_exit_code() {
         ),
         ("rollback shop --dry-run previous", 1, &["no other version"]),
         ("cancel shop", 1, &["no build of shop is queued or running"]),
-        ("deploy .", 1, &["takes no folders", "--repository"]),
+        ("deploy .", 1, &["not open to you", "--repository"]),
         ("deploy -f none.yaml", 1, &["none.yaml"]),
         ("status", 2, &["Usage: kubectl doce status"]),
         ("fly shop", 2, &["unrecognized subcommand"]),
