@@ -110,8 +110,9 @@ binary: ## Build the operator as a static release binary
 
 plugin: export RUSTFLAGS = -C target-feature=+crt-static
 plugin: ## Build kubectl doce as a static release binary, and print its path
-	$(CARGO) build --release --locked --package doce-operator --bin kubectl-doce --target $(HOST)
-	@ls $(TARGET)/$(HOST)/release/kubectl-doce
+	$(CARGO) build --profile plugin --locked --package doce-operator --bin kubectl-doce --target $(HOST)
+	@test "$$(wc -c < $(TARGET)/$(HOST)/plugin/kubectl-doce)" -lt 15000000 || { echo "the plugin has more than 15 MB" >&2; exit 1; }
+	@ls $(TARGET)/$(HOST)/plugin/kubectl-doce
 
 image: ## Build the operator's image with a container engine (ENGINE=podman, IMAGE=…)
 	$(ENGINE) build --tag $(IMAGE) .
