@@ -72,12 +72,17 @@ impl<'a> Picture<'a> {
 
     /// Shows what the build does.
     pub(super) fn step(&mut self, doing: Option<Doing>) {
-        let is_brief = doing.as_ref().is_some_and(|doing| doing.is_brief);
-        self.step = doing.map(|doing| coloured(&doing.text));
-        if self.bar.is_some() {
+        if self.bar.is_none() {
+            if let Some(doing) = doing.filter(|doing| !doing.is_brief) {
+                let seconds = self.begun.elapsed().as_secs_f32();
+                self.screen.note(&format!("{seconds:>7.1}s    {}", coloured(&doing.text)));
+            }
+            return;
+        }
+        // The end of one step says nothing about the one that runs.
+        if doing.as_ref().is_none_or(|doing| !doing.is_over) {
+            self.step = doing.map(|doing| coloured(&doing.text));
             self.draw();
-        } else if let Some(step) = self.step.as_ref().filter(|_| !is_brief) {
-            self.screen.note(&format!("{:>7.1}s    {step}", self.begun.elapsed().as_secs_f32()));
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Doing {
     pub text: String,
     /// It passes so soon that only a moving picture shows it.
     pub is_brief: bool,
+    /// It has ended: a moving picture goes on with what runs.
+    pub is_over: bool,
 }
 
 /// Stages that take long enough to be worth a line.
@@ -35,7 +37,7 @@ impl BuildSteps {
         if let Some(stage) = line.strip_prefix("==> ") {
             let (name, text) = stage.split_once(' ').unwrap_or((stage, ""));
             let text = bounded(format!("{name} {}", without_digests(text.trim())).trim(), LONGEST);
-            return Some(Doing { text, is_brief: !LONG.contains(&name) });
+            return Some(Doing { text, is_brief: !LONG.contains(&name), is_over: false });
         }
         let (number, rest) = line.strip_prefix('#')?.split_once(' ')?;
         let number: u32 = number.parse().ok()?;
@@ -47,7 +49,7 @@ impl BuildSteps {
         if let Some(time) = rest.strip_prefix("DONE ") {
             let (step, time) = (self.begun.remove(&number)?, time.trim_end_matches('s'));
             let is_brief = time.parse::<f32>().is_ok_and(|seconds| seconds < 1.0);
-            return Some(Doing { text: format!("{step}: {time} s"), is_brief });
+            return Some(Doing { text: format!("{step}: {time} s"), is_brief, is_over: true });
         }
         self.step(number, rest)
     }
@@ -66,7 +68,7 @@ impl BuildSteps {
         };
         let text = format!("step {at} of {of}{cached}: {}", bounded(&without_digests(what), LONGEST));
         self.begun.insert(number, text.clone());
-        Some(Doing { text, is_brief: false })
+        Some(Doing { text, is_brief: false, is_over: false })
     }
 }
 
