@@ -8,11 +8,16 @@ use serde_json::{Value, json};
 
 use super::detect::{self, Context, Generated, Recipe};
 use super::outcome::Failure;
-use super::source;
+use super::{source, unpack};
 use crate::protocol::framework::Framework;
 use crate::protocol::order::{Settings, Strategy};
 use crate::protocol::reason::FailureReason;
 use crate::protocol::report::Stage;
+
+/// Most bytes of the files of a source.
+pub const MOST_BYTES: u64 = source::MAX_BYTES;
+/// Most files and directories of a source in an archive.
+pub const MOST_ENTRIES: u64 = unpack::MAX_ENTRIES;
 
 /// The options of `build`. Options about a source are named like the fields of `spec.build`.
 #[derive(Debug, Default, clap::Args)]
@@ -81,21 +86,20 @@ pub fn print(directory: &Path, arguments: &Arguments) -> ExitCode {
     if recipe.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// How a directory would be built, in sentences; or why not, in the words of the build that would fail. The directory must
-/// have nothing that a source may not have.
+/// How a directory would be built, in sentences; or why not, in the words of the build that would fail.
 pub fn sentences(directory: &Path, settings: &Settings) -> Result<Vec<String>, String> {
-    let said = |failure: Failure| failure.to_string();
-    let root =
-        directory.canonicalize().map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
-    source::verify(&root).map_err(said)?;
-    Ok(match recipe(&root, settings).map_err(said)? {
+    let recipe = source::verify(directory).and_then(|_| recipe(directory, settings));
+    Ok(match recipe.map_err(|failure| failure.to_string())? {
         Recipe::Dockerfile(name) => vec![format!("builds its {name}")],
-        Recipe::Generated(generated) => {
-            let framework = format!("framework: {}", generated.framework.name());
-            let starts = generated.starts().map(|command| format!("starts: {command}"));
-            std::iter::once(framework).chain(generated.findings.lines()).chain(starts).collect()
-        }
+        Recipe::Generated(generated) => remarks(&generated).collect(),
     })
+}
+
+/// What there is to say about a generated Dockerfile, line by line.
+fn remarks(generated: &Generated) -> impl Iterator<Item = String> + use<> {
+    let framework = format!("framework: {}", generated.framework.name());
+    let starts = generated.starts().map(|command| format!("starts: {command}"));
+    std::iter::once(framework).chain(generated.findings.lines()).chain(starts)
 }
 
 fn recipe(directory: &Path, settings: &Settings) -> Result<Recipe, Failure> {
@@ -112,10 +116,8 @@ fn text(recipe: &Recipe) -> String {
     match recipe {
         Recipe::Dockerfile(name) => format!("# The build uses {name} of the source unchanged.\n"),
         Recipe::Generated(generated) => {
-            let findings = generated.findings.lines().into_iter();
-            let starts = generated.starts().map(|command| format!("starts: {command}"));
-            let head = findings.chain(starts).fold(String::new(), |text, line| text + &format!("# {line}\n"));
-            format!("# framework: {}\n{head}{}", generated.framework.name(), generated.text)
+            let head = remarks(generated).fold(String::new(), |text, line| text + &format!("# {line}\n"));
+            head + &generated.text
         }
     }
 }

@@ -161,15 +161,7 @@ async fn change(
     }
     if verb.dry_run || verb.save.is_some() {
         let after = door.would_patch(&name, &patch).await?;
-        let manifest = Manifest::of(&after, false);
-        if let Some(path) = &verb.save {
-            Manifest::save(std::slice::from_ref(&manifest), path)?;
-            screen.note(&format!("wrote {path}"));
-        }
-        if verb.dry_run {
-            screen.print_raw(&manifest.text()?);
-            let what = changed(Some(before), &after);
-            screen.note(&format!("{name} would be {what} (checked by the API server, nothing was written)"));
+        if preview(screen, verb, before, &after, "nothing was written")? {
             return Ok(());
         }
     }
@@ -178,6 +170,27 @@ async fn change(
     screen.print(&format!("projectdeployment.doce.dev/{name} {}", changed(Some(before), &asked.object)));
     screen.print(&format!("{name}: {}", asked.outcome));
     live(door, screen, &name, deadline).await
+}
+
+/// Writes the manifest of a changed project to the file of `--save`, and shows it for `--dry-run`. Returns whether that is all.
+fn preview(
+    screen: &Screen,
+    verb: &Deploy,
+    before: &ProjectDeployment,
+    after: &ProjectDeployment,
+    without: &str,
+) -> Result<bool, Failure> {
+    let manifest = Manifest::of(after, false);
+    if let Some(path) = &verb.save {
+        Manifest::save(std::slice::from_ref(&manifest), path)?;
+        screen.note(&format!("wrote {path}"));
+    }
+    if verb.dry_run {
+        screen.print_raw(&manifest.text()?);
+        let what = changed(Some(before), after);
+        screen.note(&format!("{} would be {what} (checked by the API server, {without})", manifest.name));
+    }
+    Ok(verb.dry_run)
 }
 
 /// Applies manifests and follows their projects.
@@ -249,6 +262,13 @@ async fn live(door: &Door, screen: &Screen, name: &str, deadline: Deadline) -> R
     let object = until(door, screen, name, deadline, Goal::Deployed).await?;
     tell(screen, &object);
     Ok(())
+}
+
+/// The name of the project: that of the flag, or one from the URL or path.
+fn name_of(verb: &Deploy, place: &str) -> Result<String, Failure> {
+    verb.name.clone().or_else(|| name(place)).ok_or_else(|| {
+        Failure::usage(format!("{place} gives no name for the project. Choose one with --name"))
+    })
 }
 
 /// A valid name from the last part of a URL or a path.

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use anstyle_parse::{DefaultCharAccumulator, Params, Parser, Perform};
 use serde::Serialize;
 
+use crate::text::printable::reorders;
+
 /// Most parts of one line. The rest of the line stays as the last one.
 const MOST_PARTS: usize = 256;
 
@@ -196,11 +198,6 @@ impl Perform for Read {
             self.style.set(params);
         }
     }
-}
-
-/// Characters that change the direction or the order of a line.
-fn reorders(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 fn read(line: &str) -> Read {

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use super::event_stream::End;
 use super::log_lines::{LONGEST, Line};
 use super::log_sources::Source;
-use crate::text::lines::{Read, next, split_time};
+use crate::text::lines::{Read, Times, next};
 use crate::view::log_cursor::Cursor;
 
 /// What the readers of a stream send to it.
@@ -41,37 +41,23 @@ pub(super) async fn copy<R: AsyncBufRead + Unpin>(
     mut cursor: Cursor,
     sender: Sender,
 ) -> Left {
-    let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
+    let (mut bytes, mut times) = (vec![], Times::default());
     loop {
         let read = match next(&mut log, &mut bytes, LONGEST).await {
             Ok(Read::End) => return Left { cursor, rest: None, is_whole: true },
             Ok(read) => read,
             Err(_) => return Left { cursor, rest: None, is_whole: false },
         };
-        // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
-        let text = if is_rest { &bytes[..] } else { of_line(&bytes, &mut time) };
-        let is_rest_of_line = std::mem::replace(&mut is_rest, read == Read::Begin);
-        if is_rest_of_line && text.is_empty() {
-            continue;
-        }
+        let Some(text) = times.text(read, &bytes) else { continue };
         let text = String::from_utf8_lossy(text).into_owned();
-        let line = Line { time: time.clone(), pod: source.pod.clone(), stage: source.stage, text };
+        let line = Line { time: times.last().to_owned(), pod: source.pod.clone(), stage: source.stage, text };
         if read == Read::Unfinished {
             return Left { cursor, rest: Some(line), is_whole: true };
         }
-        if cursor.take(time.parse().ok(), &line.text) && sender.send(Ok(line)).await.is_err() {
+        if cursor.take(line.time.parse().ok(), &line.text) && sender.send(Ok(line)).await.is_err() {
             return Left { cursor, rest: None, is_whole: false };
         }
     }
-}
-
-/// The text of a line, whose time is put into `time`. A line without a time has the time of the line before.
-fn of_line<'a>(line: &'a [u8], time: &mut String) -> &'a [u8] {
-    let (own, text) = split_time(line);
-    if !own.is_empty() {
-        own.clone_into(time);
-    }
-    text
 }
 
 #[cfg(test)]

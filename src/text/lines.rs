@@ -48,13 +48,41 @@ pub async fn next<R: AsyncBufRead + Unpin>(
 }
 
 /// The time that the kubelet wrote in front of a line, or nothing, and the rest.
-#[must_use]
-pub fn split_time(line: &[u8]) -> (&str, &[u8]) {
+fn split_time(line: &[u8]) -> (&str, &[u8]) {
     let end = line.iter().take(LONGEST_TIME + 1).position(|byte| *byte == b' ');
     let time = end.and_then(|end| std::str::from_utf8(&line[..end]).ok());
     match time.filter(|time| time.parse::<jiff::Timestamp>().is_ok()) {
         Some(time) => (time, &line[time.len() + 1..]),
         None => ("", line),
+    }
+}
+
+/// The times of lines as they are read.
+#[derive(Debug, Default)]
+pub struct Times {
+    last: String,
+    is_rest: bool,
+}
+
+impl Times {
+    /// The text of what was read, without its time; None if it is the empty rest of a line. Only the begin of a line has a time of
+    /// the kubelet: in the rest of a long line, a time would be one of the app.
+    pub fn text<'a>(&mut self, read: Read, line: &'a [u8]) -> Option<&'a [u8]> {
+        let is_rest = std::mem::replace(&mut self.is_rest, read == Read::Begin);
+        if is_rest {
+            return Some(line).filter(|line| !line.is_empty());
+        }
+        let (own, text) = split_time(line);
+        if !own.is_empty() {
+            own.clone_into(&mut self.last);
+        }
+        Some(text)
+    }
+
+    /// The time of that text. A line without a time has the time of the line before.
+    #[must_use]
+    pub fn last(&self) -> &str {
+        &self.last
     }
 }
 

@@ -37,12 +37,17 @@ fn cleaned(raw: &str, with_colours: bool) -> String {
             }
             '\n' if with_colours => out.push(char),
             '\t' => out.push_str("    "),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {}
-            char if char.is_control() => {}
+            char if char.is_control() || reorders(char) => {}
             char => out.push(char),
         }
     }
     out
+}
+
+/// Whether a character changes the direction or the order of a line.
+#[must_use]
+pub fn reorders(char: char) -> bool {
+    matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// `[…m` with numbers between.

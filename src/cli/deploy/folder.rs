@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::manifest::Manifest;
-use super::{apply, changed, live, name};
+use super::{apply, changed, live, name_of, preview};
 use crate::builder::explain;
 use crate::cli::arguments::Deploy;
 use crate::cli::deadline::Deadline;
@@ -27,9 +27,9 @@ const INSTEAD: &str =
     "Push the folder to a registry of your own with --repository, or deploy the URL of a Git repository";
 
 /// A folder that is packed, and where it goes.
-pub(super) struct Folder {
+struct Folder {
     /// Name of the project.
-    pub(super) name: String,
+    name: String,
     /// Where it goes.
     place: Place,
     packed: Packed,
@@ -45,15 +45,7 @@ pub(super) async fn run(
     deadline: Deadline,
 ) -> Result<(), Failure> {
     let files = Files::of(path).map_err(|failure| if looks_remote(path) { remote(path) } else { failure })?;
-    let name = match &verb.name {
-        Some(name) => name.clone(),
-        None => name(&files.root.to_string_lossy()).ok_or_else(|| {
-            Failure::usage(format!(
-                "{} gives no name for the project. Choose one with --name",
-                files.root.display()
-            ))
-        })?,
-    };
+    let name = name_of(verb, &files.root.to_string_lossy())?;
     let place = match &verb.repository {
         Some(repository) => Place::own(repository)?,
         None => Place::embedded(
@@ -163,19 +155,14 @@ impl Folder {
         verb: &Deploy,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let value = json!({
-            "apiVersion": "doce.dev/v1alpha1",
-            "kind": "ProjectDeployment",
-            "metadata": { "name": self.name },
-            "spec": { "source": self.source(verb) },
-        });
+        let manifest = Manifest::new(self.name.clone(), &json!({ "source": self.source(verb) }));
         if !verb.dry_run {
             // What the API server rejects is not worth an upload.
             let applying = Applying { dry_run: true, force: verb.force_conflicts };
-            door.apply(&self.name, &value, applying).await?;
+            door.apply(&self.name, manifest.value(), applying).await?;
             self.push(door, screen, false).await?;
         }
-        apply(door, screen, verb, &[Manifest { name: self.name.clone(), value }], deadline).await
+        apply(door, screen, verb, &[manifest], deadline).await
     }
 
     /// Sets only the source: the rest of the spec is that of the project.
@@ -190,44 +177,25 @@ impl Folder {
         let patch = json!({ "spec": { "source": self.source(verb) } });
         let after = door.would_patch(&self.name, &patch).await?;
         let is_new = changed(Some(before), &after) != "unchanged";
-        let manifest = Manifest::of(&after, false);
-        if let Some(path) = &verb.save {
-            Manifest::save(std::slice::from_ref(&manifest), path)?;
-            screen.note(&format!("wrote {path}"));
-        }
         if is_new {
             warn(screen, before, "spec.source", &format!("spec.source.oci.reference of {}", self.name));
         }
-        if verb.dry_run {
-            screen.print_raw(&manifest.text()?);
-            let what = changed(Some(before), &after);
-            screen.note(&format!(
-                "{} would be {what} (checked by the API server, nothing was pushed or written)",
-                self.name
-            ));
+        if preview(screen, verb, before, &after, "nothing was pushed or written")? {
             return Ok(());
         }
         let pushed = self.push(door, screen, !is_new).await?;
-        if is_new {
-            let doing = format!("set the source of project {}", self.name);
-            let after = door.patch(&self.name, &patch, &doing).await?;
-            screen.print(&format!(
-                "projectdeployment.doce.dev/{} {}",
-                self.name,
-                changed(Some(before), &after)
-            ));
-        } else if pushed {
-            screen.print(&format!(
-                "projectdeployment.doce.dev/{} unchanged: the registry had lost its folder",
-                self.name
-            ));
+        let what = match (is_new, pushed) {
+            (true, _) => {
+                let doing = format!("set the source of project {}", self.name);
+                changed(Some(before), &door.patch(&self.name, &patch, &doing).await?)
+            }
+            (false, true) => "unchanged: the registry had lost its folder",
+            (false, false) => "unchanged: it has this folder already",
+        };
+        screen.print(&format!("projectdeployment.doce.dev/{} {what}", self.name));
+        if pushed && !is_new {
             let Asked { outcome, .. } = ask(door, screen, &self.name, &[Request::retry()], deadline).await?;
             screen.print(&format!("{}: {outcome}", self.name));
-        } else {
-            screen.print(&format!(
-                "projectdeployment.doce.dev/{} unchanged: it has this folder already",
-                self.name
-            ));
         }
         live(door, screen, &self.name, deadline).await
     }

@@ -4,19 +4,13 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::manifest::Manifest;
-use super::name;
+use super::name_of;
 use crate::cli::arguments::Deploy;
 use crate::cli::failure::Failure;
 use crate::crd::ProjectDeployment;
 
 /// The manifest. The API server checks the URL.
 pub(super) fn manifest(url: &str, verb: &Deploy) -> Result<Manifest, Failure> {
-    let name = match &verb.name {
-        Some(name) => name.clone(),
-        None => name(url).ok_or_else(|| {
-            Failure::usage(format!("{url} gives no name for the project. Choose one with --name"))
-        })?,
-    };
     let mut git = json!({ "url": url });
     for (field, value) in reference(verb) {
         if value.is_some() {
@@ -24,13 +18,7 @@ pub(super) fn manifest(url: &str, verb: &Deploy) -> Result<Manifest, Failure> {
         }
     }
     set(&mut git, verb);
-    let value = json!({
-        "apiVersion": "doce.dev/v1alpha1",
-        "kind": "ProjectDeployment",
-        "metadata": { "name": name },
-        "spec": { "source": { "git": git } },
-    });
-    Ok(Manifest { name, value })
+    Ok(Manifest::new(name_of(verb, url)?, &json!({ "source": { "git": git } })))
 }
 
 /// The merge patch of a project that has the repository already: only the fields that flags name.

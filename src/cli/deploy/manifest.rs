@@ -22,6 +22,17 @@ pub(in crate::cli) struct Manifest {
 }
 
 impl Manifest {
+    /// The manifest of a new project.
+    pub(in crate::cli) fn new(name: String, spec: &Value) -> Self {
+        let value = json!({
+            "apiVersion": "doce.dev/v1alpha1",
+            "kind": "ProjectDeployment",
+            "metadata": { "name": name },
+            "spec": spec,
+        });
+        Self { name, value }
+    }
+
     /// Reads the projects of a file with YAML or JSON documents; `-` is standard input.
     pub(super) fn read(path: &str, namespace: &str) -> Result<Vec<Self>, Failure> {
         let text = if path == "-" {

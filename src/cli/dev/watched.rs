@@ -1,5 +1,5 @@
-//! A folder that is watched for changes of its files. Only directories with files of the source are watched: what package
-//! managers and builds write is none of it.
+//! A folder that is watched for changes of its files. Directories that are not part of the source are not watched: package
+//! managers and builds write there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -107,9 +107,7 @@ impl Watched {
             }
         }
     }
-}
 
-impl Watched {
     /// In the middle of a change, a file may be gone. What is wrong twice in a row is said, once.
     fn complain(&mut self, message: String, screen: &Screen) {
         let said = self.complaint.take().filter(|(before, _)| *before == message).map(|(_, said)| said);

@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Finding;
 use crate::cli::arguments::Doctor;
 use crate::cli::deadline::Deadline;
+use crate::cli::deploy::Manifest;
 use crate::cli::door::{Applying, Door};
 use crate::cli::failure::Failure;
 use crate::cli::follow::until;
@@ -43,24 +44,20 @@ pub(super) async fn run(door: &Door, screen: &Screen, verb: &Doctor) -> Finding 
 }
 
 async fn go(door: &Door, screen: &Screen, name: &str, deadline: Deadline) -> Result<(), Failure> {
-    let object = door.apply(name, &manifest(name), Applying::default()).await?;
+    let object = door.apply(name, manifest(name).value(), Applying::default()).await?;
     door.create_config_map(&object, name, json!({ "index.html": name })).await?;
     until(door, screen, name, deadline, Goal::Live).await.map(drop)
 }
 
-fn manifest(name: &str) -> Value {
-    json!({
-        "apiVersion": "doce.dev/v1alpha1",
-        "kind": "ProjectDeployment",
-        "metadata": { "name": name },
-        "spec": {
-            "source": { "configMap": { "name": name } },
-            "expose": { "nodePort": { "mode": "None" } },
-        },
-    })
+fn manifest(name: &str) -> Manifest {
+    let spec = json!({
+        "source": { "configMap": { "name": name } },
+        "expose": { "nodePort": { "mode": "None" } },
+    });
+    Manifest::new(name.to_owned(), &spec)
 }
 
-/// Five letters that no other probe has.
+/// Six digits that hardly another probe has.
 fn suffix() -> String {
     let mut bytes = [0; 3];
     // Without them, a second probe at the same time finds the project of the first.

@@ -73,9 +73,9 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, root: &Path, path: &Path) -> 
     header.set_size(data.len());
     header.set_mode(if is_executable(&data) { 0o755 } else { 0o644 });
     // A file that grows meanwhile is packed as it was; one that shrinks would break the archive.
-    let mut content = Counted { inner: file.take(data.len()), read: 0 };
+    let mut content = file.take(data.len());
     archive.append_data(&mut header, path, &mut content)?;
-    if content.read == data.len() {
+    if content.limit() == 0 {
         return Ok(());
     }
     Err(io::Error::other("it changed in the meantime. Repeat the command when nothing writes to it"))
@@ -90,19 +90,6 @@ fn is_executable(data: &std::fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_executable(_: &std::fs::Metadata) -> bool {
     false
-}
-
-struct Counted<R> {
-    inner: R,
-    read: u64,
-}
-
-impl<R: io::Read> io::Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.read += count as u64;
-        Ok(count)
-    }
 }
 
 /// Writes to a file, and knows the checksum and length of what was written.

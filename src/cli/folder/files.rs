@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::{DirEntry, WalkBuilder};
 
+use crate::builder::explain::{MOST_BYTES, MOST_ENTRIES};
 use crate::cli::failure::Failure;
 
 /// More ignore rules, in the format of `.gitignore`.
@@ -22,11 +23,6 @@ const SECRET_NAMES: [&str; 6] =
     [".npmrc", ".netrc", ".pypirc", ".git-credentials", "kubeconfig", "credentials.json"];
 const SECRET_ENDS: [&str; 6] = ["pem", "key", "p12", "pfx", "jks", "tfstate"];
 const EXAMPLES: [&str; 5] = ["example", "sample", "template", "dist", "defaults"];
-
-/// Most files and directories: the build rejects larger archives.
-const MOST_ENTRIES: usize = 10_000;
-/// Most bytes of all files.
-const MOST_BYTES: u64 = 512 << 20;
 
 /// The files of a source.
 #[derive(Debug)]
@@ -83,7 +79,8 @@ impl Files {
             return Ok(());
         }
         self.paths.push(path);
-        if self.paths.len() + self.directories.len() > MOST_ENTRIES || self.bytes > MOST_BYTES {
+        let entries = (self.paths.len() + self.directories.len()) as u64;
+        if entries > MOST_ENTRIES || self.bytes > MOST_BYTES {
             return Err(Failure::error(format!(
                 "{} has more than {MOST_ENTRIES} files and directories or {} MiB that are not ignored; {} has many of them. Name what the build does not need \
                  in .gitignore or {IGNORE_FILE}",

@@ -10,7 +10,7 @@ use super::{LONGEST, Line, Origin, show, start, why_not};
 use crate::cli::arguments::Logs;
 use crate::cli::door::Door;
 use crate::cli::screen::Screen;
-use crate::text::lines::{Read, next, split_time};
+use crate::text::lines::{Read, Times, next};
 use crate::view::log_cursor::Cursor;
 
 /// Attempts to open a log again, and the pause before the first of them.
@@ -51,23 +51,18 @@ async fn pass(
 ) -> Result<Option<Line>, ReadError> {
     let reader = door.log(&origin.pod, params).await.map_err(|error| ReadError::Api(Box::new(error)))?;
     let mut reader = std::pin::pin!(reader);
-    let (mut bytes, mut time, mut is_rest) = (vec![], String::new(), false);
+    let (mut bytes, mut times) = (vec![], Times::default());
     loop {
         let read = next(&mut reader, &mut bytes, LONGEST).await.map_err(ReadError::Broken)?;
         if read == Read::End {
             return Ok(None);
         }
-        // Only the begin of a line has a time of the kubelet. In the rest of a long line, a time would be one of the app.
-        let (own, text) = if is_rest { ("", &bytes[..]) } else { split_time(&bytes) };
-        if !own.is_empty() {
-            own.clone_into(&mut time);
-        }
-        let is_empty_rest = std::mem::replace(&mut is_rest, read == Read::Begin) && text.is_empty();
-        let line = Line { from: origin.clone(), time: time.clone(), text: text.to_vec() };
+        let Some(text) = times.text(read, &bytes) else { continue };
+        let line = Line { from: origin.clone(), time: times.last().to_owned(), text: text.to_vec() };
         if read == Read::Unfinished {
             return Ok(Some(line));
         }
-        if !is_empty_rest && is_new(cursor, &line) && !take(line).await {
+        if is_new(cursor, &line) && !take(line).await {
             return Ok(None);
         }
     }
